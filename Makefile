@@ -1,0 +1,36 @@
+# Needs CPython 3.11 and make; everything else lands in .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: setup demo test bench clean
+
+setup: .venv/setup
+
+.venv/setup: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "privis needs CPython 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cnn,sklearn,demo]'
+	touch $@
+
+# torch first and exactly: any other spelling brings gigabytes of CUDA
+.venv/setup-test: .venv/setup
+	$(BIN)/pip install --quiet --constraint constraints.txt 'torch==2.13.0'
+	$(BIN)/pip install --quiet --constraint constraints.txt --group test
+	touch $@
+
+demo: .venv/setup
+	$(BIN)/privis demo --output demo
+
+test: .venv/setup-test
+	$(BIN)/lint-imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+bench: .venv/setup-test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,89 @@
+"""What people see: progress on a terminal, plain lines in a pipe, errors with exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from privis import errors
+from privis.stream import Progress as Step
+
+SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, INTERRUPTED = 1, 2, 3, 4, 5, 130
+EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are listed) · 2 a wrong option or parameter ·
+3 no image could be used · 4 the output could not be written · 5 the privacy budget does not allow it · 130 interrupted
+(the same command goes on)."""
+QUIET_SECONDS = 5.0  # between two lines in a pipe
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Print an error as its sentences and leave with its exit code; no traceback for what a user can mend."""
+    try:
+        yield
+    except errors.PrivisError as error:
+        for problem in error.problems:
+            err.print(f"privis: {problem}", markup=False, soft_wrap=True)
+        raise SystemExit(exit_code(error)) from None
+    except KeyboardInterrupt as interrupt:
+        err.print(f"privis: {interrupt or 'interrupted'}", markup=False, soft_wrap=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+def exit_code(error: errors.PrivisError) -> int:
+    """The documented exit code of an error."""
+    match error:
+        case errors.OutputError():
+            return OUTPUT
+        case errors.BudgetError():
+            return BUDGET
+        case errors.ImageError():
+            return UNUSABLE
+        case _:
+            return USAGE
+
+
+@contextlib.contextmanager
+def progress(label: str) -> Iterator[Callable[[Step], None]]:
+    """A bar with the time left on a terminal; otherwise a line now and then on stderr."""
+    if not err.is_terminal:
+        yield _lines(label)
+        return
+    columns = (
+        TextColumn(label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(label, total=None, failed="")
+
+        def show(step: Step) -> None:
+            failed = f"[red]{step.failed} failed[/red]" if step.failed else ""
+            bar.update(task, total=step.total, completed=step.done, failed=failed)
+
+        yield show
+
+
+def _lines(label: str) -> Callable[[Step], None]:
+    last = time.monotonic()
+
+    def show(step: Step) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < QUIET_SECONDS and step.done < step.total:
+            return
+        last = now
+        left = "" if step.eta_seconds is None else f", {step.eta_seconds:.0f} s left"
+        failed = f", {step.failed} failed" if step.failed else ""
+        print(f"{label}: {step.done:,} of {step.total:,} files{failed}{left}", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,65 @@
+"""What ``privis doctor`` finds out."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+
+PACKAGES = ("numpy", "opencv-python-headless", "numba", "dp-accounting", "cryptography", "pyarrow")
+EXTRAS = {"cnn": ("onnx", "onnxruntime"), "sklearn": ("sklearn",), "demo": ("skimage",)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; ``advice`` is empty when all is well."""
+
+    check: str
+    found: str
+    advice: str = ""
+
+
+def findings() -> Iterator[Finding]:
+    """Check one thing after another."""
+    yield Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Finding("cores", str(os.cpu_count()))
+    for package in PACKAGES:
+        yield Finding(package, metadata.version(package))
+    for extra, modules in EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        advice = f"pip install 'privis[{extra}]'" if missing else ""
+        yield Finding(f"extra {extra}", "missing" if missing else "installed", advice)
+    yield from _speed()
+
+
+def _speed() -> Iterator[Finding]:
+    from privis.features.hog import HOG
+    from privis.features.lbp import LBP
+    from privis.plan import Extractor
+    from privis.privacy import Laplace, PixelRelease, Pixels, ReleaseKey
+    from privis.run.clear import Clear
+
+    image = (np.add.outer(np.arange(256), np.arange(256)) % 256).astype(np.uint8)
+    for feature in (HOG(), LBP()):
+        extractor = Extractor(feature, Clear(), None, None, None)
+        yield Finding(f"{feature.name}, 256x256", f"{_milliseconds(lambda: extractor(image, 'doctor')):.2f} ms")  # noqa: B023
+    release, stream = PixelRelease(Laplace(4.0), Pixels(16)), ReleaseKey.generate().stream("doctor", b"", b"")
+    million = np.zeros((1000, 1000), np.uint8)
+    yield Finding("noise, 1 megapixel", f"{_milliseconds(lambda: release.apply(million, stream)):.0f} ms")
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    call()  # the first call compiles
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds)

@@ -1,0 +1,93 @@
+"""Every exception Privis raises.
+
+::
+
+    PrivisError
+    ├── ParameterError      a value the caller chose (also a ValueError)
+    ├── ImageError          a picture that cannot be used (also a ValueError)
+    ├── ProgramError        a program that is not well formed
+    │   └── DomainError     a node may be asked outside its declared domain
+    ├── UnsupportedError    well formed, but not for this executor or importer
+    ├── BudgetError         a release the privacy budget does not allow
+    ├── OutputError         a result that could not be written (also an OSError)
+    └── MissingExtraError   an optional dependency is absent (also an ImportError)
+
+Each one carries ``problems``: all that was wrong, not only the first thing found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where, what was got, what was expected and what to do about it."""
+
+    where: str
+    got: str
+    expected: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        sentence = f"{self.where}: got {self.got}, expected {self.expected}"
+        return f"{sentence}; {self.remedy}" if self.remedy else sentence
+
+
+class PrivisError(Exception):
+    """Base of all errors; ``problems`` lists every cause.
+
+    >>> str(PrivisError(Problem("HOG.cell", "0", "an integer of at least 1", "try cell=8")))
+    'HOG.cell: got 0, expected an integer of at least 1; try cell=8'
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems: tuple[Problem, ...] = problems
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class ParameterError(PrivisError, ValueError):
+    """A parameter is outside what the function or feature accepts."""
+
+
+class ImageError(PrivisError, ValueError):
+    """An image cannot be read, or not used by this feature."""
+
+
+class ProgramError(PrivisError):
+    """A program is not well formed: shapes disagree, a name is unknown, a file is damaged."""
+
+
+class DomainError(ProgramError):
+    """A value may leave the domain that a node declares, so its polynomial form would be wrong."""
+
+
+class UnsupportedError(PrivisError):
+    """An executor or importer does not know a node, and says what to use instead."""
+
+
+class BudgetError(PrivisError):
+    """A release would overspend the privacy budget; nothing was sampled."""
+
+
+class OutputError(PrivisError, OSError):
+    """A result could not be written; what was there before is untouched."""
+
+
+class MissingExtraError(PrivisError, ImportError):
+    """An optional dependency is not installed; the message holds the command that installs it."""
+
+    @classmethod
+    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+        """Build the error for ``package``, which the extra ``extra`` brings."""
+        return cls(Problem(purpose, f"no package {package!r}", "it installed", f"run: pip install 'privis[{extra}]'"))
+
+
+def refuse(error: type[PrivisError], problems: Sequence[Problem]) -> None:
+    """Raise ``error`` with all ``problems``, or return when there are none."""
+    if problems:
+        raise error(*problems)

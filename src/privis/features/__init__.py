@@ -1,0 +1,1 @@
+"""Features, one file each; import them from ``privis``."""

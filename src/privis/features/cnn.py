@@ -1,0 +1,167 @@
+"""Deep features: the values of a convolutional network at one of its layers."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.features.feature import Array, Image, numbered, vector
+from privis.features.onnx_import import NetworkInput, join, network_input, parse_onnx, read_onnx, trace_onnx
+from privis.features.owner import colour, grey, planar, resize, size_problem
+from privis.program import Input, Program, Shape, Value, digest, ops, trace
+
+Planes = float | tuple[float, ...]
+
+
+class Channels(Enum):
+    """The order in which a network reads the three colour planes."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+@dataclass(frozen=True)
+class CNN:
+    """The values of a convolutional network at ``layer``, computed from pixels 0..255 of the network's input size.
+
+    ``network`` is an ONNX model as bytes (`CNN.from_onnx` reads it from a file) or a `Program` of one input
+    (C, H, W), C being 1 (grey) or 3, that expects normalised pixels. ``layer`` names an ONNX node or tensor; None
+    means the network's outputs, several of them flattened one after another. ``size`` is the input's (height, width)
+    in pixels and has to be given where the network leaves it open. The first node of the core normalises:
+    ``(pixel / divisor - mean) / std``, with one number for all planes or one per plane in the network's order. So
+    the defaults give [0, 1]; ``divisor=1`` with mean 0 and std 1 gives the raw pixels, without a node.
+
+    Guarantee: float32 results equal onnxruntime's on the same file to 1e-4 of max(1, largest magnitude). Nothing in
+    the model is executed while it is imported. Equality and hash go by the model's digest; instances can be pickled.
+
+    Raises ParameterError for a wrong parameter, ProgramError for a model that is damaged, has several inputs or keeps
+    its weights in other files, UnsupportedError naming every node without a translation and what to do about it.
+
+    Reference: the ONNX operator specification, https://onnx.ai/onnx/operators/.
+
+    >>> mean_colour = trace(lambda x: x.sum(1, 2) * (1 / 64), Input((3, 8, 8)))
+    >>> CNN(mean_colour).names((3, 8, 8))
+    ('cnn_0', 'cnn_1', 'cnn_2')
+    """
+
+    name: ClassVar[str] = "cnn"
+
+    network: bytes | Program = field(repr=False, compare=False)
+    layer: str | None = None
+    size: tuple[int, int] | None = None
+    mean: Planes = 0.0
+    std: Planes = 1.0
+    divisor: float = 255.0
+    channels: Channels = Channels.RGB
+    sha256: str = field(init=False)
+    shape: Shape = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        reads = _reads(self.network)
+        refuse(ParameterError, self._problems(reads))
+        whole = digest(self.network) if isinstance(self.network, Program) else _sha256(self.network)
+        height, width = self.size or (reads.height, reads.width)
+        for name, value in (("sha256", whole), ("size", (height, width)), ("shape", (reads.planes, height, width))):
+            object.__setattr__(self, name, value)
+        self.program(self.shape)  # a network without a translation is refused here, not at the first image
+
+    @classmethod
+    def from_onnx(
+        cls,
+        path: str | Path,
+        layer: str | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        mean: Planes = 0.0,
+        std: Planes = 1.0,
+        divisor: float = 255.0,
+        channels: Channels = Channels.RGB,
+    ) -> CNN:
+        """Read the ONNX file at ``path``; the parameters and errors are those of the class.
+
+        The feature holds the model itself: it works in other processes and after the file is gone.
+        """
+        return cls(read_onnx(path), layer, size, mean, std, divisor, channels)
+
+    def _problems(self, reads: NetworkInput) -> list[Problem]:
+        problems = size_problem("CNN.size", self.size)
+        fixed = (reads.height, reads.width)
+        if self.size is None and None in fixed:
+            problems.append(Problem("CNN.size", "None", "(height, width): the network leaves its input size open"))
+        if self.size and not problems and any(own not in (None, n) for own, n in zip(fixed, self.size, strict=True)):
+            problems.append(Problem("CNN.size", str(self.size), f"the network's own size {fixed}", "leave size out"))
+        if isinstance(self.network, Program) and self.layer is not None:
+            problems.append(Problem("CNN.layer", repr(self.layer), "None: a program has no named layers"))
+        if not isinstance(self.channels, Channels):
+            problems.append(Problem("CNN.channels", repr(self.channels), "Channels.RGB or Channels.BGR"))
+        for name, nonzero in (("mean", False), ("std", True), ("divisor", True)):
+            value = getattr(self, name)
+            numbers = value if isinstance(value, tuple) and name != "divisor" else (value,)
+            good = all(isinstance(n, int | float) and math.isfinite(n) and (n or not nonzero) for n in numbers)
+            if not good or len(numbers) not in (1, reads.planes):
+                expected = "a finite number" if name == "divisor" else f"1 or {reads.planes} finite numbers"
+                problems.append(Problem(f"CNN.{name}", repr(value), expected + ", not zero" * nonzero))
+        return problems
+
+    def before(self, image: Image) -> Array:
+        """Resize to the network's input size; uint8 (C, H, W) with planes in the network's order."""
+        resized = resize(image, self.size)
+        if self.shape[0] == 1:
+            return grey(resized)[None]
+        pixels = colour(resized)
+        return planar(pixels if self.channels is Channels.RGB else np.ascontiguousarray(pixels[:, :, ::-1]))
+
+    def program(self, shape: Shape) -> Program:
+        """Translate the network for an input of ``shape`` (C, H, W)."""
+        return join(self._traced(shape)[0])
+
+    def after(self, values: Array) -> Array:
+        """Flatten."""
+        return vector(values)
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """Number the components; with several outputs after the output's name."""
+        program, outputs = self._traced(shape)
+        if len(outputs) == 1:
+            return numbered("cnn", join(program).output_shapes[0])
+        parts = zip(outputs, program.output_shapes, strict=True)
+        return tuple(name for output, made in parts for name in numbered(f"cnn_{output}", (math.prod(made),)))
+
+    def _traced(self, shape: Shape) -> tuple[Program, tuple[str, ...]]:
+        """The network for ``shape``, one output per tensor, and the tensors' names."""
+        if shape != self.shape:
+            raise ImageError(Problem("CNN", f"an input of shape {shape}", f"{self.shape}"))
+        if not isinstance(self.network, Program):
+            return trace_onnx(self.network, shape, self._normalise, self.layer)
+        names = tuple(str(output) for output in range(len(self.network.outputs)))
+        return trace(self._normalise, Input(shape)) >> self.network, names
+
+    def _normalise(self, x: Value) -> Value:
+        mean, std = (
+            np.broadcast_to(np.asarray(v, np.float64), x.shape[0]).reshape(-1, 1, 1) for v in (self.mean, self.std)
+        )
+        scale, bias = 1.0 / (self.divisor * std), -mean / std
+        return x if (scale == 1.0).all() and not bias.any() else x >> ops.Affine(scale, bias)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _reads(network: object) -> NetworkInput:
+    """What the network reads."""
+    if isinstance(network, bytes):
+        return network_input(parse_onnx(network))
+    shapes = [x.shape for x in network.inputs] if isinstance(network, Program) else []
+    if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][0] in (1, 3):
+        return NetworkInput("image", *shapes[0], planes_last=False)
+    got = f"inputs of shapes {shapes}" if isinstance(network, Program) else f"a {type(network).__name__}"
+    expected = "the bytes of an ONNX model, or a Program of one input (C, H, W) with C 1 or 3"
+    raise ParameterError(Problem("CNN.network", got, expected, "read a file with CNN.from_onnx(path)"))

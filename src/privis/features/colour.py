@@ -1,0 +1,110 @@
+"""Colour histograms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+
+from privis.errors import Problem
+from privis.features.feature import Array, Image, numbered, vector
+from privis.features.owner import Size, colour, integer_problem, refuse_parameters, resize, size_problem
+from privis.program import Input, Program, Value, concat, ops, region, trace
+from privis.program.shapes import Shape
+
+
+class ColourSpace(Enum):
+    """Colour spaces, in OpenCV's 8-bit coding; hue runs from 0 to 179, every other channel from 0 to 255."""
+
+    RGB = "rgb"
+    HSV = "hsv"
+    LAB = "lab"
+
+    @property
+    def levels(self) -> tuple[int, int, int]:
+        """How many values each channel can take."""
+        return (180, 256, 256) if self is ColourSpace.HSV else (256, 256, 256)
+
+
+@dataclass(frozen=True)
+class ColourHistogram:
+    """Histogram of the colours of an image, in pixels per bin, independent of the image's size.
+
+    ``bins`` equal bins per channel. ``joint`` counts combinations (``bins ** 3`` components, first channel most
+    significant), otherwise each channel is counted alone (``3 * bins``). ``density`` divides the counts by the
+    number of pixels. ``size`` (height, width) in pixels resizes images first. Equals ``cv2.calcHist``. Grey images count as three equal channels. Reference: Swain and
+    Ballard, "Color indexing", 1991, doi:10.1007/BF00130487.
+
+    >>> histogram = ColourHistogram(bins=2)
+    >>> histogram.names((3, 4, 4))
+    ('r_0', 'r_1', 'g_0', 'g_1', 'b_0', 'b_1')
+    """
+
+    space: ColourSpace = ColourSpace.RGB
+    bins: int = 16
+    joint: bool = False
+    density: bool = False
+    size: Size | None = None
+
+    name: ClassVar[str] = "colour"
+    luma_only: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        most = 64 if self.joint else 180
+        problems = integer_problem("ColourHistogram.bins", self.bins, 2, most)
+        if not isinstance(self.space, ColourSpace):
+            problems.append(Problem("ColourHistogram.space", repr(self.space), "a ColourSpace"))
+        problems += size_problem("ColourHistogram.size", self.size)
+        refuse_parameters(problems)
+
+    def before(self, image: Image) -> Array:
+        """Convert to the colour space: uint8 ``(3, H, W)``."""
+        import cv2
+
+        image = colour(resize(image, self.size))
+        match self.space:
+            case ColourSpace.HSV:
+                image = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+            case ColourSpace.LAB:
+                image = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+        return image.transpose(2, 0, 1)
+
+    def program(self, shape: Shape) -> Program:
+        """``(3, H, W)`` to ``(3, bins)``, or to ``(bins ** 3,)`` when joint."""
+        edges = tuple(bin_edges(levels, self.bins) for levels in self.space.levels)
+
+        def joint(x: Value) -> Value:
+            return x.reshape(3, -1) >> ops.Histogram(edges)
+
+        def alike(x: Value) -> Value:
+            return x.reshape(1, x.shape[0], -1) >> ops.Histogram(edges[-1:])
+
+        def hue_apart(x: Value) -> Value:
+            hue = x[:1].reshape(1, 1, -1) >> ops.Histogram(edges[:1])
+            return concat(hue, alike(x[1:]))
+
+        count = joint if self.joint else hue_apart if self.space is ColourSpace.HSV else alike
+        return trace(lambda x: region("uniform_histogram", count, x), Input(shape))
+
+    def after(self, values: Array) -> Array:
+        """Counts, or shares of the pixels."""
+        counts = vector(values)
+        pixels = counts.sum() / (1 if self.joint else 3)
+        return counts / np.float32(pixels) if self.density else counts
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """``r_0 …`` per channel, or ``rgb_0_0_0 …`` when joint."""
+        if self.joint:
+            return numbered(self.space.value, (self.bins,) * 3)
+        return tuple(f"{channel}_{i}" for channel in self.space.value for i in range(self.bins))
+
+
+def bin_edges(levels: int, bins: int) -> tuple[float, ...]:
+    """The first integer of each bin but the lowest, for integers ``0 … levels - 1`` in ``bins`` equal bins.
+
+    >>> bin_edges(256, 3)
+    (86.0, 171.0)
+    """
+    return tuple(float(-(-levels * k // bins)) for k in range(1, bins))

@@ -1,0 +1,117 @@
+"""Histograms of oriented gradients, in OpenCV's layout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from privis.errors import ParameterError, Problem
+from privis.features.feature import Array, Image, numbered, vector
+from privis.features.hog import gradient
+from privis.features.owner import Size, grey, refuse_parameters, resize, size_problem
+from privis.program import Input, Program, Value, concat, ops, region, trace
+from privis.program.shapes import Shape
+
+BINS = 9
+CELL = 8  # pixels
+BLOCK = 16  # pixels; blocks overlap by half
+CLIP = 0.2
+BLOCK_ENERGY = (1e2, 2e7)  # sum of squares of a block's votes on photographs, flat patches excluded
+BLOCK_ENERGY_ROOT = (1.0, 3e4)  # the same after the square root
+
+
+@dataclass(frozen=True)
+class DalalTriggsHOG:
+    """Histograms of oriented gradients as in Dalal and Triggs: square-root gamma, interpolated votes, Gaussian window.
+
+    The layout of ``cv2.HOGDescriptor``: 16-pixel blocks of 2x2 cells every 8 pixels, 9 unsigned orientations, block
+    columns first. ``gamma`` takes the square root of luma first, as ``cv2.HOGDescriptor()`` does
+    (its constructor with arguments does not). Deviation: a gradient votes with its coordinates in the basis of its two neighbouring bin
+    directions, which needs no angle, root or division; these are within 1.6 % of OpenCV's linear interpolation in the
+    angle. ``size`` (height, width) in pixels resizes images first; None keeps them. Reference: Dalal and Triggs, 2005,
+    doi:10.1109/CVPR.2005.177.
+
+    >>> DalalTriggsHOG().program((128, 64)).output_shapes
+    ((7, 15, 4, 9),)
+    """
+
+    size: Size | None = (128, 64)
+    gamma: bool = True
+
+    name: ClassVar[str] = "hog-opencv"
+    luma_only: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        refuse_parameters(size_problem("DalalTriggsHOG.size", self.size, BLOCK))
+
+    def before(self, image: Image) -> Array:
+        """Luma, uint8 ``(H, W)``, or its square root, float32: the owner's, so that the core has no root."""
+        luma = grey(resize(image, self.size))
+        return np.sqrt(np.arange(256, dtype=np.float32))[luma] if self.gamma else luma
+
+    def program(self, shape: Shape) -> Program:
+        """``(H, W)`` to ``(block columns, block rows, cells, orientations)``; cells run down, then right."""
+        if min(shape) < BLOCK:
+            got, remedy = f"an image of {shape[0]}x{shape[1]} pixels", "pass size=(height, width)"
+            raise ParameterError(Problem("DalalTriggsHOG", got, f"at least {BLOCK}x{BLOCK} pixels", remedy))
+
+        energy = BLOCK_ENERGY_ROOT if self.gamma else BLOCK_ENERGY
+
+        def histograms(x: Value) -> Value:
+            gx, gy = gradient(x)
+            windows = sector_votes(gx, gy) >> ops.Window((BLOCK, BLOCK), (CELL, CELL))
+            flat = windows.reshape(*windows.shape[:3], BLOCK**2)
+            h = (flat >> ops.Dense(cell_weights())).transpose(2, 1, 3, 0)
+            return h.reshape(*h.shape[:2], 4 * BINS)
+
+        def descriptor(x: Value) -> Value:
+            h = region("interpolated_gradient_blocks", histograms, x)
+            unit = h >> ops.Normalise(energy, outside=0.1 * 4 * BINS)
+            clipped = unit.clip(0.0, CLIP, (0.0, 1.0)) >> ops.Normalise((0.1, 1.0), outside=1e-3)
+            return clipped.reshape(*h.shape[:2], 4, BINS)
+
+        declared = Input(shape, 0.0, 16.0, step=None) if self.gamma else Input(shape)
+        return trace(descriptor, declared)
+
+    def after(self, values: Array) -> Array:
+        """Flatten."""
+        return vector(values)
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """``hog_blockcolumn_blockrow_cell_orientation``."""
+        return numbered("hog", self.program(shape).output_shapes[0])
+
+
+def sector_votes(gx: Value, gy: Value) -> Value:
+    """``(9, H, W)``: coordinates of the gradient in the basis of the two bin directions around it.
+
+    ``side_k`` is the cross product with direction ``k``; between directions k and k + 1 the coordinates are
+    ``|side_{k+1}| / sin`` for bin k and ``|side_k| / sin`` for bin k + 1.
+    """
+    angles = (np.arange(BINS) + 0.5) * math.pi / BINS
+    g = concat(gy.reshape(1, *gy.shape), gx.reshape(1, *gx.shape))
+    side = g >> ops.Conv(np.stack([np.cos(angles), -np.sin(angles)], 1)[:, :, None, None])
+    sign = 2.0 * side.compare(0.0, step=0.02, exact=False) - 1.0
+    size = side * sign
+    following = concat(sign[1:], -1.0 * sign[:1])
+    between = 0.5 - 0.5 * (sign * following)
+    after, before = np.roll(np.arange(BINS), -1), np.roll(np.arange(BINS), 1)
+    scale = 1 / math.sin(math.pi / BINS)
+    lower = between * (size >> ops.Gather(after, 0))
+    upper = (between * size) >> ops.Gather(before, 0)
+    return (lower + upper) * scale
+
+
+def cell_weights() -> np.ndarray:
+    """``(4, 256)``: bilinear weight of each pixel of a block in its four cells, times the Gaussian window."""
+    pixel = np.arange(BLOCK)
+    position = (pixel + 0.5) / CELL - 0.5
+    cell = np.arange(BLOCK // CELL)
+    bilinear = np.maximum(0.0, 1 - np.abs(position - cell[:, None]))
+    sigma = BLOCK / 4
+    window = np.exp(-((pixel - BLOCK / 2) ** 2) / (2 * sigma**2))
+    weights = bilinear * window
+    return np.einsum("xu,yv->xyvu", weights, weights).reshape(-1, BLOCK**2)

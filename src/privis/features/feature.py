@@ -1,0 +1,60 @@
+"""What a feature is: plain Python at the image owner around one ``Program``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.program import Program
+from privis.program.shapes import Shape
+
+Image = NDArray[np.uint8]
+Array = NDArray[Any]
+
+
+@runtime_checkable
+class Feature(Protocol):
+    """A frozen dataclass that says once what a feature is; every protection reads ``program``.
+
+    ``image ─ before ─▶ core input ═ program ═▶ core output ─ after ─▶ vector``
+    """
+
+    name: ClassVar[str]
+    luma_only: ClassVar[bool]  # colour never changes the feature, so noise on pixels need not protect it
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Images are resized to this (height, width) in pixels first; None keeps their own size."""
+        ...
+
+    def before(self, image: Image) -> Array:
+        """Turn a decoded image, uint8 ``(H, W)`` or ``(H, W, 3)`` RGB, into the core's input, on the owner's side."""
+        ...
+
+    def program(self, shape: Shape) -> Program:
+        """Return the core for an input of ``shape``."""
+        ...
+
+    def after(self, values: Array) -> Array:
+        """Turn the core's output into the feature, a float32 vector, on the owner's side."""
+        ...
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """Name every component of the vector for a core input of ``shape``."""
+        ...
+
+
+def vector(values: Array) -> Array:
+    """Flatten to a float32 vector: what most features do after the core."""
+    return np.asarray(values, np.float32).reshape(-1)
+
+
+def numbered(prefix: str, shape: Shape) -> tuple[str, ...]:
+    """One name per element of ``shape`` in C order.
+
+    >>> numbered("hog", (2, 2))
+    ('hog_0_0', 'hog_0_1', 'hog_1_0', 'hog_1_1')
+    """
+    return tuple("_".join([prefix, *map(str, index)]) for index in np.ndindex(*shape))

@@ -1,0 +1,162 @@
+"""Histograms of oriented gradients, in scikit-image's layout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+
+from privis.errors import ParameterError, Problem
+from privis.features.cells import cells
+from privis.features.feature import Array, Image, numbered, vector
+from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
+from privis.program import Input, Kind, Program, Value, concat, ops, region, trace
+from privis.program.shapes import Shape
+
+TIE = 1 / 512  # tilt of the first direction: where gy = 0 the sign of gx decides, as arctan2 does; see directions()
+CELL_RANGE = (0.0, 255 * math.sqrt(2))  # mean gradient magnitude of a cell, grey levels per pixel
+
+
+class BlockNorm(Enum):
+    """How the histograms of a block are normalised; scikit-image's names."""
+
+    L1 = "L1"
+    L1_SQRT = "L1-sqrt"
+    L2 = "L2"
+    L2_HYS = "L2-Hys"
+
+
+@dataclass(frozen=True)
+class HOG:
+    """Histograms of oriented gradients: unsigned orientations in ``cell``-pixel cells, normalised in blocks of cells.
+
+    Equals ``skimage.feature.hog`` on luma: every pixel votes with its gradient magnitude for one orientation. The
+    orientation needs no angle: it lies between the two neighbouring directions on whose sides the gradient falls
+    (signs of linear forms). ``size`` (height, width) in pixels resizes images first; None keeps them, and the length
+    of the feature then depends on the image. Reference: Dalal and Triggs, 2005, doi:10.1109/CVPR.2005.177.
+
+    The normalisation promises that no block is flat (``BLOCK_ENERGY``); ``broken_promises`` says where it is. Only
+    polynomial forms need the promise.
+
+    >>> HOG().program((64, 64)).output_shapes
+    ((6, 6, 3, 3, 9),)
+    """
+
+    orientations: int = 9
+    cell: int = 8
+    block: int = 3
+    norm: BlockNorm = BlockNorm.L2_HYS
+    size: Size | None = None
+
+    name: ClassVar[str] = "hog"
+    luma_only: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.norm, str) and self.norm in {norm.value for norm in BlockNorm}:
+            object.__setattr__(self, "norm", BlockNorm(self.norm))
+        problems = integer_problem("HOG.orientations", self.orientations, 2, 64)
+        problems += integer_problem("HOG.cell", self.cell, 1)
+        problems += integer_problem("HOG.block", self.block, 1)
+        problems += size_problem("HOG.size", self.size, 3)
+        if not isinstance(self.norm, BlockNorm):
+            known = ", ".join(norm.value for norm in BlockNorm)
+            problems.append(Problem("HOG.norm", repr(self.norm), f"a BlockNorm, or one of {known}"))
+        refuse_parameters(problems)
+
+    def before(self, image: Image) -> Array:
+        """Luma, uint8 ``(H, W)``."""
+        return grey(resize(image, self.size))
+
+    def program(self, shape: Shape) -> Program:
+        """``(H, W)`` to ``(block rows, block columns, block, block, orientations)``."""
+        return self.cells_program(shape) >> self.blocks_program(shape)
+
+    def cells_program(self, shape: Shape) -> Program:
+        """``(H, W)`` to ``(orientations, cell rows, cell columns)``: mean gradient magnitude per orientation."""
+        self._check(shape)
+
+        def histograms(x: Value) -> Value:
+            gx, gy = gradient(x)
+            magnitude = (gx * gx + gy * gy).sqrt((0.0, 2 * 255.0**2))
+            votes = sector(gx, gy, self.orientations) * magnitude.reshape(1, *shape)
+            return cells(votes, self.cell, self.cell).sum(3) * (1 / self.cell**2)
+
+        return trace(lambda x: region("oriented_gradient_cells", histograms, x), Input(shape))
+
+    def blocks_program(self, shape: Shape) -> Program:
+        """``(orientations, cell rows, cell columns)`` to the normalised blocks."""
+        rows, columns = shape[0] // self.cell, shape[1] // self.cell
+
+        def blocks(h: Value) -> Value:
+            b = h >> ops.Window((self.block, self.block))
+            b = b.transpose(1, 2, 3, 4, 0)
+            flat = b.reshape(*b.shape[:2], -1)
+            return normalise(flat, self.norm).reshape(*b.shape)
+
+        declared = Input((self.orientations, rows, columns), *CELL_RANGE, step=None)
+        return trace(lambda h: region("block_normalisation", blocks, h), declared)
+
+    def after(self, values: Array) -> Array:
+        """Flatten."""
+        return vector(values)
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """``hog_blockrow_blockcolumn_row_column_orientation``."""
+        return numbered("hog", self.program(shape).output_shapes[0])
+
+    def _check(self, shape: Shape) -> None:
+        least = self.cell * self.block
+        if min(shape) < max(least, 3):
+            got = f"an image of {shape[0]}x{shape[1]} pixels"
+            remedy = "pass size=(height, width), or a smaller cell or block"
+            raise ParameterError(Problem("HOG", got, f"at least {least}x{least} pixels for one block", remedy))
+
+
+def gradient(x: Value) -> tuple[Value, Value]:
+    """``(H, W)`` to central differences along columns and rows, zero on the border: ``gx, gy``."""
+    gy = (x[2:, :] - x[:-2, :]) >> ops.Pad(((1, 1), (0, 0)))
+    gx = (x[:, 2:] - x[:, :-2]) >> ops.Pad(((0, 0), (1, 1)))
+    return gx, gy
+
+
+def directions(count: int) -> np.ndarray:
+    """Edges of the orientation bins, in radians over half a turn.
+
+    The first is tilted by ``TIE``: it is the only edge that integer gradients hit, and arctan2 puts gy = 0 into the
+    first bin for either sign of gx.
+    """
+    angles = np.arange(count) * np.pi / count
+    angles[0] = -math.atan(TIE)
+    return angles
+
+
+def sector(gx: Value, gy: Value, count: int) -> Value:
+    """``(count, H, W)``: 1 for the bin whose two edges have the gradient on different sides, else 0."""
+    angles = directions(count)
+    g = concat(gy.reshape(1, *gy.shape), gx.reshape(1, *gx.shape))
+    side = g >> ops.Conv(np.stack([np.cos(angles), -np.sin(angles)], 1)[:, :, None, None])
+    sign = 2.0 * side.compare(0.0, step=0.25, exact=False) - 1.0
+    following = concat(sign[1:], -1.0 * sign[:1])  # half a turn on, the first edge has changed sides
+    return 0.5 - 0.5 * (sign * following)
+
+
+# Sum of squares of a block's cell means on which polynomial forms must hold: 45 photographs, flat patches excluded.
+BLOCK_ENERGY = (50.0, 5e4)
+BLOCK_SUM = (20.0, 1e3)
+
+
+def normalise(x: Value, norm: BlockNorm) -> Value:
+    """Normalise the last axis; the guards are scikit-image's."""
+    match norm:
+        case BlockNorm.L2:
+            return x >> ops.Normalise(BLOCK_ENERGY, inside=1e-10)
+        case BlockNorm.L2_HYS:
+            unit = x >> ops.Normalise(BLOCK_ENERGY, inside=1e-10)
+            return unit.clip(0.0, 0.2, (0.0, 1.0)) >> ops.Normalise((0.3, 1.0), inside=1e-10)
+        case BlockNorm.L1 | BlockNorm.L1_SQRT:
+            total = x.sum(-1, keep=True)
+            share = x * (total >> ops.Nonlinear(Kind.RECIPROCAL, BLOCK_SUM, 1e-5))
+            return share.sqrt((0.0, 1.0)) if norm is BlockNorm.L1_SQRT else share

@@ -1,0 +1,66 @@
+"""Key points: places in an image that a detector finds again in another view; shared by SIFT and SURF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class KeyPoints:
+    """Key points as float32 columns of one length: key point ``i`` is element ``i`` of each.
+
+    ``x`` and ``y`` are pixels, whole numbers at pixel centres; ``size`` is the diameter of the described blob in
+    pixels; ``angle`` is its direction ``(cos, sin)`` in ``(x, y)``, in degrees from 0 up to 360 (``y`` points down, so
+    angles run clockwise on the screen); ``response`` is the detector's contrast, larger for stronger points. Raises
+    ParameterError when the columns are not one-dimensional and equally long.
+
+    >>> points = KeyPoints.of(x=[1, 2, 3], y=[4, 5, 6], size=[2, 2, 2], angle=[0, 90, 0], response=[0.1, 0.3, 0.2])
+    >>> points.strongest(2).x.tolist()
+    [2.0, 3.0]
+    """
+
+    x: Floats
+    y: Floats
+    size: Floats
+    angle: Floats
+    response: Floats
+
+    def __post_init__(self) -> None:
+        shapes = {field.name: getattr(self, field.name).shape for field in fields(self)}
+        if len(set(shapes.values())) > 1 or self.x.ndim != 1:
+            raise ParameterError(Problem("KeyPoints", f"columns of shape {shapes}", "vectors of one length"))
+
+    @classmethod
+    def of(cls, *, x: object, y: object, size: object, angle: object, response: object) -> Self:
+        """Build from anything numpy reads as vectors."""
+        return cls(*(np.asarray(column, np.float32) for column in (x, y, size, angle, response)))
+
+    @classmethod
+    def none(cls) -> Self:
+        """No key point at all."""
+        return cls.of(x=(), y=(), size=(), angle=(), response=())
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, index: Integers) -> Self:
+        """The key points at the positions ``index``, in that order."""
+        return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def strongest(self, count: int) -> Self:
+        """At most ``count`` key points, the largest ``response`` first; equals keep their order."""
+        return self.take(np.argsort(-self.response, kind="stable")[:count])
+
+    @property
+    def positions(self) -> Floats:
+        """``(N, 2)``: x and y of every key point."""
+        return np.stack([self.x, self.y], 1)

@@ -1,0 +1,136 @@
+"""``extract_folder``: a feature over files on disk, streamed into a table that carries its guarantee."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.card import Card, described
+from privis.errors import OutputError, PrivisError, Problem
+from privis.features.feature import Feature
+from privis.io import images as pictures
+from privis.plan import Executor, Extractor, card_of, owner_shape, weakest_guarantee
+from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
+from privis.run.clear import Clear
+from privis.stream import Job, Outcome, Progress, run
+from privis.version import VERSION
+
+LARGEST_NAMES = 1_000_000  # components named in a table; beyond, names would outweigh the vectors
+
+
+@dataclass(frozen=True)
+class FolderResult:
+    """What a folder run wrote, with its guarantee and card."""
+
+    outcome: Outcome
+    guarantee: Guarantee
+    card: Card
+
+
+@dataclass(frozen=True)
+class MakeExtractor:
+    """Picklable recipe for an ``Extractor``; the key travels as a path, never as bytes."""
+
+    feature: Feature
+    under: Executor
+    release: Release | None
+    ledger: Ledger | None
+    key_path: Path | None
+
+    def __call__(self) -> Extractor:
+        key = ReleaseKey.load(self.key_path) if self.key_path else None
+        return Extractor(self.feature, self.under, self.release, key, self.ledger)
+
+
+def extract_folder(
+    feature: Feature,
+    sources: Sequence[str],
+    output: Path,
+    *,
+    under: Executor | None = None,
+    release: Release | None = None,
+    ledger: Ledger | None = None,
+    key_path: Path | None = None,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> FolderResult:
+    """Extract ``feature`` from the files ``sources`` into the table ``output`` (.parquet, .npz or .csv).
+
+    Streams, in memory for one span of files per worker; takes up an interrupted run of the same kind; lists files
+    that cannot be used and goes on. The table's metadata holds the guarantee and the card as JSON. ``key_path`` is
+    the release key (made there, readable by its owner alone, if there is none); without it a key is made beside the
+    output for this run and removed after it, so that a run taken up again draws the same noise.
+
+    Raises what ``privis.stream.run`` raises, and BudgetError before any noise is drawn.
+    """
+    under = under or Clear()
+    own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
+    key_path = own_key or key_path
+    if release is not None and key_path is not None and not key_path.exists():
+        ReleaseKey.generate().save(key_path)
+    make = MakeExtractor(feature, under, release, ledger, key_path)
+    made: list[tuple[Guarantee, Card]] = []
+
+    def finish(length: int) -> tuple[Sequence[str], Mapping[str, str]]:
+        names, guarantee, card = _describe(make(), sources, length)
+        made.append((guarantee, card))
+        metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
+        return names, metadata
+
+    job = Job(sources, output, _fingerprint(make), make, finish, workers)
+    outcome = run(job, on_progress=on_progress)
+    if own_key is not None:
+        own_key.unlink(missing_ok=True)
+    guarantee, card = made[0]
+    return FolderResult(outcome, guarantee, dataclasses.replace(card, images=outcome.rows))
+
+
+def _fingerprint(make: MakeExtractor) -> str:
+    """What decides the vectors: not the key, whose path alone is known here."""
+    described_all: list[Any] = [VERSION, described(make.feature), described(make.under), str(make.key_path)]
+    described_all.append(None if make.release is None else described(make.release))
+    return hashlib.sha256(json.dumps(described_all, sort_keys=True).encode()).hexdigest()
+
+
+def _describe(extractor: Extractor, sources: Sequence[str], length: int) -> tuple[Sequence[str], Guarantee, Card]:
+    """Names from the first usable image; the guarantee of the largest image."""
+    image = _first(extractor, sources, length)
+    core = extractor.feature.before(extractor.owner_image(image))
+    names = extractor.feature.names(core.shape)
+    guarantee = weakest_guarantee(extractor, _shapes(extractor, sources, image), length)
+    digests = (extractor.prepare(core.shape).digest,)
+    return names, guarantee, card_of(extractor, guarantee, digests, len(sources))
+
+
+def _first(extractor: Extractor, sources: Sequence[str], length: int) -> NDArray[np.uint8]:
+    for path in sources:
+        try:
+            image = pictures.load(path)
+            core = extractor.feature.before(extractor.owner_image(image))
+            if len(extractor.feature.names(core.shape)) == length:
+                return image
+        except PrivisError:
+            continue  # listed as a failure by the run itself
+    raise OutputError(Problem("sources", "no usable image left", "the files to stay while a run goes on"))
+
+
+def _shapes(extractor: Extractor, sources: Sequence[str], image: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    """Image shapes that the guarantee must hold for: all of them only where it depends on them."""
+    first = owner_shape(extractor, image.shape)
+    depends = isinstance(extractor.release, PixelRelease) and not isinstance(extractor.release.unit, WholeImage)
+    if not depends:
+        return [first]
+    found = {first}
+    for path in sources:
+        shape = pictures.shape(path)
+        if shape is not None:
+            found.add(owner_shape(extractor, shape))
+    return sorted(found)

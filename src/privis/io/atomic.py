@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from privis.errors import OutputError, Problem
+
+
+@contextmanager
+def replacing(path: Path, scratch: Path | None = None) -> Iterator[Path]:
+    """Give a temporary path to write to; afterwards it takes the place of ``path``, unless there was an error.
+
+    The bytes are on the disk before the name changes, so that even a power cut leaves the earlier file or the
+    new one. ``scratch`` is the folder of the temporary file, by default that of ``path``; both must be on one
+    file system.
+
+    Raises:
+        OutputError: it could not be written; the earlier file is untouched and the temporary one removed.
+    """
+    temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}.unfinished"
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Say in one sentence why ``path`` cannot be written and what to do."""
+    remedies = {
+        errno.ENOSPC: "free some space or choose another disk, then run the same command again",
+        errno.EDQUOT: "free some of your quota or choose another disk, then run the same command again",
+        errno.EFBIG: "raise the limit on file sizes (ulimit -f) or choose another disk",
+        errno.EACCES: f"chmod u+w {path.parent}, or choose another folder",
+        errno.EROFS: "choose a folder on a disk that can be written",
+        errno.ENOENT: f"mkdir -p {path.parent}",
+        errno.EISDIR: "choose another name",
+    }
+    reason = error.strerror or str(error)
+    remedy = remedies.get(error.errno or 0, "choose another place")
+    return OutputError(Problem(str(path), reason, "a file that can be written", remedy))

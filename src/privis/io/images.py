@@ -1,0 +1,227 @@
+"""Pictures in: every source becomes a uint8 array, (H, W) grey or (H, W, 3) RGB, or an `ImageError`.
+
+======================  ======================================================================================
+what the picture has    what becomes of it
+======================  ======================================================================================
+EXIF orientation        applied: the array is upright; a damaged EXIF block counts as upright
+several frames          the first one (GIF, APNG, WebP, TIFF, MPO); of a PIL image the current one
+palette                 RGB
+transparency            laid over white (alpha channel, or the transparent colour of PNG and GIF)
+CMYK, YCbCr, HSV        RGB by Pillow's formulas; colour profiles (ICC) are not applied
+1 bit                   0 and 255
+more than 8 bits        the top 8 bits of the range the *type* can hold, never of the values it happens to hold:
+                        a bound taken from the data would leak. Signed types start at their most negative value
+floats, Lab             refused: their range is not known
+too many pixels         refused from the header, before anything is decoded
+======================  ======================================================================================
+
+Pillow decodes, and only the formats in `FORMATS`: it knows others, some of which start programs (EPS).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ImageError, Problem
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+"""Pillow's names of the file formats that are read."""
+
+SUFFIXES = frozenset(
+    ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+)
+"""Lower-case file name endings by which a folder's pictures are known."""
+
+_DIRECT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
+_TRANSPARENT = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT, _ORIENTATION = 258, 339, 274
+
+
+def load(source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = 100_000_000) -> Pixels:
+    """Decode one picture to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
+
+    ``source`` is a path, a PIL image or an array; the table at the top of this module says what becomes of
+    each kind. Arrays must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) and are not copied
+    where they can be passed on. ``max_pixels`` bounds width x height of files and PIL images; Pillow's own
+    limit
+    (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides.
+
+    Raises:
+        ImageError: and nothing else, whatever the bytes are.
+
+    >>> load(np.full((2, 3, 1), 7, np.uint8)).tolist()
+    [[7, 7, 7], [7, 7, 7]]
+    >>> from PIL import Image
+    >>> load(Image.new("RGBA", (1, 1), (200, 0, 0, 128))).tolist()
+    [[[227, 127, 127]]]
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, (str, Path)):
+        return _from_file(source, max_pixels)
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return _decode(source, "image", max_pixels)
+    raise _refusal("image", f"a {type(source).__name__}", "a path, a PIL image or a uint8 array")
+
+
+def _refusal(where: str, got: str, expected: str, remedy: str = "") -> ImageError:
+    return ImageError(Problem(where, got, expected, remedy))
+
+
+def _from_file(path: Path | str, max_pixels: int) -> Pixels:
+    from PIL import Image
+
+    where = os.fspath(path)
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device could wait for ever
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            raise _refusal(where, kind, "an image file", "name the files inside it" if "folder" in kind else "")
+        if status.st_size == 0:
+            raise _refusal(where, "an empty file", "an image file", "copy or download it again")
+        with Image.open(path, formats=FORMATS) as image:
+            return _decode(image, where, max_pixels)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise _refusal(where, "no such file", "an image file", "check the path") from None
+    except PermissionError:
+        raise _refusal(where, "no permission to read it", "a readable file", f"chmod u+r {where}") from None
+    except Image.UnidentifiedImageError:
+        raise _refusal(where, "bytes of no known image format", f"one of {', '.join(FORMATS)}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _bomb(where, str(error), max_pixels) from None
+    except Exception as error:  # decoders meet hostile bytes: any exception of theirs means an unusable file
+        raise _undecodable(where, error) from error
+
+
+def _decode(image: Image.Image, where: str, max_pixels: int) -> Pixels:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise _bomb(where, f"{width} x {height} pixels", max_pixels)
+    if width * height == 0:
+        raise _refusal(where, f"{width} x {height} pixels", "at least 1 x 1")
+    try:
+        bits = _depth(image, where)  # before load(): Pillow closes the file after it
+        image.load()
+        pixels = _scaled(image, *bits) if bits else np.array(_eight_bit(image, where))
+        return np.ascontiguousarray(_upright(pixels, _orientation(image)))
+    except ImageError:
+        raise
+    except Exception as error:  # as above: whatever a decoder raises on hostile bytes
+        raise _undecodable(where, error) from error
+
+
+def _bomb(where: str, got: str, max_pixels: int) -> ImageError:
+    remedy = "raise max_pixels (and PIL.Image.MAX_IMAGE_PIXELS) if you trust this file"
+    return _refusal(where, got, f"at most {max_pixels:,} pixels", remedy)
+
+
+def _undecodable(where: str, error: Exception) -> ImageError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return _refusal(where, f"a damaged image ({reason})", "a complete image file", "copy or download it again")
+
+
+def _depth(image: Image.Image, where: str) -> tuple[int, int] | None:
+    """Bits and lowest value of the type that a deeper-than-8-bit grey picture declares, or None."""
+    if not image.mode.startswith("I"):
+        return None
+    if image.format == "TIFF":
+        tags: Any = getattr(image, "tag_v2", {})
+        bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])
+        signed = tags.get(_SAMPLE_FORMAT, (1,))[0] == 2
+        return bits, -(1 << bits - 1) if signed else 0
+    if image.mode != "I" or image.format in (
+        "PNG",
+        "PPM",
+        "JPEG2000",
+    ):  # these reach 16 bits, whatever the mode
+        return 16, 0
+    remedy = "scale it to 0..255 yourself and pass a uint8 array"
+    raise _refusal(where, "32-bit integers of unknown range (mode 'I')", "8-bit pixels", remedy)
+
+
+def _scaled(image: Image.Image, bits: int, lowest: int) -> Pixels:
+    # modulo 2^32, because Pillow keeps 32-bit samples, signed or not, in signed integers
+    values = np.asarray(image).astype(np.uint32) + np.uint32(-lowest)
+    return (values >> (bits - 8)).astype(np.uint8)
+
+
+def _eight_bit(image: Image.Image, where: str) -> Image.Image:
+    from PIL import Image
+
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode in ("1", "L", "P", "RGB") and image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
+    if image.mode in _TRANSPARENT:
+        base = _TRANSPARENT[image.mode]
+        image = image.convert(base + "A")
+        return Image.composite(image.convert(base), Image.new(base, image.size, "white"), image.getchannel("A"))
+    if image.mode in _DIRECT:
+        return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    remedy = "convert it to 8-bit grey or RGB, with a range that does not depend on the picture"
+    kind = "float pixels" if image.mode == "F" else "pixels"
+    raise _refusal(where, f"{kind} of mode {image.mode!r}", "integer grey, RGB, CMYK or palette", remedy)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged EXIF block must not cost a sound picture
+        return 1
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo one of the eight EXIF orientations (Exif 2.32, tag 0x0112)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _from_array(array: NDArray[Any]) -> Pixels:
+    if array.dtype != np.uint8:
+        raise _refusal("image", f"an array of {_described(array)}", "uint8", _REMEDIES.get(array.dtype.kind, ""))
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
+        remedy = "np.moveaxis(image, 0, -1) puts the channels last" if first else ""
+        raise _refusal("image", f"an array of shape {array.shape}", "(H, W), (H, W, 3) or (H, W, 4)", remedy)
+    if array.size == 0:
+        raise _refusal("image", f"an array of shape {array.shape}", "at least 1 x 1 pixels")
+    if array.ndim == 3 and array.shape[2] == 4:
+        from PIL import Image
+
+        return np.array(_eight_bit(Image.fromarray(np.ascontiguousarray(array)), "image"))
+    return np.ascontiguousarray(array)
+
+
+def _described(array: NDArray[Any]) -> str:
+    has_nan = array.dtype.kind == "f" and bool(np.isnan(array).any())
+    return f"{array.dtype} containing NaN" if has_nan else str(array.dtype)
+
+
+_REMEDIES = {
+    "f": "(image * 255).round().astype(np.uint8) if it is in 0..1 and without NaN",
+    "b": "image.astype(np.uint8) * 255",
+    "i": "image.astype(np.uint8) if its values are 0..255",
+    "u": "(image >> 8).astype(np.uint8) if it uses all 16 bits, image.astype(np.uint8) if its values are 0..255",
+}

@@ -1,0 +1,296 @@
+"""Tables out, and in again: one row per picture as Parquet, npz or CSV.
+
+=========  =====================================================================================================
+suffix     layout
+=========  =====================================================================================================
+.parquet   columns ``path`` (string) and ``feature`` (fixed-size list of float32); the metadata as the schema's
+           key-value pairs, and the components' names under ``privis.names`` (JSON)
+.npz       arrays ``paths``, ``features`` (float32, n x d), ``names`` and ``metadata`` (one JSON string)
+.csv       columns ``path`` and one per component; metadata and the table's SHA-256 in ``<table>.json`` beside it
+=========  =====================================================================================================
+
+Equal content gives equal bytes: no file holds a time or a path of its own. Floats in CSV have the fewest
+digits that give the same float32 back. A path that is not UTF-8 is written with ``\\xff``-like escapes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import MissingExtraError, OutputError, ParameterError, Problem
+from privis.io.atomic import replacing
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Vectors = NDArray[np.float32]
+
+_NAMES = "privis.names"
+_BLOCK_VALUES = 1 << 22
+"""Float32 values held and written at a time (16 MiB); it decides Parquet's row groups, so it decides bytes."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table file holds: row i of ``features``, float32 (n, d), belongs to ``paths[i]``."""
+
+    paths: tuple[str, ...]
+    features: Vectors
+    names: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Content:
+    paths: Sequence[str]
+    blocks: Iterable[Vectors]
+    names: Sequence[str]
+    metadata: Mapping[str, str]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.paths), len(self.names)
+
+
+def check(path: Path) -> None:
+    """Refuse a table ``path`` that could not be written at the end of a run, before the run starts.
+
+    Raises:
+        ParameterError: the suffix is none of .parquet, .npz, .csv.
+        OutputError: the folder is missing or may not be written, or the path is a folder.
+        MissingExtraError: Parquet without a working pyarrow.
+    """
+    form = _form(path)
+    if path.is_dir():
+        raise OutputError(Problem(str(path), "a folder", "a file name", f"try {path / ('features' + path.suffix)}"))
+    if not path.parent.is_dir():
+        raise OutputError(Problem(str(path), "no such folder", "one that exists", f"mkdir -p {path.parent}"))
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(Problem(str(path), "a folder you may not write", "one you may", "choose another folder"))
+    if form is _PARQUET:
+        _pyarrow()
+
+
+def write(
+    path: Path,
+    paths: Sequence[str],
+    blocks: Iterable[Vectors],
+    *,
+    names: Sequence[str],
+    metadata: Mapping[str, str],
+    scratch: Path | None = None,
+) -> None:
+    """Write one row per path to ``path``, in the format of its suffix; memory holds a few blocks of 16 MiB.
+
+    ``blocks`` are float32 arrays (k, d) that follow one another, len(paths) rows in all; d = len(names). The file
+    appears whole or not at all; until then it is in ``scratch``, by default the folder of ``path``.
+
+    Raises:
+        ParameterError: unknown suffix, or blocks whose rows or width disagree with ``paths`` and ``names``.
+        OutputError: the disk is full, the folder is not writable, …; an earlier file is untouched.
+    """
+    check(path)
+    content = _Content([_printable(name) for name in paths], blocks, names, dict(sorted(metadata.items())))
+    with replacing(path, scratch) as temporary:
+        _form(path).write(temporary, content)
+        if path.suffix.lower() == ".csv":
+            _write_sidecar(path, temporary, content)
+
+
+def read(path: Path) -> Table:
+    """Read a table that `write` wrote.
+
+    Raises:
+        ParameterError: unknown suffix, no such file, a damaged one, or a CSV whose ``.json`` is another's.
+    """
+    try:
+        return _form(path).read(path)
+    except ParameterError:
+        raise
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ParameterError(Problem(str(path), str(error), "a table written by privis", "extract it again")) from error
+
+
+def _form(path: Path) -> _Form:
+    form = _FORMS.get(path.suffix.lower())
+    if form is None:
+        got = repr(path.suffix) if path.suffix else "no suffix"
+        raise ParameterError(Problem(str(path), got, "one of .parquet, .npz, .csv", "rename the output"))
+    return form
+
+
+def _printable(path: str) -> str:
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _rebatched(content: _Content) -> Iterator[Vectors]:
+    """The blocks cut anew, so that the bytes written do not depend on how the rows arrived."""
+    total, width = content.shape
+    rows = max(1, _BLOCK_VALUES // max(1, width))
+    held: list[Vectors] = []
+    count = seen = 0
+    for block in content.blocks:
+        if block.ndim != 2 or block.shape[1] != width:
+            raise ParameterError(Problem("blocks", f"shape {block.shape}", f"(k, {width}), one column per name"))
+        held.append(np.asarray(block, np.float32))
+        count += len(block)
+        seen += len(block)
+        if seen > total:
+            break
+        while count >= rows:
+            joined = np.concatenate(held)
+            yield joined[:rows]
+            held = [joined[rows:]]
+            count -= rows
+    if seen != total:
+        got = "too many rows" if seen > total else f"{seen} rows"
+        raise ParameterError(Problem("blocks", got, f"{total}, one per path"))
+    if count:
+        yield np.concatenate(held)
+
+
+# Parquet ----------------------------------------------------------------------------------------------------
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        remedy = "install a pyarrow that fits the installed numpy, or write .npz or .csv"
+        raise MissingExtraError(Problem("Parquet", str(error), "a working pyarrow", remedy)) from error
+    return pyarrow
+
+
+def _write_parquet(path: Path, content: _Content) -> None:
+    arrow = _pyarrow()
+    width = len(content.names)
+    pairs = {**content.metadata, _NAMES: json.dumps(list(content.names))}
+    fields = [
+        arrow.field("path", arrow.string()),
+        arrow.field("feature", arrow.list_(arrow.float32(), width)),
+    ]
+    schema = arrow.schema(fields, metadata=pairs)
+    options = {"compression": "zstd", "use_dictionary": False, "write_statistics": ["path"]}
+    with arrow.parquet.ParquetWriter(path, schema, **options) as writer:
+        start = 0
+        for block in _rebatched(content):
+            values = arrow.Array.from_buffers(arrow.float32(), block.size, [None, arrow.py_buffer(block)])
+            paths = arrow.array(content.paths[start : start + len(block)], arrow.string())
+            columns = [paths, arrow.FixedSizeListArray.from_arrays(values, width)]
+            writer.write_table(arrow.Table.from_arrays(columns, schema=schema), row_group_size=len(block))
+            start += len(block)
+
+
+def _read_parquet(path: Path) -> Table:
+    table: pyarrow.Table = _pyarrow().parquet.read_table(path, columns=["path", "feature"])
+    pairs = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    names = tuple(json.loads(pairs.pop(_NAMES)))
+    blocks = [_floats(chunk.flatten()) for chunk in table.column("feature").chunks]
+    features = np.concatenate([np.empty(0, np.float32), *blocks]).reshape(-1, len(names))
+    return Table(tuple(table.column("path").to_pylist()), features, names, pairs)
+
+
+def _floats(values: Any) -> Vectors:
+    return np.frombuffer(values.buffers()[1], np.float32, len(values), 4 * values.offset)
+
+
+# npz --------------------------------------------------------------------------------------------------------
+
+
+def _write_npz(path: Path, content: _Content) -> None:
+    characters = max(1, max(map(len, content.paths), default=1))
+    with zipfile.ZipFile(path, "w") as archive:
+        with _member(archive, "features", np.dtype("<f4"), content.shape) as member:
+            for block in _rebatched(content):
+                member.write(np.ascontiguousarray(block, "<f4").data)
+        with _member(archive, "paths", np.dtype(f"<U{characters}"), (len(content.paths),)) as member:
+            for start in range(0, len(content.paths), 4096):
+                member.write(np.array(content.paths[start : start + 4096], f"<U{characters}").tobytes())
+        text = {"names": np.array(content.names, "U"), "metadata": np.array(json.dumps(content.metadata))}
+        for name, values in text.items():
+            with _member(archive, name, values.dtype, values.shape) as member:
+                member.write(values.tobytes())
+
+
+def _member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> IO[bytes]:
+    info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+    # text in numpy's four bytes a character shrinks at once; features hardly shrink at all
+    info.compress_type = zipfile.ZIP_STORED if dtype.kind == "f" else zipfile.ZIP_DEFLATED
+    member = archive.open(info, "w", force_zip64=True)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(member, header)
+    return member
+
+
+def _read_npz(path: Path) -> Table:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        paths = tuple(arrays["paths"].tolist())
+        names = tuple(arrays["names"].tolist())
+        return Table(paths, arrays["features"], names, json.loads(str(arrays["metadata"])))
+
+
+# CSV --------------------------------------------------------------------------------------------------------
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _write_csv(path: Path, content: _Content) -> None:
+    import csv
+
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", *content.names])
+        start = 0
+        for block in _rebatched(content):
+            for name, vector in zip(content.paths[start : start + len(block)], block, strict=True):
+                writer.writerow([name, *vector.astype("U").tolist()])
+            start += len(block)
+
+
+def _write_sidecar(path: Path, temporary: Path, content: _Content) -> None:
+    document = {"sha256": _digest(temporary), "metadata": content.metadata}
+    with replacing(_sidecar(path), temporary.parent) as unfinished:
+        unfinished.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_csv(path: Path) -> Table:
+    import csv
+
+    document = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+    if document["sha256"] != _digest(path):
+        raise ValueError(f"a table that changed after {_sidecar(path).name} was written")
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        names = tuple(next(rows)[1:])
+        paths, vectors = [], []
+        for row in rows:
+            paths.append(row[0])
+            vectors.append(np.array(row[1:], np.float32))
+    return Table(tuple(paths), np.array(vectors, np.float32).reshape(-1, len(names)), names, document["metadata"])
+
+
+@dataclass(frozen=True)
+class _Form:
+    write: Callable[[Path, _Content], None]
+    read: Callable[[Path], Table]
+
+
+_PARQUET = _Form(_write_parquet, _read_parquet)
+_FORMS = {".parquet": _PARQUET, ".npz": _Form(_write_npz, _read_npz), ".csv": _Form(_write_csv, _read_csv)}

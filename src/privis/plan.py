@@ -1,0 +1,256 @@
+"""``extract``: one feature, one executor, one release, over images in memory or on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.card import Card, described
+from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
+from privis.features.feature import Feature
+from privis.features.owner import grey, resize
+from privis.io import images as pictures
+from privis.privacy import (
+    FeatureRelease,
+    Guarantee,
+    Ledger,
+    PixelRelease,
+    Release,
+    ReleaseKey,
+    no_release,
+)
+from privis.program import Program, digest
+from privis.program.shapes import Shape
+from privis.readings import Cost
+from privis.run.clear import Clear
+from privis.version import VERSION
+
+Vector = NDArray[np.float32]
+MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
+
+
+class Executor(Protocol):
+    """Who computes, and what they may see of the input."""
+
+    def supports(self, program: Program) -> list[Problem]:
+        """All reasons why ``program`` cannot run here."""
+        ...
+
+    def cost(self, program: Program) -> Cost:
+        """What ``program`` will take."""
+        ...
+
+    def prepare(self, program: Program) -> Callable[..., Any]:
+        """A function of the inputs that computes the outputs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """Features with everything needed to judge them.
+
+    ``features`` is float32 ``(images, components)``; ``names`` names the components; ``guarantee`` is the weakest
+    over the images; ``cost`` is what was measured; ``card`` is the record to hand on.
+    """
+
+    features: Vector
+    names: tuple[str, ...]
+    guarantee: Guarantee
+    cost: Cost
+    card: Card
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The core of a feature for one input shape, ready to run."""
+
+    program: Program
+    run: Callable[..., Any]
+    cost: Cost
+
+    @cached_property
+    def digest(self) -> str:
+        """The program's digest; hashing weights takes a while, so only when asked."""
+        return digest(self.program)
+
+
+@dataclass(eq=False)
+class Extractor:
+    """Turns one image after another into vectors; keeps what was prepared for the last image shapes."""
+
+    feature: Feature
+    under: Executor
+    release: Release | None
+    key: ReleaseKey | None
+    ledger: Ledger | None
+    prepared: dict[Shape, Prepared] = field(default_factory=dict)
+
+    def __call__(self, image: NDArray[np.uint8], record: str) -> Vector:
+        """Extract from a decoded image; ``record`` names it towards the noise and the ledger."""
+        shown = self.owner_image(image)
+        if isinstance(self.release, PixelRelease):
+            shown = self._released(self.release, shown, record, shown, None)
+        core = self.feature.before(shown)
+        prepared = self.prepare(core.shape)
+        vector = self.feature.after(prepared.run(core))
+        if isinstance(self.release, FeatureRelease):
+            vector = self._released(self.release, vector, record, shown, prepared)
+        return vector
+
+    def owner_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What noise on pixels protects: the image at the feature's size, luma alone where the feature reads no more."""
+        image = resize(image, self.feature.size)
+        return grey(image) if self.feature.luma_only else image
+
+    def prepare(self, shape: Shape) -> Prepared:
+        """Return the core for inputs of ``shape``; UnsupportedError lists all that the executor cannot run."""
+        if shape not in self.prepared:
+            program = self.feature.program(shape)
+            refuse(UnsupportedError, self.under.supports(program))
+            while len(self.prepared) >= MOST_SHAPES:
+                del self.prepared[next(iter(self.prepared))]
+            self.prepared[shape] = Prepared(program, self.under.prepare(program), self.under.cost(program))
+        return self.prepared[shape]
+
+    def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
+        """The guarantee for an image of ``image_shape`` (as ``owner_image`` gives it), ``length`` components."""
+        match self.release:
+            case PixelRelease():
+                return self.release.guarantee(image_shape)
+            case FeatureRelease():
+                return self.release.guarantee((length,))
+            case None:
+                return no_release()
+
+    def _released(
+        self, release: Release, values: Any, record: str, image: NDArray[np.uint8], prepared: Prepared | None
+    ) -> Any:
+        """Charge, then sample: a refusal must reveal nothing."""
+        if self.key is None:
+            raise ParameterError(Problem("extract.key", "no key", "a ReleaseKey for a release with noise"))
+        content = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
+        # Noise on pixels is one release whatever is extracted from it; noise on a feature is one per feature.
+        made = repr(release) + (repr(self.feature) + prepared.digest if prepared else "")
+        purpose = hashlib.sha256(made.encode()).digest()
+        stream = self.key.stream(record, content, purpose)
+        if self.ledger is not None:
+            # Taken from the stream, so that another key (other noise: a second release) has another identity.
+            release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
+            self.ledger.charge(record, release.guarantee(values.shape), release_id)
+        return release.apply(values, stream)
+
+
+def extract(
+    feature: Feature,
+    images: Iterable[Any],
+    *,
+    under: Executor | None = None,
+    release: Release | None = None,
+    ledger: Ledger | None = None,
+    key: ReleaseKey | None = None,
+) -> Result:
+    """Extract ``feature`` from ``images``: paths, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
+
+    ``under`` says who computes (default ``Clear()``), ``release`` what the output may say (default: everything).
+    Noise is a function of ``key``, the record (path or position), the image and the release: with the same key the
+    same call gives the same noise; without one a fresh key is drawn and forgotten. ``ledger`` is charged before any
+    noise is drawn. With a PixelRelease the image is brought to the feature's size, and to luma where the feature
+    reads no more, before the noise: its unit means those pixels.
+
+    Raises ImageError naming every image that cannot be used, ParameterError, UnsupportedError, BudgetError.
+
+    >>> from privis import ColourHistogram
+    >>> white = np.full((4, 4, 3), 255, np.uint8)
+    >>> extract(ColourHistogram(bins=2), [white]).features.tolist()
+    [[0.0, 16.0, 0.0, 16.0, 0.0, 16.0]]
+    """
+    sources = _listed(images)
+    start = time.perf_counter()
+    if release is not None and key is None:
+        key = ReleaseKey.generate()
+    extractor = Extractor(feature, under or Clear(), release, key, ledger)
+    rows, shapes = _rows(extractor, sources)
+    core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape
+    first = extractor.prepare(core_shape)
+    names = feature.names(core_shape)
+    guarantee = weakest_guarantee(extractor, shapes, len(rows[0]))
+    seconds = time.perf_counter() - start
+    cost = replace(first.cost, operations=(first.cost.operations or 0) * len(rows), seconds=seconds)
+    digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
+    card = card_of(extractor, guarantee, digests, len(rows))
+    return Result(np.stack(rows), names, guarantee, cost, card)
+
+
+def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...], images: int) -> Card:
+    """The card of ``images`` images that ``extractor`` turned into features."""
+    release = None if extractor.release is None else described(extractor.release)
+    return Card(
+        {"name": extractor.feature.name, **described(extractor.feature)},
+        described(extractor.under),
+        release,
+        guarantee,
+        programs,
+        images,
+        VERSION,
+    )
+
+
+def _listed(images: Iterable[Any]) -> list[Any]:
+    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        got = f"one {type(images).__name__}"
+        raise ParameterError(Problem("extract.images", got, "a list of images", "wrap it in a list: [image]"))
+    try:
+        sources = list(images)
+    except TypeError:
+        got = f"a {type(images).__name__}"
+        raise ParameterError(Problem("extract.images", got, "a list of images", "wrap it in a list")) from None
+    if not sources:
+        raise ParameterError(Problem("extract.images", "no image", "at least one"))
+    return sources
+
+
+def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:
+    """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
+    rows: list[Vector] = []
+    shapes: list[Shape] = []
+    problems: list[Problem] = []
+    for index, source in enumerate(sources):
+        record = str(source) if isinstance(source, str | Path) else f"image {index}"
+        try:
+            image = pictures.load(source)
+            vector = extractor(image, record)
+        except (ImageError, ParameterError) as error:
+            problems += [_located(record, problem) for problem in error.problems]
+            continue
+        if rows and len(vector) != len(rows[0]):
+            got, remedy = f"{len(vector)} components from {image.shape}", "pass size=(height, width) to the feature"
+            problems.append(Problem(record, got, f"{len(rows[0])} as from the first image", remedy))
+            continue
+        rows.append(vector)
+        shapes.append(owner_shape(extractor, image.shape))
+    refuse(ImageError, problems)
+    return rows, shapes
+
+
+def _located(record: str, problem: Problem) -> Problem:
+    return problem if record in problem.where else replace(problem, where=f"{record}: {problem.where}")
+
+
+def owner_shape(extractor: Extractor, shape: Shape) -> Shape:
+    """The shape ``Extractor.owner_image`` gives an image of ``shape``."""
+    size = extractor.feature.size or shape[:2]
+    return (*size,) if extractor.feature.luma_only or len(shape) == 2 else (*size, 3)
+
+
+def weakest_guarantee(extractor: Extractor, shapes: Iterable[Shape], length: int) -> Guarantee:
+    """The guarantee that holds for every image: that of the one with the most pixels."""
+    largest = max(set(shapes), key=lambda shape: int(np.prod(shape)))
+    return extractor.guarantee(largest, length)

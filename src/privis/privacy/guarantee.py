@@ -1,0 +1,105 @@
+"""What a released result guarantees, in numbers and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """The differential privacy of one release of one image.
+
+    ``epsilon`` and ``delta`` hold for the chosen ``unit``; ``whole_image_epsilon`` and ``whole_image_delta``
+    hold for the same noise when one whole image is replaced by any other of the same dimensions, which are
+    public. delta includes the distance between the sampled noise and its exact law. ``scale`` and
+    ``sensitivity`` are in steps of the integer grid that noise is added on; one step is worth ``step``
+    ``step_unit``.
+    """
+
+    unit: str
+    relation: str
+    mechanism: str
+    scale: float
+    step: float
+    step_unit: str
+    sensitivity: float
+    norm: str
+    sensitivity_reason: str
+    epsilon: float
+    delta: float
+    whole_image_epsilon: float
+    whole_image_delta: float
+
+    @property
+    def sentence(self) -> str:
+        """The guarantee for a reader who is new to differential privacy."""
+        if math.isinf(self.epsilon):
+            return "No differential privacy: the result is exact and may reveal the image."
+        sentence = (
+            f"For any two neighbours ({self.relation}), no result is more than {_factor(self.epsilon)} times as "
+            f"likely from one as from the other (epsilon {_number(self.epsilon)}), except with probability "
+            f"{self.delta:.1e} (delta)."
+        )
+        if self.unit == "whole image":
+            return sentence
+        return (
+            f"{sentence} Whoever compares whole images instead is held back only by a factor of "
+            f"{_factor(self.whole_image_epsilon)} (whole-image epsilon {_number(self.whole_image_epsilon)}, "
+            f"delta {self.whole_image_delta:.1e})."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a dictionary for JSON: an infinite value becomes None, and ``sentence`` is included."""
+        values = {
+            name: None if isinstance(value, float) and math.isinf(value) else value
+            for name, value in asdict(self).items()
+        }
+        return {**values, "sentence": self.sentence}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` gave."""
+        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        for name, value in known.items():
+            known[name] = math.inf if value is None else value
+        return cls(**known)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _factor(epsilon: float) -> str:
+    if epsilon < 7:
+        return f"{math.exp(epsilon):.3g}"
+    return f"10^{math.ceil(epsilon / math.log(10)):,}"
+
+
+NO_GUARANTEE = Guarantee(
+    unit="none",
+    relation="none",
+    mechanism="none",
+    scale=0.0,
+    step=1.0,
+    step_unit="none",
+    sensitivity=math.inf,
+    norm="none",
+    sensitivity_reason="nothing is hidden, so nothing was bounded",
+    epsilon=math.inf,
+    delta=0.0,
+    whole_image_epsilon=math.inf,
+    whole_image_delta=0.0,
+)
+"""The guarantee of a result without noise: none."""
+
+
+def no_release() -> Guarantee:
+    """Give the guarantee of a result that was computed in the clear and not protected.
+
+    >>> no_release().sentence
+    'No differential privacy: the result is exact and may reveal the image.'
+    """
+    return NO_GUARANTEE

@@ -1,0 +1,164 @@
+"""The secret that makes noise unpredictable to everyone else and repeatable for its holder."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+from pathlib import Path
+from typing import NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import OutputError, ParameterError, Problem
+
+_HEADER = b"privis release key 1\n"
+_KEY_BYTES = 32
+_EXTRA = 1 << 63  # upper half of the counters of `extra`; those of `words` have 0 there
+_MOST_BLOCKS = 16
+
+
+class _Secret:
+    """Bytes that no repr, pickle or comparison gives away."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: secret>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is secret and is never pickled; load it where it is needed")
+
+    # Immutable, so that a copy is the object itself; scikit-learn's `clone` copies parameters.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+
+class NoiseStream(_Secret):
+    """The random words of one release of one record, addressed by coordinate.
+
+    Coordinate i always has the same words, whatever was asked for before: whole, in chunks, again after a
+    crash. The words are AES-256 in counter mode, computationally indistinguishable from uniform, and so is
+    every guarantee stated on noise drawn from them. Made by `ReleaseKey.stream`.
+    """
+
+    __slots__ = ()
+
+    def narrowed(self, purpose: bytes) -> NoiseStream:
+        """Give the independent stream for ``purpose``, one use of this stream."""
+        return NoiseStream(_derive(self._secret, b"narrowed", purpose))
+
+    def words(self, start: int, count: int) -> npt.NDArray[np.uint64]:
+        """Give 2 * count uniform words, two for each of the coordinates start, start + 1, ..."""
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        keystream = bytearray(16 * count + 15)
+        mode = modes.CTR(start.to_bytes(16, "big"))
+        Cipher(algorithms.AES(self._secret), mode).encryptor().update_into(bytes(16 * count), keystream)
+        return np.frombuffer(keystream, "<u8", 2 * count)
+
+    def extra(self, coordinates: npt.NDArray[np.int64], blocks: int) -> npt.NDArray[np.uint64]:
+        """Give 2 * blocks further uniform words (at most 32) for each of these scattered coordinates."""
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        if blocks > _MOST_BLOCKS:
+            raise ValueError("counters of neighbouring coordinates would overlap")
+        counters = np.empty((coordinates.size, blocks, 2), ">u8")
+        counters[..., 0] = _EXTRA
+        counters[..., 1] = (coordinates[:, None] * _MOST_BLOCKS + np.arange(blocks)).astype(np.uint64)
+        # Encrypting distinct counters block by block is counter mode at scattered positions, not ECB of data.
+        keystream = bytearray(counters.nbytes + 15)
+        Cipher(algorithms.AES(self._secret), modes.ECB()).encryptor().update_into(counters.tobytes(), keystream)
+        return np.frombuffer(keystream, "<u8", counters.size)
+
+
+class ReleaseKey(_Secret):
+    """Thirty-two secret bytes from which all noise of a release is derived.
+
+    Keep it as long as the release may be repeated or resumed, and secret for ever: who has it can take the
+    noise off. It has no repr of its content and cannot be pickled. `generate` takes it from the operating
+    system.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def generate(cls) -> ReleaseKey:
+        """Make a fresh key from the operating system's random generator."""
+        return cls(os.urandom(_KEY_BYTES))
+
+    def save(self, path: str | Path) -> None:
+        """Write the key to a new file that only its owner can read (mode 0600).
+
+        Raises ``OutputError`` when the file exists or cannot be written.
+        """
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            remedy = "keys are never overwritten: choose another name, or load this one"
+            raise OutputError(
+                Problem(str(path), str(error.strerror), "a new file for the release key", remedy)
+            ) from error
+        with os.fdopen(handle, "wb") as file:
+            file.write(_HEADER + self._secret)
+            file.flush()
+            os.fsync(handle)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ReleaseKey:
+        """Read a key that `save` wrote.
+
+        Raises ``ParameterError`` when the file cannot be read, is readable by anyone but its owner or is not
+        a key.
+        """
+        try:
+            with open(path, "rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                content = file.read(len(_HEADER) + _KEY_BYTES + 1)
+        except OSError as error:
+            raise ParameterError(Problem(str(path), str(error.strerror), "a release key file")) from error
+        if mode & 0o077:
+            raise ParameterError(
+                Problem(str(path), f"mode {mode:04o}", "mode 0600", "run: chmod 600, if nobody else has read it")
+            )
+        if len(content) != len(_HEADER) + _KEY_BYTES or not content.startswith(_HEADER):
+            raise ParameterError(
+                Problem(str(path), f"{len(content)} bytes that are no key", "a file that ReleaseKey.save wrote")
+            )
+        return cls(content[len(_HEADER) :])
+
+    def stream(self, record: str, content: bytes, purpose: bytes) -> NoiseStream:
+        """Give the noise stream of one record, one content and one purpose.
+
+        ``record`` is the image's identity (its path, say), ``content`` a digest of the image itself and
+        ``purpose`` a digest of everything that decides what is released: feature, release and their
+        parameters. The same four, key included, give the same noise: repeating a release is the same release
+        and costs nothing more. Anything else gives independent noise, and each part is needed:
+
+        - content: with equal noise on two versions of one record, their difference would be released exactly;
+        - purpose: with equal noise at two scales or on two features, the noise could be differenced away;
+        - record: with equal noise on equal images, equal outputs would reveal that two people gave the same
+          image.
+
+        >>> key = ReleaseKey(bytes(32))  # a test key: use ReleaseKey.generate()
+        >>> first = key.stream("a.png", b"digest", b"hog")
+        >>> int(first.words(7, 1)[0]) == int(first.words(0, 8)[14])
+        True
+        >>> int(first.words(0, 1)[0]) == int(key.stream("b.png", b"digest", b"hog").words(0, 1)[0])
+        False
+        """
+        return NoiseStream(_derive(self._secret, b"stream", record.encode("utf-8", "surrogatepass"), content, purpose))
+
+
+def _derive(secret: bytes, *fields: bytes) -> bytes:
+    """HMAC-SHA256 of the fields, each behind its length so that no two lists of fields read the same."""
+    message = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
+    return hmac.digest(secret, message, hashlib.sha256)

@@ -1,0 +1,243 @@
+"""Releases: noise on the pixels of an image, or on a clipped feature."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.privacy.guarantee import Guarantee
+from privis.privacy.keys import NoiseStream
+from privis.privacy.mechanisms import Gaussian, Laplace, Noise
+from privis.privacy.noise import sample
+from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
+from privis.privacy.units import Patch, Pixels, Unit, WholeImage
+
+_GRID_BITS = 20  # a clipped feature spans 2**19 to 2**20 grid steps
+_UNIT_NAMES = {WholeImage: "whole image", Pixels: "pixels", Patch: "patch"}
+
+
+@dataclass(frozen=True)
+class PixelRelease:
+    """Noise on the pixels of a uint8 image, or on its aligned blocks of ``block`` x ``block`` pixels.
+
+    Noise is added to the integer sums of blocks (blocks at the right and lower border may be smaller), the
+    means are rounded, clamped to 0..255 and expanded back: an image of the same shape, ready for any feature.
+    All that comes after the noise is post-processing and costs nothing. The image's dimensions are public.
+
+    ``unit`` is what the release hides; `privis.privacy.sensitivity.pixel_sensitivity` derives the
+    sensitivity. ``Patch(side)`` implies block = side. Raises ``ParameterError`` naming all bad parameters.
+    Pixelisation with noise: Fan, doi:10.1007/978-3-319-95729-6_10, whose release this is for block > 1, unit
+    Pixels and Laplace noise.
+
+    >>> release = PixelRelease(Laplace(4.0), unit=Pixels(1))
+    >>> guarantee = release.guarantee((28, 28))
+    >>> guarantee.epsilon, guarantee.whole_image_epsilon
+    (4.0, 3136.0)
+    """
+
+    noise: Noise
+    unit: Unit = field(default_factory=WholeImage)
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        problems = _noise_problems("PixelRelease.noise", self.noise)
+        if not isinstance(self.unit, WholeImage | Pixels | Patch):
+            problems.append(Problem("PixelRelease.unit", repr(self.unit), "WholeImage(), Pixels(m) or Patch(side)"))
+        problems += whole_number("PixelRelease.block", self.block)
+        if isinstance(self.unit, Patch) and self.block not in (1, self.unit.side):
+            expected = f"{self.unit.side}, the side of the patch"
+            problems.append(Problem("PixelRelease.block", repr(self.block), expected, "leave block away"))
+        refuse(ParameterError, problems)
+        block = self.unit.side if isinstance(self.unit, Patch) else int(self.block)
+        object.__setattr__(self, "block", block)
+
+    def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
+        """Guarantee for an image of ``shape``, (H, W) or (H, W, C); computed without looking at any image.
+
+        Raises ``ImageError`` for another shape, ``ParameterError`` when no noise can keep this epsilon.
+        """
+        sensitivity = self._sensitivity(self.unit, shape)
+        whole = self._sensitivity(WholeImage(), shape)
+        step = 1 / self.block**2
+        return _guarantee(self.noise, self.unit, sensitivity, whole, step, "grey levels")
+
+    def apply(self, values: npt.NDArray[np.uint8], stream: NoiseStream) -> npt.NDArray[np.uint8]:
+        """Release ``values``, a uint8 image of shape (H, W) or (H, W, C), with this stream's noise.
+
+        Raises ``ImageError`` for another shape or type, ``ParameterError`` when no noise can keep this
+        epsilon.
+        """
+        if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
+            kind = getattr(values, "dtype", type(values).__name__)
+            raise ImageError(Problem("image", f"{kind} values", "a uint8 array", "convert it to 0..255"))
+        scale = self.noise.scale(self._sensitivity(self.unit, values.shape))
+        rows, columns = _extents(values.shape[0], self.block), _extents(values.shape[1], self.block)
+        sums = block_sums(values, self.block)
+        noise = _draw(self.noise, scale, stream, sums.shape, f"pixels, blocks of {self.block}, {values.shape}")
+        sums += noise
+        if self.block > 1:
+            area = np.outer(rows, columns).reshape(rows.size, columns.size, *[1] * (values.ndim - 2))
+            sums = (2 * sums + area) // (2 * area)  # the mean, rounded
+        released = np.clip(sums, 0, 255).astype(np.uint8)
+        if self.block == 1:
+            return released
+        return np.repeat(np.repeat(released, rows, axis=0), columns, axis=1)
+
+    def _sensitivity(self, unit: Unit, shape: tuple[int, ...]) -> Sensitivity:
+        if len(shape) not in (2, 3) or min(shape) < 1:
+            raise ImageError(Problem("image shape", repr(shape), "(height, width) or (height, width, channels)"))
+        return pixel_sensitivity(self.noise.norm, unit, self.block, shape)
+
+
+@dataclass(frozen=True)
+class FeatureRelease:
+    """Noise on a feature whose norm is clipped to ``clip``: the whole image is hidden.
+
+    The clip is a public constant in the feature's own units (L1 norm for Laplace, L2 for Gaussian): never
+    take it from private data. The clipped vector is put on an integer grid of step ``grid``, a power of two
+    near clip / 2**20, noise is added there and the sum goes back to the feature's units. Raises
+    ``ParameterError`` naming all bad parameters.
+
+    Sensitivity. Values are cut towards zero, not rounded: ``|trunc(a)| <= |a|``, so the vector of integers
+    has norm at most ``radius = floor(clip / grid)``, without any slack for the grid. What floating-point
+    clipping may leave beyond that is removed by exact integer arithmetic. Two such vectors are at most 2 *
+    radius apart. Whatever the feature was computed from, the bound holds: a vector with NaN or infinity
+    becomes zero before clipping.
+
+    >>> FeatureRelease(Gaussian(4.0, 1e-6), clip=1.0).guarantee((128,)).sensitivity  # 2 * 2**19
+    1048576.0
+    """
+
+    noise: Noise
+    clip: float
+
+    def __post_init__(self) -> None:
+        problems = _noise_problems("FeatureRelease.noise", self.noise)
+        problems += positive_number("FeatureRelease.clip", self.clip)
+        if not problems and not 2.0**-100 <= self.clip <= 2.0**100:
+            problems.append(Problem("FeatureRelease.clip", repr(self.clip), "2**-100 to 2**100"))
+        refuse(ParameterError, problems)
+        object.__setattr__(self, "clip", float(self.clip))
+
+    @property
+    def unit(self) -> WholeImage:
+        """The unit is always the whole image."""
+        return WholeImage()
+
+    @property
+    def grid(self) -> float:
+        """Step of the integer grid in the feature's units, a power of two."""
+        _, exponent = math.frexp(self.clip)  # clip = m * 2**exponent with 1/2 <= m < 1
+        return 2.0 ** (exponent - _GRID_BITS)
+
+    @property
+    def radius(self) -> int:
+        """Largest norm on the integer grid."""
+        return math.floor(self.clip / self.grid)
+
+    def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
+        """Guarantee for a feature of ``shape``; computed without looking at any feature.
+
+        Raises ``ParameterError`` when the shape is empty or no noise can keep this epsilon.
+        """
+        sensitivity = self._sensitivity(shape)
+        return _guarantee(self.noise, self.unit, sensitivity, sensitivity, self.grid, "feature units")
+
+    def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
+        """Release ``values``, real numbers of any shape, with this stream's noise: float32 of the same shape.
+
+        Raises ``ParameterError`` when they are not real numbers or no noise can keep this epsilon.
+        """
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise ParameterError(Problem("feature", f"{array.dtype} values", "an array of real numbers"))
+        scale = self.noise.scale(self._sensitivity(array.shape))
+        noise = _draw(self.noise, scale, stream, array.shape, f"feature, radius {self.radius}, {array.shape}")
+        return ((self.on_grid(array) + noise) * self.grid).astype(np.float32)
+
+    def on_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Clip ``values`` and put them on the grid: integers of norm at most ``radius``, whatever comes in."""
+        reals = values.astype(np.float64)
+        if not np.isfinite(reals).all():
+            return np.zeros(values.shape, np.int64)
+        peak = float(np.abs(reals).max(initial=0.0))
+        if peak == 0.0:
+            return np.zeros(values.shape, np.int64)
+        direction = reals / peak  # so that squares neither overflow nor vanish
+        length = float(np.abs(direction).sum() if self.noise.norm == "L1" else np.sqrt((direction**2).sum()))
+        clipped = direction * (self.clip / length) if peak * length > self.clip else reals
+        steps = np.trunc(clipped / self.grid).astype(np.int64)
+        while self._norm_power(steps) > self.radius ** (1 if self.noise.norm == "L1" else 2):
+            steps -= np.sign(steps)
+        return steps
+
+    def _norm_power(self, steps: npt.NDArray[np.int64]) -> int:
+        return int(np.abs(steps).sum() if self.noise.norm == "L1" else (steps * steps).sum())
+
+    def _sensitivity(self, shape: tuple[int, ...]) -> Sensitivity:
+        if math.prod(shape) < 1:
+            raise ParameterError(Problem("feature shape", repr(shape), "at least one value"))
+        return feature_sensitivity(self.noise.norm, self.radius, math.prod(shape))
+
+
+Release = PixelRelease | FeatureRelease
+
+
+def _noise_problems(where: str, noise: object) -> list[Problem]:
+    if isinstance(noise, Laplace | Gaussian):
+        return []
+    return [Problem(where, repr(noise), "Laplace(epsilon) or Gaussian(epsilon, delta)")]
+
+
+def _guarantee(
+    noise: Noise, unit: Unit, sensitivity: Sensitivity, whole: Sensitivity, step: float, step_unit: str
+) -> Guarantee:
+    scale = noise.scale(sensitivity)
+    epsilon, delta = noise.promise(scale, sensitivity)
+    whole_epsilon, whole_delta = (epsilon, delta) if whole == sensitivity else noise.privacy(scale, whole)
+    return Guarantee(
+        unit=_UNIT_NAMES[type(unit)],
+        relation=unit.relation,
+        mechanism=noise.name,
+        scale=scale,
+        step=step,
+        step_unit=step_unit,
+        sensitivity=sensitivity.value,
+        norm=sensitivity.norm,
+        sensitivity_reason=sensitivity.reason,
+        epsilon=epsilon,
+        delta=delta,
+        whole_image_epsilon=whole_epsilon,
+        whole_image_delta=whole_delta,
+    )
+
+
+def _draw(
+    noise: Noise, scale: float, stream: NoiseStream, shape: tuple[int, ...], purpose: str
+) -> npt.NDArray[np.int64]:
+    # The caller's purpose should say all this already. Saying it again costs nothing and makes it impossible to
+    # draw the same noise at two scales, where it could be differenced away.
+    own = stream.narrowed(f"{noise.name}, scale {scale.hex()}, {purpose}".encode())
+    return sample(noise.table(scale), own, math.prod(shape)).reshape(shape)
+
+
+def _extents(length: int, block: int) -> npt.NDArray[np.int64]:
+    """Lengths of the blocks along one axis; the last may be shorter."""
+    starts = np.arange(0, length, block)
+    return np.minimum(block, length - starts)
+
+
+def block_sums(image: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int64]:
+    """Integer sums over aligned blocks."""
+    sums = image.astype(np.int64)
+    if block == 1:
+        return sums
+    for axis in (0, 1):
+        sums = np.add.reduceat(sums, np.arange(0, image.shape[axis], block), axis=axis)
+    return sums

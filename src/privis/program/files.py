@@ -1,0 +1,132 @@
+"""Programs as bytes: JSON for the structure and npz for the arrays, never pickle; and the digest of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from privis.errors import OutputError, Problem, ProgramError
+from privis.program import ops
+from privis.program.graph import Input, Node, Program, Region
+
+FORMAT = "privis.program/1"
+_BY_NAME = {op.__name__: op for op in ops.OPS}  # closed table: a file can name these and nothing else
+
+
+def _encode(value: object, arrays: list[np.ndarray]) -> object:
+    match value:
+        case np.ndarray():
+            arrays.append(value)
+            return {"array": len(arrays) - 1}
+        case ops.Kind():
+            return {"kind": value.value}
+        case np.floating() | np.integer():
+            return _encode(value.item(), arrays)
+        case float() if not math.isfinite(value):
+            return {"float": str(value)}
+        case bool() | int() | float() | str() | None:
+            return value
+        case tuple():
+            return [_encode(item, arrays) for item in value]
+    raise ProgramError(Problem("program", f"a {type(value).__name__} inside an op", "numbers, tuples and arrays"))
+
+
+def _decode(value: object, arrays: list[np.ndarray]) -> object:
+    match value:
+        case {"array": int(index)}:
+            return arrays[index]
+        case {"kind": str(name)}:
+            return ops.Kind(name)
+        case {"float": "inf" | "-inf" | "nan" as text}:
+            return float(text)
+        case list():
+            return tuple(_decode(item, arrays) for item in value)
+        case bool() | int() | float() | str() | None:
+            return value
+    raise ValueError(f"unknown value {value!r}")
+
+
+def _structure(program: Program, arrays: list[np.ndarray]) -> dict[str, object]:
+    nodes = []
+    for node in program.nodes:
+        fields = {f.name: _encode(getattr(node.op, f.name), arrays) for f in dataclasses.fields(node.op)}
+        nodes.append({"op": type(node.op).__name__, "operands": list(node.operands), "fields": fields})
+    inputs = [_encode((list_of.shape, list_of.low, list_of.high, list_of.step), arrays) for list_of in program.inputs]
+    return {"format": FORMAT, "inputs": inputs, "nodes": nodes, "outputs": list(program.outputs)}
+
+
+def digest(program: Program) -> str:
+    """Return the SHA-256 of everything that decides what ``program`` computes, as 64 hexadecimal digits.
+
+    Regions are hints and do not count.
+    """
+    arrays: list[np.ndarray] = []
+    text = json.dumps(_structure(program, arrays), sort_keys=True, allow_nan=False)
+    sha = hashlib.sha256(text.encode())
+    for array in arrays:
+        sha.update(f"{array.dtype.str}{array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
+def save(program: Program, path: str | Path) -> None:
+    """Write ``program`` to ``path`` (a zip of JSON and npy members); OutputError when it cannot be written."""
+    arrays: list[np.ndarray] = []
+    structure = _structure(program, arrays)
+    structure["regions"] = [[r.name, r.first, r.last, list(r.inputs)] for r in program.regions]
+    text = json.dumps(structure, allow_nan=False).encode()
+    buffer = io.BytesIO()
+    members = {f"a{i}": array for i, array in enumerate(arrays)}
+    np.savez_compressed(buffer, structure=np.frombuffer(text, np.uint8), **members)
+    try:
+        Path(path).write_bytes(buffer.getvalue())
+    except OSError as error:
+        remedy = "choose a folder you may write to"
+        raise OutputError(Problem(str(path), error.strerror or "an error", "a writable file", remedy)) from None
+
+
+def load(path: str | Path) -> Program:
+    """Read a program that ``save`` wrote; ProgramError when the file is anything else or does not fit together."""
+    try:
+        with np.load(path, allow_pickle=False) as members:
+            structure = json.loads(members["structure"].tobytes())
+            arrays = [members[f"a{i}"] for i in range(len(members.files) - 1)]
+        if structure["format"] != FORMAT:
+            raise ValueError(f"format {structure['format']!r}")
+        program = _program(structure, arrays)
+        _check_order(program)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ProgramError(Problem(str(path), reason, f"a file of format {FORMAT}")) from None
+    program.shapes  # noqa: B018  the shape reading refuses ops that do not fit together
+    return program
+
+
+def _program(structure: dict[str, object], arrays: list[np.ndarray]) -> Program:
+    inputs = tuple(Input(*_decode(x, arrays)) for x in structure["inputs"])  # type: ignore[attr-defined,misc]
+    nodes = []
+    for entry in structure["nodes"]:  # type: ignore[attr-defined]
+        fields = {name: _decode(value, arrays) for name, value in entry["fields"].items()}
+        nodes.append(Node(_BY_NAME[entry["op"]](**fields), tuple(entry["operands"])))
+    regions = tuple(Region(n, a, b, tuple(i)) for n, a, b, i in structure["regions"])  # type: ignore[attr-defined]
+    return Program(inputs, tuple(nodes), tuple(structure["outputs"]), regions)  # type: ignore[arg-type]
+
+
+def _check_order(program: Program) -> None:
+    """Every operand must come before its reader: that is what makes the graph acyclic."""
+    first = len(program.inputs)
+    for index, node in enumerate(program.nodes):
+        if not all(0 <= operand < first + index for operand in node.operands):
+            raise ValueError(f"node {index} reads a value that comes later")
+    if not all(0 <= output < first + len(program.nodes) for output in program.outputs):
+        raise ValueError("an output that does not exist")
+    for region in program.regions:
+        if not 0 <= region.first <= region.last < len(program.nodes):
+            raise ValueError(f"region {region.name!r} outside the program")

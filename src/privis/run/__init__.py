@@ -1,0 +1,1 @@
+"""Executors: each turns a program into something that runs, and knows no feature."""

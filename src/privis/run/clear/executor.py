@@ -1,0 +1,53 @@
+"""``Clear``: the executor without protection, and the reference for all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from privis.errors import Problem
+from privis.program import Program, ops
+from privis.readings import Cost, cost, evaluate
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Compute in the clear, on the machine that holds the image.
+
+    ``native`` uses compiled kernels and onnxruntime where tests prove them equal to ``evaluate``; without it the
+    definition itself runs.
+    """
+
+    native: bool = True
+
+    def supports(self, program: Program) -> list[Problem]:
+        """Every op runs in the clear."""
+        return []
+
+    def cost(self, program: Program) -> Cost:
+        """Counts of ``program``; seconds are measured, not predicted."""
+        return cost(program)
+
+    def prepare(self, program: Program) -> Callable[..., Any]:
+        """Return a function of the inputs (numpy arrays) that computes the outputs; reusable, not picklable."""
+        if not self.native:
+            return lambda *inputs: evaluate(program, *inputs)
+        if _is_network(program):
+            from privis.run.clear.onnx_lowering import lower
+
+            lowered = lower(program)
+            if lowered is not None:
+                return lowered
+        from privis.run.clear.native import compile_native
+
+        return compile_native(program)
+
+
+def _is_network(program: Program) -> bool:
+    """A convolution that mixes many channels: the work is worth a session of onnxruntime."""
+    if program.regions:
+        return False
+    return any(isinstance(n.op, ops.Conv) and np.prod(n.op.kernel.shape[:2]) >= 16 for n in program.nodes)

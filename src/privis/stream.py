@@ -1,0 +1,263 @@
+"""A folder of a million pictures: read, extract and write as a stream that survives whatever happens to it.
+
+Consecutive sources form spans. Each span is computed by one process and kept as a part file beside the
+output; at the end the parts are joined, in the order of the sources, into one table. So memory holds one span per
+worker, a killed run goes on where it was, and the table depends neither on timing nor on the number of workers.
+
+What happens to
+- a picture that cannot be read or used: it is listed, the run goes on;
+- a vector whose length differs from that of the first good picture (in order): its picture is listed;
+- a worker process that dies: its span is tried again in another process, then halved and halved again until only
+  the picture that kills it is left and listed;
+- an interrupt, a kill, a full disk: the parts stay; the same call goes on.
+
+With ``workers=1`` everything happens in the calling process, which a deadly picture would end.
+Nothing here knows features: a `Job` brings a factory for the function that turns a picture into a vector.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.io import images, tables
+from privis.io.atomic import replacing, unwritable
+from privis.io.parts import Part, Span, discard, finished_spans, open_spans, partial, read_part, write_part
+from privis.io.processes import Compute, share_out
+
+Extractor = Callable[[NDArray[np.uint8], str], NDArray[np.float32]]
+"""A decoded picture and its path to a float32 vector; whatever it raises makes the picture a listed failure."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run.
+
+    sources
+        paths of pictures, as `privis.io.sources.find` gives them.
+    output
+        the table to write: .parquet, .npz or .csv.
+    fingerprint
+        digest of all that decides the vectors (feature, release, version); a run goes on only under an equal one.
+    make_extractor
+        called once in every worker process; picklable, so a module's function, a `functools.partial` of one,
+        or a frozen dataclass with ``__call__``.
+    finish
+        called once at the end with the vectors' length; gives the components' names and the table's metadata.
+        Keep times out of the metadata if equal runs are to give equal bytes.
+    workers, chunk, max_pixels
+        processes; most sources per span; most pixels per picture. None of them changes a vector.
+    """
+
+    sources: Sequence[str]
+    output: Path
+    fingerprint: str
+    make_extractor: Callable[[], Extractor]
+    finish: Callable[[int], tuple[Sequence[str], Mapping[str, str]]]
+    workers: int = 1
+    chunk: int = 64
+    max_pixels: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; ``done`` counts every source dealt with, ``failed`` those among them that failed so far."""
+
+    done: int
+    failed: int
+    total: int
+    seconds: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that gave no row, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run wrote: ``rows`` vectors of ``length`` components; ``resumed`` sources were done by an earlier run."""
+
+    output: Path
+    rows: int
+    length: int
+    failures: tuple[Failure, ...]
+    resumed: int
+    seconds: float
+
+
+def _silent(progress: Progress) -> None:
+    pass
+
+
+def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outcome:
+    """Extract a vector from every source and write the table.
+
+    The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
+    are kept in ``<output>.partial/`` until the table is written; a run that goes on does not try again what
+    failed before (delete that folder for this). With several workers a script needs the usual
+    ``if __name__ == "__main__":`` around the call, because each worker imports it.
+
+    Raises:
+        ParameterError: a bad job, or an unfinished run of something else in ``<output>.partial``.
+        OutputError: the table or a part cannot be written; finished parts stay, the same call goes on.
+        ImageError: not one source gave a vector; no table is written, the list of failures is.
+        KeyboardInterrupt: as it came, with a message that says how to go on.
+        PrivisError: what ``make_extractor`` or ``finish`` raised.
+    """
+    _check(job)
+    started = time.monotonic()
+    total = len(job.sources)
+    with partial(job.output, _manifest(job)) as folder:
+        spans = finished_spans(folder)
+        done = resumed = sum(map(len, spans))
+        failed = sum(read_part(folder, span, values=False).failed for span in spans)
+        on_progress(Progress(done, failed, total, 0.0, None))
+        try:
+            with closing(_computed(job, folder, spans)) as computed:
+                for span, failures in computed:
+                    spans.append(span)
+                    done, failed = done + len(span), failed + failures
+                    seconds = time.monotonic() - started
+                    eta = seconds * (total - done) / (done - resumed)
+                    on_progress(Progress(done, failed, total, seconds, eta))
+            rows, length, failures = _join(job, folder, sorted(spans))
+        except KeyboardInterrupt:
+            message = f"interrupted after {done:,} of {total:,} files; the same command goes on from there"
+            raise KeyboardInterrupt(message) from None
+        discard(folder)
+    return Outcome(job.output, rows, length, failures, resumed, time.monotonic() - started)
+
+
+def _check(job: Job) -> None:
+    problems = [
+        Problem(f"Job.{name}", str(value), "an integer of at least 1", f"try {name}={default}")
+        for name, value, default in (("workers", job.workers, 1), ("chunk", job.chunk, 64))
+        if value < 1
+    ]
+    if not job.sources:
+        problems.append(Problem("Job.sources", "no path", "at least one", "name files or a folder of pictures"))
+    refuse(ParameterError, problems)
+    tables.check(job.output)
+
+
+def _manifest(job: Job) -> dict[str, str]:
+    digest = hashlib.sha256()
+    if not all(map(os.path.isabs, job.sources)):
+        digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other pictures
+    for path in job.sources:
+        digest.update(b"\0" + os.fsencode(path))
+    return {
+        "fingerprint": job.fingerprint,
+        "sources": f"{len(job.sources)} files, sha256 {digest.hexdigest()}",
+        "max_pixels": str(job.max_pixels),
+    }
+
+
+def _computed(job: Job, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
+    """Compute what is not finished; gives each span with its number of failures, in any order."""
+    fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
+    spans = open_spans(finished, len(job.sources), min(job.chunk, fair))
+    make = _MakeCompute(folder, job.make_extractor, job.max_pixels)
+    if job.workers > 1:
+        yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder))
+    elif spans:
+        compute = make()
+        for span in spans:
+            yield span, compute(span, job.sources[span.start : span.stop])
+
+
+@dataclass(frozen=True)
+class _MakeCompute:
+    """Picklable: makes, in the process that is to work, the function that computes and keeps a span."""
+
+    folder: Path
+    make_extractor: Callable[[], Extractor]
+    max_pixels: int
+
+    def __call__(self) -> Compute:
+        return functools.partial(_compute, self.folder, self.make_extractor(), self.max_pixels)
+
+
+def _compute(folder: Path, extractor: Extractor, max_pixels: int, span: Span, paths: Sequence[str]) -> int:
+    part = Part.of([_vector(path, extractor, max_pixels) for path in paths])
+    write_part(folder, span, part)
+    return part.failed
+
+
+def _give_up(folder: Path, span: Span, reason: str) -> int:
+    write_part(folder, span, Part.of([reason]))
+    return 1
+
+
+def _vector(path: str, extractor: Extractor, max_pixels: int) -> NDArray[np.float32] | str:
+    try:
+        vector = np.asarray(extractor(images.load(path, max_pixels=max_pixels), path), dtype=np.float32)
+    except PrivisError as error:
+        return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in error.problems)
+    except Exception as error:  # one picture must never end a run of a million
+        return f"{type(error).__name__}: {error}"
+    if vector.ndim != 1 or not vector.size:
+        return f"got a feature of shape {vector.shape}, expected a vector"
+    return vector
+
+
+def _join(job: Job, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:
+    """Write the table and the list of failures; both are decided in the order of the sources."""
+    length = 0
+    rows: list[str] = []
+    failures: list[Failure] = []
+    for span in spans:
+        part = read_part(folder, span, values=False)
+        for path, size, reason in zip(job.sources[span.start : span.stop], part.lengths, part.reasons, strict=True):
+            length = length or int(size)
+            if size and size == length:
+                rows.append(path)
+            else:
+                failures.append(Failure(path, reason or _mismatch(int(size), length)))
+    _write_failures(job.output, failures)
+    if not rows:
+        discard(folder)  # the next run tries every file again
+        first = f"the first, {failures[0].path}: {failures[0].reason}"
+        raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable picture", first))
+    names, metadata = job.finish(length)
+    blocks = (read_part(folder, span).rows(length) for span in spans)
+    tables.write(job.output, rows, blocks, names=names, metadata=metadata, scratch=folder)
+    return len(rows), length, tuple(failures)
+
+
+def _mismatch(size: int, length: int) -> str:
+    remedy = "pass size=(H, W) to make all pictures equally large"
+    return f"got a feature of {size} components, expected {length} as in the first picture; {remedy}"
+
+
+def _write_failures(output: Path, failures: Sequence[Failure]) -> None:
+    path = output.with_name(output.name + ".failures.csv")
+    if not failures:
+        try:
+            path.unlink(missing_ok=True)  # of an earlier run
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "reason"])
+        writer.writerows((failure.path, failure.reason) for failure in failures)

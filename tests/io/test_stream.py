@@ -1,0 +1,437 @@
+"""A folder run gives the same table whatever happens to it, and loses no picture without saying so."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import itertools
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from privis.errors import ImageError, MissingExtraError, OutputError, ParameterError
+from privis.io.tables import read
+from privis.stream import Job, Progress, run
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(HERE))
+    import stream_jobs
+
+    return stream_jobs
+
+
+def pictures(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    generator = np.random.default_rng(3)
+    contents: list[bytes] = []
+    paths = [folder / f"{index:05}.png" for index in range(count)]
+    for index, path in enumerate(paths):
+        if index < 10:
+            Image.fromarray(generator.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+            contents.append(path.read_bytes())
+        else:
+            path.write_bytes(contents[index % 10])
+    return list(map(str, paths))
+
+
+@pytest.fixture
+def job(tmp_path: Path, jobs: Any) -> Job:
+    sources = pictures(tmp_path / "in", 50)
+    return Job(sources, tmp_path / "out.npz", "moments", jobs.make_moments, jobs.names_and_metadata, chunk=4)
+
+
+def left(job: Job) -> set[str]:
+    return {path.name for path in job.output.parent.iterdir()} - {"in"}
+
+
+# The table --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npz", ".csv"])
+def test_rows_are_in_the_order_of_the_sources(job: Job, suffix: str) -> None:
+    job = replace(job, output=job.output.with_suffix(suffix), sources=job.sources[::-1])
+    outcome = run(job)
+    table = read(job.output)
+    assert table.paths == tuple(job.sources)
+    assert table.names == ("moment 0", "moment 1", "moment 2")
+    assert table.metadata == {"privis.guarantee": "none"}
+    expected = [np.asarray(Image.open(path)).mean() for path in job.sources]
+    assert np.allclose(table.features[:, 0], expected)
+    assert (outcome.rows, outcome.length, outcome.failures, outcome.resumed) == (50, 3, (), 0)
+    assert left(job) == {job.output.name} | ({"out.csv.json"} if suffix == ".csv" else set())
+
+
+def test_workers_and_chunks_change_nothing(job: Job) -> None:
+    run(job)
+    expected = job.output.read_bytes()
+    for workers, chunk in ((1, 64), (1, 1), (3, 5)):
+        run(replace(job, workers=workers, chunk=chunk))
+        assert job.output.read_bytes() == expected
+
+
+def test_workers_use_one_thread_each(job: Job, jobs: Any) -> None:
+    run(replace(job, make_extractor=jobs.make_environment, workers=2))
+    assert np.unique(read(job.output).features).tolist() == [1]
+    assert os.environ.get("OPENCV_FOR_THREADS_NUM") is None
+
+
+def test_progress(job: Job) -> None:
+    Path(job.sources[9]).unlink()
+    seen: list[Progress] = []
+    run(job, on_progress=seen.append)
+    assert [progress.done for progress in seen] == [*range(0, 50, 4), 50]
+    assert [progress.failed for progress in seen] == [0, 0, 0] + [1] * 11
+    assert seen[0].eta_seconds is None
+    assert seen[-1].eta_seconds == 0
+    assert all(progress.total == 50 for progress in seen)
+    assert all(early.seconds <= late.seconds for early, late in pairwise(seen))
+
+
+# Bad pictures -----------------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_files_of_which_three_are_bad(tmp_path: Path, jobs: Any) -> None:
+    sources = pictures(tmp_path / "in", 10_000)
+    bad = {4: b"", 5_000: b"no picture", 9_999: Path(sources[0]).read_bytes()[:60]}
+    for index, content in bad.items():
+        Path(sources[index]).write_bytes(content)
+    job = Job(sources, tmp_path / "out.parquet", "moments", jobs.make_moments, jobs.names_and_metadata, workers=2)
+    outcome = run(job)
+    table = read(job.output)
+    assert len(table.paths) == len(table.features) == outcome.rows == 9_997
+    assert table.paths == tuple(path for index, path in enumerate(sources) if index not in bad)
+    assert [failure.path for failure in outcome.failures] == [sources[index] for index in bad]
+    words = ["empty file", "no known image format", "damaged image"]
+    assert all(word in failure.reason for word, failure in zip(words, outcome.failures, strict=True))
+    with open(tmp_path / "out.parquet.failures.csv", newline="") as file:
+        listed = list(csv.reader(file))
+    assert listed == [["path", "reason"], *([failure.path, failure.reason] for failure in outcome.failures)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whatever_an_extractor_raises_is_a_listed_failure(job: Job, jobs: Any, workers: int) -> None:
+    names = {
+        "odd": "an odd picture",
+        "bug": "ZeroDivisionError",
+        "flat": "shape (2, 2)",
+        "none": "shape (0,)",
+    }
+    sources = list(job.sources)
+    for index, name in enumerate(names):
+        sources[10 * index] = str(Path(job.sources[0]).with_name(f"{name}.png"))
+        os.link(job.sources[1], sources[10 * index])
+    outcome = run(replace(job, sources=sources, make_extractor=jobs.make_raising, workers=workers))
+    assert outcome.rows == 46
+    assert [failure.path for failure in outcome.failures] == sources[:40:10]
+    assert all(word in failure.reason for word, failure in zip(names.values(), outcome.failures, strict=True))
+    assert not any(failure.path in failure.reason for failure in outcome.failures)
+
+
+def test_vectors_of_another_length_are_listed_by_the_order_of_the_sources(job: Job, jobs: Any) -> None:
+    """The first good picture decides, however the spans are timed."""
+    Path(job.sources[0]).write_bytes(b"")
+    for index in (10, 33):
+        Image.new("L", (5, 8)).save(job.sources[index])
+    job = replace(job, make_extractor=jobs.make_rows_and_columns)
+    tables = set()
+    for workers in (1, 3):
+        outcome = run(replace(job, workers=workers))
+        assert outcome.length == 8
+        assert [failure.path for failure in outcome.failures] == [job.sources[index] for index in (0, 10, 33)]
+        assert "5 components, expected 8" in outcome.failures[1].reason
+        assert "size=(H, W)" in outcome.failures[1].reason
+        tables.add(job.output.read_bytes())
+    assert len(tables) == 1
+
+
+def test_no_usable_picture_at_all(job: Job) -> None:
+    sources = [str(Path(job.sources[0]).with_name(f"missing{index}.jpg")) for index in range(5)]
+    with pytest.raises(ImageError, match=r"5 files, none of them usable.*missing0\.jpg: .*no such file"):
+        run(replace(job, sources=sources))
+    assert left(job) == {"out.npz.failures.csv"}
+
+
+def test_a_list_of_failures_that_is_out_of_date_goes_away(job: Job) -> None:
+    content = Path(job.sources[0]).read_bytes()
+    Path(job.sources[0]).write_bytes(b"")
+    run(job)
+    assert "out.npz.failures.csv" in left(job)
+    Path(job.sources[0]).write_bytes(content)
+    run(job)
+    assert left(job) == {"out.npz"}
+
+
+# Kills ------------------------------------------------------------------------------------------------------
+
+
+def launched(job: Job, workers: int, seconds: float) -> subprocess.Popen[str]:
+    folder = Path(job.sources[0]).parent
+    command = [
+        sys.executable,
+        str(HERE / "stream_jobs.py"),
+        str(folder),
+        str(job.output),
+        str(workers),
+        str(seconds),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def done_at_least(process: subprocess.Popen[str], count: int) -> None:
+    """Wait until the run says that ``count`` files are done."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= count:
+            return
+    raise AssertionError(process.stderr.read() if process.stderr else "")
+
+
+@pytest.mark.parametrize(("workers", "suffix"), [(1, ".npz"), (2, ".parquet"), (2, ".csv")])
+def test_killed_runs_go_on_and_end_with_the_same_bytes(job: Job, tmp_path: Path, workers: int, suffix: str) -> None:
+    job = replace(job, output=tmp_path / f"out{suffix}")
+    Path(job.sources[7]).write_bytes(b"not a picture")
+    first = launched(job, 1, 0)
+    first.communicate()
+    assert first.returncode == 0
+    whole = {name: (tmp_path / name).read_bytes() for name in left(job)}
+    for name in whole:
+        (tmp_path / name).unlink()
+    kills = random.Random(11)
+    for count in (0, 8, 24, 40):
+        process = launched(job, workers, 0.02)
+        done_at_least(process, count)
+        time.sleep(kills.uniform(0, 0.1))
+        process.kill()
+        process.communicate()
+    last = launched(job, workers, 0)
+    output, errors = last.communicate()
+    assert last.returncode == 0, errors
+    assert "49 rows" in output
+    assert "rows, 0 resumed" not in output
+    assert {name: (tmp_path / name).read_bytes() for name in left(job)} == whole
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the library catches it."""
+
+
+def deadly(remaining: Iterator[int], system_call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    if next(remaining) <= 0:
+        raise Killed
+    return system_call(*arguments, **options)
+
+
+def test_a_kill_at_any_file_operation_is_survived(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is stopped dead at its 1st, 2nd, 3rd ... renaming or removal of a file, then run again."""
+    job = replace(job, sources=job.sources[:12])
+    run(job)
+    expected = job.output.read_bytes()
+
+    for stop in range(1, 100):
+        job.output.unlink()
+        remaining = itertools.count(stop - 1, -1)
+        with monkeypatch.context() as patch:
+            for name in ("replace", "unlink", "rmdir", "mkdir"):
+                patch.setattr(os, name, partial(deadly, remaining, getattr(os, name)))
+            try:
+                run(job)
+                assert stop > 10
+                break
+            except Killed:
+                pass
+        run(job)
+        assert job.output.read_bytes() == expected
+        assert left(job) == {"out.npz"}
+
+
+def test_interrupt_keeps_the_parts_and_says_how_to_go_on(job: Job) -> None:
+    process = launched(job, 2, 0.03)
+    done_at_least(process, 8)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "of 50 files; the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    assert left(job) == {"out.npz.partial"}
+    again = launched(job, 2, 0)
+    assert "50 rows" in again.communicate()[0]
+
+
+def test_workers_end_with_their_parent(job: Job) -> None:
+    process = launched(job, 2, 60)
+    done_at_least(process, 0)
+    deadline = time.monotonic() + 10
+    while len(children(process.pid)) < 3 and time.monotonic() < deadline:  # two workers and a resource tracker
+        time.sleep(0.02)
+    workers = children(process.pid)
+    assert len(workers) >= 3
+    process.kill()
+    process.communicate()
+    while any(alive(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(alive(worker) for worker in workers)
+
+
+def children(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_only_the_picture_that_kills_its_process_is_listed(job: Job, jobs: Any, tmp_path: Path) -> None:
+    run(job)
+    expected = read(job.output)
+    deadly = jobs.Deadly("00023", tmp_path / "in" / "log")
+    outcome = run(replace(job, make_extractor=deadly, workers=2, chunk=8, fingerprint="deadly"))
+    assert [failure.path for failure in outcome.failures] == [job.sources[23]]
+    assert "SIGKILL" in outcome.failures[0].reason
+    table = read(job.output)
+    kept = [index for index in range(50) if index != 23]
+    assert table.paths == tuple(job.sources[index] for index in kept)
+    assert np.array_equal(table.features, expected.features[kept])
+
+
+def test_a_process_that_dies_once_costs_nothing(job: Job, jobs: Any, tmp_path: Path) -> None:
+    """Killed from outside or by lack of memory: the span is computed again."""
+    deadly = jobs.Deadly("", tmp_path / "in" / "log", at_most=2)
+    outcome = run(replace(job, make_extractor=deadly, workers=2))
+    assert (outcome.rows, outcome.failures) == (50, ())
+    assert len((tmp_path / "in" / "log").read_text()) >= 2
+
+
+# Refusals ---------------------------------------------------------------------------------------------------
+
+
+def interrupted(job: Job, at: int) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.done >= at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="goes on from there"):
+        run(job, on_progress=stop)
+
+
+def test_an_unfinished_run_is_taken_up(job: Job) -> None:
+    interrupted(job, 20)
+    seen: list[Progress] = []
+    outcome = run(replace(job, workers=2, chunk=7), on_progress=seen.append)
+    assert (outcome.rows, outcome.resumed) == (50, 20)
+    assert seen[0].done == 20
+
+
+def test_an_unfinished_run_of_something_else_is_not(job: Job) -> None:
+    interrupted(job, 20)
+    before = sorted((job.output.parent / "out.npz.partial").iterdir())
+    for other, word in (
+        (replace(job, fingerprint="another feature"), "fingerprint moments"),
+        (replace(job, sources=job.sources[1:]), "sources 50 files"),
+        (replace(job, max_pixels=7), "max_pixels 100000000"),
+    ):
+        with pytest.raises(ParameterError, match=rf"unfinished run with {word}.*delete .*out\.npz\.partial"):
+            run(other)
+    assert sorted((job.output.parent / "out.npz.partial").iterdir()) == before
+    assert run(job).resumed == 20
+
+
+def test_the_same_relative_paths_in_another_folder_are_another_run(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = replace(job, sources=[os.path.relpath(path, tmp_path / "in") for path in job.sources])
+    monkeypatch.chdir(tmp_path / "in")
+    interrupted(job, 20)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match="unfinished run with sources"):
+        run(job)
+
+
+def test_two_runs_cannot_share_an_output(job: Job) -> None:
+    def second(progress: Progress) -> None:
+        with pytest.raises(OutputError, match="a run at work"):
+            run(job)
+
+    assert run(job, on_progress=second).rows == 50
+
+
+def test_a_damaged_part_is_named(job: Job) -> None:
+    interrupted(job, 20)
+    part = min((job.output.parent / "out.npz.partial").glob("*.part"))
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(ParameterError, match=f"{part.name}.*delete this file"):
+        run(job)
+    part.unlink()
+    assert run(job).rows == 50
+
+
+def test_bad_jobs_are_refused_before_anything_is_written(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError) as caught:
+        run(replace(job, workers=0, chunk=-1, sources=[]))
+    assert [problem.where for problem in caught.value.problems] == ["Job.workers", "Job.chunk", "Job.sources"]
+    with pytest.raises(ParameterError, match=r"\.parquet, \.npz, \.csv"):
+        run(replace(job, output=tmp_path / "out.txt"))
+    with pytest.raises(OutputError, match="mkdir"):
+        run(replace(job, output=tmp_path / "missing" / "out.npz"))
+    assert left(job) == set()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_factory_raises_ends_the_run(job: Job, jobs: Any, workers: int) -> None:
+    with pytest.raises(MissingExtraError, match=r"pip install 'privis\[cnn\]'"):
+        run(replace(job, make_extractor=jobs.make_nothing, workers=workers))
+
+
+def test_workers_that_cannot_start_say_what_to_do(job: Job, jobs: Any) -> None:
+    with pytest.raises(ParameterError, match=r"exit code 3 while starting.*__main__"):
+        run(replace(job, make_extractor=jobs.make_exit, workers=2))
+    with pytest.raises(ParameterError, match=r"picklable.*workers=1"):
+        run(replace(job, make_extractor=lambda: jobs.moments, workers=2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_disk_full_while_parts_are_written(job: Job, workers: int) -> None:
+    """The finished parts stay and the same call goes on; the earlier table is untouched."""
+    job.output.write_bytes(b"earlier")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600, limit[1]))  # a manifest fits, a part does not
+        with pytest.raises(OutputError, match=r"File too large"):
+            run(replace(job, workers=workers))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert job.output.read_bytes() == b"earlier"
+    assert run(job).rows == 50
+
+
+def test_disk_full_while_the_table_is_written(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="No space left on device"):
+        patch.setattr("privis.io.tables._member", full)
+        run(job)
+    assert left(job) == {"out.npz.partial"}
+    assert run(job).resumed == 50
