@@ -45,18 +45,22 @@ def privis_sift(image: Image, count: int) -> tuple[Array, Array]:
     return points.positions[:count], descriptors[:count]
 
 
-def graf_matching(local: Local, folder: Path) -> Matching:
-    """Describe the views of ``folder`` with ``local`` and match them."""
+def graf_matching(locals_: Mapping[str, Local], folder: Path) -> dict[str, Matching]:
+    """Describe the views of ``folder`` with each of ``locals_`` and match them."""
     images = [cv2.imread(str(folder / f"img{view}.png"), cv2.IMREAD_GRAYSCALE) for view in (1, *VIEWS)]
     counts = [len(cv2.SIFT_create().detect(image, None)) for image in images]
+    homographies = [np.loadtxt(folder / f"H1to{view}p") for view in VIEWS]
+    return {name: _matching(local, images, counts, homographies) for name, local in locals_.items()}
+
+
+def _matching(local: Local, images: list[Image], counts: list[int], homographies: list[Array]) -> Matching:
     local(images[0][:64, :64], 1)  # compiles what has to be compiled
     start = time.perf_counter()
     (first, words), *others = [local(image, count) for image, count in zip(images, counts, strict=True)]
     seconds = (time.perf_counter() - start) / len(images)
     matches, right = [], []
-    for view, (positions, descriptors) in zip(VIEWS, others, strict=True):
+    for homography, (positions, descriptors) in zip(homographies, others, strict=True):
         pairs = ratio_test(words, descriptors)
-        homography = np.loadtxt(folder / f"H1to{view}p")
         ahead = np.c_[first[pairs[:, 0]], np.ones(len(pairs))] @ homography.T
         distances = np.linalg.norm(ahead[:, :2] / ahead[:, 2:] - positions[pairs[:, 1]], axis=1)
         matches.append(len(pairs))
@@ -71,16 +75,15 @@ def ratio_test(queries: Array, candidates: Array) -> Array:
     return np.array(kept, int).reshape(-1, 2)
 
 
-def table(locals_: Mapping[str, Local], folder: Path) -> str:
+def table(results: Mapping[str, Matching]) -> str:
     """One line per name: share of right matches and their number for every view, milliseconds per image."""
     heads = "".join(f"{f'view {view}':>16}" for view in VIEWS)
     lines = [f"{'':16}{heads}{'ms per image':>16}"]
-    for name, local in locals_.items():
-        result = graf_matching(local, folder)
+    for name, result in results.items():
         cells = [f"{share:.1f} % of {n}" for share, n in zip(result.right, result.matches, strict=True)]
         lines.append(f"{name:16}" + "".join(f"{cell:>16}" for cell in cells) + f"{1000 * result.seconds:16.0f}")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(table({"SIFT, OpenCV": opencv_sift, "SIFT, Privis": privis_sift}, Path(sys.argv[1])))
+    print(table(graf_matching({"SIFT, OpenCV": opencv_sift, "SIFT, Privis": privis_sift}, Path(sys.argv[1]))))

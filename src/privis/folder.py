@@ -46,6 +46,7 @@ class MakeExtractor:
     key_path: Path | None
 
     def __call__(self) -> Extractor:
+        """Make the extractor, in the process that is to use it."""
         key = ReleaseKey.load(self.key_path) if self.key_path else None
         return Extractor(self.feature, self.under, self.release, key, self.ledger)
 

@@ -106,7 +106,7 @@ class Extractor:
         return vector
 
     def owner_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What noise on pixels protects: the image at the feature's size, luma alone where the feature reads no more."""
+        """What noise on pixels protects: the image at the feature's size; luma alone where that is all it reads."""
         image = resize(image, self.feature.size)
         return grey(image) if self.feature.luma_only else image
 

@@ -127,8 +127,8 @@ def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outco
         spans = finished_spans(folder)
         done = resumed = sum(map(len, spans))
         failed = sum(read_part(folder, span, values=False).failed for span in spans)
-        on_progress(Progress(done, failed, total, 0.0, None))
         try:
+            on_progress(Progress(done, failed, total, 0.0, None))
             with closing(_computed(job, folder, spans)) as computed:
                 for span, failures in computed:
                     spans.append(span)

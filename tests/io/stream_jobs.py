@@ -33,7 +33,7 @@ def names_and_metadata(length: int) -> tuple[Sequence[str], Mapping[str, str]]:
 
 @dataclass(frozen=True)
 class Slow:
-    """Takes ``seconds`` a picture."""
+    """Takes ``seconds`` a picture; if that is long, leaves a sign that it has begun."""
 
     seconds: float
 
@@ -41,6 +41,8 @@ class Slow:
         return self.extract
 
     def extract(self, image: Any, path: str) -> Vector:
+        if self.seconds > 1:
+            Path(path).with_suffix(".begun").touch()
         time.sleep(self.seconds)
         return moments(image, path)
 

@@ -286,6 +286,16 @@ def test_truncated_files_are_refused_or_whole(tmp_path: Path, suffix: str) -> No
     assert refusals > 0.8 * len(cuts)
 
 
+def test_a_pil_image_that_cannot_be_decoded(tmp_path: Path) -> None:
+    path = stored(tmp_path, smooth(480, 640), "a.jpg")
+    closed = Image.open(path)
+    closed.close()
+    refused(closed, "damaged image")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with Image.open(path) as half:
+        refused(half, "truncated")
+
+
 def test_half_a_jpeg(tmp_path: Path) -> None:
     path = stored(tmp_path, smooth(480, 640), "a.jpg")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

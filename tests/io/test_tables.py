@@ -62,6 +62,14 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path, suffix: str, monkeypatc
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_takes_the_place_of_an_earlier_one(tmp_path: Path, suffix: str) -> None:
+    path = stored(tmp_path / f"out{suffix}", features=FEATURES[:1])
+    names = {entry.name for entry in tmp_path.iterdir()}
+    assert read(stored(path)).paths == tuple(PATHS)
+    assert {entry.name for entry in tmp_path.iterdir()} == names
+
+
 def test_parquet_as_others_see_it(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet

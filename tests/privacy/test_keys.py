@@ -57,6 +57,8 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path, content: bytes) -> Non
         ReleaseKey.load(path)
     with pytest.raises(ParameterError):
         ReleaseKey.load(tmp_path / "missing")
+    with pytest.raises(ParameterError, match="32 secret bytes"):
+        ReleaseKey(b"short")
 
 
 @pytest.mark.parametrize("secret", [ReleaseKey(SECRET), ReleaseKey(SECRET).stream("r", b"c", b"p")])

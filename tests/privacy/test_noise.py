@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 
 import mpmath
@@ -12,7 +13,7 @@ from scipy import special, stats
 
 from privis.privacy.keys import NoiseStream, ReleaseKey
 from privis.privacy.noise import sample
-from privis.privacy.tables import gaussian_table, laplace_table
+from privis.privacy.tables import NoiseTable, gaussian_table, laplace_table
 
 TABLES = {"laplace": laplace_table, "gaussian": gaussian_table}
 SCALES = [0.7, 20.0, 3000.0, 1e6]
@@ -110,6 +111,33 @@ def test_noise_is_a_function_of_all_its_parts(kind: str, other: NoiseStream) -> 
     for again in (second, np.roll(first, 1)):  # another stream, another coordinate
         assert abs(np.corrcoef(first, again)[0, 1]) < 4.5 / np.sqrt(COUNT)
         assert abs(np.corrcoef(np.abs(first), np.abs(again))[0, 1]) < 4.5 / np.sqrt(COUNT)
+
+
+def by_hand(table: NoiseTable, words: list[int], extra: list[int]) -> int:
+    """One value in plain Python, as the tables' definition says."""
+    first, second = words
+    column = second >> (64 - table.column_bits)
+    code = int((table.own if first >> 1 < int(table.threshold[column]) else table.other)[column])
+    mask = (1 << table.offset_bits) - 1
+    if code == 2:
+        wanted = (extra[0] << 64) | extra[1]
+        cumulative = [(int(high) << 64) | int(low) for high, low in zip(table.high, table.low, strict=True)]
+        part = min(bisect.bisect_right(cumulative, wanted), len(cumulative) - 1)
+        uniforms = sorted(word & mask for word in extra[2 : 2 + int(table.of[part])])
+        magnitude = int(table.base[part]) + (uniforms[int(table.rank[part])] if uniforms else 0)
+    else:
+        magnitude = (code >> 2) + (second & mask if code & 1 else 0)
+    return -magnitude if first & 1 else magnitude
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("scale", [0.7, 16.5, 1e6])
+def test_compiled_loops_do_what_the_definition_says(kind: str, scale: float) -> None:
+    table, count = TABLES[kind](scale), 3000
+    words = stream().words(0, count).reshape(count, 2).tolist()
+    extra = stream().extra(np.arange(count), 16).reshape(count, 32).tolist()
+    expected = [by_hand(table, *pair) for pair in zip(words, extra, strict=True)]
+    assert sample(table, stream(), count).tolist() == expected
 
 
 def test_words_and_extra_words_never_overlap() -> None:

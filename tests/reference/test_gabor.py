@@ -27,9 +27,7 @@ def textbook(image: np.ndarray, frequency: float, angle: float, bandwidth: float
 
 
 @pytest.mark.parametrize("photograph", [data.camera, data.coins, data.chelsea])
-@pytest.mark.parametrize(
-    "feature", [Gabor(), Gabor((0.15, 0.3, 0.5), angles=5, bandwidth=1.4, grid=(3, 2), stride=3)]
-)
+@pytest.mark.parametrize("feature", [Gabor(), Gabor((0.15, 0.3, 0.5), angles=5, bandwidth=1.4, grid=(3, 2), stride=3)])
 def test_equals_scikit_images_kernels(photograph, feature):
     image = feature.before(photograph())[:200, :233]
     got = evaluate(feature.program(image.shape), image)

@@ -34,8 +34,8 @@ class ColourHistogram:
 
     ``bins`` equal bins per channel. ``joint`` counts combinations (``bins ** 3`` components, first channel most
     significant), otherwise each channel is counted alone (``3 * bins``). ``density`` divides the counts by the
-    number of pixels. ``size`` (height, width) in pixels resizes images first. Equals ``cv2.calcHist``. Grey images count as three equal channels. Reference: Swain and
-    Ballard, "Color indexing", 1991, doi:10.1007/BF00130487.
+    number of pixels. ``size`` (height, width) in pixels resizes images first. Equals ``cv2.calcHist``. Grey images
+    count as three equal channels. Reference: Swain and Ballard, "Color indexing", 1991, doi:10.1007/BF00130487.
 
     >>> histogram = ColourHistogram(bins=2)
     >>> histogram.names((3, 4, 4))

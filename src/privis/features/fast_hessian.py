@@ -17,7 +17,7 @@ Doubles = NDArray[np.float64]
 Integral = NDArray[np.int64]
 
 ORIENTATION_RADIUS = 6  # of the circle that votes for the orientation, in scales
-ORIENTATION_SIGMA = 2.0  # of its Gaussian weights, in scales
+ORIENTATION_SIGMA = 2.5  # of its Gaussian weights, in scales: as in the paper of 2006; that of 2008 says 2
 ORIENTATION_WINDOW = math.pi / 3  # of directions that are added up
 
 
@@ -56,8 +56,8 @@ def determinants(integral: Integral, side: int, step: int, relative: float) -> F
 def maxima(maps: Floats, threshold: float, margin: int) -> Floats:
     """Return ``(x, y, interval, value)`` of the local maxima of ``(intervals, rows, columns)``, refined, in samples.
 
-    A maximum exceeds ``threshold`` and its 26 neighbours and lies ``margin`` samples inside. Its place is the vertex of
-    the quadratic through those; where that is more than a sample off, the quadratic does not fit and the point is dropped.
+    A maximum exceeds ``threshold`` and its 26 neighbours and lies ``margin`` samples inside. Its place is the vertex
+    of the quadratic through those; where that is more than a sample off, there is none and the point is dropped.
     """
     intervals, rows, columns = maps.shape
     found = []

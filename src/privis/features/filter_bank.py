@@ -45,7 +45,7 @@ def morlet(scale: int, angles: int, shape: tuple[int, int], level: int = 0) -> P
 
 
 def averages(scales: int, length: int, level: int) -> NDArray[np.floating]:
-    """Return the matrix that averages an axis of ``length >> level`` pixels at every ``2**(scales - level)``-th of them.
+    """Return the matrix that averages an axis of ``length >> level`` pixels at each ``2**(scales - level)``-th one.
 
     The Gaussian is separable. The first and the last average lie in the mirrored border and are left out.
     """

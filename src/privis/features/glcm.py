@@ -25,10 +25,9 @@ class GLCM:
 
     Luma is cut into ``levels`` equal levels; pairs of pixels ``distance`` pixels apart at ``angle`` degrees are
     counted in both orders. Per pair of distance and angle: contrast, dissimilarity, homogeneity, angular second
-    moment, energy, correlation (of levels, so contrast is in squared levels). ``size`` (height, width) in pixels resizes
-    images first. Equals ``skimage.feature.graycomatrix``
-    (symmetric) and ``graycoprops``. Reference: Haralick, Shanmugam and Dinstein, 1973,
-    doi:10.1109/TSMC.1973.4309314.
+    moment, energy, correlation (of levels, so contrast is in squared levels). ``size`` (height, width) in pixels
+    resizes images first. Equals ``skimage.feature.graycomatrix`` (symmetric) and ``graycoprops``. Reference: Haralick,
+    Shanmugam and Dinstein, 1973, doi:10.1109/TSMC.1973.4309314.
 
     >>> GLCM(angles=(0.0,)).names((64, 64))[:2]
     ('contrast_1_0', 'dissimilarity_1_0')

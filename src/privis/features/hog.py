@@ -16,7 +16,7 @@ from privis.features.owner import Size, grey, integer_problem, refuse_parameters
 from privis.program import Input, Kind, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 
-TIE = 1 / 512  # tilt of the first direction: where gy = 0 the sign of gx decides, as arctan2 does; see directions()
+TIE = 1 / 1024  # radians; less than the angle between any two integer gradients of 8-bit images, see directions()
 CELL_RANGE = (0.0, 255 * math.sqrt(2))  # mean gradient magnitude of a cell, grey levels per pixel
 
 
@@ -125,12 +125,12 @@ def gradient(x: Value) -> tuple[Value, Value]:
 def directions(count: int) -> np.ndarray:
     """Edges of the orientation bins, in radians over half a turn.
 
-    The first is tilted by ``TIE``: it is the only edge that integer gradients hit, and arctan2 puts gy = 0 into the
-    first bin for either sign of gx.
+    A gradient on an edge belongs to the bin that starts there. Integer gradients can only lie on multiples of an
+    eighth of a turn (no other rational angle has a rational tangent): those edges are tilted back by ``TIE``, and
+    which side a gradient is on never depends on rounding.
     """
     angles = np.arange(count) * np.pi / count
-    angles[0] = -math.atan(TIE)
-    return angles
+    return np.where(4 * np.arange(count) % count == 0, angles - TIE, angles)
 
 
 def sector(gx: Value, gy: Value, count: int) -> Value:

@@ -33,10 +33,10 @@ class LBP:
 
     Each pixel is compared with ``points`` neighbours on a circle of ``radius`` pixels, interpolated bilinearly, zero
     outside the image. The image is cut into ``grid`` (rows, columns) cells; remainders at the right and bottom are
-    left out. ``density`` divides by the pixels of a cell. ``size`` (height,
-    width) in pixels resizes images first. Reference: Ojala, Pietikäinen and Mäenpää, 2002,
-    doi:10.1109/TPAMI.2002.1017623. Deviation: weights are rounded to 2**-12; scikit-image's codes differ on fewer
-    than 1 pixel in 100,000.
+    left out. ``density`` divides by the pixels of a cell. ``size`` (height, width) in pixels resizes images first.
+    Reference: Ojala, Pietikäinen and Mäenpää, 2002, doi:10.1109/TPAMI.2002.1017623. Deviation from scikit-image:
+    weights are rounded to 2**-12, so that ties are ties in any arithmetic and at any position (in scikit-image a tie
+    with an interpolated neighbour is decided by rounding, differently from row or column 512 on).
 
     >>> LBP(patterns=Patterns.UNIFORM, grid=(2, 2)).program((64, 64)).output_shapes
     ((2, 2, 10),)

@@ -13,7 +13,7 @@ import numpy as np
 
 from privis.features import onnx_movement as movement
 from privis.features import onnx_windows as windows
-from privis.features.onnx_call import Call, Constant, Operand, Result
+from privis.features.onnx_call import Call, Constant, Result
 from privis.program import Kind, Value, ops
 
 Rule = Callable[[Call], Result]
@@ -178,20 +178,17 @@ def _matrix(call: Call, position: int, transposed: str) -> Value | Constant:
 
 def _product(call: Call, a: Any, b: Any) -> Value:
     """Matrix product of which either side may be a public matrix."""
-    if isinstance(a, Value) and isinstance(b, Value):
-        if min(len(a.shape), len(b.shape)) < 2:
-            call.refuse("a product with a vector computed from the image", "matrices")
-        return a @ b
-    if isinstance(a, Value) and b is not None and b.ndim in (1, 2):
-        result = a >> ops.Dense(np.atleast_2d(b.T))
-        return result if b.ndim == 2 else result.reshape(*result.shape[:-1])
-    if isinstance(b, Value) and a is not None and a.ndim == 2 and len(b.shape) >= 2:
-        swapped = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
-        return (b.transpose(*swapped) >> ops.Dense(a)).transpose(*swapped)
-    call.refuse(
-        "a stack of constant matrices",
-        "one constant matrix or products between activations",
-    )
+    match isinstance(a, Value), isinstance(b, Value):
+        case True, True if min(len(a.shape), len(b.shape)) >= 2:
+            return a @ b
+        case True, False if b.ndim == 2:
+            return a >> ops.Dense(b.T)
+        case True, False if b.ndim == 1:
+            return (a >> ops.Dense(b[None])).reshape(*a.shape[:-1])
+        case False, True if a.ndim == 2 and len(b.shape) >= 2:
+            swapped = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
+            return (b.transpose(*swapped) >> ops.Dense(a)).transpose(*swapped)
+    call.refuse(f"operands of {len(a.shape)} and {len(b.shape)} axes", "one constant matrix, or activations of 2 or more")
 
 
 # Reductions

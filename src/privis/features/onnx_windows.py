@@ -211,51 +211,47 @@ def _resized(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
             call.refuse("keep_aspect_ratio_policy", "'stretch'")
         for axis, length in zip(axes, sizes, strict=True):
             lengths[axis], factors[axis] = int(length), int(length) / shape[axis]
-    else:
-        for axis, factor in zip(axes, np.ravel(scales), strict=True):  # type: ignore[arg-type]
+    elif scales is not None:
+        for axis, factor in zip(axes, np.ravel(scales), strict=True):
             lengths[axis], factors[axis] = (
                 math.floor(shape[axis] * np.float32(factor)),
                 float(factor),
             )
-    if min(lengths) < 1:
+    if min(lengths) < 1 or (scales is None and sizes is None):
         raise ValueError(f"the result would have shape {tuple(lengths)}")
     return tuple(lengths), tuple(factors)
 
 
-def _coordinates(call: Call, before: int, after: int, scale: float) -> np.ndarray:
-    """Where each new pixel lies among the old ones, in pixels; as the ONNX operator's definition says."""
-    i = np.arange(after, dtype=np.float64)
-    match call.attributes.get(
-        "coordinate_transformation_mode",
-        "asymmetric" if call.opset < 11 else "half_pixel",
-    ):
+def _coordinates(call: Call, before: int, after: int, factor: float) -> np.ndarray:
+    """Where each new pixel lies among the old ones, in pixels.
+
+    In float32 and in the order of operations of ONNX's definition: ties between two pixels depend on both.
+    """
+    i, scale, half = np.arange(after, dtype=np.float32), np.float32(factor), np.float32(0.5)
+    match call.attributes.get("coordinate_transformation_mode", "asymmetric" if call.opset < 11 else "half_pixel"):
         case "asymmetric":
             return i / scale
         case "half_pixel":
-            return (i + 0.5) / scale - 0.5
+            return (i + half) / scale - half
         case "pytorch_half_pixel":
-            return (i + 0.5) / scale - 0.5 if after > 1 else np.zeros(1)
+            return (i + half) / scale - half if after > 1 else 0 * i
         case "half_pixel_symmetric":
-            adjustment = after / (scale * before)
-            return before / 2 * (1 - adjustment) + (i + 0.5) / scale - 0.5
+            adjustment = np.float32(after) / (scale * np.float32(before))
+            return np.float32(before / 2) * (1 - adjustment) + (i + half) / scale - half
         case "tf_half_pixel_for_nn":
-            return (i + 0.5) / scale
+            return (i + half) / scale
         case "align_corners":
-            return i * (before - 1) / (after - 1) if after > 1 else np.zeros(1)
+            return i * np.float32(before - 1) / np.float32(after - 1) if after > 1 else 0 * i
         case other:
-            return call.refuse(
-                f"coordinate_transformation_mode {other!r}",
-                "half_pixel, asymmetric or align_corners",
-            )
+            return call.refuse(f"coordinate_transformation_mode {other!r}", "half_pixel, asymmetric or align_corners")
 
 
 def _nearest(call: Call, at: np.ndarray, length: int) -> np.ndarray:
-    at = np.round(at, 9)  # the halves that rounding depends on must survive the division by the scale
     match call.attributes.get("nearest_mode", "floor" if call.opset < 11 else "round_prefer_floor"):
         case "round_prefer_floor":
-            index = np.ceil(at - 0.5)
+            index = np.ceil(at - np.float32(0.5))
         case "round_prefer_ceil":
-            index = np.floor(at + 0.5)
+            index = np.floor(at + np.float32(0.5))
         case "floor":
             index = np.floor(at)
         case "ceil":

@@ -39,6 +39,7 @@ class Scattering:
     size: Size | None = None
 
     name: ClassVar[str] = "scattering"
+    luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = integer_problem("Scattering.scales", self.scales, 1, 8)
@@ -111,7 +112,7 @@ class Scattering:
         return region("wavelet_modulus", modulus, x)
 
     def _average(self, x: Value, level: int, torus: Shape) -> Value:
-        """``(..., M, N)`` at resolution ``2**-level`` to ``(..., H', W')`` at ``2**-scales``, without the mirrored border.
+        """``(..., M, N)`` at resolution ``2**-level`` to ``(..., H', W')`` at ``2**-scales``, mirrored border left out.
 
         One matrix per axis averages, subsamples and cuts off: far cheaper than a correlation with many channels.
         """
@@ -122,7 +123,7 @@ class Scattering:
 
 
 def mirrored(length: int, scales: int) -> np.ndarray:
-    """Pixels of an axis of ``length`` continued by mirroring, until two results too many fit at stride ``2**scales``."""
+    """Pixels of an axis of ``length`` continued by mirroring until two more results fit at stride ``2**scales``."""
     step = 2**scales
     extra = (length // step + 2) * step - length
     return np.pad(np.arange(length), (extra // 2, (extra + 1) // 2), mode="reflect")

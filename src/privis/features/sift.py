@@ -52,7 +52,7 @@ class SIFT:
     Deviations: a gradient's votes are its coordinates in the basis of the two directions around it, instead of
     linear in its angle (cosine to linear votes above 0.999), which takes four signs and no angle. Patches are sampled
     around the exact position, where OpenCV sums over the pixels around the rounded one; with its coarser grid the
-    median cosine to OpenCV is 0.997.
+    median cosine to OpenCV is 0.997. Where contrast is so weak that ``FLAT`` counts, less is clipped.
 
     Two domains are promised, not proved: ``ENERGIES``, which photographs keep (check others with
     ``broken_promises``), and the one of the second normalisation, which always holds because the first one precedes.

@@ -21,33 +21,34 @@ from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 
 CELLS, SAMPLES = 4, 5  # cells along each side of a descriptor, Haar responses along each side of a cell
-PATCH = CELLS * SAMPLES + 1  # samples along each side of a patch: a response lies between two
+PATCH = CELLS * SAMPLES + 1  # samples along each side of a patch: a response lies between neighbours
 LENGTH = CELLS * CELLS * 4
 WINDOW_SIGMA = 3.3  # of the descriptor's Gaussian window, in scales
 SCALE = 1.2 / 9  # scale (standard deviation of the Gaussian) per pixel of filter side
 INTERVALS = 4  # filters per octave
 MIXED = 0.9  # weight of the mixed derivative: box filters are no Gaussian derivatives
-FLAT = 4.0  # squared length, before normalising, that a descriptor must exceed clearly to count: real ones have 20 to 10,000
-ENERGIES = (0.0, 2.0**14)
-NOTHING = 0.1  # length of a core descriptor that stands for a fifth of a grey level
+ENERGIES = (0.0, 2.0**14)  # squared length of a descriptor before normalisation; key points have 20 to 10,000
+FLAT = 4.0  # added to it, so that the polynomial form of the division holds down to flat patches
+NOTHING = 0.1  # least length that ``unit`` divides by: a descriptor this short tells a fifth of a grey level
 BATCH = 512  # descriptors computed at once by ``describe``
 
 
 @dataclass(frozen=True)
 class SURF:
-    """SURF descriptors of the ``keypoints`` strongest key points: a vector of ``keypoints * 64``, strongest first.
+    """SURF descriptors of the ``keypoints`` strongest key points, strongest first: ``keypoints * 64`` numbers.
 
-    The owner finds the key points (maxima of the determinant of the Hessian above ``threshold``, grey levels squared,
-    over ``octaves`` of four box filters each) and cuts an upright patch of 21 x 21 samples, its scale apart, around each;
-    ``upright`` leaves out the orientation. The core turns patches ``(N, 21, 21)`` into descriptors ``(N, 64)``: rows of
-    cells from the top, cells from the left; sums of dx, dy, |dx|, |dy|. Missing key points are zero patches; zero and
-    flat patches have zero descriptors. All others have Euclidean length 1: the core keeps up to 10 % below it, so that its
-    polynomial form holds down to flat patches, and ``after`` makes it exact. ``size`` resizes images first,
-    (height, width) in pixels. Raises ParameterError for anything outside its range.
+    The owner finds the key points: maxima above ``threshold`` (grey levels squared) of the determinant of the
+    Hessian, over ``octaves`` of four box filters each. It cuts an upright patch of 21 x 21 samples, its scale apart,
+    around each; with ``upright`` key points have no orientation. The core turns patches ``(N, 21, 21)`` into
+    descriptors ``(N, 64)``: rows of cells from the top, cells from the left, sums of dx, dy, abs(dx), abs(dy).
+    Missing key points are zero patches; zero and flat patches have zero descriptors. All others get Euclidean
+    length 1: the core stays up to 10 % below, so that its polynomial form holds down to flat patches, and ``after``
+    makes it exact. ``size`` (height, width) in pixels resizes images first. Raises ParameterError for anything
+    outside its range.
 
-    Deviation: the means of a Haar response are taken over upright squares on the turned grid; the paper turns the
-    responses of upright filters. The energy domain of the normalisation is promised, not proved: check with
-    ``broken_promises``.
+    Deviations: the means of a Haar response are taken over upright squares on the turned grid, where the paper turns
+    the responses of upright filters; orientation weights are those of the paper of 2006, doi:10.1007/11744023_32.
+    ``ENERGIES`` is promised, not proved: photographs keep it, check others with ``broken_promises``.
 
     >>> from skimage.data import camera
     >>> surf = SURF(keypoints=8)
@@ -56,12 +57,14 @@ class SURF:
     ((8, 64),)
     """
 
-    name: ClassVar[str] = "surf"
     keypoints: int = 256
     size: Size | None = None
     threshold: float = 10.0
     octaves: int = 4
     upright: bool = False
+
+    name: ClassVar[str] = "surf"
+    luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = integer_problem("SURF.keypoints", self.keypoints, 1) + size_problem("SURF.size", self.size)
@@ -84,7 +87,7 @@ class SURF:
         points = self._detect(integral)
         patches = upright_patches(integral, points)
         batches = [patches[at : at + BATCH] for at in range(0, len(patches), BATCH)]
-        described = [unit(evaluate(self.program(batch.shape), batch)) for batch in batches]
+        described = [unit(np.asarray(evaluate(self.program(batch.shape), batch))) for batch in batches]
         return points, np.concatenate(described) if described else np.zeros((0, LENGTH), np.float32)
 
     def before(self, image: Image) -> Array:
@@ -173,7 +176,7 @@ def descriptors(patches: Value) -> Value:
 
 
 def unit(values: Array) -> NDArray[np.float32]:
-    """Every row over its Euclidean length, which for anything but rounding errors of flat patches exceeds ``NOTHING``."""
+    """Every row at Euclidean length 1, or short if it is shorter than ``NOTHING``."""
     lengths = np.sqrt((values * values).sum(-1, keepdims=True))
     return (values / np.maximum(lengths, NOTHING)).astype(np.float32)
 

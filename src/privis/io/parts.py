@@ -165,19 +165,21 @@ def _sweep(folder: Path) -> None:
 def _take_up(folder: Path, manifest: Mapping[str, str]) -> None:
     path = folder / _MANIFEST
     _sweep(folder)
-    if not path.exists():
-        for part in folder.glob("*-*.part"):  # of a finished run that was killed while it cleaned up
-            part.unlink()
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(dict(manifest), indent=2) + "\n", encoding="utf-8")
+    parts = list(folder.glob("*-*.part"))
+    if parts and path.exists():
+        _compare(folder, json.loads(path.read_text(encoding="utf-8")), manifest)
         return
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        earlier = {}
+    for part in parts:  # without a manifest nobody knows of what
+        part.unlink()
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(dict(manifest), indent=2) + "\n", encoding="utf-8")
+
+
+def _compare(folder: Path, earlier: Mapping[str, str], manifest: Mapping[str, str]) -> None:
     remedy = f"delete {folder} to start afresh, or choose another output"
-    keys = sorted({*earlier, *manifest})
-    different = [key for key in keys if earlier.get(key) != manifest.get(key)]
-    got = [f"an unfinished run with {key} {earlier.get(key, 'unknown')}" for key in different]
-    expected = [f"{key} {manifest.get(key, 'none')}, as in this run" for key in different]
-    refuse(ParameterError, [Problem(str(folder), *pair, remedy) for pair in zip(got, expected, strict=True)])
+    problems = [
+        Problem(str(folder), f"an unfinished run with {key} {earlier.get(key)}", f"{key} {wanted}", remedy)
+        for key, wanted in manifest.items()
+        if earlier.get(key) != wanted
+    ]
+    refuse(ParameterError, problems)

@@ -115,7 +115,7 @@ def gaussian_charge(scale: float, sensitivity: Sensitivity, epsilon: float) -> t
     """(slack, charge) that make up for sampled instead of exact Gaussian noise; see the module's text."""
     n = sensitivity.coordinates
     plain = n * TOTAL_VARIATION * (1 + _exp(epsilon))
-    slack = 1e-9 * epsilon
+    slack = max(1e-9 * epsilon, 1e-30)
     eta = -math.expm1(-slack / n)
     reach = sensitivity.largest / scale
     beta = min(_exp(e) * TOTAL_VARIATION / eta + _single_delta(reach, e) for e in range(1, 76))

@@ -39,8 +39,8 @@ class Guarantee:
         if math.isinf(self.epsilon):
             return "No differential privacy: the result is exact and may reveal the image."
         sentence = (
-            f"For any two neighbours ({self.relation}), no result is more than {_factor(self.epsilon)} times as "
-            f"likely from one as from the other (epsilon {_number(self.epsilon)}), except with probability "
+            f"For any two neighbours ({self.relation}), no result is more than about {_factor(self.epsilon)} times as "
+            f"likely from one as from the other (epsilon {_number(self.epsilon)}), up to an additional probability of "
             f"{self.delta:.1e} (delta)."
         )
         if self.unit == "whole image":

@@ -46,8 +46,8 @@ class NoiseStream(_Secret):
     """The random words of one release of one record, addressed by coordinate.
 
     Coordinate i always has the same words, whatever was asked for before: whole, in chunks, again after a
-    crash. The words are AES-256 in counter mode, computationally indistinguishable from uniform, and so is
-    every guarantee stated on noise drawn from them. Made by `ReleaseKey.stream`.
+    crash. The words are AES-256 in counter mode, indistinguishable from uniform for whoever cannot break
+    AES; every guarantee on noise drawn from them is computational in that sense. Made by `ReleaseKey.stream`.
     """
 
     __slots__ = ()
@@ -90,6 +90,11 @@ class ReleaseKey(_Secret):
 
     __slots__ = ()
 
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != _KEY_BYTES:
+            raise ParameterError(Problem("ReleaseKey", f"{len(secret)} bytes", f"{_KEY_BYTES} secret bytes"))
+        super().__init__(secret)
+
     @classmethod
     def generate(cls) -> ReleaseKey:
         """Make a fresh key from the operating system's random generator."""
@@ -101,16 +106,15 @@ class ReleaseKey(_Secret):
         Raises ``OutputError`` when the file exists or cannot be written.
         """
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(_HEADER + self._secret)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             remedy = "keys are never overwritten: choose another name, or load this one"
             raise OutputError(
                 Problem(str(path), str(error.strerror), "a new file for the release key", remedy)
             ) from error
-        with os.fdopen(handle, "wb") as file:
-            file.write(_HEADER + self._secret)
-            file.flush()
-            os.fsync(handle)
 
     @classmethod
     def load(cls, path: str | Path) -> ReleaseKey:

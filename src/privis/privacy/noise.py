@@ -16,7 +16,7 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
 
     A coordinate's noise depends on the stream and the coordinate only, so chunks agree with the whole.
     Integer arithmetic throughout; each value is within ``table.total_variation`` of its exact law and values
-    are independent.
+    are independent. The time taken depends on the values: never let a stranger time single draws.
 
     >>> from privis.privacy.keys import ReleaseKey
     >>> from privis.privacy.tables import gaussian_table

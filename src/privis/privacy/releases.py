@@ -64,7 +64,7 @@ class PixelRelease:
         """
         sensitivity = self._sensitivity(self.unit, shape)
         whole = self._sensitivity(WholeImage(), shape)
-        step = 1 / self.block**2
+        step = 255 / whole.largest  # of the largest block; a smaller one at the border has larger steps
         return _guarantee(self.noise, self.unit, sensitivity, whole, step, "grey levels")
 
     def apply(self, values: npt.NDArray[np.uint8], stream: NoiseStream) -> npt.NDArray[np.uint8]:
@@ -79,8 +79,7 @@ class PixelRelease:
         scale = self.noise.scale(self._sensitivity(self.unit, values.shape))
         rows, columns = _extents(values.shape[0], self.block), _extents(values.shape[1], self.block)
         sums = block_sums(values, self.block)
-        noise = _draw(self.noise, scale, stream, sums.shape, f"pixels, blocks of {self.block}, {values.shape}")
-        sums += noise
+        sums += _draw(self.noise, scale, stream, sums.shape, f"pixels, blocks of {self.block}, {values.shape}")
         if self.block > 1:
             area = np.outer(rows, columns).reshape(rows.size, columns.size, *[1] * (values.ndim - 2))
             sums = (2 * sums + area) // (2 * area)  # the mean, rounded

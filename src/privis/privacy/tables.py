@@ -17,7 +17,7 @@ otherwise ``1 + floor(A)`` where A >= 0 has the density ``g``
 - Laplace: ``g(a) = 2q/(1+q) * exp(-a/s)/s``, since the floor of an exponential variable is geometric;
 - Gaussian: ``g(a) = 2 phi((a + 1/2)/s)/s``, since ``|round(N)| = floor(|N| + 1/2)`` almost surely.
 
-The half-line is cut into cells of ``w = 2**offset_bits`` integers, w being about s/16. With w = 1 a cell is
+The half-line is cut into cells of ``w = 2**offset_bits`` integers, w between s/32 and s/8. With w = 1 a cell is
 one integer and its probability is computed exactly. With w > 1 let u in [0, 1) be the distance from the
 cell's right end, in cells. On the cell g is replaced by its Taylor polynomial at the right end, written in
 the Bernstein basis: ``p(u) = sum_i b_i C(d, i) u**i (1-u)**(d-i)``. With ``b = min_i b_i`` and ``c =

@@ -165,24 +165,31 @@ class Value:
         return self if shape == self.shape else self >> ops.Reshape(shape)
 
     def transpose(self, *order: int) -> Value:
+        """Axes in another order."""
         return self >> ops.Transpose(order)
 
     def sum(self, *axes: int, keep: bool = False) -> Value:
+        """Sum over ``axes``, which may count from the end."""
         return self >> ops.Sum(tuple(axis % len(self.shape) for axis in axes), keep)
 
     def compare(self, threshold: Constant = 0.0, *, step: float = 1.0, exact: bool = True) -> Value:
+        """1 where this is at least ``threshold``, else 0; see ``ops.Compare``."""
         return self >> ops.Compare(threshold, step, exact)
 
     def sqrt(self, domain: tuple[float, float] | None = None, *, degree: int = 15) -> Value:
+        """Square root, of 0 where this is negative."""
         return self >> ops.Nonlinear(Kind.SQRT, domain, degree=degree)
 
     def abs(self, domain: tuple[float, float] | None = None) -> Value:
+        """Absolute value."""
         return self >> ops.Nonlinear(Kind.ABS, domain)
 
     def clip(self, low: float, high: float, domain: tuple[float, float] | None = None) -> Value:
+        """No less than ``low``, no more than ``high``."""
         return self >> ops.Nonlinear(Kind.CLIP, domain, low, high)
 
     def relu(self) -> Value:
+        """No less than 0."""
         return self.clip(0.0, math.inf)
 
 

@@ -247,7 +247,10 @@ class ArgMax:
 
 @dataclass(frozen=True, eq=False)
 class TopK:
-    """The ``count`` largest elements of the last axis, largest first: ``(..., N) -> (2, ..., count)``, values then indices."""
+    """The ``count`` largest elements of the last axis, largest first: ``(..., N) -> (2, ..., count)``.
+
+    Values first, then their indices as numbers; of equal elements the first comes first.
+    """
 
     count: int
 

@@ -38,8 +38,9 @@ def cost(program: Program) -> Cost:
     """Count what ``program`` takes; ``depth`` is None when it still holds non-polynomial nodes.
 
     >>> from privis.program import Input, trace
-    >>> cost(trace(lambda x: (x * x).sum(0), Input((8,))))
-    Cost(operations=16, memory=68, products=8, comparisons=0, depth=1, rotations=None, rounds=None, sent=None, seconds=None)
+    >>> counted = cost(trace(lambda x: (x * x).sum(0), Input((8,))))
+    >>> counted.operations, counted.memory, counted.products, counted.depth
+    (16, 68, 8, 1)
     """
     shapes = program.shapes
     first = len(program.inputs)

@@ -24,8 +24,8 @@ def evaluate(
 ) -> Tensor | tuple[Tensor, ...]:
     """Compute the outputs of ``program`` on ``inputs`` with the array library ``xp``.
 
-    Works in float32; numpy works in float64 where an input is float64. ``rules`` replaces the computation of single ops: an
-    executor whose arithmetic needs another algorithm for the same result says so here and never in a feature.
+    Works in float32; numpy works in float64 where an input is float64. ``rules`` replaces the computation of single
+    ops: an executor whose arithmetic needs another algorithm for the same result says so here, never in a feature.
     Raises ProgramError when an input has another shape than the program declares.
 
     >>> from privis.program import Input, trace

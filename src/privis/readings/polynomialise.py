@@ -1,4 +1,4 @@
-"""Reading ``polynomialise``: the same program with every non-linear node replaced by polynomials, and the error it makes.
+"""Reading ``polynomialise``: the program with every non-linear node replaced by polynomials, and the error that makes.
 
 Signs are compositions of the minimax polynomials of Cheon, Kim, Kim and Lee, "Efficient homomorphic comparison methods
 with optimal complexity", ASIACRYPT 2020, doi:10.1007/978-3-030-64834-3_8; smooth functions are Chebyshev interpolants.

@@ -58,7 +58,8 @@ def lower(program: Program, threads: int = 1) -> Callable[..., Any] | None:
         if got != declared:
             raise ProgramError(Problem("lowered program", f"inputs of shapes {got}", f"{declared}"))
         feeds = {x.name: np.asarray(v, np.float32).reshape(x.shape) for x, v in zip(inputs, values, strict=True)}
-        outputs = tuple(y.reshape(shape) for y, shape in zip(session.run(None, feeds), made, strict=True))
+        results = [np.asarray(result) for result in session.run(None, feeds)]
+        outputs = tuple(y.reshape(shape) for y, shape in zip(results, made, strict=True))
         return outputs[0] if len(outputs) == 1 else outputs
 
     return run

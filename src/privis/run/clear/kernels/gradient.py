@@ -64,19 +64,21 @@ def interpolated_blocks(program: Program, region: Region) -> Callable[[np.ndarra
     """Region ``interpolated_gradient_blocks``: bin directions from its Conv, pixel weights from its Dense."""
     convs, denses = _only(program, region, ops.Conv), _only(program, region, ops.Dense)
     windows = _only(program, region, ops.Window)
-    if len(convs) != 1 or len(denses) != 1 or len(windows) != 1 or convs[0].kernel.shape[1:] != (2, 1, 1):
+    if len(convs) != 2 or len(denses) != 1 or len(windows) != 1 or convs[0].kernel.shape[1:] != (2, 1, 1):
         return None
+    merge = _two_bins(convs[1].kernel[:, :, 0, 0])
     along = np.ascontiguousarray(convs[0].kernel[:, :, 0, 0], np.float32)
     size, stride = windows[0].size[0], windows[0].stride[0]
     factors = _separate(denses[0].matrix.reshape(-1, size, size))
-    if factors is None:
+    if factors is None or merge is None:
         return None
+    count = len(convs[1].kernel)
     scale = np.float32(_only(program, region, ops.Affine)[-1].scale)
     across, down, length = program.shapes[len(program.inputs) + region.last]
 
     def kernel(image: np.ndarray) -> np.ndarray:
-        bins, votes = _two_votes(image.astype(np.float32), along, scale)
-        result = np.zeros((across, down, len(factors[0]), len(along)), np.float32)
+        bins, votes = _two_votes(image.astype(np.float32), along, scale, *merge)
+        result = np.zeros((across, down, len(factors[0]), count), np.float32)
         _gather_blocks(bins, votes, *factors, stride, result)
         return result.reshape(across, down, length)
 
@@ -91,14 +93,30 @@ def _separate(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return rows.astype(np.float32), columns.astype(np.float32)
 
 
+def _two_bins(merge: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Per direction: the two bins that it and the next vote for, and how; None where there are more.
+
+    ``bins (directions, 2)`` and ``shares (directions, 2, 2)``: share of bin i in a vote for this (0) or the next (1).
+    """
+    count = merge.shape[1]
+    bins, shares = np.zeros((count, 2), np.uint8), np.zeros((count, 2, 2), np.float32)
+    for d in range(count):
+        pair = merge[:, [d, (d + 1) % count]]
+        used = np.nonzero(pair.any(1))[0]
+        if len(used) > 2:
+            return None
+        bins[d, : len(used)], shares[d, : len(used)] = used, pair[used]
+    return bins, shares
+
+
 @njit(cache=True, nogil=True)
-def _two_votes(image: Any, along: Any, scale: Any) -> Any:
-    """The bin below each gradient, and its votes for that bin and the next."""
+def _two_votes(image: Any, along: Any, scale: Any, table: Any, shares: Any) -> Any:
+    """The two bins each pixel votes for, and its votes."""
     height, width = image.shape
     count = len(along)
-    bins, votes = np.empty((height, width), np.uint8), np.empty((2, height, width), np.float32)
+    bins, votes = np.empty((2, height, width), np.uint8), np.empty((2, height, width), np.float32)
     gx, gy = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    first, found = np.empty(width, np.bool_), np.empty(width, np.int32)
+    found = np.empty(width, np.uint8)
     for row in range(height):
         gy[:] = 0
         if 0 < row < height - 1:
@@ -106,19 +124,22 @@ def _two_votes(image: Any, along: Any, scale: Any) -> Any:
                 gy[column] = image[row + 1, column] - image[row - 1, column]
         for column in range(1, width - 1):
             gx[column] = image[row, column + 1] - image[row, column - 1]
-        for column in range(width):
-            first[column] = along[0, 0] * gy[column] + along[0, 1] * gx[column] >= 0
+        for column in range(width):  # votes do not know which end of a gradient is which
+            if along[0, 0] * gy[column] + along[0, 1] * gx[column] < 0:
+                gy[column], gx[column] = -gy[column], -gx[column]
             found[column] = 0
         for k in range(1, count):
             cosine, sine = along[k, 0], along[k, 1]
             for column in range(width):
-                found[column] += (cosine * gy[column] + sine * gx[column] >= 0) == first[column]
+                found[column] += np.uint8(cosine * gy[column] + sine * gx[column] >= 0)
         for column in range(width):
-            below = found[column]
+            below = np.int64(found[column])
             ahead = below + 1 if below + 1 < count else 0
-            bins[row, column] = below
-            votes[0, row, column] = scale * abs(along[ahead, 0] * gy[column] + along[ahead, 1] * gx[column])
-            votes[1, row, column] = scale * abs(along[below, 0] * gy[column] + along[below, 1] * gx[column])
+            this = scale * abs(along[ahead, 0] * gy[column] + along[ahead, 1] * gx[column])
+            following = scale * abs(along[below, 0] * gy[column] + along[below, 1] * gx[column])
+            for i in range(2):
+                bins[i, row, column] = table[below, i]
+                votes[i, row, column] = shares[below, i, 0] * this + shares[below, i, 1] * following
     return bins, votes
 
 
@@ -126,8 +147,8 @@ def _two_votes(image: Any, along: Any, scale: Any) -> Any:
 def _gather_blocks(bins: Any, votes: Any, rows: Any, columns: Any, stride: int, result: Any) -> None:
     """First along rows, for every pixel column, then along columns: the weights are separable."""
     across, down, cells, count = result.shape
-    size, width = rows.shape[1], bins.shape[1]
-    strip = np.empty((width, count + 1), np.float32)  # bin ``count`` is bin 0, half a turn on
+    size, width = rows.shape[1], bins.shape[2]
+    strip = np.empty((width, count), np.float32)
     for by in range(down):
         for cell in range(cells):
             if cell == 0 or (rows[cell] != rows[cell - 1]).any():
@@ -137,14 +158,14 @@ def _gather_blocks(bins: Any, votes: Any, rows: Any, columns: Any, stride: int, 
                     if weight == 0:
                         continue
                     for column in range(width):
-                        k = bins[row, column]
-                        strip[column, k] += weight * votes[0, row, column]
-                        strip[column, k + np.uint8(1)] += weight * votes[1, row, column]
-                strip[:, 0] += strip[:, count]
+                        strip[column, bins[0, row, column]] += weight * votes[0, row, column]
+                        strip[column, bins[1, row, column]] += weight * votes[1, row, column]
             for bx in range(across):
                 into = result[bx, by, cell]
                 for c in range(size):
                     weight = columns[cell, c]
+                    if weight == 0:
+                        continue
                     for k in range(count):
                         into[k] += weight * strip[bx * stride + c, k]
 

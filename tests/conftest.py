@@ -1,0 +1,49 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+settings.register_profile("privis", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.load_profile("privis")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real images beside the checkout; what needs it skips where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no shared/data beside the checkout: research-only images are not part of the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(shared: Path) -> list[np.ndarray]:
+    """Every Kodak and ImageNet photograph of shared/data, uint8 RGB (a few are grey)."""
+    from privis.io.images import load
+
+    paths = sorted((shared / "photos" / "kodak").glob("*.png"))
+    paths += sorted((shared / "photos" / "imagenet_samples").glob("*.JPEG"))
+    return [load(path) for path in paths]
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """256x256 RGB, from scikit-image's wheel."""
+    from skimage import data
+
+    return np.ascontiguousarray(data.astronaut()[:256, 100:356])
+
+
+@pytest.fixture(scope="session")
+def camera() -> np.ndarray:
+    """256x256 grey, from scikit-image's wheel."""
+    from skimage import data
+
+    return np.ascontiguousarray(data.camera()[100:356, 100:356])

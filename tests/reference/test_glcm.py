@@ -1,0 +1,48 @@
+"""Co-occurrence against scikit-image."""
+
+import numpy as np
+import pytest
+from skimage.feature import graycomatrix, graycoprops
+
+from privis.errors import ParameterError
+from privis.features.glcm import GLCM, offset
+from privis.features.owner import grey
+from privis.program import Input, trace
+from privis.readings import domain_problems, evaluate
+
+ANGLES = (0.0, 45.0, 90.0, 135.0)
+
+
+@pytest.mark.parametrize("levels", [8, 5])
+def test_counts_and_statistics_equal_scikit_image(photographs, levels):
+    feature = GLCM(levels=levels, distances=(1, 3), angles=ANGLES)
+    for image in photographs[::6]:
+        luma = grey(image)
+        cut = (luma.astype(int) * levels // 256).astype(np.uint8)
+        both = graycomatrix(cut, [1, 3], np.radians(ANGLES), levels=levels)
+        for i, distance in enumerate((1, 3)):
+            for j, angle in enumerate(ANGLES):
+                program = trace(lambda x, d=distance, a=angle: feature.counts(x, offset(d, a)), Input(luma.shape))
+                counts = evaluate(program, luma).reshape(levels, levels)
+                np.testing.assert_array_equal(counts, both[:, :, i, j])
+        normed = graycomatrix(cut, [1, 3], np.radians(ANGLES), levels=levels, symmetric=True, normed=True)
+        names = ["contrast", "dissimilarity", "homogeneity", "ASM", "energy", "correlation"]
+        theirs = np.stack([graycoprops(normed, name).ravel() for name in names], 1).ravel()
+        ours = feature.after(evaluate(feature.program(luma.shape), luma))
+        np.testing.assert_allclose(ours, theirs, atol=2e-6 * levels)
+
+
+def test_a_flat_image_correlates_perfectly_as_in_scikit_image():
+    feature = GLCM()
+    flat = np.full((9, 9), 77, np.uint8)
+    statistics = feature.after(evaluate(feature.program(flat.shape), flat)).reshape(4, 6)
+    np.testing.assert_allclose(statistics, [[0, 0, 1, 1, 1, 1]] * 4, atol=1e-6)
+
+
+def test_is_exact_in_any_arithmetic():
+    assert domain_problems(GLCM().program((16, 16))) == []
+
+
+def test_too_small_an_image_says_so():
+    with pytest.raises(ParameterError, match="more than 3x3 pixels"):
+        GLCM(distances=(3,)).program((3, 40))
