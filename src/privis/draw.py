@@ -23,6 +23,7 @@ Colour = tuple[int, int, int]
 
 LEAST = 512  # pixels on the long side of a picture; smaller ones are enlarged by a whole factor
 SUBPIXEL = 4  # fractional bits of coordinates given to OpenCV
+FULL = 0.95  # quantile of the cells' largest bins that is drawn at full brightness
 FAINTEST = 10  # grey levels; weaker strokes are not drawn
 MOST_ROWS = 32  # components that fit one labelled row each; of more the largest, or unlabelled columns
 MOST_TILES = 100
@@ -160,13 +161,13 @@ def strokes(
 
     Cells lie ``cell`` pixels apart, the first one's centre at ``first`` (by default half a cell). ``gradients`` are
     the bins' angles in radians, clockwise on the screen from "right". Strokes run across the gradient, along the edge,
-    as in scikit-image; ``directed`` ones are rays from the centre along it. Brightness is the bin, full at the
-    99 % quantile of the cells' largest.
+    as in scikit-image; ``directed`` ones are rays from the centre along it. Brightness is the bin, full from the
+    quantile ``FULL`` of the cells' largest bins on.
     """
     import cv2
 
-    base, factor = enlarged(photograph)
-    largest = np.quantile(histograms.max(-1), 0.99) if histograms.size else 0.0
+    base, factor = enlarged(grey(photograph))  # without colour, so that nothing competes with the strokes
+    largest = np.quantile(histograms.max(-1), FULL) if histograms.size else 0.0
     levels = np.clip(255 * histograms / largest, 0, 255).astype(int) if largest > 0 else np.zeros(histograms.shape, int)
     light = np.zeros(base.shape[:2], np.uint8)
     half = max(1.0, cell * factor / 2 - 1)
@@ -304,7 +305,7 @@ def rows(names: Sequence[str], values: NDArray[Any], lengths: NDArray[Any]) -> P
         pen.text((label - 12, top + 11), text, INK, font, "rm")
         end = label + max(1, round(400 * float(length)))
         pen.rectangle((label, top + 3, end, top + 19), CHANNEL["b"] if value >= 0 else CHANNEL["r"])
-        pen.text((end + 8, top + 11), f"{value:.3g}", INK, font, "lm")
+        pen.text((end + 8, top + 11), _short(value), INK, font, "lm")
     return np.asarray(canvas)
 
 
@@ -328,8 +329,12 @@ def columns(values: NDArray[Any], fill: Sequence[Colour] = (), title: str = "", 
             pen.rectangle(box, fill[index] if fill else CHANNEL["b"], GREY if fill and each > 4 else None)
     pen.line((20, zero, width + 20, zero), GREY)
     pen.text((20, 20), title or f"{len(values):,} components", INK, font, "lm")
-    pen.text((width + 20, 20), f"{low:.3g} to {high:.3g}", GREY, font, "rm")
+    pen.text((width + 20, 20), f"{_short(low)} to {_short(high)}", GREY, font, "rm")
     return np.asarray(canvas)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _strongest_of_runs(values: NDArray[Any], count: int) -> NDArray[Any]:

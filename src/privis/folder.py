@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from privis.card import Card, described
 from privis.errors import OutputError, PrivisError, Problem
 from privis.features.feature import Feature
+from privis.io import headers
 from privis.io import images as pictures
 from privis.plan import Executor, Extractor, card_of, owner_shape, weakest_guarantee
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
@@ -131,7 +132,7 @@ def _shapes(extractor: Extractor, sources: Sequence[str], image: NDArray[np.uint
         return [first]
     found = {first}
     for path in sources:
-        shape = pictures.shape(path)
+        shape = headers.shape(path)
         if shape is not None:
             found.add(owner_shape(extractor, shape))
     return sorted(found)

@@ -148,3 +148,39 @@ def checkpoint(path: Path) -> dict[str, np.ndarray]:
 def arrays(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as members:
         return {name: members[name] for name in members.files}
+
+
+def tiny_onnx(size: tuple[int | str, int | str] = (12, 10), planes: int = 3) -> bytes:
+    """An ONNX network of a dozen nodes, random weights: convolutions, pooling, two heads, one of them a softmax."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(5)
+    weights = {
+        "w1": random.normal(0, 0.4, (4, planes, 3, 3)),
+        "b1": random.normal(0, 0.1, 4),
+        "gain": 1 + random.random(4),
+        "shift": random.normal(0, 0.1, 4),
+        "mean": random.normal(0, 0.1, 4),
+        "variance": 1 + random.random(4),
+        "w2": random.normal(0, 0.3, (4, 1, 3, 3)),
+        "w3": random.normal(0, 0.5, (5, 4)),
+        "b3": random.normal(0, 0.1, 5),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w1", "b1"], ["c1"], name="first", pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c1", "gain", "shift", "mean", "variance"], ["n1"]),
+        helper.make_node("Relu", ["n1"], ["r1"]),
+        helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["p1", "w2"], ["c2"], name="second", group=4, pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["c2", "p1"], ["s2"]),
+        helper.make_node("Sigmoid", ["s2"], ["map"]),
+        helper.make_node("GlobalAveragePool", ["map"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["embedding"], name="embed"),
+        helper.make_node("Gemm", ["embedding", "w3", "b3"], ["scores"], transB=1),
+        helper.make_node("Softmax", ["scores"], ["classes"]),
+    ]
+    constants = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, planes, *size))
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("classes", "embedding")]
+    graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()

@@ -1,9 +1,8 @@
-"""Whole networks: ONNX files against onnxruntime on the same file, networks from arrays against torch, and their use."""
+"""Whole networks: ONNX files against onnxruntime on the same file, and networks from arrays against torch."""
 
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.reference import networks
 
-from privis.errors import ImageError, ParameterError, ProgramError, UnsupportedError
 from privis.features.cnn import CNN, Channels
-from privis.features.feature import Feature
-from privis.program import Input, trace
-from privis.readings import domain_problems, evaluate
+from privis.readings import evaluate
 from privis.run.clear.onnx_lowering import lower
-
-from . import networks
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

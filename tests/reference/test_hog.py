@@ -37,9 +37,9 @@ def test_ties_at_a_horizontal_gradient_fall_as_in_scikit_image():
     assert np.abs(ours(HOG(), image.T.copy()) - hog(image.T)).max() <= 1e-5
 
 
-@pytest.mark.parametrize("gamma", [True, False])
-def test_opencv_layout_is_close_to_opencv_on_every_photograph(photographs, gamma):
-    for image in photographs:
+@pytest.mark.parametrize(("gamma", "every"), [(True, 1), (False, 5)])
+def test_opencv_layout_is_close_to_opencv_on_every_photograph(photographs, gamma, every):
+    for image in photographs[::every]:
         height, width = image.shape[0] // 8 * 8, image.shape[1] // 8 * 8
         luma = np.ascontiguousarray(grey(image)[:height, :width])
         descriptor = cv2.HOGDescriptor((width, height), (16, 16), (8, 8), (8, 8), 9, 1, -1, 0, 0.2, gamma)

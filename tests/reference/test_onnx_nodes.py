@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privis.errors import ProgramError, UnsupportedError
 from privis.features.onnx_import import trace_onnx
-from privis.program import Program
-from privis.readings import domain_problems, evaluate, ranges
+from privis.features.onnx_rules import RULES
+from privis.program import Kind, Program
+from privis.readings import evaluate, ranges
 from privis.run.clear.onnx_lowering import lower
 
 onnx = pytest.importorskip("onnx")
@@ -49,8 +49,8 @@ class Case:
 
     @property
     def label(self) -> str:
-        settings = "-".join(f"{k}={v}" for k, v in self.attributes.items()).replace(" ", "")
-        return f"{self.kind}-{settings}-{self.opset}"
+        chosen = "-".join(f"{k}={v}" for k, v in self.attributes.items()).replace(" ", "")
+        return f"{self.kind}-{chosen}-{self.opset}"
 
 
 def case(kind: str, *constants: np.ndarray | None, opset: int = OPSET, **attributes: Any) -> Case:
@@ -62,8 +62,8 @@ def model_of(case: Case) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     length = int(np.prod(case.shape))
-    given = {"flat": ints(-1), "none": ints(0), "length": ints(length), "shape": ints(*case.shape)}
-    given |= {f"c{k}": value for k, value in enumerate(case.constants) if value is not None}
+    known = {"flat": ints(-1), "none": ints(0), "length": ints(length), "shape": ints(*case.shape)}
+    known |= {f"c{k}": value for k, value in enumerate(case.constants) if value is not None}
     names = [f"c{k}" if value is not None else "" for k, value in enumerate(case.constants)]
     nodes = [
         helper.make_node("Reshape", ["image", "flat"], ["all"]),
@@ -79,7 +79,7 @@ def model_of(case: Case) -> bytes:
     nodes.append(helper.make_node(case.kind, operands, results, name="node", **case.attributes))
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, *IMAGE))
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in results]
-    initializers = [numpy_helper.from_array(value, name) for name, value in given.items()]
+    initializers = [numpy_helper.from_array(value, name) for name, value in known.items()]
     if case.opset < 10:  # Slice had attributes then
         nodes[1] = helper.make_node("Slice", ["all"], ["some"], starts=[0], ends=[length])
     graph = helper.make_graph(nodes, "case", [image], outputs, initializers)
@@ -280,3 +280,108 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_a_node_equals_onnxruntime(case: Case) -> None:
     assert_equal_everywhere(model_of(case), 2 * noise(*IMAGE, seed=7))
+
+
+@pytest.mark.parametrize("case", [case("Softmax", axis=-1), case("Softmax", axis=1, opset=11)])
+def test_a_softmax_of_any_numbers_never_overflows_nor_divides_by_less_than_one(case: Case) -> None:
+    program = imported(model_of(case))
+    known = {
+        node.op.kind: ranges(program)[node.operands[0]].bounds for node in program.nodes if hasattr(node.op, "kind")
+    }
+    assert known[Kind.EXP] == (-80.0, 0.0) and known[Kind.RECIPROCAL] == (1.0, case_length(case))
+    image = 1000 * noise(*IMAGE)
+    assert np.isfinite(evaluate(program, image)).all()
+
+
+def case_length(case: Case) -> float:
+    """How many terms the softmax of ``case`` sums: the last axis, or all but the batch."""
+    return float(IMAGE[-1] if case.opset >= 13 else np.prod(IMAGE))
+
+
+def test_every_rule_has_a_case() -> None:
+    covered = {case.kind for case in CASES} | {"Constant"}
+    elsewhere = {"ArgMax", "Reciprocal", "Shape"}  # below
+    assert set(RULES) - covered == elsewhere
+
+
+def test_argmax_gives_the_index_as_a_number() -> None:
+    case = Case("ArgMax", attributes={"axis": 1, "keepdims": 1})
+    model, image = model_of(case), noise(*IMAGE)
+    expected = evaluate(imported(model), image)
+    assert expected.shape == (1, 1, 11, 8)
+    assert (expected[0, 0] == image.argmax(0)).all()
+
+
+def test_reciprocal() -> None:
+    assert_equal_everywhere(model_of(Case("Reciprocal", positive=True)), 1 + np.abs(noise(*IMAGE)))
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> list[Any]:
+    """A random network: nodes that keep (1, C, H, W), each reading the one before and sometimes an earlier one."""
+    from onnx import helper, numpy_helper
+
+    random = np.random.default_rng(draw(st.integers(0, 2**16)))
+    nodes, constants, shapes = [], [], {"image": (3, 14, 12)}
+    current = "image"
+    for k in range(draw(st.integers(1, 7))):
+        planes, height, width = shapes[current]
+        kinds = ["Conv", "Depthwise", "Relu", "PRelu", "Sigmoid", "Resize", "Concat", "Add", "Split"]
+        kind = draw(st.sampled_from(kinds + (["MaxPool", "AveragePool"] if min(height, width) > 3 else [])))
+        name, weight, made = f"t{k}", f"w{k}", shapes[current]
+        same = [other for other, shape in shapes.items() if shape[1:] == (height, width)]
+        match kind:
+            case "Conv" | "Depthwise":
+                stride, groups = draw(st.sampled_from([1, 2])), 1 if kind == "Conv" else planes
+                outputs = 2 * planes if kind == "Depthwise" else draw(st.integers(1, 5))
+                array = random.normal(0, 1, (outputs, planes // groups, 3, 3)) / planes
+                attributes = {"pads": [1, 1, 1, 1], "strides": [stride, stride], "group": groups}
+                nodes.append(helper.make_node("Conv", [current, weight], [name], **attributes))
+                made = (outputs, -(-height // stride), -(-width // stride))
+            case "PRelu":
+                array = random.normal(0, 0.5, (planes, 1, 1))
+                nodes.append(helper.make_node(kind, [current, weight], [name]))
+            case "MaxPool" | "AveragePool":
+                pad = draw(st.sampled_from([0, 1]))
+                array, attributes = np.zeros(0), {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [pad] * 4}
+                nodes.append(helper.make_node(kind, [current], [name], **attributes))
+                made = (planes, (height + 2 * pad - 3) // 2 + 1, (width + 2 * pad - 3) // 2 + 1)
+            case "Resize":
+                array = np.array([1, 1, 2, 2])
+                attributes = {"mode": draw(st.sampled_from(["nearest", "linear"]))}
+                attributes["coordinate_transformation_mode"] = "asymmetric"
+                nodes.append(helper.make_node(kind, [current, "", weight], [name], **attributes))
+                made = (planes, 2 * height, 2 * width)
+            case "Concat":
+                other = draw(st.sampled_from(same))
+                array = np.zeros(0)
+                nodes.append(helper.make_node(kind, [current, other], [name], axis=1))
+                made = (planes + shapes[other][0], height, width)
+            case "Add":
+                other = draw(st.sampled_from([other for other in same if shapes[other] == shapes[current]]))
+                array = np.zeros(0)
+                nodes.append(helper.make_node(kind, [current, other], [name]))
+            case "Split":
+                array = np.zeros(0)
+                nodes.append(helper.make_node(kind, [current], [name, f"{name}_rest"], axis=2, num_outputs=2))
+                made = (planes, -(-height // 2), width)
+            case _:
+                array = np.zeros(0)
+                nodes.append(helper.make_node(kind, [current], [name]))
+        constants.append(numpy_helper.from_array(array.astype(np.float32), weight))
+        shapes[name] = made
+        current = name
+    return [nodes, constants, current]
+
+
+@settings(max_examples=60)
+@given(layers())
+def test_random_networks_equal_onnxruntime(drawn: list[Any]) -> None:
+    from onnx import TensorProto, helper
+
+    nodes, constants, last = drawn
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 3, 14, 12))
+    output = helper.make_tensor_value_info(last, TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "random", [image], [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    assert_equal_everywhere(model.SerializeToString(), noise(3, 14, 12))

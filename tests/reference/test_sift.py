@@ -165,6 +165,12 @@ def test_missing_key_points_are_zero_and_the_strongest_come_first():
     assert not many[len(points) :].any()
 
 
+@pytest.mark.parametrize("feature", [SIFT(), DenseSIFT()])
+def test_does_not_magnify_the_errors_of_zero_descriptors(feature):
+    errors = 1e-4 * np.random.default_rng(0).normal(size=(9, 128))  # as fixed-point shares and ciphertexts make
+    assert np.linalg.norm(feature.after(errors).reshape(9, 128), axis=1).max() < 0.02
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (12, 12), (25, 24, 3)])
 def test_noise_of_any_size_is_described(shape):
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
@@ -217,6 +223,12 @@ def test_refuses_bad_parameters_all_at_once():
     assert len(caught.value.problems) == 4
     with pytest.raises(ParameterError, match="step"):
         DenseSIFT(step=0)
+
+
+@pytest.mark.parametrize("size", [[2.0], [2.0, 0.0], [2.0, np.nan]])
+def test_refuses_impossible_key_points(size):
+    with pytest.raises(ParameterError, match="KeyPoints"):
+        KeyPoints.of(x=[1, 2], y=[1, 2], size=size, angle=[0, 0], response=[1, 1])
 
 
 def test_follows_the_protocol():

@@ -52,6 +52,7 @@ class CNN:
     """
 
     name: ClassVar[str] = "cnn"
+    luma_only: ClassVar[bool] = False
 
     network: bytes | Program = field(repr=False, compare=False)
     layer: str | None = None

@@ -21,7 +21,7 @@ class KeyPoints:
     ``x`` and ``y`` are pixels, whole numbers at pixel centres; ``size`` is the diameter of the described blob in
     pixels; ``angle`` is its direction ``(cos, sin)`` in ``(x, y)``, in degrees from 0 up to 360 (``y`` points down, so
     angles run clockwise on the screen); ``response`` is the detector's contrast, larger for stronger points. Raises
-    ParameterError when the columns are not one-dimensional and equally long.
+    ParameterError when the columns are not vectors of one length, not finite, or a size is not positive.
 
     >>> points = KeyPoints.of(x=[1, 2, 3], y=[4, 5, 6], size=[2, 2, 2], angle=[0, 90, 0], response=[0.1, 0.3, 0.2])
     >>> points.strongest(2).x.tolist()
@@ -38,16 +38,13 @@ class KeyPoints:
         shapes = {field.name: getattr(self, field.name).shape for field in fields(self)}
         if len(set(shapes.values())) > 1 or self.x.ndim != 1:
             raise ParameterError(Problem("KeyPoints", f"columns of shape {shapes}", "vectors of one length"))
+        if not all(np.isfinite(getattr(self, name)).all() for name in shapes) or (self.size <= 0).any():
+            raise ParameterError(Problem("KeyPoints", "infinite, NaN or empty ones", "finite numbers, sizes above 0"))
 
     @classmethod
     def of(cls, *, x: object, y: object, size: object, angle: object, response: object) -> Self:
         """Build from anything numpy reads as vectors."""
         return cls(*(np.asarray(column, np.float32) for column in (x, y, size, angle, response)))
-
-    @classmethod
-    def none(cls) -> Self:
-        """No key point at all."""
-        return cls.of(x=(), y=(), size=(), angle=(), response=())
 
     def __len__(self) -> int:
         return len(self.x)

@@ -23,6 +23,7 @@ FOLDED = frozenset(_NAMES.split())  # shape arithmetic and prepared weights, nev
 
 
 def attribute_value(attribute: AttributeProto) -> Any:
+    """An attribute as a number, string, list or array; ValueError for a graph."""
     from onnx import AttributeProto, helper, numpy_helper
 
     if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):

@@ -12,6 +12,7 @@ from privis.program import concat as join_along
 
 
 def reshape(call: Call) -> Value:
+    """Reshape: -1 is what is left, 0 the length that was there."""
     wanted = call.integers(1, "shape")
     if wanted is None:
         raise ValueError("no shape")
@@ -23,6 +24,7 @@ def reshape(call: Call) -> Value:
 
 
 def flatten(call: Call) -> Value:
+    """Flatten to a matrix, split before ``axis``."""
     rank = len(call.x.shape)
     axis = call.attributes.get("axis", 1)
     rows = math.prod(call.x.shape[: axis if axis >= 0 else axis + rank])
@@ -30,6 +32,7 @@ def flatten(call: Call) -> Value:
 
 
 def squeeze(call: Call) -> Value:
+    """Drop axes of length 1: the named ones, or all."""
     axes = call.integers(1, "axes")
     shape, rank = call.x.shape, len(call.x.shape)
     dropped = {k for k in range(rank) if shape[k] == 1} if axes is None else {axis % rank for axis in axes}
@@ -37,6 +40,7 @@ def squeeze(call: Call) -> Value:
 
 
 def unsqueeze(call: Call) -> Value:
+    """Insert axes of length 1."""
     axes = call.integers(1, "axes") or ()
     rank = len(call.x.shape) + len(axes)
     added, rest = {axis % rank for axis in axes}, iter(call.x.shape)
@@ -44,11 +48,13 @@ def unsqueeze(call: Call) -> Value:
 
 
 def transpose(call: Call) -> Value:
+    """Reorder the axes; reverse them when no order is named."""
     order = tuple(call.attributes.get("perm", range(len(call.x.shape))[::-1]))
     return call.x if order == tuple(range(len(order))) else call.x.transpose(*order)
 
 
 def concat(call: Call) -> Value:
+    """Join along an axis."""
     if not all(isinstance(x, Value) for x in call.operands):
         return _concat_constants(call)
     return join_along(*call.operands, axis=call.attributes["axis"])  # type: ignore[arg-type]
@@ -63,6 +69,7 @@ def _concat_constants(call: Call) -> Value:
 
 
 def cut(call: Call) -> Value:
+    """Slice along any axes, backwards too."""
     x = call.x
     starts, ends = call.integers(1, "starts"), call.integers(2, "ends")
     if starts is None or ends is None:
@@ -77,6 +84,7 @@ def cut(call: Call) -> Value:
 
 
 def split(call: Call) -> tuple[Value, ...]:
+    """Cut an axis into parts."""
     axis = call.attributes.get("axis", 0) % len(call.x.shape)
     length = call.x.shape[axis]
     each = -(-length // call.results)
@@ -92,6 +100,7 @@ def split(call: Call) -> tuple[Value, ...]:
 
 
 def gather(call: Call) -> Value:
+    """Take elements at public positions."""
     index = call.required(1, "index").astype(np.int64)
     axis = call.attributes.get("axis", 0) % len(call.x.shape)
     call.bounded(index.size * math.prod(call.x.shape) // call.x.shape[axis])
@@ -99,11 +108,13 @@ def gather(call: Call) -> Value:
 
 
 def shape(call: Call) -> Constant:
+    """The lengths of the axes: public, since shapes are static."""
     shape = call.x.shape[call.attributes.get("start", 0) : call.attributes.get("end")]
     return np.array(shape, np.int64)
 
 
 def cast(call: Call) -> Value:
+    """Casts between real numbers change nothing."""
     to = call.attributes["to"]
     if to not in (1, 11):  # FLOAT, DOUBLE: what a program's values are
         call.refuse(f"a cast of activations to ONNX type {to}", "FLOAT or DOUBLE")
@@ -111,6 +122,7 @@ def cast(call: Call) -> Value:
 
 
 def identity(call: Call) -> Value:
+    """Identity, and Dropout outside training."""
     mode = call.operand(2)
     if call.kind == "Dropout" and (isinstance(mode, Value) or (mode is not None and mode.any())):
         call.refuse("training mode", "evaluation mode", "export the network in evaluation mode")
@@ -118,6 +130,7 @@ def identity(call: Call) -> Value:
 
 
 def depth_to_space(call: Call) -> Value:
+    """Channels become pixels: sub-pixel enlargement."""
     (_, channels, height, width), block = call.x.shape, call.attributes["blocksize"]
     if call.attributes.get("mode", "DCR") == "DCR":
         x = call.x.reshape(1, block, block, channels // block**2, height, width).transpose(0, 3, 4, 1, 5, 2)
@@ -127,6 +140,7 @@ def depth_to_space(call: Call) -> Value:
 
 
 def space_to_depth(call: Call) -> Value:
+    """Pixels become channels."""
     (_, channels, height, width), block = call.x.shape, call.attributes["blocksize"]
     x = call.x.reshape(1, channels, height // block, block, width // block, block).transpose(0, 3, 5, 1, 2, 4)
     return x.reshape(1, channels * block**2, height // block, width // block)

@@ -188,7 +188,9 @@ def _product(call: Call, a: Any, b: Any) -> Value:
         case False, True if a.ndim == 2 and len(b.shape) >= 2:
             swapped = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
             return (b.transpose(*swapped) >> ops.Dense(a)).transpose(*swapped)
-    call.refuse(f"operands of {len(a.shape)} and {len(b.shape)} axes", "one constant matrix, or activations of 2 or more")
+    call.refuse(
+        f"operands of {len(a.shape)} and {len(b.shape)} axes", "one constant matrix, or activations of 2 or more"
+    )
 
 
 # Reductions

@@ -78,6 +78,7 @@ def _image(call: Call) -> Value:
 
 
 def conv(call: Call) -> Value:
+    """Convolution with public weights and an optional bias."""
     x, kernel = _image(call), call.required(1, "weights")
     if kernel.ndim != 4:
         raise ValueError(f"a kernel of shape {kernel.shape}")
@@ -113,6 +114,7 @@ def _nearest_tap(axis: Axis) -> np.ndarray:
 
 
 def max_pool(call: Call) -> Value:
+    """Largest value of each window."""
     if call.results > 1:
         call.refuse("indices of the maxima asked for", "the maxima only")
     x = _image(call)
@@ -134,6 +136,7 @@ def _counted(axis: Axis, padding: bool) -> np.ndarray:
 
 
 def average_pool(call: Call) -> Value:
+    """Mean of each window: of its pixels, or with ``count_include_pad`` of its padding too."""
     x = _image(call)
     rows, columns = _axes(call, call.attributes["kernel_shape"])
     call.bounded(rows.padded * rows.size + columns.padded * columns.size)

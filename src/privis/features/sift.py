@@ -30,7 +30,7 @@ CLIP = 0.2
 ENERGIES = (0.0, 2.0**16)  # squared length of a descriptor before normalisation; key points have 40 to 20,000
 FLAT = 32.0  # added to it, so that the polynomial form of the division holds down to flat patches
 SHORT = 0.02  # the same for the second normalisation, whose squared lengths are 0.3 to 1 where nothing is flat
-NOTHING = 0.1  # least length that ``unit`` divides by: a descriptor this short tells differences below a grey level
+NOTHING = 0.1  # least length that ``unit`` divides by: below it, no pixel differs by a grey level
 BATCH = 512  # descriptors computed at once by ``describe``
 
 
@@ -253,7 +253,7 @@ def cell_votes(votes: Value, width: int, step: int) -> Value:
 
 
 def unit(values: Array) -> NDArray[np.float32]:
-    """Every row over its Euclidean length; rows shorter than ``NOTHING``, rounding errors of flat patches, vanish."""
+    """Every row over its Euclidean length, or over ``NOTHING`` where it is shorter: the errors of a zero descriptor."""
     lengths = np.sqrt((values * values).sum(-1, keepdims=True))
     return (values / np.maximum(lengths, NOTHING)).astype(np.float32)
 

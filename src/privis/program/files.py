@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import math
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -102,10 +101,12 @@ def load(path: str | Path) -> Program:
             raise ValueError(f"format {structure['format']!r}")
         program = _program(structure, arrays)
         _check_order(program)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        program.shapes  # noqa: B018  the shape reading refuses ops that do not fit together
+    except ProgramError:
+        raise
+    except Exception as error:  # whatever hostile bytes do to a decoder, the file is no program
         reason = f"{type(error).__name__}: {error}"
         raise ProgramError(Problem(str(path), reason, f"a file of format {FORMAT}")) from None
-    program.shapes  # noqa: B018  the shape reading refuses ops that do not fit together
     return program
 
 

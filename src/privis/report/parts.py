@@ -1,0 +1,149 @@
+"""What a report says: rows, pictures, charts; and the report of a folder run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.card import Card
+from privis.folder import FolderResult
+from privis.privacy import Guarantee
+from privis.stream import Failure
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table of results.
+
+    ``seconds`` are per image; ``difference`` is the Euclidean distance from the exact feature over the length of that
+    feature and ``cosine`` their cosine, both None where there is nothing to compare with. ``note`` is a plain sentence
+    for the details.
+    """
+
+    feature: str
+    protection: str
+    promise: Guarantee
+    seconds: float
+    difference: float | None = None
+    cosine: float | None = None
+    card: Card | None = None
+    note: str = ""
+
+    @property
+    def guarantee(self) -> str:
+        """The guarantee in a few words, with the epsilon of its unit and of the whole image."""
+        return in_words(self.promise)
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A picture, uint8 ``(H, W)`` or ``(H, W, 3)``, what it shows, and the same for who cannot see it."""
+
+    picture: Picture
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Figures side by side under a heading and a sentence."""
+
+    title: str
+    sentence: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named line of a chart: points ``(x, y)`` in order of x."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A named horizontal line of a chart."""
+
+    name: str
+    y: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over a logarithmic x axis; y is a share from 0 to 1, written in per cent."""
+
+    title: str
+    sentence: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+    levels: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything on the page; empty parts are left out."""
+
+    title: str
+    sentence: str
+    rows: tuple[Row, ...] = ()
+    parts: tuple[Gallery | Chart, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def folder_report(result: FolderResult, figures: Sequence[Figure] = ()) -> Report:
+    """Report on a folder run; ``figures`` are shown as they are, so give none that the release was to protect."""
+    outcome, card = result.outcome, result.card
+    feature = str(card.feature.get("name", "feature"))
+    fresh = outcome.rows - min(outcome.resumed, outcome.rows)
+    protection = "none, in the clear" if card.release is None else _release_words(result.guarantee)
+    row = Row(feature, protection, result.guarantee, outcome.seconds / max(1, fresh), card=card)
+    sentence = (
+        f"{outcome.rows:,} images were turned into vectors of {outcome.length:,} numbers each, "
+        f"in {outcome.seconds:,.1f} seconds; they are in {outcome.output}."
+    )
+    gallery = (Gallery("Samples", "Some of the images.", tuple(figures)),) if figures else ()
+    return Report(f"Features: {feature}", sentence, (row,), gallery, outcome.failures, (card.threat_model,))
+
+
+def _release_words(guarantee: Guarantee) -> str:
+    place = "feature" if guarantee.step_unit == "feature units" else "pixels"
+    return f"{guarantee.mechanism} noise on the {place}"
+
+
+def in_words(guarantee: Guarantee) -> str:
+    """Say a guarantee in a few words.
+
+    >>> from privis.privacy import Laplace, PixelRelease, Pixels
+    >>> in_words(PixelRelease(Laplace(4.0), Pixels(16), block=4).guarantee((28, 28)))
+    'hides changes of up to 16 pixels: ε 4 · whole image: ε 196'
+    """
+    if math.isinf(guarantee.epsilon):
+        return "none: the result is exact"
+    if guarantee.unit == "whole image":
+        return f"hides the whole image: ε {number(guarantee.epsilon)}{_delta(guarantee.delta)}"
+    hidden = guarantee.relation.replace("images that differ in at most", "changes of up to")
+    hidden = hidden.replace("images that differ inside", "changes inside")
+    whole = number(guarantee.whole_image_epsilon)
+    return f"hides {hidden}: ε {number(guarantee.epsilon)}{_delta(guarantee.delta)} · whole image: ε {whole}"
+
+
+def _delta(delta: float) -> str:
+    return f", δ {delta:.0e}" if delta > 1e-12 else ""
+
+
+def number(value: float | None) -> str:
+    """Write a number for a table: four digits at most, thousands apart, an infinite one as ∞."""
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,104 @@
+"""One suite for every executor: same results as the definition, within one table of tolerances."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from privis.plan import Extractor
+from privis.readings import evaluate
+from privis.run.clear import Clear
+
+from tests.conformance.programs import programs
+from tests.conformance.samples import SAMPLES
+
+EXECUTORS = {"clear": Clear(), "clear, definition": Clear(native=False)}
+TOLERANCE = {"clear": (1e-5, 1e-5), "clear, definition": (0.0, 0.0)}  # relative to the largest value, absolute
+
+
+def agree(name, ours, definition):
+    relative, absolute = TOLERANCE[name]
+    allowed = absolute + relative * np.abs(definition).max(initial=0.0)
+    assert ours.shape == definition.shape
+    assert np.abs(ours - definition).max(initial=0.0) <= allowed
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    from skimage import data
+
+    return np.ascontiguousarray(data.astronaut()[60:124, 180:244])
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
+def test_features_equal_their_definition(name, sample, photograph):
+    x = sample.feature.before(photograph)
+    program = sample.feature.program(x.shape)
+    executor = EXECUTORS[name]
+    assert executor.supports(program) == []
+    run = executor.prepare(program)
+    agree(name, run(x), evaluate(program, x))
+    agree(name, run(x), evaluate(program, x))  # a prepared program runs again
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+@settings(max_examples=60)
+@given(made=programs())
+def test_random_programs_equal_their_definition(name, made):
+    program, x = made
+    agree(name, EXECUTORS[name].prepare(program)(x), evaluate(program, x))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
+@pytest.mark.parametrize("shape", [(64, 64), (67, 129), (40, 200)])
+def test_kernels_equal_the_definition_on_noise_and_on_flat_images(sample, shape):
+    """Noise has every gradient, flat images every tie."""
+    rng = np.random.default_rng(5)
+    noise = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    steps = (noise // 128 * 255).astype(np.uint8)
+    for image in (noise, steps, np.full((*shape, 3), 200, np.uint8)):
+        x = sample.feature.before(image)
+        program = sample.feature.program(x.shape)
+        agree("clear", Clear().prepare(program)(x), evaluate(program, x))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
+def test_names_shapes_and_types_are_what_the_protocol_says(sample, photograph):
+    x = sample.feature.before(photograph)
+    vector = Extractor(sample.feature, Clear(), None, None, None)(photograph, "photograph")
+    names = sample.feature.names(x.shape)
+    assert vector.dtype == np.float32 and vector.ndim == 1 and np.isfinite(vector).all()
+    assert len(names) == len(set(names)) == len(vector)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
+def test_tiny_and_flat_images_give_numbers_or_a_clear_refusal(sample):
+    for image in (np.zeros((1, 1), np.uint8), np.full((3, 2, 3), 9, np.uint8), np.zeros((64, 64), np.uint8)):
+        try:
+            vector = Extractor(sample.feature, Clear(), None, None, None)(image, "tiny")
+        except ValueError as refusal:
+            assert "expected" in str(refusal)
+            continue
+        assert np.isfinite(vector).all()
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
+def test_luma_only_features_never_read_colour(sample, photograph):
+    from privis.features.owner import grey
+
+    if sample.feature.luma_only and sample.feature.size is None:
+        np.testing.assert_array_equal(sample.feature.before(photograph), sample.feature.before(grey(photograph)))
+
+
+def test_jax_reads_the_same_definition(photograph):
+    jax = pytest.importorskip("jax")
+    jnp = pytest.importorskip("jax.numpy")
+    labels = {"colour", "lbp-uniform", "glcm", "hog", "hog-opencv", "scattering", "dense-sift", "surf", "vlad"}
+    for sample in (s for s in SAMPLES if s.label in labels):
+        x = sample.feature.before(photograph)
+        program = sample.feature.program(x.shape)
+        jitted = jax.jit(lambda v, p=program: evaluate(p, v, xp=jnp))  # what a secret-sharing engine compiles
+        ours, definition = np.asarray(jitted(x)), evaluate(program, x)
+        assert np.abs(ours - definition).max() <= 1e-4 * np.abs(definition).max() + 1e-5, sample.label
+
+
