@@ -58,10 +58,11 @@ SOUGHT = ColourHistogram(bins=3, joint=True, density=True)
 SOUGHT_NORM = 1.0  # its components are shares that add up to 1
 FEATURE_EPSILONS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 PIXEL_EPSILONS: Mapping[int, tuple[float, ...]] = {  # by side of the blocks: where each goes from nothing to all
-    16: (1e2, 3e2, 1e3, 2e3, 4e3),
-    4: (1e3, 3e3, 1e4, 2e4, 4e4),
+    16: (3e1, 1e2, 3e2, 1e3, 2e3, 4e3),
+    4: (3e2, 1e3, 3e3, 1e4, 2e4, 4e4),
     1: (1e4, 3e4, 1e5, 2e5, 4e5),
 }
+TINY = 1e-30  # instead of a length of zero
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def subjects(folder: Path) -> Iterator[Subject]:
     gabor = Gabor(stride=2)
     reason = "the largest energies that range analysis allows for pixels from 0 to 255"
     yield Subject("Gabor", gabor, gaussian, math.sqrt(_most(gabor).sum()), reason)
-    scattering = Scattering(scales=4, angles=4)
+    scattering = Scattering(size=(64, 64))
     reason = "the largest coefficients that range analysis allows for pixels from 0 to 255"
     yield Subject("Scattering", scattering, gaussian, math.sqrt((_most(scattering) ** 2).sum()), reason)
     for title, local in (("SIFT words", SIFT(KEYPOINTS)), ("SURF words", SURF(KEYPOINTS))):
@@ -175,8 +176,8 @@ def subjects(folder: Path) -> Iterator[Subject]:
 
 
 def _most(feature: Feature) -> NDArray[np.float64]:
-    """Largest magnitudes of the core's outputs for any image of ``SIDE`` pixels; public, it reads no image."""
-    program = feature.program((SIDE, SIDE))
+    """Largest magnitudes of the core's outputs for any square image of ``SIDE`` pixels; public, it reads no image."""
+    program = feature.program(feature.size or (SIDE, SIDE))
     output = ranges(program)[program.outputs[0]]
     return np.broadcast_to(np.maximum(-output.low, output.high), program.output_shapes[0])
 
@@ -202,29 +203,29 @@ def compare(subject: Subject, images: Mapping[str, Image]) -> Iterator[Row]:
         vectors = np.stack([extractor(image, name) for name, image in images.items()]).astype(np.float64)
         seconds = (time.perf_counter() - start) / len(images)
         exact = vectors if release is None else exact
-        lengths = np.linalg.norm(exact, axis=1)
-        difference = float((np.linalg.norm(vectors - exact, axis=1) / lengths).mean())
-        cosine = float(
-            ((vectors * exact).sum(1) / (lengths * np.maximum(np.linalg.norm(vectors, axis=1), 1e-30))).mean()
-        )
+        difference, cosine = apart(vectors, exact)
+        another = apart(np.roll(exact, 1, 0), exact)[0]
         shown = extractor.owner_image(image)
         guarantee = extractor.guarantee(shown.shape, vectors.shape[1])
         digest = extractor.prepare(subject.feature.before(shown).shape).digest
         card = card_of(extractor, guarantee, (digest,), len(images))
-        yield Row(subject.title, protection, guarantee, seconds, difference, cosine, card, note)
+        yield Row(subject.title, protection, guarantee, seconds, difference, cosine, another, card, note)
+
+
+def apart(vectors: NDArray[np.float64], exact: NDArray[np.float64]) -> tuple[float, float]:
+    """Means over the rows of the distance from ``exact`` over its length, and of the cosine."""
+    lengths = np.maximum(np.linalg.norm(exact, axis=1), TINY)
+    cosines = (vectors * exact).sum(1) / lengths / np.maximum(np.linalg.norm(vectors, axis=1), TINY)
+    return float((np.linalg.norm(vectors - exact, axis=1) / lengths).mean()), float(cosines.mean())
 
 
 def _protections(subject: Subject) -> tuple[tuple[str, Release | None, str], ...]:
     norm = f"Clipped to an {subject.noise.norm} norm of {subject.clip:,.4g}, known without any image: {subject.reason}."
-    means = f"on the means of {BLOCK} × {BLOCK} pixels"
+    pixels, means = Laplace(EPSILON), f"Laplace noise on {BLOCK} × {BLOCK} means"
     return (
         ("none, in the clear", None, ""),
-        (
-            f"Laplace noise {means}",
-            PixelRelease(Laplace(EPSILON), Pixels(CHANGED), BLOCK),
-            f"It hides {CHANGED} pixels.",
-        ),
-        (f"Laplace noise {means}", PixelRelease(Laplace(EPSILON), block=BLOCK), "It hides the whole image."),
+        (means, PixelRelease(pixels, Pixels(CHANGED), BLOCK), ""),
+        (means, PixelRelease(pixels, block=BLOCK), ""),
         (f"{type(subject.noise).__name__} noise on the feature", FeatureRelease(subject.noise, subject.clip), norm),
     )
 
@@ -238,7 +239,7 @@ def galleries(image: Image) -> tuple[Gallery, Gallery]:
     first = Figure(image, "The photograph, in the clear.", "a photograph")
     seen = (
         ("HOG: a stroke along every edge, as bright as the edge is strong.", HOG(), image),
-        ("HOG of the second noised picture above.", HOG(), noised[1].picture),
+        (f"HOG of the noised photograph. {noised[1].caption}", HOG(), noised[1].picture),
         ("SIFT: the strongest key points, with size and direction.", SIFT(64), image),
         ("SURF: the strongest key points.", SURF(64), image),
         ("LBP: how many neighbours of each pixel are at least as bright.", LBP(Patterns.UNIFORM), image),
@@ -294,9 +295,9 @@ def search_chart(photographs: Mapping[str, Image], keys: int) -> Chart:
         return results[0].guarantee.whole_image_epsilon, float(np.mean(shares))
 
     on_feature = tuple(point(FeatureRelease(Laplace(e), SOUGHT_NORM)) for e in FEATURE_EPSILONS)
-    lines = [Line("the feature", on_feature)]
+    lines = [Line("noise on the feature", on_feature)]
     for block, epsilons in PIXEL_EPSILONS.items():
-        name = "every pixel" if block == 1 else f"{block} × {block} means"
+        name = "… on every pixel" if block == 1 else f"… on {block} × {block} means"
         lines.append(Line(name, tuple(point(PixelRelease(Laplace(e), block=block)) for e in epsilons)))
     own = len(queries) // len(photographs)
     chance, best = (own - 1) / (len(queries) - 1), found(exact, exact, owners)
@@ -304,8 +305,8 @@ def search_chart(photographs: Mapping[str, Image], keys: int) -> Chart:
         f"Can a released feature still be used? Each of {len(photographs)} photographs is cut into {own} overlapping "
         f"crops of {CROP_SIDE} × {CROP_SIDE} pixels. One crop is released with Laplace noise, on its pixels, on means "
         "of blocks of them, or on its colour histogram, and looks for the most similar exact histogram among the "
-        f"{len(queries) - 1} other crops. Shown is how often that belongs to its own photograph. ε is that of the whole "
-        f"crop on every line, so that they can be compared.{_crossings(lines, (chance + best) / 2)}"
+        f"{len(queries) - 1} other crops. Shown is how often that belongs to its own photograph. On every line ε is "
+        f"that of the whole crop, so that they can be compared.{_crossings(lines, (chance + best) / 2)}"
     )
     levels = Level(f"no noise: {best:.0%}", best), Level(f"chance: {chance:.0%}", chance)
     x_label, y_label = "ε of the whole image (smaller protects more)", "crops that find their photograph"
@@ -317,9 +318,9 @@ def _crossings(lines: Sequence[Line], share: float) -> str:
     needed = [crossing(line, share) for line in lines]
     if any(epsilon is None for epsilon in needed):
         return ""
-    listed = ", ".join(f"{epsilon:,.2g}" if epsilon < 100 else f"{epsilon:,.0f}" for epsilon in needed if epsilon)
-    names = ", ".join(line.name for line in lines)
-    return f" To come half-way from chance to no noise ({share:.0%}), ε must be {listed} for noise on {names}."
+    pairs = zip(lines, needed, strict=True)
+    listed = ", ".join(f"{line.name.lstrip('… ')} {float(f'{epsilon:.2g}'):,.0f}" for line, epsilon in pairs)
+    return f" The ε that comes half-way from chance to no noise ({share:.0%}): {listed}."
 
 
 def crossing(line: Line, share: float) -> float | None:
@@ -336,7 +337,7 @@ def crossing(line: Line, share: float) -> float | None:
 
 def found(vectors: NDArray[np.float32], exact: NDArray[np.float32], owners: NDArray[np.integer]) -> float:
     """Share of ``vectors`` whose nearest row of ``exact`` by cosine, their own left out, has the same owner."""
-    directions = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30) for rows in (vectors, exact)]
+    directions = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY) for rows in (vectors, exact)]
     alike = directions[0] @ directions[1].T
     np.fill_diagonal(alike, -np.inf)
     return float((owners[alike.argmax(1)] == owners).mean())
@@ -345,15 +346,15 @@ def found(vectors: NDArray[np.float32], exact: NDArray[np.float32], owners: NDAr
 def _sentence(rows: Sequence[Row], count: int) -> str:
     kinds = len({row.feature for row in rows})
     return (
-        f"{count} photographs, {kinds} kinds of features, and noise on the pixels or on the feature: what each protection "
-        "promises, how long it takes and how far it moves the result."
+        f"{count} photographs, {kinds} kinds of features, and noise on the pixels or on the feature: what each "
+        "protection promises, how long it takes and how far it moves the result."
     )
 
 
 def _notes(keys: int) -> tuple[str, ...]:
     return (
-        f"The photographs come with scikit-image. The table uses the middle square of each, {SIDE} × {SIDE} pixels; its "
-        "numbers are means over the photographs, its times leave out preparation.",
+        f"The photographs come with scikit-image. The table uses the middle square of each, {SIDE} × {SIDE} pixels "
+        "(scattering: resized further); its numbers are means over the photographs, its times leave out preparation.",
         "Noise is discrete and comes from a cryptographic generator with a fresh key per run: numbers of noised rows "
         "differ a little from run to run.",
         "A feature is clipped to a norm that it exceeds for no image at all; none is taken from these photographs.",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from privis.errors import ImageError, MissingExtraError, Problem
-from privis.stream import Job, run
+from privis.stream import Job, Progress, run
 
 Vector = Any
 
@@ -101,14 +101,20 @@ def make_exit() -> Callable[[Any, str], Vector]:
 
 
 def environment(image: Any, path: str) -> Vector:
-    """Threads that libraries may use in this process."""
+    """Threads that libraries may use in this process, and 1 if interrupts do not reach it."""
     import cv2
 
-    return np.array([cv2.getNumThreads(), int(os.environ["OMP_NUM_THREADS"])], np.float32)
+    deaf = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return np.array([cv2.getNumThreads(), int(os.environ["OMP_NUM_THREADS"]), deaf], np.float32)
 
 
 def make_environment() -> Callable[[Any, str], Vector]:
     return environment
+
+
+def say(progress: Progress) -> None:
+    sys.stdout.write(f"{progress.done}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
@@ -117,8 +123,8 @@ if __name__ == "__main__":
     slow = Slow(float(seconds))
     job = Job(paths, Path(output), "slow", slow, names_and_metadata, workers=int(workers), chunk=8)
     try:
-        outcome = run(job, on_progress=lambda progress: print(progress.done, flush=True))
+        outcome = run(job, on_progress=say)
     except KeyboardInterrupt as interrupt:
-        print(interrupt, file=sys.stderr)
+        sys.stderr.write(f"{interrupt}\n")
         raise SystemExit(130) from None
-    print(f"{outcome.rows} rows, {outcome.resumed} resumed")
+    sys.stdout.write(f"{outcome.rows} rows, {outcome.resumed} resumed\n")

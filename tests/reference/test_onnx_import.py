@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.reference.networks import tiny_onnx
 
 from privis.errors import ImageError, ParameterError, PrivisError, ProgramError, UnsupportedError
@@ -20,6 +23,7 @@ from privis.program import Input, ops, trace
 from privis.readings import domain_problems, evaluate
 
 onnx = pytest.importorskip("onnx")
+TINY = tiny_onnx()
 
 
 def model(
@@ -237,6 +241,16 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "good.onnx").write_bytes(whole)
     assert read_onnx(tmp_path / "good.onnx") == whole
     assert CNN.from_onnx(tmp_path / "good.onnx", "embed", mean=0.5) == CNN(whole, "embed", mean=0.5)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(TINY) - 1), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_file_with_wrong_bytes_is_imported_or_refused_in_our_words(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(TINY)
+    for position, byte in changes:
+        content[position] = byte
+    with contextlib.suppress(PrivisError):
+        CNN(bytes(content))
 
 
 def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:

@@ -117,15 +117,14 @@ FUSED: dict[str, tuple[Callable[[Value], Value], dict[str, int]]] = {
         {"MaxPool": 1, "Slice": 0},
     ),
     "mean": (mean, {"AveragePool": 1, "Mul": 0}),
-    "mean behind zeros": (
-        lambda x: mean(x >> ops.Pad(((0, 0), (1, 1), (0, 2)))),
-        {"AveragePool": 1, "Pad": 0},
-    ),
+    "mean behind zeros": (lambda x: mean(x >> ops.Pad(((0, 0), (1, 1), (0, 2)))), {"AveragePool": 1, "Pad": 0}),
     "scaled mean behind ones": (
         lambda x: mean(x >> ops.Pad(((0, 0), (1, 1), (0, 2)), 1.0), 0.5),
         {"AveragePool": 1, "Pad": 1, "Mul": 1},
     ),
     "mean of planes": (lambda x: (x >> ops.Conv(KERNEL)).sum(1, 2, keep=True) * (1 / 154), {"GlobalAveragePool": 1}),
+    "leaky relu": (lambda x: x * 0.25 + x.relu() * 0.75, {"LeakyRelu": 1, "Mul": 0, "Add": 0}),
+    "almost a leaky relu": (lambda x: x * 0.25 + x.relu() * 0.5, {"LeakyRelu": 0}),
     "plain sum stays exact": (lambda x: (x >> ops.Window((3, 3), (2, 2))).sum(3, 4), {"AveragePool": 0}),
     "doubled pixels": (
         lambda x: (

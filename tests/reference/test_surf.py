@@ -77,6 +77,24 @@ def test_finds_a_blob_with_its_place_and_size(sigma):
     assert points.size[0] * 1.2 / 9 == pytest.approx(0.71 * sigma, rel=0.04)
 
 
+def test_equal_samples_make_one_key_point():
+    points = SURF().detect(blob(90.5, 71.5, 3.0))  # the four samples around the centre are equal
+    near = np.hypot(points.x - 90.5, points.y - 71.5) < 2
+    assert near[0]
+    assert len(np.unique(np.round(points.size[near]))) == near.sum()
+
+
+def test_patches_are_sampled_one_scale_apart_along_the_orientation():
+    ramp = np.tile(np.arange(200, dtype=np.uint8), (200, 1))  # grey level = x
+    points = KeyPoints.of(x=[100.25] * 3, y=[90] * 3, size=[30] * 3, angle=[0, 90, 30], response=[1] * 3)
+    right, down, turned = upright_patches(integral_image(ramp), points)
+    steps = 4.0 * (np.arange(21) - 10)  # a filter of 30 pixels has scale 4
+    np.testing.assert_allclose(right, np.tile(100.25 + steps, (21, 1)), atol=1e-3)
+    np.testing.assert_allclose(down, np.tile(100.25 - steps[:, None], (1, 21)), atol=1e-3)
+    expected = 100.25 + steps * math.cos(math.radians(30)) - steps[:, None] * math.sin(math.radians(30))
+    np.testing.assert_allclose(turned, expected, atol=1e-3)
+
+
 def test_turns_with_the_image_exactly():
     image = data.camera()[100:357, 100:357]  # 257 pixels: every octave's samples fall onto themselves
     points, described = SURF().describe(image)

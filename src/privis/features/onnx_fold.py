@@ -35,11 +35,7 @@ def attribute_value(attribute: AttributeProto) -> Any:
 
 
 def fold(
-    node: NodeProto,
-    where: str,
-    operands: tuple[Operand, ...],
-    attributes: Mapping[str, Any],
-    opset: int,
+    node: NodeProto, where: str, operands: tuple[Operand, ...], attributes: Mapping[str, Any], opset: int
 ) -> Constant | tuple[Constant, ...]:
     """Compute a node whose operands are all public."""
     if node.op_type == "Constant":

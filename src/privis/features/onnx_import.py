@@ -10,14 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privis.errors import (
-    MissingExtraError,
-    ParameterError,
-    Problem,
-    ProgramError,
-    UnsupportedError,
-    refuse,
-)
+from privis.errors import MissingExtraError, ParameterError, Problem, ProgramError, UnsupportedError, refuse
 from privis.features.onnx_call import Call, Constant, Result
 from privis.features.onnx_fold import FOLDED, attribute_value, fold
 from privis.features.onnx_rules import RULES
@@ -28,15 +21,7 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 2**31  # bytes: what a protocol buffer can hold
 OLDEST_OPSET = 7  # from here on operands broadcast as in numpy
-MALFORMED = (
-    IndexError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ZeroDivisionError,
-    OverflowError,
-)
+MALFORMED = (IndexError, KeyError, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -61,13 +46,7 @@ def read_onnx(path: str | Path) -> bytes:
         raise ParameterError(Problem(str(path), f"the ending {path.suffix!r}", "an ONNX file, .onnx", remedy))
     try:
         if path.stat().st_size >= LARGEST_FILE:
-            raise ParameterError(
-                Problem(
-                    str(path),
-                    f"{path.stat().st_size} bytes",
-                    f"fewer than {LARGEST_FILE}",
-                )
-            )
+            raise ParameterError(Problem(str(path), f"{path.stat().st_size} bytes", f"fewer than {LARGEST_FILE}"))
         content = path.read_bytes()
     except OSError as error:
         raise ParameterError(Problem(str(path), error.strerror or "an error", "a readable ONNX file")) from None
@@ -97,14 +76,7 @@ def parse_onnx(content: bytes, where: str = "ONNX model") -> ModelProto:
         problems.append(Problem(where, "sparse weights", "dense weights"))
     if model.graph.node and _opset(model) < OLDEST_OPSET:
         remedy = "convert it: onnx.version_converter.convert_version(model, 13)"
-        problems.append(
-            Problem(
-                where,
-                f"opset {_opset(model)}",
-                f"opset {OLDEST_OPSET} or newer",
-                remedy,
-            )
-        )
+        problems.append(Problem(where, f"opset {_opset(model)}", f"opset {OLDEST_OPSET} or newer", remedy))
     refuse(ProgramError, problems)
     return model
 
@@ -116,10 +88,7 @@ def _tensors(graph: GraphProto) -> Iterable[Any]:
 
 
 def _opset(model: ModelProto) -> int:
-    return max(
-        (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
-        default=0,
-    )
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
 
 
 def network_input(model: ModelProto) -> NetworkInput:
@@ -162,15 +131,12 @@ def trace_onnx(
         x = normalise(pixels)
         x = x.transpose(1, 2, 0) if source.planes_last else x
         known = _walk(model, wanted, {source.name: x.reshape(1, *x.shape)})
+        absent = [name for name in wanted if name not in known]
+        if absent:
+            raise ProgramError(Problem("ONNX graph", f"an output {absent[0]!r} that no node writes", "a whole graph"))
         values = {name: value for name in wanted if isinstance(value := known[name], Value)}
         if not values:
-            raise ProgramError(
-                Problem(
-                    "ONNX graph",
-                    "outputs that ignore the image",
-                    "at least one that reads it",
-                )
-            )
+            raise ProgramError(Problem("ONNX graph", "outputs that ignore the image", "at least one that reads it"))
         found.extend(values)
         return tuple(values.values())
 
@@ -189,12 +155,7 @@ def _requested(graph: GraphProto, layer: str | None) -> tuple[str, ...]:
         return (nodes[layer],)
     close = difflib.get_close_matches(layer, [*nodes, *tensors], 5) or [*nodes, *tensors][-5:]
     raise ParameterError(
-        Problem(
-            "layer",
-            repr(layer),
-            "the name of a node or tensor",
-            f"for example {', '.join(close)}",
-        )
+        Problem("layer", repr(layer), "the name of a node or tensor", f"for example {', '.join(close)}")
     )
 
 
@@ -214,10 +175,7 @@ def _walk(model: ModelProto, wanted: tuple[str, ...], known: dict[str, Value | C
 
     graph, opset = model.graph, _opset(model)
     for tensor in graph.initializer:
-        known.setdefault(
-            tensor.name,
-            _checked(f"weights {tensor.name!r}", lambda t=tensor: numpy_helper.to_array(t)),
-        )
+        known.setdefault(tensor.name, _checked(f"weights {tensor.name!r}", lambda t=tensor: numpy_helper.to_array(t)))
     problems: list[Problem] = []
     blocked: set[str] = set()
     for node in _needed(graph, wanted):
@@ -247,23 +205,14 @@ def _no_rule(where: str, node: NodeProto, blocked: Iterable[str] = ()) -> Proble
     kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     known = [name for name in node.input if name and name not in blocked]
     cut = f"cut the network before it with layer={known[0]!r}, or " if known else ""
-    return Problem(
-        where,
-        f"the operation {kind}",
-        "one that has a translation",
-        f"{cut}replace it and export again",
-    )
+    return Problem(where, f"the operation {kind}", "one that has a translation", f"{cut}replace it and export again")
 
 
 def _translate(node: NodeProto, where: str, known: Mapping[str, Value | Constant], opset: int) -> Result:
     unknown = [name for name in node.input if name and name not in known]
     if unknown:
         raise ProgramError(
-            Problem(
-                where,
-                f"an operand {unknown[0]!r} that nothing before it writes",
-                "an ordered graph",
-            )
+            Problem(where, f"an operand {unknown[0]!r} that nothing before it writes", "an ordered graph")
         )
     if not _has_rule(node):
         raise UnsupportedError(_no_rule(where, node))
@@ -273,15 +222,7 @@ def _translate(node: NodeProto, where: str, known: Mapping[str, Value | Constant
         return _checked(where, lambda: fold(node, where, operands, attributes, opset))
     if node.op_type not in RULES or not any(isinstance(x, Value) for x in operands):
         raise UnsupportedError(_no_rule(where, node))
-    call = Call(
-        node.op_type,
-        where,
-        operands,
-        attributes,
-        opset,
-        len(node.output),
-        node.input[0],
-    )
+    call = Call(node.op_type, where, operands, attributes, opset, len(node.output), node.input[0])
     result = _checked(where, lambda: RULES[node.op_type](call))
     for value in result if isinstance(result, tuple) else (result,):
         call.bounded(math.prod(value.shape))

@@ -88,10 +88,7 @@ def split(call: Call) -> tuple[Value, ...]:
     axis = call.attributes.get("axis", 0) % len(call.x.shape)
     length = call.x.shape[axis]
     each = -(-length // call.results)
-    sizes = call.integers(1, "split") or (
-        *[each] * (call.results - 1),
-        length - each * (call.results - 1),
-    )
+    sizes = call.integers(1, "split") or (*[each] * (call.results - 1), length - each * (call.results - 1))
     if sum(sizes) != length or min(sizes) < 0:
         raise ValueError(f"parts {sizes} of {length}")
     ends = np.cumsum(sizes)

@@ -1,4 +1,4 @@
-"""Import rules of the ONNX nodes that are elementwise, linear, reductions or movement, and the table of all rules."""
+"""Import rules of the ONNX nodes that are elementwise, linear or reductions, and the table of all rules."""
 
 from __future__ import annotations
 
@@ -104,10 +104,7 @@ def _clip(call: Call) -> Value:
         float(value.item()) if (value := call.constant(position, name)) is not None else call.attributes.get(name)
         for position, name in ((1, "min"), (2, "max"))
     ]
-    low, high = (
-        (-math.inf if bounds[0] is None else bounds[0]),
-        (math.inf if bounds[1] is None else bounds[1]),
-    )
+    low, high = ((-math.inf if bounds[0] is None else bounds[0]), (math.inf if bounds[1] is None else bounds[1]))
     return call.x if (low, high) == (-math.inf, math.inf) else call.x.clip(low, high)
 
 
@@ -148,14 +145,13 @@ def _softmax_along(x: Value, axis: int) -> Value:
 
 def _batch_normalisation(call: Call) -> Value:
     if call.attributes.get("training_mode", 0) or not call.attributes.get("spatial", 1):
-        call.refuse(
-            "statistics of the batch",
-            "the stored ones",
-            "export the network in evaluation mode",
-        )
+        call.refuse("statistics of the batch", "the stored ones", "export the network in evaluation mode")
     names = ("scale", "bias", "mean", "variance")
     gain, bias, mean, variance = (call.required(k, n).astype(np.float64) for k, n in enumerate(names, 1))
-    scale = gain / np.sqrt(variance + call.attributes.get("epsilon", 1e-5))
+    positive = variance + call.attributes.get("epsilon", 1e-5)
+    if not (positive > 0).all():
+        raise ValueError("a variance below zero")
+    scale = gain / np.sqrt(positive)
     shape = (-1, *[1] * (len(call.x.shape) - 2))
     return call.x >> ops.Affine(scale.reshape(shape), (bias - mean * scale).reshape(shape))
 
@@ -204,9 +200,7 @@ def _reduction(reduce: Callable[[Value, tuple[int, ...], bool], Value]) -> Rule:
                 call.refuse("noop_with_empty_axes", "axes")
             axes = tuple(range(len(call.x.shape)))
         return reduce(
-            call.x,
-            tuple(axis % len(call.x.shape) for axis in axes),
-            bool(call.attributes.get("keepdims", 1)),
+            call.x, tuple(axis % len(call.x.shape) for axis in axes), bool(call.attributes.get("keepdims", 1))
         )
 
     return rule

@@ -70,10 +70,7 @@ def _beyond(call: Call, padded: int, reach: int, stride: int, inside: int) -> in
 
 def _image(call: Call) -> Value:
     if len(call.x.shape) != 4:
-        call.refuse(
-            f"an operand of shape {call.x.shape}",
-            "a two-dimensional image (1, C, H, W)",
-        )
+        call.refuse(f"an operand of shape {call.x.shape}", "a two-dimensional image (1, C, H, W)")
     return call.x
 
 
@@ -142,11 +139,7 @@ def average_pool(call: Call) -> Value:
     call.bounded(rows.padded * rows.size + columns.padded * columns.size)
     padding = bool(call.attributes.get("count_include_pad", 0))
     count = np.outer(_counted(rows, padding), _counted(columns, padding))
-    widths = (
-        (0, 0),
-        (0, 0),
-        *((axis.before, axis.after + axis.beyond) for axis in (rows, columns)),
-    )
+    widths = ((0, 0), (0, 0), *((axis.before, axis.after + axis.beyond) for axis in (rows, columns)))
     padded = x >> ops.Pad(widths) if any(map(any, widths)) else x
     uniform = (count == count[0, 0]).all()
     return _windows(padded, rows, columns).sum(4, 5) * (1.0 / float(count[0, 0]) if uniform else 1.0 / count)
@@ -185,10 +178,7 @@ def resize(call: Call) -> Value:
     """Nearest and linear resizing, one axis at a time, since both are separable."""
     x, mode = call.x, call.attributes.get("mode", "nearest")
     if mode not in ("nearest", "linear") or call.attributes.get("antialias", 0):
-        call.refuse(
-            f"mode {mode!r}{' with antialias' * (mode in ('nearest', 'linear'))}",
-            "nearest or linear without",
-        )
+        call.refuse(f"mode {mode!r}{' with antialias' * (mode in ('nearest', 'linear'))}", "nearest or linear without")
     lengths, scales = _resized(call)
     for axis, (before, after) in enumerate(zip(x.shape, lengths, strict=True)):
         call.bounded(after)
@@ -216,10 +206,7 @@ def _resized(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
             lengths[axis], factors[axis] = int(length), int(length) / shape[axis]
     elif scales is not None:
         for axis, factor in zip(axes, np.ravel(scales), strict=True):
-            lengths[axis], factors[axis] = (
-                math.floor(shape[axis] * np.float32(factor)),
-                float(factor),
-            )
+            lengths[axis], factors[axis] = (math.floor(shape[axis] * np.float32(factor)), float(factor))
     if min(lengths) < 1 or (scales is None and sizes is None):
         raise ValueError(f"the result would have shape {tuple(lengths)}")
     return tuple(lengths), tuple(factors)

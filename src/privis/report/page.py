@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
@@ -12,8 +13,9 @@ from pathlib import Path
 
 from privis.errors import OutputError
 from privis.io.atomic import replacing, unwritable
+from privis.privacy import Guarantee
 from privis.report.chart import drawn
-from privis.report.parts import Chart, Gallery, Picture, Report, Row, number
+from privis.report.parts import LEAST_DELTA, Chart, Gallery, Picture, Report, Row, hidden, number, scientific
 from privis.stream import Failure
 from privis.version import VERSION
 
@@ -53,10 +55,17 @@ def render(report: Report) -> str:
 
 
 HOW_TO_READ = (
-    "ε (epsilon) says how much a result may tell: whatever is hidden, no result is more than e^ε times as likely with it "
-    "as without it. Below 1 is strong, 10 is weak, from about 30 on it promises nothing worth having. δ, where there is "
-    "one, is the chance that this fails. What matters to the person in the picture is the whole image; an ε for a few "
-    "pixels looks smaller because it hides less."
+    "ε (epsilon) says how much a result may tell: whatever is hidden, no result is more than e^ε times as likely with "
+    "it as without it. Below 1 is strong, 10 is weak, from about 30 on it promises nothing worth having. δ, where "
+    "there is one, is the chance that this fails. What matters to the person in the picture is the whole image; an ε "
+    "for a few pixels looks smaller because it hides less."
+)
+HOW_TO_COMPARE = (
+    "Difference is the distance from the exact feature over that feature’s own length: 0 is equal, 1 is as far as the "
+    "feature is long. Beside it stands the difference that another photograph makes, for scale. Noise on pixels stays "
+    "between black and white, so its difference is bounded even where nothing of the image is left; noise on a feature "
+    "is not, so it can be large and still leave something. What is left to use, the chart shows. A cosine of 1 is the "
+    "same direction, 0 none."
 )
 
 
@@ -69,24 +78,19 @@ def _results(rows: Sequence[Row]) -> str:
         return ""
     compared = any(row.difference is not None for row in rows)
     heads = ["Feature", "Protection", "Guarantee", "ε of its unit", "ε of the whole image", "ms per image"]
-    heads += ["Difference from clear", "Cosine"] if compared else []
+    heads += ["Difference from clear", "… of another photograph", "Cosine"] if compared else []
     head = "".join(f'<th scope="col"{_numeric(i > 2)}>{escape(text)}</th>' for i, text in enumerate(heads))
     lines, before = [], ""
     for row in rows:
         start = ' class="first"' if row.feature != before else ""
         name = f'<th scope="row"{_muted(row.feature == before)}>{escape(row.feature)}</th>'
-        words = f"<td>{escape(row.protection)}</td><td>{escape(row.guarantee)}</td>"
-        cells = [number(row.promise.epsilon), number(row.promise.whole_image_epsilon), number(1000 * row.seconds)]
-        cells += [_share(row.difference), "–" if row.cosine is None else f"{row.cosine:.2f}"] if compared else []
+        words = f"<td>{escape(row.protection)}</td><td>{escape(_promise(row.promise))}</td>"
+        cells = [number(row.promise.epsilon), number(row.promise.whole_image_epsilon), f"{1000 * row.seconds:,.1f}"]
+        cells += [_plain(value) for value in (row.difference, row.another, row.cosine)] if compared else []
         lines.append(f"<tr{start}>{name}{words}{''.join(f'<td{_numeric(True)}>{cell}</td>' for cell in cells)}</tr>")
         before = row.feature
-    note = f"<p>{escape(HOW_TO_READ)}</p>"
-    if compared:
-        note += (
-            "<p>Difference is the distance from the exact feature over that feature’s own length: 0 % is equal, from "
-            "100 % on the noise is as large as the feature itself. A cosine of 1 is the same direction, 0 none.</p>"
-        )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    note = f"<p>{escape(HOW_TO_READ)}</p>" + (f"<p>{escape(HOW_TO_COMPARE)}</p>" if compared else "")
+    table = f"<table class='results'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return f'<section><h2>Results</h2>{note}<div class="wide">{table}</div></section>'
 
 
@@ -98,10 +102,19 @@ def _muted(yes: bool) -> str:
     return ' class="again"' if yes else ""
 
 
-def _share(value: float | None) -> str:
+def _plain(value: float | None) -> str:
+    """Two decimals, so that a column of small numbers lines up, none from ten on."""
     if value is None:
         return "–"
-    return f"{value:,.0f} ×" if value >= 10 else f"{100 * value:,.0f} %" if value >= 0.1 else f"{100 * value:.2g} %"
+    return (f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2f}").replace("-", "−")
+
+
+def _promise(guarantee: Guarantee) -> str:
+    """What is hidden; the epsilons have columns of their own."""
+    if math.isinf(guarantee.epsilon):
+        return "none: the result is exact"
+    delta = f" (δ {scientific(guarantee.delta)})" if guarantee.delta > LEAST_DELTA else ""
+    return f"hides {hidden(guarantee)}{delta}"
 
 
 def _gallery(gallery: Gallery) -> str:
@@ -144,8 +157,11 @@ def _failures(failures: Sequence[Failure]) -> str:
 def _details(rows: Sequence[Row]) -> str:
     folds = []
     for row in rows:
-        summary = f"<summary>{escape(row.feature)}, {escape(row.protection)}</summary>"
-        text = f"<p>{escape(row.promise.sentence)}</p>" + (f"<p>{escape(row.note)}</p>" if row.note else "")
+        summary = f"<summary>{escape(row.feature)}, {escape(row.protection)}: {escape(row.guarantee)}</summary>"
+        reason = f"Sensitivity: {row.promise.sensitivity_reason}."
+        text = "".join(
+            f"<p>{escape(sentence)}</p>" for sentence in (row.promise.sentence, reason, row.note) if sentence
+        )
         card = "" if row.card is None else json.dumps(row.card.to_dict(), indent=2, ensure_ascii=False)
         folds.append(f"<details>{summary}{text}{f'<pre>{escape(card)}</pre>' if card else ''}</details>")
     sentence = "The guarantee in full and the privacy card, the record that travels with every result."

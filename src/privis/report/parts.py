@@ -15,6 +15,7 @@ from privis.privacy import Guarantee
 from privis.stream import Failure
 
 Picture = NDArray[np.uint8]
+LEAST_DELTA = 1e-12  # smaller ones, of sampling alone, are left to the details
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Row:
     """One line of the table of results.
 
     ``seconds`` are per image; ``difference`` is the Euclidean distance from the exact feature over the length of that
-    feature and ``cosine`` their cosine, both None where there is nothing to compare with. ``note`` is a plain sentence
-    for the details.
+    feature, ``cosine`` their cosine, ``another`` the difference that another image makes; None where there is nothing
+    to compare with. ``note`` is a plain sentence for the details.
     """
 
     feature: str
@@ -32,6 +33,7 @@ class Row:
     seconds: float
     difference: float | None = None
     cosine: float | None = None
+    another: float | None = None
     card: Card | None = None
     note: str = ""
 
@@ -128,16 +130,32 @@ def in_words(guarantee: Guarantee) -> str:
     """
     if math.isinf(guarantee.epsilon):
         return "none: the result is exact"
+    words = f"hides {hidden(guarantee)}: ε {number(guarantee.epsilon)}"
+    words += f", δ {scientific(guarantee.delta)}" if guarantee.delta > LEAST_DELTA else ""
     if guarantee.unit == "whole image":
-        return f"hides the whole image: ε {number(guarantee.epsilon)}{_delta(guarantee.delta)}"
-    hidden = guarantee.relation.replace("images that differ in at most", "changes of up to")
-    hidden = hidden.replace("images that differ inside", "changes inside")
-    whole = number(guarantee.whole_image_epsilon)
-    return f"hides {hidden}: ε {number(guarantee.epsilon)}{_delta(guarantee.delta)} · whole image: ε {whole}"
+        return words
+    return f"{words} · whole image: ε {number(guarantee.whole_image_epsilon)}"
 
 
-def _delta(delta: float) -> str:
-    return f", δ {delta:.0e}" if delta > 1e-12 else ""
+def hidden(guarantee: Guarantee) -> str:
+    """What a guarantee hides, in words."""
+    if guarantee.unit == "whole image":
+        return "the whole image"
+    changed = guarantee.relation.removeprefix("images that differ ")
+    return (
+        f"changes of {changed.removeprefix('in ').replace('at most', 'up to')}"
+        if "most" in changed
+        else f"changes {changed}"
+    )
+
+
+def scientific(value: float) -> str:
+    """Write a tiny number.
+
+    >>> scientific(1e-6), scientific(2.4e-12)
+    ('1e-6', '2e-12')
+    """
+    return f"{value:.0e}".replace("e-0", "e-")
 
 
 def number(value: float | None) -> str:

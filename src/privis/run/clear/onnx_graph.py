@@ -80,9 +80,13 @@ class Graph:
         """The op that makes ``value``; None for inputs."""
         return self.program.nodes[value - self.first].op if value >= self.first else None
 
+    def operands(self, value: int) -> tuple[int, ...]:
+        """The operands of the op that makes ``value``."""
+        return self.program.nodes[value - self.first].operands
+
     def operand(self, value: int) -> int:
-        """The first operand of the op that makes ``value``."""
-        return self.program.nodes[value - self.first].operands[0]
+        """The first of them."""
+        return self.operands(value)[0]
 
     def only_read_once(self, value: int) -> bool:
         """Whether nobody else would miss ``value`` if its reader computed it in passing."""

@@ -118,6 +118,8 @@ def _linear(graph: Graph, node: Node, value: int) -> str:
             return graph.emit("MatMul", operands[0], graph.constant(matrix.T))
         case ops.Affine(scale, bias):
             return patterns.affine(graph, value) or graph.affine(operands[0], scale, bias)
+        case ops.Add():
+            return patterns.leaky(graph, value) or graph.emit("Add", *operands)
         case _:
             return graph.emit(type(node.op).__name__, *operands)
 

@@ -173,6 +173,18 @@ def _zero_padded(graph: Graph, windows: _Windows) -> _Windows:
     return windows
 
 
+def leaky(graph: Graph, value: int) -> str | None:
+    """``slope * x + (1 - slope) * relu(x)`` with one public slope."""
+    sloped, bent = graph.operands(value)
+    match graph.op(sloped), graph.op(bent):
+        case ops.Affine(float(slope), 0.0), ops.Affine(float(rest), 0.0) if abs(slope + rest - 1.0) < 1e-12:
+            x, relu = graph.operand(sloped), graph.operand(bent)
+            match graph.op(relu):
+                case ops.Nonlinear(ops.Kind.CLIP, _, 0.0, math.inf) if graph.operand(relu) == x:
+                    return graph.emit("LeakyRelu", graph.tensors[x], attributes={"alpha": slope})
+    return None
+
+
 def enlarged(graph: Graph, value: int) -> str | None:
     """Rows and columns repeated a whole number of times: nearest-neighbour enlargement."""
     at, rank, factors = value, len(graph.shapes[value]), [1, 1]

@@ -1,0 +1,31 @@
+"""``python -m benchmarks``: every benchmark, one after another; those that need absent images say so."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+BENCHMARKS = (
+    ("extraction", "speed beside OpenCV and scikit-image", None),
+    ("noise", "speed of the noise", None),
+    ("folder", "speed of a folder run", None),
+    ("cnn", "networks beside onnxruntime", DATA / "weights"),
+    ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),
+    ("surf_graf", "SURF beside mahotas on the graffiti sequence", DATA / "local_features" / "graf"),
+)
+
+
+def main() -> None:
+    for name, title, data in BENCHMARKS:
+        print(f"\n── {name}: {title}", flush=True)
+        if data is not None and not data.exists():
+            print("skipped: no shared/data beside the checkout")
+            continue
+        sys.argv = [name] if data is None else [name, str(data)]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

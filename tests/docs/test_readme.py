@@ -1,0 +1,68 @@
+"""What the README and the guide show runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", "README.zh-CN.md", "docs/guide.md", "docs/guide.zh-CN.md"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_runs(page, tmp_path, monkeypatch):
+    """The blocks of a page share one namespace, and a folder with one photograph in it."""
+    from PIL import Image
+    from skimage import data
+
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(data.astronaut()).save(tmp_path / "photos" / "portrait.jpg")
+    Image.fromarray(data.astronaut()).save(tmp_path / "portrait.jpg")
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    found = blocks(page, "python")
+    assert found
+    for block in found:
+        exec(compile(block, page, "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_parse(page):
+    """Every `privis` line names commands, features and options that exist."""
+    from typer.main import get_command
+
+    from privis.cli.choices import FEATURES
+    from privis.cli.main import app
+
+    commands = get_command(app).commands
+    for block in blocks(page, "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = line.split("#")[0].split()
+            if "privis" not in words:
+                continue
+            words = words[words.index("privis") + 1 :]
+            assert words[0] in commands, line
+            known = {option for parameter in commands[words[0]].params for option in parameter.opts}
+            for word in words[1:]:
+                assert not word.startswith("-") or word == "-" or word in known, line
+            if "-f" in words:
+                assert words[words.index("-f") + 1] in FEATURES, line
+
+
+def test_the_two_languages_show_the_same_code():
+    for english, chinese in (PAGES[:2], PAGES[2:]):
+        for language in ("python", "console"):
+            strip = lambda text: re.sub(r"#.*", "", text).split()  # noqa: E731
+            ours, theirs = (list(map(strip, blocks(page, language))) for page in (english, chinese))
+            assert ours == theirs, f"{english} and {chinese} differ"
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
