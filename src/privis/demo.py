@@ -223,7 +223,7 @@ def _protections(subject: Subject) -> tuple[tuple[str, Release | None, str], ...
     norm = f"Clipped to an {subject.noise.norm} norm of {subject.clip:,.4g}, known without any image: {subject.reason}."
     pixels, means = Laplace(EPSILON), f"Laplace noise on {BLOCK} × {BLOCK} means"
     return (
-        ("none, in the clear", None, ""),
+        ("in the clear", None, ""),
         (means, PixelRelease(pixels, Pixels(CHANGED), BLOCK), ""),
         (means, PixelRelease(pixels, block=BLOCK), ""),
         (f"{type(subject.noise).__name__} noise on the feature", FeatureRelease(subject.noise, subject.clip), norm),

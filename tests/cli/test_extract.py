@@ -70,7 +70,20 @@ def test_the_guarantee_of_noise_travels_with_the_table(folder, tmp_path):
 
 
 def test_a_key_makes_noise_repeatable(folder, tmp_path):
-    words = ["-f", "lbp", "--release", "gaussian", "--at", "feature", "--epsilon", "2", "--delta", "1e-6", "--clip", "1e4"]
+    words = [
+        "-f",
+        "lbp",
+        "--release",
+        "gaussian",
+        "--at",
+        "feature",
+        "--epsilon",
+        "2",
+        "--delta",
+        "1e-6",
+        "--clip",
+        "1e4",
+    ]
     for name in ("a", "b"):
         privis("extract", folder / "camera.png", *words, "--key", tmp_path / "key", "-o", tmp_path / f"{name}.npz")
     privis("extract", folder / "camera.png", *words, "-o", tmp_path / "c.npz")

@@ -100,5 +100,3 @@ def test_jax_reads_the_same_definition(photograph):
         jitted = jax.jit(lambda v, p=program: evaluate(p, v, xp=jnp))  # what a secret-sharing engine compiles
         ours, definition = np.asarray(jitted(x)), evaluate(program, x)
         assert np.abs(ours - definition).max() <= 1e-4 * np.abs(definition).max() + 1e-5, sample.label
-
-

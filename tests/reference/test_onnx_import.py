@@ -15,12 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.reference.networks import tiny_onnx
 
-from privis.errors import ImageError, ParameterError, PrivisError, ProgramError, UnsupportedError
+from privis.errors import (
+    ImageError,
+    MissingExtraError,
+    ParameterError,
+    PrivisError,
+    ProgramError,
+    UnsupportedError,
+)
 from privis.features.cnn import CNN, Channels
 from privis.features.feature import Feature
 from privis.features.onnx_import import read_onnx
 from privis.program import Input, ops, trace
 from privis.readings import domain_problems, evaluate
+from privis.run.clear.onnx_lowering import lower
 
 onnx = pytest.importorskip("onnx")
 TINY = tiny_onnx()
@@ -288,3 +296,14 @@ def test_wrong_parameters_are_refused_together() -> None:
         CNN(trace(lambda x: x * 2.0, Input((1, 4, 4))), layer="conv1")
     with pytest.raises(ImageError, match="shape"):
         CNN(tiny_onnx()).program((3, 13, 10))
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_extra_is_one_sentence_with_the_command(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, program = tiny_onnx(), CNN(tiny_onnx()).program((3, 12, 10))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'privis\[cnn\]'"):
+        lower(program)
+    if package == "onnx":
+        with pytest.raises(MissingExtraError, match=r"pip install 'privis\[cnn\]'"):
+            CNN(content)

@@ -123,6 +123,10 @@ FUSED: dict[str, tuple[Callable[[Value], Value], dict[str, int]]] = {
         {"AveragePool": 1, "Pad": 1, "Mul": 1},
     ),
     "mean of planes": (lambda x: (x >> ops.Conv(KERNEL)).sum(1, 2, keep=True) * (1 / 154), {"GlobalAveragePool": 1}),
+    "sum of biased branches": (
+        lambda x: ((x >> ops.Conv(KERNEL)) + CHANNELS) + ((x >> ops.Conv(KERNEL)) * CHANNELS),
+        {"Conv": 2, "Add": 1, "Mul": 0},
+    ),
     "leaky relu": (lambda x: x * 0.25 + x.relu() * 0.75, {"LeakyRelu": 1, "Mul": 0, "Add": 0}),
     "almost a leaky relu": (lambda x: x * 0.25 + x.relu() * 0.5, {"LeakyRelu": 0}),
     "plain sum stays exact": (lambda x: (x >> ops.Window((3, 3), (2, 2))).sum(3, 4), {"AveragePool": 0}),

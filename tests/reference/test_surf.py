@@ -14,10 +14,10 @@ from skimage.feature import hessian_matrix_det
 
 from privis.errors import ParameterError
 from privis.features.fast_hessian import determinants
-from privis.features.feature import Feature
+from privis.features.feature import Feature, unit_rows
 from privis.features.keypoints import KeyPoints
 from privis.features.owner import grey
-from privis.features.surf import MIXED, SURF, hessian_program, integral_image, unit, upright_patches
+from privis.features.surf import MIXED, NOTHING, SURF, hessian_program, integral_image, upright_patches
 from privis.readings import broken_promises, domain_problems, evaluate, polynomialise
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks/surf_graf.py"
@@ -185,7 +185,7 @@ def test_photographs_keep_the_promise_and_survive_polynomials(photographs):
     for image in photographs[::3]:
         patches = surf.before(image)
         assert broken_promises(program, patches) == []
-        exact, polynomial = (unit(evaluate(p, patches)) for p in (program, form))
+        exact, polynomial = (unit_rows(evaluate(p, patches), NOTHING) for p in (program, form))
         found = exact.any(1)
         assert (exact * polynomial).sum(1)[found].min() > 0.999
     stripes = np.tile(np.float32([0, 255] * 10 + [0]), (64, 21, 1))

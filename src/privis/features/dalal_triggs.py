@@ -31,8 +31,8 @@ class DalalTriggsHOG:
     columns first. ``gamma`` takes the square root of luma first, as ``cv2.HOGDescriptor()`` does (its constructor with
     arguments does not). Deviation: a gradient votes with its coordinates in the basis of the two directions around it,
     10 degrees apart, which needs no angle, root or division; the two together are up to 0.4 % more than the magnitude,
-    which OpenCV splits linearly in the angle. ``size`` (height, width) in pixels resizes images first; None keeps them. Reference: Dalal and Triggs, 2005,
-    doi:10.1109/CVPR.2005.177.
+    which OpenCV splits linearly in the angle. ``size`` (height, width) in pixels resizes images first; None keeps them.
+    Reference: Dalal and Triggs, 2005, doi:10.1109/CVPR.2005.177.
 
     >>> DalalTriggsHOG().program((128, 64)).output_shapes
     ((7, 15, 4, 9),)

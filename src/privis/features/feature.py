@@ -51,6 +51,13 @@ def vector(values: Array) -> Array:
     return np.asarray(values, np.float32).reshape(-1)
 
 
+def unit_rows(values: Array, nothing: float) -> NDArray[np.float32]:
+    """Every row over its Euclidean length, or over ``nothing`` where it is shorter: empty descriptors stay empty."""
+    values = np.asarray(values)
+    lengths = np.sqrt((values * values).sum(-1, keepdims=True))
+    return (values / np.maximum(lengths, nothing)).astype(np.float32)
+
+
 def numbered(prefix: str, shape: Shape) -> tuple[str, ...]:
     """One name per element of ``shape`` in C order.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import Problem
-from privis.features.feature import Array, Image, numbered
+from privis.features.feature import Array, Image, numbered, unit_rows
 from privis.features.keypoints import KeyPoints
 from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
 from privis.features.scale_space import CAMERA_SIGMA, LAYERS, SHIFT, SIGMA, Levels, blur, scale_space
@@ -111,7 +111,7 @@ class SIFT:
 
     def after(self, values: Array) -> Array:
         """Descriptors of length 1, one after another."""
-        return unit(values).reshape(-1)
+        return unit_rows(values, NOTHING).reshape(-1)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``sift_keypoint_row_column_direction``."""
@@ -139,7 +139,7 @@ class SIFT:
 
         patches = upright_patches(space, points)
         batches = [patches[start : start + BATCH] for start in range(0, len(patches), BATCH)]
-        rows = [unit(np.asarray(evaluate(self.program(batch.shape), batch))) for batch in batches]
+        rows = [unit_rows(evaluate(self.program(batch.shape), batch), NOTHING) for batch in batches]
         return np.concatenate(rows) if rows else np.zeros((0, LENGTH), np.float32)
 
 
@@ -187,7 +187,7 @@ class DenseSIFT:
 
     def after(self, values: Array) -> Array:
         """Descriptors of length 1, one after another."""
-        return unit(values).reshape(-1)
+        return unit_rows(values, NOTHING).reshape(-1)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``dense_sift_gridrow_gridcolumn_row_column_direction``."""
@@ -250,12 +250,6 @@ def cell_votes(votes: Value, width: int, step: int) -> Value:
     axes = len(lead)  # both: lead and directions, cells down, cells across, rows, columns
     ordered = both.transpose(*range(axes - 1), axes + 2, axes + 3, axes, axes + 1, axes - 1)
     return ordered.reshape(*ordered.shape[:-3], LENGTH)
-
-
-def unit(values: Array) -> NDArray[np.float32]:
-    """Every row over its Euclidean length, or over ``NOTHING`` where it is shorter: the errors of a zero descriptor."""
-    lengths = np.sqrt((values * values).sum(-1, keepdims=True))
-    return (values / np.maximum(lengths, NOTHING)).astype(np.float32)
 
 
 def upright_patches(space: list[Levels], points: KeyPoints) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
-from privis.features.feature import Array, Image, numbered, vector
+from privis.features.feature import Array, Image, numbered, unit_rows, vector
 from privis.features.keypoints import KeyPoints
 from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
 from privis.program import Input, Program, Value, concat, ops, trace
@@ -87,7 +87,7 @@ class SURF:
         points = self._detect(integral)
         patches = upright_patches(integral, points)
         batches = [patches[at : at + BATCH] for at in range(0, len(patches), BATCH)]
-        described = [unit(np.asarray(evaluate(self.program(batch.shape), batch))) for batch in batches]
+        described = [unit_rows(evaluate(self.program(batch.shape), batch), NOTHING) for batch in batches]
         return points, np.concatenate(described) if described else np.zeros((0, LENGTH), np.float32)
 
     def before(self, image: Image) -> Array:
@@ -104,7 +104,7 @@ class SURF:
 
     def after(self, values: Array) -> Array:
         """Every descriptor at length 1 or, where flat, near 0; flat."""
-        return vector(unit(values))
+        return vector(unit_rows(values, NOTHING))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``surf_keypoint_row_column_sum``, the sums in the order dx, dy, |dx|, |dy|."""
@@ -173,12 +173,6 @@ def descriptors(patches: Value) -> Value:
     both = concat(responses, responses.abs(), axis=1)
     sums = both.reshape(count, 4, CELLS, SAMPLES, CELLS, SAMPLES).sum(3, 5)
     return sums.transpose(0, 2, 3, 1).reshape(count, LENGTH) >> ops.Normalise(ENERGIES, inside=FLAT)
-
-
-def unit(values: Array) -> NDArray[np.float32]:
-    """Every row at Euclidean length 1, or short if it is shorter than ``NOTHING``."""
-    lengths = np.sqrt((values * values).sum(-1, keepdims=True))
-    return (values / np.maximum(lengths, NOTHING)).astype(np.float32)
 
 
 def hessian_program(shape: Shape, side: int) -> Program:

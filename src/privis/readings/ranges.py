@@ -27,6 +27,13 @@ class Interval:
     high: np.ndarray
     step: float | None
 
+    def __post_init__(self) -> None:
+        """An overflow leaves infinities, and their differences say nothing: then anything is possible."""
+        for name, unknown in (("low", -np.inf), ("high", np.inf)):
+            bound = getattr(self, name)
+            if np.isnan(bound).any():
+                object.__setattr__(self, name, np.where(np.isnan(bound), unknown, bound))
+
     @property
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest value any element can take."""
@@ -54,7 +61,8 @@ def ranges(program: Program) -> list[Interval]:
         Interval(np.full((1,) * len(x.shape), float(x.low)), np.full((1,) * len(x.shape), float(x.high)), x.step)
         for x in program.inputs
     ]
-    return program.read(rule, start)
+    with np.errstate(all="ignore"):  # an unbounded operand is a finding, not a mistake
+        return program.read(rule, start)
 
 
 def domain_problems(program: Program) -> list[Problem]:

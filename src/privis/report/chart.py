@@ -7,7 +7,7 @@ from html import escape
 
 from privis.report.parts import Chart, Line
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 430, 64, 150, 64, 58
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 430, 84, 140, 64, 58
 ROW = 18  # height of a label in pixels
 LETTER = 7.4  # width of a label's letter in pixels, on average
 COLOURS = 4

@@ -15,7 +15,7 @@ from privis.errors import OutputError
 from privis.io.atomic import replacing, unwritable
 from privis.privacy import Guarantee
 from privis.report.chart import drawn
-from privis.report.parts import LEAST_DELTA, Chart, Gallery, Picture, Report, Row, hidden, number, scientific
+from privis.report.parts import EXACT, LEAST_DELTA, Chart, Gallery, Picture, Report, Row, hidden, number, scientific
 from privis.stream import Failure
 from privis.version import VERSION
 
@@ -112,7 +112,7 @@ def _plain(value: float | None) -> str:
 def _promise(guarantee: Guarantee) -> str:
     """What is hidden; the epsilons have columns of their own."""
     if math.isinf(guarantee.epsilon):
-        return "none: the result is exact"
+        return EXACT
     delta = f" (δ {scientific(guarantee.delta)})" if guarantee.delta > LEAST_DELTA else ""
     return f"hides {hidden(guarantee)}{delta}"
 
@@ -157,7 +157,7 @@ def _failures(failures: Sequence[Failure]) -> str:
 def _details(rows: Sequence[Row]) -> str:
     folds = []
     for row in rows:
-        summary = f"<summary>{escape(row.feature)}, {escape(row.protection)}: {escape(row.guarantee)}</summary>"
+        summary = f"<summary>{escape(row.feature)} · {escape(row.protection)} · {escape(row.guarantee)}</summary>"
         reason = f"Sensitivity: {row.promise.sensitivity_reason}."
         text = "".join(
             f"<p>{escape(sentence)}</p>" for sentence in (row.promise.sentence, reason, row.note) if sentence

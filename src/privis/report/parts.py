@@ -15,6 +15,7 @@ from privis.privacy import Guarantee
 from privis.stream import Failure
 
 Picture = NDArray[np.uint8]
+EXACT = "hides nothing: the result is exact"
 LEAST_DELTA = 1e-12  # smaller ones, of sampling alone, are left to the details
 
 
@@ -106,14 +107,15 @@ def folder_report(result: FolderResult, figures: Sequence[Figure] = ()) -> Repor
     outcome, card = result.outcome, result.card
     feature = str(card.feature.get("name", "feature"))
     fresh = outcome.rows - min(outcome.resumed, outcome.rows)
-    protection = "none, in the clear" if card.release is None else _release_words(result.guarantee)
+    protection = "in the clear" if card.release is None else _release_words(result.guarantee)
     row = Row(feature, protection, result.guarantee, outcome.seconds / max(1, fresh), card=card)
     sentence = (
-        f"{outcome.rows:,} images were turned into vectors of {outcome.length:,} numbers each, "
-        f"in {outcome.seconds:,.1f} seconds; they are in {outcome.output}."
+        f"{outcome.rows:,} × {outcome.length:,} numbers, a row per image, made in {outcome.seconds:,.1f} seconds; "
+        f"they are in {outcome.output}."
     )
+    notes = card.threat_model, "The time per image counts the whole run: start, reading, extraction, writing."
     gallery = (Gallery("Samples", "Some of the images.", tuple(figures)),) if figures else ()
-    return Report(f"Features: {feature}", sentence, (row,), gallery, outcome.failures, (card.threat_model,))
+    return Report(f"Features: {feature}", sentence, (row,), gallery, outcome.failures, notes)
 
 
 def _release_words(guarantee: Guarantee) -> str:
@@ -129,7 +131,7 @@ def in_words(guarantee: Guarantee) -> str:
     'hides changes of up to 16 pixels: ε 4 · whole image: ε 196'
     """
     if math.isinf(guarantee.epsilon):
-        return "none: the result is exact"
+        return EXACT
     words = f"hides {hidden(guarantee)}: ε {number(guarantee.epsilon)}"
     words += f", δ {scientific(guarantee.delta)}" if guarantee.delta > LEAST_DELTA else ""
     if guarantee.unit == "whole image":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from privis.errors import Problem
+from privis.errors import MissingExtraError, Problem
 from privis.program import Program, ops
 from privis.readings import Cost, cost, evaluate
 
@@ -38,9 +39,10 @@ class Clear:
         if _is_network(program):
             from privis.run.clear.onnx_lowering import lower
 
-            lowered = lower(program)
-            if lowered is not None:
-                return lowered
+            with contextlib.suppress(MissingExtraError):  # slower without onnxruntime, but the same
+                lowered = lower(program)
+                if lowered is not None:
+                    return lowered
         from privis.run.clear.native import compile_native
 
         return compile_native(program)

@@ -17,7 +17,7 @@ KEEPS_BYTES = ops.Reshape | ops.Transpose | ops.Slice | ops.Gather | ops.Window 
 
 def kernel_for(program: Program, region: Region) -> Kernel | None:
     """Return the native kernel of ``region``, or None where there is none for it."""
-    from privis.run.clear.kernels import binary_pattern, gradient, histogram
+    from privis.run.clear.kernels import binary_pattern, gradient, histogram, wavelet_modulus
 
     makers: Mapping[str, Callable[[Program, Region], Kernel | None]] = {
         "binary_pattern_codes": binary_pattern.codes,
@@ -25,6 +25,7 @@ def kernel_for(program: Program, region: Region) -> Kernel | None:
         "oriented_gradient_cells": gradient.oriented_cells,
         "interpolated_gradient_blocks": gradient.interpolated_blocks,
         "uniform_histogram": histogram.uniform,
+        "wavelet_modulus": wavelet_modulus.kernel,
         "block_normalisation": gradient.block_normalisation,
     }
     maker = makers.get(region.name)

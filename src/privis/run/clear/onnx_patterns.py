@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from privis.program import Shape, ops
+from privis.program import Kind, Shape, ops
 from privis.run.clear.onnx_graph import Graph
 
 Array = np.ndarray[Any, Any]
@@ -177,11 +177,12 @@ def leaky(graph: Graph, value: int) -> str | None:
     """``slope * x + (1 - slope) * relu(x)`` with one public slope."""
     sloped, bent = graph.operands(value)
     match graph.op(sloped), graph.op(bent):
-        case ops.Affine(float(slope), 0.0), ops.Affine(float(rest), 0.0) if abs(slope + rest - 1.0) < 1e-12:
+        case ops.Affine(float(slope), float(0.0)), ops.Affine(float(rest), float(0.0)) if abs(slope + rest - 1) < 1e-12:
             x, relu = graph.operand(sloped), graph.operand(bent)
-            match graph.op(relu):
-                case ops.Nonlinear(ops.Kind.CLIP, _, 0.0, math.inf) if graph.operand(relu) == x:
-                    return graph.emit("LeakyRelu", graph.tensors[x], attributes={"alpha": slope})
+            clip = graph.op(relu)
+            positive = isinstance(clip, ops.Nonlinear) and (clip.kind, clip.a, clip.b) == (Kind.CLIP, 0.0, math.inf)
+            if positive and graph.operand(relu) == x:
+                return graph.emit("LeakyRelu", graph.tensors[x], attributes={"alpha": slope})
     return None
 
 

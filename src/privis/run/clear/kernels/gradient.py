@@ -36,18 +36,26 @@ def oriented_cells(program: Program, region: Region) -> Callable[[np.ndarray], n
 
 
 @njit(cache=True, nogil=True)
+def _difference(image: Any, row: int, gx: Any, gy: Any) -> None:
+    """Central differences of one row, zero on the border of the image."""
+    height, width = image.shape
+    gx[0] = gx[width - 1] = 0
+    for column in range(1, width - 1):
+        gx[column] = image[row, column + 1] - image[row, column - 1]
+    gy[:] = 0
+    if 0 < row < height - 1:
+        for column in range(width):
+            gy[column] = image[row + 1, column] - image[row - 1, column]
+
+
+@njit(cache=True, nogil=True)
 def _vote(image: Any, along: Any, cell: int, height: int, width: int, result: Any) -> None:
     """A gradient's bin is the number of further directions that see it on the same side as direction 0."""
     count, down, across = result.shape
     gx, gy = np.zeros(width, np.float32), np.zeros(width, np.float32)
     first, found = np.empty(width, np.bool_), np.empty(width, np.int32)
     for row in range(down * cell):
-        gy[:] = 0
-        if 0 < row < height - 1:
-            for column in range(width):
-                gy[column] = image[row + 1, column] - image[row - 1, column]
-        for column in range(1, width - 1):
-            gx[column] = image[row, column + 1] - image[row, column - 1]
+        _difference(image, row, gx, gy)
         for column in range(width):
             first[column] = along[0, 0] * gy[column] + along[0, 1] * gx[column] >= 0
             found[column] = 0
@@ -118,12 +126,7 @@ def _two_votes(image: Any, along: Any, scale: Any, table: Any, shares: Any) -> A
     gx, gy = np.zeros(width, np.float32), np.zeros(width, np.float32)
     found = np.empty(width, np.uint8)
     for row in range(height):
-        gy[:] = 0
-        if 0 < row < height - 1:
-            for column in range(width):
-                gy[column] = image[row + 1, column] - image[row - 1, column]
-        for column in range(1, width - 1):
-            gx[column] = image[row, column + 1] - image[row, column - 1]
+        _difference(image, row, gx, gy)
         for column in range(width):  # votes do not know which end of a gradient is which
             if along[0, 0] * gy[column] + along[0, 1] * gx[column] < 0:
                 gy[column], gx[column] = -gy[column], -gx[column]
