@@ -146,7 +146,8 @@ def enlarged(image: Picture) -> tuple[Picture, int]:
 
     factor = max(1, math.ceil(LEAST / max(image.shape[:2])))
     image = np.ascontiguousarray(colour(image))
-    return (cv2.resize(image, None, fx=factor, fy=factor) if factor > 1 else image.copy()), factor
+    large = cv2.resize(image, None, fx=factor, fy=factor) if factor > 1 else image.copy()
+    return np.asarray(large, np.uint8), factor
 
 
 def strokes(
@@ -181,7 +182,7 @@ def strokes(
             reach = half * level / 255 if directed else half
             back = 0.0 if directed else -reach
             ends = _fixed(x + back * along[0], y + back * along[1]), _fixed(x + reach * along[0], y + reach * along[1])
-            cv2.line(layer, *ends, int(level), 1 + (factor > 2), cv2.LINE_AA, SUBPIXEL)
+            cv2.line(layer, *ends, (int(level),), 1 + (factor > 2), cv2.LINE_AA, SUBPIXEL)
         np.maximum(light, layer, out=light)
     dimmed = base * 0.3
     return np.round(dimmed + (255 - dimmed) * (light[:, :, None] / 255.0)).astype(np.uint8)
@@ -260,7 +261,7 @@ def _heat(shares: NDArray[Any]) -> Picture:
     import cv2
 
     levels = np.clip(np.round(255 * shares), 0, 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def tiles(maps: NDArray[Any]) -> Picture:

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from privis.plan import Extractor
 from privis.readings import evaluate
 from privis.run.clear import Clear
-
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from privis.errors import ProgramError
 from privis.program import Input, Program, Region, digest, load, ops, save, trace
 from privis.readings import cost, evaluate, ranges
-
 from tests.conformance.programs import programs
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.reference import networks
 
 from privis.features.cnn import CNN, Channels
 from privis.readings import evaluate
 from privis.run.clear.onnx_lowering import lower
+from tests.reference import networks
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference.networks import tiny_onnx
 
 from privis.errors import (
     ImageError,
@@ -29,6 +28,7 @@ from privis.features.onnx_import import read_onnx
 from privis.program import Input, ops, trace
 from privis.readings import domain_problems, evaluate
 from privis.run.clear.onnx_lowering import lower
+from tests.reference.networks import tiny_onnx
 
 onnx = pytest.importorskip("onnx")
 TINY = tiny_onnx()

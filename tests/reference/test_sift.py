@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from benchmarks.matching import graf_matching, opencv_sift, privis_sift
 from scipy import ndimage
 from skimage import data
 
+from benchmarks.matching import graf_matching, opencv_sift, privis_sift
 from privis.errors import ParameterError
 from privis.features.feature import Feature
 from privis.features.keypoints import KeyPoints

@@ -66,9 +66,9 @@ class ColourHistogram:
         image = colour(resize(image, self.size))
         match self.space:
             case ColourSpace.HSV:
-                image = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+                image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), np.uint8)
             case ColourSpace.LAB:
-                image = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+                image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2Lab), np.uint8)
         return image.transpose(2, 0, 1)
 
     def program(self, shape: Shape) -> Program:

@@ -111,7 +111,7 @@ class LBP:
         """``(H, W) -> (points, H, W)``: 1 where the neighbour is at least as bright as the pixel."""
         kernel = neighbour_kernel(self.points, self.radius)
         reach = kernel.shape[-1] // 2
-        differences = x.reshape(1, *x.shape) >> ops.Conv(kernel, pad=(reach,) * 4)
+        differences = x.reshape(1, *x.shape) >> ops.Conv(kernel, pad=(reach, reach, reach, reach))
         return differences.compare(0.0, step=WEIGHT_GRID)
 
     def uniform_codes(self, x: Value) -> Value:

@@ -16,7 +16,7 @@ def grey(image: Image) -> Image:
 
     if image.ndim == 2:
         return image
-    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def colour(image: Image) -> Image:
@@ -38,7 +38,8 @@ def resize(image: Image, size: Size | None) -> Image:
     if size is None or image.shape[:2] == size:
         return image
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)
 
 
 def integer_problem(where: str, value: object, low: int, high: int | None = None) -> list[Problem]:

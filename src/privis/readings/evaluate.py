@@ -19,9 +19,7 @@ NO_RULES: Mapping[type, Rule] = MappingProxyType({})
 LARGE_KERNEL = 160  # taps; from here on the Fourier transform was faster than windows
 
 
-def evaluate(
-    program: Program, *inputs: Tensor, xp: ModuleType = np, rules: Mapping[type, Rule] = NO_RULES
-) -> Tensor | tuple[Tensor, ...]:
+def evaluate(program: Program, *inputs: Tensor, xp: ModuleType = np, rules: Mapping[type, Rule] = NO_RULES) -> Any:
     """Compute the outputs of ``program`` on ``inputs`` with the array library ``xp``.
 
     Works in float32; numpy works in float64 where an input is float64. ``rules`` replaces the computation of single
@@ -53,6 +51,9 @@ def evaluate_op(op: Op, operands: list[Tensor], xp: ModuleType, rules: Mapping[t
     """Compute one op; ``rules`` as in ``evaluate``."""
     rule = rules.get(type(op)) or RULES[type(op)]
     return rule(xp, op, *operands)
+
+
+_windows: Callable[..., Tensor] = np.lib.stride_tricks.sliding_window_view  # numpy's own types know one axis only
 
 
 def _constant(value: float | np.ndarray, like: Tensor) -> Any:
@@ -88,7 +89,7 @@ def _conv(xp: ModuleType, op: ops.Conv, x: Tensor) -> Tensor:
     return result.reshape(*lead, *result.shape[1:])
 
 
-def _conv_jax(op: ops.Conv, kernel: np.ndarray, x: Tensor) -> Tensor:
+def _conv_jax(op: ops.Conv, kernel: Tensor, x: Tensor) -> Tensor:
     from jax import lax
 
     top, left, bottom, right = op.pad
@@ -103,7 +104,7 @@ def _conv_jax(op: ops.Conv, kernel: np.ndarray, x: Tensor) -> Tensor:
     )
 
 
-def _conv_numpy(op: ops.Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _conv_numpy(op: ops.Conv, kernel: Tensor, x: Tensor) -> Tensor:
     top, left, bottom, right = op.pad
     if any(op.pad):
         x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
@@ -111,7 +112,7 @@ def _conv_numpy(op: ops.Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     if rows * columns > LARGE_KERNEL and op.dilation == (1, 1):
         return _conv_fourier(op, kernel, x)
     reach = ((rows - 1) * op.dilation[0] + 1, (columns - 1) * op.dilation[1] + 1)
-    windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
+    windows = _windows(x, reach, axis=(2, 3))
     windows = windows[:, :, :: op.stride[0], :: op.stride[1], :: op.dilation[0], :: op.dilation[1]]
     if inputs == 1 and rows * columns <= 49:
         return _conv_few_taps(kernel[:, 0], windows, op.groups)
@@ -124,20 +125,22 @@ def _conv_numpy(op: ops.Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     return parts[0] if op.groups == 1 else np.concatenate(parts, 1)
 
 
-def _conv_fourier(op: ops.Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _conv_fourier(op: ops.Conv, kernel: Tensor, x: Tensor) -> Tensor:
     """The convolution theorem: windows of large kernels would not fit in memory."""
     from scipy import fft
 
+    transform: Callable[..., Tensor] = fft.rfft2
+    back: Callable[..., Tensor] = fft.irfft2
     outputs, inputs, rows, columns = kernel.shape
     height, width = x.shape[2:]
     size = (fft.next_fast_len(height, real=True), fft.next_fast_len(width, real=True))
-    spectrum = fft.rfft2(x, size)
-    response = np.conj(fft.rfft2(kernel, size))
+    spectrum = transform(x, size)
+    response = np.conj(transform(kernel, size))
     result = np.empty((len(x), outputs, *_strided(op, height - rows + 1, width - columns + 1)), x.dtype)
     for output in range(outputs):
         start = output * op.groups // outputs * inputs
         product = (spectrum[:, start : start + inputs] * response[output]).sum(1)
-        whole = fft.irfft2(product, size)[:, : height - rows + 1, : width - columns + 1]
+        whole = back(product, size)[:, : height - rows + 1, : width - columns + 1]
         result[:, output] = whole[:, :: op.stride[0], :: op.stride[1]]
     return result
 
@@ -160,7 +163,7 @@ def _conv_few_taps(taps: np.ndarray, windows: np.ndarray, groups: int) -> np.nda
 def _window(xp: ModuleType, op: ops.Window, x: Tensor) -> Tensor:
     rows, columns = op.size
     if xp is np:
-        view = np.lib.stride_tricks.sliding_window_view(x, op.size, axis=(-2, -1))
+        view = _windows(x, op.size, axis=(-2, -1))
         return view[..., :: op.stride[0], :: op.stride[1], :, :]
     below = (x.shape[-2] - rows) // op.stride[0] * op.stride[0] + 1
     across = (x.shape[-1] - columns) // op.stride[1] * op.stride[1] + 1
