@@ -101,7 +101,7 @@ def run(output: Path, on_step: Callable[[str], None], *, photographs: int = len(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(output, error) from error
-    originals = {name: colour(pictures.load(path)) for name, path in _paths(folder, SHOWN[:photographs])}
+    originals = {name: colour(pictures.load(path)) for name, path in sample_paths(folder, SHOWN[:photographs])}
     images = {name: middle_square(image) for name, image in originals.items()}
     on_step("visual words")
     rows: list[Row] = []
@@ -127,12 +127,13 @@ def sample_folder() -> Path:
     """The folder of scikit-image's pictures, without importing it; MissingExtraError when there is none."""
     spec = importlib.util.find_spec("skimage")
     folder = Path(spec.submodule_search_locations[0]) / "data" if spec and spec.submodule_search_locations else Path()
-    if len(list(_paths(folder, SHOWN))) < 2 or not list(_paths(folder, KEPT_APART)):
+    if len(list(sample_paths(folder, SHOWN))) < 2 or not list(sample_paths(folder, KEPT_APART)):
         raise MissingExtraError.of("scikit-image", "demo", "the demo's photographs")
     return folder
 
 
-def _paths(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def sample_paths(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Names and paths of those photographs that are in ``folder``."""
     for name in names:
         for path in (folder / f"{name}.png", folder / f"{name}.jpg"):
             if path.is_file():
@@ -184,7 +185,7 @@ def _most(feature: Feature) -> NDArray[np.float64]:
 
 def visual_words(local: SIFT | SURF, folder: Path) -> Codebook:
     """``WORDS`` descriptors of the photographs kept apart, evenly from all of them."""
-    kept = [middle_square(pictures.load(path)) for _, path in _paths(folder, KEPT_APART)]
+    kept = [middle_square(pictures.load(path)) for _, path in sample_paths(folder, KEPT_APART)]
     vectors = extract(local, kept).features
     descriptors = vectors.reshape(len(kept) * local.keypoints, -1)
     descriptors = descriptors[(descriptors**2).sum(1) > 0.5]  # the others stand for missing key points

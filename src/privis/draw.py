@@ -174,18 +174,19 @@ def strokes(
     half = max(1.0, cell * factor / 2 - 1)
     start = cell / 2 if first is None else first
     for index, angle in enumerate(gradients):
+        along = np.array((math.cos(angle), math.sin(angle)) if directed else (-math.sin(angle), math.cos(angle)))
+        places = np.argwhere(levels[:, :, index] >= FAINTEST)
+        strength = levels[places[:, 0], places[:, 1], index]
+        centres = (start + places[:, ::-1] * cell) * factor
+        reach = half * along * (strength[:, None] / 255 if directed else 1.0)
+        segments = _fixed(np.stack([centres if directed else centres - reach, centres + reach], 1))
         layer = np.zeros_like(light)
-        along = (math.cos(angle), math.sin(angle)) if directed else (-math.sin(angle), math.cos(angle))
-        for row, column in np.argwhere(levels[:, :, index] >= FAINTEST):
-            level = levels[row, column, index]
-            x, y = (start + column * cell) * factor, (start + row * cell) * factor
-            reach = half * level / 255 if directed else half
-            back = 0.0 if directed else -reach
-            ends = _fixed(x + back * along[0], y + back * along[1]), _fixed(x + reach * along[0], y + reach * along[1])
-            cv2.line(layer, *ends, (int(level),), 1 + (factor > 2), cv2.LINE_AA, SUBPIXEL)
+        for level in np.unique(strength):
+            some = list(segments[strength == level])
+            cv2.polylines(layer, some, False, (int(level),), 1 + (factor > 2), cv2.LINE_AA, SUBPIXEL)
         np.maximum(light, layer, out=light)
-    dimmed = base * 0.3
-    return np.round(dimmed + (255 - dimmed) * (light[:, :, None] / 255.0)).astype(np.uint8)
+    dimmed = base * np.float32(0.3)
+    return np.round(dimmed + (255 - dimmed) * (light[:, :, None] / np.float32(255))).astype(np.uint8)
 
 
 def circles(photograph: Picture, centres: NDArray[Any], radii: NDArray[Any], angles: NDArray[Any]) -> Picture:
@@ -198,16 +199,18 @@ def circles(photograph: Picture, centres: NDArray[Any], radii: NDArray[Any], ang
     base, factor = enlarged(photograph)
     canvas = np.round(base * 0.75).astype(np.uint8)
     for pen, width in ((SHADOW, 3), (ACCENT, 1)):  # the shadow keeps circles visible on bright ground
-        for (x, y), radius, angle in zip((centres + 0.5) * factor, radii * factor, angles, strict=True):
-            end = _fixed(x + radius * math.cos(angle), y + radius * math.sin(angle))
-            cv2.circle(canvas, _fixed(x, y), max(1, round(radius * 2**SUBPIXEL)), pen, width, cv2.LINE_AA, SUBPIXEL)
-            cv2.line(canvas, _fixed(x, y), end, pen, width, cv2.LINE_AA, SUBPIXEL)
+        for centre, radius, angle in zip((centres + 0.5) * factor, radii * factor, angles, strict=True):
+            start, end = _fixed(
+                np.stack([centre, centre + radius * np.array([math.cos(angle), math.sin(angle)])])
+            ).tolist()
+            cv2.circle(canvas, start, max(1, round(radius * 2**SUBPIXEL)), pen, width, cv2.LINE_AA, SUBPIXEL)
+            cv2.line(canvas, start, end, pen, width, cv2.LINE_AA, SUBPIXEL)
     return canvas
 
 
-def _fixed(x: float, y: float) -> tuple[int, int]:
-    """A point in OpenCV's fixed-point coordinates, where whole numbers are pixel centres."""
-    return round((x - 0.5) * 2**SUBPIXEL), round((y - 0.5) * 2**SUBPIXEL)
+def _fixed(points: NDArray[Any]) -> NDArray[np.int32]:
+    """Points ``(..., 2)`` in OpenCV's fixed-point coordinates, where whole numbers are pixel centres."""
+    return np.round((points - 0.5) * 2**SUBPIXEL).astype(np.int32)
 
 
 def _cells_of_blocks(blocks: NDArray[Any]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from privis.errors import OutputError, PrivisError, Problem
 from privis.features.feature import Feature
 from privis.io import headers
 from privis.io import images as pictures
-from privis.plan import Executor, Extractor, card_of, owner_shape, weakest_guarantee
+from privis.plan import Executor, Extractor, card_of, check_release, owner_shape, weakest_guarantee
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
 from privis.run.clear import Clear
 from privis.stream import Job, Outcome, Progress, run
@@ -74,6 +74,7 @@ def extract_folder(
     Raises what ``privis.stream.run`` raises, and BudgetError before any noise is drawn.
     """
     under = under or Clear()
+    check_release(release)
     own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
     key_path = own_key or key_path
     if release is not None and key_path is not None and not key_path.exists():

@@ -22,7 +22,9 @@ from privis.privacy import (
     FeatureRelease,
     Guarantee,
     Ledger,
+    Patch,
     PixelRelease,
+    Pixels,
     Release,
     ReleaseKey,
     no_release,
@@ -174,6 +176,7 @@ def extract(
     """
     sources = _listed(images)
     start = time.perf_counter()
+    check_release(release)
     if release is not None and key is None:
         key = ReleaseKey.generate()
     extractor = Extractor(feature, under or Clear(), release, key, ledger)
@@ -187,6 +190,18 @@ def extract(
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
     card = card_of(extractor, guarantee, digests, len(rows))
     return Result(np.stack(rows), names, guarantee, cost, card)
+
+
+def check_release(release: Release | None) -> None:
+    """Raise ParameterError for an epsilon that no noise can keep, before any image is touched.
+
+    Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
+    """
+    match release:
+        case FeatureRelease():
+            release.guarantee((1,))
+        case PixelRelease(unit=Pixels() | Patch()):
+            release.guarantee((release.block, release.block))
 
 
 def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...], images: int) -> Card:

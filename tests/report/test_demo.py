@@ -11,6 +11,8 @@ pytest.importorskip("skimage")
 
 from privis import demo
 from privis.errors import MissingExtraError, OutputError, ParameterError
+from privis.features.owner import colour
+from privis.io.images import load
 from privis.plan import extract
 from privis.report import Line
 
@@ -46,7 +48,7 @@ def test_norms_hold_for_every_image() -> None:
     checks = 255 * (np.indices((demo.SIDE, demo.SIDE)).sum(0) % 2).astype(np.uint8)
     stripes = 255 * (np.indices((demo.SIDE, demo.SIDE))[1] // 2 % 2).astype(np.uint8)
     noise = generator.integers(0, 256, (demo.SIDE, demo.SIDE, 3), np.uint8)
-    photograph = demo.middle_square(demo.pictures.load(next(demo._paths(folder, demo.SHOWN))[1]))
+    photograph = demo.middle_square(load(next(demo.sample_paths(folder, demo.SHOWN))[1]))
     for subject in demo.subjects(folder):
         vectors = extract(subject.feature, [checks, stripes, noise, np.zeros_like(noise), photograph]).features
         order = 1 if subject.noise.norm == "L1" else 2
@@ -66,7 +68,7 @@ def test_search_is_perfect_for_equal_and_chance_for_random_vectors() -> None:
 
 def test_less_noise_finds_more() -> None:
     folder = demo.sample_folder()
-    photographs = {name: demo.colour(demo.pictures.load(path)) for name, path in demo._paths(folder, demo.SHOWN[:4])}
+    photographs = {name: colour(load(path)) for name, path in demo.sample_paths(folder, demo.SHOWN[:4])}
     chart = demo.search_chart(photographs, keys=4)
     assert len(chart.lines) == 4
     for line in chart.lines:

@@ -19,7 +19,9 @@ EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are li
 (the same command goes on)."""
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
-out = Console(highlight=False)
+PIPE_WIDTH = 160  # columns of a table that no terminal limits
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 

@@ -173,10 +173,10 @@ def demo(
 
         with err.status("demo") as status:
             result = run(output, lambda step: status.update(step))
-        table = Table("feature", "protection", "guarantee", "ms per image", "difference from clear")
+        table = Table("feature", "protection", "guarantee", "ms per image", "distance from clear")
         for row in result.rows:
             table.add_row(
-                row.feature, row.protection, row.guarantee, f"{1000 * row.seconds:.1f}", f"{row.difference:.1%}"
+                row.feature, row.protection, row.guarantee, f"{1000 * row.seconds:.1f}", f"{row.difference:.3g}"
             )
         out.print(table)
         out.print(f"Open {result.report} in a browser.", markup=False)

@@ -40,7 +40,7 @@ def cost(program: Program) -> Cost:
     >>> from privis.program import Input, trace
     >>> counted = cost(trace(lambda x: (x * x).sum(0), Input((8,))))
     >>> counted.operations, counted.memory, counted.products, counted.depth
-    (16, 68, 8, 1)
+    (16, 64, 8, 1)
     """
     shapes = program.shapes
     first = len(program.inputs)
