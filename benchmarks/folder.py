@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 from PIL import Image
 from skimage import data
 
@@ -49,6 +50,7 @@ def run(files: int = 4000, cores: int | None = None) -> Rates:
             path = folder / f"{index:06}.jpg"
             os.link(originals[index % 4], path)
             sources.append(str(path))
+        cv2.setNumThreads(1)  # one process means one core; worker processes set this themselves
         rates = {}
         for workers in (1, cores):
             start = time.perf_counter()

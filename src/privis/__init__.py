@@ -17,9 +17,10 @@ from privis.version import VERSION as __version__
 if TYPE_CHECKING:
     from privis.estimators import FeatureExtractor
     from privis.features.aggregate import VLAD, BagOfVisualWords, Codebook
-    from privis.features.cnn import CNN
+    from privis.features.cnn import CNN, Channels
     from privis.features.colour import ColourHistogram, ColourSpace
     from privis.features.dalal_triggs import DalalTriggsHOG
+    from privis.features.feature import Feature
     from privis.features.gabor import Gabor
     from privis.features.glcm import GLCM
     from privis.features.hog import HOG, BlockNorm
@@ -27,16 +28,26 @@ if TYPE_CHECKING:
     from privis.features.scattering import Scattering
     from privis.features.sift import SIFT, DenseSIFT
     from privis.features.surf import SURF
+    from privis.folder import FolderResult, extract_folder
     from privis.plan import Result, extract
     from privis.privacy import (
+        CodeRelease,
+        Dataset,
+        DirectionRelease,
         FeatureRelease,
         Gaussian,
         Guarantee,
+        HistogramRelease,
         Laplace,
+        Metric,
         Patch,
+        Person,
         PixelRelease,
         Pixels,
+        PrivUnit,
+        RandomisedResponse,
         ReleaseKey,
+        VonMisesFisher,
         WholeImage,
     )
     from privis.run.clear import Clear
@@ -45,7 +56,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "privis.estimators": ("FeatureExtractor",),
     "privis.features.aggregate": ("VLAD", "BagOfVisualWords", "Codebook"),
-    "privis.features.cnn": ("CNN",),
+    "privis.features.cnn": ("CNN", "Channels"),
+    "privis.features.feature": ("Feature",),
     "privis.features.colour": ("ColourHistogram", "ColourSpace"),
     "privis.features.dalal_triggs": ("DalalTriggsHOG",),
     "privis.features.gabor": ("Gabor",),
@@ -55,21 +67,24 @@ _HOMES = {
     "privis.features.scattering": ("Scattering",),
     "privis.features.sift": ("SIFT", "DenseSIFT"),
     "privis.features.surf": ("SURF",),
+    "privis.folder": ("FolderResult", "extract_folder"),
     "privis.plan": ("Result", "extract"),
     "privis.privacy": (
-        "FeatureRelease", "Gaussian", "Guarantee", "Laplace", "Patch", "PixelRelease", "Pixels", "ReleaseKey",
-        "WholeImage",
+        "CodeRelease", "Dataset", "DirectionRelease", "FeatureRelease", "Gaussian", "Guarantee", "HistogramRelease",
+        "Laplace", "Metric", "Patch", "Person", "PixelRelease", "Pixels", "PrivUnit", "RandomisedResponse",
+        "ReleaseKey", "VonMisesFisher", "WholeImage",
     ),
     "privis.run.clear": ("Clear",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CNN", "GLCM", "HOG", "LBP", "SIFT", "SURF", "VLAD",
-    "BagOfVisualWords", "BlockNorm", "Clear", "Codebook", "ColourHistogram", "ColourSpace", "DalalTriggsHOG",
-    "DenseSIFT", "FeatureExtractor", "FeatureRelease", "Gabor", "Gaussian", "Guarantee", "Laplace", "Patch",
-    "Patterns", "PixelRelease", "Pixels", "ReleaseKey", "Result", "Scattering", "WholeImage",
-    "__version__", "extract",
+    "CNN", "GLCM", "HOG", "LBP", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Channels", "Clear",
+    "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace", "DalalTriggsHOG", "Dataset", "DenseSIFT",
+    "DirectionRelease", "Feature", "FeatureExtractor", "FeatureRelease", "FolderResult", "Gabor", "Gaussian",
+    "Guarantee", "HistogramRelease", "Laplace", "Metric", "Patch", "Patterns", "Person", "PixelRelease", "Pixels",
+    "PrivUnit", "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "VonMisesFisher", "WholeImage",
+    "__version__", "extract", "extract_folder",
 ]  # fmt: skip
 
 

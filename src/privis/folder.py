@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.card import Card, described
-from privis.errors import OutputError, PrivisError, Problem
+from privis.contributions import Contributions, contributions
+from privis.errors import ImageError, OutputError, PrivisError, Problem
 from privis.features.feature import Feature
 from privis.io import headers
 from privis.io import images as pictures
@@ -45,11 +45,12 @@ class MakeExtractor:
     release: Release | None
     ledger: Ledger | None
     key_path: Path | None
+    contributions: Contributions
 
     def __call__(self) -> Extractor:
         """Make the extractor, in the process that is to use it."""
         key = ReleaseKey.load(self.key_path) if self.key_path else None
-        return Extractor(self.feature, self.under, self.release, key, self.ledger)
+        return Extractor(self.feature, self.under, self.release, key, self.ledger, self.contributions)
 
 
 def extract_folder(
@@ -61,7 +62,9 @@ def extract_folder(
     release: Release | None = None,
     ledger: Ledger | None = None,
     key_path: Path | None = None,
+    subjects: Sequence[str] | None = None,
     workers: int = 1,
+    max_pixels: int = pictures.MAX_PIXELS,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> FolderResult:
     """Extract ``feature`` from the files ``sources`` into the table ``output`` (.parquet, .npz or .csv).
@@ -69,48 +72,61 @@ def extract_folder(
     Streams, in memory for one span of files per worker; takes up an interrupted run of the same kind; lists files
     that cannot be used and goes on. The table's metadata holds the guarantee and the card as JSON. ``key_path`` is
     the release key (made there, readable by its owner alone, if there is none); without it a key is made beside the
-    output for this run and removed after it, so that a run taken up again draws the same noise.
+    output for this run and removed after it, so that a run taken up again draws the same noise. ``subjects`` says whose
+    image each is, as in ``privis.extract``; images beyond what one person may give are listed as failures. Images of
+    more than ``max_pixels`` pixels are refused before they are decoded.
 
     Raises what ``privis.stream.run`` raises, and BudgetError before any noise is drawn.
     """
     under = under or Clear()
     check_release(release)
+    whose = contributions(sources, subjects, release)
     own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
     key_path = own_key or key_path
     if release is not None and key_path is not None and not key_path.exists():
         ReleaseKey.generate().save(key_path)
-    make = MakeExtractor(feature, under, release, ledger, key_path)
+    make = MakeExtractor(feature, under, release, ledger, key_path, whose)
     made: list[tuple[Guarantee, Card]] = []
 
-    def finish(length: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        names, guarantee, card = _describe(make(), sources, length)
+    def finish(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
+        names, guarantee, card = _describe(make(), sources, rows, length)
         made.append((guarantee, card))
         metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
         return names, metadata
 
-    job = Job(sources, output, _fingerprint(make), make, finish, workers)
-    outcome = run(job, on_progress=on_progress)
+    job = Job(sources, output, _fingerprint(make), make, finish, workers, max_pixels=max_pixels)
+    try:
+        outcome = run(job, on_progress=on_progress)
+    except ImageError:  # nothing to go on with: the key has no use either
+        _forget(own_key)
+        raise
+    _forget(own_key)
+    guarantee, card = made[0]
+    return FolderResult(outcome, guarantee, card)
+
+
+def _forget(own_key: Path | None) -> None:
     if own_key is not None:
         own_key.unlink(missing_ok=True)
-    guarantee, card = made[0]
-    return FolderResult(outcome, guarantee, dataclasses.replace(card, images=outcome.rows))
 
 
 def _fingerprint(make: MakeExtractor) -> str:
     """What decides the vectors: not the key, whose path alone is known here."""
     described_all: list[Any] = [VERSION, described(make.feature), described(make.under), str(make.key_path)]
-    described_all.append(None if make.release is None else described(make.release))
+    described_all += [None if make.release is None else described(make.release), sorted(make.contributions.beyond)]
     return hashlib.sha256(json.dumps(described_all, sort_keys=True).encode()).hexdigest()
 
 
-def _describe(extractor: Extractor, sources: Sequence[str], length: int) -> tuple[Sequence[str], Guarantee, Card]:
+def _describe(
+    extractor: Extractor, sources: Sequence[str], rows: int, length: int
+) -> tuple[Sequence[str], Guarantee, Card]:
     """Names from the first usable image; the guarantee of the largest image."""
     image = _first(extractor, sources, length)
     core = extractor.feature.before(extractor.owner_image(image))
     names = extractor.feature.names(core.shape)
     guarantee = weakest_guarantee(extractor, _shapes(extractor, sources, image), length)
     digests = (extractor.prepare(core.shape).digest,)
-    return names, guarantee, card_of(extractor, guarantee, digests, len(sources))
+    return names, guarantee, card_of(extractor, guarantee, digests, rows)
 
 
 def _first(extractor: Extractor, sources: Sequence[str], length: int) -> NDArray[np.uint8]:

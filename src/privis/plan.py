@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.card import Card, described
+from privis.contributions import Contributions, contributions
 from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
 from privis.features.feature import Feature
 from privis.features.owner import grey, resize
@@ -36,6 +39,7 @@ from privis.run.clear import Clear
 from privis.version import VERSION
 
 Vector = NDArray[np.float32]
+NOBODY = Contributions({}, frozenset(), None)  # every image is a subject of its own
 MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
 
 
@@ -93,18 +97,25 @@ class Extractor:
     release: Release | None
     key: ReleaseKey | None
     ledger: Ledger | None
+    contributions: Contributions = NOBODY
     prepared: dict[Shape, Prepared] = field(default_factory=dict)
 
-    def __call__(self, image: NDArray[np.uint8], record: str) -> Vector:
-        """Extract from a decoded image; ``record`` names it towards the noise and the ledger."""
+    def __call__(self, image: NDArray[np.uint8], label: str, record: str | None = None) -> Vector:
+        """Extract from the decoded image ``label``.
+
+        ``record`` names it towards the noise, and towards the ledger unless a subject does; without it ``label`` is
+        a path, and the same file under another spelling of its path is the same record.
+        """
+        record = os.path.abspath(label) if record is None else record
+        subject = self.contributions.admit(label) or record
         shown = self.owner_image(image)
         if isinstance(self.release, PixelRelease):
-            shown = self._released(self.release, shown, record, shown, None)
+            shown = self._released(self.release, shown, (record, subject), shown, None)
         core = self.feature.before(shown)
         prepared = self.prepare(core.shape)
         vector = self.feature.after(prepared.run(core))
-        if isinstance(self.release, FeatureRelease):
-            vector = self._released(self.release, vector, record, shown, prepared)
+        if self.release is not None and not isinstance(self.release, PixelRelease):
+            vector = self._released(self.release, vector, (record, subject), shown, prepared)
         return vector
 
     def owner_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,13 +138,13 @@ class Extractor:
         match self.release:
             case PixelRelease():
                 return self.release.guarantee(image_shape)
-            case FeatureRelease():
-                return self.release.guarantee((length,))
             case None:
                 return no_release()
+            case _:
+                return self.release.guarantee((length,))
 
     def _released(
-        self, release: Release, values: Any, record: str, image: NDArray[np.uint8], prepared: Prepared | None
+        self, release: Release, values: Any, whose: tuple[str, str], image: NDArray[np.uint8], prepared: Prepared | None
     ) -> Any:
         """Charge, then sample: a refusal must reveal nothing."""
         if self.key is None:
@@ -142,11 +153,12 @@ class Extractor:
         # Noise on pixels is one release whatever is extracted from it; noise on a feature is one per feature.
         made = repr(release) + (repr(self.feature) + prepared.digest if prepared else "")
         purpose = hashlib.sha256(made.encode()).digest()
+        record, subject = whose
         stream = self.key.stream(record, content, purpose)
         if self.ledger is not None:
             # Taken from the stream, so that another key (other noise: a second release) has another identity.
             release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
-            self.ledger.charge(record, release.guarantee(values.shape), release_id)
+            self.ledger.charge(subject, release.guarantee(values.shape), release_id)
         return release.apply(values, stream)
 
 
@@ -158,14 +170,17 @@ def extract(
     release: Release | None = None,
     ledger: Ledger | None = None,
     key: ReleaseKey | None = None,
+    subjects: Sequence[str] | None = None,
 ) -> Result:
     """Extract ``feature`` from ``images``: paths, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
 
     ``under`` says who computes (default ``Clear()``), ``release`` what the output may say (default: everything).
-    Noise is a function of ``key``, the record (path or position), the image and the release: with the same key the
-    same call gives the same noise; without one a fresh key is drawn and forgotten. ``ledger`` is charged before any
-    noise is drawn. With a PixelRelease the image is brought to the feature's size, and to luma where the feature
-    reads no more, before the noise: its unit means those pixels.
+    Noise is a function of ``key``, the record, the image and the release: with the same key the same call gives the
+    same noise; without one a fresh key is drawn and forgotten. The record of a file is its absolute path, that of any
+    other image its content (and which of several equal ones it is). ``ledger`` is charged before any noise is drawn.
+    With a PixelRelease the image is brought to the feature's size, and to luma where the feature
+    reads no more, before the noise: its unit means those pixels. ``subjects`` says whose image each is: the ledger
+    then keeps one budget per person, and a release that hides a person takes no more images of one than it says.
 
     Raises ImageError naming every image that cannot be used, ParameterError, UnsupportedError, BudgetError.
 
@@ -179,7 +194,8 @@ def extract(
     check_release(release)
     if release is not None and key is None:
         key = ReleaseKey.generate()
-    extractor = Extractor(feature, under or Clear(), release, key, ledger)
+    whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release)
+    extractor = Extractor(feature, under or Clear(), release, key, ledger, whose)
     rows, shapes = _rows(extractor, sources)
     core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape
     first = extractor.prepare(core_shape)
@@ -198,10 +214,10 @@ def check_release(release: Release | None) -> None:
     Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
     """
     match release:
-        case FeatureRelease():
-            release.guarantee((1,))
         case PixelRelease(unit=Pixels() | Patch()):
             release.guarantee((release.block, release.block))
+        case FeatureRelease():
+            release.guarantee((1,))
 
 
 def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...], images: int) -> Card:
@@ -237,17 +253,18 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
     rows: list[Vector] = []
     shapes: list[Shape] = []
     problems: list[Problem] = []
+    seen: Counter[str] = Counter()
     for index, source in enumerate(sources):
-        record = str(source) if isinstance(source, str | Path) else f"image {index}"
+        label = _label(index, source)
         try:
             image = pictures.load(source)
-            vector = extractor(image, record)
+            vector = extractor(image, label, None if isinstance(source, str | Path) else _record(image, seen))
         except (ImageError, ParameterError) as error:
-            problems += [_located(record, problem) for problem in error.problems]
+            problems += [_located(label, problem) for problem in error.problems]
             continue
         if rows and len(vector) != len(rows[0]):
             got, remedy = f"{len(vector)} components from {image.shape}", "pass size=(height, width) to the feature"
-            problems.append(Problem(record, got, f"{len(rows[0])} as from the first image", remedy))
+            problems.append(Problem(label, got, f"{len(rows[0])} as from the first image", remedy))
             continue
         rows.append(vector)
         shapes.append(owner_shape(extractor, image.shape))
@@ -255,8 +272,20 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
     return rows, shapes
 
 
-def _located(record: str, problem: Problem) -> Problem:
-    return problem if record in problem.where else replace(problem, where=f"{record}: {problem.where}")
+def _label(index: int, source: Any) -> str:
+    """What messages call an image: its path, or its position."""
+    return str(source) if isinstance(source, str | Path) else f"image {index}"
+
+
+def _record(image: NDArray[np.uint8], seen: Counter[str]) -> str:
+    """The identity of an image without a path, the same in every call; equal images in one call are told apart."""
+    content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
+    seen[content] += 1
+    return f"sha256 {content} #{seen[content]}"
+
+
+def _located(label: str, problem: Problem) -> Problem:
+    return problem if label in problem.where else replace(problem, where=f"{label}: {problem.where}")
 
 
 def owner_shape(extractor: Extractor, shape: Shape) -> Shape:

@@ -54,8 +54,8 @@ class Job:
         called once in every worker process; picklable, so a module's function, a `functools.partial` of one,
         or a frozen dataclass with ``__call__``.
     finish
-        called once at the end with the vectors' length; gives the components' names and the table's metadata.
-        Keep times out of the metadata if equal runs are to give equal bytes.
+        called once at the end with the number of rows and their length; gives the components' names and the table's
+        metadata. Keep times out of the metadata if equal runs are to give equal bytes.
     workers, chunk, max_pixels
         processes; most sources per span; most pixels per picture. None of them changes a vector.
     """
@@ -64,10 +64,10 @@ class Job:
     output: Path
     fingerprint: str
     make_extractor: Callable[[], Extractor]
-    finish: Callable[[int], tuple[Sequence[str], Mapping[str, str]]]
+    finish: Callable[[int, int], tuple[Sequence[str], Mapping[str, str]]]
     workers: int = 1
     chunk: int = 64
-    max_pixels: int = 100_000_000
+    max_pixels: int = images.MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _join(job: Job, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tupl
         discard(folder)  # the next run tries every file again
         first = f"the first, {failures[0].path}: {failures[0].reason}"
         raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable picture", first))
-    names, metadata = job.finish(length)
+    names, metadata = job.finish(len(rows), length)
     blocks = (read_part(folder, span).rows(length) for span in spans)
     tables.write(job.output, rows, blocks, names=names, metadata=metadata, scratch=folder)
     return len(rows), length, tuple(failures)

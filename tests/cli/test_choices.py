@@ -2,11 +2,27 @@
 
 import pytest
 
-from privis.cli.choices import FEATURES, ReleaseWords, feature_named, parameter_types, release_of, unit_of
+from privis.cli.choices import FEATURES, feature_named, parameter_types
+from privis.cli.releases import ReleaseWords, release_of, unit_of
 from privis.errors import ParameterError
 from privis.features.colour import ColourHistogram, ColourSpace
 from privis.features.hog import HOG, BlockNorm
-from privis.privacy import FeatureRelease, Gaussian, Laplace, Patch, PixelRelease, Pixels, WholeImage
+from privis.privacy import (
+    CodeRelease,
+    DirectionRelease,
+    FeatureRelease,
+    Gaussian,
+    HistogramRelease,
+    Laplace,
+    Patch,
+    Person,
+    PixelRelease,
+    Pixels,
+    PrivUnit,
+    RandomisedResponse,
+    VonMisesFisher,
+    WholeImage,
+)
 
 
 def test_words_make_features():
@@ -21,8 +37,8 @@ def test_every_parameter_of_every_feature_has_a_type(name):
     assert parameter_types(FEATURES[name].load())
 
 
-def words(noise="laplace", at="pixels", unit="image", epsilon=1.0, delta=None, clip=None, block=1):
-    return ReleaseWords(noise, at, unit, epsilon, delta, clip, block)
+def words(noise="laplace", at=None, unit="image", epsilon=1.0, delta=None, clip=None, block=None, moves=None):
+    return ReleaseWords(noise, at, unit, epsilon, delta, clip, block, moves)
 
 
 def test_words_make_releases():
@@ -30,6 +46,11 @@ def test_words_make_releases():
     assert release_of(words(unit="pixels:16", block=4)) == PixelRelease(Laplace(1.0), Pixels(16), 4)
     assert release_of(words(unit="patch:4")) == PixelRelease(Laplace(1.0), Patch(4))
     assert release_of(words("gaussian", "feature", delta=1e-6, clip=2.0)) == FeatureRelease(Gaussian(1.0, 1e-6), 2.0)
+    assert release_of(words("privunit", epsilon=8.0)) == DirectionRelease(PrivUnit(8.0))
+    assert release_of(words("vmf", epsilon=8.0, unit="person:2")) == DirectionRelease(VonMisesFisher(4.0), Person(2))
+    assert release_of(words("rr", epsilon=8.0)) == CodeRelease(RandomisedResponse(8.0))
+    expected = HistogramRelease(Laplace(1.0), 3, Pixels(16))
+    assert release_of(words(at="counts", moves=3, unit="pixels:16")) == expected
     assert unit_of("image") == WholeImage()
 
 
@@ -42,6 +63,12 @@ def test_idle_or_wrong_words_are_refused():
         words(clip=3.0),
         words(unit="pixels"),
         words(unit="pixels:0"),
+        words("privunit", at="pixels"),
+        words("rr", clip=2.0),
+        words("gaussian", "feature", delta=1e-6, clip=2.0, block=4),
+        words(at="counts"),
+        words(moves=3),
+        words(None, epsilon=None, unit="person:2"),
         words(epsilon=float("nan")),
     ):
         with pytest.raises(ParameterError):

@@ -27,7 +27,7 @@ def make_moments() -> Callable[[Any, str], Vector]:
     return moments
 
 
-def names_and_metadata(length: int) -> tuple[Sequence[str], Mapping[str, str]]:
+def names_and_metadata(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
     return [f"moment {index}" for index in range(length)], {"privis.guarantee": "none"}
 
 

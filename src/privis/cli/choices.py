@@ -1,10 +1,11 @@
-"""From words on the command line to features and releases: the only place where strings choose classes."""
+"""From words on the command line to features; with ``releases``, the only place where strings choose classes."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
 import importlib
+import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from typing import Any
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Feature
-from privis.privacy import FeatureRelease, Gaussian, Laplace, Patch, PixelRelease, Pixels, Release, Unit, WholeImage
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,15 @@ def feature_named(name: str, parameters: Sequence[str]) -> Feature:
             problems.append(Problem(where, repr(text), str(error)))
     missing = [key for key in choice.needs if key not in values]
     problems += [Problem(f"-f {name}", "nothing", f"-p {key}=…") for key in missing]
+    if missing:
+        raise ParameterError(*problems)
+    try:
+        built = build(**values)
+    except ParameterError as error:
+        raise ParameterError(*problems, *error.problems) from None
     if problems:
         raise ParameterError(*problems)
-    return build(**values)
+    return built
 
 
 def parameter_types(build: Callable[..., Feature]) -> dict[str, Any]:
@@ -99,8 +105,7 @@ def parse(kind: Any, text: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if type(None) in arguments and text.lower() == "none":
             return None
-        rest = [argument for argument in arguments if argument is not type(None)]
-        return parse(rest[0], text)
+        return _first_that_fits([argument for argument in arguments if argument is not type(None)], text)
     if origin is tuple:
         words = text.replace("x", ",").split(",")
         kinds = [arguments[0]] * len(words) if arguments[-1] is Ellipsis else list(arguments)
@@ -124,68 +129,46 @@ def parse(kind: Any, text: str) -> Any:
     raise ValueError("a value that cannot be given on the command line; use Python for it")
 
 
-@dataclass(frozen=True)
-class ReleaseWords:
-    """The options that describe a release."""
-
-    noise: str | None
-    at: str
-    unit: str
-    epsilon: float | None
-    delta: float | None
-    clip: float | None
-    block: int
+def _first_that_fits(kinds: Sequence[Any], text: str) -> Any:
+    reasons = []
+    for kind in kinds:
+        try:
+            return parse(kind, text)
+        except ValueError as error:
+            reasons.append(str(error))
+    raise ValueError(", or ".join(reasons))
 
 
-def release_of(words: ReleaseWords) -> Release | None:
-    """Build the release the options describe, or None; ParameterError lists everything that does not fit."""
-    if words.noise is None:
-        given = [("--epsilon", words.epsilon), ("--delta", words.delta), ("--clip", words.clip)]
-        idle = [Problem(k, str(v), "--release laplace or gaussian with it") for k, v in given if v is not None]
-        if idle:
-            raise ParameterError(*idle)
-        return None
-    problems = _release_problems(words)
-    if problems:
-        raise ParameterError(*problems)
-    epsilon = words.epsilon or 0.0
-    noise = Laplace(epsilon) if words.noise == "laplace" else Gaussian(epsilon, words.delta or 0.0)
-    if words.at == "feature":
-        return FeatureRelease(noise, words.clip or 0.0)
-    return PixelRelease(noise, unit_of(words.unit), words.block)
+def described_type(kind: Any) -> str:
+    """What a parameter takes, in words.
 
-
-def _release_problems(words: ReleaseWords) -> list[Problem]:
-    problems = []
-    if words.noise not in ("laplace", "gaussian"):
-        problems.append(Problem("--release", repr(words.noise), "laplace or gaussian"))
-    if words.at not in ("pixels", "feature"):
-        problems.append(Problem("--at", repr(words.at), "pixels or feature"))
-    if words.epsilon is None:
-        problems.append(Problem("--epsilon", "nothing", "a privacy budget, as in --epsilon 4"))
-    if words.noise == "gaussian" and words.delta is None:
-        problems.append(Problem("--delta", "nothing", "a failure probability for gaussian noise, as in --delta 1e-6"))
-    if words.noise == "laplace" and words.delta is not None:
-        problems.append(Problem("--delta", str(words.delta), "none for laplace noise", "leave it out"))
-    if words.at == "feature" and words.clip is None:
-        remedy = "a bound on the feature's norm that you know without looking at the images"
-        problems.append(Problem("--clip", "nothing", "a number for noise on the feature", remedy))
-    if words.at == "feature" and words.unit != "image":
-        problems.append(Problem("--unit", words.unit, "image for noise on the feature"))
-    if words.at == "pixels" and words.clip is not None:
-        problems.append(Problem("--clip", str(words.clip), "none for noise on pixels", "leave it out"))
-    return problems
-
-
-def unit_of(text: str) -> Unit:
-    """``image``, ``pixels:16`` or ``patch:4``.
-
-    >>> unit_of("pixels:16")
-    Pixels(count=16)
+    >>> described_type(tuple[int, int] | None), described_type(bool)
+    ('integer x integer, or none', 'yes or no')
     """
-    name, _, number = text.partition(":")
-    if name == "image" and not number:
-        return WholeImage()
-    if name in ("pixels", "patch") and number.isdecimal():
-        return Pixels(int(number)) if name == "pixels" else Patch(int(number))
-    raise ParameterError(Problem("--unit", repr(text), "image, pixels:COUNT or patch:SIDE, as in pixels:16"))
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is type(None):
+        return "none"
+    if origin in (typing.Union, types.UnionType):
+        return ", or ".join(described_type(argument) for argument in arguments)
+    if origin is tuple:
+        if arguments[-1] is Ellipsis:
+            return f"{described_type(arguments[0])},…"
+        return " x ".join(described_type(argument) for argument in arguments)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return ", ".join(str(member.value) for member in kind)
+    words = {int: "integer", float: "number", str: "text", Path: "file", bool: "yes or no"}
+    return words.get(kind, "(Python only)")
+
+
+def shown_value(value: Any) -> str:
+    """A default as it would be typed."""
+    if isinstance(value, tuple):
+        return ("x" if len(value) == 2 else ",").join(map(str, value))
+    shown = value.value if isinstance(value, enum.Enum) else value
+    return {True: "yes", False: "no"}.get(shown, str(shown).lower()) if isinstance(shown, bool | None) else str(shown)
+
+
+def parameter_defaults(build: Callable[..., Feature]) -> dict[str, Any]:
+    """The default of every parameter that has one."""
+    parameters = inspect.signature(build).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from privis.cli.choices import FEATURES, ReleaseWords, feature_named, release_of
+from privis.cli.choices import FEATURES, feature_named
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
+from privis.cli.post import WORDS, steps_of
+from privis.cli.releases import ReleaseWords, release_of
+from privis.errors import ParameterError, Problem
 from privis.features.feature import Feature
+from privis.features.post import Posted
 from privis.folder import FolderResult, extract_folder
+from privis.io.images import MAX_PIXELS
+from privis.io.manifest import read_manifest
+from privis.io.sources import find
+from privis.privacy.file_ledger import FileLedger
 
 SHOWN_FAILURES = 20
 
@@ -23,13 +32,27 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .p
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", help="Parameter of the feature, NAME=VALUE; repeatable.")
 ]
-ReleaseName = Annotated[str | None, typer.Option(help="Noise: laplace or gaussian. Without it results are exact.")]
-At = Annotated[str, typer.Option(help="Where the noise goes: pixels or feature.")]
-UnitName = Annotated[str, typer.Option(help="What the noise hides: image, pixels:COUNT or patch:SIDE.")]
+ReleaseName = Annotated[
+    str | None, typer.Option(help="laplace, gaussian, privunit, vmf or rr. Without it results are exact.")
+]
+At = Annotated[str | None, typer.Option(help="Where laplace and gaussian noise goes: pixels, feature or counts.")]
+UnitName = Annotated[str, typer.Option(help="What the noise hides: image, pixels:COUNT, patch:SIDE or person:IMAGES.")]
 Epsilon = Annotated[float | None, typer.Option(help="Privacy budget for the unit.")]
 Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaussian noise.")]
 Clip = Annotated[float | None, typer.Option(help="Public bound of the feature's norm, for noise on the feature.")]
-Block = Annotated[int, typer.Option(help="Pixelise to blocks of this side first, for noise on pixels.")]
+Block = Annotated[int | None, typer.Option(help="Pixelise to blocks of this side first, for noise on pixels.")]
+Moves = Annotated[int | None, typer.Option(help="Counts one pixel can move, for noise on counts.")]
+SubjectColumn = Annotated[
+    str | None,
+    typer.Option(help="INPUT is a CSV file with the columns path and this one, which says whose image it is."),
+]
+MaxPixels = Annotated[int, typer.Option(help="Refuse images of more pixels before decoding them.")]
+Post = Annotated[
+    str | None, typer.Option(help=f"Public steps after the feature, as in pca:64@public.npz,l2. Any of {WORDS}.")
+]
+LedgerPath = Annotated[
+    Path | None, typer.Option("--ledger", help="Privacy ledger to charge; `privis ledger init` makes one.")
+]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -42,14 +65,19 @@ def extract(
     output: Output,
     parameter: Parameters = None,
     release: ReleaseName = None,
-    at: At = "pixels",
+    at: At = None,
     unit: UnitName = "image",
     epsilon: Epsilon = None,
     delta: Delta = None,
     clip: Clip = None,
-    block: Block = 1,
+    block: Block = None,
+    moves: Moves = None,
+    post: Post = None,
+    ledger: LedgerPath = None,
     key: Key = None,
+    subject_column: SubjectColumn = None,
     workers: Workers = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
     report: ReportPath = None,
 ) -> None:
@@ -59,23 +87,43 @@ def extract(
 
     privis extract photos/ -f lbp -p patterns=uniform --release laplace --unit pixels:16 --epsilon 4 -o lbp.npz
     """
-    from privis.io.sources import find
-
     with explained():
-        words = ReleaseWords(release, at, unit, epsilon, delta, clip, block)
+        words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves)
         chosen, noise = feature_named(feature, parameter or []), release_of(words)
         _mention_size(feature, chosen, parameter or [])
-        sources = find(inputs, sys.stdin)
+        if post is not None:
+            chosen = Posted(chosen, steps_of(post))
+        sources, subjects = _sources(inputs, subject_column)
         processes = workers or os.cpu_count() or 1
         with progress(feature) as show:
             result = extract_folder(
-                chosen, sources, output, release=noise, key_path=key, workers=processes, on_progress=show
+                chosen,
+                sources,
+                output,
+                release=noise,
+                ledger=None if ledger is None else FileLedger(ledger),
+                key_path=key,
+                subjects=subjects,
+                workers=processes,
+                max_pixels=max_pixels,
+                on_progress=show,
             )
         if report is not None:
             from privis.report import folder_report, write
 
             write(folder_report(result), report)
         _tell(result, as_json)
+
+
+def _sources(inputs: list[str], subject_column: str | None) -> tuple[Sequence[str], Sequence[str] | None]:
+    """The images to read, and whose they are if a column says so."""
+    if subject_column is None:
+        return find(inputs, sys.stdin), None
+    if len(inputs) != 1:
+        expected = "one CSV file with --subject-column"
+        raise ParameterError(Problem("INPUT", f"{len(inputs)} arguments", expected))
+    manifest = read_manifest(Path(inputs[0]), subject_column)
+    return manifest.paths, manifest.subjects
 
 
 def _mention_size(name: str, feature: Feature, parameters: list[str]) -> None:
@@ -100,7 +148,8 @@ def _tell(result: FolderResult, as_json: bool) -> None:
         }
         print(json.dumps(document, allow_nan=False))
     else:
-        out.print(f"{outcome.rows:,} rows of {outcome.length:,} components in {outcome.output}", markup=False)
+        rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
+        out.print(f"{rows} of {outcome.length:,} components in {outcome.output}", markup=False)
         out.print(result.guarantee.sentence, markup=False)
     for failure in outcome.failures[:SHOWN_FAILURES]:
         err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from privis.cli.choices import FEATURES, feature_named, parameter_types
+from privis.cli.choices import (
+    FEATURES,
+    described_type,
+    feature_named,
+    parameter_defaults,
+    parameter_types,
+    shown_value,
+)
 from privis.cli.console import EXIT_CODES, err, explained, out
 from privis.cli.extract import FeatureName, Parameters, extract
 from privis.errors import ParameterError, Problem
@@ -55,11 +63,15 @@ def features(name: Annotated[str | None, typer.Argument(help="Show the parameter
         if name not in FEATURES:
             raise ParameterError(Problem("privis features", repr(name), f"one of {', '.join(FEATURES)}"))
         build = FEATURES[name].load()
-        out.print((build.__doc__ or "").split(">>>")[0].rstrip(), markup=False)
+        for paragraph in inspect.cleandoc(build.__doc__ or "").split(">>>")[0].strip().split("\n\n"):
+            out.print(" ".join(paragraph.replace("``", "").split()) + "\n", markup=False)
+        defaults = parameter_defaults(build)
+        if FEATURES[name].size is not None:
+            defaults["size"] = FEATURES[name].size
+        table = Table("parameter", "takes", "default")
         for parameter, kind in parameter_types(build).items():
-            default = getattr(build, parameter, "required")
-            shown = getattr(default, "value", default)
-            out.print(f"  -p {parameter}=…  {getattr(kind, '__name__', kind)}, {shown}", markup=False)
+            table.add_row(f"-p {parameter}=…", described_type(kind), shown_value(defaults.get(parameter, "(required)")))
+        out.print(table)
 
 
 @app.command()

@@ -55,7 +55,9 @@ class ColourHistogram:
         most = 64 if self.joint else 180
         problems = integer_problem("ColourHistogram.bins", self.bins, 2, most)
         if not isinstance(self.space, ColourSpace):
-            problems.append(Problem("ColourHistogram.space", repr(self.space), "a ColourSpace"))
+            problems.append(
+                Problem("ColourHistogram.space", repr(self.space), f"a ColourSpace: {', '.join(map(str, ColourSpace))}")
+            )
         problems += size_problem("ColourHistogram.size", self.size)
         refuse_parameters(problems)
 

@@ -55,7 +55,9 @@ class LBP:
     def __post_init__(self) -> None:
         problems = integer_problem("LBP.points", self.points, 4, 10)
         if not isinstance(self.patterns, Patterns):
-            problems.append(Problem("LBP.patterns", repr(self.patterns), "a Patterns"))
+            problems.append(
+                Problem("LBP.patterns", repr(self.patterns), f"a Patterns: {', '.join(map(str, Patterns))}")
+            )
         if not (isinstance(self.radius, int | float) and 1 <= self.radius <= 32):
             problems.append(Problem("LBP.radius", repr(self.radius), "a radius from 1 to 32 pixels"))
         if not (isinstance(self.grid, tuple) and len(self.grid) == 2):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
+MAX_PIXELS = 100_000_000  # per picture, unless the caller says otherwise
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 """Pillow's names of the file formats that are read."""
 
@@ -48,7 +49,7 @@ _TRANSPARENT = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _ORIENTATION = 258, 339, 274
 
 
-def load(source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = 100_000_000) -> Pixels:
+def load(source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode one picture to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
     ``source`` is a path, a PIL image or an array; the table at the top of this module says what becomes of

@@ -24,6 +24,14 @@ with either of
   tau / eta + d(e) for any e. Outside bad values Q <= exp(slack) Q', so P'(S) <= P(S) + n tau <= P(S and no
   bad) + n beta + n tau <= exp(epsilon + slack) Q'(S) + delta + n beta + n tau.
 
+Persons: k adaptive releases that are each epsilon / k are epsilon together. k adaptive Gaussian releases, each of L2
+sensitivity D at the same sigma, are together exactly as private as one of sensitivity D sqrt(k) (Dong, Roth and Su,
+arXiv:1905.02383, corollary 3.3: mu_i-Gaussian privacy composes to sqrt(sum mu_i^2), and that is tight), so they are
+calibrated as one release in k times as many coordinates. The bounds on sampling hold for it as well: both add up what
+can go wrong coordinate by coordinate, whatever was released before. Images of different sizes are calibrated one by
+one; the ratio of sensitivity to sigma, which is all that composition sees, is the same for all of them as long as
+sampling costs each less than a millionth of delta, which it does unless epsilon is beyond about 40.
+
 Calibration takes the charge off delta first and never returns too little noise: the bracket's safe end is
 returned.
 """
@@ -41,6 +49,8 @@ from privis.privacy.sensitivity import Sensitivity
 from privis.privacy.tables import LARGEST_SCALE, SMALLEST_SCALE, TOTAL_VARIATION
 
 _LARGEST_LAPLACE_DELTA = 1e-5
+LARGEST_CHARGE = 1e-6
+"""Largest delta that a pure mechanism may cost because it is sampled."""
 _MARGIN = 1 - 1e-6  # twenty times the rounding error of the divergence in double precision, for epsilon >= 1e-6
 
 
@@ -153,6 +163,36 @@ def gaussian_ratio(epsilon: float, delta: float) -> float:
     enough = math.sqrt(2 * math.log(1.25 / delta)) * (1 + 1 / epsilon) * 4
     sigma = _smallest(lambda sigma: gaussian_delta(1 / sigma, epsilon) <= delta * _MARGIN, 0.0, enough)
     return 1 / math.nextafter(sigma, math.inf)
+
+
+def share(epsilon: float, images: int) -> float:
+    """Largest number of which ``images`` add up to ``epsilon`` at most.
+
+    >>> share(1.0, 3) * 3 <= 1.0
+    True
+    """
+    part = epsilon / images
+    return part if Fraction(part) * images <= Fraction(epsilon) else math.nextafter(part, 0.0)
+
+
+def charged_delta(epsilon: float, log_total_variation: float, where: str) -> float:
+    """Delta of a pure mechanism of ``epsilon`` whose sampler is within a total variation of its exact law.
+
+    The variation is given by its natural logarithm, as it may be too small for a double; the result is rounded up.
+    Raises ``ParameterError``, with ``where``, when it is above 1e-6.
+
+    >>> f"{charged_delta(8.0, -700.0, 'PrivUnit.epsilon'):.1e}"
+    '2.9e-301'
+    """
+    exponent = max(epsilon, 0.0) + math.log1p(math.exp(-epsilon)) + log_total_variation
+    if exponent > math.log(LARGEST_CHARGE):
+        allowed = math.floor(math.log(LARGEST_CHARGE) - log_total_variation)
+        got = (
+            f"epsilon {epsilon:.4g} for a whole image, for which sampling needs delta 10**{exponent / math.log(10):.0f}"
+        )
+        expected = f"an epsilon of at most {allowed}, which costs at most delta {LARGEST_CHARGE}"
+        raise ParameterError(Problem(where, got, expected, "use less: so large an epsilon protects nothing"))
+    return math.nextafter(math.exp(exponent) * (1 + 1e-12), math.inf)
 
 
 def _smallest(holds: Callable[[float], bool], low: float, high: float) -> float:

@@ -7,16 +7,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from privis.privacy.units import Dataset, Metric, Patch, Person, Pixels, Unit, WholeImage
+
+UNIT_NAMES: dict[type[Unit], str] = {
+    WholeImage: "whole image",
+    Pixels: "pixels",
+    Patch: "patch",
+    Person: "person",
+    Dataset: "dataset",
+    Metric: "metric",
+}
+"""What `Guarantee.unit` calls each unit."""
+
 
 @dataclass(frozen=True)
 class Guarantee:
     """The differential privacy of one release of one image.
 
-    ``epsilon`` and ``delta`` hold for the chosen ``unit``; ``whole_image_epsilon`` and ``whole_image_delta``
-    hold for the same noise when one whole image is replaced by any other of the same dimensions, which are
-    public. delta includes the distance between the sampled noise and its exact law. ``scale`` and
-    ``sensitivity`` are in steps of the integer grid that noise is added on; one step is worth ``step``
-    ``step_unit``.
+    ``epsilon`` and ``delta`` hold for the chosen ``unit``: for a person's images together, for ``metric`` per unit
+    of distance. ``whole_image_epsilon`` and ``whole_image_delta`` hold for the same noise when one whole image is
+    replaced by any other of the same dimensions, which are public; infinity means that nothing bounds them. delta
+    includes the distance between the sampled noise and its exact law. ``scale`` and ``sensitivity`` are in steps of
+    the integer grid that noise is added on; one step is worth ``step`` ``step_unit``. Without such a grid scale is
+    the root mean square error of the released vector.
     """
 
     unit: str
@@ -38,13 +51,27 @@ class Guarantee:
         """The guarantee for a reader who is new to differential privacy."""
         if math.isinf(self.epsilon):
             return "No differential privacy: the result is exact and may reveal the image."
+        if self.unit == UNIT_NAMES[Metric]:
+            return (
+                f"For any two {self.relation}, no result is more than exp({_number(self.epsilon)} d) times as likely "
+                f"from one as from the other: {_factor(self.epsilon / 10)} times at d = 0.1, and "
+                f"{_factor(self.whole_image_epsilon)} times at the largest, d = 2 (whole-image epsilon "
+                f"{_number(self.whole_image_epsilon)}), up to an additional probability of {self.delta:.1e} (delta)."
+            )
         sentence = (
             f"For any two neighbours ({self.relation}), no result is more than about {_factor(self.epsilon)} times as "
             f"likely from one as from the other (epsilon {_number(self.epsilon)}), up to an additional probability of "
             f"{self.delta:.1e} (delta)."
         )
-        if self.unit == "whole image":
+        if self.unit == UNIT_NAMES[WholeImage]:
             return sentence
+        if math.isinf(self.whole_image_epsilon):
+            return f"{sentence} Whole images are not hidden: nothing that was stated bounds them."
+        if self.unit == UNIT_NAMES[Person]:
+            return (
+                f"{sentence} That is for all of the person's images together; each alone has whole-image epsilon "
+                f"{_number(self.whole_image_epsilon)}, delta {self.whole_image_delta:.1e}."
+            )
         return (
             f"{sentence} Whoever compares whole images instead is held back only by a factor of "
             f"{_factor(self.whole_image_epsilon)} (whole-image epsilon {_number(self.whole_image_epsilon)}, "

@@ -1,11 +1,14 @@
-"""Checks of the numbers a caller chooses; each returns its problem in a list, or an empty list."""
+"""Checks of what a caller chooses or hands in; the first two return a problem in a list, or an empty list."""
 
 from __future__ import annotations
 
 import math
 from numbers import Integral, Real
 
-from privis.errors import Problem
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ParameterError, Problem
 
 
 def whole_number(where: str, value: object) -> list[Problem]:
@@ -21,3 +24,12 @@ def positive_number(where: str, value: object) -> list[Problem]:
     if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf:
         return []
     return [Problem(where, repr(value), "a finite number above 0")]
+
+
+def real_values(where: str, values: object) -> npt.NDArray[np.float64]:
+    """Give ``values`` in double precision; raises ``ParameterError`` when they are not an array of real numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ParameterError(Problem(where, f"{array.dtype} values", "an array of real numbers"))
+    with np.errstate(over="ignore"):  # a long double beyond double becomes infinite, which releases expect
+        return array.astype(np.float64)

@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.privacy.guarantee import Guarantee
+from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.mechanisms import Gaussian, Laplace, Noise
 from privis.privacy.noise import sample
-from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.parameters import positive_number, real_values, whole_number
 from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
-from privis.privacy.units import Patch, Pixels, Unit, WholeImage
+from privis.privacy.units import Patch, Person, Pixels, Unit, WholeImage, images_of
 
 _GRID_BITS = 20  # a clipped feature spans 2**19 to 2**20 grid steps
-_UNIT_NAMES = {WholeImage: "whole image", Pixels: "pixels", Patch: "patch"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class PixelRelease:
     All that comes after the noise is post-processing and costs nothing. The image's dimensions are public.
 
     ``unit`` is what the release hides; `privis.privacy.sensitivity.pixel_sensitivity` derives the
-    sensitivity. ``Patch(side)`` implies block = side. Raises ``ParameterError`` naming all bad parameters.
+    sensitivity. ``Patch(side)`` implies block = side. ``Person(k)`` hides k whole images at once, see
+    `privis.privacy.accounting`: each gets noise for its share. Raises ``ParameterError`` naming all bad parameters.
     Pixelisation with noise: Fan, doi:10.1007/978-3-319-95729-6_10, whose release this is for block > 1, unit
     Pixels and Laplace noise.
 
@@ -42,13 +42,14 @@ class PixelRelease:
     """
 
     noise: Noise
-    unit: Unit = field(default_factory=WholeImage)
+    unit: WholeImage | Pixels | Patch | Person = field(default_factory=WholeImage)
     block: int = 1
 
     def __post_init__(self) -> None:
-        problems = _noise_problems("PixelRelease.noise", self.noise)
-        if not isinstance(self.unit, WholeImage | Pixels | Patch):
-            problems.append(Problem("PixelRelease.unit", repr(self.unit), "WholeImage(), Pixels(m) or Patch(side)"))
+        problems = noise_problems("PixelRelease.noise", self.noise)
+        if not isinstance(self.unit, WholeImage | Pixels | Patch | Person):
+            expected = "WholeImage(), Pixels(m), Patch(side) or Person(images)"
+            problems.append(Problem("PixelRelease.unit", repr(self.unit), expected))
         problems += whole_number("PixelRelease.block", self.block)
         if isinstance(self.unit, Patch) and self.block not in (1, self.unit.side):
             expected = f"{self.unit.side}, the side of the patch"
@@ -62,10 +63,9 @@ class PixelRelease:
 
         Raises ``ImageError`` for another shape, ``ParameterError`` when no noise can keep this epsilon.
         """
-        sensitivity = self._sensitivity(self.unit, shape)
-        whole = self._sensitivity(WholeImage(), shape)
+        sensitivity, whole = self._sensitivity(shape), self._whole_sensitivity(shape)
         step = 255 / whole.largest  # of the largest block; a smaller one at the border has larger steps
-        return _guarantee(self.noise, self.unit, sensitivity, whole, step, "grey levels")
+        return noise_guarantee(self.noise, self.unit, sensitivity, whole, step, "grey levels")
 
     def apply(self, values: npt.NDArray[np.uint8], stream: NoiseStream) -> npt.NDArray[np.uint8]:
         """Release ``values``, a uint8 image of shape (H, W) or (H, W, C), with this stream's noise.
@@ -76,10 +76,10 @@ class PixelRelease:
         if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
             kind = getattr(values, "dtype", type(values).__name__)
             raise ImageError(Problem("image", f"{kind} values", "a uint8 array", "convert it to 0..255"))
-        scale = self.noise.scale(self._sensitivity(self.unit, values.shape))
+        scale = self.noise.scale(self._sensitivity(values.shape))
         rows, columns = _extents(values.shape[0], self.block), _extents(values.shape[1], self.block)
         sums = block_sums(values, self.block)
-        sums += _draw(self.noise, scale, stream, sums.shape, f"pixels, blocks of {self.block}, {values.shape}")
+        sums += draw_noise(self.noise, scale, stream, sums.shape, f"pixels, blocks of {self.block}, {values.shape}")
         if self.block > 1:
             area = np.outer(rows, columns).reshape(rows.size, columns.size, *[1] * (values.ndim - 2))
             sums = (2 * sums + area) // (2 * area)  # the mean, rounded
@@ -88,10 +88,16 @@ class PixelRelease:
             return released
         return np.repeat(np.repeat(released, rows, axis=0), columns, axis=1)
 
-    def _sensitivity(self, unit: Unit, shape: tuple[int, ...]) -> Sensitivity:
+    def _sensitivity(self, shape: tuple[int, ...]) -> Sensitivity:
+        whole = self._whole_sensitivity(shape)
+        if isinstance(self.unit, Person):
+            return whole.times(self.unit.images)
+        return pixel_sensitivity(self.noise.norm, self.unit, self.block, shape)
+
+    def _whole_sensitivity(self, shape: tuple[int, ...]) -> Sensitivity:
         if len(shape) not in (2, 3) or min(shape) < 1:
             raise ImageError(Problem("image shape", repr(shape), "(height, width) or (height, width, channels)"))
-        return pixel_sensitivity(self.noise.norm, unit, self.block, shape)
+        return pixel_sensitivity(self.noise.norm, WholeImage(), self.block, shape)
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ class FeatureRelease:
 
     The clip is a public constant in the feature's own units (L1 norm for Laplace, L2 for Gaussian): never
     take it from private data. The clipped vector is put on an integer grid of step ``grid``, a power of two
-    near clip / 2**20, noise is added there and the sum goes back to the feature's units. Raises
+    near clip / 2**20, noise is added there and the sum goes back to the feature's units. ``unit`` is
+    WholeImage() or Person(k), whose k images share epsilon: see `privis.privacy.accounting`. Raises
     ``ParameterError`` naming all bad parameters.
 
     Sensitivity. Values are cut towards zero, not rounded: ``|trunc(a)| <= |a|``, so the vector of integers
@@ -115,19 +122,17 @@ class FeatureRelease:
 
     noise: Noise
     clip: float
+    unit: WholeImage | Person = field(default_factory=WholeImage)
 
     def __post_init__(self) -> None:
-        problems = _noise_problems("FeatureRelease.noise", self.noise)
+        problems = noise_problems("FeatureRelease.noise", self.noise)
         problems += positive_number("FeatureRelease.clip", self.clip)
         if not problems and not 2.0**-100 <= self.clip <= 2.0**100:
             problems.append(Problem("FeatureRelease.clip", repr(self.clip), "2**-100 to 2**100"))
+        if not isinstance(self.unit, WholeImage | Person):
+            problems.append(Problem("FeatureRelease.unit", repr(self.unit), "WholeImage() or Person(images)"))
         refuse(ParameterError, problems)
         object.__setattr__(self, "clip", float(self.clip))
-
-    @property
-    def unit(self) -> WholeImage:
-        """The unit is always the whole image."""
-        return WholeImage()
 
     @property
     def grid(self) -> float:
@@ -145,19 +150,18 @@ class FeatureRelease:
 
         Raises ``ParameterError`` when the shape is empty or no noise can keep this epsilon.
         """
-        sensitivity = self._sensitivity(shape)
-        return _guarantee(self.noise, self.unit, sensitivity, sensitivity, self.grid, "feature units")
+        whole = self._sensitivity(shape)
+        together = whole.times(images_of(self.unit))
+        return noise_guarantee(self.noise, self.unit, together, whole, self.grid, "feature units")
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release ``values``, real numbers of any shape, with this stream's noise: float32 of the same shape.
 
         Raises ``ParameterError`` when they are not real numbers or no noise can keep this epsilon.
         """
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise ParameterError(Problem("feature", f"{array.dtype} values", "an array of real numbers"))
-        scale = self.noise.scale(self._sensitivity(array.shape))
-        noise = _draw(self.noise, scale, stream, array.shape, f"feature, radius {self.radius}, {array.shape}")
+        array = real_values("feature", values)
+        scale = self.noise.scale(self._sensitivity(array.shape).times(images_of(self.unit)))
+        noise = draw_noise(self.noise, scale, stream, array.shape, f"feature, radius {self.radius}, {array.shape}")
         return ((self.on_grid(array) + noise) * self.grid).astype(np.float32)
 
     def on_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -185,23 +189,24 @@ class FeatureRelease:
         return feature_sensitivity(self.noise.norm, self.radius, math.prod(shape))
 
 
-Release = PixelRelease | FeatureRelease
-
-
-def _noise_problems(where: str, noise: object) -> list[Problem]:
+def noise_problems(where: str, noise: object) -> list[Problem]:
+    """Return the problem that ``noise`` is none, if so."""
     if isinstance(noise, Laplace | Gaussian):
         return []
     return [Problem(where, repr(noise), "Laplace(epsilon) or Gaussian(epsilon, delta)")]
 
 
-def _guarantee(
-    noise: Noise, unit: Unit, sensitivity: Sensitivity, whole: Sensitivity, step: float, step_unit: str
+def noise_guarantee(
+    noise: Noise, unit: Unit, sensitivity: Sensitivity, whole: Sensitivity | None, step: float, step_unit: str
 ) -> Guarantee:
+    """Guarantee of noise calibrated to ``sensitivity``; ``whole`` is that of one whole image, None if unbounded."""
     scale = noise.scale(sensitivity)
     epsilon, delta = noise.promise(scale, sensitivity)
-    whole_epsilon, whole_delta = (epsilon, delta) if whole == sensitivity else noise.privacy(scale, whole)
+    whole_epsilon, whole_delta = (math.inf, 1.0) if whole is None else noise.privacy(scale, whole)
+    if whole == sensitivity:
+        whole_epsilon, whole_delta = epsilon, delta
     return Guarantee(
-        unit=_UNIT_NAMES[type(unit)],
+        unit=UNIT_NAMES[type(unit)],
         relation=unit.relation,
         mechanism=noise.name,
         scale=scale,
@@ -217,9 +222,10 @@ def _guarantee(
     )
 
 
-def _draw(
+def draw_noise(
     noise: Noise, scale: float, stream: NoiseStream, shape: tuple[int, ...], purpose: str
 ) -> npt.NDArray[np.int64]:
+    """Draw noise of this scale in grid steps, used up by ``purpose``."""
     # The caller's purpose should say all this already. Saying it again costs nothing and makes it impossible to
     # draw the same noise at two scales, where it could be differenced away.
     own = stream.narrowed(f"{noise.name}, scale {scale.hex()}, {purpose}".encode())

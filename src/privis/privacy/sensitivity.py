@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from privis.privacy.units import Patch, Pixels, Unit
+from privis.privacy.units import Patch, Pixels, WholeImage
 
 Norm = Literal["L1", "L2"]
 _WHITE = 255
+ImageUnit = WholeImage | Pixels | Patch
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,23 @@ class Sensitivity:
             return float(root)
         return math.nextafter(math.sqrt(self.squared) * (1 + 2**-50), math.inf)
 
+    def times(self, images: int) -> Sensitivity:
+        """Give the sensitivity of ``images`` releases taken together, of which each has this one.
 
-def pixel_sensitivity(norm: Norm, unit: Unit, block: int, shape: tuple[int, ...]) -> Sensitivity:
+        Their distances add up in L1, their squares in L2: an adversary may choose every image after having seen
+        what was released before, and every one moves by the full distance.
+
+        >>> feature_sensitivity("L1", 1000, 128).times(4).value, feature_sensitivity("L2", 1000, 128).times(4).value
+        (8000.0, 4000.0)
+        """
+        if images == 1:
+            return self
+        squared = self.squared * (images * images if self.norm == "L1" else images)
+        reason = f"{self.reason}; {images} images of one person taken together"
+        return replace(self, squared=squared, coordinates=self.coordinates * images, reason=reason)
+
+
+def pixel_sensitivity(norm: Norm, unit: ImageUnit, block: int, shape: tuple[int, ...]) -> Sensitivity:
     """Sensitivity of the block sums of a uint8 image of ``shape``, (H, W) or (H, W, C).
 
     The grid holds one integer per block and channel, the sum of the block's pixels. Let a_j be the number of
@@ -80,6 +96,20 @@ def feature_sensitivity(norm: Norm, radius: int, coordinates: int) -> Sensitivit
     return Sensitivity(norm, (2 * radius) ** 2, coordinates, 2 * radius, reason)
 
 
+def count_sensitivity(norm: Norm, moved: int, bins: int, reason: str) -> Sensitivity:
+    """Sensitivity of ``bins`` counts of which ``moved`` may go from one bin to another.
+
+    Each takes 1 from one bin and gives 1 to another: a difference of L1 norm 2 and L2 norm sqrt(2). Both add up at
+    most (triangle inequality), to 2 moved and sqrt(2) moved, and do so when all go from the same bin to the same
+    other bin. A single bin has nowhere to move its counts to, but its total may shrink to nothing.
+
+    >>> count_sensitivity("L1", 16, 256, "").value, count_sensitivity("L2", 16, 256, "").squared
+    (32.0, 512)
+    """
+    squared = (2 * moved) ** 2 if norm == "L1" else 2 * moved**2
+    return Sensitivity(norm, squared, min(bins, 2 * moved), moved, reason)
+
+
 def _block_areas(height: int, width: int, block: int) -> list[tuple[int, int]]:
     """(area, number of blocks of that area), largest area first."""
     rows = [(block, height // block), (height % block, 1)]
@@ -88,7 +118,7 @@ def _block_areas(height: int, width: int, block: int) -> list[tuple[int, int]]:
     return sorted(kinds, reverse=True)
 
 
-def _changed(unit: Unit, areas: list[tuple[int, int]], pixels: int) -> list[tuple[int, int]]:
+def _changed(unit: ImageUnit, areas: list[tuple[int, int]], pixels: int) -> list[tuple[int, int]]:
     """Worst case: (changed pixels in a block, number of such blocks), most changed pixels first."""
     if isinstance(unit, Patch):
         return [(areas[0][0], 1)]
@@ -105,7 +135,7 @@ def _changed(unit: Unit, areas: list[tuple[int, int]], pixels: int) -> list[tupl
     return changed
 
 
-def _reason(unit: Unit, block: int, channels: int) -> str:
+def _reason(unit: ImageUnit, block: int, channels: int) -> str:
     grid = "every pixel" if block == 1 else f"every sum over {block} x {block} pixels"
     each = "" if channels == 1 else f" in each of {channels} channels"
     if isinstance(unit, Pixels):

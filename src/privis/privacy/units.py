@@ -69,4 +69,65 @@ class Patch:
         return f"images that differ inside one aligned patch of {self.side} x {self.side} pixels"
 
 
-Unit = WholeImage | Pixels | Patch
+@dataclass(frozen=True)
+class Person:
+    """Hide all images of one person, who may be in at most ``images`` of them; the epsilon that is stated is
+    the person's.
+
+    Every image is protected so much better that all of them together keep it (the releases say how). Who
+    is in which image, and that nobody is in more of them, is for whoever runs the release over a corpus to
+    know and to enforce. Raises ``ParameterError`` when images is not an integer of at least 1.
+
+    >>> Person(5).relation
+    'all of at most 5 images of one person replaced by any others of the same dimensions'
+    """
+
+    images: int
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, whole_number("Person.images", self.images))
+        object.__setattr__(self, "images", int(self.images))
+
+    @property
+    def relation(self) -> str:
+        """The neighbouring relation, in words."""
+        most = "the one image" if self.images == 1 else f"all of at most {self.images} images"
+        return f"{most} of one person replaced by any others of the same dimensions"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Hide whether an image is in the corpus at all: for results that are computed from many images.
+
+    >>> Dataset().relation
+    'corpora of which one holds one image more than the other'
+    """
+
+    @property
+    def relation(self) -> str:
+        """The neighbouring relation, in words."""
+        return "corpora of which one holds one image more than the other"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Hide differences in proportion to how small they are: epsilon is per unit of distance between features.
+
+    Also called d_X-privacy: Chatzikokolakis et al., doi:10.1007/978-3-642-39077-7_5.
+
+    >>> Metric().relation
+    'images whose features, brought to length 1, are at Euclidean distance d'
+    """
+
+    @property
+    def relation(self) -> str:
+        """The relation, in words; epsilon times d is what holds for it."""
+        return "images whose features, brought to length 1, are at Euclidean distance d"
+
+
+Unit = WholeImage | Pixels | Patch | Person | Dataset | Metric
+
+
+def images_of(unit: Unit) -> int:
+    """How many images share the epsilon that is stated for ``unit``."""
+    return unit.images if isinstance(unit, Person) else 1

@@ -1,0 +1,318 @@
+"""A privacy budget in a file that processes share, which is never overspent and never forgets."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from privis.errors import BudgetError, OutputError, ParameterError, Problem
+from privis.privacy.budget import Budget, BudgetUnit, Cost, Per, cost_of
+from privis.privacy.composition import Account, Spent
+from privis.privacy.guarantee import Guarantee
+from privis.privacy.ledger_audit import Audit, audit
+from privis.privacy.ledger_entries import (
+    CORPUS,
+    SLOT_BYTES,
+    START,
+    Books,
+    Charge,
+    Head,
+    charge_line,
+    complete_lines,
+    first_line,
+    guarantee_digest,
+    heads,
+)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The open files of a ledger, locked."""
+
+    lines: int
+    head: int
+
+
+class FileLedger:
+    """A ledger in the file ``path``, with its head in ``path + ".head"``; see `privis.privacy.ledger_entries`.
+
+    Processes and threads may share it: every charge holds an exclusive ``flock``. A charge is on the disk when
+    `charge` returns: line, fsync, head, fsync. What a crash leaves is put in order by the next charge:
+
+    - part of a line: that charge never returned and nothing was sampled for it; the part is cut off;
+    - a whole line that the head does not know yet: it counts. Nobody may have seen its release, and repeating
+      it (the same key, so the same release_id) is free.
+
+    Anything else that does not fit is damage, and every charge is refused until the file is restored. A charge reads
+    only what was added since this object's last look; a new object reads and checks the whole chain.
+
+    Copies, deep copies and scikit-learn's clones are the object itself, and a pickle holds the path alone: there is no
+    way to reset a budget by copying. Only local file systems keep locks and fsync reliably.
+
+    Raises ``ParameterError`` when there is no ledger at ``path``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._books: Books | None = None
+        self._owner = (0, 0, 0)  # process, device and inode that the books belong to
+        if not self.path.is_file():
+            remedy = f"make one: privis ledger init {self.path} --epsilon 1 --delta 1e-6"
+            raise ParameterError(Problem(str(self.path), "no file", "a ledger", remedy))
+
+    def __repr__(self) -> str:
+        return f"FileLedger({str(self.path)!r})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (str(self.path),)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], budget: Budget) -> Self:
+        """Make a new ledger that only its owner can read (mode 0600).
+
+        Raises ``OutputError`` when the file exists or cannot be written.
+        """
+        line = first_line(budget, secrets.token_hex(16), _now())
+        head = Head(1, len(line), hashlib.sha256(line).hexdigest())
+        flags = os.O_WRONLY | os.O_CREAT
+        try:
+            lines = os.open(path, flags | os.O_EXCL, 0o600)
+            try:
+                fcntl.flock(lines, fcntl.LOCK_EX)
+                heads_file = os.open(_head_path(path), flags | os.O_TRUNC, 0o600)
+                try:
+                    _write(lines, line, 0)
+                    _write(heads_file, START.packed() + head.packed(), 0)
+                finally:
+                    os.close(heads_file)
+                _sync_folder(Path(path))
+            finally:
+                os.close(lines)
+        except OSError as error:
+            remedy = "ledgers are never overwritten: choose another name, or go on with that one"
+            raise OutputError(Problem(str(path), str(error.strerror), "a new file for the ledger", remedy)) from error
+        return cls(path)
+
+    @property
+    def budget(self) -> Budget:
+        """The budget that the ledger was made with."""
+        return self._read().budget
+
+    @property
+    def head(self) -> Head:
+        """How far the ledger is written; noted elsewhere, it shows later that nothing was rewritten."""
+        return self._read().head
+
+    def charge(self, record: str, guarantee: Guarantee, release_id: str) -> None:
+        """Charge one release of ``record``, durably, or raise ``BudgetError``; see `privis.privacy.ledger.Ledger`.
+
+        Raises ``OutputError`` when the file cannot be written: nothing may be released then either.
+        """
+        digest = guarantee_digest(guarantee)
+        with self._locked(os.O_RDWR) as files:
+            books = self._caught_up(files, repair=True)
+            hashed = books.hashed(record)
+            self._books = books  # whole, whatever is decided now
+            if books.released(hashed, release_id, digest):
+                return
+            cost = cost_of(guarantee, books.budget)
+            account = books.account(hashed)
+            if not account.fits(cost, books.budget):
+                raise BudgetError(_refusal(record, account, cost, books.budget))
+            self._books = None  # until line and books agree again
+            stated = (guarantee.unit, guarantee.mechanism, float(guarantee.scale))
+            nominal = (float(guarantee.epsilon), float(guarantee.delta))
+            charge = Charge(_now(), hashed, release_id, *stated, *nominal, cost.epsilon, cost.delta, digest)
+            self._append(files, books, charge)
+            self._books = books
+
+    def spent(self, record: str | None = None) -> Spent:
+        """Give what ``record``, or of a ledger per corpus the corpus, has spent at the budget's delta.
+
+        Raises ``ParameterError`` without a record when the budget is per subject.
+        """
+        books = self._read()
+        if books.budget.per is Per.CORPUS:
+            return books.account(CORPUS).spent(books.budget)
+        if record is None:
+            raise ParameterError(Problem("record", "none", "a record, as the budget is per subject"))
+        return books.account(books.hashed(record)).spent(books.budget)
+
+    def worst(self, most: int = 20) -> list[tuple[str, Spent]]:
+        """Give the ``most`` accounts that spent most, by hashed record ("corpus" for a ledger per corpus)."""
+        books = self._read()
+        rough = [(account.spent(books.budget, precise=False).epsilon, name) for name, account in books.accounts.items()]
+        names = [name for _, name in sorted(rough, reverse=True)[:most]]
+        return [(name, books.accounts[name].spent(books.budget)) for name in names]
+
+    def charges(self) -> Iterator[Charge]:
+        """Give all charges in their order, as an auditor wants them; records are hashed."""
+        with self._locked(os.O_RDONLY) as files:
+            self._caught_up(files, repair=False)  # raises when the ledger is damaged
+            lines = list(complete_lines(_contents(files.lines)))
+        books = Books.opened(lines[0])
+        for line in lines[1:]:
+            yield books.read(line)[0]
+
+    def hashed(self, record: str) -> str:
+        """Give the name that ``record`` has in this ledger and its exports."""
+        return self._read().hashed(record)
+
+    def verify(self, known_head: str = "") -> Audit:
+        """Recompute chain and totals from the file; with ``known_head``, also that the line with this SHA-256 is there.
+
+        Never raises for what is wrong with the ledger: the audit's ``problems`` say it.
+        """
+        with self._locked(os.O_RDONLY, head_needed=False) as files:
+            head = b"" if files.head < 0 else _contents(files.head)
+            return audit(_contents(files.lines), head, known_head)
+
+    def _read(self) -> Books:
+        with self._locked(os.O_RDONLY) as files:
+            return self._caught_up(files, repair=False)
+
+    @contextlib.contextmanager
+    def _locked(self, mode: int, head_needed: bool = True) -> Iterator[_Files]:
+        """Open both files anew: a lock belongs to an open file, so that threads and forks exclude each other too."""
+        with contextlib.ExitStack() as stack:
+            try:
+                lines = os.open(self.path, mode)
+                stack.callback(os.close, lines)
+                fcntl.flock(lines, fcntl.LOCK_EX)
+                stack.callback(fcntl.flock, lines, fcntl.LOCK_UN)  # a fork in between keeps the file open, not locked
+                head = -1
+                if head_needed or _head_path(self.path).exists():
+                    head = os.open(_head_path(self.path), mode)
+                    stack.callback(os.close, head)
+            except OSError as error:
+                remedy = "ledger and head belong together; without both nothing is released"
+                what = f"{error.strerror}: {error.filename}"
+                raise OutputError(Problem(f"ledger {self.path}", what, "a ledger to use", remedy)) from error
+            yield _Files(lines, head)
+
+    def _caught_up(self, files: _Files, repair: bool) -> Books:
+        """Read on from the last look to the end; the books are forgotten if anything goes wrong meanwhile."""
+        books, self._books = self._books, None
+        state = os.fstat(files.lines)
+        owner = (os.getpid(), state.st_dev, state.st_ino)
+        known = next(iter(heads(os.pread(files.head, 2 * SLOT_BYTES, 0))), None)
+        if known is None:
+            raise _damaged(self.path, "no intact head")
+        if known.size > state.st_size:
+            raise _damaged(self.path, f"{state.st_size} bytes where {known.size} were written")
+        if books is not None and (owner != self._owner or books.head.size > known.size):
+            books = None  # a fork, another file, or a line that the head does not know yet: read everything again
+        passed = {books.head} if books else set[Head]()
+        start = books.head.size if books else 0
+        for line in complete_lines(os.pread(files.lines, state.st_size - start, start)):
+            books = _next(self.path, books, line)
+            passed.add(books.head)
+        if books is None or known not in passed:
+            raise _damaged(self.path, f"another line {known.lines} than was written")
+        if repair and state.st_size > known.size:
+            self._settle(files, books.head)
+        self._books, self._owner = books, owner
+        return books
+
+    def _settle(self, files: _Files, head: Head) -> None:
+        """Finish what a process began and did not end: see the class."""
+        with _written(self.path):
+            os.ftruncate(files.lines, head.size)
+            os.fdatasync(files.lines)
+            _write(files.head, head.packed(), head.slot)
+
+    def _append(self, files: _Files, books: Books, charge: Charge) -> None:
+        line, size = charge_line(charge, books.head.digest), books.head.size
+        with _written(self.path):
+            try:
+                _write(files.lines, line, size)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(files.lines, size)  # a full disk: leave nothing to put in order
+                raise
+            books.read(line)
+            _write(files.head, books.head.packed(), books.head.slot)
+
+
+def _next(path: Path, books: Books | None, line: bytes) -> Books:
+    try:
+        if books is None:
+            return Books.opened(line)
+        _, wrong = books.read(line)
+    except ValueError as error:
+        raise _damaged(path, f"line {books.head.lines if books else 1}: {error}") from error
+    if wrong:
+        raise _damaged(path, f"line {books.head.lines} {' and '.join(wrong)}")
+    return books
+
+
+def _refusal(record: str, account: Account, cost: Cost, budget: Budget) -> Problem:
+    spent = account.spent(budget)
+    left = max(0.0, budget.epsilon - spent.epsilon)
+    who = {BudgetUnit.IMAGE: record, BudgetUnit.PERSON: "ledger, one person", BudgetUnit.DATASET: "ledger, the corpus"}
+    where = who[budget.unit] if budget.per is Per.SUBJECT else "ledger, the corpus"
+    got = (
+        f"{spent.charges} releases that spent epsilon {spent.epsilon:.4g} of {budget.epsilon:.4g} "
+        f"(delta {budget.delta:.1e}, {spent.bound}), and one more of epsilon {cost.epsilon:.4g}, delta {cost.delta:.1e}"
+    )
+    remedy = (
+        "a smaller epsilon may fit, and repeating an earlier release with its key is free; what was released cannot be "
+        "taken back"
+    )
+    return Problem(where, got, f"at most about epsilon {left:.4g} more", remedy)
+
+
+def _damaged(path: Path, what: str) -> BudgetError:
+    remedy = f"nothing is released on its account; see: privis ledger verify {path}"
+    return BudgetError(Problem(f"ledger {path}", what, "an unbroken chain", remedy))
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = "nothing was released; free space or mend the disk, then run the same command again"
+        raise OutputError(Problem(f"ledger {path}", str(error.strerror), "a charge on the disk", remedy)) from error
+
+
+def _write(file: int, data: bytes, start: int) -> None:
+    """Write all of ``data`` at ``start``, to the disk itself."""
+    while data:
+        count = os.pwrite(file, data, start)
+        data, start = data[count:], start + count
+    os.fdatasync(file)  # length included; times of access are not worth a wait
+
+
+def _contents(file: int) -> bytes:
+    return os.pread(file, os.fstat(file).st_size, 0)
+
+
+def _head_path(path: str | os.PathLike[str]) -> Path:
+    return Path(f"{os.fspath(path)}.head")
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,85 @@
+"""Checking a ledger from its bytes alone: every line, the head, every total."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from privis.privacy.ledger_entries import SLOT_BYTES, START, Books, Head, complete_lines, heads
+
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a check of a ledger found.
+
+    ``problems`` is empty when all is well; ``notes`` is what an interrupted process left, which is nothing wrong.
+    ``head`` is the SHA-256 of the last line: written down elsewhere, it shows later that nothing was rewritten.
+    """
+
+    charges: int
+    records: int
+    head: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def audit(data: bytes, head_data: bytes, known_head: str = "") -> Audit:
+    """Check the bytes of a ledger and of its head."""
+    lines = list(complete_lines(data))
+    known = heads(head_data)
+    trail = [START]  # the head after every line
+    books, problems = _followed(lines, trail)
+    problems += _head_problems(trail, known, head_data)
+    if known_head and known_head not in {head.digest for head in trail}:
+        problems.append(f"no line has the noted head {known_head[:16]}…: the ledger was rewritten or put back")
+    notes = []
+    newest = known[0] if known else START
+    if books is not None:
+        problems += [
+            f"account {name[:16]} has spent more than the budget"
+            for name, account in books.accounts.items()
+            if account.overspent(books.budget)
+        ]
+        if newest.lines and len(lines) > newest.lines:
+            notes.append(f"{len(lines) - newest.lines} charge was recorded by a process that then ended: it counts")
+    if torn := len(data) - trail[-1].size:
+        notes.append(f"{torn} bytes at the end are part of a charge that was never made")
+    if len(problems) > MOST_PROBLEMS:
+        problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS} more"]
+    records = set[str]().union(*(records for _, records in books.releases.values())) if books else set[str]()
+    return Audit(max(0, len(lines) - 1), len(records), trail[-1].digest, tuple(problems), tuple(notes))
+
+
+def _followed(lines: list[bytes], trail: list[Head]) -> tuple[Books | None, list[str]]:
+    """Read all lines, whatever is wrong with some, and note the head after each."""
+    books, problems = None, []
+    for number, line in enumerate(lines, 1):
+        last = trail[-1]
+        trail.append(Head(number, last.size + len(line), hashlib.sha256(line).hexdigest()))
+        try:
+            if number == 1:
+                books = Books.opened(line)
+            elif books is not None:
+                books.head = last
+                problems += [f"line {number} {wrong}" for wrong in books.read(line)[1]]
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    return books, problems
+
+
+def _head_problems(trail: list[Head], known: list[Head], head_data: bytes) -> list[str]:
+    """What is wrong with the two heads, given the head after every line."""
+    if not known:
+        return ["there is no intact head, so that lines may be missing at the end"]
+    problems = []
+    if len(known) < 2 or known[0].lines - known[1].lines != 1:
+        problems.append("one of the two heads is damaged")
+    if len(head_data) != 2 * SLOT_BYTES:
+        problems.append(f"the heads have {len(head_data)} bytes instead of {2 * SLOT_BYTES}")
+    if known[0].lines >= len(trail):
+        problems.append(f"{known[0].lines} lines were written, {len(trail) - 1} are left")
+    elif known[0] != trail[known[0].lines]:
+        problems.append(f"line {known[0].lines} is another one than was written")
+    return problems
