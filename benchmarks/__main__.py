@@ -10,8 +10,12 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BENCHMARKS = (
     ("extraction", "speed beside OpenCV and scikit-image", None),
     ("noise", "speed of the noise", None),
+    ("releases", "speed of directions, codes and noise", None),
+    ("private_extraction", "what a release adds to HOG", None),
+    ("ledger", "speed of the ledger", None),
     ("folder", "speed of a folder run", None),
     ("cnn", "networks beside onnxruntime", DATA / "weights"),
+    ("denoising", "what denoising and bias correction bring", DATA / "classification"),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),
     ("surf_graf", "SURF beside mahotas on the graffiti sequence", DATA / "local_features" / "graf"),
 )

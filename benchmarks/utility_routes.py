@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import privis
 from privis.features.aggregate import Codebook
+from privis.features.bias import UnbiasedHOG
 from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, WaveletShrinkage, Wiener
 from privis.features.feature import Feature, numbered
 from privis.features.post import L2, Step, posted
@@ -236,16 +237,26 @@ def _pixels(feature: privis.HOG, public: Part) -> list[Entry]:
             FromPixels(feature, release, Denoised(feature, d)) for d in (Wiener(noise), WaveletShrinkage(noise))
         )
 
+    def corrected(release: PixelRelease) -> tuple[Route, ...]:
+        return (FromPixels(feature, release, UnbiasedHOG(feature, pixel_noise(release, public))),)
+
+    def both(release: PixelRelease) -> tuple[Route, ...]:
+        noise = pixel_noise(release, public)
+        return (FromPixels(feature, release, UnbiasedHOG(Denoised(feature, Wiener(noise)), noise)),)
+
     each = [PixelRelease(Laplace(e), unit=Pixels(1)) for e in (0.1, 0.5, 1.0, 4.0, 16.0)]
-    sixteen = [PixelRelease(Laplace(e), unit=Pixels(16), block=4) for e in (0.5, 1.0, 4.0)]
+    sixteen = [PixelRelease(Laplace(e), unit=Pixels(16), block=4) for e in (1.0, 4.0)]
     one = [PixelRelease(Laplace(e), unit=Pixels(1), block=b) for b, e in ((4, 0.5), (2, 1.0))]
     whole = [PixelRelease(Laplace(16.0), unit=WholeImage(), block=b) for b in (1, 4)]
+    name, means = "pixels, Laplace", "pixels in {0}×{0} means, Laplace"
     return [
-        *(Entry("pixels, Laplace", plain(release)) for release in each),
-        *(Entry("pixels, Laplace, denoised", denoised(release)) for release in each[2:4]),
-        *(Entry(f"DP-Pix, {r.block}×{r.block} means", plain(r)) for r in (*sixteen, *one)),
-        *(Entry(f"DP-Pix, {r.block}×{r.block} means, denoised", denoised(r)) for r in (sixteen[2], *one)),
-        *(Entry(f"pixels, Laplace, {r.block}×{r.block} means", plain(r)) for r in whole),
+        *(Entry(name, plain(release)) for release in each),
+        *(Entry(f"{name}, denoised", denoised(release)) for release in each[2:4]),
+        *(Entry(f"{name}, bias-corrected", corrected(release)) for release in each[2:4]),
+        *(Entry(f"{name}, denoised and bias-corrected", both(release)) for release in each[2:3]),
+        *(Entry(means.format(release.block), plain(release)) for release in (*sixteen, *one)),
+        *(Entry(f"{means.format(release.block)}, denoised", denoised(release)) for release in (sixteen[1], one[1])),
+        *(Entry(name if release.block == 1 else means.format(release.block), plain(release)) for release in whole),
     ]
 
 
@@ -274,15 +285,15 @@ def _features(feature: privis.HOG, public: Part) -> list[Entry]:
     units = [DirectionRelease(PrivUnit(epsilon)) for epsilon in EPSILONS]
     found += [Entry("HOG → PCA-64, PrivUnit", (route(pca, unit),)) for unit in units]
     found += [Entry("HOG → PCA-16, PrivUnit", (route(pca.leading(16), unit),)) for unit in units[2:]]
-    found += [Entry("HOG → PCA-k, PrivUnit", any_length(unit)) for unit in units]
+    found += [Entry("HOG → best PCA-k, PrivUnit", any_length(unit)) for unit in units]
     found += [Entry(f"HOG → LDA-{most}, PrivUnit", (route(lda, unit),)) for unit in units]
     mises = [
         DirectionRelease(VonMisesFisher(epsilon / 2)) for epsilon in EPSILONS[3:]
     ]  # two directions: at most 2 apart
-    found += [Entry("HOG → PCA-k, von Mises-Fisher", any_length(release)) for release in mises]
+    found += [Entry("HOG → best PCA-k, von Mises-Fisher", any_length(release)) for release in mises]
     answers = [CodeRelease(RandomisedResponse(epsilon)) for epsilon in EPSILONS]
     signs = (4, 6, 8, 12, 16)
-    found += [Entry("HOG → PCA-k signs, randomised response", any_length(said, signs)) for said in answers[2:]]
+    found += [Entry("HOG → best PCA-k signs, randomised response", any_length(said, signs)) for said in answers[2:]]
     pca_32, pca_words, lda_words = pca.leading(32), words(pca.leading(32)), words(lda)
     line = "HOG → {} → one of k words, randomised response"
     found += [Entry(line.format("PCA-32"), one_word(pca_32, pca_words, said)) for said in answers]
@@ -297,9 +308,7 @@ def _gaussian(epsilon: float) -> FeatureRelease:
 def _counts(public: Part) -> list[Entry]:
     lbp = privis.LBP(privis.Patterns.UNIFORM, grid=(2, 2))
     moves, total = 9, public.images[0].size  # a pixel is in the middle of one pattern and in 8 others
-    releases = (
-        *(HistogramRelease(Laplace(epsilon), moves, unit=Pixels(1), total=total) for epsilon in (1.0, 4.0)),
-        *(HistogramRelease(Laplace(epsilon), moves, unit=WholeImage(), total=total) for epsilon in (8.0, 16.0)),
-    )
+    one = [HistogramRelease(Laplace(epsilon), moves, unit=Pixels(1), total=total) for epsilon in (1.0, 4.0)]
+    releases = [*one, HistogramRelease(Laplace(16.0), moves, unit=WholeImage(), total=total)]
     counts = [Entry("LBP histogram, Laplace on counts", (FromVector(lbp, (), release),)) for release in releases]
     return [Entry("exact LBP histogram", (Exact(lbp),)), *counts]

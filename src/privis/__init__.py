@@ -16,15 +16,20 @@ from privis.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from privis.estimators import FeatureExtractor
+    from privis.explain import Explanation, explain
     from privis.features.aggregate import VLAD, BagOfVisualWords, Codebook
+    from privis.features.bias import UnbiasedHOG
     from privis.features.cnn import CNN, Channels
     from privis.features.colour import ColourHistogram, ColourSpace
     from privis.features.dalal_triggs import DalalTriggsHOG
+    from privis.features.denoise import Denoised, NoiseLaw, NonLocalMeans, PixelNoise, WaveletShrinkage, Wiener
     from privis.features.feature import Feature
     from privis.features.gabor import Gabor
     from privis.features.glcm import GLCM
     from privis.features.hog import HOG, BlockNorm
     from privis.features.lbp import LBP, Patterns
+    from privis.features.post import L1, L2, Hellinger, Posted, Quantise
+    from privis.features.projection import Projection, RandomProjection
     from privis.features.scattering import Scattering
     from privis.features.sift import SIFT, DenseSIFT
     from privis.features.surf import SURF
@@ -50,20 +55,28 @@ if TYPE_CHECKING:
         VonMisesFisher,
         WholeImage,
     )
+    from privis.privacy.aggregates import CorpusHistogramRelease, MeanRelease, SumRelease
+    from privis.privacy.budget import Budget, BudgetUnit, Per
+    from privis.privacy.file_ledger import FileLedger
     from privis.run.clear import Clear
 
 # Where each public name lives; it is imported when first asked for, so that `import privis` stays light.
 _HOMES = {
     "privis.estimators": ("FeatureExtractor",),
+    "privis.explain": ("Explanation", "explain"),
     "privis.features.aggregate": ("VLAD", "BagOfVisualWords", "Codebook"),
+    "privis.features.bias": ("UnbiasedHOG",),
     "privis.features.cnn": ("CNN", "Channels"),
-    "privis.features.feature": ("Feature",),
     "privis.features.colour": ("ColourHistogram", "ColourSpace"),
     "privis.features.dalal_triggs": ("DalalTriggsHOG",),
+    "privis.features.denoise": ("Denoised", "NoiseLaw", "NonLocalMeans", "PixelNoise", "WaveletShrinkage", "Wiener"),
+    "privis.features.feature": ("Feature",),
     "privis.features.gabor": ("Gabor",),
     "privis.features.glcm": ("GLCM",),
     "privis.features.hog": ("HOG", "BlockNorm"),
     "privis.features.lbp": ("LBP", "Patterns"),
+    "privis.features.post": ("L1", "L2", "Hellinger", "Posted", "Quantise"),
+    "privis.features.projection": ("Projection", "RandomProjection"),
     "privis.features.scattering": ("Scattering",),
     "privis.features.sift": ("SIFT", "DenseSIFT"),
     "privis.features.surf": ("SURF",),
@@ -74,17 +87,22 @@ _HOMES = {
         "Laplace", "Metric", "Patch", "Person", "PixelRelease", "Pixels", "PrivUnit", "RandomisedResponse",
         "ReleaseKey", "VonMisesFisher", "WholeImage",
     ),
+    "privis.privacy.aggregates": ("CorpusHistogramRelease", "MeanRelease", "SumRelease"),
+    "privis.privacy.budget": ("Budget", "BudgetUnit", "Per"),
+    "privis.privacy.file_ledger": ("FileLedger",),
     "privis.run.clear": ("Clear",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CNN", "GLCM", "HOG", "LBP", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Channels", "Clear",
-    "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace", "DalalTriggsHOG", "Dataset", "DenseSIFT",
-    "DirectionRelease", "Feature", "FeatureExtractor", "FeatureRelease", "FolderResult", "Gabor", "Gaussian",
-    "Guarantee", "HistogramRelease", "Laplace", "Metric", "Patch", "Patterns", "Person", "PixelRelease", "Pixels",
-    "PrivUnit", "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "VonMisesFisher", "WholeImage",
-    "__version__", "extract", "extract_folder",
+    "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget", "BudgetUnit", "Channels",
+    "Clear", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace", "CorpusHistogramRelease", "DalalTriggsHOG",
+    "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation", "Feature", "FeatureExtractor",
+    "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee", "Hellinger", "HistogramRelease",
+    "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "Patch", "Patterns", "Per", "Person", "PixelNoise",
+    "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection", "Quantise", "RandomProjection",
+    "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "SumRelease", "UnbiasedHOG", "VonMisesFisher",
+    "WaveletShrinkage", "WholeImage", "Wiener", "__version__", "explain", "extract", "extract_folder",
 ]  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from privis.errors import ImageError, ParameterError, Problem
-from privis.privacy import Person, Release
+from privis.privacy import Ledger, Person, Release
+from privis.privacy.budget import BudgetUnit
+from privis.privacy.file_ledger import FileLedger
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,18 @@ class Contributions:
         return self.subjects.get(record)
 
 
-def contributions(records: Sequence[str], subjects: Sequence[str] | None, release: Release | None) -> Contributions:
+NOBODY = Contributions({}, frozenset(), None)
+"""Every image is a subject of its own."""
+
+
+def contributions(
+    records: Sequence[str], subjects: Sequence[str] | None, release: Release | None, ledger: Ledger | None = None
+) -> Contributions:
     """Bound contributions as ``release`` needs it: the first images of a person count, in the order given.
 
-    Without ``subjects`` every record is a subject of its own. Raises ParameterError when the release hides a person
-    and nobody says who is who, or when there are not as many subjects as records.
+    Without ``subjects`` every record is a subject of its own. Raises ParameterError when the release hides a person,
+    or the ledger keeps a budget per person, and nobody says who is who, or when there are not as many subjects as
+    records.
 
     >>> from privis.privacy import FeatureRelease, Laplace
     >>> release = FeatureRelease(Laplace(1.0), clip=1.0, unit=Person(2))
@@ -41,12 +50,12 @@ def contributions(records: Sequence[str], subjects: Sequence[str] | None, releas
     unit = None if release is None else release.unit
     most = unit.images if isinstance(unit, Person) else None
     if subjects is None:
-        if most is not None:
+        if most is not None or _budgets_people(ledger):
             remedy = "pass subjects=[...], on the command line --subject-column"
             raise ParameterError(
                 Problem("subjects", "none", "a subject for every image when a person is hidden", remedy)
             )
-        return Contributions({}, frozenset(), None)
+        return NOBODY
     if len(subjects) != len(records):
         raise ParameterError(Problem("subjects", f"{len(subjects)} subjects", f"{len(records)}, one per image"))
     given: Counter[str] = Counter()
@@ -56,3 +65,7 @@ def contributions(records: Sequence[str], subjects: Sequence[str] | None, releas
         if most is not None and given[subject] > most:
             beyond.append(record)
     return Contributions(dict(zip(records, subjects, strict=True)), frozenset(beyond), most)
+
+
+def _budgets_people(ledger: Ledger | None) -> bool:
+    return isinstance(ledger, FileLedger) and ledger.budget.unit is BudgetUnit.PERSON

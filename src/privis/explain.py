@@ -190,7 +190,8 @@ def _secrets(unit: Unit, guarantee: Guarantee, values: int, images: int) -> tupl
     what = f"{guarantee.relation}, for d = 1" if guarantee.unit == "metric" else guarantee.relation
     whole = guarantee.whole_image_epsilon, guarantee.whole_image_delta
     person = images * whole[0], min(1.0, images * whole[1])
-    noise = values if guarantee.mechanism == Gaussian.name else None
+    finite = math.isfinite(whole[0])  # not for counts per pixel whose total is not stated
+    noise = values if guarantee.mechanism == Gaussian.name and finite else None
     if noise is not None and images > 1:
         together = _gaussian_person(*whole, noise, images)
         if together[1] < person[1]:  # for an epsilon of hundreds the charge for sampling it may be large
@@ -246,10 +247,9 @@ def _deviation(guarantee: Guarantee, length: int) -> float:
             return math.sqrt(guarantee.scale**2 + 1 / 12)  # rounded to integers
         case Laplace.name:
             return math.sqrt(2 * math.exp(-1 / guarantee.scale)) / -math.expm1(-1 / guarantee.scale)
-        case RandomisedResponse.name:  # a sign s becomes s c or -s c, with mean s
-            factor = 1 / math.tanh(guarantee.whole_image_epsilon / length / 2)
-            return math.sqrt(factor**2 - 1)
-        case _:  # directions: the scale is the root mean square distance
+        case RandomisedResponse.name:
+            return guarantee.scale
+        case _:  # directions: the scale is of the whole vector
             return guarantee.scale / math.sqrt(length)
 
 
@@ -262,6 +262,8 @@ def _finite(value: Any) -> Any:
 
 
 def _number(value: float) -> str:
+    if math.isinf(value):
+        return "without bound"
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 

@@ -76,11 +76,12 @@ def extract_folder(
     image each is, as in ``privis.extract``; images beyond what one person may give are listed as failures. Images of
     more than ``max_pixels`` pixels are refused before they are decoded.
 
-    Raises what ``privis.stream.run`` raises, and BudgetError before any noise is drawn.
+    A record whose budget does not allow another release is listed as well: no noise was drawn for it. Raises what
+    ``privis.stream.run`` raises.
     """
     under = under or Clear()
     check_release(release)
-    whose = contributions(sources, subjects, release)
+    whose = contributions(sources, subjects, release, ledger)
     own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
     key_path = own_key or key_path
     if release is not None and key_path is not None and not key_path.exists():

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.card import Card, described
-from privis.contributions import Contributions, contributions
+from privis.contributions import NOBODY, Contributions, contributions
 from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
 from privis.features.feature import Feature
 from privis.features.owner import grey, resize
@@ -39,7 +39,6 @@ from privis.run.clear import Clear
 from privis.version import VERSION
 
 Vector = NDArray[np.float32]
-NOBODY = Contributions({}, frozenset(), None)  # every image is a subject of its own
 MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
 
 
@@ -194,7 +193,7 @@ def extract(
     check_release(release)
     if release is not None and key is None:
         key = ReleaseKey.generate()
-    whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release)
+    whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release, ledger)
     extractor = Extractor(feature, under or Clear(), release, key, ledger, whose)
     rows, shapes = _rows(extractor, sources)
     core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape

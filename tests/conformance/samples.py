@@ -7,14 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from privis.features.aggregate import VLAD, BagOfVisualWords, Codebook
+from privis.features.bias import UnbiasedHOG
 from privis.features.cnn import CNN
 from privis.features.colour import ColourHistogram, ColourSpace
 from privis.features.dalal_triggs import DalalTriggsHOG
+from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, Wiener
 from privis.features.feature import Feature
 from privis.features.gabor import Gabor
 from privis.features.glcm import GLCM
 from privis.features.hog import HOG
 from privis.features.lbp import LBP, Patterns
+from privis.features.post import L2, Hellinger, Posted
+from privis.features.projection import RandomProjection
 from privis.features.scattering import Scattering
 from privis.features.sift import SIFT, DenseSIFT
 from privis.features.surf import SURF
@@ -37,6 +41,8 @@ def codebook() -> Codebook:
     return Codebook(words / np.linalg.norm(words, axis=1, keepdims=True), source="random numbers")
 
 
+NOISE = PixelNoise(NoiseLaw.LAPLACE, 16.0)
+
 SAMPLES = (
     Sample("colour", ColourHistogram(bins=4)),
     Sample("colour-hsv-joint", ColourHistogram(ColourSpace.HSV, bins=3, joint=True)),
@@ -48,6 +54,9 @@ SAMPLES = (
     Sample("gabor", Gabor()),
     Sample("hog", HOG(), promised=True),
     Sample("hog-L1", HOG(norm="L1", block=2), promised=True),  # type: ignore[arg-type]
+    Sample("hog-unbiased", UnbiasedHOG(HOG(), NOISE), promised=True),
+    Sample("hog-denoised", Denoised(HOG(), Wiener(NOISE)), promised=True),
+    Sample("colour-projected", Posted(ColourHistogram(), (Hellinger(), RandomProjection(16), L2()))),
     Sample("hog-opencv", DalalTriggsHOG(size=(64, 64)), promised=True),
     Sample("scattering", Scattering(scales=2, angles=4)),
     Sample("sift", SIFT(keypoints=8), promised=True),

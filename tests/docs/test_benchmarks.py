@@ -1,6 +1,6 @@
 """The benchmarks run, tiny, so that they cannot rot; speed itself is asserted only where the margin is wide."""
 
-from benchmarks import extraction, folder
+from benchmarks import extraction, folder, private_extraction
 
 
 def test_extraction_runs_and_names_what_it_races():
@@ -11,6 +11,11 @@ def test_extraction_runs_and_names_what_it_races():
     # Ratios of 20 to 60 when quiet: even a busy machine does not hide the loss of a kernel.
     assert took["LBP"] * 5 < took["skimage local_binary_pattern"]
     assert took["HOG"] * 5 < took["skimage hog"]
+
+
+def test_private_extraction_runs():
+    for took in private_extraction.run(repeats=3).values():
+        assert all(milliseconds > 0 for milliseconds in took.values())
 
 
 def test_folder_runs():

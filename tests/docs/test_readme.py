@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "README.zh-CN.md", "docs/guide.md", "docs/guide.zh-CN.md"]
+PAGES = [
+    *("README.md", "README.zh-CN.md"),
+    *("docs/guide.md", "docs/guide.zh-CN.md"),
+    *("docs/differential-privacy.md", "docs/differential-privacy.zh-CN.md"),
+]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -46,15 +50,19 @@ def test_commands_parse(page):
                 continue
             words = words[words.index("privis") + 1 :]
             assert words[0] in commands, line
-            known = {option for parameter in commands[words[0]].params for option in parameter.opts}
-            for word in words[1:]:
+            command = commands[words.pop(0)]
+            if hasattr(command, "commands"):
+                assert words[0] in command.commands, line
+                command = command.commands[words.pop(0)]
+            known = {option for parameter in command.params for option in parameter.opts}
+            for word in words:
                 assert not word.startswith("-") or word == "-" or word in known, line
             if "-f" in words:
                 assert words[words.index("-f") + 1] in FEATURES, line
 
 
 def test_the_two_languages_show_the_same_code():
-    for english, chinese in (PAGES[:2], PAGES[2:]):
+    for english, chinese in zip(PAGES[::2], PAGES[1::2], strict=True):
         for language in ("python", "console"):
             strip = lambda text: re.sub(r"#.*", "", text).split()  # noqa: E731
             ours, theirs = (list(map(strip, blocks(page, language))) for page in (english, chinese))

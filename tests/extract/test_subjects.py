@@ -53,6 +53,14 @@ def test_the_ledger_knows_people_not_files(images):
     assert ledger.records == ["ann", "bob", "ann", "bob"]
 
 
+def test_a_budget_per_person_needs_subjects_too(images, tmp_path):
+    budget = privis.Budget(8.0, 1e-6, unit=privis.BudgetUnit.PERSON)
+    ledger = privis.FileLedger.create(tmp_path / "ledger", budget)
+    release = privis.FeatureRelease(privis.Laplace(2.0), clip=1.0)
+    with pytest.raises(ParameterError, match="subject"):
+        privis.extract(privis.LBP(), images, release=release, ledger=ledger)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_in_a_folder_the_rest_is_listed(images, tmp_path, workers):
     from PIL import Image

@@ -226,6 +226,48 @@ def test_rows_that_could_tip_are_not_sure() -> None:
     assert not directions.first_pass(inputs, angles, words)[1].any()
 
 
+class Scripted(NoiseStream):
+    """A stream whose words are given, by coordinate."""
+
+    __slots__ = ("first", "further")
+
+    def __init__(self, first: npt.NDArray[np.uint64], further: npt.NDArray[np.uint64]) -> None:
+        super().__init__(bytes(32))
+        self.first, self.further = first, further
+
+    def words(self, start: int, count: int) -> npt.NDArray[np.uint64]:
+        return self.first[start : start + count].ravel()
+
+    def extra(self, coordinates: npt.NDArray[np.int64], blocks: int) -> npt.NDArray[np.uint64]:
+        return self.further[coordinates, : 2 * blocks].ravel()
+
+
+def test_further_digits_decide_what_64_cannot() -> None:
+    """On the first axis the first component is cos(angle): its rounding is put on the border, up to 2**-64."""
+    law, axis = ZonalLaw(4, 0.0, 2.0, best_cap(2.0, 4)), np.eye(4)[0]
+    generator = np.random.default_rng(6)
+    first, further = (generator.integers(0, 2**64, (6, n), np.uint64) for n in (2, 32))
+    cell = int(np.searchsorted(law.cells.below, first[4, 0], side="right"))
+    with mpmath.workprec(2400):
+        digits = int(first[4, 1])
+        for word in further[4, 1::2]:
+            digits = digits << 64 | int(word)
+        left, right = map(mpmath.mpf, law.cells.edges[cell : cell + 2])
+        missing = mpmath.ceil(value := mpmath.cos(left + (right - left) * mpmath.ldexp(digits, -1088)) / STEP) - value
+        border = int(missing * 2**1088)
+    wanted = [border >> 64 * n & (2**64 - 1) for n in range(16, -1, -1)]
+    first[0, 1] = wanted[0]
+    for part in (1, 4, 14):  # the first further word that tells on which side of the border the rounding lies
+        steps = []
+        for change in (-1, 1):
+            words = further.copy()
+            words[0, 1::2] = wanted[1:]
+            words[0, 2 * part - 1] = wanted[part] + change
+            steps.append(exact_row(law, axis, Scripted(first, words), 0))
+        assert steps[1][0] == steps[0][0] + 1
+        assert np.array_equal(steps[0][1:], steps[1][1:])
+
+
 def _component(inputs: npt.NDArray, angles: npt.NDArray, words: npt.NDArray, rounding: int) -> float:
     """The first component in steps, before its floor."""
     uniform = (words[0, :, 0] // 2).astype(float) * 2.0**-63
@@ -336,7 +378,7 @@ def test_parameters_are_checked(bad) -> None:
 def test_what_cannot_be_kept_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"PrivUnit\.epsilon: got epsilon 800 .* needs delta 10\*\*39"):
         DirectionRelease(PrivUnit(800.0)).guarantee((64,))
-    with pytest.raises(ParameterError, match="at most 222"):
+    with pytest.raises(ParameterError, match="at most 226"):
         DirectionRelease(PrivUnit(300.0)).apply(np.ones(3), streams(1)[0])
     with pytest.raises(ParameterError, match=r"VonMisesFisher\.concentration"):
         DirectionRelease(VonMisesFisher(500.0)).guarantee((64,))

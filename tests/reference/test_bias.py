@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks import denoising
 from privis import HOG, Clear, ColourHistogram, Gaussian, Laplace, PixelRelease, Pixels, ReleaseKey, extract
 from privis.errors import ParameterError
 from privis.features.bias import GREY, UnbiasedHOG, expected_cells
-from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, WaveletShrinkage, Wiener
+from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, Wiener
 from privis.features.feature import Feature
 from privis.readings import domain_problems, evaluate
 
@@ -53,7 +54,7 @@ def test_the_expectation_is_the_rayleigh_mean_for_weak_gaussian_noise():
     cells = expected_cells(UnbiasedHOG(HOG(), PixelNoise(NoiseLaw.GAUSSIAN, sigma)), (256, 256))[:, 1:-1, 1:-1]
     rounded = math.sqrt(sigma**2 + 1 / 12)
     assert cells.mean((1, 2)).sum() == pytest.approx(rounded * math.sqrt(math.pi), rel=0.01)
-    assert np.abs(cells.mean((1, 2)) / cells.mean() - 1).max() < 0.06  # integer gradients favour axes and diagonals
+    assert np.abs(cells[1:-1].mean((1, 2)) / cells.mean() - 1).max() < 0.02  # the outer two share ties on an axis
 
 
 def test_without_noise_it_is_hog(camera):
@@ -62,22 +63,33 @@ def test_without_noise_it_is_hog(camera):
     np.testing.assert_array_equal(evaluate(feature.program(x.shape), x), evaluate(HOG().program(x.shape), x))
 
 
+def test_blocks_with_an_edge_come_back_towards_clean_ones():
+    """A bright disc on dark ground. Blocks without its edge stay as loud as before: normalised noise has length one."""
+    y, x = np.mgrid[:96, :96]
+    image = np.where((y - 48) ** 2 + (x - 48) ** 2 < 24**2, 230, 20).astype(np.uint8)
+    key = ReleaseKey(bytes(32))
+    clean = extract(HOG(), [image]).features.reshape(-1, 81)
+    edge = clean.any(1)
+    for release, gain in ((WEAK, 0.12), (STRONG, 0.02)):
+        corrected = UnbiasedHOG(HOG(), noise_of(release, image.shape))
+        plain, ours = (extract(f, [image], release=release, key=key).features for f in (HOG(), corrected))
+        plain, ours = plain.reshape(-1, 81)[edge], ours.reshape(-1, 81)[edge]
+        assert cosine(ours, clean[edge]) > cosine(plain, clean[edge]) + gain
+
+
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
     return float((first * second).sum() / np.linalg.norm(first) / np.linalg.norm(second))
 
 
-def test_features_of_noised_images_come_closer_to_clean_ones(astronaut):
-    key, hog = ReleaseKey.generate(), HOG(size=(128, 128))
-    clean = extract(hog, [astronaut]).features[0]
-    for release, gain in ((WEAK, 0.08), (STRONG, 0.03)):
-        noise = noise_of(release, (128, 128))
-        plain = extract(hog, [astronaut], release=release, key=key)
-        ours = extract(UnbiasedHOG(hog, noise), [astronaut], release=release, key=key)
-        assert cosine(ours.features[0], clean) > cosine(plain.features[0], clean) + gain
-        smooth = extract(Denoised(hog, WaveletShrinkage(noise)), [astronaut], release=release, key=key).features[0]
-        both = UnbiasedHOG(Denoised(hog, WaveletShrinkage(noise)), noise)
-        found = extract(both, [astronaut], release=release, key=key).features[0]
-        assert cosine(found, clean) > max(cosine(smooth, clean), cosine(ours.features[0], clean))
+def test_a_model_of_clean_digits_reads_noised_ones_better(shared):
+    """The benchmark in small: 79 to 91 per cent there."""
+    digits = denoising.corpora(shared, 600)[0]
+    clean = denoising.features(SMALL, digits.images)
+    noised = denoising.released(digits.images, WEAK, key=1)
+    corrected = UnbiasedHOG(SMALL, noise_of(WEAK, (28, 28)))
+    before = denoising.accuracy(clean, denoising.features(SMALL, noised), digits)
+    after = denoising.accuracy(clean, denoising.features(corrected, noised), digits)
+    assert after > before + 5 and after > 80
 
 
 def test_it_is_a_feature_like_hog(camera):
@@ -99,6 +111,17 @@ def test_the_correction_repeats():
     first = expected_cells(feature, (28, 28))
     expected_cells.cache_clear()
     np.testing.assert_array_equal(expected_cells(feature, (28, 28)), first)
+
+
+def test_cells_that_lie_alike_get_the_same_correction():
+    cells = expected_cells(UnbiasedHOG(SMALL, PixelNoise(NoiseLaw.LAPLACE, 16.0)), (28, 36))
+    for rows in (0, slice(1, -1), -1):
+        for columns in (0, slice(1, -1), -1):
+            assert all(len(np.unique(cells[k, rows, columns])) == 1 for k in range(9))
+    assert (cells[:, 1:-1, 1:-1].mean((1, 2)).sum() > 1.05 * cells.sum(0)[[0, 0, -1, -1], [0, -1, 0, -1]]).all()
+    np.testing.assert_array_equal(cells * 64, np.rint(cells * 64))
+    one = expected_cells(UnbiasedHOG(HOG(cell=8, block=1), PixelNoise(NoiseLaw.LAPLACE, 16.0)), (8, 9))
+    assert one.shape == (9, 1, 1) and (one > 0).all()
 
 
 def test_other_features_are_refused():

@@ -60,6 +60,14 @@ def test_drawing_by_uniform_numbers_has_the_same_law():
     assert drawn.var() == pytest.approx(noise.released_variance[30], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    "release", [PixelRelease(Laplace(60.0), Pixels(1)), PixelRelease(Gaussian(60.0, 1e-6), Pixels(1))]
+)
+def test_the_deviation_is_that_of_noise_that_is_not_clamped(release):
+    noised = released(release, np.full((512, 512), 128, np.uint8)).astype(float)
+    assert noised.std() == pytest.approx(noise_of(release).deviation, rel=0.015)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2), (3, 50), (28, 28), (37, 64)])
 @pytest.mark.parametrize("denoiser", DENOISERS)
 def test_without_noise_the_image_comes_back(denoiser, shape):
@@ -80,9 +88,9 @@ def test_wavelets_reconstruct_exactly():
 @pytest.mark.parametrize(
     ("release", "denoiser", "left"),
     [
-        (WEAK, Wiener, 0.62),
+        (WEAK, Wiener, 0.68),
         (WEAK, WaveletShrinkage, 0.45),
-        (WEAK, NonLocalMeans, 0.4),
+        (WEAK, NonLocalMeans, 0.45),
         (STRONG, Wiener, 0.35),
         (STRONG, WaveletShrinkage, 0.32),
         (STRONG, NonLocalMeans, 0.33),
@@ -101,11 +109,11 @@ def test_denoising_leaves_a_share_of_the_error_on_a_photograph(camera, release, 
 
 @pytest.mark.parametrize("denoiser", DENOISERS[:2])
 def test_dark_and_bright_images_keep_their_level(denoiser):
-    """Clamping moves the mean of a dark image up by 30 grey levels; the curve takes it back."""
-    for level in (15, 128, 245):
+    """Clamping moves the mean of a dark image up by 20 grey levels; the curve takes it back."""
+    for level in (30, 128, 225):
         noised = released(STRONG, np.full((96, 96), level, np.uint8))
         assert abs(denoiser(noise_of(STRONG))(noised).mean() - level) < 3
-        assert level == 128 or abs(noised.mean() - level) > 20
+        assert level == 128 or abs(noised.mean() - level) > 15
 
 
 @pytest.mark.parametrize("denoiser", DENOISERS)
@@ -153,7 +161,7 @@ def test_a_denoised_feature_is_the_feature_of_the_denoised_image(astronaut):
     np.testing.assert_array_equal(hog.before(small), hog.before(grey(small)))
     np.testing.assert_array_equal(colours.before(small), ColourHistogram().before(wiener(small)))
     assert hog.names((64, 64)) == HOG().names((64, 64))
-    assert hog != Denoised(HOG(size=(64, 64)), WaveletShrinkage(wiener.noise)) and repr(STRONG.noise)
+    assert hog != Denoised(HOG(size=(64, 64)), WaveletShrinkage(wiener.noise))
     assert "LAPLACE" in repr(hog) and "scale=" in repr(hog)
 
 

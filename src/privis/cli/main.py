@@ -19,6 +19,7 @@ from privis.cli.choices import (
 )
 from privis.cli.console import EXIT_CODES, err, explained, out
 from privis.cli.extract import FeatureName, Parameters, extract
+from privis.cli.ledger import ledger
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
 
@@ -48,6 +49,7 @@ def options(
 
 
 app.command(epilog=EXIT_CODES)(extract)
+app.add_typer(ledger)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from privis.program.shapes import Shape
 from privis.readings import evaluate
 
 GREY = 128  # level of the flat image whose noise is measured: clamping is least there, so gradients are largest
+GRID = 1 / 64  # of the expectations, so that the last digits of another processor do not change the program
 PIXELS = 2**19  # of simulated noise: the expected votes of an inner cell are within about 1 %
 
 
@@ -35,9 +36,13 @@ class UnbiasedHOG:
     that lie alike towards the border (there the gradient is zero by definition); it is a public constant of
     the program, simulated from a public generator.
 
-    It brings the features of noised images to those of clean ones: for a model that was trained on clean images, or on
-    noised ones and asked about clean ones. Where all images have the same noise a linear model finds that constant
-    itself. Raises ParameterError when ``feature`` is another one. ``BLOCK_ENERGY`` is promised as by ``HOG``.
+    When it helps: a model that was trained on clean images and is asked about noised ones. MNIST at epsilon 4 and 16
+    per pixel 54 to 68 and 79 to 91 per cent, Fashion-MNIST 14 to 34 and 52 to 71, and a few points more after a
+    denoiser (``python -m benchmarks.denoising``). When it does not: where training images are as noised as the others
+    (the model finds the constant itself: within three standard deviations); below epsilon 4; in blocks of nothing but
+    noise, which are brought to length one as before; and on textured photographs, where weak edges vanish with the
+    noise and features come no closer to clean ones. Raises ParameterError when ``feature`` is another one.
+    ``BLOCK_ENERGY`` is promised as by ``HOG``.
 
     >>> from privis.features.denoise import NoiseLaw
     >>> UnbiasedHOG(HOG(), PixelNoise(NoiseLaw.LAPLACE, 16.0)).program((64, 64)).output_shapes
@@ -99,7 +104,7 @@ def expected_cells(corrected: UnbiasedHOG, shape: Shape) -> NDArray[np.float64]:
     generator = np.random.PCG64(0)  # raw words: the same with every version of numpy
     for _ in range(count):
         total += evaluate(program, corrected.before(_noised_grey(corrected.noise, shape, generator)))
-    return _pooled(total / count)
+    return np.rint(_pooled(total / count) / GRID) * GRID
 
 
 def _noised_grey(noise: PixelNoise, shape: Shape, generator: np.random.PCG64) -> NDArray[np.uint8]:

@@ -1,4 +1,22 @@
-"""Taking known noise off an image again before a feature is extracted from it."""
+"""Taking known noise off an image again before a feature is extracted from it.
+
+What it gives back: accuracy in per cent of a ridge classifier on HOG, trained and tested on noised images, mean of 3
+release keys (standard deviations 0.2 to 4.5), ``python -m benchmarks.denoising``. MNIST with 2,000 training images |
+Fashion-MNIST with 500:
+
+===============  ====  ====  ====  ====  ======  =  ====  ====  ====  ====  ======
+pixel epsilon    0.5   1     4     16    4, 4x4  |  0.5   1     4     16    4, 4x4
+===============  ====  ====  ====  ====  ======  =  ====  ====  ====  ====  ======
+as released      11.6  19.7  81.4  92.4  39.6    |   9.8  18.5  56.8  73.8  33.8
+Wiener           18.6  46.5  88.1  93.7  37.6    |  28.7  47.2  68.2  76.3  41.7
+wavelet          21.9  44.1  88.9  93.2  34.7    |  30.7  45.8  73.2  76.8  42.7
+non-local means  15.3  30.7  89.2  93.3  36.6    |  27.3  38.5  69.7  77.2  37.5
+===============  ====  ====  ====  ====  ======  =  ====  ====  ====  ====  ======
+
+"4, 4x4" hides 16 pixels in 4 x 4 blocks. There a digit's strokes are thinner than a block, and smoothing costs MNIST
+two to five points: leave it out. The epsilons are those of 1 or 16 pixels; a whole image's are tens to hundreds of
+times larger.
+"""
 
 from __future__ import annotations
 
@@ -152,8 +170,9 @@ class WaveletShrinkage:
 class NonLocalMeans:
     """Average of the pixels within 15 x 15 whose 5 x 5 neighbourhoods look alike, OpenCV's, as strong as this noise.
 
-    Best on photographs under weak noise (standard deviation below 40 grey levels); ten times slower than ``Wiener``,
-    which is better under strong noise. Reference: Buades, Coll and Morel, 2005, doi:10.1109/CVPR.2005.38.
+    Best under weak noise (a photograph at 14 grey levels: error 6.9, wavelets 7.1, Wiener 10.7), behind both others
+    under strong noise (at 361: 40.7, 30.2, 30.9). Eight times slower than ``Wiener``, about as slow as wavelets.
+    Reference: Buades, Coll and Morel, 2005, doi:10.1109/CVPR.2005.38.
 
     >>> NonLocalMeans(PixelNoise(NoiseLaw.GAUSSIAN, 0.0))(np.array([[7, 9], [0, 255]], np.uint8)).tolist()
     [[7, 9], [0, 255]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from privis.errors import BudgetError, ParameterError, Problem, refuse
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
@@ -136,12 +137,18 @@ def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
             epsilon, delta = whole
         case _:
             epsilon, delta = stated
-    if not (0 <= epsilon < math.inf and 0 <= delta < 1):
-        got, remedy = f"epsilon {epsilon} and delta {delta}", "add noise with release=..., or leave the ledger away"
-        raise BudgetError(Problem("ledger", got, "a release with differential privacy", remedy))
-    laws = {Laplace.name: Law.LAPLACE, Gaussian.name: Law.GAUSSIAN}
-    law = laws.get(guarantee.mechanism, Law.OTHER)
-    return Cost(float(epsilon), float(delta), law, float(guarantee.scale) if law is Law.LAPLACE else 0.0)
+    if not (0 <= epsilon < math.inf and 0 <= delta < 1 and max(map(abs, stated)) < math.inf):
+        got, remedy = f"epsilon {epsilon:g} and delta {delta:g} for that", "nothing bounds what this release may reveal"
+        raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
+    return law_of(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
+
+
+@lru_cache(maxsize=4096)
+def law_of(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
+    """Give the cost of (``epsilon``, ``delta``) by ``mechanism``; a scale counts for Laplace noise alone."""
+    if mechanism == Laplace.name and 0 < scale < math.inf:
+        return Cost(epsilon, delta, Law.LAPLACE, scale)
+    return Cost(epsilon, delta, Law.GAUSSIAN if mechanism == Gaussian.name else Law.OTHER, 0.0)
 
 
 def _incomparable(unit: str, budget: Budget) -> str:

@@ -11,9 +11,11 @@ cell of width 2**-B, over which it changes by r_k in cell k, each cell being equ
 has probability 2**-B. Let g be the orthogonal component of all d normal values. An error of length e turns its
 direction by at most 2 e / |g|. For d >= 4, whatever one normal value is, the others have two independent standard
 normal values in their projection orthogonal to it and to x, and 1 / |g| has a mean of at most sqrt(pi / 2). So the
-components of v are wrong by at most 2 sqrt(pi/2) * d * 39 * 2**-B on average, one of d floors tips with probability
-at most 2 d / STEP times that (t is uniform and independent of v), and an acceptance, whose slope in the angle is
-below 2**46, with at most 2**-1039. All together, with d <= 2**16, stays below d * 2**-1030.
+components of v are wrong by at most 2 sqrt(pi/2) * d * 39 * 2**-B on average, and one of d floors tips with
+probability at most d / STEP times that (t is uniform and independent of v), which is below d * 2**-1050 as d is at
+most 2**16. A chance of acceptance changes by less than 2**31 over the uniform number that its angle comes from (power
+times the cell's width over the sine, and slope times the width), so that it errs with less than 2**-1055. All
+together, with what the arithmetic itself rounds, stays below d * 2**-1030.
 
 For d < 4: normal uniforms below w = 2**-350 have probability d w, |g| < w at most w, and otherwise the direction is
 wrong by at most 2**(4 - B) / w**2. That is below 2**-347 in sum.

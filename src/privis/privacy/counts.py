@@ -40,6 +40,7 @@ class HistogramRelease:
     empty bins). Raises ``ParameterError`` naming all bad parameters. Source: Dwork et al., doi:10.1007/11681878_14,
     section 3.2, for replaced instead of added entries.
 
+    >>> from privis.privacy import Laplace
     >>> release = HistogramRelease(Laplace(1.0), moves=3, unit=Pixels(16), total=3 * 28 * 28)
     >>> guarantee = release.guarantee((24,))
     >>> guarantee.scale, guarantee.whole_image_epsilon  # 2 * 3 * 16 counts

@@ -32,6 +32,8 @@ from privis.privacy.ledger_entries import (
     heads,
 )
 
+_READ_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class _Files:
@@ -44,12 +46,16 @@ class _Files:
 class FileLedger:
     """A ledger in the file ``path``, with its head in ``path + ".head"``; see `privis.privacy.ledger_entries`.
 
-    Processes and threads may share it: every charge holds an exclusive ``flock``. A charge is on the disk when
-    `charge` returns: line, fsync, head, fsync. What a crash leaves is put in order by the next charge:
+    Processes and threads may share it: every charge holds an exclusive ``flock``. A charge is on the disk when `charge`
+    returns: the line is written and synced, then the head is written. What a crash leaves is put in order by the
+    next charge:
 
     - part of a line: that charge never returned and nothing was sampled for it; the part is cut off;
     - a whole line that the head does not know yet: it counts. Nobody may have seen its release, and repeating
       it (the same key, so the same release_id) is free.
+
+    The head is not synced, as nothing is lost without it: after a power cut it may be some seconds old, and the lines
+    behind it count.
 
     Anything else that does not fit is damage, and every charge is refused until the file is restored. A charge reads
     only what was added since this object's last look; a new object reads and checks the whole chain.
@@ -63,7 +69,6 @@ class FileLedger:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.abspath(path))
         self._books: Books | None = None
-        self._owner = (0, 0, 0)  # process, device and inode that the books belong to
         if not self.path.is_file():
             remedy = f"make one: privis ledger init {self.path} --epsilon 1 --delta 1e-6"
             raise ParameterError(Problem(str(self.path), "no file", "a ledger", remedy))
@@ -96,7 +101,9 @@ class FileLedger:
                 heads_file = os.open(_head_path(path), flags | os.O_TRUNC, 0o600)
                 try:
                     _write(lines, line, 0)
+                    os.fsync(lines)
                     _write(heads_file, START.packed() + head.packed(), 0)
+                    os.fsync(heads_file)
                 finally:
                     os.close(heads_file)
                 _sync_folder(Path(path))
@@ -110,12 +117,14 @@ class FileLedger:
     @property
     def budget(self) -> Budget:
         """The budget that the ledger was made with."""
-        return self._read().budget
+        with self._looked_up() as books:
+            return books.budget
 
     @property
     def head(self) -> Head:
         """How far the ledger is written; noted elsewhere, it shows later that nothing was rewritten."""
-        return self._read().head
+        with self._looked_up() as books:
+            return books.head
 
     def charge(self, record: str, guarantee: Guarantee, release_id: str) -> None:
         """Charge one release of ``record``, durably, or raise ``BudgetError``; see `privis.privacy.ledger.Ledger`.
@@ -134,7 +143,7 @@ class FileLedger:
             if not account.fits(cost, books.budget):
                 raise BudgetError(_refusal(record, account, cost, books.budget))
             self._books = None  # until line and books agree again
-            stated = (guarantee.unit, guarantee.mechanism, float(guarantee.scale))
+            stated = (guarantee.unit, guarantee.mechanism, cost.scale)
             nominal = (float(guarantee.epsilon), float(guarantee.delta))
             charge = Charge(_now(), hashed, release_id, *stated, *nominal, cost.epsilon, cost.delta, digest)
             self._append(files, books, charge)
@@ -145,19 +154,19 @@ class FileLedger:
 
         Raises ``ParameterError`` without a record when the budget is per subject.
         """
-        books = self._read()
-        if books.budget.per is Per.CORPUS:
-            return books.account(CORPUS).spent(books.budget)
-        if record is None:
-            raise ParameterError(Problem("record", "none", "a record, as the budget is per subject"))
-        return books.account(books.hashed(record)).spent(books.budget)
+        with self._looked_up() as books:
+            if books.budget.per is Per.CORPUS:
+                return books.account(CORPUS).spent(books.budget)
+            if record is None:
+                raise ParameterError(Problem("record", "none", "a record, as the budget is per subject"))
+            return books.account(books.hashed(record)).spent(books.budget)
 
     def worst(self, most: int = 20) -> list[tuple[str, Spent]]:
         """Give the ``most`` accounts that spent most, by hashed record ("corpus" for a ledger per corpus)."""
-        books = self._read()
-        rough = [(account.spent(books.budget, precise=False).epsilon, name) for name, account in books.accounts.items()]
-        names = [name for _, name in sorted(rough, reverse=True)[:most]]
-        return [(name, books.accounts[name].spent(books.budget)) for name in names]
+        with self._looked_up() as books:
+            rough = {name: account.spent(books.budget, precise=False) for name, account in books.accounts.items()}
+            names = sorted(rough, key=lambda name: -rough[name].epsilon)[:most]
+            return [(name, books.accounts[name].spent(books.budget)) for name in names]
 
     def charges(self) -> Iterator[Charge]:
         """Give all charges in their order, as an auditor wants them; records are hashed."""
@@ -170,7 +179,8 @@ class FileLedger:
 
     def hashed(self, record: str) -> str:
         """Give the name that ``record`` has in this ledger and its exports."""
-        return self._read().hashed(record)
+        with self._looked_up() as books:
+            return books.hashed(record)
 
     def verify(self, known_head: str = "") -> Audit:
         """Recompute chain and totals from the file; with ``known_head``, also that the line with this SHA-256 is there.
@@ -181,9 +191,11 @@ class FileLedger:
             head = b"" if files.head < 0 else _contents(files.head)
             return audit(_contents(files.lines), head, known_head)
 
-    def _read(self) -> Books:
+    @contextlib.contextmanager
+    def _looked_up(self) -> Iterator[Books]:
+        """Give the books as long as the lock is held: threads share them, and a charge changes them."""
         with self._locked(os.O_RDONLY) as files:
-            return self._caught_up(files, repair=False)
+            yield self._caught_up(files, repair=False)
 
     @contextlib.contextmanager
     def _locked(self, mode: int, head_needed: bool = True) -> Iterator[_Files]:
@@ -207,25 +219,24 @@ class FileLedger:
     def _caught_up(self, files: _Files, repair: bool) -> Books:
         """Read on from the last look to the end; the books are forgotten if anything goes wrong meanwhile."""
         books, self._books = self._books, None
-        state = os.fstat(files.lines)
-        owner = (os.getpid(), state.st_dev, state.st_ino)
+        size = os.fstat(files.lines).st_size
         known = next(iter(heads(os.pread(files.head, 2 * SLOT_BYTES, 0))), None)
         if known is None:
             raise _damaged(self.path, "no intact head")
-        if known.size > state.st_size:
-            raise _damaged(self.path, f"{state.st_size} bytes where {known.size} were written")
-        if books is not None and (owner != self._owner or books.head.size > known.size):
-            books = None  # a fork, another file, or a line that the head does not know yet: read everything again
+        if known.size > size:
+            raise _damaged(self.path, f"{size} bytes where {known.size} were written")
+        if books is not None and books.head.size > known.size:
+            books = None  # an earlier file was put back, or the head does not know some lines: read everything again
         passed = {books.head} if books else set[Head]()
         start = books.head.size if books else 0
-        for line in complete_lines(os.pread(files.lines, state.st_size - start, start)):
+        for line in complete_lines(_contents(files.lines, start)):
             books = _next(self.path, books, line)
             passed.add(books.head)
         if books is None or known not in passed:
             raise _damaged(self.path, f"another line {known.lines} than was written")
-        if repair and state.st_size > known.size:
+        if repair and size > known.size:
             self._settle(files, books.head)
-        self._books, self._owner = books, owner
+        self._books = books
         return books
 
     def _settle(self, files: _Files, head: Head) -> None:
@@ -240,6 +251,7 @@ class FileLedger:
         with _written(self.path):
             try:
                 _write(files.lines, line, size)
+                os.fdatasync(files.lines)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.ftruncate(files.lines, size)  # a full disk: leave nothing to put in order
@@ -291,15 +303,16 @@ def _written(path: Path) -> Iterator[None]:
 
 
 def _write(file: int, data: bytes, start: int) -> None:
-    """Write all of ``data`` at ``start``, to the disk itself."""
     while data:
         count = os.pwrite(file, data, start)
         data, start = data[count:], start + count
-    os.fdatasync(file)  # length included; times of access are not worth a wait
 
 
-def _contents(file: int) -> bytes:
-    return os.pread(file, os.fstat(file).st_size, 0)
+def _contents(file: int, start: int = 0) -> bytes:
+    data = bytearray()
+    while part := os.pread(file, _READ_BYTES, start + len(data)):
+        data += part
+    return bytes(data)
 
 
 def _head_path(path: str | os.PathLike[str]) -> Path:

@@ -21,5 +21,9 @@ class Ledger(Protocol):
     """
 
     def charge(self, record: str, guarantee: Guarantee, release_id: str) -> None:
-        """Charge one release of ``record``; raises ``BudgetError`` when it would overspend."""
+        """Charge one release of ``record``; raises ``BudgetError`` when it would overspend.
+
+        ``record`` is whose budget it is: a person where images have subjects, otherwise the image, or the name of the
+        corpus for an aggregate.
+        """
         ...

@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Any
 
 from privis.errors import BudgetError, ParameterError, Problem
-from privis.privacy.budget import Budget, BudgetUnit, Cost, Law, Per
+from privis.privacy.budget import Budget, BudgetUnit, Cost, Per, law_of
 from privis.privacy.composition import Account
 from privis.privacy.guarantee import Guarantee
 
@@ -40,7 +40,7 @@ class Charge:
 
     ``record`` is hashed. ``unit``, ``mechanism``, ``nominal_epsilon`` and ``nominal_delta`` are what the release states
     about itself, ``guarantee`` is a digest of all of that; ``epsilon`` and ``delta`` are what it costs of this budget.
-    ``scale`` is in grid steps, ``time`` in UTC.
+    ``scale`` is that of Laplace noise in grid steps, otherwise 0; ``time`` is UTC.
     """
 
     time: str
@@ -58,13 +58,7 @@ class Charge:
     @property
     def cost(self) -> Cost:
         """What the charge adds to its account."""
-        return _cost(self.mechanism, self.scale, self.epsilon, self.delta)
-
-
-@lru_cache(maxsize=4096)
-def _cost(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
-    law = next((law for law in Law if law.value == mechanism), Law.OTHER)
-    return Cost(epsilon, delta, law, scale if law is Law.LAPLACE else 0.0)
+        return law_of(self.mechanism, self.scale, self.epsilon, self.delta)
 
 
 @lru_cache(maxsize=4096)

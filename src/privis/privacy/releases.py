@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -160,25 +161,34 @@ class FeatureRelease:
         Raises ``ParameterError`` when they are not real numbers or no noise can keep this epsilon.
         """
         array = real_values("feature", values)
-        scale = self.noise.scale(self._sensitivity(array.shape).times(images_of(self.unit)))
+        scale = _feature_scale(self, array.shape)
         noise = draw_noise(self.noise, scale, stream, array.shape, f"feature, radius {self.radius}, {array.shape}")
         return ((self.on_grid(array) + noise) * self.grid).astype(np.float32)
 
     def on_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Clip ``values`` and put them on the grid: integers of norm at most ``radius``, whatever comes in."""
-        reals = values.astype(np.float64)
-        if not np.isfinite(reals).all():
-            return np.zeros(values.shape, np.int64)
-        peak = float(np.abs(reals).max(initial=0.0))
-        if peak == 0.0:
-            return np.zeros(values.shape, np.int64)
-        direction = reals / peak  # so that squares neither overflow nor vanish
-        length = float(np.abs(direction).sum() if self.noise.norm == "L1" else np.sqrt((direction**2).sum()))
-        clipped = direction * (self.clip / length) if peak * length > self.clip else reals
-        steps = np.trunc(clipped / self.grid).astype(np.int64)
+        clipped = self._clipped(values.astype(np.float64))
+        steps = (clipped / self.grid).astype(np.int64)  # cut towards zero
         while self._norm_power(steps) > self.radius ** (1 if self.noise.norm == "L1" else 2):
             steps -= np.sign(steps)
         return steps
+
+    def _clipped(self, reals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Scale to norm ``clip`` where it is larger, up to rounding; zero for NaN and infinity."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            length = self._length(reals)
+        if 2.0**-400 < length < 2.0**400:
+            return reals * (self.clip / length) if length > self.clip else reals
+        peak = float(np.abs(reals).max(initial=0.0))
+        if peak == 0.0 or not np.isfinite(reals).all():
+            return np.zeros(reals.shape)
+        direction = reals / peak  # so that squares neither overflow nor vanish
+        length = self._length(direction)
+        return direction * (self.clip / length) if peak * length > self.clip else reals
+
+    def _length(self, reals: npt.NDArray[np.float64]) -> float:
+        flat = reals.reshape(-1)
+        return float(np.abs(flat).sum()) if self.noise.norm == "L1" else math.sqrt(flat @ flat)
 
     def _norm_power(self, steps: npt.NDArray[np.int64]) -> int:
         return int(np.abs(steps).sum() if self.noise.norm == "L1" else (steps * steps).sum())
@@ -246,3 +256,8 @@ def block_sums(image: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int64
     for axis in (0, 1):
         sums = np.add.reduceat(sums, np.arange(0, image.shape[axis], block), axis=axis)
     return sums
+
+
+@lru_cache(maxsize=256)
+def _feature_scale(release: FeatureRelease, shape: tuple[int, ...]) -> float:
+    return release.noise.scale(release._sensitivity(shape).times(images_of(release.unit)))

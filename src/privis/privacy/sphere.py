@@ -169,8 +169,9 @@ class DirectionRelease:
             raise ParameterError(Problem("DirectionRelease.apply_many", got, "(n, d) values with n streams"))
         self.guarantee(rows.shape[1:])  # refuses what cannot be kept before anything is drawn
         law = _law(self.mechanism, rows.shape[1], images_of(self.unit))
-        # Another law must have other noise, even for a caller whose stream does not say so.
-        purpose = f"direction, {law}, grid {STEP.hex()}".encode()
+        # Another law must have other noise, even for a caller whose stream does not say so. The cap follows from the
+        # rest; were its last bit another one on another machine, the noise must still be the same.
+        purpose = f"direction, {law.dimension}, {law.slope.hex()}, {law.jump.hex()}, {STEP.hex()}".encode()
         steps = sample(law, unit_rows(rows), [stream.narrowed(purpose) for stream in streams])
         return (steps * (STEP / law.mean)).astype(np.float32)
 

@@ -119,8 +119,12 @@ def folder_report(result: FolderResult, figures: Sequence[Figure] = ()) -> Repor
 
 
 def _release_words(guarantee: Guarantee) -> str:
-    place = "feature" if guarantee.step_unit == "feature units" else "pixels"
-    return f"{guarantee.mechanism} noise on the {place}"
+    places = {
+        "feature units": "noise on the feature",
+        "grey levels": "noise on the pixels",
+        "counts": "noise on counts",
+    }
+    return f"{guarantee.mechanism} {places.get(guarantee.step_unit, 'on the feature')}"
 
 
 def in_words(guarantee: Guarantee) -> str:
@@ -141,8 +145,13 @@ def in_words(guarantee: Guarantee) -> str:
 
 def hidden(guarantee: Guarantee) -> str:
     """What a guarantee hides, in words."""
-    if guarantee.unit == "whole image":
-        return "the whole image"
+    match guarantee.unit:
+        case "whole image":
+            return "the whole image"
+        case "person":
+            return "all images of a person"
+        case "metric":
+            return "small differences, per unit of distance"
     changed = guarantee.relation.removeprefix("images that differ ")
     return (
         f"changes of {changed.removeprefix('in ').replace('at most', 'up to')}"

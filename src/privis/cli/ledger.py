@@ -1,0 +1,122 @@
+"""``privis ledger``: make a privacy budget, look at it, check it, hand it to an auditor."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from privis.cli.console import err, explained, out
+from privis.privacy.budget import Budget, BudgetUnit, Per
+
+NOT_INTACT = 1
+LEDGER_EXIT_CODES = """Exit codes: 0 done · 1 (verify) the ledger is not intact · 2 a wrong option · 4 a file could not
+be read or written · 5 the ledger is damaged, or the privacy budget does not allow it."""
+
+ledger = typer.Typer(
+    name="ledger",
+    help="A privacy budget that is kept in a file and cannot be overspent.",
+    epilog=LEDGER_EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+LedgerPath = Annotated[Path, typer.Argument(metavar="PATH", help="The ledger.")]
+Epsilon = Annotated[float, typer.Option(help="Privacy budget: largest epsilon of all releases together.")]
+Delta = Annotated[float, typer.Option(help="Privacy budget: largest delta of all releases together.")]
+PerOption = Annotated[Per, typer.Option(help="Add up charges per subject (image or person), or over the corpus.")]
+UnitOption = Annotated[BudgetUnit, typer.Option(help="What the budget protects.")]
+Record = Annotated[str | None, typer.Argument(metavar="[RECORD]", help="One image's path, or one person's id.")]
+Most = Annotated[int, typer.Option(min=1, help="How many accounts to show, those that spent most first.")]
+KnownHead = Annotated[str, typer.Option(metavar="SHA256", help="Head noted earlier, which must be in the chain.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .csv or .json.")]
+
+
+@ledger.command(epilog=LEDGER_EXIT_CODES)
+def init(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="File to make; readable by you alone.")],
+    epsilon: Epsilon,
+    delta: Delta,
+    per: PerOption = Per.SUBJECT,
+    unit: UnitOption = BudgetUnit.IMAGE,
+) -> None:
+    """Make a ledger with a budget that never changes.
+
+    privis ledger init budget --epsilon 1 --delta 1e-6 --per subject --unit person
+    """
+    with explained():
+        from privis.privacy.file_ledger import FileLedger
+
+        made = FileLedger.create(path, Budget(epsilon, delta, per, unit))
+        out.print(f"{path}: {made.budget.sentence}", markup=False, soft_wrap=True)
+        out.print(f"It consists of {path} and {path}.head; keep both, in one place.", markup=False, soft_wrap=True)
+
+
+@ledger.command(epilog=LEDGER_EXIT_CODES)
+def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
+    """Show what was spent and what is left, worst first, or for one record."""
+    with explained():
+        from privis.privacy.file_ledger import FileLedger
+
+        opened = FileLedger(path)
+        budget = opened.budget
+        out.print(budget.sentence, markup=False, soft_wrap=True)
+        if record is None or budget.per is Per.CORPUS:
+            accounts = opened.worst(most)
+        else:
+            # Images are charged under their absolute paths, people under their ids.
+            spent = max(map(opened.spent, (record, os.path.abspath(record))), key=lambda found: found.charges)
+            accounts = [(record, spent)]
+        table = Table("record", "charges", "epsilon spent", "epsilon left", "bound")
+        for name, spent in accounts:
+            left = max(0.0, budget.epsilon - spent.epsilon)
+            shown = name if name == record else name[:16]
+            table.add_row(shown, f"{spent.charges:,}", f"{spent.epsilon:.4g}", f"{left:.4g}", spent.bound)
+        out.print(table)
+
+
+@ledger.command(epilog=LEDGER_EXIT_CODES)
+def verify(path: LedgerPath, head: KnownHead = "") -> None:
+    """Recompute the chain and all totals from the file; exit code 1 when something is wrong."""
+    with explained():
+        from privis.privacy.file_ledger import FileLedger
+
+        found = FileLedger(path).verify(head)
+        for problem in found.problems:
+            err.print(f"privis: {path}: {problem}", markup=False, soft_wrap=True)
+        for note in found.notes:
+            out.print(f"{path}: {note}", markup=False, soft_wrap=True)
+        if found.problems:
+            raise SystemExit(NOT_INTACT)
+        counted = f"charges: {found.charges:,}, records: {found.records:,}"
+        out.print(f"{path}: intact, {counted}, head {found.head}", markup=False, soft_wrap=True)
+
+
+@ledger.command(epilog=LEDGER_EXIT_CODES)
+def export(path: LedgerPath, output: Output) -> None:
+    """Write all charges to a table for an auditor; records are hashed."""
+    with explained():
+        from privis.errors import ParameterError, Problem
+        from privis.io.atomic import replacing
+        from privis.privacy.file_ledger import FileLedger
+        from privis.privacy.ledger_entries import Charge
+
+        if output.suffix not in (".csv", ".json"):
+            raise ParameterError(Problem("-o", repr(str(output)), "a name that ends in .csv or .json"))
+        opened = FileLedger(path)
+        rows = [asdict(charge) for charge in opened.charges()]
+        with replacing(output) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+            if output.suffix == ".json":
+                budget = {**asdict(opened.budget), "per": opened.budget.per.value, "unit": opened.budget.unit.value}
+                json.dump({"budget": budget, "head": opened.head.digest, "charges": rows}, file, indent=1)
+            else:
+                writer = csv.DictWriter(file, [field.name for field in fields(Charge)], lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+        out.print(f"{len(rows):,} charges in {output}", markup=False, soft_wrap=True)
