@@ -16,6 +16,7 @@ BENCHMARKS = (
     ("folder", "speed of a folder run", None),
     ("cnn", "networks beside onnxruntime", DATA / "weights"),
     ("denoising", "what denoising and bias correction bring", DATA / "classification"),
+    ("utility", "accuracy at the honest whole-image epsilon", None),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),
     ("surf_graf", "SURF beside mahotas on the graffiti sequence", DATA / "local_features" / "graf"),
 )

@@ -60,7 +60,7 @@ SOURCES = (
         "Fashion-MNIST",
         SHARED / "classification/fashion_mnist_900/fashion_700.npz",
         *(300, 200, 200),
-        "only 700 images are at hand: training under noise has next to nothing to learn from",
+        "only 700 images are at hand: figures are good to about 3 points",
     ),
     Source(
         "Medical-MNIST",

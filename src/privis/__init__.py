@@ -16,7 +16,7 @@ from privis.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from privis.estimators import FeatureExtractor
-    from privis.explain import Explanation, explain
+    from privis.explanation import Explanation, explain
     from privis.features.aggregate import VLAD, BagOfVisualWords, Codebook
     from privis.features.bias import UnbiasedHOG
     from privis.features.cnn import CNN, Channels
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 # Where each public name lives; it is imported when first asked for, so that `import privis` stays light.
 _HOMES = {
     "privis.estimators": ("FeatureExtractor",),
-    "privis.explain": ("Explanation", "explain"),
+    "privis.explanation": ("Explanation", "explain"),
     "privis.features.aggregate": ("VLAD", "BagOfVisualWords", "Codebook"),
     "privis.features.bias": ("UnbiasedHOG",),
     "privis.features.cnn": ("CNN", "Channels"),
@@ -95,14 +95,15 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget", "BudgetUnit", "Channels",
-    "Clear", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace", "CorpusHistogramRelease", "DalalTriggsHOG",
-    "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation", "Feature", "FeatureExtractor",
-    "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee", "Hellinger", "HistogramRelease",
-    "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "Patch", "Patterns", "Per", "Person", "PixelNoise",
-    "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection", "Quantise", "RandomProjection",
-    "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "SumRelease", "UnbiasedHOG", "VonMisesFisher",
-    "WaveletShrinkage", "WholeImage", "Wiener", "__version__", "explain", "extract", "extract_folder",
+    "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget",
+    "BudgetUnit", "Channels", "Clear", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace",
+    "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation",
+    "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee",
+    "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "Patch",
+    "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection",
+    "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "SumRelease",
+    "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "__version__", "explain", "extract",
+    "extract_folder",
 ]  # fmt: skip
 
 

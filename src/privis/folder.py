@@ -80,7 +80,7 @@ def extract_folder(
     ``privis.stream.run`` raises.
     """
     under = under or Clear()
-    check_release(release)
+    check_release(release, ledger)
     whose = contributions(sources, subjects, release, ledger)
     own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
     key_path = own_key or key_path

@@ -190,7 +190,7 @@ def extract(
     """
     sources = _listed(images)
     start = time.perf_counter()
-    check_release(release)
+    check_release(release, ledger)
     if release is not None and key is None:
         key = ReleaseKey.generate()
     whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release, ledger)
@@ -207,11 +207,15 @@ def extract(
     return Result(np.stack(rows), names, guarantee, cost, card)
 
 
-def check_release(release: Release | None) -> None:
-    """Raise ParameterError for an epsilon that no noise can keep, before any image is touched.
+def check_release(release: Release | None, ledger: Ledger | None) -> None:
+    """Raise ParameterError for what cannot be kept, before any image is touched.
 
-    Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
+    That is a budget for exact results, and an epsilon that no noise can keep. Noise that hides a whole image spreads
+    epsilon over its pixels: only then does the image decide.
     """
+    if release is None and ledger is not None:
+        remedy = "exact results have no epsilon that a budget could allow: choose a release, or no ledger"
+        raise ParameterError(Problem("ledger", "a ledger without a release", "a release to charge", remedy))
     match release:
         case PixelRelease(unit=Pixels() | Patch()):
             release.guarantee((release.block, release.block))

@@ -10,7 +10,7 @@ from scipy.stats import norm
 import privis
 from privis import FeatureRelease, Gaussian, Laplace, PixelRelease, Pixels, ReleaseKey
 from privis.errors import ImageError, ParameterError
-from privis.explain import explain
+from privis.explanation import explain
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,

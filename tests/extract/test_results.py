@@ -122,6 +122,11 @@ def test_the_ledger_is_charged_before_noise_is_drawn_and_once_per_release(images
         privis.extract(privis.LBP(), images, release=release, ledger=Recorder(0))
 
 
+def test_a_budget_for_exact_results_is_refused(images):
+    with pytest.raises(ParameterError, match="a ledger without a release"):
+        privis.extract(privis.LBP(), images, ledger=Recorder(9))
+
+
 def test_the_weakest_guarantee_is_that_of_the_largest_image():
     small, large = np.zeros((16, 16), np.uint8), np.zeros((32, 64), np.uint8)
     release = privis.PixelRelease(privis.Laplace(1.0), privis.Pixels(1))

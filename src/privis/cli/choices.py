@@ -164,8 +164,9 @@ def shown_value(value: Any) -> str:
     """A default as it would be typed."""
     if isinstance(value, tuple):
         return ("x" if len(value) == 2 else ",").join(map(str, value))
-    shown = value.value if isinstance(value, enum.Enum) else value
-    return {True: "yes", False: "no"}.get(shown, str(shown).lower()) if isinstance(shown, bool | None) else str(shown)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value.value if isinstance(value, enum.Enum) else value).replace("None", "none")
 
 
 def parameter_defaults(build: Callable[..., Feature]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from privis.stream import Progress as Step
 
 SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, INTERRUPTED = 1, 2, 3, 4, 5, 130
 EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are listed) · 2 a wrong option or parameter ·
-3 no image could be used, or none had budget left · 4 the output could not be written · 5 a ledger is damaged ·
-130 interrupted (the same command goes on)."""
+3 no image could be used, or none had budget left · 4 the output could not be written · 5 a ledger is
+damaged (privis ledger) · 130 interrupted (the same command goes on)."""
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
 PIPE_WIDTH = 160  # columns of a table that no terminal limits

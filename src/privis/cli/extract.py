@@ -42,6 +42,9 @@ Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaus
 Clip = Annotated[float | None, typer.Option(help="Public bound of the feature's norm, for noise on the feature.")]
 Block = Annotated[int | None, typer.Option(help="Pixelise to blocks of this side first, for noise on pixels.")]
 Moves = Annotated[int | None, typer.Option(help="Counts one pixel can move, for noise on counts.")]
+Total = Annotated[
+    int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")
+]
 SubjectColumn = Annotated[
     str | None,
     typer.Option(help="INPUT is a CSV file with the columns path and this one, which says whose image it is."),
@@ -72,10 +75,14 @@ def extract(
     clip: Clip = None,
     block: Block = None,
     moves: Moves = None,
+    total: Total = None,
     post: Post = None,
     ledger: LedgerPath = None,
     key: Key = None,
-    subject_column: SubjectColumn = None,
+    subject_column: Total = Annotated[
+    int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")
+]
+SubjectColumn = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -88,11 +95,9 @@ def extract(
     privis extract photos/ -f lbp -p patterns=uniform --release laplace --unit pixels:16 --epsilon 4 -o lbp.npz
     """
     with explained():
-        words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves)
-        chosen, noise = feature_named(feature, parameter or []), release_of(words)
+        words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
+        chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
         _mention_size(feature, chosen, parameter or [])
-        if post is not None:
-            chosen = Posted(chosen, steps_of(post))
         sources, subjects = _sources(inputs, subject_column)
         processes = workers or os.cpu_count() or 1
         with progress(feature) as show:
@@ -113,6 +118,12 @@ def extract(
 
             write(folder_report(result), report)
         _tell(result, as_json)
+
+
+def chosen_feature(name: str, parameters: list[str], post: str | None) -> Feature:
+    """The feature the words describe, ended with the steps of ``--post``."""
+    chosen = feature_named(name, parameters)
+    return chosen if post is None else Posted(chosen, steps_of(post))
 
 
 def _sources(inputs: list[str], subject_column: str | None) -> tuple[Sequence[str], Sequence[str] | None]:

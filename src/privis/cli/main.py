@@ -18,8 +18,24 @@ from privis.cli.choices import (
     shown_value,
 )
 from privis.cli.console import EXIT_CODES, err, explained, out
-from privis.cli.extract import FeatureName, Parameters, extract
+from privis.cli.extract import (
+    At,
+    Block,
+    Clip,
+    Delta,
+    Epsilon,
+    FeatureName,
+    Moves,
+    Parameters,
+    Post,
+    ReleaseName,
+    Total,
+    UnitName,
+    chosen_feature,
+    extract,
+)
 from privis.cli.ledger import ledger
+from privis.cli.releases import ReleaseWords, image_size, release_of
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
 
@@ -110,6 +126,34 @@ def demo(
             )
         out.print(table)
         out.print(f"Open {result.report} in a browser.", markup=False)
+
+
+@app.command()
+def explain(
+    feature: FeatureName,
+    shape: Annotated[str, typer.Option(help="Image size, HEIGHTxWIDTH.")] = "256x256",
+    parameter: Parameters = None,
+    release: ReleaseName = None,
+    at: At = None,
+    unit: UnitName = "image",
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    clip: Clip = None,
+    block: Block = None,
+    moves: Moves = None,
+    total: Total = None,
+    post: Post = None,
+    images_per_person: Annotated[int, typer.Option(help="How many images of one person are released.")] = 1,
+) -> None:
+    """Say what a release would guarantee, what it would cost and what it leaves, before any image is touched."""
+    with explained():
+        from privis.explanation import explain as explanation_of
+
+        words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
+        chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
+        size = image_size(shape)
+        for line in explanation_of(chosen, size, release=noise, images_per_person=images_per_person).lines:
+            out.print(line, markup=False)
 
 
 @app.command()

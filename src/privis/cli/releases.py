@@ -19,7 +19,6 @@ from privis.privacy import (
     PrivUnit,
     RandomisedResponse,
     Release,
-    Unit,
     VonMisesFisher,
     WholeImage,
 )
@@ -41,6 +40,7 @@ class ReleaseWords:
     clip: float | None = None
     block: int | None = None
     moves: int | None = None
+    total: int | None = None
 
     @property
     def place(self) -> str:
@@ -68,7 +68,7 @@ def release_of(words: ReleaseWords) -> Release | None:
         case "feature":
             return FeatureRelease(noise, words.clip or 0.0, unit)  # type: ignore[arg-type]
         case "counts":
-            return HistogramRelease(noise, words.moves or 0, unit)  # type: ignore[arg-type]
+            return HistogramRelease(noise, words.moves or 0, unit, words.total)  # type: ignore[arg-type]
         case _:
             return PixelRelease(noise, unit, words.block or 1)
 
@@ -76,7 +76,12 @@ def release_of(words: ReleaseWords) -> Release | None:
 def _idle(words: ReleaseWords) -> list[Problem]:
     """Options that would silently do nothing."""
     given = {"--at": words.at, "--epsilon": words.epsilon, "--delta": words.delta, "--clip": words.clip}
-    given |= {"--block": words.block, "--moves": words.moves, "--unit": None if words.unit == "image" else words.unit}
+    given |= {
+        "--total": words.total,
+        "--block": words.block,
+        "--moves": words.moves,
+        "--unit": None if words.unit == "image" else words.unit,
+    }
     known = ", ".join((*ADDITIVE, *DIRECTIONAL))
     return [Problem(k, str(v), f"--release with it ({known})") for k, v in given.items() if v is not None]
 
@@ -106,12 +111,26 @@ def _problems(words: ReleaseWords) -> list[Problem]:
             problems.append(Problem(f"--{option}", "nothing", f"a number for noise on the {place}", remedies[option]))
         if not needed and value is not None:
             problems.append(Problem(f"--{option}", str(value), "none for this release", "leave it out"))
+    if words.total is not None and words.place != "counts":
+        problems.append(Problem("--total", str(words.total), "none but for noise on counts", "leave it out"))
     if words.block is not None and words.place != "pixels":
         problems.append(Problem("--block", str(words.block), "none but for noise on pixels", "leave it out"))
     return problems
 
 
-def unit_of(text: str) -> Unit:
+def image_size(text: str) -> tuple[int, int]:
+    """``HEIGHTxWIDTH`` in pixels.
+
+    >>> image_size("480x640")
+    (480, 640)
+    """
+    height, _, width = text.partition("x")
+    if height.isdecimal() and width.isdecimal() and int(height) and int(width):
+        return int(height), int(width)
+    raise ParameterError(Problem("--shape", repr(text), "HEIGHTxWIDTH in pixels, as in 480x640"))
+
+
+def unit_of(text: str) -> WholeImage | Pixels | Patch | Person:
     """``image``, ``pixels:16``, ``patch:4`` or ``person:5``.
 
     >>> unit_of("pixels:16")

@@ -119,12 +119,10 @@ def folder_report(result: FolderResult, figures: Sequence[Figure] = ()) -> Repor
 
 
 def _release_words(guarantee: Guarantee) -> str:
-    places = {
-        "feature units": "noise on the feature",
-        "grey levels": "noise on the pixels",
-        "counts": "noise on counts",
-    }
-    return f"{guarantee.mechanism} {places.get(guarantee.step_unit, 'on the feature')}"
+    places = {"feature units": "feature", "grey levels": "pixels", "counts": "counts"}
+    if guarantee.step_unit not in places:
+        return f"{guarantee.mechanism} on the feature"
+    return f"{guarantee.mechanism} noise on the {places[guarantee.step_unit]}"
 
 
 def in_words(guarantee: Guarantee) -> str:
