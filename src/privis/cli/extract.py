@@ -42,9 +42,7 @@ Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaus
 Clip = Annotated[float | None, typer.Option(help="Public bound of the feature's norm, for noise on the feature.")]
 Block = Annotated[int | None, typer.Option(help="Pixelise to blocks of this side first, for noise on pixels.")]
 Moves = Annotated[int | None, typer.Option(help="Counts one pixel can move, for noise on counts.")]
-Total = Annotated[
-    int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")
-]
+Total = Annotated[int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")]
 SubjectColumn = Annotated[
     str | None,
     typer.Option(help="INPUT is a CSV file with the columns path and this one, which says whose image it is."),
@@ -79,10 +77,7 @@ def extract(
     post: Post = None,
     ledger: LedgerPath = None,
     key: Key = None,
-    subject_column: Total = Annotated[
-    int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")
-]
-SubjectColumn = None,
+    subject_column: SubjectColumn = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
