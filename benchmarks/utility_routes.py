@@ -15,9 +15,10 @@ import privis
 from privis.features.aggregate import Codebook
 from privis.features.bias import UnbiasedHOG
 from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, WaveletShrinkage, Wiener
-from privis.features.feature import Feature, numbered
+from privis.features.feature import Feature
 from privis.features.post import L2, Step, posted
 from privis.features.projection import Projection
+from privis.features.words import OneHot, WordCode
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -164,43 +165,6 @@ class FromVector:
     def guarantee(self, part: Part) -> Guarantee:
         """For vectors of this length."""
         return self.release.guarantee(posted(vectors(part, self.feature)[:1], self.steps).shape[1:])
-
-
-@dataclass(frozen=True)
-class WordCode:
-    """The number of the nearest of 2**bits public words, as bits: -1 and 1."""
-
-    codebook: Codebook
-
-    @property
-    def bits(self) -> int:
-        """Length of the code."""
-        return (len(self.codebook.centres) - 1).bit_length()
-
-    def __call__(self, values: Vectors) -> NDArray[np.float32]:
-        """Look up the last axis."""
-        centres = self.codebook.centres
-        nearest = (values @ centres.T - (centres * centres).sum(1) / 2).argmax(-1)
-        return (2.0 * (nearest[..., None] >> np.arange(self.bits) & 1) - 1).astype(np.float32)
-
-    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """One per bit."""
-        return numbered("bit", (self.bits,))
-
-
-@dataclass(frozen=True)
-class OneHot:
-    """The word that a code names: a 1 at its place, 0 elsewhere."""
-
-    bits: int
-
-    def __call__(self, values: Vectors) -> NDArray[np.float32]:
-        """Read the signs of the last axis."""
-        return np.eye(2**self.bits, dtype=np.float32)[(values > 0) @ (1 << np.arange(self.bits))]
-
-    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """One per word."""
-        return numbered("word", (2**self.bits,))
 
 
 @dataclass(frozen=True)

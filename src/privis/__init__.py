@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from privis.features.scattering import Scattering
     from privis.features.sift import SIFT, DenseSIFT
     from privis.features.surf import SURF
+    from privis.features.words import OneHot, WordCode
     from privis.folder import FolderResult, extract_folder
     from privis.plan import Result, extract
     from privis.privacy import (
@@ -80,6 +81,7 @@ _HOMES = {
     "privis.features.scattering": ("Scattering",),
     "privis.features.sift": ("SIFT", "DenseSIFT"),
     "privis.features.surf": ("SURF",),
+    "privis.features.words": ("OneHot", "WordCode"),
     "privis.folder": ("FolderResult", "extract_folder"),
     "privis.plan": ("Result", "extract"),
     "privis.privacy": (
@@ -99,11 +101,11 @@ __all__ = [
     "BudgetUnit", "Channels", "Clear", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace",
     "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation",
     "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee",
-    "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "Patch",
-    "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection",
+    "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "OneHot",
+    "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection",
     "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "SumRelease",
-    "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "__version__", "explain", "extract",
-    "extract_folder",
+    "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode", "__version__", "explain",
+    "extract", "extract_folder",
 ]  # fmt: skip
 
 

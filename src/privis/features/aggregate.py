@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ class Codebook:
         refuse_parameters(problems)
         centres.setflags(write=False)
         object.__setattr__(self, "centres", centres)
+
+    def __repr__(self) -> str:
+        """Complete and short: noise for two codebooks must never be the same noise."""
+        digest = hashlib.sha256(self.centres.tobytes()).hexdigest()
+        return f"Codebook({'x'.join(map(str, self.centres.shape))}, sha256={digest}, source={self.source!r})"
 
     @classmethod
     def fit(cls, descriptors: Array, words: int, source: str, seed: int = 0) -> Self:
