@@ -97,6 +97,14 @@ def test_domains_are_refused_with_node_and_numbers():
         polynomialise(off_grid)
 
 
+def test_the_energy_of_a_whole_vector_decides_a_normalisation():
+    """Eight values up to 255 have a sum of squares up to 520,200, however the bounds are stored."""
+    narrow = trace(lambda x: x >> ops.Normalise((0.0, 520_199.0)), Input((8,)))
+    with pytest.raises(DomainError, match=r"node 0 Normalise: got values in \[0, 520200\]"):
+        polynomialise(narrow)
+    assert domain_problems(trace(lambda x: x >> ops.Normalise((0.0, 520_200.0)), Input((8,)))) == []
+
+
 def test_all_nodes_without_polynomial_form_are_named():
     program = trace(lambda x: (x >> ops.Max((1,), True)) * 2.0 >> ops.ArgMax(0), Input((4, 4)))
     with pytest.raises(UnsupportedError) as caught:
