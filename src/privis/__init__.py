@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from privis.privacy.budget import Budget, BudgetUnit, Per
     from privis.privacy.file_ledger import FileLedger
     from privis.run.clear import Clear
+    from privis.run.mpc.executor import MPC
 
 # Where each public name lives; it is imported when first asked for, so that `import privis` stays light.
 _HOMES = {
@@ -93,11 +94,12 @@ _HOMES = {
     "privis.privacy.budget": ("Budget", "BudgetUnit", "Per"),
     "privis.privacy.file_ledger": ("FileLedger",),
     "privis.run.clear": ("Clear",),
+    "privis.run.mpc.executor": ("MPC",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget",
+    "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "MPC", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget",
     "BudgetUnit", "Channels", "Clear", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace",
     "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation",
     "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee",

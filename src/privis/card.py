@@ -22,7 +22,8 @@ class Card:
     """A record that travels with a result.
 
     ``feature``, ``under`` and ``release`` hold class name and parameters; ``programs`` the digests of the core
-    programs that ran (one per image shape, at most 16 are named); ``images`` how many images contributed.
+    programs that ran (one per image shape, at most 16 are named); ``images`` how many images contributed; ``seen``
+    says who saw them.
     """
 
     feature: Mapping[str, Any]
@@ -32,14 +33,14 @@ class Card:
     programs: tuple[str, ...]
     images: int
     version: str
+    seen: str
 
     @property
     def threat_model(self) -> str:
         """One sentence: who sees the image, and what the result may say."""
-        seen = "The machine that runs Privis sees the images."
         if self.release is None:
-            return f"{seen} The features are exact: whoever receives them may recover much of the image."
-        return f"{seen} The features are released under differential privacy; the images and the key are not."
+            return f"{self.seen} The features are exact: whoever receives them may recover much of the image."
+        return f"{self.seen} The features are released under differential privacy; the images and the key are not."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as a dictionary for JSON."""

@@ -9,6 +9,7 @@
     │   └── DomainError     a node may be asked outside its declared domain
     ├── UnsupportedError    well formed, but not for this executor or importer
     ├── BudgetError         a release the privacy budget does not allow
+    ├── PartyError          a party of a joint computation failed, left or disagreed
     ├── OutputError         a result that could not be written (also an OSError)
     └── MissingExtraError   an optional dependency is absent (also an ImportError)
 
@@ -72,6 +73,10 @@ class UnsupportedError(PrivisError):
 
 class BudgetError(PrivisError):
     """A release would overspend the privacy budget; nothing was sampled."""
+
+
+class PartyError(PrivisError):
+    """A party of a joint computation failed, left or disagreed; nothing was revealed after that."""
 
 
 class OutputError(PrivisError, OSError):

@@ -45,6 +45,11 @@ MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any numb
 class Executor(Protocol):
     """Who computes, and what they may see of the input."""
 
+    @property
+    def seen(self) -> str:
+        """One sentence: who sees the images."""
+        ...
+
     def supports(self, program: Program) -> list[Problem]:
         """All reasons why ``program`` cannot run here."""
         ...
@@ -80,11 +85,17 @@ class Prepared:
     program: Program
     run: Callable[..., Any]
     cost: Cost
+    made_by: str
 
     @cached_property
     def digest(self) -> str:
         """The program's digest; hashing weights takes a while, so only when asked."""
         return digest(self.program)
+
+    @cached_property
+    def purpose(self) -> bytes:
+        """What tells noise on this feature from any other noise."""
+        return hashlib.sha256((self.made_by + self.digest).encode()).digest()
 
 
 @dataclass(eq=False)
@@ -129,7 +140,8 @@ class Extractor:
             refuse(UnsupportedError, self.under.supports(program))
             while len(self.prepared) >= MOST_SHAPES:
                 del self.prepared[next(iter(self.prepared))]
-            self.prepared[shape] = Prepared(program, self.under.prepare(program), self.under.cost(program))
+            run, made_by = self.under.prepare(program), repr(self.release) + repr(self.feature)
+            self.prepared[shape] = Prepared(program, run, self.under.cost(program), made_by)
         return self.prepared[shape]
 
     def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
@@ -142,18 +154,22 @@ class Extractor:
             case _:
                 return self.release.guarantee((length,))
 
+    @cached_property
+    def _pixel_purpose(self) -> bytes:
+        return hashlib.sha256(repr(self.release).encode()).digest()
+
     def _released(
         self, release: Release, values: Any, whose: tuple[str, str], image: NDArray[np.uint8], prepared: Prepared | None
     ) -> Any:
         """Charge, then sample: a refusal must reveal nothing."""
         if self.key is None:
             raise ParameterError(Problem("extract.key", "no key", "a ReleaseKey for a release with noise"))
-        content = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
+        content = hashlib.sha256(repr(image.shape).encode())
+        content.update(np.ascontiguousarray(image))
         # Noise on pixels is one release whatever is extracted from it; noise on a feature is one per feature.
-        made = repr(release) + (repr(self.feature) + prepared.digest if prepared else "")
-        purpose = hashlib.sha256(made.encode()).digest()
+        purpose = prepared.purpose if prepared else self._pixel_purpose
         record, subject = whose
-        stream = self.key.stream(record, content, purpose)
+        stream = self.key.stream(record, content.digest(), purpose)
         if self.ledger is not None:
             # Taken from the stream, so that another key (other noise: a second release) has another identity.
             release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
@@ -234,6 +250,7 @@ def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...
         programs,
         images,
         VERSION,
+        extractor.under.seen,
     )
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Feature
+from privis.plan import Executor
+from privis.run.clear import Clear
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,20 @@ FEATURES: dict[str, Choice] = {
     "scattering": Choice("scattering", "Scattering", "wavelet scattering coefficients", (64, 64)),
     "cnn": Choice("cnn", "CNN.from_onnx", "any layer of a network in an ONNX file", None, ("path",)),
 }
+
+
+UNDER = ("clear", "aby3", "cheetah")
+
+
+def executor_named(name: str) -> Executor:
+    """Who computes: this process, or the parties of a protocol; ParameterError for anything else."""
+    if name not in UNDER:
+        raise ParameterError(Problem("--under", repr(name), f"one of {', '.join(UNDER)}"))
+    if name == "clear":
+        return Clear()
+    from privis.run.mpc.executor import MPC
+
+    return MPC(name)
 
 
 def feature_named(name: str, parameters: Sequence[str]) -> Feature:

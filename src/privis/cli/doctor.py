@@ -6,15 +6,17 @@ import importlib.util
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
 import numpy as np
+from numpy.typing import NDArray
 
 PACKAGES = ("numpy", "opencv-python-headless", "numba", "dp-accounting", "cryptography", "pyarrow")
-EXTRAS = {"cnn": ("onnx", "onnxruntime"), "sklearn": ("sklearn",), "demo": ("skimage",)}
+EXTRAS = {"cnn": ("onnx", "onnxruntime"), "sklearn": ("sklearn",), "demo": ("skimage",), "mpc": ("spu", "jax", "grpc")}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def findings() -> Iterator[Finding]:
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         advice = f"pip install 'privis[{extra}]'" if missing else ""
+        if missing and extra == "mpc" and sys.version_info[:2] != (3, 11):
+            advice = "SPU has wheels for CPython 3.11 only: make an environment with that"
         yield Finding(f"extra {extra}", "missing" if missing else "installed", advice)
     yield from _speed()
 
@@ -53,6 +57,19 @@ def _speed() -> Iterator[Finding]:
     release, stream = PixelRelease(Laplace(4.0), Pixels(16)), ReleaseKey.generate().stream("doctor", b"", b"")
     million = np.zeros((1000, 1000), np.uint8)
     yield Finding("noise, 1 megapixel", f"{_milliseconds(lambda: release.apply(million, stream)):.0f} ms")
+    if importlib.util.find_spec("spu") is not None:
+        yield _three_parties(image[:64, :64].copy())
+
+
+def _three_parties(image: NDArray[np.uint8]) -> Finding:
+    from privis.features.hog import HOG
+    from privis.plan import Extractor
+    from privis.run.mpc.executor import MPC
+
+    with MPC("aby3") as parties:
+        extractor = Extractor(HOG(), parties, None, None, None)
+        seconds = _milliseconds(lambda: extractor(image, "doctor")) / 1000
+    return Finding("hog, 64x64, three parties", f"{seconds:.2f} s")
 
 
 def _milliseconds(call: Callable[[], object]) -> float:

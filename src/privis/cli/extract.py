@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from privis.cli.choices import FEATURES, feature_named
+from privis.cli.choices import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
 from privis.cli.post import WORDS, steps_of
 from privis.cli.releases import ReleaseWords, release_of
@@ -55,6 +55,9 @@ LedgerPath = Annotated[
     Path | None, typer.Option("--ledger", help="Privacy ledger to charge; `privis ledger init` makes one.")
 ]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
+Under = Annotated[
+    str, typer.Option(help=f"Who computes: one of {', '.join(UNDER)}. Parties of a protocol run on this machine.")
+]
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 ReportPath = Annotated[Path | None, typer.Option("--report", help="Also write an HTML report.")]
@@ -78,6 +81,7 @@ def extract(
     ledger: LedgerPath = None,
     key: Key = None,
     subject_column: SubjectColumn = None,
+    under: Under = "clear",
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -94,12 +98,14 @@ def extract(
         chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
         _mention_size(feature, chosen, parameter or [])
         sources, subjects = _sources(inputs, subject_column)
-        processes = workers or os.cpu_count() or 1
+        executor = executor_named(under)
+        processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
         with progress(feature) as show:
             result = extract_folder(
                 chosen,
                 sources,
                 output,
+                under=executor,
                 release=noise,
                 ledger=None if ledger is None else FileLedger(ledger),
                 key_path=key,

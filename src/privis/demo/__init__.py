@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis import draw
+from privis.demo import parties
 from privis.errors import MissingExtraError
 from privis.features.aggregate import BagOfVisualWords, Codebook
 from privis.features.colour import ColourHistogram
@@ -108,16 +109,21 @@ def run(output: Path, on_step: Callable[[str], None], *, photographs: int = len(
     for subject in subjects(folder):
         on_step(subject.title)
         rows += compare(subject, images)
+    joint, held, missing = parties.computed(images, on_step)
     on_step("pictures")
-    shown = galleries(next(iter(images.values())))
+    shown = (*galleries(next(iter(images.values()))), *held)
     on_step("utility against epsilon")
     chart = search_chart(originals, keys)
     report = Report(
-        "What protection costs", _sentence(rows, len(images)), tuple(rows), (*shown, chart), notes=_notes(keys)
+        "What protection costs",
+        _sentence(rows, len(images)),
+        (*rows, *joint),
+        (*shown, chart),
+        notes=(*_notes(keys), missing),
     )
     path = output / "report.html"
     write(report, path)
-    return Demo(tuple(rows), path, time.perf_counter() - start)
+    return Demo((*rows, *joint), path, time.perf_counter() - start)
 
 
 # the photographs

@@ -75,8 +75,8 @@ def digest(program: Program) -> str:
     return sha.hexdigest()
 
 
-def save(program: Program, path: str | Path) -> None:
-    """Write ``program`` to ``path`` (a zip of JSON and npy members); OutputError when it cannot be written."""
+def to_bytes(program: Program) -> bytes:
+    """Return ``program`` as the bytes of a zip of JSON and npy members."""
     arrays: list[np.ndarray] = []
     structure = _structure(program, arrays)
     structure["regions"] = [[r.name, r.first, r.last, list(r.inputs)] for r in program.regions]
@@ -84,8 +84,13 @@ def save(program: Program, path: str | Path) -> None:
     buffer = io.BytesIO()
     members = {f"a{i}": array for i, array in enumerate(arrays)}
     np.savez_compressed(buffer, structure=np.frombuffer(text, np.uint8), **members)
+    return buffer.getvalue()
+
+
+def save(program: Program, path: str | Path) -> None:
+    """Write ``program`` to ``path`` as ``to_bytes`` makes it; OutputError when it cannot be written."""
     try:
-        Path(path).write_bytes(buffer.getvalue())
+        Path(path).write_bytes(to_bytes(program))
     except OSError as error:
         remedy = "choose a folder you may write to"
         raise OutputError(Problem(str(path), error.strerror or "an error", "a writable file", remedy)) from None
@@ -93,8 +98,17 @@ def save(program: Program, path: str | Path) -> None:
 
 def load(path: str | Path) -> Program:
     """Read a program that ``save`` wrote; ProgramError when the file is anything else or does not fit together."""
+    return _read(path, str(path))
+
+
+def from_bytes(data: bytes) -> Program:
+    """Read what ``to_bytes`` made; ProgramError when the bytes are anything else or do not fit together."""
+    return _read(io.BytesIO(data), "program")
+
+
+def _read(source: str | Path | io.BytesIO, where: str) -> Program:
     try:
-        with np.load(path, allow_pickle=False) as members:
+        with np.load(source, allow_pickle=False) as members:
             structure = json.loads(members["structure"].tobytes())
             arrays = [members[f"a{i}"] for i in range(len(members.files) - 1)]
         if structure["format"] != FORMAT:
@@ -106,7 +120,7 @@ def load(path: str | Path) -> Program:
         raise
     except Exception as error:  # whatever hostile bytes do to a decoder, the file is no program
         reason = f"{type(error).__name__}: {error}"
-        raise ProgramError(Problem(str(path), reason, f"a file of format {FORMAT}")) from None
+        raise ProgramError(Problem(where, reason, f"a file of format {FORMAT}")) from None
     return program
 
 

@@ -186,7 +186,7 @@ def _plain(low: float, high: float, shape: Shape, step: float | None) -> Interva
 def _fit(low: np.ndarray, high: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Bounds with as many axes as ``shape``, squeezed."""
     pad = (1,) * (len(shape) - low.ndim)
-    return squeeze(low.reshape(*pad, *low.shape)), squeeze(high.reshape(*pad, *high.shape))
+    return squeeze(low.reshape((*pad, *low.shape))), squeeze(high.reshape((*pad, *high.shape)))
 
 
 def _scalars(x: Interval) -> tuple[np.ndarray, np.ndarray]:

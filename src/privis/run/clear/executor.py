@@ -24,6 +24,11 @@ class Clear:
 
     native: bool = True
 
+    @property
+    def seen(self) -> str:
+        """Whoever runs it."""
+        return "The machine that runs Privis sees the images."
+
     def supports(self, program: Program) -> list[Problem]:
         """Every op runs in the clear."""
         return []

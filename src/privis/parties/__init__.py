@@ -1,0 +1,1 @@
+"""Joint jobs on real machines: certificates, configuration, control plane, agreement, the party process."""

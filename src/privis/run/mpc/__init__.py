@@ -1,0 +1,1 @@
+"""Extraction on secret shares: several parties compute, none of them sees an image."""

@@ -1,0 +1,275 @@
+"""Rules of the linear ops and of products: which of them need a truncation, and which none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from privis.program import ops
+from privis.readings.evaluate import evaluate_op
+from privis.run.mpc.fixed_point import SLACK_BITS
+from privis.run.mpc.held import (
+    INTEGER_BITS,
+    WEIGHT_BITS,
+    Held,
+    Site,
+    Tensor,
+    aligned,
+    constant,
+    exponent,
+    fixed,
+    integer,
+    magnitude,
+    narrow,
+    power_of_two,
+)
+
+LONGEST_PRODUCT = 1024  # terms; SPU's own matrix product takes seconds for a long sum with few results
+
+
+def product_bits(site: Site) -> int:
+    """Bits that the units of two fixed-point factors may have together before their product is truncated."""
+    return site.fixed.field_bits - SLACK_BITS - 2 * site.fixed.fraction_bits - 1
+
+
+def sum_bits(site: Site) -> int:
+    """Bits that the units of a fixed-point value may have."""
+    return site.fixed.field_bits - SLACK_BITS - site.fixed.fraction_bits - 1
+
+
+# Public weights
+
+
+def affine(site: Site, op: ops.Affine, x: Held) -> Held:
+    """A public scale that is one number costs nothing; integers stay integers."""
+    scale, bias = np.asarray(op.scale, np.float64), np.asarray(op.bias, np.float64)
+    return _shifted(site, _scaled(site, x, scale), bias)
+
+
+def _scaled(site: Site, x: Held, scale: np.ndarray) -> Held:
+    import jax.numpy as jnp
+
+    bound = float(np.abs(scale).max()) * x.bound if scale.ndim == 0 else magnitude(site.operands[0]) * float(np.abs(scale).max())
+    if scale.ndim == 0:
+        factor = float(scale)
+        if factor == 0:
+            return Held(jnp.zeros(x.array.shape, jnp.int64), 1.0, 0.0)
+        if x.is_bit:
+            return Held(x.array, x.scale * factor, bound, x.offset * factor)
+        if x.is_integer or power_of_two(abs(factor)):
+            return Held(x.array if factor > 0 else -x.array, x.scale * abs(factor), bound)
+    if not x.is_fixed:
+        whole, (weights, unit) = integer(x), integer_weights(scale)
+        if whole.units * np.abs(weights).max() < 2.0**INTEGER_BITS:
+            return Held(whole.array * weights, whole.scale * unit, bound)
+    x, weights, unit = _weighed(site, x, scale, bound)
+    return Held(x.array * weights, x.scale * unit, bound)
+
+
+def _shifted(site: Site, x: Held, bias: np.ndarray) -> Held:
+    bound = max(site.bound, x.bound) if bias.ndim == 0 and bias == 0 else site.bound
+    if not bias.any():
+        return x.moved(x.array + np.zeros(bias.shape, x.array.dtype) if bias.ndim else x.array, bound)
+    if x.is_bit and bias.ndim == 0:
+        return Held(x.array, x.scale, bound, x.offset + float(bias))
+    if not x.is_fixed:
+        whole = _refined(integer(x), bias)
+        if max(bound, float(np.abs(bias).max())) / whole.scale < 2.0**INTEGER_BITS:
+            return Held(whole.array + constant(bias, whole), whole.scale, bound)
+    x = fixed(site, x)
+    shifted = Held(x.array + constant(bias, x), x.scale, bound)
+    site.need("values in fixed point", shifted.units, 1)
+    return shifted
+
+
+def _refined(x: Held, bias: np.ndarray) -> Held:
+    """Integers on a grid so fine that ``bias`` lies on it, or is rounded by less than ``2**-WEIGHT_BITS`` of a step."""
+    for bits in range(WEIGHT_BITS):
+        if (bias / x.scale * 2.0**bits % 1 == 0).all():
+            break
+    else:
+        bits = WEIGHT_BITS
+    return Held(x.array * 2**bits, x.scale * 2.0**-bits, x.bound) if bits else x
+
+
+def integer_weights(weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Public weights as integers times a unit: exact where they are dyadic, else with ``WEIGHT_BITS`` bits."""
+    top = exponent(float(np.abs(weights).max(initial=0.0)))
+    for bits in range(WEIGHT_BITS + 1):
+        unit = 2.0 ** (min(top, 0) - bits)
+        if (weights / unit % 1 == 0).all():
+            break
+    return np.round(weights / unit).astype(np.int64), unit
+
+
+def _weighed(site: Site, x: Held, weights: np.ndarray, bound: float) -> tuple[Held, np.ndarray, float]:
+    """Fixed-point operand and weights whose product fits: small weights are scaled up so that they keep their bits."""
+    unit = 2.0 ** min(0, exponent(float(np.abs(weights).max(initial=0.0))))
+    x = fixed(site, x)
+    room = product_bits(site) - exponent(bound / x.bound / unit if x.bound else 1.0)
+    x = narrow(site, x, max(room, 0))
+    site.need("a weighted sum before truncation", bound / (x.scale * unit), 2)
+    return x, np.asarray(weights / unit, np.float32), unit
+
+
+def dense(site: Site, op: ops.Dense, x: Held) -> Held:
+    """Integers and public weights multiply without any message; fixed point is truncated once."""
+    if not x.is_fixed:
+        whole, (weights, unit) = integer(x), integer_weights(np.asarray(op.matrix, np.float64))
+        if site.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
+            return Held(long_product(whole.array, weights.T), whole.scale * unit, site.bound)
+    x, weights, unit = _weighed(site, x, np.asarray(op.matrix, np.float64), site.bound)
+    return Held(long_product(x.array, weights.T), x.scale * unit, site.bound)
+
+
+def conv(site: Site, op: ops.Conv, x: Held) -> Held:
+    """As ``dense``; few taps on integers are sums of shifted images."""
+    if not x.is_fixed:
+        whole, (kernel, unit) = integer(x), integer_weights(np.asarray(op.kernel, np.float64))
+        if site.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
+            return Held(_correlated(op, whole.array, kernel), whole.scale * unit, site.bound)
+    x, kernel, unit = _weighed(site, x, np.asarray(op.kernel, np.float64), site.bound)
+    return Held(_correlated(op, x.array, kernel), x.scale * unit, site.bound)
+
+
+def _correlated(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
+    import jax.numpy as jnp
+
+    return evaluate_op(dataclasses.replace(op, kernel=kernel), [x], jnp)
+
+
+def long_product(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product over the last axis of ``a`` and the last but one of ``b``, long sums in batches."""
+    import jax.numpy as jnp
+
+    terms = a.shape[-1]
+    if terms <= LONGEST_PRODUCT:
+        return a @ b
+    batches = -(-terms // LONGEST_PRODUCT)
+    length = -(-terms // batches)
+    extra = batches * length - terms
+    if extra:
+        a = jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, extra)])
+        b = jnp.pad(jnp.asarray(b), [(0, 0)] * (b.ndim - 2) + [(0, extra), (0, 0)])
+    a = jnp.moveaxis(a.reshape(*a.shape[:-1], batches, length), -2, -3)
+    b = jnp.asarray(b).reshape(*b.shape[:-2], batches, length, b.shape[-1])
+    return (a @ b).sum(-3)
+
+
+# Secret by secret
+
+
+def add(site: Site, op: ops.Add, x: Held, y: Held) -> Held:
+    """Local."""
+    x, y = _summands(site, x, y)
+    return Held(x.array + y.array, x.scale, site.bound)
+
+
+def sub(site: Site, op: ops.Sub, x: Held, y: Held) -> Held:
+    """Local."""
+    x, y = _summands(site, x, y)
+    return Held(x.array - y.array, x.scale, site.bound)
+
+
+def _summands(site: Site, x: Held, y: Held) -> list[Held]:
+    x, y = (integer(v) if v.is_bit else v for v in (x, y))
+    found = aligned(site, [x, y])
+    if found[0].is_fixed:
+        site.need("a sum", site.bound / found[0].scale, 1)
+    return found
+
+
+def mul(site: Site, op: ops.Mul, x: Held, y: Held) -> Held:
+    """Bits times bits are "and" or "xor"; bits and integers times anything need no truncation."""
+    if x.is_bit and y.is_bit:
+        both = _bits(x, y, site.bound)
+        if both is not None:
+            return both
+    if x.is_bit:
+        return selected(site, x, y)
+    if y.is_bit:
+        return selected(site, y, x)
+    x, y = _factors(site, x, y, site.bound)
+    return Held(x.array * y.array, x.scale * y.scale, site.bound)
+
+
+def _bits(x: Held, y: Held, bound: float) -> Held | None:
+    """The product of two bits where it takes two values only."""
+    scale = x.scale * y.scale
+    if x.offset == 0 == y.offset:
+        return Held(x.array & y.array, scale, bound)
+    if x.scale == -2 * x.offset and y.scale == -2 * y.offset:  # signs
+        return Held(x.array ^ y.array, -scale / 2, bound, scale / 4)
+    inverted = [Held(~v.array, -v.scale, v.bound, v.offset + v.scale) if v.offset else v for v in (x, y)]
+    if all(v.offset == 0 for v in inverted):
+        return Held(inverted[0].array & inverted[1].array, inverted[0].scale * inverted[1].scale, bound)
+    return None
+
+
+def selected(site: Site, bit: Held, y: Held) -> Held:
+    """``bit`` times ``y``: one multiplication by a bit, no truncation."""
+    import jax.numpy as jnp
+
+    y = integer(y) if y.is_bit else y
+    product = bit.array.astype(jnp.int64) * y.array  # on where the bit is
+    if bit.offset == 0:
+        sign = 1 if bit.scale > 0 else -1
+        return Held(product * sign if sign < 0 else product, abs(bit.scale) * y.scale, site.bound)
+    on = Held(product, y.scale, y.bound)
+    shares = [_scaled(site, v, np.asarray(weight)) for v, weight in ((on, bit.scale), (y, bit.offset))]
+    first, second = aligned(site, shares)
+    return Held(first.array + second.array, first.scale, site.bound)
+
+
+def _factors(site: Site, x: Held, y: Held, bound: float) -> tuple[Held, Held]:
+    """Two factors whose products, summed up to ``bound``, fit in the ring before and after truncation."""
+    if x.is_integer and y.is_integer and bound / (x.scale * y.scale) < 2.0**INTEGER_BITS:
+        return x, y
+    if x.is_integer != y.is_integer:
+        whole, point = (x, y) if x.is_integer else (y, x)
+        if power_of_two(whole.scale) and whole.units * point.units < site.fixed.largest(1):
+            site.need("a product", bound / (whole.scale * point.scale), 1)
+            return x, y
+    x, y = fixed(site, x), fixed(site, y)
+    while (excess := exponent(bound / (x.scale * y.scale)) - product_bits(site)) > 0:
+        wide, other = (x, y) if x.units >= y.units else (y, x)
+        cut = min(excess, max(1, exponent(wide.units) - exponent(other.units)))
+        narrowed = narrow(site, wide, exponent(wide.units) - cut)
+        x, y = (narrowed, y) if wide is x else (x, narrowed)
+        if max(x.scale, y.scale) > 2.0**20:
+            break
+    site.need("a product before truncation", bound / (x.scale * y.scale), 2)
+    return x, y
+
+
+def square(site: Site, x: Held, bound: float) -> tuple[Held, Held]:
+    """``x`` twice, so narrow that its products, summed up to ``bound``, fit."""
+    if x.is_integer and bound / x.scale**2 < 2.0**INTEGER_BITS:
+        return x, x
+    x = fixed(site, x)
+    excess = exponent(bound / x.scale**2) - product_bits(site)
+    x = narrow(site, x, exponent(x.units) - math.ceil(excess / 2)) if excess > 0 else x
+    site.need("a square before truncation", bound / x.scale**2, 2)
+    return x, x
+
+
+def matmul(site: Site, op: ops.MatMul, x: Held, y: Held) -> Held:
+    """One message per result, whatever the number of terms."""
+    x, y = (integer(v) if v.is_bit else v for v in (x, y))
+    terms = x.array.shape[-1]
+    x, y = _factors(site, x, y, min(site.bound, terms * x.bound * y.bound))
+    return Held(long_product(x.array, y.array), x.scale * y.scale, site.bound)
+
+
+def add_up(site: Site, op: ops.Sum, x: Held) -> Held:
+    """Local."""
+    x = integer(x) if x.is_bit else x
+    if x.is_integer and site.bound / x.scale >= 2.0**INTEGER_BITS:
+        x = fixed(site, x)
+    if x.is_fixed:
+        excess = exponent(site.bound / x.scale) - sum_bits(site)
+        x = narrow(site, x, exponent(x.units) - max(0, excess))
+        site.need("a sum", site.bound / x.scale, 1)
+    return Held(x.array.sum(op.axes, keepdims=op.keep, dtype=x.array.dtype), x.scale, site.bound)

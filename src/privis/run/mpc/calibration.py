@@ -1,0 +1,93 @@
+"""Running programs between local parties to see what they take, and the constants of this machine from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.program import Input, Program, trace
+from privis.run.mpc.cost import Machine, load
+from privis.run.mpc.fixed_point import FixedPoint, encoding
+from privis.run.mpc.local import LocalParties
+from privis.run.mpc.plan import Measured
+from privis.run.mpc.presets import Preset
+from privis.run.mpc.shares import join, share
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The runs of one program, first one left out: per run what each party measured, and the outputs of the last."""
+
+    runs: tuple[tuple[Measured, ...], ...]
+    outputs: tuple[NDArray[Any], ...]
+
+    @property
+    def seconds(self) -> float:
+        """Median over the runs of the slowest party's time."""
+        return float(np.median([max(party.seconds for party in run) for run in self.runs]))
+
+    @property
+    def sent(self) -> float:
+        """Bytes a party sends in a run, mean over parties and runs: they take unequal roles in turn."""
+        return float(np.mean([party.sent for run in self.runs for party in run]))
+
+    @property
+    def messages(self) -> float:
+        """Messages a party sends in a run, mean over parties and runs."""
+        return float(np.mean([party.messages for run in self.runs for party in run]))
+
+
+def trial(parties: LocalParties, program: Program, arrays: Sequence[NDArray[Any]], repeats: int = 1) -> Trial:
+    """Share ``arrays``, run ``program`` once and then ``repeats`` times on these shares, join the outputs.
+
+    Parties are connected, code is compiled and inputs are shared before the clock starts; joining is not in it either.
+    """
+    inputs = tuple(f"in{index}" for index in range(len(arrays)))
+    outputs = tuple(f"out{index}" for index in range(len(program.outputs)))
+    key = parties.load(program)
+    for name, array, declared in zip(inputs, arrays, program.inputs, strict=True):
+        parts = share(array, encoding(declared), parties.preset, parties.fixed)
+        parties.together(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
+    runs = [tuple(parties.together(lambda _, worker: worker.run(key, inputs, outputs))) for _ in range(1 + repeats)]
+    taken = [parties.together(lambda _, worker, n=name: worker.take(n)) for name in outputs]
+    parties.together(lambda _, worker: worker.drop(inputs + outputs))
+    return Trial(tuple(runs[1:]), tuple(join(parts, parties.preset, parties.fixed) for parts in taken))
+
+
+def calibrate(preset: Preset, fixed: FixedPoint | None = None, repeats: int = 3) -> Machine:
+    """Measure this machine in a few seconds: small programs that stress one constant each, between local parties.
+
+    The constants minimise relative errors and are never negative.
+    """
+    from scipy.optimize import nnls
+
+    ring = fixed or FixedPoint()
+    rows = []
+    with LocalParties(preset, ring) as parties:
+        for program in stresses():
+            arrays = [np.full(declared.shape, 0.25, np.float32) for declared in program.inputs]
+            seconds = trial(parties, program, arrays, repeats).seconds
+            found = load(program, preset, ring)
+            if found is not None:
+                wide = 1 if ring.field_bits == 64 else 3
+                weights = (found.messages, found.sent, wide * found.elements, wide * found.products)
+                rows.append(np.array(weights) / seconds)
+    constants, _ = nnls(np.array(rows), np.ones(len(rows)))
+    return Machine(*(float(constant) for constant in constants))
+
+
+def stresses() -> tuple[Program, ...]:
+    """Many messages; many bytes; many elements; many products."""
+    short, long, square = (Input(shape, -1.0, 1.0, None) for shape in ((64,), (1 << 16,), (128, 128)))
+    return (
+        trace(lambda x: x.abs().compare(0.5, exact=False), short),
+        trace(lambda x: x.sqrt((0.0, 1.0)), short),
+        trace(lambda x: x * x, long),
+        trace(lambda x: x.relu(), long),
+        trace(lambda x: (x + x - 0.5).reshape(256, 256).transpose(1, 0).sum(0), long),
+        trace(lambda x: (x @ x) * 0.0078125 @ x, square),
+    )

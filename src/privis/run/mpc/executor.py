@@ -1,0 +1,133 @@
+"""``MPC``: the executor that secret-shares its input between parties, who compute without seeing it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from privis.errors import DomainError, Problem
+from privis.program import Program
+from privis.readings import Cost
+from privis.run.mpc.cost import predicted
+from privis.run.mpc.fixed_point import FixedPoint, fixed_point, representation_problems
+from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
+from privis.run.mpc.local import LocalParties
+from privis.run.mpc.presets import Preset, preset
+
+OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class MPC:
+    """Compute on secret shares between ``"aby3"`` (three) or ``"cheetah"`` (two) parties.
+
+    The caller is an outside owner: it shares each input, the parties run the program, it alone joins the result. The
+    parties are processes of this machine, to try out programs and measure them; between real owners a job runs on
+    ``privis party`` processes. They start with the first run, stay for the next ones, and end with ``close``, at the
+    end of a ``with`` block, or with this process. Presets without protection need ``insecure=True``.
+
+    >>> MPC("aby3").preset.model
+    'semi-honest parties, at most one of three corrupt, no dealer'
+    """
+
+    protocol: str = "aby3"
+    insecure: bool = False
+    _sessions: dict[FixedPoint, LocalParties] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        preset(self.protocol, insecure=self.insecure)
+        weakref.finalize(self, _kill_all, self._sessions)
+
+    def __reduce__(self) -> tuple[type[MPC], tuple[str, bool]]:
+        return MPC, (self.protocol, self.insecure)  # processes stay where they are
+
+    def __hash__(self) -> int:
+        return hash((self.protocol, self.insecure))
+
+    @property
+    def preset(self) -> Preset:
+        """The protocol and its threat model."""
+        return preset(self.protocol, insecure=self.insecure)
+
+    @property
+    def seen(self) -> str:
+        """The owner alone, under the protocol's assumptions."""
+        parties = "the parties, here processes of the owner's machine, hold shares"
+        return f"Only their owner sees the images; {parties} ({self.preset.model})."
+
+    def supports(self, program: Program) -> list[Problem]:
+        """All nodes whose values cannot be represented in fixed point, with their numbers."""
+        try:
+            return representation_problems(program, fixed_point([program]))
+        except DomainError as error:
+            return list(error.problems)
+
+    def cost(self, program: Program) -> Cost:
+        """Predicted seconds, bytes a party sends and messages one after another, on this machine."""
+        return predicted(program, self.preset, fixed_point([program]))
+
+    def prepare(self, program: Program) -> Callable[..., Any]:
+        """Return a function of the inputs (numpy arrays) that shares them, runs and joins the outputs (float32).
+
+        Raises DomainError when ``supports`` has objections, PartyError when a party fails.
+        """
+        job = _job(program, self.preset)
+
+        def run(*inputs: Any) -> Any:
+            parties = self._session(job.fixed)
+            arrays = {f"x{index}": np.asarray(x) for index, x in enumerate(inputs)}
+            try:
+                revealed = parties.run(job, arrays)
+            except DomainError:
+                raise  # refused before anything was shared: the session goes on
+            except BaseException:
+                self._sessions.pop(job.fixed, None)
+                parties.kill()
+                raise
+            outputs = [revealed[f"y{index}"].astype(np.float32) for index in range(len(program.outputs))]
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+        return run
+
+    def _session(self, fixed: FixedPoint) -> LocalParties:
+        if fixed not in self._sessions:
+            self._sessions[fixed] = LocalParties(self.preset, fixed)
+        return self._sessions[fixed]
+
+    def close(self) -> None:
+        """End the parties' processes."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _job(program: Program, kind: Preset) -> Job:
+    """Share the inputs, run once, reveal every output to their owner, forget everything."""
+    inputs = tuple(f"x{index}" for index in range(len(program.inputs)))
+    outputs = tuple(f"y{index}" for index in range(len(program.outputs)))
+    steps: list[Instruction] = [Share(name) for name in inputs]
+    steps += [Run("feature", inputs, outputs), *(Reveal(name, (OWNER,)) for name in outputs), Drop(inputs + outputs)]
+    return Job(
+        kind,
+        tuple(f"party{rank}" for rank in range(kind.parties)),
+        {name: Source(OWNER, declared) for name, declared in zip(inputs, program.inputs, strict=True)},
+        {"feature": program},
+        tuple(steps),
+    )
+
+
+def _kill_all(sessions: dict[FixedPoint, LocalParties]) -> None:
+    for parties in sessions.values():
+        parties.kill()

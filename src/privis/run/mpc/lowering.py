@@ -1,0 +1,181 @@
+"""From a program to the function that is run on shares: the definition, with other algorithms for some ops."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from privis.errors import DomainError, refuse
+from privis.program import Program, ops
+from privis.program.graph import Node
+from privis.program.ops import Op
+from privis.readings import ranges
+from privis.readings.evaluate import evaluate_op
+from privis.readings.ranges import Interval
+from privis.run.mpc import arithmetic, selection, smooth
+from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding
+from privis.run.mpc.held import INTEGER_BITS, Held, Site, aligned, fixed, integer, magnitude, rescaled
+
+Rule = Callable[..., Held]  # (site, op, *operands) -> result
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """``function`` takes and returns arrays of int64 (``INTEGER``) or float32 (``FIXED``); JAX traces it.
+
+    It must be traced with 64-bit types enabled (``jax.experimental.enable_x64``).
+    """
+
+    function: Callable[..., Any]
+    inputs: tuple[Encoding, ...]
+    outputs: tuple[Encoding, ...]
+
+
+def lower(program: Program, fixed_point: FixedPoint, batch: int | None = None) -> Lowered:
+    """Return what SPU runs for ``program``; with ``batch`` every input and output has that many images in front.
+
+    Raises DomainError, while it is traced, when a value may leave what ``fixed_point`` can hold.
+    """
+    known = ranges(program)
+    outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
+
+    def function(*inputs: Any) -> Any:
+        noted: list[Demand] = []
+        results = _trace(program, known, fixed_point, outputs, inputs, noted)
+        refuse(DomainError, [demand.problem(fixed_point) for demand in noted if not demand.fits(fixed_point)])
+        return results[0] if len(results) == 1 else results
+
+    def batched(*inputs: Any) -> Any:
+        import jax
+
+        return jax.vmap(function)(*inputs)
+
+    inputs = tuple(encoding(declared) for declared in program.inputs)
+    return Lowered(function if batch is None else batched, inputs, outputs)
+
+
+def demands(program: Program, fixed_point: FixedPoint) -> list[Demand]:
+    """Return what every node asks of the ring: the program is traced, nothing is computed."""
+    import jax
+    import jax.numpy as jnp
+
+    known = ranges(program)
+    endless = _unbounded(program, known)
+    if endless:
+        return endless
+    outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
+    noted: list[Demand] = []
+    with jax.experimental.enable_x64(True):
+        dtypes = {Encoding.INTEGER: jnp.int64, Encoding.FIXED: jnp.float32}
+        shown = [jax.ShapeDtypeStruct(x.shape, dtypes[encoding(x)]) for x in program.inputs]
+        jax.eval_shape(lambda *inputs: _trace(program, known, fixed_point, outputs, inputs, noted), *shown)
+    return noted
+
+
+def _unbounded(program: Program, known: Sequence[Interval]) -> list[Demand]:
+    names = [f"input {i}" for i in range(len(program.inputs))] + [program.where(i) for i in range(len(program.nodes))]
+    return [
+        Demand(name, "values", math.inf, 1)
+        for name, interval in zip(names, known, strict=True)
+        if not math.isfinite(magnitude(interval))
+    ]
+
+
+def _output_encoding(interval: Interval) -> Encoding:
+    whole = interval.step is not None and interval.step % 1 == 0 and magnitude(interval) < 2.0**INTEGER_BITS
+    return Encoding.INTEGER if whole else Encoding.FIXED
+
+
+def _trace(
+    program: Program,
+    known: Sequence[Interval],
+    fixed_point: FixedPoint,
+    outputs: Sequence[Encoding],
+    inputs: Sequence[Any],
+    noted: list[Demand],
+) -> tuple[Any, ...]:
+    """Walk the graph with values as they are held on shares."""
+    first = len(program.inputs)
+
+    def rule(index: int, node: Node, operands: list[Held]) -> Held:
+        taken = tuple(known[i] for i in node.operands)
+        site = Site(program.where(index), known[first + index], taken, fixed_point, noted)
+        return RULES.get(type(node.op), _move)(site, node.op, *operands)
+
+    start = [_input(array, interval) for array, interval in zip(inputs, known, strict=False)]
+    values = program.read(rule, start)
+    return tuple(
+        _output(Site(f"output {i}", known[value], (), fixed_point, noted), values[value], how)
+        for i, (value, how) in enumerate(zip(program.outputs, outputs, strict=True))
+    )
+
+
+def _input(array: Any, interval: Interval) -> Held:
+    whole = array.dtype == np.int64
+    return Held(array if whole else array.astype(np.float32), 1.0, magnitude(interval))
+
+
+def _output(site: Site, x: Held, how: Encoding) -> Any:
+    if how is Encoding.INTEGER:
+        x = integer(x)
+        return x.array * round(x.scale) if x.scale >= 1 else x.array // round(1 / x.scale)
+    return rescaled(site, fixed(site, x), 1.0).array
+
+
+# Movement: the definition moves the arrays, whatever they hold
+
+
+def _move(site: Site, op: Op, x: Held) -> Held:
+    import jax.numpy as jnp
+
+    return x.moved(evaluate_op(op, [x.array], jnp))
+
+
+def _pad(site: Site, op: ops.Pad, x: Held) -> Held:
+    import jax.numpy as jnp
+
+    if x.is_bit and op.value in (x.offset, x.offset + x.scale):
+        inside: Any = op.value != x.offset
+    else:
+        x = integer(x) if x.is_bit else x
+        if op.value and x.is_integer and op.value % x.scale:
+            x = fixed(site, x)
+        inside = op.value / x.scale
+    return x.moved(jnp.pad(x.array, op.widths, constant_values=inside), site.bound)
+
+
+def _concat(site: Site, op: ops.Concat, *values: Held) -> Held:
+    import jax.numpy as jnp
+
+    found = aligned(site, values)
+    return found[0].moved(jnp.concatenate([x.array for x in found], op.axis), site.bound)
+
+
+RULES: Mapping[type, Rule] = MappingProxyType(
+    {
+        ops.Conv: arithmetic.conv,
+        ops.Dense: arithmetic.dense,
+        ops.Affine: arithmetic.affine,
+        ops.Pad: _pad,
+        ops.Concat: _concat,
+        ops.Add: arithmetic.add,
+        ops.Sub: arithmetic.sub,
+        ops.Mul: arithmetic.mul,
+        ops.MatMul: arithmetic.matmul,
+        ops.Sum: arithmetic.add_up,
+        ops.Compare: selection.compare,
+        ops.Histogram: selection.histogram,
+        ops.Max: selection.largest,
+        ops.ArgMax: selection.index_of_largest,
+        ops.TopK: selection.strongest,
+        ops.Nonlinear: smooth.nonlinear,
+        ops.Normalise: smooth.normalise,
+        ops.Poly: smooth.chebyshev,
+    }
+)

@@ -1,0 +1,210 @@
+"""Rules that compare: thresholds, histograms, largest elements. What they find stays secret."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from privis.program import ops
+from privis.readings.evaluate import compare_threshold, histogram_edges
+from privis.run.mpc.arithmetic import long_product
+from privis.run.mpc.held import Held, Site, Tensor, aligned, fixed, integer, widen
+
+PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
+
+
+def at_least(site: Site, x: Held, threshold: np.ndarray) -> Tensor:
+    """Bits of ``x >= threshold``; on integers exact, in fixed point to the last place."""
+    thresholds = np.asarray(threshold, np.float64)
+    if x.is_bit:
+        above, below = x.offset + x.scale >= thresholds, x.offset >= thresholds
+        return (x.array & (above ^ below)) ^ below
+    if x.is_integer:
+        least = np.clip(np.ceil(thresholds / x.scale), -(2.0**62), 2.0**62).astype(np.int64)
+        site.need("a difference to a threshold", x.units + float(np.abs(least).max(initial=0)), 0)
+        return x.array >= least
+    limits = np.asarray(thresholds / x.scale, np.float32)
+    site.need("a difference to a threshold", x.units + float(np.abs(limits).max(initial=0.0)), 1)
+    return x.array >= limits
+
+
+def compare(site: Site, op: ops.Compare, x: Held) -> Held:
+    """One comparison an element."""
+    return Held(at_least(site, x, compare_threshold(op)), 1.0, 1.0)
+
+
+# Histograms: cumulative counts of all digits at once, differenced at the end, where there are few
+
+
+def histogram(site: Site, op: ops.Histogram, x: Held) -> Held:
+    """One comparison for all edges; joint counts are products of "at least" bits, summed by matrix products."""
+    import jax.numpy as jnp
+
+    digits = _reached(site, op, x)
+    half = _balanced([len(edges) + 1 for edges in op.edges])
+    left, right = (_joint(part) for part in (digits[:half], digits[half:]))
+    counts = left.sum(-1) if right is None else long_product(left, jnp.swapaxes(right, -1, -2))
+    lead = counts.shape[: len(x.array.shape) - 2]
+    lengths = [len(edges) + 1 for edges in op.edges]
+    counts = counts.reshape(*lead, *lengths)
+    for axis, length in enumerate(lengths, len(lead)):
+        counts = _differences(counts, axis, length)
+    return Held(counts.reshape(*lead, math.prod(lengths)), 1.0, site.bound)
+
+
+def _reached(site: Site, op: ops.Histogram, x: Held) -> list[Tensor]:
+    """For every digit ``(..., edges + 1, N)`` integers: 1, then whether each edge is reached."""
+    import jax.numpy as jnp
+
+    edges = histogram_edges(op)
+    digits = [x.moved(x.array[i][..., None, :]) for i in range(len(edges))]
+    shape = (*x.array.shape[1:-1], 1, x.array.shape[-1])
+    thresholds = [np.broadcast_to(np.asarray(e)[:, None], (len(e), 1)) for e in edges]
+    if x.is_bit:
+        bits = [at_least(site, digit, limit) for digit, limit in zip(digits, thresholds, strict=True)]
+    else:
+        wide = [jnp.broadcast_to(d.array, (*shape[:-2], len(e), shape[-1])) for d, e in zip(digits, edges, strict=True)]
+        together = at_least(site, x.moved(jnp.concatenate(wide, -2)), np.concatenate(thresholds))
+        ends = np.cumsum([0, *(len(e) for e in edges)])
+        bits = [together[..., a:b, :] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    ones = jnp.ones(shape, jnp.int64)
+    return [jnp.concatenate([ones, b.astype(jnp.int64)], -2) for b in bits]
+
+
+def _balanced(lengths: list[int]) -> int:
+    """How many of the digits to join on the left, so that both sides have about as many joint bins."""
+    sizes = [math.prod(lengths[:k]) + math.prod(lengths[k:]) * (k < len(lengths)) for k in range(1, len(lengths) + 1)]
+    return 1 + sizes.index(min(sizes))
+
+
+def _joint(digits: list[Tensor]) -> Tensor | None:
+    """Products of one row of every digit, ``(..., product of rows, N)``; row 0 of each digit is 1."""
+    import jax.numpy as jnp
+
+    if not digits:
+        return None
+    joint = digits[0]
+    for digit in digits[1:]:
+        rows, more, count = joint.shape[-2], digit.shape[-2], joint.shape[-1]
+        products = joint[..., 1:, None, :] * digit[..., None, 1:, :]
+        lower = jnp.concatenate([joint[..., 1:, None, :], products], -2)
+        joint = jnp.concatenate([digit[..., None, :, :], lower], -3).reshape(*joint.shape[:-2], rows * more, count)
+    return joint
+
+
+def _differences(counts: Tensor, axis: int, length: int) -> Tensor:
+    """From "at least i" to "exactly i" along ``axis``."""
+    import jax.numpy as jnp
+
+    following = [slice(None)] * counts.ndim
+    following[axis] = slice(1, length)
+    pad = [(0, 0)] * counts.ndim
+    pad[axis] = (0, 1)
+    return counts - jnp.pad(counts[tuple(following)], pad)
+
+
+# Largest elements
+
+
+def largest(site: Site, op: ops.Max, x: Held) -> Held:
+    """A tournament: as many rounds as the number of elements has bits."""
+    import jax.numpy as jnp
+
+    x = integer(x) if x.is_bit else x
+    site.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
+    array = x.array
+    kept = [axis for axis in range(array.ndim) if axis not in op.axes]
+    shape = [array.shape[axis] for axis in kept]
+    line = jnp.transpose(array, (*kept, *op.axes)).reshape(*shape, -1)
+    winner = _tournament(line[..., None])[..., 0]
+    if op.keep:
+        winner = winner.reshape([1 if axis in op.axes else n for axis, n in enumerate(array.shape)])
+    return x.moved(winner, site.bound)
+
+
+def _tournament(entries: Tensor) -> Tensor:
+    """``(..., N, columns)`` to ``(..., columns)``: the entry with the largest first column, the first of equals.
+
+    Neighbours meet, so that whoever stands on the left came first.
+    """
+    import jax.numpy as jnp
+
+    while (count := entries.shape[-2]) > 1:
+        even = count // 2 * 2
+        left, right = entries[..., 0:even:2, :], entries[..., 1:even:2, :]
+        later = (right[..., 0] > left[..., 0]).astype(jnp.int64)[..., None]
+        winners = left + later * (right - left)
+        entries = jnp.concatenate([winners, entries[..., even:, :]], -2) if even < count else winners
+    return entries[..., 0, :]
+
+
+def index_of_largest(site: Site, op: ops.ArgMax, x: Held) -> Held:
+    """The tournament carries every element's index along."""
+    import jax.numpy as jnp
+
+    x = integer(x) if x.is_bit else x
+    site.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
+    line = jnp.moveaxis(x.array, op.axis, -1)
+    winner = _winner(line)
+    return Held(winner, 1.0, site.bound)
+
+
+def _winner(line: Tensor) -> Tensor:
+    """Index of the first largest element of the last axis, as int64."""
+    import jax.numpy as jnp
+
+    values, indices = line, jnp.broadcast_to(jnp.arange(line.shape[-1], dtype=jnp.int64), line.shape)
+    while (count := values.shape[-1]) > 1:
+        even = count // 2 * 2
+        left, right = values[..., 0:even:2], values[..., 1:even:2]
+        first, second = indices[..., 0:even:2], indices[..., 1:even:2]
+        later = (right > left).astype(jnp.int64)
+        values = jnp.concatenate([left + later * (right - left), values[..., even:]], -1)
+        indices = jnp.concatenate([first + later * (second - first), indices[..., even:]], -1)
+    return indices[..., 0]
+
+
+def strongest(site: Site, op: ops.TopK, x: Held) -> Held:
+    """SPU finds the right set in an order of its own: here it selects keys that all differ, which are then ordered.
+
+    A key is the value with the element's place in bits below its last one, so that of equals the first is larger.
+    The order comes from comparing all pairs of the few that were selected.
+    """
+    import jax.numpy as jnp
+
+    x = integer(x) if x.is_bit else x
+    doublings = max(1, (x.array.shape[-1] - 1).bit_length())
+    keys, indices = _candidates(site, op.count, _keys(site, x, doublings))
+    ranks = (keys[..., None, :] > keys[..., :, None]).astype(jnp.int64).sum(-1, dtype=jnp.int64)
+    at_place = (ranks[..., None, :] == jnp.arange(op.count, dtype=jnp.int64)[:, None]).astype(jnp.int64)
+    ordered = (at_place * keys[..., None, :]).sum(-1, dtype=keys.dtype)
+    places = (at_place * indices[..., None, :]).sum(-1, dtype=jnp.int64)
+    place_unit = 1 if x.is_integer else np.float32(2.0**-site.fixed.fraction_bits)
+    values = x.moved(ordered + places * place_unit)
+    values = Held(values.array, x.scale * 2.0**-doublings, x.bound)
+    pair = aligned(site, [fixed(site, values), Held(places, 1.0, float(x.array.shape[-1]))])
+    return Held(jnp.stack([v.array for v in pair]), pair[0].scale, max(v.bound for v in pair))
+
+
+def _keys(site: Site, x: Held, doublings: int) -> Tensor:
+    """``x * 2**doublings - place``, in units of the last place."""
+    count = x.array.shape[-1]
+    if x.is_integer:
+        site.need("a value with its place", (x.units + 1) * 2.0**doublings, 0)
+        return x.array * 2**doublings - np.arange(count)
+    site.need("a value with its place", (x.units + 1) * 2.0**doublings, 1)
+    wide = widen(x, x.scale * 2.0**-doublings).array
+    return wide - np.asarray(np.arange(count) * 2.0**-site.fixed.fraction_bits, np.float32)
+
+
+def _candidates(site: Site, count: int, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and their indices, in no particular order: all of them, or the ``count`` largest."""
+    import jax
+    import jax.numpy as jnp
+
+    length = keys.shape[-1]
+    if length <= max(PAIRWISE, count):
+        return keys, jnp.broadcast_to(jnp.arange(length, dtype=jnp.int64), keys.shape)
+    found, indices = jax.lax.top_k(keys, count)
+    return found, indices.astype(jnp.int64)

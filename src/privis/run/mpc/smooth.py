@@ -1,0 +1,277 @@
+"""Rules of the functions that are no polynomials: each with the accuracy it reaches in fixed point."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from privis.program import Kind, ops
+from privis.run.mpc.arithmetic import _factors, affine, selected, square
+from privis.run.mpc.held import Held, Site, Tensor, aligned, constant, exponent, fixed, integer, power_of_two, rescaled
+from privis.run.mpc.selection import at_least
+
+ROOT_BITS = 16  # SPU's square root is zero from 2**17 on, without a word
+QUOTIENT_BITS = 16  # and so is its reciprocal from 2**18 on
+ENERGY_BITS = 24  # of a sum of squares before its root
+SMALLEST = 2.0**-10  # units; what is smaller has too few bits to divide by
+
+
+def nonlinear(site: Site, op: ops.Nonlinear, x: Held) -> Held:
+    """The scalar functions."""
+    match op.kind:
+        case Kind.CLIP:
+            return clip(site, op, x)
+        case Kind.ABS:
+            return absolute(site, x)
+        case Kind.SQRT:
+            return square_root(site, x)
+        case Kind.RSQRT:
+            return reciprocal_root(site, op, x)
+        case Kind.RECIPROCAL:
+            return reciprocal(site, op, x)
+        case Kind.EXP:
+            return exponential(site, x)
+        case Kind.SIGMOID:
+            return sigmoid(site, x)
+        case Kind.TANH:
+            doubled = sigmoid(site, Held(x.array, x.scale * 2, x.bound * 2, x.offset * 2))
+            return affine(site, ops.Affine(2.0, -1.0), doubled)
+
+
+def clip(site: Site, op: ops.Nonlinear, x: Held) -> Held:
+    """One comparison for each bound that the declared range can pass."""
+    low, high = site.operands[0].bounds
+    limits = [limit for limit, passed in ((op.a, low < op.a), (op.b, high > op.b)) if passed]
+    if not limits:
+        return x
+    if x.is_bit:
+        x = integer(x)
+    if op.b <= low or op.a >= high:
+        import jax.numpy as jnp
+
+        value = op.a if op.a >= high else op.b
+        return affine(site, ops.Affine(1.0, value), x.moved(jnp.zeros_like(x.array), 0.0))
+    pieces = []
+    for limit in limits:
+        beyond = Held(at_least(site, x, np.asarray(limit)), 1.0, 1.0)
+        excess = x if limit == 0 else affine(_like(site, x.bound + abs(limit)), ops.Affine(1.0, -limit), x)
+        pieces.append(selected(_like(site, excess.bound), beyond, excess))
+    if len(limits) == 2:
+        first, second = aligned(site, pieces)
+        return affine(site, ops.Affine(1.0, op.a), first.moved(first.array - second.array, site.bound + abs(op.a)))
+    if limits[0] == op.a and low < op.a:
+        return affine(site, ops.Affine(1.0, op.a), pieces[0])
+    first, second = aligned(site, [x, pieces[0]])
+    return first.moved(first.array - second.array, site.bound)
+
+
+def _like(site: Site, bound: float) -> Site:
+    """The same site with a result of another bound."""
+    import dataclasses
+
+    from privis.readings.ranges import Interval
+
+    ends = np.full((1,), bound)
+    return dataclasses.replace(site, result=Interval(-ends, ends, None))
+
+
+def absolute(site: Site, x: Held) -> Held:
+    """One comparison."""
+    x = integer(x) if x.is_bit else x
+    positive = Held(at_least(site, x, np.asarray(0.0)), 2.0, 1.0, -1.0)
+    return selected(_like(site, x.bound), positive, x)
+
+
+# Roots and quotients
+
+
+def _even(bits: int) -> int:
+    return bits + bits % 2
+
+
+def square_root(site: Site, x: Held) -> Held:
+    """``x`` times its reciprocal root: exactly 0 at 0, within 2e-4 of the result above ``2**-12`` of the range."""
+    from jax import lax
+
+    x = integer(x) if x.is_bit else x
+    low, high = site.operands[0].bounds
+    if low < 0:
+        x = clip(_like(site, x.bound), ops.Nonlinear(Kind.CLIP, a=0.0, b=math.inf), x)
+    scale = 2.0 ** max(_even(exponent(high) - ROOT_BITS), -_even(ROOT_BITS))
+    q = rescaled(site, fixed(site, x), scale)
+    site.need("the operand of a square root", q.units, 1)
+    root = lax.rsqrt(q.array + np.float32(last_place(site)))  # 0 stays 0
+    inverse = Held(root, scale**-0.5, 2.0**9 * scale**-0.5)
+    if x.is_integer and power_of_two(x.scale) and x.units < 2.0**20:
+        return Held(x.array * inverse.array, x.scale * inverse.scale, site.bound)
+    return Held(q.array * root, scale**0.5, site.bound)
+
+
+def reciprocal_root(site: Site, op: ops.Nonlinear, x: Held) -> Held:
+    """Within 2e-4 of the result."""
+    from jax import lax
+
+    low, high = (bound + op.a for bound in _domain(site, op))
+    x = affine(_like(site, x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
+    scale = _dividing_scale(site, low, high, 2)
+    q = rescaled(site, fixed(site, x), scale)
+    return Held(lax.rsqrt(q.array), scale**-0.5, site.bound)
+
+
+def reciprocal(site: Site, op: ops.Nonlinear, x: Held) -> Held:
+    """Within 1e-4 of the result."""
+    low, high = (bound + op.a for bound in _domain(site, op))
+    if high < 0:
+        low, high = -high, -low
+    x = affine(_like(site, x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
+    scale = _dividing_scale(site, low, high, 1)
+    q = rescaled(site, fixed(site, x), scale)
+    return Held(np.float32(1.0) / q.array, 1 / scale, site.bound)
+
+
+def _domain(site: Site, op: ops.Nonlinear) -> tuple[float, float]:
+    low, high = site.operands[0].bounds
+    return (max(low, op.domain[0]), min(high, op.domain[1])) if op.domain else (low, high)
+
+
+def _dividing_scale(site: Site, low: float, high: float, even: int) -> float:
+    """The scale that puts ``low`` and ``high`` as far from both ends of fixed point as they can be."""
+    if low <= 0:
+        site.need(f"1 / x with x as small as {low:g}", math.inf, 1)
+        return 1.0
+    middle = round((math.log2(low) + math.log2(high)) / 2 / even) * even
+    scale = 2.0**middle
+    if high / scale >= 2.0**QUOTIENT_BITS or low / scale < SMALLEST:
+        site.need(f"1 / x with x from {low:g} to {high:g}", math.inf, 1)
+    return scale
+
+
+def normalise(site: Site, op: ops.Normalise, x: Held) -> Held:
+    """Unit vectors within 1e-3 of a component; what is zero stays zero, whatever guard fixed point could not hold."""
+    x = integer(x) if x.is_bit else x
+    low, _ = site.operands[0].bounds
+    length = x.array.shape[-1]
+    guard = max(op.inside, op.outside**2)
+    largest = length * x.bound**2
+    if low >= 0 and guard < largest * 2.0**-26:
+        x = _shares_of_sum(site, x, length)
+        largest, inside, outside = 1.25, 0.0, 0.0
+    else:
+        inside, outside = op.inside, op.outside
+    return _unit(site, x, largest, inside, outside)
+
+
+def _shares_of_sum(site: Site, x: Held, length: int) -> Held:
+    """``x`` over its sum: direction unchanged, whatever the contrast; needs no sign."""
+    total = x.moved(x.array.sum(-1, keepdims=True, dtype=x.array.dtype), length * x.bound)
+    scale = 2.0 ** (exponent(total.bound) - QUOTIENT_BITS)
+    total = rescaled(site, fixed(site, total), max(scale, 2.0**-QUOTIENT_BITS))
+    guarded = total.array + np.float32(4 * last_place(site))  # a common factor, and zero stays zero
+    inverse = Held(np.float32(1.0) / guarded, 1 / total.scale, 2.0**17 / total.scale)
+    return _product(site, x, inverse, 1.1)
+
+
+def _product(site: Site, x: Held, y: Held, bound: float) -> Held:
+    """A product that is known to stay within ``bound``, however large its factors may be."""
+    if x.is_integer and not power_of_two(x.scale):
+        x = fixed(site, x)
+    site.need("a product", bound / (x.scale * y.scale), 1 if x.is_integer else 2)
+    return Held(x.array * y.array, x.scale * y.scale, bound)
+
+
+def _unit(site: Site, x: Held, largest: float, inside: float, outside: float) -> Held:
+    """``x / (sqrt(sum x**2 + inside) + outside)`` with a sum of squares of at most ``largest``.
+
+    Strong and weak vectors are brought to one range by a secret choice between two public factors.
+    """
+    from jax import lax
+
+    a, b = square(site, x, largest)
+    energy = Held((a.array * b.array).sum(-1, keepdims=True, dtype=a.array.dtype), a.scale * b.scale, largest)
+    scale = 2.0 ** _even(exponent(largest) - ENERGY_BITS)
+    energy = rescaled(site, fixed(site, energy), scale)
+    guard = inside / scale + last_place(site)  # zero stays zero
+    q = energy.array + np.float32(guard)
+    spread = 2.0 ** _even(max(0, exponent(energy.units) - ROOT_BITS))
+    strong = (q >= np.float32(2.0**ROOT_BITS / spread)).astype(np.int64)
+    if spread > 1:
+        q = q + strong * (q * np.float32(1 / spread) - q)
+    root = lax.rsqrt(q)
+    if outside:
+        weak = np.float32(outside / scale**0.5)
+        norm = q * root + weak
+        norm = norm + strong * np.float32(weak / spread**0.5 - weak) if spread > 1 else norm
+        root = np.float32(1.0) / norm
+    if spread > 1:
+        root = root + (1 - strong) * (root * np.float32(spread**0.5 - 1))
+    return _product(site, fixed(site, x), Held(root, (scale * spread) ** -0.5, 1.0), 1.1)
+
+
+def last_place(site: Site) -> float:
+    """The smallest positive number of fixed point."""
+    return 2.0**-site.fixed.fraction_bits
+
+
+# Exponentials
+
+
+def exponential(site: Site, x: Held) -> Held:
+    """A polynomial on a sixteenth (or less) of the range, squared back: within 1e-4 of ``exp(high)``."""
+    low, high = site.operands[0].bounds
+    return _exponential(site, x, low, high)
+
+
+def _exponential(site: Site, x: Held, low: float, high: float) -> Held:
+    floor = high - 14.0  # exp of less vanishes in 18 bits beside exp(high)
+    x = integer(x) if x.is_bit else x
+    if low < floor:
+        x = clip(_like(site, x.bound), ops.Nonlinear(Kind.CLIP, a=floor, b=math.inf), x)
+        low = floor
+    halvings = max(0, math.ceil(math.log2(max(high - low, 1e-9))))
+    t = affine(_like(site, 1.0), ops.Affine(2.0**-halvings, -high * 2.0**-halvings), x)
+    t = rescaled(site, fixed(site, Held(t.array, t.scale, 1.0)), 1.0)
+    series = np.polynomial.Chebyshev.interpolate(np.exp, 7, (-1.0, 0.0)).convert(kind=np.polynomial.Polynomial)
+    result = horner(t.array, series.coef)
+    for _ in range(halvings):
+        result = result * result
+    grown = 2.0 ** exponent(math.exp(high))
+    factor = np.float32(math.exp(high) / grown)
+    return Held(result if factor == 1 else result * factor, grown, site.bound)
+
+
+def horner(t: Tensor, coefficients: np.ndarray) -> Tensor:
+    """A power series for ``|t| <= 1``."""
+    value = t * np.float32(coefficients[-1]) + np.float32(coefficients[-2])
+    for coefficient in coefficients[-3::-1]:
+        value = value * t + np.float32(coefficient)
+    return value
+
+
+def sigmoid(site: Site, x: Held) -> Held:
+    """``1 / (1 + exp(-|x|))`` by Newton's iteration from a line, mirrored for negative x: within 2e-4."""
+    x = integer(x) if x.is_bit else x
+    positive = Held(at_least(site, x, np.asarray(0.0)), 2.0, 1.0, -1.0)
+    size = selected(_like(site, x.bound), positive, x)
+    small = _exponential(_like(site, 1.0), Held(-size.array, size.scale, size.bound), -size.bound, 0.0)
+    whole = small.array + np.float32(1.0)
+    y = np.float32(1.4571) - whole * np.float32(0.5)  # 1 / whole within 0.05 for whole in [1, 2]
+    for _ in range(2):
+        y = y * (np.float32(2.0) - whole * y)
+    half = Held(y - np.float32(0.5), 1.0, 0.5)
+    mirrored = selected(_like(site, 0.5), positive, half)
+    return affine(site, ops.Affine(1.0, 0.5), mirrored)
+
+
+def chebyshev(site: Site, op: ops.Poly, x: Held) -> Held:
+    """Clenshaw's recurrence, truncated once a step."""
+    low, high = op.domain
+    t = affine(_like(site, 1.0), ops.Affine(2 / (high - low), -(low + high) / (high - low)), x)
+    t = rescaled(site, fixed(site, Held(t.array, t.scale, 1.0)), 1.0)
+    unit = 2.0 ** exponent(max(map(abs, op.coefficients)))
+    site.need("a Chebyshev series", 4.0 * len(op.coefficients), 2)
+    twice = t.array + t.array
+    ahead = behind = t.array * np.float32(0.0)
+    for coefficient in op.coefficients[:0:-1]:
+        ahead, behind = twice * ahead - behind + np.float32(coefficient / unit), ahead
+    return Held(t.array * ahead - behind + np.float32(op.coefficients[0] / unit), unit, site.bound)
