@@ -120,5 +120,37 @@ def blur(x: Value, sigma: float) -> Value:
     return mirrored >> ops.Conv(taps.reshape(1, 1, -1, 1)) >> ops.Conv(taps.reshape(1, 1, 1, -1))
 
 
+def level_matrices(length: int, count: int, *, doubled: bool) -> list[list[NDArray[np.float64]]]:
+    """Matrices from ``length`` pixels of an image to those of the images of ``count`` octaves, along either axis.
+
+    All blurring, doubling and halving is linear and the same along both axes: a level is ``rows @ image @ columns.T``.
+    Without ``doubled`` the first octave is the image's own.
+
+    >>> [matrix.shape for matrix in level_matrices(16, 2, doubled=True)[1]]
+    [(16, 16), (16, 16), (16, 16), (16, 16), (16, 16), (16, 16)]
+    """
+    base = blur_matrix(length, math.sqrt(SIGMA**2 - CAMERA_SIGMA**2))
+    if doubled:
+        twice = np.eye(length)[np.clip(np.arange(-1, 2 * length + 1) // 2, 0, length - 1)]
+        base = blur_matrix(2 * length, FIRST_BLUR) @ (twice[:-2] + 2 * twice[1:-1] + twice[2:]) / 4
+    result = []
+    for _ in range(count):
+        levels = [base]
+        for sigma in BLURS:
+            levels.append(blur_matrix(len(base), sigma) @ levels[-1])
+        result.append(levels)
+        base = levels[LAYERS][::2]
+    return result
+
+
+def blur_matrix(length: int, sigma: float) -> NDArray[np.float64]:
+    """``blur`` along one axis as a matrix."""
+    taps = gaussian(sigma)
+    sources = np.lib.stride_tricks.sliding_window_view(_mirror(length, len(taps) // 2), len(taps))
+    matrix = np.zeros((length, length))
+    np.add.at(matrix, (np.arange(length)[:, None], sources), taps)
+    return matrix
+
+
 def _mirror(length: int, radius: int) -> NDArray[np.integer]:
     return np.pad(np.arange(length), radius, mode="reflect")

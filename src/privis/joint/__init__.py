@@ -1,6 +1,6 @@
 """What several owners compute together: builders of jobs, and what to do with that which a job reveals.
 
 ``sums`` (exact integer sums), ``statistics`` (mean, covariance, classes, histograms), ``components`` (principal
-components), ``codebook`` (k-means), ``distributed_noise`` (differentially private sums whose noise no party knows),
-``matching`` and ``gallery`` (1:N matching against templates that stay secret-shared).
+components), ``codebook`` (k-means), ``distributed_noise`` (differentially private sums whose noise no party knows;
+``private_sums`` plays one), ``matching`` and ``gallery`` (1:N matching against templates that stay secret-shared).
 """

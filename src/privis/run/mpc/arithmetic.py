@@ -11,6 +11,8 @@ from privis.program import ops
 from privis.readings.evaluate import evaluate_op
 from privis.run.mpc.fixed_point import SLACK_BITS
 from privis.run.mpc.held import (
+    COARSEST,
+    CONSTANT_BITS,
     INTEGER_BITS,
     WEIGHT_BITS,
     Held,
@@ -23,7 +25,10 @@ from privis.run.mpc.held import (
     integer,
     magnitude,
     narrow,
+    natural_scale,
     power_of_two,
+    times,
+    widen,
 )
 
 LONGEST_PRODUCT = 1024  # terms; SPU's own matrix product takes seconds for a long sum with few results
@@ -36,7 +41,7 @@ def product_bits(site: Site) -> int:
 
 def sum_bits(site: Site) -> int:
     """Bits that the units of a fixed-point value may have."""
-    return site.fixed.field_bits - SLACK_BITS - site.fixed.fraction_bits - 1
+    return site.fixed.field_bits - SLACK_BITS - site.fixed.fraction_bits - CONSTANT_BITS
 
 
 # Public weights
@@ -51,7 +56,11 @@ def affine(site: Site, op: ops.Affine, x: Held) -> Held:
 def _scaled(site: Site, x: Held, scale: np.ndarray) -> Held:
     import jax.numpy as jnp
 
-    bound = float(np.abs(scale).max()) * x.bound if scale.ndim == 0 else magnitude(site.operands[0]) * float(np.abs(scale).max())
+    bound = (
+        float(np.abs(scale).max()) * x.bound
+        if scale.ndim == 0
+        else magnitude(site.operands[0]) * float(np.abs(scale).max())
+    )
     if scale.ndim == 0:
         factor = float(scale)
         if factor == 0:
@@ -65,7 +74,7 @@ def _scaled(site: Site, x: Held, scale: np.ndarray) -> Held:
         if whole.units * np.abs(weights).max() < 2.0**INTEGER_BITS:
             return Held(whole.array * weights, whole.scale * unit, bound)
     x, weights, unit = _weighed(site, x, scale, bound)
-    return Held(x.array * weights, x.scale * unit, bound)
+    return Held(times(x.array, weights), x.scale * unit, bound)
 
 
 def _shifted(site: Site, x: Held, bias: np.ndarray) -> Held:
@@ -191,7 +200,7 @@ def mul(site: Site, op: ops.Mul, x: Held, y: Held) -> Held:
         return selected(site, x, y)
     if y.is_bit:
         return selected(site, y, x)
-    x, y = _factors(site, x, y, site.bound)
+    x, y = factors(site, x, y, site.bound)
     return Held(x.array * y.array, x.scale * y.scale, site.bound)
 
 
@@ -213,7 +222,10 @@ def selected(site: Site, bit: Held, y: Held) -> Held:
     import jax.numpy as jnp
 
     y = integer(y) if y.is_bit else y
-    product = bit.array.astype(jnp.int64) * y.array  # on where the bit is
+    if y.is_fixed:  # SPU would make the bit fixed point too, and the product would wrap
+        product = jnp.where(bit.array, y.array, jnp.zeros_like(y.array))
+    else:
+        product = bit.array.astype(jnp.int64) * y.array  # on where the bit is
     if bit.offset == 0:
         sign = 1 if bit.scale > 0 else -1
         return Held(product * sign if sign < 0 else product, abs(bit.scale) * y.scale, site.bound)
@@ -223,8 +235,8 @@ def selected(site: Site, bit: Held, y: Held) -> Held:
     return Held(first.array + second.array, first.scale, site.bound)
 
 
-def _factors(site: Site, x: Held, y: Held, bound: float) -> tuple[Held, Held]:
-    """Two factors whose products, summed up to ``bound``, fit in the ring before and after truncation."""
+def factors(site: Site, x: Held, y: Held, bound: float) -> tuple[Held, Held]:
+    """Two factors whose products, summed up to ``bound``, fit in the ring before truncation and keep bits after it."""
     if x.is_integer and y.is_integer and bound / (x.scale * y.scale) < 2.0**INTEGER_BITS:
         return x, y
     if x.is_integer != y.is_integer:
@@ -233,13 +245,16 @@ def _factors(site: Site, x: Held, y: Held, bound: float) -> tuple[Held, Held]:
             site.need("a product", bound / (whole.scale * point.scale), 1)
             return x, y
     x, y = fixed(site, x), fixed(site, y)
-    while (excess := exponent(bound / (x.scale * y.scale)) - product_bits(site)) > 0:
+    while (excess := exponent(bound / (x.scale * y.scale)) - product_bits(site)) > 0 and max(
+        x.scale, y.scale
+    ) <= COARSEST:
         wide, other = (x, y) if x.units >= y.units else (y, x)
         cut = min(excess, max(1, exponent(wide.units) - exponent(other.units)))
         narrowed = narrow(site, wide, exponent(wide.units) - cut)
         x, y = (narrowed, y) if wide is x else (x, narrowed)
-        if max(x.scale, y.scale) > 2.0**20:
-            break
+    coarse = exponent(x.scale * y.scale / natural_scale(bound))
+    if 0 < coarse <= -excess:
+        x = widen(x, x.scale * 2.0**-coarse)
     site.need("a product before truncation", bound / (x.scale * y.scale), 2)
     return x, y
 
@@ -259,7 +274,7 @@ def matmul(site: Site, op: ops.MatMul, x: Held, y: Held) -> Held:
     """One message per result, whatever the number of terms."""
     x, y = (integer(v) if v.is_bit else v for v in (x, y))
     terms = x.array.shape[-1]
-    x, y = _factors(site, x, y, min(site.bound, terms * x.bound * y.bound))
+    x, y = factors(site, x, y, min(site.bound, terms * x.bound * y.bound))
     return Held(long_product(x.array, y.array), x.scale * y.scale, site.bound)
 
 

@@ -41,21 +41,50 @@ class Trial:
         return float(np.mean([party.messages for run in self.runs for party in run]))
 
 
+@dataclass(frozen=True)
+class Resident:
+    """A compiled program and its shared inputs, ready at running parties."""
+
+    parties: LocalParties
+    key: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, parties: LocalParties, program: Program, arrays: Sequence[NDArray[Any]]) -> Resident:
+        """Compile ``program`` and share ``arrays``."""
+        inputs = tuple(f"in{index}" for index in range(len(arrays)))
+        for name, array, declared in zip(inputs, arrays, program.inputs, strict=True):
+            parts = share(array, encoding(declared), parties.preset, parties.fixed)
+            parties.together(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
+        outputs = tuple(f"out{index}" for index in range(len(program.outputs)))
+        return cls(parties, parties.load(program), inputs, outputs)
+
+    def run(self) -> tuple[Measured, ...]:
+        """Run once; what each party measured."""
+        took = self.parties.together(lambda _, worker: worker.run(self.key, self.inputs, self.outputs))
+        return tuple(took)
+
+    def reveal(self) -> tuple[NDArray[Any], ...]:
+        """The outputs of the last run."""
+        taken = [self.parties.together(lambda _, worker, n=name: worker.take(n)) for name in self.outputs]
+        return tuple(join(parts, self.parties.preset, self.parties.fixed) for parts in taken)
+
+    def drop(self) -> None:
+        """Forget inputs and outputs."""
+        self.parties.together(lambda _, worker: worker.drop(self.inputs + self.outputs))
+
+
 def trial(parties: LocalParties, program: Program, arrays: Sequence[NDArray[Any]], repeats: int = 1) -> Trial:
     """Share ``arrays``, run ``program`` once and then ``repeats`` times on these shares, join the outputs.
 
     Parties are connected, code is compiled and inputs are shared before the clock starts; joining is not in it either.
     """
-    inputs = tuple(f"in{index}" for index in range(len(arrays)))
-    outputs = tuple(f"out{index}" for index in range(len(program.outputs)))
-    key = parties.load(program)
-    for name, array, declared in zip(inputs, arrays, program.inputs, strict=True):
-        parts = share(array, encoding(declared), parties.preset, parties.fixed)
-        parties.together(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
-    runs = [tuple(parties.together(lambda _, worker: worker.run(key, inputs, outputs))) for _ in range(1 + repeats)]
-    taken = [parties.together(lambda _, worker, n=name: worker.take(n)) for name in outputs]
-    parties.together(lambda _, worker: worker.drop(inputs + outputs))
-    return Trial(tuple(runs[1:]), tuple(join(parts, parties.preset, parties.fixed) for parts in taken))
+    ready = Resident.of(parties, program, arrays)
+    runs = [ready.run() for _ in range(1 + repeats)]
+    outputs = ready.reveal()
+    ready.drop()
+    return Trial(tuple(runs[1:]), outputs)
 
 
 def calibrate(preset: Preset, fixed: FixedPoint | None = None, repeats: int = 3) -> Machine:

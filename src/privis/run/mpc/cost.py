@@ -1,8 +1,8 @@
 """What a program takes under MPC before anything runs: bytes, messages and seconds, from its compiled code.
 
 Bytes and messages follow in closed form from the instructions that SPU will run (``steps``, ``traffic``), so they
-cannot drift from the lowering. Seconds are those, times four constants of the machine that ``calibration.calibrate`` measures, plus
-what the network adds.
+cannot drift from the lowering. Seconds are those, times four constants of the machine that ``calibration.calibrate``
+measures, plus what the network adds.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Load:
-    """What the parties do: ``messages`` and bytes ``sent`` per party, ``rounds``, ``elements`` handled, ``products``."""
+    """``messages`` and bytes ``sent`` of a party, ``rounds`` of all, ``elements`` handled, ``products`` of a party."""
 
     messages: float
     sent: float

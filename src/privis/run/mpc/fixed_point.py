@@ -5,7 +5,6 @@ A program whose declared ranges do not fit is refused with nodes and numbers: th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum

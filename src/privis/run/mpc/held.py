@@ -22,6 +22,7 @@ Tensor = Any  # a traced jax array: bool, int64 or float32
 INTEGER_BITS = 61  # of a 64-bit ring
 WEIGHT_BITS = 18  # that a public weight keeps beside integers, counted from the largest weight
 FACTOR_BITS = 12  # that a public factor keeps when it turns integers into fixed point
+CONSTANT_BITS = 2  # SPU 0.9.5 takes a public number of fewer than 4 last places for an integer, without a word
 COARSEST = 2.0**12  # the largest scale that fixed point is given before a program is refused
 
 
@@ -134,22 +135,28 @@ def fixed(site: Site, x: Held, bits: int | None = None) -> Held:
     if x.is_integer:
         scale = _fixed_scale(site, x)
         factor = x.scale / scale
-        array = x.array.astype(jnp.float32)
-        x = Held(array if factor == 1 else array * np.float32(factor), scale, x.bound)
+        x = Held(x.array.astype(jnp.float32) if factor == 1 else times(x.array, factor), scale, x.bound)
         site.need("values in fixed point", x.units, 1)
     return x if bits is None else narrow(site, x, bits)
 
 
+def natural_scale(bound: float) -> float:
+    """1 for everyday values, finer for values below 1, coarser for those above ``2**20``."""
+    wide = exponent(bound)
+    return 2.0 ** min(wide, max(0, wide - 20))
+
+
 def _fixed_scale(site: Site, x: Held) -> float:
-    """The power of two in which integers become fixed point: 1 for everyday values, finer for small ones.
+    """The power of two in which integers become fixed point.
 
     The public factor that takes them there must be exact, or keep ``FACTOR_BITS`` bits of its own.
     """
-    wide = exponent(x.bound)
-    natural = 2.0 ** min(wide, max(0, wide - 20))
+    natural = natural_scale(x.bound)
     exact = power_of_two(x.scale)
     finest = x.scale if exact else 2.0 ** exponent(x.scale)
-    return min(max(natural, finest), finest * 2.0 ** (site.fixed.fraction_bits - (0 if exact else FACTOR_BITS)))
+    return min(
+        max(natural, finest), finest * 2.0 ** (site.fixed.fraction_bits - (CONSTANT_BITS if exact else FACTOR_BITS))
+    )
 
 
 def narrow(site: Site, x: Held, bits: int) -> Held:
@@ -165,9 +172,9 @@ def _cut(site: Site, x: Held, bits: int) -> Held:
     """One truncation, of ``bits`` bits or more: the product before it must fit."""
     fraction = site.fixed.fraction_bits
     least = exponent(x.units) + 2 * fraction - site.fixed.field_bits + SLACK_BITS
-    shift = min(fraction, max(bits, least))
+    shift = min(fraction - CONSTANT_BITS, max(bits, least))
     site.need("values to be truncated", x.units, 1)
-    return Held(x.array * np.float32(2.0**-shift), x.scale * 2.0**shift, x.bound)
+    return Held(times(x.array, 2.0**-shift), x.scale * 2.0**shift, x.bound)
 
 
 def rescaled(site: Site, x: Held, scale: float) -> Held:
@@ -176,6 +183,16 @@ def rescaled(site: Site, x: Held, scale: float) -> Held:
         x = _cut(site, x, round(math.log2(scale / x.scale)))
     site.need("values in fixed point", x.bound / scale, 1)
     return widen(x, scale)
+
+
+def times(array: Tensor, factor: np.ndarray | float) -> Tensor:
+    """Fixed point ``array`` by a public ``factor``, one truncation; integers need none and become fixed point.
+
+    XLA would merge it with a next public factor, and lose all bits of a product of small factors: a sum that it may
+    not simplify, because it does not know that nothing here is infinite, keeps them apart.
+    """
+    product = array.astype(np.float32) * np.asarray(factor, np.float32)
+    return product + (product - product)
 
 
 def widen(x: Held, scale: float) -> Held:

@@ -9,7 +9,7 @@ import numpy as np
 from privis.program import ops
 from privis.readings.evaluate import compare_threshold, histogram_edges
 from privis.run.mpc.arithmetic import long_product
-from privis.run.mpc.held import Held, Site, Tensor, aligned, fixed, integer, widen
+from privis.run.mpc.held import CONSTANT_BITS, Held, Site, Tensor, aligned, fixed, integer, widen
 
 PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
 
@@ -174,28 +174,28 @@ def strongest(site: Site, op: ops.TopK, x: Held) -> Held:
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
-    doublings = max(1, (x.array.shape[-1] - 1).bit_length())
+    doublings = (x.array.shape[-1] - 1).bit_length() + CONSTANT_BITS
     keys, indices = _candidates(site, op.count, _keys(site, x, doublings))
     ranks = (keys[..., None, :] > keys[..., :, None]).astype(jnp.int64).sum(-1, dtype=jnp.int64)
     at_place = (ranks[..., None, :] == jnp.arange(op.count, dtype=jnp.int64)[:, None]).astype(jnp.int64)
     ordered = (at_place * keys[..., None, :]).sum(-1, dtype=keys.dtype)
     places = (at_place * indices[..., None, :]).sum(-1, dtype=jnp.int64)
-    place_unit = 1 if x.is_integer else np.float32(2.0**-site.fixed.fraction_bits)
-    values = x.moved(ordered + places * place_unit)
+    values = x.moved(ordered + places * _place_unit(site, x))
     values = Held(values.array, x.scale * 2.0**-doublings, x.bound)
     pair = aligned(site, [fixed(site, values), Held(places, 1.0, float(x.array.shape[-1]))])
     return Held(jnp.stack([v.array for v in pair]), pair[0].scale, max(v.bound for v in pair))
 
 
 def _keys(site: Site, x: Held, doublings: int) -> Tensor:
-    """``x * 2**doublings - place``, in units of the last place."""
+    """``x * 2**doublings``, less the place of each element in units too small to change another order."""
     count = x.array.shape[-1]
-    if x.is_integer:
-        site.need("a value with its place", (x.units + 1) * 2.0**doublings, 0)
-        return x.array * 2**doublings - np.arange(count)
-    site.need("a value with its place", (x.units + 1) * 2.0**doublings, 1)
+    site.need("a value with its place", (x.units + 1) * 2.0**doublings, 0 if x.is_integer else 1)
     wide = widen(x, x.scale * 2.0**-doublings).array
-    return wide - np.asarray(np.arange(count) * 2.0**-site.fixed.fraction_bits, np.float32)
+    return wide - np.asarray(np.arange(count) * _place_unit(site, x), wide.dtype)
+
+
+def _place_unit(site: Site, x: Held) -> np.ndarray:
+    return np.asarray(1) if x.is_integer else np.float32(2.0 ** (CONSTANT_BITS - site.fixed.fraction_bits))
 
 
 def _candidates(site: Site, count: int, keys: Tensor) -> tuple[Tensor, Tensor]:

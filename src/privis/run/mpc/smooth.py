@@ -7,8 +7,20 @@ import math
 import numpy as np
 
 from privis.program import Kind, ops
-from privis.run.mpc.arithmetic import _factors, affine, selected, square
-from privis.run.mpc.held import Held, Site, Tensor, aligned, constant, exponent, fixed, integer, power_of_two, rescaled
+from privis.run.mpc.arithmetic import affine, factors, selected, square
+from privis.run.mpc.held import (
+    CONSTANT_BITS,
+    Held,
+    Site,
+    Tensor,
+    aligned,
+    exponent,
+    fixed,
+    integer,
+    power_of_two,
+    rescaled,
+    times,
+)
 from privis.run.mpc.selection import at_least
 
 ROOT_BITS = 16  # SPU's square root is zero from 2**17 on, without a word
@@ -167,16 +179,14 @@ def _shares_of_sum(site: Site, x: Held, length: int) -> Held:
     total = x.moved(x.array.sum(-1, keepdims=True, dtype=x.array.dtype), length * x.bound)
     scale = 2.0 ** (exponent(total.bound) - QUOTIENT_BITS)
     total = rescaled(site, fixed(site, total), max(scale, 2.0**-QUOTIENT_BITS))
-    guarded = total.array + np.float32(4 * last_place(site))  # a common factor, and zero stays zero
+    guarded = total.array + np.float32(last_place(site))  # a common factor, and zero stays zero
     inverse = Held(np.float32(1.0) / guarded, 1 / total.scale, 2.0**17 / total.scale)
     return _product(site, x, inverse, 1.1)
 
 
 def _product(site: Site, x: Held, y: Held, bound: float) -> Held:
     """A product that is known to stay within ``bound``, however large its factors may be."""
-    if x.is_integer and not power_of_two(x.scale):
-        x = fixed(site, x)
-    site.need("a product", bound / (x.scale * y.scale), 1 if x.is_integer else 2)
+    x, y = factors(site, x, y, bound)
     return Held(x.array * y.array, x.scale * y.scale, bound)
 
 
@@ -196,7 +206,7 @@ def _unit(site: Site, x: Held, largest: float, inside: float, outside: float) ->
     spread = 2.0 ** _even(max(0, exponent(energy.units) - ROOT_BITS))
     strong = (q >= np.float32(2.0**ROOT_BITS / spread)).astype(np.int64)
     if spread > 1:
-        q = q + strong * (q * np.float32(1 / spread) - q)
+        q = q + strong * (times(q, 1 / spread) - q)
     root = lax.rsqrt(q)
     if outside:
         weak = np.float32(outside / scale**0.5)
@@ -204,13 +214,13 @@ def _unit(site: Site, x: Held, largest: float, inside: float, outside: float) ->
         norm = norm + strong * np.float32(weak / spread**0.5 - weak) if spread > 1 else norm
         root = np.float32(1.0) / norm
     if spread > 1:
-        root = root + (1 - strong) * (root * np.float32(spread**0.5 - 1))
+        root = root + (1 - strong) * times(root, spread**0.5 - 1)
     return _product(site, fixed(site, x), Held(root, (scale * spread) ** -0.5, 1.0), 1.1)
 
 
 def last_place(site: Site) -> float:
-    """The smallest positive number of fixed point."""
-    return 2.0**-site.fixed.fraction_bits
+    """The smallest positive number that may be written as a constant."""
+    return 2.0 ** (CONSTANT_BITS - site.fixed.fraction_bits)
 
 
 # Exponentials
@@ -237,7 +247,7 @@ def _exponential(site: Site, x: Held, low: float, high: float) -> Held:
         result = result * result
     grown = 2.0 ** exponent(math.exp(high))
     factor = np.float32(math.exp(high) / grown)
-    return Held(result if factor == 1 else result * factor, grown, site.bound)
+    return Held(result if factor == 1 else times(result, factor), grown, site.bound)
 
 
 def horner(t: Tensor, coefficients: np.ndarray) -> Tensor:
@@ -255,7 +265,7 @@ def sigmoid(site: Site, x: Held) -> Held:
     size = selected(_like(site, x.bound), positive, x)
     small = _exponential(_like(site, 1.0), Held(-size.array, size.scale, size.bound), -size.bound, 0.0)
     whole = small.array + np.float32(1.0)
-    y = np.float32(1.4571) - whole * np.float32(0.5)  # 1 / whole within 0.05 for whole in [1, 2]
+    y = np.float32(1.4571) - times(whole, 0.5)  # 1 / whole within 0.05 for whole in [1, 2]
     for _ in range(2):
         y = y * (np.float32(2.0) - whole * y)
     half = Held(y - np.float32(0.5), 1.0, 0.5)

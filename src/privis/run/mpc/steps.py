@@ -37,6 +37,7 @@ class Kernel(Enum):
     RSQRT = "rsqrt"
     SQRT = "sqrt"
     RECIPROCAL = "reciprocal"
+    LARGEST = "the k largest"
     UNKNOWN = "unknown"
 
 
@@ -124,6 +125,14 @@ def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -
             return ARITHMETIC
         case "reduce" | "reduce_window":
             return (yield from _reduce(op, kinds, times, fixed))
+        case "custom_call" if "@spu.gather" in op.text and kinds[op.operands[1]] == PUBLIC:
+            yield Step(Kernel.LOCAL, size)
+            return kind
+        case "custom_call" if "@mhlo.topk" in op.text:  # row after row
+            yield from _arithmetic(given)
+            row = op.taken[0].shape[-1]
+            yield from [Step(Kernel.LARGEST, row)] * (op.taken[0].size * times // row)
+            return ARITHMETIC
         case "custom_call" if "prefer_a" in op.text:
             yield from _arithmetic(given)
             return ARITHMETIC
@@ -192,10 +201,14 @@ def _select(given: list[tuple[int, int]], size: int) -> Iterator[Step]:
 
 
 def _multiply(taken: tuple[Tensor, ...], given: list[tuple[int, int]], size: int) -> Iterator[Step]:
+    """A product with a bit is an oblivious transfer, one of two bits a conjunction."""
     yield Step(Kernel.LOCAL, size)
     (first, _), (second, _) = given
     if PUBLIC in (first, second):
         yield from _arithmetic(given)
+    elif first == second == 1 and not any(tensor.real for tensor in taken):
+        yield Step(Kernel.AND, size)
+        return 1
     elif 1 in (first, second):
         other = second if first == 1 else first
         yield from _arithmetic([(other, size)])
