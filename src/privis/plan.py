@@ -165,7 +165,7 @@ class Extractor:
         if self.key is None:
             raise ParameterError(Problem("extract.key", "no key", "a ReleaseKey for a release with noise"))
         content = hashlib.sha256(repr(image.shape).encode())
-        content.update(np.ascontiguousarray(image))
+        content.update(np.ascontiguousarray(image).data)
         # Noise on pixels is one release whatever is extracted from it; noise on a feature is one per feature.
         purpose = prepared.purpose if prepared else self._pixel_purpose
         record, subject = whose

@@ -1,17 +1,26 @@
 """One suite for every executor: same results as the definition, within one table of tolerances."""
 
+import importlib.util
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from privis.plan import Extractor
 from privis.readings import evaluate
 from privis.run.clear import Clear
+from privis.run.mpc.executor import MPC
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
 
 EXECUTORS = {"clear": Clear(), "clear, definition": Clear(native=False)}
-TOLERANCE = {"clear": (1e-5, 1e-5), "clear, definition": (0.0, 0.0)}  # relative to the largest value, absolute
+if importlib.util.find_spec("spu"):
+    EXECUTORS["aby3"] = MPC("aby3")
+TOLERANCE = {  # relative to the largest value, absolute
+    "clear": (1e-5, 1e-5),
+    "clear, definition": (0.0, 0.0),
+    "aby3": (1e-3, 1e-3),  # fixed point with 18 fraction bits; whole numbers are exact, see below
+}
 
 
 def agree(name, ours, definition):
@@ -40,12 +49,32 @@ def test_features_equal_their_definition(name, sample, photograph):
     agree(name, run(x), evaluate(program, x))  # a prepared program runs again
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("name", ["clear", "clear, definition"])
 @settings(max_examples=60)
 @given(made=programs())
 def test_random_programs_equal_their_definition(name, made):
     program, x = made
     agree(name, EXECUTORS[name].prepare(program)(x), evaluate(program, x))
+
+
+@pytest.mark.skipif("aby3" not in EXECUTORS, reason="SPU is not installed")
+@settings(max_examples=20, deadline=None)  # each one is compiled, by three processes
+@given(made=programs())
+def test_random_programs_on_shares_equal_their_definition_or_are_refused(made):
+    program, x = made
+    assume(EXECUTORS["aby3"].supports(program) == [])
+    agree("aby3", EXECUTORS["aby3"].prepare(program)(x), evaluate(program, x))
+
+
+COUNTS = ("colour", "colour-hsv-joint", "lbp", "lbp-uniform", "lbp-rotation-invariant", "bag-of-words")
+
+
+@pytest.mark.skipif("aby3" not in EXECUTORS, reason="SPU is not installed")
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.label in COUNTS], ids=lambda sample: sample.label)
+def test_counts_on_shares_are_exact(sample, photograph):
+    x = sample.feature.before(photograph)
+    program = sample.feature.program(x.shape)
+    np.testing.assert_array_equal(EXECUTORS["aby3"].prepare(program)(x), evaluate(program, x))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)

@@ -282,12 +282,13 @@ def test_an_aggregate_and_an_image_are_not_confused():
     assert cost_of(corpus, everything).epsilon == 1.0
     assert cost_of(corpus, Budget(1.0, 1e-6, Per.CORPUS)).epsilon == 2.0  # replaced: out and in
     assert cost_of(people, anybody).epsilon == 1.0
-    assert cost_of(people, one_person).epsilon == 1.0, "an aggregate over a person's images is not one image"
     assert cost_of(person, one_person).epsilon == pytest.approx(1 / 3)
     assert cost_of(person, anybody).epsilon == 1.0
-    refused = [(image, everything), (image, anybody), (corpus, anybody), (corpus, one_person), (corpus, BUDGET)]
-    for guarantee, budget in refused:
-        with pytest.raises(BudgetError, match=f"whose unit is {guarantee.unit}"):
+    whole = SumRelease(Laplace(1.0), clip=1.0).guarantee((4,))
+    refused = [(image, everything), (image, anybody), (corpus, anybody), (whole, anybody)]
+    touch_every_record = [(g, budget) for g in (corpus, people, whole) for budget in (one_person, BUDGET)]
+    for guarantee, budget in refused + touch_every_record:
+        with pytest.raises(BudgetError, match=f"of {guarantee.computed_from} whose unit is {guarantee.unit}"):
             cost_of(guarantee, budget)
 
 

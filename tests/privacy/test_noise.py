@@ -16,7 +16,7 @@ from privis.privacy.noise import sample
 from privis.privacy.tables import NoiseTable, gaussian_table, laplace_table
 
 TABLES = {"laplace": laplace_table, "gaussian": gaussian_table}
-SCALES = [0.7, 20.0, 3000.0, 1e6]
+SCALES = [0.7, 20.0, 3000.0, 1e6, 2.0**40]
 COUNT = 200_000
 
 
@@ -85,7 +85,7 @@ def test_low_digits_of_large_noise_are_uniform(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TABLES)
-@pytest.mark.parametrize("scale", [0.7, 1e6])
+@pytest.mark.parametrize("scale", [0.7, 1e6, 2.0**40])
 def test_chunks_equal_the_whole(kind: str, scale: float) -> None:
     table = TABLES[kind](scale)
     whole = sample(table, stream(), 100_000)
@@ -115,10 +115,17 @@ def test_noise_is_a_function_of_all_its_parts(kind: str, other: NoiseStream) -> 
 
 def by_hand(table: NoiseTable, words: list[int], extra: list[int]) -> int:
     """One value in plain Python, as the tables' definition says."""
-    first, second = words
-    column = second >> (64 - table.column_bits)
-    code = int((table.own if first >> 1 < int(table.threshold[column]) else table.other)[column])
+    bits = "".join(f"{word:064b}" for word in words)
+    layout = {
+        1: [table.column_bits, 1, table.threshold_bits, table.offset_bits, table.offset_bits],
+        2: [1, table.threshold_bits, table.offset_bits, table.column_bits, 64 - table.column_bits],
+    }[table.words]
+    assert sum(layout) == len(bits)
+    ends = list(itertools.accumulate(layout))
+    digits = [int(bits[end - size : end] or "0", 2) for size, end in zip(layout, ends, strict=True)]
+    column, sign, level, second, first = digits if table.words == 1 else [digits[at] for at in (3, 0, 1, 2, 4)]
     mask = (1 << table.offset_bits) - 1
+    code = int(table.codes[column, 0 if level < int(table.threshold[column]) else 1])
     if code == 2:
         wanted = (extra[0] << 64) | extra[1]
         cumulative = [(int(high) << 64) | int(low) for high, low in zip(table.high, table.low, strict=True)]
@@ -126,18 +133,22 @@ def by_hand(table: NoiseTable, words: list[int], extra: list[int]) -> int:
         uniforms = sorted(word & mask for word in extra[2 : 2 + int(table.of[part])])
         magnitude = int(table.base[part]) + (uniforms[int(table.rank[part])] if uniforms else 0)
     else:
-        magnitude = (code >> 2) + (second & mask if code & 1 else 0)
-    return -magnitude if first & 1 else magnitude
+        offset = {0: 0, 1: first & mask, 3: min(first & mask, second)}[code & 3]
+        magnitude = (code >> 2) + offset
+    return -magnitude if sign else magnitude
 
 
 @pytest.mark.parametrize("kind", TABLES)
-@pytest.mark.parametrize("scale", [0.7, 16.5, 1e6])
+@pytest.mark.parametrize("scale", [0.7, 16.5, 1e6, 2.0**30, 2.0**50])
 def test_compiled_loops_do_what_the_definition_says(kind: str, scale: float) -> None:
-    table, count = TABLES[kind](scale), 3000
-    words = stream().words(0, count).reshape(count, 2).tolist()
+    table, count = TABLES[kind](scale), 20_000
+    assert table.words == (1 if scale < 2**24 else 2)
+    words = stream().words(0, count)[: count * table.words].reshape(count, table.words).tolist()
     extra = stream().extra(np.arange(count), 16).reshape(count, 32).tolist()
     expected = [by_hand(table, *pair) for pair in zip(words, extra, strict=True)]
     assert sample(table, stream(), count).tolist() == expected
+    otherwise = [by_hand(table, *pair) for pair in zip(words, extra[1:] + extra[:1], strict=True)]
+    assert (otherwise != expected) == (table.offset_bits > 0)  # the second table was asked
 
 
 def test_words_and_extra_words_never_overlap() -> None:

@@ -35,6 +35,8 @@ from privis.cli.extract import (
     extract,
 )
 from privis.cli.ledger import ledger
+from privis.cli.mpc import mpc
+from privis.cli.party import party
 from privis.cli.releases import ReleaseWords, image_size, release_of
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
@@ -66,6 +68,8 @@ def options(
 
 app.command(epilog=EXIT_CODES)(extract)
 app.add_typer(ledger)
+app.add_typer(mpc)
+app.command()(party)
 
 
 @app.command()

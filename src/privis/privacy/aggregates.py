@@ -55,7 +55,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.guarantee import Guarantee
+from privis.privacy.guarantee import CORPUS, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.mechanisms import Noise
 from privis.privacy.partials import Integers, Partial, gathered
@@ -331,7 +331,7 @@ def _noisy(release: Aggregate, partial: Partial, stream: NoiseStream) -> list[in
 def _guarantee(
     noise: Noise, unit: CorpusUnit, sensitivity: Sensitivity, whole: Sensitivity, step: float, step_unit: str
 ) -> Guarantee:
-    guarantee = noise_guarantee(noise, unit, sensitivity, whole, step, step_unit)
+    guarantee = replace(noise_guarantee(noise, unit, sensitivity, whole, step, step_unit), computed_from=CORPUS)
     if not isinstance(unit, Person):
         return guarantee
     # Stronger than the unit's own relation, which keeps the number of images.

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 
 from privis.errors import BudgetError, ParameterError, Problem, refuse
-from privis.privacy.guarantee import UNIT_NAMES, Guarantee
+from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
 from privis.privacy.mechanisms import Gaussian, Laplace
 from privis.privacy.parameters import positive_number
 from privis.privacy.units import Dataset, Person
@@ -56,7 +56,7 @@ class Budget:
     corpus    dataset  the figures of aggregates for ``Dataset()``; others are refused: they do not hide presence
     ========  =======  =============================================================================================
 
-    An aggregate touches every image of its corpus, so it belongs into a ledger per corpus. Two ledgers about the same
+    An aggregate touches every image of its corpus: a ledger per subject refuses it. Two ledgers about the same
     images add up. Raises ``ParameterError`` naming all bad parameters.
 
     >>> Budget(1.0, 1e-6).sentence
@@ -110,9 +110,6 @@ class Cost:
     scale: float
 
 
-_EACH_IMAGE = Person(2).relation.partition(" replaced ")[2]  # how a release of one image words what Person hides
-
-
 def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
     """Give what a release with ``guarantee`` spends of ``budget``; see the table of `Budget`.
 
@@ -124,19 +121,14 @@ def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
     >>> guarantee.epsilon, cost_of(guarantee, Budget(1.0, 1e-6)).epsilon
     (4.0, 196.0)
     """
-    if reason := _incomparable(guarantee.unit, budget):
+    if reason := _incomparable(guarantee, budget):
+        got = f"a release of {guarantee.computed_from} whose unit is {guarantee.unit}"
         expected = f"a release that says something about one {budget.unit.value}"
-        raise BudgetError(Problem("ledger", f"a release whose unit is {guarantee.unit}", expected, reason))
+        raise BudgetError(Problem("ledger", got, expected, reason))
     whole = (guarantee.whole_image_epsilon, guarantee.whole_image_delta)
     stated = (guarantee.epsilon, guarantee.delta)
-    one_image = guarantee.unit != UNIT_NAMES[Person] or guarantee.relation.endswith(_EACH_IMAGE)
-    match budget:
-        case Budget(unit=BudgetUnit.IMAGE):
-            epsilon, delta = whole
-        case Budget(per=Per.SUBJECT) if one_image:
-            epsilon, delta = whole
-        case _:
-            epsilon, delta = stated
+    by_image = budget.unit is BudgetUnit.IMAGE or budget.per is Per.SUBJECT
+    epsilon, delta = whole if by_image else stated
     if not (0 <= epsilon < math.inf and 0 <= delta < 1 and max(map(abs, stated)) < math.inf):
         got, remedy = f"epsilon {epsilon:g} and delta {delta:g} for that", "nothing bounds what this release may reveal"
         raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
@@ -151,12 +143,12 @@ def law_of(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
     return Cost(epsilon, delta, Law.GAUSSIAN if mechanism == Gaussian.name else Law.OTHER, 0.0)
 
 
-def _incomparable(unit: str, budget: Budget) -> str:
-    """Why a release of ``unit`` cannot be compared with ``budget``; empty when it can."""
-    dataset, person = UNIT_NAMES[Dataset], UNIT_NAMES[Person]
+def _incomparable(guarantee: Guarantee, budget: Budget) -> str:
+    """Why ``guarantee`` cannot be compared with ``budget``; empty when it can."""
+    unit, dataset, person = guarantee.unit, UNIT_NAMES[Dataset], UNIT_NAMES[Person]
     if unit not in UNIT_NAMES.values():
         return "without a release there is no differential privacy, and no budget pays for that"
-    if budget.per is Per.SUBJECT and unit == dataset:
+    if budget.per is Per.SUBJECT and guarantee.computed_from == CORPUS:
         return "it touches every record, and this budget is per record; charge it to a ledger per corpus"
     if budget.unit is BudgetUnit.DATASET and unit != dataset:
         return "it does not hide whether an image is in the corpus; use unit=Dataset(), or a ledger per subject"

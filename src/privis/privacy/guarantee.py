@@ -20,9 +20,12 @@ UNIT_NAMES: dict[type[Unit], str] = {
 """What `Guarantee.unit` calls each unit."""
 
 
+ONE_IMAGE, CORPUS = "one image", "corpus"
+
+
 @dataclass(frozen=True)
 class Guarantee:
-    """The differential privacy of one release of one image.
+    """The differential privacy of one release, ``computed_from`` one image or a corpus.
 
     ``epsilon`` and ``delta`` hold for the chosen ``unit``: for a person's images together, for ``metric`` per unit
     of distance. ``whole_image_epsilon`` and ``whole_image_delta`` hold for the same noise when one whole image is
@@ -45,6 +48,7 @@ class Guarantee:
     delta: float
     whole_image_epsilon: float
     whole_image_delta: float
+    computed_from: str = ONE_IMAGE
 
     @property
     def sentence(self) -> str:

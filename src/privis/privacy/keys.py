@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import stat
+from functools import cache
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from privis.errors import OutputError, ParameterError, Problem
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import CipherContext
+
 _HEADER = b"privis release key 1\n"
 _KEY_BYTES = 32
 _EXTRA = 1 << 63  # upper half of the counters of `extra`; those of `words` have 0 there
 _MOST_BLOCKS = 16
+_KEPT_COUNTERS = 1 << 14  # blocks, of 16 bytes each
+
+Counters = npt.NDArray[np.uint8]
+"""Blocks to encrypt, (n, 16)."""
 
 
 class _Secret:
@@ -50,7 +57,11 @@ class NoiseStream(_Secret):
     AES; every guarantee on noise drawn from them is computational in that sense. Made by `ReleaseKey.stream`.
     """
 
-    __slots__ = ()
+    __slots__ = ("_cipher",)
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__(secret)
+        self._cipher: CipherContext | None = None
 
     def narrowed(self, purpose: bytes) -> NoiseStream:
         """Give the independent stream for ``purpose``, one use of this stream."""
@@ -58,26 +69,38 @@ class NoiseStream(_Secret):
 
     def words(self, start: int, count: int) -> npt.NDArray[np.uint64]:
         """Give 2 * count uniform words, two for each of the coordinates start, start + 1, ..."""
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-        keystream = bytearray(16 * count + 15)
-        mode = modes.CTR(start.to_bytes(16, "big"))
-        Cipher(algorithms.AES(self._secret), mode).encryptor().update_into(bytes(16 * count), keystream)
-        return np.frombuffer(keystream, "<u8", 2 * count)
+        if start + count <= _KEPT_COUNTERS:
+            return self._encrypted(_first_counters()[start : start + count])
+        return self._encrypted(_counters(0, np.arange(start, start + count)))
 
     def extra(self, coordinates: npt.NDArray[np.int64], blocks: int) -> npt.NDArray[np.uint64]:
         """Give 2 * blocks further uniform words (at most 32) for each of these scattered coordinates."""
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
         if blocks > _MOST_BLOCKS:
             raise ValueError("counters of neighbouring coordinates would overlap")
-        counters = np.empty((coordinates.size, blocks, 2), ">u8")
-        counters[..., 0] = _EXTRA
-        counters[..., 1] = (coordinates[:, None] * _MOST_BLOCKS + np.arange(blocks)).astype(np.uint64)
-        # Encrypting distinct counters block by block is counter mode at scattered positions, not ECB of data.
-        keystream = bytearray(counters.nbytes + 15)
-        Cipher(algorithms.AES(self._secret), modes.ECB()).encryptor().update_into(counters.tobytes(), keystream)
-        return np.frombuffer(keystream, "<u8", counters.size)
+        lower = coordinates[:, None] * _MOST_BLOCKS + np.arange(blocks)
+        return self._encrypted(_counters(_EXTRA, lower.ravel()))
+
+    def _encrypted(self, counters: Counters) -> npt.NDArray[np.uint64]:
+        """Counter mode at any positions: encrypting counters, all distinct, block by block is not ECB of data."""
+        if self._cipher is None:  # kept, as making one takes as long as 20 kB of its output
+            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+            self._cipher = Cipher(algorithms.AES(self._secret), modes.ECB()).encryptor()
+        out = np.empty(counters.nbytes + 15, np.uint8)  # the library asks for room that it does not use
+        self._cipher.update_into(counters.data, out.data)
+        return out[: counters.nbytes].view("<u8")
+
+
+def _counters(upper: int, lower: npt.NDArray[np.int64]) -> Counters:
+    counters = np.empty((lower.size, 2), ">u8")
+    counters[:, 0] = upper
+    counters[:, 1] = lower
+    return counters.view(np.uint8)
+
+
+@cache
+def _first_counters() -> Counters:
+    return _counters(0, np.arange(_KEPT_COUNTERS))
 
 
 class ReleaseKey(_Secret):
@@ -163,6 +186,6 @@ class ReleaseKey(_Secret):
 
 
 def _derive(secret: bytes, *fields: bytes) -> bytes:
-    """HMAC-SHA256 of the fields, each behind its length so that no two lists of fields read the same."""
-    message = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
-    return hmac.digest(secret, message, hashlib.sha256)
+    """Keyed BLAKE2b (RFC 7693) of the fields, each behind its length: no two lists of fields read the same."""
+    message = b"".join([len(field).to_bytes(8, "big") + field for field in fields])
+    return hashlib.blake2b(message, digest_size=_KEY_BYTES, key=secret).digest()

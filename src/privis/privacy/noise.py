@@ -8,7 +8,7 @@ import numpy.typing as npt
 from privis.privacy.keys import NoiseStream
 from privis.privacy.tables import NoiseTable
 
-_CHUNK = 1 << 15  # coordinates per turn: their keystream (16 bytes each) stays in the second-level cache
+_CHUNK = 1 << 15  # coordinates per turn: their keystream (8 bytes each, rarely 16) stays in the second-level cache
 
 
 def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -> npt.NDArray[np.int64]:
@@ -34,17 +34,17 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
 def _fill(table: NoiseTable, stream: NoiseStream, start: int, out: npt.NDArray[np.int64]) -> None:
     from privis.privacy.kernels import draw, refine
 
+    first, words = divmod(table.words * start, 2)  # a block of the stream is two words
+    needed = table.words * out.size
+    keystream = stream.words(first, (words + needed + 1) // 2)[words : words + needed]
     late = np.empty(out.size, np.int64)
     left = draw(
-        stream.words(start, out.size), table.threshold, table.own, table.other,
-        table.column_bits, table.offset_bits, out, late,
+        keystream, table.words, table.threshold, table.codes,
+        table.column_bits, table.threshold_bits, table.offset_bits, out, late,
     )  # fmt: skip
-    # Nearly all of those left over need at most two uniforms, so that few are asked a second time.
-    for blocks in (2, 1 + (table.most_uniforms + 1) // 2):
-        if left == 0:
-            return
-        late = late[:left]
-        left = refine(
-            stream.extra(start + late, blocks), blocks, table.high, table.low,
+    if left:
+        late, blocks = late[:left], 1 + (table.most_uniforms + 1) // 2
+        refine(
+            stream.extra(start + (late >> 1), blocks), blocks, table.high, table.low,
             table.base, table.rank, table.of, table.offset_bits, late, out,
         )  # fmt: skip

@@ -31,5 +31,7 @@ def real_values(where: str, values: object) -> npt.NDArray[np.float64]:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ParameterError(Problem(where, f"{array.dtype} values", "an array of real numbers"))
+    if array.dtype.itemsize <= 8:
+        return array.astype(np.float64)
     with np.errstate(over="ignore"):  # a long double beyond double becomes infinite, which releases expect
         return array.astype(np.float64)

@@ -160,38 +160,43 @@ class FeatureRelease:
 
         Raises ``ParameterError`` when they are not real numbers or no noise can keep this epsilon.
         """
+        from privis.privacy.kernels import add_scaled
+
         array = real_values("feature", values)
         scale = _feature_scale(self, array.shape)
         noise = draw_noise(self.noise, scale, stream, array.shape, f"feature, radius {self.radius}, {array.shape}")
-        return ((self.on_grid(array) + noise) * self.grid).astype(np.float32)
+        return add_scaled(self.on_grid(array).reshape(-1), noise.reshape(-1), self.grid).reshape(array.shape)
 
     def on_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Clip ``values`` and put them on the grid: integers of norm at most ``radius``, whatever comes in."""
-        clipped = self._clipped(values.astype(np.float64))
-        steps = (clipped / self.grid).astype(np.int64)  # cut towards zero
-        while self._norm_power(steps) > self.radius ** (1 if self.noise.norm == "L1" else 2):
-            steps -= np.sign(steps)
-        return steps
+        from privis.privacy.kernels import cut
 
-    def _clipped(self, reals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Scale to norm ``clip`` where it is larger, up to rounding; zero for NaN and infinity."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            length = self._length(reals)
+        reals, factor = self._shortened(np.asarray(values, np.float64).reshape(-1))
+        steps = np.empty(reals.shape, np.int64)
+        most = self.radius if self.noise.norm == "L1" else self.radius**2
+        size = cut(reals, factor, 1 / self.grid, steps)[self.noise.norm == "L2"]
+        while size > most:
+            steps -= np.sign(steps)
+            size = int(np.abs(steps).sum() if self.noise.norm == "L1" else steps @ steps)
+        return steps.reshape(values.shape)
+
+    def _shortened(self, reals: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+        """A vector and a factor that make one of norm at most ``clip``, up to rounding; zeros for NaN and infinity."""
+        length = self._length(reals)
         if 2.0**-400 < length < 2.0**400:
-            return reals * (self.clip / length) if length > self.clip else reals
+            return reals, min(1.0, self.clip / length)
         peak = float(np.abs(reals).max(initial=0.0))
         if peak == 0.0 or not np.isfinite(reals).all():
-            return np.zeros(reals.shape)
+            return np.zeros(reals.shape), 1.0
         direction = reals / peak  # so that squares neither overflow nor vanish
         length = self._length(direction)
-        return direction * (self.clip / length) if peak * length > self.clip else reals
+        return (direction, self.clip / length) if peak * length > self.clip else (reals, 1.0)
 
     def _length(self, reals: npt.NDArray[np.float64]) -> float:
-        flat = reals.reshape(-1)
-        return float(np.abs(flat).sum()) if self.noise.norm == "L1" else math.sqrt(flat @ flat)
+        from privis.privacy.kernels import norm_power
 
-    def _norm_power(self, steps: npt.NDArray[np.int64]) -> int:
-        return int(np.abs(steps).sum() if self.noise.norm == "L1" else (steps * steps).sum())
+        # No dot product: BLAS splits it among threads, whose start costs more than the sum, in an order of its own.
+        return norm_power(reals, False) if self.noise.norm == "L1" else math.sqrt(norm_power(reals, True))
 
     def _sensitivity(self, shape: tuple[int, ...]) -> Sensitivity:
         if math.prod(shape) < 1:

@@ -74,10 +74,12 @@ SMALLEST_SCALE = 2.0**-10
 LATE = 2
 """Flag of the alias entry that sends a coordinate to the second table."""
 
+_FLAGS = {0: 0, 1: 1, 2: 3}  # of the alias entry of a part, by how many uniforms it asks for
 _PRECISION = 256  # bits behind the point of all fixed-point numbers below
 _ONE = 1 << _PRECISION
 _LOG_ERROR = -112 * math.log(2)  # natural log of the error allowed to the tail, and to all Taylor remainders
-_LIKELY = _ONE >> 40  # parts at least this likely sit in the alias table
+_LIKELY = _ONE >> 20  # parts at least this likely sit in the alias table
+_LEAST_THRESHOLD_BITS = 12  # with fewer, too much is rounded off to the second table, which is slow
 
 
 class Part(NamedTuple):
@@ -97,17 +99,23 @@ class Part(NamedTuple):
 class NoiseTable:
     """What the sampling loops read: an alias table for likely parts and a cumulative table for all others.
 
-    ``threshold``, ``own`` and ``other`` have 2**column_bits entries; own and other hold 4 * base + flag,
-    where flag 0 means the base itself, 1 adds a uniform offset, ``LATE`` asks the second table. The second
-    table has cumulative 128-bit probabilities in ``high`` and ``low`` words, and base, rank, of per part.
+    Column c of 2**column_bits stands for ``codes[c, 0]`` below ``threshold[c]`` of 2**threshold_bits and for
+    ``codes[c, 1]`` from there on. A code is 4 * base + flag: flag 0 means the base itself, 1 adds a uniform offset,
+    3 the smaller of two, and ``LATE`` asks the second table. That has cumulative 128-bit probabilities in ``high`` and
+    ``low`` words, and base, rank, of per part.
+
+    A value takes one random word, or two where its digits do not fit in one. From the top bit down: of one word the
+    column, the sign, the threshold and two offsets; of two the sign, the threshold and the second offset in the first,
+    the column (top) and the first offset (bottom) in the second.
     """
 
     scale: float
+    words: int
     offset_bits: int
     column_bits: int
+    threshold_bits: int
     threshold: npt.NDArray[np.uint64]
-    own: npt.NDArray[np.int64]
-    other: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
     high: npt.NDArray[np.uint64]
     low: npt.NDArray[np.uint64]
     base: npt.NDArray[np.int64]
@@ -122,13 +130,14 @@ class NoiseTable:
 
     def parts(self) -> Iterator[Part]:
         """Give the mixture that these very integers sample (masses times 2**256), for tests and audits."""
-        column = _PRECISION - 63 - self.column_bits
+        unit, full = _PRECISION - self.threshold_bits - self.column_bits, 1 << self.threshold_bits
         likely: dict[int, int] = {}
-        for own, other, below in zip(self.own, self.other, self.threshold, strict=True):
-            likely[int(own)] = likely.get(int(own), 0) + (int(below) << column)
-            likely[int(other)] = likely.get(int(other), 0) + ((2**63 - int(below)) << column)
+        for (own, other), below in zip(self.codes.tolist(), self.threshold.tolist(), strict=True):
+            likely[own] = likely.get(own, 0) + (below << unit)
+            likely[other] = likely.get(other, 0) + ((full - below) << unit)
         late = likely.pop(LATE, 0)
-        yield from (Part(mass, code >> 2, 0, code & 1) for code, mass in likely.items())
+        uniforms = {flag: of for of, flag in _FLAGS.items()}
+        yield from (Part(mass, code >> 2, 0, uniforms[code & 3]) for code, mass in likely.items())
         before = 0
         for row in range(self.high.size):
             # The last cumulative word is all ones and stands for 2**128: nothing is drawn beyond it.
@@ -284,17 +293,20 @@ def _mixture(series: list[int]) -> list[tuple[int, int, int]]:
 
 def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) -> NoiseTable:
     """Put likely parts in the alias table and everything else, with all rounding, in the second table."""
-    likely = [part for part in parts if part.of < 2 and part.mass >= _LIKELY]
+    likely = [part for part in parts if part.of in _FLAGS and part.mass >= _LIKELY]
     column_bits = max(1, math.ceil(math.log2(len(likely) + 1)))
-    unit = _PRECISION - 63 - column_bits
+    words, threshold_bits = 1, 63 - column_bits - 2 * width_bits
+    if threshold_bits < _LEAST_THRESHOLD_BITS:
+        words, threshold_bits = 2, 63 - width_bits
+    unit = _PRECISION - threshold_bits - column_bits
     units = [part.mass >> unit for part in likely]
-    codes = [4 * part.base + part.of for part in likely]
-    late_units = (1 << (63 + column_bits)) - sum(units)
+    codes = [4 * part.base + _FLAGS[part.of] for part in likely]
+    late_units = (1 << (threshold_bits + column_bits)) - sum(units)
     if late_units < 0:
         raise ArithmeticError("the probabilities of a noise table add up to more than one")
-    threshold, own, other = _alias([*units, late_units], [*codes, LATE], column_bits)
+    threshold, pairs = _alias([*units, late_units], [*codes, LATE], column_bits, threshold_bits)
 
-    kept = [part for part in parts if part.of >= 2 or part.mass < _LIKELY]
+    kept = [part for part in parts if part.of not in _FLAGS or part.mass < _LIKELY]
     residues = [part._replace(mass=part.mass & ((1 << unit) - 1)) for part in likely]
     late = sorted((part for part in kept + residues if part.mass), key=lambda part: -part.mass)
     if late_units and not late:
@@ -312,11 +324,12 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
     word = (1 << 64) - 1
     return NoiseTable(
         scale=scale,
+        words=words,
         offset_bits=width_bits,
         column_bits=column_bits,
+        threshold_bits=threshold_bits,
         threshold=threshold,
-        own=own,
-        other=other,
+        codes=pairs,
         high=np.array([value >> 64 for value in cumulative], np.uint64),
         low=np.array([value & word for value in cumulative], np.uint64),
         base=np.array([part.base for part in late], np.int64),
@@ -327,13 +340,13 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
 
 
 def _alias(
-    units: list[int], codes: list[int], column_bits: int
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Exact integer alias table: column c gives own[c] below threshold[c] of 2**63, other[c] above.
+    units: list[int], codes: list[int], column_bits: int, threshold_bits: int
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Exact integer alias table: thresholds of 2**threshold_bits, and per column the codes below and above.
 
-    The units add up to 2**(63 + column_bits), i.e. to full columns.
+    The units add up to 2**(threshold_bits + column_bits), i.e. to full columns.
     """
-    columns, full = 1 << column_bits, 1 << 63
+    columns, full = 1 << column_bits, 1 << threshold_bits
     weights = units + [0] * (columns - len(units))
     own = codes + [codes[0]] * (columns - len(codes))
     threshold, other = [full] * columns, list(own)
@@ -347,4 +360,4 @@ def _alias(
             large.pop()
             if weights[donor] < full:
                 small.append(donor)
-    return np.array(threshold, np.uint64), np.array(own, np.int64), np.array(other, np.int64)
+    return np.array(threshold, np.uint64), np.stack([own, other], axis=1).astype(np.int64)

@@ -10,6 +10,6 @@ from privis.readings.secret_weights import SecretModel, architecture, secret_wei
 
 __all__ = [
     "Cost", "Interval", "NodeError", "PolynomialForm", "SecretModel",
-    "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate", "polynomialise", "ranges",
-    "secret_weights",
+    "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
+    "polynomialise", "ranges", "secret_weights",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from privis.run.mpc.lowering import lower
 from privis.run.mpc.presets import Preset
 from privis.version import VERSION
 
+MOST_PROBLEMS = 20  # named at once; one wrong range comes back in every later instruction
 NOTHING: Mapping[str, Input] = MappingProxyType({})
 
 
@@ -100,7 +101,9 @@ class Job:
         if self.fixed_point is None:
             object.__setattr__(self, "fixed_point", fixed_point(list(self.programs.values())))
         reading = _Reading(self)
-        refuse(ProgramError if reading.references else DomainError, reading.references + reading.values)
+        refuse(
+            ProgramError if reading.references else DomainError, (reading.references + reading.values)[:MOST_PROBLEMS]
+        )
         object.__setattr__(self, "_left", MappingProxyType(reading.variables))
 
     @property
@@ -187,6 +190,7 @@ class _Reading:
         self.references: list[Problem] = []
         self.values: list[Problem] = []
         self.variables = {name: Variable(known, encoding(known)) for name, known in job.resident.items()}
+        self.carried: dict[str, tuple[Encoding, ...]] = {}
         self.seen: dict[tuple[str, tuple[Input, ...]], tuple[Variable, ...]] = {}
         for index, step in enumerate(job.instructions):
             where = f"instruction {index} {type(step).__name__}"
@@ -234,22 +238,30 @@ class _Reading:
             step = dataclasses.replace(step, outputs=step.outputs[: len(program.outputs)])
         key = (step.program, tuple(variable.known for variable in given))
         if key not in self.seen:
-            self.seen[key] = self._outputs(where, program, given)
+            self.seen[key] = self._outputs(step.program, given)
         self.variables.update(zip(step.outputs, self.seen[key], strict=False))
 
-    def _outputs(self, where: str, program: Program, given: list[Variable]) -> tuple[Variable, ...]:
-        """The interval of every output for what is known of the inputs; refusals are collected once per case."""
-        narrowed = dataclasses.replace(program, inputs=tuple(variable.known for variable in given))
-        for found in representation_problems(narrowed, self.job.fixed):
-            self.values.append(dataclasses.replace(found, where=f"{where}, {found.where}"))
-        known, shapes = ranges(narrowed), program.output_shapes
-        carried = lower(program, self.job.fixed).outputs
+    def _outputs(self, program: str, given: list[Variable]) -> tuple[Variable, ...]:
+        """The interval of every output for what is known of the inputs."""
+        read = self.job.programs[program]
+        known = ranges(dataclasses.replace(read, inputs=tuple(variable.known for variable in given)))
         made = []
-        for output, shape, how in zip(program.outputs, shapes, carried, strict=True):
+        for output, shape, how in zip(read.outputs, read.output_shapes, self._carried(program), strict=True):
             low, high = known[output].bounds
-            step = known[output].step if how is Encoding.INTEGER else None
-            made.append(Variable(Input(shape, low, high, step), how))
+            made.append(Variable(Input(shape, low, high, known[output].step if how is Encoding.INTEGER else None), how))
         return tuple(made)
+
+    def _carried(self, program: str) -> tuple[Encoding, ...]:
+        """How outputs are carried; what the ring cannot hold of a program is found once, on the way.
+
+        The declared ranges decide, not the narrower known ones: they are what the program is compiled for.
+        """
+        if program not in self.carried:
+            read = self.job.programs[program]
+            for found in representation_problems(read, self.job.fixed):
+                self.values.append(dataclasses.replace(found, where=f"program {program}, {found.where}"))
+            self.carried[program] = lower(read, self.job.fixed).outputs
+        return self.carried[program]
 
 
 def _fit_problems(where: str, program: Program, step: Run, given: list[Variable]) -> list[Problem]:

@@ -13,13 +13,11 @@ import numpy as np
 from privis.errors import DomainError, refuse
 from privis.program import Program, ops
 from privis.program.graph import Node
-from privis.program.ops import Op
 from privis.readings import ranges
-from privis.readings.evaluate import evaluate_op
 from privis.readings.ranges import Interval
-from privis.run.mpc import arithmetic, selection, smooth
+from privis.run.mpc import arithmetic, movement, selection, smooth
 from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding
-from privis.run.mpc.held import INTEGER_BITS, Held, Site, aligned, fixed, integer, magnitude, rescaled
+from privis.run.mpc.held import INTEGER_BITS, Held, Site, fixed, integer, magnitude, rescaled
 
 Rule = Callable[..., Held]  # (site, op, *operands) -> result
 
@@ -105,7 +103,7 @@ def _trace(
     def rule(index: int, node: Node, operands: list[Held]) -> Held:
         taken = tuple(known[i] for i in node.operands)
         site = Site(program.where(index), known[first + index], taken, fixed_point, noted)
-        return RULES.get(type(node.op), _move)(site, node.op, *operands)
+        return RULES.get(type(node.op), movement.move)(site, node.op, *operands)
 
     start = [_input(array, interval) for array, interval in zip(inputs, known, strict=False)]
     values = program.read(rule, start)
@@ -127,42 +125,16 @@ def _output(site: Site, x: Held, how: Encoding) -> Any:
     return rescaled(site, fixed(site, x), 1.0).array
 
 
-# Movement: the definition moves the arrays, whatever they hold
-
-
-def _move(site: Site, op: Op, x: Held) -> Held:
-    import jax.numpy as jnp
-
-    return x.moved(evaluate_op(op, [x.array], jnp))
-
-
-def _pad(site: Site, op: ops.Pad, x: Held) -> Held:
-    import jax.numpy as jnp
-
-    if x.is_bit and op.value in (x.offset, x.offset + x.scale):
-        inside: Any = op.value != x.offset
-    else:
-        x = integer(x) if x.is_bit else x
-        if op.value and x.is_integer and op.value % x.scale:
-            x = fixed(site, x)
-        inside = op.value / x.scale
-    return x.moved(jnp.pad(x.array, op.widths, constant_values=inside), site.bound)
-
-
-def _concat(site: Site, op: ops.Concat, *values: Held) -> Held:
-    import jax.numpy as jnp
-
-    found = aligned(site, values)
-    return found[0].moved(jnp.concatenate([x.array for x in found], op.axis), site.bound)
-
-
 RULES: Mapping[type, Rule] = MappingProxyType(
     {
         ops.Conv: arithmetic.conv,
         ops.Dense: arithmetic.dense,
         ops.Affine: arithmetic.affine,
-        ops.Pad: _pad,
-        ops.Concat: _concat,
+        ops.Slice: movement.slices,
+        ops.Gather: movement.gather,
+        ops.Window: movement.window,
+        ops.Pad: movement.pad,
+        ops.Concat: movement.concat,
         ops.Add: arithmetic.add,
         ops.Sub: arithmetic.sub,
         ops.Mul: arithmetic.mul,

@@ -10,6 +10,7 @@ from privis.program import ops
 from privis.readings.evaluate import compare_threshold, histogram_edges
 from privis.run.mpc.arithmetic import long_product
 from privis.run.mpc.held import CONSTANT_BITS, Held, Site, Tensor, aligned, fixed, integer, widen
+from privis.run.mpc.movement import cut
 
 PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
 
@@ -117,26 +118,29 @@ def largest(site: Site, op: ops.Max, x: Held) -> Held:
     kept = [axis for axis in range(array.ndim) if axis not in op.axes]
     shape = [array.shape[axis] for axis in kept]
     line = jnp.transpose(array, (*kept, *op.axes)).reshape(*shape, -1)
-    winner = _tournament(line[..., None])[..., 0]
+    (winner,) = _tournament(line)
     if op.keep:
         winner = winner.reshape([1 if axis in op.axes else n for axis, n in enumerate(array.shape)])
     return x.moved(winner, site.bound)
 
 
-def _tournament(entries: Tensor) -> Tensor:
-    """``(..., N, columns)`` to ``(..., columns)``: the entry with the largest first column, the first of equals.
+def _tournament(values: Tensor, *carried: Tensor) -> tuple[Tensor, ...]:
+    """``(..., N)`` to ``(...,)``: the largest, the first of equals, and what each tensor of ``carried`` has there.
 
     Neighbours meet, so that whoever stands on the left came first.
     """
     import jax.numpy as jnp
 
-    while (count := entries.shape[-2]) > 1:
+    columns = (values, *carried)
+    last = values.ndim - 1
+    while (count := columns[0].shape[-1]) > 1:
         even = count // 2 * 2
-        left, right = entries[..., 0:even:2, :], entries[..., 1:even:2, :]
-        later = (right[..., 0] > left[..., 0]).astype(jnp.int64)[..., None]
-        winners = left + later * (right - left)
-        entries = jnp.concatenate([winners, entries[..., even:, :]], -2) if even < count else winners
-    return entries[..., 0, :]
+        pairs = [(cut(x, last, 0, even, 2), cut(x, last, 1, even, 2)) for x in columns]
+        later = (pairs[0][1] > pairs[0][0]).astype(jnp.int64)
+        winners = [left + later * (right - left) for left, right in pairs]
+        odd = [[cut(x, last, even, count)] if even < count else [] for x in columns]
+        columns = tuple(jnp.concatenate([w, *rest], -1) for w, rest in zip(winners, odd, strict=True))
+    return tuple(x[..., 0] for x in columns)
 
 
 def index_of_largest(site: Site, op: ops.ArgMax, x: Held) -> Held:
@@ -146,23 +150,8 @@ def index_of_largest(site: Site, op: ops.ArgMax, x: Held) -> Held:
     x = integer(x) if x.is_bit else x
     site.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
     line = jnp.moveaxis(x.array, op.axis, -1)
-    winner = _winner(line)
-    return Held(winner, 1.0, site.bound)
-
-
-def _winner(line: Tensor) -> Tensor:
-    """Index of the first largest element of the last axis, as int64."""
-    import jax.numpy as jnp
-
-    values, indices = line, jnp.broadcast_to(jnp.arange(line.shape[-1], dtype=jnp.int64), line.shape)
-    while (count := values.shape[-1]) > 1:
-        even = count // 2 * 2
-        left, right = values[..., 0:even:2], values[..., 1:even:2]
-        first, second = indices[..., 0:even:2], indices[..., 1:even:2]
-        later = (right > left).astype(jnp.int64)
-        values = jnp.concatenate([left + later * (right - left), values[..., even:]], -1)
-        indices = jnp.concatenate([first + later * (second - first), indices[..., even:]], -1)
-    return indices[..., 0]
+    places = jnp.broadcast_to(jnp.arange(line.shape[-1], dtype=jnp.int64), line.shape)
+    return Held(_tournament(line, places)[1], 1.0, site.bound)
 
 
 def strongest(site: Site, op: ops.TopK, x: Held) -> Held:

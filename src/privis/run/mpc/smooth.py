@@ -166,7 +166,7 @@ def normalise(site: Site, op: ops.Normalise, x: Held) -> Held:
     length = x.array.shape[-1]
     guard = max(op.inside, op.outside**2)
     largest = length * x.bound**2
-    if low >= 0 and guard < largest * 2.0**-26:
+    if low >= 0 and max(guard, op.domain[0]) < largest * 2.0**-ENERGY_BITS:
         x = _shares_of_sum(site, x, length)
         largest, inside, outside = 1.25, 0.0, 0.0
     else:

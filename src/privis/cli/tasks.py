@@ -1,0 +1,135 @@
+"""The joint computations that job files can name: words of a specification become what ``privis.joint`` works with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from privis.cli.choices import feature_named
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.features.owner import resize
+from privis.io import images as pictures
+from privis.io.sources import find
+from privis.io.tables import Table
+from privis.joint.extraction import Announcement as Announced
+from privis.joint.extraction import Answer, Extraction, announce, extracted, extraction_job, shared_arrays
+from privis.joint.splits import ByChannels, ByExposures, ByTiles, ByTime, Split
+from privis.parties.specification import Specification
+from privis.parties.tables import Reader, shown
+from privis.parties.task import Agreed, Announcement, Array, Lent, Outputs, Prepared, Task
+from privis.run.mpc.job import Job, Reveal
+from privis.run.mpc.presets import preset
+
+FEATURES = "features"
+SPLITS: dict[str, Any] = {"channels": ByChannels, "tiles": ByTiles, "exposures": ByExposures, "time": ByTime}
+
+
+@dataclasses.dataclass(frozen=True)
+class Extract:
+    """``extract``: features of owners' pictures.
+
+    Options: ``feature``; ``parameters``, a list of ``name=value``; ``batch``; ``split`` (channels, tiles, exposures,
+    time) when every owner holds a part of each picture; ``answer`` (vector, largest). Output: ``features``.
+    """
+
+    def epsilon(self, specification: Specification) -> float | None:
+        """None: features are exact."""
+        return None
+
+    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
+        """Decode the pictures and turn each into the core's input; ImageError lists all that cannot be used."""
+        extraction = _extraction(specification)
+        paths, loaded = _pictures(lent)
+        owner = specification.inputs[name].owner
+        sized = [resize(image, extraction.feature.size) for image in loaded]
+        announced, cores = announce(extraction, owner, sized)
+        arrays = shared_arrays(extraction, announced, cores)
+        return Prepared(Announcement(owner, announced.shapes), arrays, paths)
+
+    def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
+        """The job of ``privis.joint.extraction``, with the receivers that the specification names."""
+        kind = preset(specification.preset, insecure=specification.insecure)
+        job = extraction_job(_extraction(specification), _announced(announcements), kind, specification.parties)
+        steps = tuple(
+            dataclasses.replace(step, receivers=_receivers(specification, step.receivers))
+            if isinstance(step, Reveal)
+            else step
+            for step in job.instructions
+        )
+        return dataclasses.replace(job, instructions=steps)
+
+    def draw(self, agreed: Agreed, member: str) -> Mapping[str, Array]:
+        """Nothing: there is no noise."""
+        return {}
+
+    def finish(
+        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+    ) -> Outputs:
+        """A table of features; rows are named by path where they are one's own, else by owner and position."""
+        found = extracted(_extraction(agreed.specification), _announced(agreed.announcements), revealed)
+        mine = {agreed.specification.inputs[name].owner: own for name, own in labels.items()}
+        rows: dict[tuple[str, ...], list[tuple[str, Array]]] = {}
+        for one in found:
+            own = [mine[owner][one.index] for owner in one.owners if owner in mine]
+            label = own[0] if own else f"{'+'.join(one.owners)}/{one.index}"
+            rows.setdefault(one.names, []).append((label, one.vector))
+        tables = {}
+        for index, (names, pairs) in enumerate(rows.items()):
+            paths, vectors = zip(*pairs, strict=True)
+            tables[FEATURES if len(rows) == 1 else f"{FEATURES}-{index}"] = Table(paths, np.stack(vectors), names, {})
+        return tables
+
+
+TASKS: dict[str, Task] = {"extract": Extract()}
+
+
+def _extraction(specification: Specification) -> Extraction:
+    """ParameterError lists every option that does not fit; a release is refused, not ignored."""
+    reader = Reader(specification.options, f"{specification.name}: options")
+    feature, parameters = reader.text("feature"), reader.words("parameters")
+    batch, answer = reader.number("batch", 1) or 1, reader.text("answer", Answer.VECTOR.value)
+    split_name = reader.text("split", "") or None
+    reader.done()
+    if specification.release is not None:
+        remedy = "extract exact features, or choose a task that knows releases"
+        reader.problems.append(Problem(f"{specification.name}: release", "one", "none with this task", remedy))
+    if split_name is not None and split_name not in SPLITS:
+        reader.wrong("split", repr(split_name), f"one of {shown(SPLITS)}")
+    if answer not in [one.value for one in Answer]:
+        reader.wrong("answer", repr(answer), f"one of {shown(one.value for one in Answer)}")
+    unknown = sorted(set(specification.receivers) - {FEATURES})
+    if unknown or FEATURES not in specification.receivers:
+        got = shown(sorted(specification.receivers))
+        reader.problems.append(Problem(f"{specification.name}: receivers", got, f"who receives {FEATURES}"))
+    refuse(ParameterError, reader.problems)
+    split: Split | None = SPLITS[split_name]() if split_name else None
+    return Extraction(feature_named(feature, parameters), None, int(batch), split, None, Answer(answer))
+
+
+def _announced(announcements: Mapping[str, Announcement]) -> tuple[Announced, ...]:
+    return tuple(Announced(one.owner, one.shapes) for one in announcements.values())
+
+
+def _receivers(specification: Specification, owners: tuple[str, ...]) -> tuple[str, ...]:
+    """Everybody who receives a feature of these owners, in the order of members."""
+    named = {name for owner in owners for name in specification.receiving(FEATURES, owner)}
+    return tuple(name for name in specification.members if name in named)
+
+
+def _pictures(lent: Lent) -> tuple[tuple[str, ...], list[Array]]:
+    if lent.images is None:
+        got = "a table" if lent.table else "arrays"
+        raise ParameterError(Problem(f"input {lent.name}", got, "pictures", f'images = "…" in [inputs.{lent.name}]'))
+    paths = find([str(lent.images)])
+    loaded: list[Array] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            loaded.append(pictures.load(path))
+        except PrivisError as error:
+            problems += error.problems
+    refuse(ImageError, problems)
+    return paths, loaded

@@ -1,0 +1,141 @@
+"""What the operator of one member writes down: ``party.toml``, and ``submitter.toml`` of who sends jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from privis.errors import ParameterError, refuse
+from privis.parties.certificates import AUTHORITY, CERTIFICATE, KEY, Identity, load_identity
+from privis.parties.policy import Policy, Rule
+from privis.parties.specification import read_toml
+from privis.parties.tables import Reader
+from privis.parties.task import Lent
+
+WAIT = 60.0  # seconds until every member of a job must be reachable
+
+
+@dataclass(frozen=True)
+class PartyConfiguration:
+    """One member: who it is, where it listens, whom it knows, what it lends, where results go, what it agrees to.
+
+    ``control`` is the address others reach its control plane at, ``data`` that of its data link (None: it computes
+    nothing and only owns or receives); ``listen`` and ``listen_data`` are what it binds where that differs.
+    ``routes`` replaces, per peer, the data address which that peer announces.
+    """
+
+    identity: Identity
+    control: str
+    data: str | None
+    listen: str
+    listen_data: str | None
+    peers: Mapping[str, str]
+    routes: Mapping[str, str]
+    inputs: Mapping[str, Lent]
+    output: Path
+    policy: Policy
+    wait: float = WAIT
+
+    @property
+    def name(self) -> str:
+        """The member's name, as its certificate says it."""
+        return self.identity.name
+
+
+@dataclass(frozen=True)
+class SubmitterConfiguration:
+    """Who sends jobs, and where the members are."""
+
+    identity: Identity
+    members: Mapping[str, str]
+
+
+def load_party(path: Path) -> PartyConfiguration:
+    """Read ``party.toml``; paths in it are relative to its folder. ParameterError lists everything that is wrong."""
+    reader = Reader(read_toml(path), str(path))
+    base = path.parent
+    name, control = reader.name("name"), reader.address("control")
+    data = reader.address("data", "") or None
+    listen, listen_data = reader.address("listen", control), reader.address("listen_data", data or "") or None
+    peers, routes = _addresses(reader, "peers"), _addresses(reader, "routes")
+    inputs = _inputs(reader, base)
+    output = base / reader.text("output", "results")
+    policy = Policy(tuple(_rule(entry) for entry in reader.listed("policy")))
+    wait = reader.number("wait", WAIT) or WAIT
+    identity = _identity(reader, base, name)
+    reader.done()
+    if name in peers:
+        reader.wrong("peers", f"{name} itself", "the other members")
+    if not output.is_dir():
+        reader.wrong("output", f"{output}: no such folder", "one that exists", f"mkdir -p {output}")
+    refuse(ParameterError, reader.problems)
+    assert identity is not None
+    return PartyConfiguration(identity, control, data, listen, listen_data, peers, routes, inputs, output, policy, wait)
+
+
+def load_submitter(path: Path) -> SubmitterConfiguration:
+    """Read ``submitter.toml``; ParameterError lists everything that is wrong."""
+    reader = Reader(read_toml(path), str(path))
+    name, members = reader.name("name"), _addresses(reader, "members")
+    identity = _identity(reader, path.parent, name)
+    reader.done()
+    refuse(ParameterError, reader.problems)
+    assert identity is not None
+    return SubmitterConfiguration(identity, members)
+
+
+def _identity(reader: Reader, base: Path, name: str) -> Identity | None:
+    paths = [
+        base / reader.text(key, default)
+        for key, default in (("certificate", CERTIFICATE), ("key", KEY), ("authority", AUTHORITY))
+    ]
+    try:
+        identity = load_identity(*paths)
+    except ParameterError as error:
+        reader.problems.extend(error.problems)
+        return None
+    if name and identity.name != name:
+        reader.wrong("name", repr(name), f"{identity.name!r}, whom {paths[0]} names", "use this member's own files")
+    return identity
+
+
+def _addresses(reader: Reader, key: str) -> dict[str, str]:
+    table = reader.table(key)
+    found = {name: table.address(name) for name in table.keys}
+    table.done()
+    return found
+
+
+def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
+    found = {}
+    for name, entry in reader.tables("inputs").items():
+        paths = {kind: entry.path(kind, base) for kind in ("images", "table", "arrays") if entry.has(kind)}
+        if len(paths) != 1:
+            got = " and ".join(paths) or "nothing"
+            entry.wrong("kind", got, "one of images, table, arrays", 'for example images = "photos"')
+        for kind, path in paths.items():
+            if not path.exists():
+                entry.wrong(kind, f"{path}: no such file or folder", "one that exists", "check the path")
+        entry.done()
+        found[name] = Lent(name, **paths)
+    return found
+
+
+def _rule(entry: Reader) -> Rule:
+    options = entry.json("options") or {}
+    values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in options.items()}
+    rule = Rule(
+        submitters=entry.names("submitters"),
+        tasks=entry.names("tasks"),
+        receivers=entry.names("receivers"),
+        inputs=entry.names("inputs", ()),
+        features=entry.names("features") if entry.has("features") else None,
+        parties=entry.names("parties") if entry.has("parties") else None,
+        options=values,
+        epsilon=entry.number("epsilon", None),
+        insecure=entry.flag("insecure", False),
+        jobs=entry.digests("jobs"),
+    )
+    entry.done()
+    return rule

@@ -1,0 +1,118 @@
+"""What a party agrees to take part in. Without a rule that allows it, nothing runs and nothing is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from privis.errors import Problem
+from privis.parties.specification import Specification
+from privis.parties.tables import shown
+
+if TYPE_CHECKING:
+    from privis.run.mpc.job import Job
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Allows jobs in which all of this holds.
+
+    ``submitters`` may send them; ``tasks`` and ``features`` (the option of that name; None: any) are computed;
+    ``inputs`` of mine are lent; ``receivers`` at most receive anything at all; ``parties`` at most compute (None:
+    anyone). ``options`` holds, per option of the task, the values allowed. ``epsilon`` is the most that a result may
+    spend: None allows exact results too. ``jobs`` are digests: if there are any, no other job is allowed.
+    """
+
+    submitters: tuple[str, ...]
+    tasks: tuple[str, ...]
+    receivers: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
+    parties: tuple[str, ...] | None = None
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    epsilon: float | None = None
+    insecure: bool = False
+    jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Any one rule that allows a job is enough."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def refusals(
+        self, me: str, submitter: str, specification: Specification, epsilon: float | None
+    ) -> tuple[list[Problem], tuple[Rule, ...]]:
+        """The rules that allow ``specification`` (its results guarantee ``epsilon``), or all reasons against it.
+
+        With several rules the reasons are those of the rule that comes closest.
+        """
+        if not self.rules:
+            remedy = "add a [[policy]] rule to its configuration"
+            return [Problem(f"policy of {me}", "no rule", "a rule that allows the job", remedy)], ()
+        judged = [(rule, _reasons(rule, me, submitter, specification, epsilon)) for rule in self.rules]
+        allowing = tuple(rule for rule, reasons in judged if not reasons)
+        return ([] if allowing else min((reasons for _, reasons in judged), key=len)), allowing
+
+
+def job_refusals(rules: tuple[Rule, ...], me: str, job: Job) -> list[Problem]:
+    """Reasons against the job that was built under a specification which ``rules`` allow.
+
+    The builder is trusted code, and still: nobody else receives, and nobody else computes, than was allowed.
+    """
+    judged = [_job_reasons(rule, me, job) for rule in rules]
+    return [] if not all(judged) else min(judged, key=len)
+
+
+def _job_reasons(rule: Rule, me: str, job: Job) -> list[Problem]:
+    from privis.run.mpc.job import Reveal
+
+    problems = []
+    revealed = {name for step in job.instructions if isinstance(step, Reveal) for name in step.receivers}
+    beyond = sorted(revealed - set(rule.receivers))
+    if beyond:
+        problems.append(_problem(me, "receivers of the built job", shown(beyond), rule.receivers))
+    if rule.jobs and job.digest not in rule.jobs:
+        problems.append(_problem(me, "job digest", job.digest, rule.jobs))
+    return problems
+
+
+def _reasons(rule: Rule, me: str, submitter: str, specification: Specification, epsilon: float | None) -> list[Problem]:
+    problems = []
+    mine = sorted({use.lends for use in specification.inputs.values() if use.owner == me})
+    receiving = {name for output in specification.receivers for name in _receiving(specification, output)}
+    checks: list[tuple[str, list[str], tuple[str, ...] | None]] = [
+        ("submitter", [submitter], rule.submitters),
+        ("task", [specification.task], rule.tasks),
+        ("inputs", mine, rule.inputs),
+        ("receivers", sorted(receiving), rule.receivers),
+        ("compute parties", list(specification.parties), rule.parties),
+        ("feature", [str(specification.options.get("feature", "none"))], rule.features),
+    ]
+    for what, got, allowed in checks:
+        beyond = [] if allowed is None else [name for name in got if name not in allowed]
+        if beyond:
+            problems.append(_problem(me, what, shown(beyond), allowed or ()))
+    for option, allowed_values in rule.options.items():
+        value = specification.options.get(option)
+        if value not in allowed_values:
+            problems.append(_problem(me, f"option {option}", repr(value), allowed_values))
+    if rule.epsilon is not None and (epsilon is None or epsilon > rule.epsilon):
+        got = "exact results" if epsilon is None else f"epsilon {epsilon:g}"
+        remedy = "add a [release] to the job that spends no more"
+        expected = f"a release with epsilon of at most {rule.epsilon:g}"
+        problems.append(Problem(f"policy of {me}: release", got, expected, remedy))
+    if specification.insecure and not rule.insecure:
+        problems.append(Problem(f"policy of {me}: insecure", "true", "a protocol that protects its inputs"))
+    return problems
+
+
+def _receiving(specification: Specification, output: str) -> set[str]:
+    owners = {use.owner for use in specification.inputs.values()}
+    return {name for owner in owners for name in specification.receiving(output, owner)}
+
+
+def _problem(me: str, what: str, got: str, allowed: tuple[Any, ...]) -> Problem:
+    return Problem(f"policy of {me}: {what}", got, f"one of {shown(allowed)}" if allowed else "none at all")

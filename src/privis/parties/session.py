@@ -1,0 +1,342 @@
+"""One job at one member: from a specification to results in their place, or to one error that every member sees."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from privis.errors import ParameterError, PartyError, PrivisError, Problem, refuse
+from privis.parties import agreement
+from privis.parties.certificates import session_certificate
+from privis.parties.configuration import PartyConfiguration
+from privis.parties.conversation import Broken, Conversation
+from privis.parties.data_address import free_data_address
+from privis.parties.events import DONE, FAILED, PROGRESS, STATE, Event
+from privis.parties.policy import Rule, job_refusals
+from privis.parties.proof import LinkProof
+from privis.parties.results import Staged, receipt_of, stage
+from privis.parties.roles import LINK_SECONDS, Computing, LinkEnded, Outside, Role
+from privis.parties.spare import Spare
+from privis.parties.specification import Specification
+from privis.parties.tables import shown
+from privis.parties.task import Agreed, Array, Prepared, Task
+from privis.run.mpc.job import Job, Share
+from privis.run.mpc.plan import LinkPlan, TlsFiles
+
+GREETING, JOB, READY, WRITTEN = "greeting", "job", "ready", "written"
+SomeRole = TypeVar("SomeRole", bound=Role)
+PROGRESS_SECONDS = 0.25  # between two reports of progress
+RECEIVE_SECONDS = 24 * 3600.0  # dead peers are noticed by the control plane; a long computation is no failure
+
+
+class Withheld(Exception):
+    """A failure whose details are this member's own affair: ``own`` for its log, ``told`` for the others."""
+
+    def __init__(self, own: tuple[Problem, ...], told: Problem) -> None:
+        super().__init__()
+        self.own, self.told = own, (told,)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a member is to do: the job's id, who sent it, what it says, and the task that knows how."""
+
+    session: str
+    submitter: str
+    specification: Specification
+    task: Task
+    wait: float
+
+
+class Session:
+    """Plays one member's part. ``run`` returns when all is over; the other methods are called by other threads."""
+
+    def __init__(
+        self,
+        configuration: PartyConfiguration,
+        assignment: Assignment,
+        spare: Spare,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.configuration, self.assignment, self._spare = configuration, assignment, spare
+        self._on_event = on_event
+        self.conversation = Conversation(
+            configuration.identity, assignment.session, assignment.specification.members, self._wake
+        )
+        self._role: Role | None = None
+        self._staged: Staged | None = None
+        self._own: list[Problem] = []
+        self._lock = threading.Lock()
+        self.over = threading.Event()
+        self.told: tuple[Problem, ...] = ()  # why it failed, as far as others may know
+
+    # called by other threads ------------------------------------------------------------------------------------
+
+    def stop(self, problem: Problem) -> None:
+        """End the job for a reason of this member's own: its submitter left, its operator stops it."""
+        self._fail(PartyError(problem))
+
+    def _fail(self, error: PrivisError) -> None:
+        with self._lock:
+            self._own.extend(error.problems)
+        self.conversation.fail()
+
+    def _wake(self) -> None:
+        """Whatever waits for the data link waits in vain once any member failed."""
+        with self._lock:
+            role = self._role
+        if role is not None:
+            role.kill()
+
+    # the session's own thread -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Play to the end and say how it ended; raises nothing."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="privis-session-") as folder:
+                facts = self._play(Path(folder))
+        except BaseException as error:  # whatever it is, the other members must hear of it
+            self._failed(error)
+        else:
+            self._event(DONE, facts=facts)
+        finally:
+            if self._staged is not None:
+                self._staged.discard()
+            if self._role is not None:
+                self._role.kill()
+            self.conversation.close()
+            self.over.set()
+
+    def _failed(self, error: BaseException) -> None:
+        me = self.configuration.name
+        expected, remedy = "the job to go on", f"see the log of {me}"
+        match error:
+            case Withheld():
+                own, told = error.own, error.told
+            case Broken():
+                own = told = ()
+            case LinkEnded() if self.conversation.failed:  # its process was ended because another member failed
+                own = told = ()
+            case PrivisError():
+                own = told = error.problems
+            case _:
+                own = (Problem(me, f"{type(error).__name__}: {error}", expected, "report this"),)
+                told = (Problem(me, type(error).__name__, expected, remedy),)
+        with self._lock:
+            own, told = (*self._own, *own), (*self._own, *told)
+        if self._own:  # stopped from outside: what broke after that is a consequence
+            own = told = tuple(self._own)
+        self.conversation.fail()
+        self.conversation.abort((*self.conversation.losses, *told))
+        others = (*self.conversation.losses, *self.conversation.reports)
+        self.told = tuple(dict.fromkeys((*others, *told)))
+        self._event(FAILED, problems=tuple(dict.fromkeys((*others, *own))))
+
+    def _play(self, folder: Path) -> dict[str, Any]:
+        started = time.monotonic()
+        specification = self.assignment.specification
+        self.conversation.dial(self._addresses(), self.assignment.wait, self._fail)
+        rules = self._allowed()
+        computes = self.configuration.name in specification.parties
+        prepared = self._prepared()
+        agreed, said = self._agree(prepared, computes, rules, folder)
+        arrays = self._arrays(agreed, prepared)
+        role = self._opened(agreed.job, said, folder) if computes else self._taken(Outside(self.conversation))
+        self._together(READY)
+        revealed = self._compute(role, agreed.job, arrays)
+        facts = self._keep(agreed, prepared, revealed)
+        role.end()
+        took = role.measured
+        facts |= {"protocol seconds": round(sum(m.seconds for m in took), 3), "sent bytes": sum(m.sent for m in took)}
+        return {**facts, "messages": sum(m.messages for m in took), "seconds": round(time.monotonic() - started, 3)}
+
+    def _addresses(self) -> dict[str, str]:
+        others = self.conversation.others
+        unknown = [name for name in others if name not in self.configuration.peers]
+        if unknown or self.configuration.name not in self.assignment.specification.members:
+            where = f"members known to {self.configuration.name}"
+            remedy = "add them under [peers] of its configuration, or correct the job"
+            self._fail(PartyError(Problem(where, f"no {shown(unknown) or 'part in this job'}", shown(others), remedy)))
+            self.conversation.check()
+            raise PartyError(*self._own)
+        return {name: self.configuration.peers[name] for name in others}
+
+    def _allowed(self) -> tuple[Rule, ...]:
+        """What the policy says, before anything of this member's is read."""
+        specification, me = self.assignment.specification, self.configuration.name
+        self._event(STATE, "asking the policy")
+        epsilon = self.assignment.task.epsilon(specification)
+        problems, rules = self.configuration.policy.refusals(me, self.assignment.submitter, specification, epsilon)
+        mine = {use.lends for use in specification.inputs.values() if use.owner == me}
+        lent = shown(sorted(self.configuration.inputs))
+        for name in sorted(mine - set(self.configuration.inputs)):
+            problems.append(Problem(f"inputs of {me}", repr(name), f"one of {lent}", "name one that it lends"))
+        if me in specification.parties and self.configuration.data is None:
+            remedy = "add data = HOST:PORT to its configuration, or do not name it among the parties"
+            problems.append(Problem(f"{me} as a compute party", "no data address", "one", remedy))
+        refuse(PartyError, problems)
+        return rules
+
+    def _taken(self, role: SomeRole) -> SomeRole:
+        """Make ``role`` this session's, so that any failure ends it."""
+        with self._lock:
+            self._role = role
+        if self.conversation.failed:
+            role.kill()
+        return role
+
+    def _prepared(self) -> dict[str, Prepared]:
+        """My own inputs, read; what is wrong with them is said in my log, not to the others."""
+        specification, me = self.assignment.specification, self.configuration.name
+        found = {}
+        for name, use in specification.inputs.items():
+            if use.owner == me:
+                self._event(STATE, f"preparing {name}")
+                with self._withholding(f"input {name} of {me}", "something that cannot be used", "data for the task"):
+                    lent = self.configuration.inputs[use.lends]
+                    found[name] = self.assignment.task.prepare(specification, name, lent)
+        return found
+
+    @contextlib.contextmanager
+    def _withholding(self, where: str, got: str, expected: str) -> Iterator[None]:
+        try:
+            yield
+        except PrivisError as error:
+            told = Problem(where, got, expected, f"the log of {self.configuration.name} says what it is")
+            raise Withheld(error.problems, told) from None
+
+    def _agree(
+        self, prepared: Mapping[str, Prepared], computes: bool, rules: tuple[Rule, ...], folder: Path
+    ) -> tuple[Agreed, dict[str, Mapping[str, Any]]]:
+        """Announce, build, compare: afterwards all members hold the same job."""
+        specification, me = self.assignment.specification, self.configuration.name
+        greeting: dict[str, Any] = {
+            "specification": specification.digest,
+            "versions": agreement.versions(),
+            "inputs": {name: one.announcement.to_dict() for name, one in prepared.items()},
+        }
+        if computes:
+            certificate, key = session_certificate(me)
+            (folder / "key.pem").touch(0o600)
+            (folder / "key.pem").write_bytes(key)
+            (folder / "certificate.pem").write_bytes(certificate)
+            greeting |= {"data": free_data_address(self.configuration), "link": certificate.decode()}
+        self._event(STATE, "waiting for the other members")
+        self.conversation.meet(self.assignment.wait)
+        said = self._exchange(GREETING, greeting)
+        refuse(PartyError, agreement.greeting_problems(me, said))
+        announcements = agreement.announced(specification, said)
+        self._event(STATE, "building the job")
+        job = self.assignment.task.build(specification, announcements)
+        self._check_built(job, rules)
+        refuse(PartyError, agreement.job_problems(me, self._exchange(JOB, agreement.job_record(job))))
+        return Agreed(specification, announcements, job), said
+
+    def _check_built(self, job: Job, rules: tuple[Rule, ...]) -> None:
+        specification, me = self.assignment.specification, self.configuration.name
+        problems = job_refusals(rules, me, job)
+        if (job.parties, job.preset.name) != (specification.parties, specification.preset):
+            got = f"{shown(job.parties)} with {job.preset.name}"
+            expected = f"{shown(specification.parties)} with {specification.preset}"
+            problems.append(Problem(f"job built at {me}", got, expected, "report this: the task ignored the job file"))
+        refuse(PartyError, problems)
+
+    def _exchange(self, kind: str, body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        others = self.conversation.others
+        self.conversation.tell(others, kind, body)
+        heard = {name: message.body for name, message in self.conversation.gather(others, kind).items()}
+        return {self.configuration.name: body, **heard}
+
+    def _together(self, kind: str) -> None:
+        """Go on only when everybody is here."""
+        self._exchange(kind, {})
+
+    def _opened(self, job: Job, said: Mapping[str, Mapping[str, Any]], folder: Path) -> Computing:
+        """A protocol process with its data link, who is who on that link proved, and the same code everywhere."""
+        me, parties = self.configuration.name, job.parties
+        routes = {name: self.configuration.routes.get(name, str(said[name].get("data"))) for name in parties}
+        used = tuple(_route(at, str(said[name].get("data"))) for name, at in routes.items())
+        if self.configuration.listen_data and self.configuration.listen_data != self.configuration.data:
+            routes[me] = self.configuration.listen_data
+        (folder / "authority.pem").write_text("".join(str(said[name].get("link")) for name in parties))
+        tls = TlsFiles(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
+        session = self.assignment.session
+        plan = LinkPlan(session, parties.index(me), tuple(routes.values()), tls, LINK_SECONDS, RECEIVE_SECONDS)
+        certificates = {**self.conversation.certificates, me: self.configuration.identity.certificate}
+        proof = LinkProof(job.digest, session, parties, certificates, used)
+        self._event(STATE, "opening the data link")
+        role = self._taken(Computing(self.conversation, self._spare.take()))
+        role.open(plan, job, self.configuration.identity, proof)
+        self._event(STATE, "compiling")
+        role.agree_on_code(job)
+        return role
+
+    def _arrays(self, agreed: Agreed, prepared: Mapping[str, Prepared]) -> dict[str, Array]:
+        """My secret sources, each as the job declares it."""
+        me = self.configuration.name
+        arrays = {name: array for one in prepared.values() for name, array in one.arrays.items()}
+        with self._withholding(
+            f"secret sources of {me}", "values that break their declaration", "what the job declares"
+        ):
+            arrays |= self.assignment.task.draw(agreed, me)
+            wanted = [step.name for step in agreed.job.instructions if isinstance(step, Share)]
+            mine = [name for name in wanted if agreed.job.sources[name].owner == me]
+            missing = [name for name in mine if name not in arrays]
+            if missing:
+                remedy = "report this: the task prepared something else"
+                raise ParameterError(Problem(f"sources of {me}", f"no {shown(missing)}", "all of them", remedy))
+            for name in mine:
+                agreed.job.check_array(name, arrays[name])
+        return {name: arrays[name] for name in mine}
+
+    def _compute(self, role: Role, job: Job, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """All instructions; returns what was revealed to this member."""
+        revealed, told = {}, 0.0
+        for index, step in enumerate(job.instructions):
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                self._event(PROGRESS, done=index, total=len(job.instructions))
+            array = role.perform(job, step, arrays)
+            if array is not None:
+                revealed[step.name] = array  # type: ignore[union-attr]  only Reveal returns one
+        self._event(PROGRESS, done=len(job.instructions), total=len(job.instructions))
+        return revealed
+
+    def _keep(self, agreed: Agreed, prepared: Mapping[str, Prepared], revealed: Mapping[str, Array]) -> dict[str, Any]:
+        """Write results aside; show them when every member has got so far."""
+        me, session = self.configuration.name, self.assignment.session
+        labels = {name: one.labels for name, one in prepared.items()}
+        task, submitter = self.assignment.task, self.assignment.submitter
+        with self._withholding(f"results of {me}", "an error while they were written", "results that are written"):
+            outputs = task.finish(agreed, me, labels, revealed) if revealed else {}
+            if outputs:
+                receipt = receipt_of(agreed, me, submitter, session, task.epsilon(agreed.specification))
+                name = f"{agreed.specification.name}-{session[:8]}"
+                self._staged = stage(outputs, receipt, self.configuration.output, name)
+        self._together(WRITTEN)
+        if self._staged is None:
+            return {"received": []}
+        place, self._staged = self._staged.commit(), None
+        return {"received": sorted(outputs), "folder": str(place)}
+
+    def _event(
+        self,
+        kind: str,
+        text: str = "",
+        *,
+        done: int = 0,
+        total: int = 0,
+        facts: Mapping[str, Any] | None = None,
+        problems: tuple[Problem, ...] = (),
+    ) -> None:
+        self._on_event(Event(self.configuration.name, kind, text, done, total, facts or {}, problems))
+
+
+def _route(used: str, announced: str) -> str:
+    return used if used == announced else f"{used} (it announces {announced})"

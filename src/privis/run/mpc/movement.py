@@ -1,0 +1,114 @@
+"""Rules that move elements: local, but slow in SPU where they are not slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from privis.program import ops
+from privis.program.ops import Op
+from privis.readings.evaluate import evaluate_op
+from privis.run.mpc.held import Held, Site, Tensor, aligned, fixed, integer
+
+MOST_RUNS = 64  # beyond, one gather is faster than as many slices
+
+
+def move(site: Site, op: Op, x: Held) -> Held:
+    """As the definition moves them."""
+    import jax.numpy as jnp
+
+    return x.moved(evaluate_op(op, [x.array], jnp))
+
+
+def cut(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
+    """A slice along one axis, as a view: what ``x[start:stop:step]`` traces to is a gather."""
+    from jax import lax
+
+    return lax.slice_in_dim(x, start, stop, step, axis)
+
+
+def slices(site: Site, op: ops.Slice, x: Held) -> Held:
+    """A view."""
+    from jax import lax
+
+    starts, stops, steps = zip(*op.index, strict=True) if op.index else ((), (), ())
+    shape = x.array.shape
+    stops = [min(stop, length) for stop, length in zip(stops, shape, strict=True)]
+    return x.moved(lax.slice(x.array, [min(a, b) for a, b in zip(starts, stops, strict=True)], stops, steps))
+
+
+def window(site: Site, op: ops.Window, x: Held) -> Held:
+    """Two passes of slices."""
+    return x.moved(windows(x.array, op.size, op.stride))
+
+
+def windows(
+    x: Tensor, size: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)
+) -> Tensor:
+    """``(..., H, W)`` to ``(..., H', W', rows, columns)``: first along the columns, then along the rows."""
+    import jax.numpy as jnp
+
+    reach = [(n - 1) * d for n, d in zip(size, dilation, strict=True)]
+    below, across = ((length - r - 1) // s * s + 1 for length, r, s in zip(x.shape[-2:], reach, stride, strict=True))
+    columns = range(0, reach[1] + 1, dilation[1])
+    x = jnp.stack([cut(x, x.ndim - 1, v, v + across, stride[1]) for v in columns], -1)
+    rows = range(0, reach[0] + 1, dilation[0])
+    return jnp.stack([cut(x, x.ndim - 3, u, u + below, stride[0]) for u in rows], -2)
+
+
+def gather(site: Site, op: ops.Gather, x: Held) -> Held:
+    """Slices where the index is a few arithmetic progressions, as it is for mirrored borders."""
+    import jax.numpy as jnp
+
+    found = _runs(op.index) if op.index.ndim == 1 else []
+    if not 0 < len(found) <= MOST_RUNS:
+        return move(site, op, x)
+    pieces = [_run(x.array, op.axis, *run) for run in found]
+    return x.moved(pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, op.axis))
+
+
+def _runs(index: np.ndarray) -> list[tuple[int, int, int]]:
+    """The index as (first, step, count) of arithmetic progressions."""
+    found, at = [], 0
+    while at < len(index):
+        count, step = 1, int(index[at + 1] - index[at]) if at + 1 < len(index) else 1
+        while at + count < len(index) and index[at + count] - index[at + count - 1] == step:
+            count += 1
+        found.append((int(index[at]), step, count))
+        at += count
+    return found
+
+
+def _run(x: Tensor, axis: int, first: int, step: int, count: int) -> Tensor:
+    import jax.numpy as jnp
+
+    if step == 0:
+        shape = list(x.shape)
+        shape[axis] = count
+        return jnp.broadcast_to(cut(x, axis, first, first + 1), shape)
+    last = first + step * (count - 1)
+    piece = cut(x, axis, min(first, last), max(first, last) + 1, abs(step))
+    return piece if step > 0 else jnp.flip(piece, axis)
+
+
+def pad(site: Site, op: ops.Pad, x: Held) -> Held:
+    """A public border, held as the values are."""
+    import jax.numpy as jnp
+
+    if x.is_bit and op.value in (x.offset, x.offset + x.scale):
+        inside: Any = op.value != x.offset
+    else:
+        x = integer(x) if x.is_bit else x
+        if op.value and x.is_integer and op.value % x.scale:
+            x = fixed(site, x)
+        inside = op.value / x.scale
+    return x.moved(jnp.pad(x.array, op.widths, constant_values=inside), site.bound)
+
+
+def concat(site: Site, op: ops.Concat, *values: Held) -> Held:
+    """All held alike, at no coarser scale than any of them."""
+    import jax.numpy as jnp
+
+    found = aligned(site, values)
+    return found[0].moved(jnp.concatenate([x.array for x in found], op.axis), site.bound)

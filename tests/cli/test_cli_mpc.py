@@ -1,0 +1,131 @@
+"""``privis mpc`` and ``privis party`` as a user types them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from privis import LBP, extract
+from privis.features.lbp import Patterns
+from privis.io.tables import read
+from privis.parties.configuration import load_party, load_submitter
+from privis.parties.specification import load_specification
+from privis.parties.views import views_of
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "mpc"
+
+
+def privis(*words):
+    command = [sys.executable, "-m", "privis", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    from skimage import data
+
+    where = tmp_path_factory.mktemp("pictures")
+    for owner, names in {"hospital": ("astronaut", "coffee"), "clinic": ("rocket",)}.items():
+        (where / owner).mkdir()
+        for name in names:
+            Image.fromarray(getattr(data, name)()[100:132, 200:232]).save(where / owner / f"{name}.png")
+    return where
+
+
+def test_a_local_job_gives_everyone_their_own_and_nothing_more(pictures, tmp_path):
+    pytest.importorskip("spu")
+    lend = [f"hospital.photos={pictures / 'hospital'}", f"clinic.photos={pictures / 'clinic'}"]
+    words = ["--lend", lend[0], "--lend", lend[1], "-o", tmp_path / "out"]
+    done = privis("mpc", "local", EXAMPLES / "job.toml", *words)
+    assert done.returncode == 0, done.stderr
+    tables = {path.parents[1].name: read(path) for path in tmp_path.glob("out/*/*/features.parquet")}
+    assert {member: len(table.paths) for member, table in tables.items()} == {"hospital": 2, "clinic": 1, "analyst": 3}
+    assert "lab received nothing" in done.stdout and "analyst received" in done.stdout
+    for owner in ("hospital", "clinic"):
+        paths = sorted((pictures / owner).glob("*.png"))
+        assert tables[owner].paths == tuple(map(str, paths))
+        clear = extract(LBP(patterns=Patterns.UNIFORM), paths)
+        np.testing.assert_array_equal(tables[owner].features, clear.features)
+        assert tables[owner].names == clear.names
+    analyst = tables["analyst"]
+    assert analyst.paths == ("hospital/0", "hospital/1", "clinic/0"), "an owner's file names are its own affair"
+    np.testing.assert_array_equal(analyst.features[:2], tables["hospital"].features)
+    receipt = json.loads(analyst.metadata["privis.receipt"])
+    assert receipt["member"] == "analyst" and receipt["epsilon"] is None and str(pictures) not in json.dumps(receipt)
+    hidden = [path for path in (tmp_path / "out").rglob(".*")]
+    assert hidden == []
+
+
+def test_what_a_job_would_show_to_whom():
+    done = privis("mpc", "show", EXAMPLES / "job.toml")
+    assert done.returncode == 0, done.stderr
+    assert "analyst receives features of hospital, clinic." in done.stdout
+    assert "lab computes as rank 2 on shares that say nothing by themselves; receives nothing." in done.stdout
+    assert views_of(load_specification(EXAMPLES / "job.toml"))[0] in " ".join(done.stdout.split("\n"))
+
+
+def test_keys_and_configurations_that_load_as_they_are(tmp_path):
+    group = tmp_path / "group"
+    parties = [f"--party={name}={name}.example.org:9440" for name in ("hospital", "clinic", "lab")]
+    done = privis("mpc", "keygen", group, *parties, "--outsider=analyst=analyst.example.org:9440", "--submitter=boss")
+    assert done.returncode == 0, done.stderr
+    assert "delete it, or keep it offline" in done.stdout.replace("\n", " ")
+    hospital = load_party(group / "hospital" / "party.toml")
+    assert hospital.data == "hospital.example.org:9441" and set(hospital.peers) == {"clinic", "lab", "analyst"}
+    assert hospital.policy.rules == (), "nothing is agreed to unless its operator writes it down"
+    assert load_party(group / "analyst" / "party.toml").data is None
+    assert set(load_submitter(group / "boss" / "submitter.toml").members) == {"hospital", "clinic", "lab", "analyst"}
+    again = privis("mpc", "keygen", group, *parties)
+    assert again.returncode != 0 and "never overwritten" in again.stderr
+    wrong = privis("mpc", "keygen", tmp_path / "new", "--party=a", "--party=b=x", "--party=c=c:1")
+    assert wrong.returncode == 2 and wrong.stderr.count("NAME=HOST:PORT") == 2
+
+
+def test_the_sample_files_mean_what_they_say(tmp_path):
+    """Every line of the samples, the commented ones too, is read by the loaders."""
+    group = tmp_path / "group"
+    privis("mpc", "keygen", group, "--party=hospital=hospital.example.org:9440", "--submitter=boss")
+    text = (EXAMPLES / "party.toml").read_text()
+    for key in ("listen", "parties", "epsilon", "options"):
+        text = text.replace(f"# {key} =", f"{key} =")
+    (group / "hospital" / "party.toml").write_text(text)
+    (group / "hospital" / "photos").mkdir()
+    (rule,) = load_party(group / "hospital" / "party.toml").policy.rules
+    assert rule.epsilon == 1.0 and rule.options == {"batch": (1, 4)} and rule.parties == ("hospital", "clinic", "lab")
+    (group / "boss" / "submitter.toml").write_text((EXAMPLES / "submitter.toml").read_text())
+    assert "lab" in load_submitter(group / "boss" / "submitter.toml").members
+    assert load_specification(EXAMPLES / "job.toml").members == ("hospital", "clinic", "lab", "analyst")
+
+
+def test_mistakes_are_sentences_not_tracebacks(pictures, tmp_path):
+    job = tmp_path / "job.toml"
+    job.write_text('name = "x"\ntask = "extract"\nparties = ["a"]\n')
+    done = privis("mpc", "run", job, "--as", tmp_path / "nobody.toml")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "inputs: got none" in done.stderr and "receivers: got nobody" in done.stderr
+    done = privis("mpc", "local", EXAMPLES / "job.toml", "--lend", f"lab.photos={pictures}")
+    assert done.returncode == 2 and done.stderr.count("got nothing for") == 2 and "one of clinic.photos" in done.stderr
+    done = privis("party", "--config", tmp_path / "none.toml")
+    assert done.returncode == 2 and "No such file" in done.stderr
+
+
+def test_a_party_checks_its_configuration_starts_and_stops(tmp_path):
+    pytest.importorskip("grpc")
+    privis("mpc", "keygen", tmp_path, "--party=a=127.0.0.1:0", "--submitter=boss")
+    config = tmp_path / "a" / "party.toml"
+    done = privis("party", "--config", config, "--check")
+    assert done.returncode == 0 and "a is configured" in done.stderr
+    process = subprocess.Popen([sys.executable, "-m", "privis", "party", "-c", str(config)], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert b"a listens on" in process.stderr.readline()
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0 and time.monotonic() - started < 15
+    assert b"is stopping" in process.stderr.read()
+    process.stderr.close()
