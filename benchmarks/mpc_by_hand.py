@@ -134,7 +134,8 @@ class ByHand:
         addresses = [f"127.0.0.1:{port}" for port in free_ports(preset.parties)]
         plan = {"function": function, "addresses": addresses, "protocol": preset.name.upper()}
         (folder / "plan.json").write_text(json.dumps(plan))
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "PASSIVE"}
+        # One thread per party, as ours: matrix products wait in vain for each other where parties share cores.
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_THREAD_LIMIT": "1"}
         with (folder / "log").open("wb") as log:
             self._parties = [
                 subprocess.Popen(

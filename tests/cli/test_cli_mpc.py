@@ -1,6 +1,7 @@
 """``privis mpc`` and ``privis party`` as a user types them."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -68,6 +69,16 @@ def test_what_a_job_would_show_to_whom():
     assert "analyst receives features of hospital, clinic." in done.stdout
     assert "lab computes as rank 2 on shares that say nothing by themselves; receives nothing." in done.stdout
     assert views_of(load_specification(EXAMPLES / "job.toml"))[0] in " ".join(done.stdout.split("\n"))
+
+
+def test_sample_data_tell_digest_and_cost(pictures):
+    pytest.importorskip("spu")
+    lend = [f"--lend={owner}.photos={pictures / owner}" for owner in ("hospital", "clinic")]
+    done = privis("mpc", "show", EXAMPLES / "job.toml", *lend)
+    assert done.returncode == 0, done.stderr
+    assert "12 steps, 3 of them runs of 1 programs" in done.stdout and "messages per party" in done.stdout
+    digest = re.search(r"Digest of the job: ([0-9a-f]{64})$", done.stdout, re.MULTILINE)
+    assert digest is not None
 
 
 def test_keys_and_configurations_that_load_as_they_are(tmp_path):

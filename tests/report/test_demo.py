@@ -23,7 +23,9 @@ def test_a_small_demo(tmp_path) -> None:
     assert made.report == tmp_path / "new" / "demo" / "report.html"
     assert made.seconds < 60
     assert len(steps) > 8
-    groups = [made.rows[start : start + 4] for start in range(0, len(made.rows), 4)]
+    joint = [row for row in made.rows if row.feature.endswith("64 × 64")]
+    alone = [row for row in made.rows if row not in joint]
+    groups = [alone[start : start + 4] for start in range(0, len(alone), 4)]
     assert len(groups) >= 7
     for clear, weak, whole, feature in groups:
         assert len({row.feature for row in (clear, weak, whole, feature)}) == 1
@@ -35,8 +37,14 @@ def test_a_small_demo(tmp_path) -> None:
         assert min(row.difference for row in (weak, whole, feature)) > 0.1
         assert feature.difference > 0.5  # at this epsilon noise is as large as the feature
         assert all(row.seconds > 0 for row in (clear, weak, whole, feature))
+    with_spu = importlib.util.find_spec("spu") is not None
+    assert len(joint) == (6 if with_spu else 0)
+    for clear, parties in zip(joint[::2], joint[1::2], strict=True):
+        assert clear.feature == parties.feature
+        assert parties.difference < 1e-3 < clear.another
+        assert "from the parties" in parties.guarantee
     page = made.report.read_text(encoding="utf-8")
-    assert page.count("<figure>") == 12
+    assert page.count("<figure>") == (17 if with_spu else 12)
     assert page.count("<polyline") == 4
     assert "http://" not in page
     assert "https://" not in page

@@ -16,6 +16,7 @@ from privis.cli.console import err, explained, out
 from privis.cli.party import Log
 from privis.errors import ParameterError, Problem, refuse
 from privis.parties.events import FAILED, PROGRESS, STATE, Event
+from privis.parties.specification import Specification, load_specification
 from privis.parties.tables import is_address
 
 mpc = typer.Typer(name="mpc", help="Joint jobs: several owners, one protocol, nobody sees another's images.")
@@ -67,7 +68,6 @@ def run(
     """Send a job to its members and follow it; every member judges it by its own policy."""
     with explained():
         from privis.parties.configuration import load_submitter
-        from privis.parties.specification import load_specification
         from privis.parties.submitter import submit
 
         specification, configuration = load_specification(job), load_submitter(submitter)
@@ -82,14 +82,49 @@ def run(
 
 
 @mpc.command()
-def show(job: JobFile) -> None:
-    """Say what each side of a job will see, before anything is sent."""
+def show(
+    job: JobFile,
+    lend: Annotated[
+        list[str] | None,
+        typer.Option("--lend", help="Data like an owner's, OWNER.NAME=PATH: also say digest and cost."),
+    ] = None,
+) -> None:
+    """Say what each side of a job will see, before anything is sent; with sample data also what it will take."""
     with explained():
-        from privis.parties.specification import load_specification
         from privis.parties.views import views_of
 
-        for line in views_of(load_specification(job)):
+        specification = load_specification(job)
+        for line in views_of(specification):
             out.print(line, markup=False, soft_wrap=True)
+        if lend:
+            for line in _forecast(specification, lend):
+                out.print(line, markup=False, soft_wrap=True)
+
+
+def _forecast(specification: Specification, lend: list[str]) -> Iterator[str]:
+    """Digest, steps and predicted cost of the job that these data would make."""
+    from privis.cli.tasks import TASKS
+    from privis.parties.local import lent_as, lent_words
+    from privis.run.mpc.cost import predicted
+    from privis.run.mpc.job import Run
+
+    task = TASKS.get(specification.task)
+    if task is None:
+        raise ParameterError(Problem("task", repr(specification.task), f"one of {', '.join(TASKS)}"))
+    lent = lent_words(specification, lend)
+    announcements = {
+        name: task.prepare(specification, name, lent_as(use.lends, lent[use.owner, use.lends])).announcement
+        for name, use in specification.inputs.items()
+    }
+    built = task.build(specification, announcements)
+    yield f"Digest of the job: {built.digest}"
+    costs = {name: predicted(program, built.preset, built.fixed) for name, program in built.programs.items()}
+    runs = [costs[step.program] for step in built.instructions if isinstance(step, Run)]
+    yield f"{len(built.instructions)} steps, {len(runs)} of them runs of {len(costs)} programs"
+    if all(cost.sent is not None and cost.seconds is not None and cost.rounds is not None for cost in runs):
+        sent, rounds = sum(cost.sent or 0 for cost in runs), sum(cost.rounds or 0 for cost in runs)
+        seconds = sum(cost.seconds or 0.0 for cost in runs)
+        yield f"Predicted for the runs: {seconds:.2f} s without a network, {sent:,} bytes and {rounds:,} messages per party"
 
 
 @mpc.command()
@@ -103,7 +138,6 @@ def local(
     """Try a job out: all its members as processes on this machine, with certificates that last as long as the job."""
     with explained():
         from privis.parties.local import LocalGroup, lent_words
-        from privis.parties.specification import load_specification
         from privis.parties.submitter import submit
 
         specification = load_specification(job)

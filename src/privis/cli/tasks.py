@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from privis.cli.choices import feature_named
+from privis.cli.choices import described_type, feature_named, parameter_types, parse
+from privis.cli.vector_tasks import Match, Statistics
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.features.owner import resize
 from privis.io import images as pictures
@@ -31,8 +32,9 @@ SPLITS: dict[str, Any] = {"channels": ByChannels, "tiles": ByTiles, "exposures":
 class Extract:
     """``extract``: features of owners' pictures.
 
-    Options: ``feature``; ``parameters``, a list of ``name=value``; ``batch``; ``split`` (channels, tiles, exposures,
-    time) when every owner holds a part of each picture; ``answer`` (vector, largest). Output: ``features``.
+    Options: ``feature``; ``parameters``, a list of ``name=value``; ``batch``; ``split`` (a list of
+    channels, tiles, exposures or time, and then its parameters, as in ["tiles", "rows=2", "columns=1"]) when every
+    owner holds a part of each picture; ``answer`` (vector, largest). Output: ``features``.
     """
 
     def epsilon(self, specification: Specification) -> float | None:
@@ -83,7 +85,7 @@ class Extract:
         return tables
 
 
-TASKS: dict[str, Task] = {"extract": Extract()}
+TASKS: dict[str, Task] = {"extract": Extract(), "match": Match(), "statistic": Statistics()}
 
 
 def _extraction(specification: Specification) -> Extraction:
@@ -91,13 +93,11 @@ def _extraction(specification: Specification) -> Extraction:
     reader = Reader(specification.options, f"{specification.name}: options")
     feature, parameters = reader.text("feature"), reader.words("parameters")
     batch, answer = reader.number("batch", 1) or 1, reader.text("answer", Answer.VECTOR.value)
-    split_name = reader.text("split", "") or None
+    split = _split(reader)
     reader.done()
     if specification.release is not None:
         remedy = "extract exact features, or choose a task that knows releases"
         reader.problems.append(Problem(f"{specification.name}: release", "one", "none with this task", remedy))
-    if split_name is not None and split_name not in SPLITS:
-        reader.wrong("split", repr(split_name), f"one of {shown(SPLITS)}")
     if answer not in [one.value for one in Answer]:
         reader.wrong("answer", repr(answer), f"one of {shown(one.value for one in Answer)}")
     unknown = sorted(set(specification.receivers) - {FEATURES})
@@ -105,8 +105,27 @@ def _extraction(specification: Specification) -> Extraction:
         got = shown(sorted(specification.receivers))
         reader.problems.append(Problem(f"{specification.name}: receivers", got, f"who receives {FEATURES}"))
     refuse(ParameterError, reader.problems)
-    split: Split | None = SPLITS[split_name]() if split_name else None
     return Extraction(feature_named(feature, parameters), None, int(batch), split, None, Answer(answer))
+
+
+def _split(reader: Reader) -> Split | None:
+    """How pictures are held in parts: a word of `SPLITS`, then ``name=value`` words for its parameters."""
+    words = reader.words("split")
+    if not words:
+        return None
+    if words[0] not in SPLITS:
+        reader.wrong("split", repr(words[0]), f"one of {shown(SPLITS)}")
+        return None
+    build, values = SPLITS[words[0]], {}
+    kinds = parameter_types(build)
+    for word in words[1:]:
+        name, _, text = word.partition("=")
+        try:
+            values[name] = parse(kinds[name], text)
+        except (KeyError, ValueError):
+            known = shown(f"{key}={described_type(kind)}" for key, kind in kinds.items())
+            reader.wrong("split", repr(word), f"one of {known}")
+    return build(**values)
 
 
 def _announced(announcements: Mapping[str, Announcement]) -> tuple[Announced, ...]:

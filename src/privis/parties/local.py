@@ -18,6 +18,7 @@ from privis.parties.certificates import make_group
 from privis.parties.configuration import SubmitterConfiguration, load_submitter
 from privis.parties.specification import Specification
 from privis.parties.tables import shown
+from privis.parties.task import Lent
 from privis.run.mpc.local import free_ports
 
 SUBMITTER = "local-submitter"
@@ -45,6 +46,11 @@ def lent_words(specification: Specification, words: Sequence[str]) -> dict[tuple
         problems.append(Problem("--lend", f"nothing for {owner}.{name}", f"--lend {owner}.{name}=PATH"))
     refuse(ParameterError, problems)
     return found
+
+
+def lent_as(name: str, path: Path) -> Lent:
+    """What ``path`` is by its suffix: a table, arrays, or else pictures."""
+    return Lent(name, **{KINDS.get(path.suffix.lower(), "images"): path})
 
 
 class LocalGroup:

@@ -83,7 +83,9 @@ def receipt_of(agreed: Agreed, member: str, submitter: str, session: str, epsilo
         "member": member,
         "submitter": submitter,
         "specification": specification.to_dict(),
-        "inputs": {name: {"owner": a.owner, "count": len(a.shapes)} for name, a in agreed.announcements.items()},
+        "inputs": {
+            name: {"owner": one.owner, "announced items": len(one.shapes)} for name, one in agreed.announcements.items()
+        },
         "protocol": {**dataclasses.asdict(job.preset)},
         "fixed_point": dataclasses.asdict(job.fixed),
         "programs": record["programs"],

@@ -48,10 +48,6 @@ class Role(Protocol):
         """Do one instruction; ``arrays`` are this member's own sources. Returns what is revealed to it."""
         ...
 
-    def end(self) -> None:
-        """Leave in step with the others."""
-        ...
-
     def kill(self) -> None:
         """Stop at once, from any thread."""
         ...
@@ -133,11 +129,6 @@ class Computing:
         inside = [job.parties.index(receiver) for receiver in receivers if receiver in job.parties]
         return self.worker.reveal(name, inside) if inside else None
 
-    def end(self) -> None:
-        """Leave the data link in step with the others."""
-        with _linked():
-            self.worker.close()
-
     def kill(self) -> None:
         """End the protocol process."""
         self.worker.kill()
@@ -163,9 +154,6 @@ class Outside:
                 heard = self.conversation.gather(job.parties, f"piece {name}")
                 return join([heard[party].blob for party in job.parties], job.preset, job.fixed)
         return None
-
-    def end(self) -> None:
-        """Nothing to leave."""
 
     def kill(self) -> None:
         """Nothing to stop: what waits is woken by the conversation."""

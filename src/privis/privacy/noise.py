@@ -34,17 +34,17 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
 def _fill(table: NoiseTable, stream: NoiseStream, start: int, out: npt.NDArray[np.int64]) -> None:
     from privis.privacy.kernels import draw, refine
 
-    first, words = divmod(table.words * start, 2)  # a block of the stream is two words
+    block, skipped = divmod(table.words * start, 2)  # a block of the stream is two words
     needed = table.words * out.size
-    keystream = stream.words(first, (words + needed + 1) // 2)[words : words + needed]
+    keystream = stream.words(block, (skipped + needed + 1) // 2)[skipped : skipped + needed]
     late = np.empty(out.size, np.int64)
     left = draw(
         keystream, table.words, table.threshold, table.codes,
         table.column_bits, table.threshold_bits, table.offset_bits, out, late,
     )  # fmt: skip
     if left:
-        late, blocks = late[:left], 1 + (table.most_uniforms + 1) // 2
+        late = late[:left]
         refine(
-            stream.extra(start + (late >> 1), blocks), blocks, table.high, table.low,
+            stream.extra(start + (late >> 1), table.late_blocks), table.late_blocks, table.high, table.low,
             table.base, table.rank, table.of, table.offset_bits, late, out,
         )  # fmt: skip

@@ -102,7 +102,7 @@ class NoiseTable:
     Column c of 2**column_bits stands for ``codes[c, 0]`` below ``threshold[c]`` of 2**threshold_bits and for
     ``codes[c, 1]`` from there on. A code is 4 * base + flag: flag 0 means the base itself, 1 adds a uniform offset,
     3 the smaller of two, and ``LATE`` asks the second table. That has cumulative 128-bit probabilities in ``high`` and
-    ``low`` words, and base, rank, of per part.
+    ``low`` words, and base, rank, of per part; a value that asks it takes ``late_blocks`` blocks of two words more.
 
     A value takes one random word, or two where its digits do not fit in one. From the top bit down: of one word the
     column, the sign, the threshold and two offsets; of two the sign, the threshold and the second offset in the first,
@@ -121,12 +121,8 @@ class NoiseTable:
     base: npt.NDArray[np.int64]
     rank: npt.NDArray[np.int64]
     of: npt.NDArray[np.int64]
+    late_blocks: int
     total_variation: float
-
-    @property
-    def most_uniforms(self) -> int:
-        """Largest number of uniforms that a part asks for."""
-        return int(self.of.max(initial=0))
 
     def parts(self) -> Iterator[Part]:
         """Give the mixture that these very integers sample (masses times 2**256), for tests and audits."""
@@ -335,6 +331,7 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
         base=np.array([part.base for part in late], np.int64),
         rank=np.array([part.rank for part in late], np.int64),
         of=np.array([part.of for part in late], np.int64),
+        late_blocks=1 + (max((part.of for part in late), default=0) + 1) // 2,
         total_variation=bound,
     )
 

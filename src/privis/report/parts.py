@@ -37,11 +37,12 @@ class Row:
     another: float | None = None
     card: Card | None = None
     note: str = ""
+    hides: str = ""
 
     @property
     def guarantee(self) -> str:
         """The guarantee in a few words, with the epsilon of its unit and of the whole image."""
-        return in_words(self.promise)
+        return self.hides or in_words(self.promise)
 
 
 @dataclass(frozen=True, eq=False)

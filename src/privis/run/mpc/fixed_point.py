@@ -5,6 +5,7 @@ A program whose declared ranges do not fit is refused with nodes and numbers: th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -52,9 +53,10 @@ class Demand:
 
     def problem(self, fixed: FixedPoint) -> Problem:
         """Why it does not, and what to do."""
-        got = f"{self.what} up to {self.magnitude:.3g}"
-        expected = f"less than {fixed.largest(self.fractions):.3g} ({fixed.field_bits}-bit ring, {fixed.fraction_bits} fraction bits)"
-        return Problem(self.where, got, expected, "bound the operand: clip it, scale it, or declare a domain before it")
+        got = f"{self.what} up to {self.magnitude:.3g}" if math.isfinite(self.magnitude) else self.what
+        ring = f"a {fixed.field_bits}-bit ring with {fixed.fraction_bits} fraction bits"
+        remedy = "clip or scale the operand, or declare the domain it lies in"
+        return Problem(self.where, got, f"less than {fixed.largest(self.fractions):.3g} in {ring}", remedy)
 
 
 def encoding(declared: Input) -> Encoding:
@@ -73,12 +75,13 @@ def fixed_point(programs: Sequence[Program]) -> FixedPoint:
     64 bits with at most 18 fraction bits where they fit, else 128 bits, which take two to four times as long. Raises
     DomainError with every node that fits neither.
     """
-    for bits, most, least in ((64, FRACTION_BITS, LEAST_FRACTION_BITS), (128, WIDE_FRACTION_BITS, FRACTION_BITS)):
-        for fraction in range(most, least - 1, -1):
-            fixed = FixedPoint(bits, fraction)
-            problems = [problem for program in programs for problem in representation_problems(program, fixed)]
-            if not problems:
-                return fixed
+    choices = [FixedPoint(64, bits) for bits in range(FRACTION_BITS, LEAST_FRACTION_BITS - 1, -1)]
+    choices += [FixedPoint(128, bits) for bits in range(WIDE_FRACTION_BITS, FRACTION_BITS - 1, -1)]
+    problems: list[Problem] = []
+    for fixed in choices:
+        problems = [problem for program in programs for problem in representation_problems(program, fixed)]
+        if not problems:
+            return fixed
     raise DomainError(*problems)
 
 
@@ -86,4 +89,13 @@ def representation_problems(program: Program, fixed: FixedPoint) -> list[Problem
     """Return every node of ``program`` whose declared range ``fixed`` cannot hold, with numbers and what to do."""
     from privis.run.mpc.lowering import demands
 
-    return [demand.problem(fixed) for demand in demands(program, fixed) if not demand.fits(fixed)]
+    return problems_of(demands(program, fixed), fixed)
+
+
+def problems_of(demands: Sequence[Demand], fixed: FixedPoint) -> list[Problem]:
+    """The demands that ``fixed`` does not meet, one for each node: the first, from which the others follow."""
+    unmet: dict[str, Demand] = {}
+    for demand in demands:
+        if not demand.fits(fixed):
+            unmet.setdefault(demand.where, demand)
+    return [demand.problem(fixed) for demand in unmet.values()]

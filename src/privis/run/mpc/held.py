@@ -21,8 +21,8 @@ from privis.run.mpc.fixed_point import SLACK_BITS, Demand, FixedPoint
 Tensor = Any  # a traced jax array: bool, int64 or float32
 INTEGER_BITS = 61  # of a 64-bit ring
 WEIGHT_BITS = 18  # that a public weight keeps beside integers, counted from the largest weight
-FACTOR_BITS = 12  # that a public factor keeps when it turns integers into fixed point
-CONSTANT_BITS = 2  # SPU 0.9.5 takes a public number of fewer than 4 last places for an integer, without a word
+FACTOR_BITS = 15  # that a public factor keeps when it turns integers into fixed point
+CONSTANT_BITS = 2  # integers times fewer than 4 last places are whole numbers in SPU 0.9.5, without a word
 COARSEST = 2.0**12  # the largest scale that fixed point is given before a program is refused
 
 
@@ -78,6 +78,11 @@ class Site:
     def bound(self) -> float:
         """The largest magnitude of the result."""
         return magnitude(self.result)
+
+    def bounded(self, bound: float) -> Site:
+        """The same place in the program for an intermediate result of another ``bound``."""
+        ends = np.full((1,), bound)
+        return dataclasses.replace(self, result=Interval(-ends, ends, None))
 
     def need(self, what: str, largest: float, fractions: int) -> None:
         """Ask the ring to hold ``largest`` times ``2**(fractions * fraction_bits)``."""
@@ -164,7 +169,8 @@ def narrow(site: Site, x: Held, bits: int) -> Held:
     while (excess := exponent(x.units) - bits) > 0 and x.scale <= COARSEST:
         x = _cut(site, x, excess)
     if x.scale > COARSEST:
-        site.need("values", math.inf, 1)
+        last = COARSEST * 2.0**-site.fixed.fraction_bits
+        site.need(f"values up to {x.bound:.3g} as a factor, in steps of more than {last:.2g}", math.inf, 1)
     return x
 
 
@@ -188,8 +194,8 @@ def rescaled(site: Site, x: Held, scale: float) -> Held:
 def times(array: Tensor, factor: np.ndarray | float) -> Tensor:
     """Fixed point ``array`` by a public ``factor``, one truncation; integers need none and become fixed point.
 
-    XLA would merge it with a next public factor, and lose all bits of a product of small factors: a sum that it may
-    not simplify, because it does not know that nothing here is infinite, keeps them apart.
+    XLA would merge it with a next public factor, and SPU takes a product of small ones for an integer: a sum that XLA
+    may not simplify, because it does not know that nothing here is infinite, keeps them apart.
     """
     product = array.astype(np.float32) * np.asarray(factor, np.float32)
     return product + (product - product)

@@ -16,8 +16,9 @@ from privis.program.graph import Node
 from privis.readings import ranges
 from privis.readings.ranges import Interval
 from privis.run.mpc import arithmetic, movement, selection, smooth
-from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding
+from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding, problems_of
 from privis.run.mpc.held import INTEGER_BITS, Held, Site, fixed, integer, magnitude, rescaled
+from privis.run.mpc.model import folded
 
 Rule = Callable[..., Held]  # (site, op, *operands) -> result
 
@@ -39,13 +40,14 @@ def lower(program: Program, fixed_point: FixedPoint, batch: int | None = None) -
 
     Raises DomainError, while it is traced, when a value may leave what ``fixed_point`` can hold.
     """
+    program = folded(program)
     known = ranges(program)
     outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
 
     def function(*inputs: Any) -> Any:
         noted: list[Demand] = []
         results = _trace(program, known, fixed_point, outputs, inputs, noted)
-        refuse(DomainError, [demand.problem(fixed_point) for demand in noted if not demand.fits(fixed_point)])
+        refuse(DomainError, problems_of(noted, fixed_point))
         return results[0] if len(results) == 1 else results
 
     def batched(*inputs: Any) -> Any:
@@ -61,14 +63,16 @@ def demands(program: Program, fixed_point: FixedPoint) -> list[Demand]:
     """Return what every node asks of the ring: the program is traced, nothing is computed."""
     import jax
     import jax.numpy as jnp
+    from jax.experimental import enable_x64
 
+    program = folded(program)
     known = ranges(program)
     endless = _unbounded(program, known)
     if endless:
         return endless
     outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
     noted: list[Demand] = []
-    with jax.experimental.enable_x64(True):
+    with enable_x64(True):
         dtypes = {Encoding.INTEGER: jnp.int64, Encoding.FIXED: jnp.float32}
         shown = [jax.ShapeDtypeStruct(x.shape, dtypes[encoding(x)]) for x in program.inputs]
         jax.eval_shape(lambda *inputs: _trace(program, known, fixed_point, outputs, inputs, noted), *shown)
@@ -78,7 +82,7 @@ def demands(program: Program, fixed_point: FixedPoint) -> list[Demand]:
 def _unbounded(program: Program, known: Sequence[Interval]) -> list[Demand]:
     names = [f"input {i}" for i in range(len(program.inputs))] + [program.where(i) for i in range(len(program.nodes))]
     return [
-        Demand(name, "values", math.inf, 1)
+        Demand(name, "unbounded values", math.inf, 1)
         for name, interval in zip(names, known, strict=True)
         if not math.isfinite(magnitude(interval))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from privis.program import ops
 from privis.readings.evaluate import compare_threshold, histogram_edges
 from privis.run.mpc.arithmetic import long_product
-from privis.run.mpc.held import CONSTANT_BITS, Held, Site, Tensor, aligned, fixed, integer, widen
+from privis.run.mpc.held import CONSTANT_BITS, Held, Site, Tensor, fixed, integer, rescaled, widen
 from privis.run.mpc.movement import cut
 
 PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
@@ -43,11 +44,14 @@ def histogram(site: Site, op: ops.Histogram, x: Held) -> Held:
     import jax.numpy as jnp
 
     digits = _reached(site, op, x)
-    half = _balanced([len(edges) + 1 for edges in op.edges])
-    left, right = (_joint(part) for part in (digits[:half], digits[half:]))
-    counts = left.sum(-1) if right is None else long_product(left, jnp.swapaxes(right, -1, -2))
-    lead = counts.shape[: len(x.array.shape) - 2]
     lengths = [len(edges) + 1 for edges in op.edges]
+    half = _balanced(lengths)
+    counts = _joint(digits[:half])
+    if half < len(digits):
+        counts = long_product(counts, jnp.swapaxes(_joint(digits[half:]), -1, -2))
+    else:
+        counts = counts.sum(-1, dtype=jnp.int64)
+    lead = counts.shape[: len(x.array.shape) - 2]
     counts = counts.reshape(*lead, *lengths)
     for axis, length in enumerate(lengths, len(lead)):
         counts = _differences(counts, axis, length)
@@ -68,7 +72,7 @@ def _reached(site: Site, op: ops.Histogram, x: Held) -> list[Tensor]:
         wide = [jnp.broadcast_to(d.array, (*shape[:-2], len(e), shape[-1])) for d, e in zip(digits, edges, strict=True)]
         together = at_least(site, x.moved(jnp.concatenate(wide, -2)), np.concatenate(thresholds))
         ends = np.cumsum([0, *(len(e) for e in edges)])
-        bits = [together[..., a:b, :] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        bits = [together[..., a:b, :] for a, b in itertools.pairwise(ends)]
     ones = jnp.ones(shape, jnp.int64)
     return [jnp.concatenate([ones, b.astype(jnp.int64)], -2) for b in bits]
 
@@ -79,12 +83,10 @@ def _balanced(lengths: list[int]) -> int:
     return 1 + sizes.index(min(sizes))
 
 
-def _joint(digits: list[Tensor]) -> Tensor | None:
+def _joint(digits: list[Tensor]) -> Tensor:
     """Products of one row of every digit, ``(..., product of rows, N)``; row 0 of each digit is 1."""
     import jax.numpy as jnp
 
-    if not digits:
-        return None
     joint = digits[0]
     for digit in digits[1:]:
         rows, more, count = joint.shape[-2], digit.shape[-2], joint.shape[-1]
@@ -163,16 +165,15 @@ def strongest(site: Site, op: ops.TopK, x: Held) -> Held:
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
-    doublings = (x.array.shape[-1] - 1).bit_length() + CONSTANT_BITS
+    doublings = (x.array.shape[-1] - 1).bit_length() + (0 if x.is_integer else CONSTANT_BITS)
     keys, indices = _candidates(site, op.count, _keys(site, x, doublings))
     ranks = (keys[..., None, :] > keys[..., :, None]).astype(jnp.int64).sum(-1, dtype=jnp.int64)
     at_place = (ranks[..., None, :] == jnp.arange(op.count, dtype=jnp.int64)[:, None]).astype(jnp.int64)
     ordered = (at_place * keys[..., None, :]).sum(-1, dtype=keys.dtype)
     places = (at_place * indices[..., None, :]).sum(-1, dtype=jnp.int64)
-    values = x.moved(ordered + places * _place_unit(site, x))
-    values = Held(values.array, x.scale * 2.0**-doublings, x.bound)
-    pair = aligned(site, [fixed(site, values), Held(places, 1.0, float(x.array.shape[-1]))])
-    return Held(jnp.stack([v.array for v in pair]), pair[0].scale, max(v.bound for v in pair))
+    found = Held(ordered + places * _place_unit(site, x), x.scale * 2.0**-doublings, x.bound)
+    values = rescaled(site, fixed(site, found), 1.0)
+    return Held(jnp.stack([values.array, places.astype(jnp.float32)]), 1.0, site.bound)
 
 
 def _keys(site: Site, x: Held, doublings: int) -> Tensor:
@@ -184,7 +185,8 @@ def _keys(site: Site, x: Held, doublings: int) -> Tensor:
 
 
 def _place_unit(site: Site, x: Held) -> np.ndarray:
-    return np.asarray(1) if x.is_integer else np.float32(2.0 ** (CONSTANT_BITS - site.fixed.fraction_bits))
+    last = 2.0 ** (CONSTANT_BITS - site.fixed.fraction_bits)
+    return np.asarray(1) if x.is_integer else np.asarray(last, np.float32)
 
 
 def _candidates(site: Site, count: int, keys: Tensor) -> tuple[Tensor, Tensor]:

@@ -52,47 +52,38 @@ def nonlinear(site: Site, op: ops.Nonlinear, x: Held) -> Held:
 
 
 def clip(site: Site, op: ops.Nonlinear, x: Held) -> Held:
-    """One comparison for each bound that the declared range can pass."""
+    """``a + max(x - a, 0) - max(x - b, 0)``, with a comparison only for a bound that the declared range can pass."""
     low, high = site.operands[0].bounds
-    limits = [limit for limit, passed in ((op.a, low < op.a), (op.b, high > op.b)) if passed]
-    if not limits:
+    x = integer(x) if x.is_bit else x
+    if high <= op.a or low >= op.b:
+        value = op.a if high <= op.a else op.b
+        return affine(site, ops.Affine(1.0, value), x.moved(x.array - x.array, 0.0))
+    passed = [limit for limit, beyond in ((op.a, low < op.a), (op.b, high > op.b)) if beyond]
+    if not passed:
         return x
-    if x.is_bit:
-        x = integer(x)
-    if op.b <= low or op.a >= high:
-        import jax.numpy as jnp
-
-        value = op.a if op.a >= high else op.b
-        return affine(site, ops.Affine(1.0, value), x.moved(jnp.zeros_like(x.array), 0.0))
-    pieces = []
-    for limit in limits:
-        beyond = Held(at_least(site, x, np.asarray(limit)), 1.0, 1.0)
-        excess = x if limit == 0 else affine(_like(site, x.bound + abs(limit)), ops.Affine(1.0, -limit), x)
-        pieces.append(selected(_like(site, excess.bound), beyond, excess))
-    if len(limits) == 2:
-        first, second = aligned(site, pieces)
-        return affine(site, ops.Affine(1.0, op.a), first.moved(first.array - second.array, site.bound + abs(op.a)))
-    if limits[0] == op.a and low < op.a:
-        return affine(site, ops.Affine(1.0, op.a), pieces[0])
-    first, second = aligned(site, [x, pieces[0]])
-    return first.moved(first.array - second.array, site.bound)
+    excess = _excess(site, x, np.array(passed).reshape(-1, *[1] * x.array.ndim))
+    above = excess.moved(excess.array[0])
+    if len(passed) == 2:
+        above = above.moved(excess.array[0] - excess.array[1], op.b - op.a)
+    if passed[0] == op.a:
+        return affine(site, ops.Affine(1.0, op.a), above)
+    kept, above = aligned(site, [x, above])
+    return kept.moved(kept.array - above.array, site.bound)
 
 
-def _like(site: Site, bound: float) -> Site:
-    """The same site with a result of another bound."""
-    import dataclasses
-
-    from privis.readings.ranges import Interval
-
-    ends = np.full((1,), bound)
-    return dataclasses.replace(site, result=Interval(-ends, ends, None))
+def _excess(site: Site, x: Held, limits: np.ndarray) -> Held:
+    """``max(x - limit, 0)`` for each of ``limits``, along a new first axis."""
+    x = x.moved(x.array[None])
+    beyond = Held(at_least(site, x, limits), 1.0, 1.0)
+    over = site.bounded(x.bound + float(np.abs(limits).max()))
+    return selected(over, beyond, affine(over, ops.Affine(1.0, -limits), x) if limits.any() else x)
 
 
 def absolute(site: Site, x: Held) -> Held:
     """One comparison."""
     x = integer(x) if x.is_bit else x
     positive = Held(at_least(site, x, np.asarray(0.0)), 2.0, 1.0, -1.0)
-    return selected(_like(site, x.bound), positive, x)
+    return selected(site.bounded(x.bound), positive, x)
 
 
 # Roots and quotients
@@ -109,7 +100,7 @@ def square_root(site: Site, x: Held) -> Held:
     x = integer(x) if x.is_bit else x
     low, high = site.operands[0].bounds
     if low < 0:
-        x = clip(_like(site, x.bound), ops.Nonlinear(Kind.CLIP, a=0.0, b=math.inf), x)
+        x = clip(site.bounded(x.bound), ops.Nonlinear(Kind.CLIP, a=0.0, b=math.inf), x)
     scale = 2.0 ** max(_even(exponent(high) - ROOT_BITS), -_even(ROOT_BITS))
     q = rescaled(site, fixed(site, x), scale)
     site.need("the operand of a square root", q.units, 1)
@@ -124,8 +115,8 @@ def reciprocal_root(site: Site, op: ops.Nonlinear, x: Held) -> Held:
     """Within 2e-4 of the result."""
     from jax import lax
 
-    low, high = (bound + op.a for bound in _domain(site, op))
-    x = affine(_like(site, x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
+    low, high = _domain(site, op)
+    x = affine(site.bounded(x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
     scale = _dividing_scale(site, low, high, 2)
     q = rescaled(site, fixed(site, x), scale)
     return Held(lax.rsqrt(q.array), scale**-0.5, site.bound)
@@ -133,18 +124,23 @@ def reciprocal_root(site: Site, op: ops.Nonlinear, x: Held) -> Held:
 
 def reciprocal(site: Site, op: ops.Nonlinear, x: Held) -> Held:
     """Within 1e-4 of the result."""
-    low, high = (bound + op.a for bound in _domain(site, op))
+    low, high = _domain(site, op)
     if high < 0:
         low, high = -high, -low
-    x = affine(_like(site, x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
+    x = affine(site.bounded(x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
     scale = _dividing_scale(site, low, high, 1)
     q = rescaled(site, fixed(site, x), scale)
     return Held(np.float32(1.0) / q.array, 1 / scale, site.bound)
 
 
 def _domain(site: Site, op: ops.Nonlinear) -> tuple[float, float]:
+    """What is divided by: what is promised is relied on for the smallest value only."""
     low, high = site.operands[0].bounds
-    return (max(low, op.domain[0]), min(high, op.domain[1])) if op.domain else (low, high)
+    if op.domain and low >= 0:
+        low = max(low, op.domain[0])
+    elif op.domain:
+        low, high = max(low, op.domain[0]), min(high, op.domain[1])
+    return low + op.a, high + op.a
 
 
 def _dividing_scale(site: Site, low: float, high: float, even: int) -> float:
@@ -236,17 +232,17 @@ def _exponential(site: Site, x: Held, low: float, high: float) -> Held:
     floor = high - 14.0  # exp of less vanishes in 18 bits beside exp(high)
     x = integer(x) if x.is_bit else x
     if low < floor:
-        x = clip(_like(site, x.bound), ops.Nonlinear(Kind.CLIP, a=floor, b=math.inf), x)
+        x = clip(site.bounded(x.bound), ops.Nonlinear(Kind.CLIP, a=floor, b=math.inf), x)
         low = floor
     halvings = max(0, math.ceil(math.log2(max(high - low, 1e-9))))
-    t = affine(_like(site, 1.0), ops.Affine(2.0**-halvings, -high * 2.0**-halvings), x)
+    t = affine(site.bounded(1.0), ops.Affine(2.0**-halvings, -high * 2.0**-halvings), x)
     t = rescaled(site, fixed(site, Held(t.array, t.scale, 1.0)), 1.0)
     series = np.polynomial.Chebyshev.interpolate(np.exp, 7, (-1.0, 0.0)).convert(kind=np.polynomial.Polynomial)
     result = horner(t.array, series.coef)
     for _ in range(halvings):
         result = result * result
     grown = 2.0 ** exponent(math.exp(high))
-    factor = np.float32(math.exp(high) / grown)
+    factor = math.exp(high) / grown
     return Held(result if factor == 1 else times(result, factor), grown, site.bound)
 
 
@@ -262,21 +258,21 @@ def sigmoid(site: Site, x: Held) -> Held:
     """``1 / (1 + exp(-|x|))`` by Newton's iteration from a line, mirrored for negative x: within 2e-4."""
     x = integer(x) if x.is_bit else x
     positive = Held(at_least(site, x, np.asarray(0.0)), 2.0, 1.0, -1.0)
-    size = selected(_like(site, x.bound), positive, x)
-    small = _exponential(_like(site, 1.0), Held(-size.array, size.scale, size.bound), -size.bound, 0.0)
+    size = selected(site.bounded(x.bound), positive, x)
+    small = _exponential(site.bounded(1.0), Held(-size.array, size.scale, size.bound), -size.bound, 0.0)
     whole = small.array + np.float32(1.0)
     y = np.float32(1.4571) - times(whole, 0.5)  # 1 / whole within 0.05 for whole in [1, 2]
     for _ in range(2):
         y = y * (np.float32(2.0) - whole * y)
     half = Held(y - np.float32(0.5), 1.0, 0.5)
-    mirrored = selected(_like(site, 0.5), positive, half)
+    mirrored = selected(site.bounded(0.5), positive, half)
     return affine(site, ops.Affine(1.0, 0.5), mirrored)
 
 
 def chebyshev(site: Site, op: ops.Poly, x: Held) -> Held:
     """Clenshaw's recurrence, truncated once a step."""
     low, high = op.domain
-    t = affine(_like(site, 1.0), ops.Affine(2 / (high - low), -(low + high) / (high - low)), x)
+    t = affine(site.bounded(1.0), ops.Affine(2 / (high - low), -(low + high) / (high - low)), x)
     t = rescaled(site, fixed(site, Held(t.array, t.scale, 1.0)), 1.0)
     unit = 2.0 ** exponent(max(map(abs, op.coefficients)))
     site.need("a Chebyshev series", 4.0 * len(op.coefficients), 2)

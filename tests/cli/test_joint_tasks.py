@@ -1,0 +1,165 @@
+"""The tasks that job files name: what each owner prepares, the job all build, what a receiver reads; in the clear."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from privis.cli.tasks import TASKS
+from privis.errors import ImageError, ParameterError
+from privis.io import tables
+from privis.joint.running import InTheClear
+from privis.parties.specification import Specification, Use
+from privis.parties.task import Agreed, Lent
+from privis.run.mpc.job import Reveal
+
+PARTIES = ("a", "b", "c")
+
+
+def played(specification, lent):
+    """Run a specification as its members would, without protection; returns the job and everyone's outputs."""
+    task = TASKS[specification.task]
+    prepared = {name: task.prepare(specification, name, lent[name]) for name in specification.inputs}
+    announcements = {name: one.announcement for name, one in prepared.items()}
+    job = task.build(specification, announcements)
+    assert task.build(specification, announcements).digest == job.digest
+    arrays = {name: array for one in prepared.values() for name, array in one.arrays.items()}
+    revealed = InTheClear()(job, arrays)
+    outputs = {}
+    for member in specification.members:
+        mine = {s.name: revealed[s.name] for s in job.instructions if isinstance(s, Reveal) and member in s.receivers}
+        own = {name: prepared[name].labels for name, use in specification.inputs.items() if use.owner == member}
+        outputs[member] = task.finish(Agreed(specification, announcements, job), member, own, mine) if mine else {}
+    return job, outputs
+
+
+def table(path, vectors, names):
+    columns = [f"v{i}" for i in range(vectors.shape[1])]
+    tables.write(path, names, [vectors.astype(np.float32)], names=columns, metadata={})
+    return Lent(path.stem, table=path)
+
+
+@pytest.fixture()
+def vectors(tmp_path):
+    draw = np.random.default_rng(3)
+    gallery, more, queries = draw.normal(size=(5, 8)), draw.normal(size=(4, 8)), draw.normal(size=(3, 8))
+    queries[0], queries[1] = 2 * gallery[3], -more[1]
+    lent = {
+        "queries": table(tmp_path / "queries.parquet", queries, ["q0", "q1", "q2"]),
+        "left": table(tmp_path / "left.npz", gallery, [f"person {i}" for i in range(5)]),
+        "right": table(tmp_path / "right.csv", more, [f"secret {i}" for i in range(4)]),
+    }
+    return lent, np.concatenate([gallery, more]), queries
+
+
+MATCHING = Specification(
+    "faces",
+    "match",
+    PARTIES,
+    {"queries": Use("d", "queries"), "left": Use("a", "left"), "right": Use("b", "right")},
+    {"matches": ("owner", "a")},
+    {"dimension": 8, "capacity": 100, "question": "top", "count": 3},
+)
+
+
+def test_matching_finds_what_cosines_say_and_keeps_names_at_home(vectors):
+    lent, templates, queries = vectors
+    job, outputs = played(MATCHING, lent)
+    cosines = queries @ templates.T
+    cosines /= np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(templates, axis=1)
+    expected = np.argsort(-cosines, axis=1)[:, :3]
+    found = outputs["d"]["matches"]
+    np.testing.assert_array_equal(found.features[:, :3], expected)
+    np.testing.assert_allclose(found.features[:, 3:], np.take_along_axis(cosines, expected, 1), atol=1e-3)
+    assert found.paths == ("q0", "q1", "q2") and outputs["b"] == outputs["c"] == {}
+    assert json.loads(found.metadata["privis.templates"])[3] == "a/3" and "secret" not in str(found.metadata)
+    theirs = outputs["a"]["matches"]
+    assert theirs.paths[0] == "d/0" and json.loads(theirs.metadata["privis.templates"])[3:6] == [
+        "person 3",
+        "person 4",
+        "b/0",
+    ]
+    assert {source.owner for source in job.sources.values()} == {"a", "b", "d"}
+
+
+def test_a_yes_or_no_question_reveals_a_bit(vectors):
+    import dataclasses
+
+    options = {"dimension": 8, "capacity": 9, "question": "any", "threshold": 0.99}
+    _, outputs = played(dataclasses.replace(MATCHING, options=options), vectors[0])
+    assert outputs["d"]["matches"].features.tolist() == [[1], [0], [0]]
+    assert outputs["d"]["matches"].names == ("found_0",)
+
+
+def test_statistics_over_owners_equal_those_of_all_rows_together(tmp_path):
+    rows = {"x": np.random.default_rng(0).uniform(-2, 2, (50, 3)), "y": np.random.default_rng(1).uniform(-2, 2, (7, 3))}
+    lent = {
+        name: table(tmp_path / f"{name}.npz", value, [str(i) for i in range(len(value))])
+        for name, value in rows.items()
+    }
+    inputs = {"x": Use("a", "x"), "y": Use("b", "y")}
+    options = {"statistic": "covariance", "components": 3, "bound": 2}
+    specification = Specification("cov", "statistic", PARTIES, inputs, {"result": ("c",)}, options)
+    _, outputs = played(specification, lent)
+    together = np.concatenate(list(rows.values()))
+    assert outputs["a"] == outputs["b"] == {} and outputs["c"]["result"]["images"] == 57
+    np.testing.assert_allclose(outputs["c"]["result"]["mean"], together.mean(0), atol=1e-4)
+    np.testing.assert_allclose(outputs["c"]["result"]["covariance"], np.cov(together.T, bias=True), atol=1e-3)
+
+
+def test_pictures_held_in_parts_need_all_owners(tmp_path):
+    pixels = np.random.default_rng(5).integers(0, 256, (16, 16), dtype=np.uint8)
+    for name, part in (("top", pixels[:8]), ("bottom", pixels[8:])):
+        (tmp_path / name).mkdir()
+        Image.fromarray(part).save(tmp_path / name / "scan.png")
+    inputs = {"upper": Use("a", "scans"), "lower": Use("b", "scans")}
+    options = {"feature": "lbp", "split": ["tiles", "rows=2", "columns=1"]}
+    specification = Specification("scan", "extract", PARTIES, inputs, {"features": ("owner",)}, options)
+    lent = {"upper": Lent("scans", images=tmp_path / "top"), "lower": Lent("scans", images=tmp_path / "bottom")}
+    job, outputs = played(specification, lent)
+    from privis import LBP, extract
+
+    for owner in ("a", "b"):
+        np.testing.assert_array_equal(outputs[owner]["features"].features, extract(LBP(), [pixels]).features)
+    assert outputs["c"] == {} and len(job.sources) == 2
+
+
+def test_receivers_of_features_are_those_of_the_job_file(tmp_path):
+    for owner in ("x", "y"):
+        (tmp_path / owner).mkdir()
+        Image.fromarray(np.full((8, 8), 7, np.uint8)).save(tmp_path / owner / f"{owner}.png")
+    inputs = {"left": Use("a", "x"), "right": Use("d", "y")}
+    lent = {"left": Lent("x", images=tmp_path / "x"), "right": Lent("y", images=tmp_path / "y")}
+    for words, counts in (
+        (("owner",), (1, 0, 0, 1)),
+        (("b",), (0, 2, 0, 0)),
+        (("all",), (2, 2, 2, 2)),
+        (("owner", "c"), (1, 0, 2, 1)),
+    ):
+        receivers = {"features": words}
+        _, outputs = played(Specification("f", "extract", PARTIES, inputs, receivers, {"feature": "lbp"}), lent)
+        assert tuple(len(outputs[m]["features"].paths) if outputs[m] else 0 for m in ("a", "b", "c", "d")) == counts
+
+
+def test_options_that_do_not_fit_are_refused_all_at_once(tmp_path):
+    inputs = {"x": Use("a", "x")}
+    wrong = Specification(
+        "f", "extract", PARTIES, inputs, {"colours": ("a",)}, {"split": ["halves"], "speed": 1}, release={"epsilon": 1}
+    )
+    with pytest.raises(ParameterError) as error:
+        TASKS["extract"].build(wrong, {})
+    for part in ("feature: got nothing", "split: got 'halves'", "speed: got a key", "release: got one", "got colours"):
+        assert part in str(error.value)
+    wrong = Specification("f", "match", PARTIES, inputs, {"matches": ("a",)}, {"question": "any"})
+    with pytest.raises(ParameterError) as error:
+        TASKS["match"].build(wrong, {})
+    for part in ("threshold: got nothing", "dimension: got nothing", "capacity", "inputs: got x"):
+        assert part in str(error.value)
+    (tmp_path / "x").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "x" / f"{name}.png").write_bytes(b"no picture")
+    good = Specification("f", "extract", PARTIES, inputs, {"features": ("a",)}, {"feature": "lbp"})
+    with pytest.raises(ImageError) as error:
+        TASKS["extract"].prepare(good, "x", Lent("x", images=tmp_path / "x"))
+    assert len(error.value.problems) == 2
