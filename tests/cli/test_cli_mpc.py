@@ -81,6 +81,22 @@ def test_sample_data_tell_digest_and_cost(pictures):
     assert digest is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("statistics", ["epsilon 1 and delta 1e-06", "analyst receives result of hospital, clinic."]),
+        ("match", ["analyst lends faces, which nobody else sees; receives matches of analyst."]),
+        ("train", ["lab computes as rank 2", "receives score of"]),
+    ],
+)
+def test_every_sample_job_says_what_it_shows(name, said):
+    from privis.cli.mpc import protection_of
+
+    specification = load_specification(EXAMPLES / f"{name}.toml")
+    lines = " ".join(views_of(specification, protection_of(specification)))
+    assert all(part in lines for part in said), lines
+
+
 def test_keys_and_configurations_that_load_as_they_are(tmp_path):
     group = tmp_path / "group"
     parties = [f"--party={name}={name}.example.org:9440" for name in ("hospital", "clinic", "lab")]
@@ -103,12 +119,15 @@ def test_the_sample_files_mean_what_they_say(tmp_path):
     group = tmp_path / "group"
     privis("mpc", "keygen", group, "--party=hospital=hospital.example.org:9440", "--submitter=boss")
     text = (EXAMPLES / "party.toml").read_text()
-    for key in ("listen", "parties", "epsilon", "options"):
+    for key in ("listen", "parties", "epsilon", "delta", "colluding", "options", "release_key", "ledger"):
         text = text.replace(f"# {key} =", f"{key} =")
+    for name in ("release.key", "photos.ledger"):
+        (group / "hospital" / name).touch()
     (group / "hospital" / "party.toml").write_text(text)
     (group / "hospital" / "photos").mkdir()
     (rule,) = load_party(group / "hospital" / "party.toml").policy.rules
-    assert rule.epsilon == 1.0 and rule.options == {"batch": (1, 4)} and rule.parties == ("hospital", "clinic", "lab")
+    assert (rule.epsilon, rule.delta, rule.colluding) == (1.0, 1e-5, 2)
+    assert rule.options == {"batch": (1, 4)} and rule.parties == ("hospital", "clinic", "lab")
     (group / "boss" / "submitter.toml").write_text((EXAMPLES / "submitter.toml").read_text())
     assert "lab" in load_submitter(group / "boss" / "submitter.toml").members
     assert load_specification(EXAMPLES / "job.toml").members == ("hospital", "clinic", "lab", "analyst")

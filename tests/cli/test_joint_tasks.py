@@ -1,20 +1,20 @@
 """The tasks that job files name: what each owner prepares, the job all build, what a receiver reads; in the clear."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from privis import ReleaseKey
 from privis.cli.tasks import TASKS
 from privis.errors import ImageError, ParameterError
 from privis.io import tables
 from privis.joint.running import InTheClear
 from privis.parties.specification import Specification, Use
-from privis.parties.task import Agreed, Lent
+from privis.parties.task import Agreed, Home, Lent
 from privis.run.mpc.job import Reveal
 
 PARTIES = ("a", "b", "c")
+KEYS = {}
 
 
 def played(specification, lent):
@@ -24,13 +24,22 @@ def played(specification, lent):
     announcements = {name: one.announcement for name, one in prepared.items()}
     job = task.build(specification, announcements)
     assert task.build(specification, announcements).digest == job.digest
+    releasing = task.releasing(specification)
+    homes = {}
+    for member in specification.members:
+        own = {name: prepared[name] for name, use in specification.inputs.items() if use.owner == member}
+        homes[member] = Home(member, own, KEYS.setdefault(member, ReleaseKey.generate()))
+    pledges = {m: dict(releasing.pledge(announcements, home)) if releasing else {} for m, home in homes.items()}
+    agreed = Agreed(specification, announcements, job, pledges)
     arrays = {name: array for one in prepared.values() for name, array in one.arrays.items()}
+    for home in homes.values():
+        arrays |= task.draw(agreed, home)
     revealed = InTheClear()(job, arrays)
     outputs = {}
     for member in specification.members:
         mine = {s.name: revealed[s.name] for s in job.instructions if isinstance(s, Reveal) and member in s.receivers}
         own = {name: prepared[name].labels for name, use in specification.inputs.items() if use.owner == member}
-        outputs[member] = task.finish(Agreed(specification, announcements, job), member, own, mine) if mine else {}
+        outputs[member] = task.finish(agreed, member, own, mine) if mine else {}
     return job, outputs
 
 
@@ -59,7 +68,7 @@ MATCHING = Specification(
     PARTIES,
     {"queries": Use("d", "queries"), "left": Use("a", "left"), "right": Use("b", "right")},
     {"matches": ("owner", "a")},
-    {"dimension": 8, "capacity": 100, "question": "top", "count": 3},
+    {"answer": "top:3"},
 )
 
 
@@ -70,26 +79,24 @@ def test_matching_finds_what_cosines_say_and_keeps_names_at_home(vectors):
     cosines /= np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(templates, axis=1)
     expected = np.argsort(-cosines, axis=1)[:, :3]
     found = outputs["d"]["matches"]
-    np.testing.assert_array_equal(found.features[:, :3], expected)
-    np.testing.assert_allclose(found.features[:, 3:], np.take_along_axis(cosines, expected, 1), atol=1e-3)
-    assert found.paths == ("q0", "q1", "q2") and outputs["b"] == outputs["c"] == {}
-    assert json.loads(found.metadata["privis.templates"])[3] == "a/3" and "secret" not in str(found.metadata)
+    names = np.array([f"a/{i}" for i in range(5)] + [f"b/{i}" for i in range(4)])
+    np.testing.assert_array_equal(found["templates"], names[expected])
+    np.testing.assert_allclose(found["cosines"], np.take_along_axis(cosines, expected, 1), atol=1e-3)
+    assert found["queries"].tolist() == ["q0", "q1", "q2"] and outputs["b"] == outputs["c"] == {}
     theirs = outputs["a"]["matches"]
-    assert theirs.paths[0] == "d/0" and json.loads(theirs.metadata["privis.templates"])[3:6] == [
-        "person 3",
-        "person 4",
-        "b/0",
-    ]
+    own = np.array([f"person {i}" for i in range(5)] + [f"b/{i}" for i in range(4)])
+    np.testing.assert_array_equal(theirs["templates"], own[expected])
+    assert theirs["queries"].tolist() == ["d/0", "d/1", "d/2"]
     assert {source.owner for source in job.sources.values()} == {"a", "b", "d"}
 
 
 def test_a_yes_or_no_question_reveals_a_bit(vectors):
     import dataclasses
 
-    options = {"dimension": 8, "capacity": 9, "question": "any", "threshold": 0.99}
+    options = {"answer": "any", "threshold": 0.99}
     _, outputs = played(dataclasses.replace(MATCHING, options=options), vectors[0])
-    assert outputs["d"]["matches"].features.tolist() == [[1], [0], [0]]
-    assert outputs["d"]["matches"].names == ("found_0",)
+    assert outputs["d"]["matches"]["found"].tolist() == [True, False, False]
+    assert set(outputs["d"]["matches"]) == {"queries", "found"}
 
 
 def test_statistics_over_owners_equal_those_of_all_rows_together(tmp_path):
@@ -99,8 +106,8 @@ def test_statistics_over_owners_equal_those_of_all_rows_together(tmp_path):
         for name, value in rows.items()
     }
     inputs = {"x": Use("a", "x"), "y": Use("b", "y")}
-    options = {"statistic": "covariance", "components": 3, "bound": 2}
-    specification = Specification("cov", "statistic", PARTIES, inputs, {"result": ("c",)}, options)
+    options = {"statistic": "covariance", "bound": 2}
+    specification = Specification("cov", "statistics", PARTIES, inputs, {"result": ("c",)}, options)
     _, outputs = played(specification, lent)
     together = np.concatenate(list(rows.values()))
     assert outputs["a"] == outputs["b"] == {} and outputs["c"]["result"]["images"] == 57
@@ -151,10 +158,10 @@ def test_options_that_do_not_fit_are_refused_all_at_once(tmp_path):
         TASKS["extract"].build(wrong, {})
     for part in ("feature: got nothing", "split: got 'halves'", "speed: got a key", "release: got one", "got colours"):
         assert part in str(error.value)
-    wrong = Specification("f", "match", PARTIES, inputs, {"matches": ("a",)}, {"question": "any"})
+    wrong = Specification("f", "match", PARTIES, inputs, {"matches": ("a",)}, {"answer": "any"})
     with pytest.raises(ParameterError) as error:
         TASKS["match"].build(wrong, {})
-    for part in ("threshold: got nothing", "dimension: got nothing", "capacity", "inputs: got x"):
+    for part in ("threshold: got nothing", "inputs: got x"):
         assert part in str(error.value)
     (tmp_path / "x").mkdir()
     for name in ("one", "two"):
@@ -163,3 +170,78 @@ def test_options_that_do_not_fit_are_refused_all_at_once(tmp_path):
     with pytest.raises(ImageError) as error:
         TASKS["extract"].prepare(good, "x", Lent("x", images=tmp_path / "x"))
     assert len(error.value.problems) == 2
+
+
+def test_wrong_options_of_statistics_and_training_are_refused_all_at_once():
+    inputs = {"x": Use("a", "x")}
+    release = {"epsilon": -1, "noise": "salt", "unit": "pixels:3", "kilos": 1}
+    for task, options, parts in (
+        (
+            "statistics",
+            {"statistic": "median"},
+            ("statistic: got 'median'", "receivers: got colours", "clip: got nothing"),
+        ),
+        ("train", {"hidden": [3]}, ("classes: got None", "no hidden layers", "receivers: got colours")),
+    ):
+        wrong = Specification("f", task, PARTIES, inputs, {"colours": ("a",)}, options, release=release)
+        with pytest.raises(ParameterError) as error:
+            TASKS[task].releasing(wrong)
+        for part in (*parts, "corpus: got nothing", "epsilon", "noise: got 'salt'", "unit: got", "kilos: got a key"):
+            assert part in str(error.value), (part, str(error.value))
+    mine = Specification("f", "statistics", PARTIES, inputs, {"result": ("owner",)}, {"statistic": "mean", "bound": 1})
+    with pytest.raises(ParameterError, match="about all owners together"):
+        TASKS["statistics"].releasing(mine)
+
+
+def test_class_means_and_histograms_of_columns_pictures_and_arrays(tmp_path):
+    """Classes from a table's column, from the CSV file that lists pictures, and from an npz file's array."""
+    random = np.random.default_rng(0)
+    values, labels = random.uniform(-1, 1, (9, 16)), np.arange(9) % 3
+    pixels = random.integers(0, 256, (4, 4, 4), dtype=np.uint8)
+    rows = ["path,label"]
+    for i, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{i % 2}")
+    (tmp_path / "pictures.csv").write_text("\n".join(rows))
+    np.savez(tmp_path / "arrays.npz", features=values * 100, label=labels)
+    columns = [*(f"v{i}" for i in range(16)), "label"]
+    together = np.column_stack([values, labels]).astype(np.float32)
+    tables.write(tmp_path / "t.parquet", [str(i) for i in range(9)], [together], names=columns, metadata={})
+    lent = {
+        "x": Lent("x", table=tmp_path / "t.parquet"),
+        "y": Lent("y", images=tmp_path / "pictures.csv"),
+        "z": Lent("z", arrays=tmp_path / "arrays.npz"),
+    }
+    inputs = {"x": Use("a", "x"), "y": Use("d", "y"), "z": Use("a", "z")}
+    options = {"statistic": "class-means", "bound": 255, "classes": 3}
+    asked = Specification("c", "statistics", PARTIES, inputs, {"result": ("all",)}, options)
+    _, outputs = played(asked, lent)
+    everything = np.concatenate([values, pixels.reshape(4, -1), values * 100])
+    classes = np.concatenate([labels, np.arange(4) % 2, labels])
+    for member in "abcd":
+        found = outputs[member]["result"]
+        assert found["counts"].tolist() == np.bincount(classes).tolist()
+        means = [everything[classes == c].mean(0) for c in range(3)]
+        np.testing.assert_allclose(found["means"], means, atol=5e-3)
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "laplace"])
+def test_released_histograms_and_means_are_near_the_clear_ones(tmp_path, noise):
+    values = np.random.default_rng(0).uniform(0, 1, (500, 2)).astype(np.float32)
+    person = np.arange(500) // 2
+    np.savez(tmp_path / "x.npz", features=values, person=person)
+    lent = {name: Lent(name, arrays=tmp_path / "x.npz") for name in "xy"}
+    inputs = {"x": Use("a", "x"), "y": Use("d", "y")}
+    release = {"corpus": "c", "epsilon": 4.0, "noise": noise} | ({"delta": 1e-6} if noise == "gaussian" else {})
+    options = {"statistic": "histogram", "edges": [0.25, 0.5]}
+    asked = Specification("h", "statistics", PARTIES, inputs, {"result": ("b",)}, options, release=release)
+    _, outputs = played(asked, lent)
+    clear = [np.bincount(np.searchsorted([0.25, 0.5], column, "right"), minlength=3) * 2 for column in values.T]
+    noisy = outputs["b"]["result"]["histogram"]
+    assert np.abs(noisy - clear).max() < 60 and (noisy != clear).any()
+    release |= {"clip": 2.0, "unit": "person:4", "subject": "person"}
+    asked = Specification(
+        "m", "statistics", PARTIES, inputs, {"result": ("b",)}, {"statistic": "mean"}, release=release
+    )
+    _, outputs = played(asked, lent)
+    np.testing.assert_allclose(outputs["b"]["result"]["mean"], values.mean(0), atol=0.1)

@@ -13,9 +13,10 @@ DEPLOY = ROOT / "docs" / "deploy"
 SHAPES = {"left": ((64, 32),), "right": ((64, 32),)}
 
 
-def tables() -> list[str]:
-    """The page's party.toml and job.toml."""
-    return re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+def tables(section: int = 10) -> list[str]:
+    """The TOML files of a section of the page; of the tenth, party.toml and job.toml."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}.")[1].split("\n## ")[0]
+    return re.findall(r"```toml\n(.*?)```", text, re.S)
 
 
 def parse_party(words: list[str]) -> dict[str, object]:
@@ -58,6 +59,16 @@ def test_three_machines_name_the_members_of_the_page():
     members = tomllib.loads(tables()[1])["parties"]
     assert re.findall(r"^  (\w+):(?:  #.*)?\n    <<: \*party", text, re.M) == members
     assert [f"./{name}:/etc/privis:ro" in text for name in members] == [True] * 3
+
+
+def test_the_release_of_the_page_is_one_that_its_rules_allow():
+    from privis.cli.mpc import protection_of
+    from privis.parties.policy import Policy, Rule
+    from privis.parties.specification import specification_from
+
+    job = specification_from(tomllib.loads(tables(8)[0]), "job.toml")
+    rule = Rule(("analyst",), ("statistics",), ("alice", "bob"), ("vectors",), epsilon=1.0)
+    assert not Policy((rule,)).refusals("alice", "analyst", job, protection_of(job))[0]
 
 
 @pytest.fixture

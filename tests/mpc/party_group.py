@@ -78,6 +78,7 @@ class Group:
         lines = [f'name = "{variant.name or name}"', f'control = "{self.control[name]}"', f"wait = {variant.wait}"]
         lines += [f'{key} = "{keys / file}"' for key, file in files.items()]
         lines += [f'data = "{self.data[name]}"'] if name in PARTIES else []
+        lines += ['release_key = "release.key"'] if (self.folder / name / "release.key").is_file() else []
         lines += ["[peers]", *(f'{peer} = "{at}"' for peer, at in self.control.items() if peer != name)]
         lines += ["[inputs.numbers]", 'arrays = "numbers.npz"']
         if (self.folder / name / "photos").is_dir():

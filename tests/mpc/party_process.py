@@ -36,8 +36,8 @@ class Total:
 
     bias: float = 0.0
 
-    def epsilon(self, specification):
-        return specification.release and specification.release["epsilon"]
+    def releasing(self, specification):
+        return None
 
     def prepare(self, specification, name, lent):
         with np.load(lent.arrays) as members:
@@ -63,7 +63,7 @@ class Total:
         kind = preset(specification.preset)
         return Job(kind, specification.parties, sources, {"total": program}, (*shares, *runs, reveal, Drop(("sum",))))
 
-    def draw(self, agreed, member):
+    def draw(self, agreed, home):
         return {}
 
     def finish(self, agreed, member, labels, revealed):

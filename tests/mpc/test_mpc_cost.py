@@ -117,7 +117,7 @@ def test_a_selection_is_predicted_in_the_mean(parties):
 def test_calibrated_seconds_are_those_of_this_machine():
     machine = calibrate(ABY3, repeats=2)
     assert all(constant >= 0 for constant in dataclasses.astuple(machine)) and machine.message > 0
-    assert 1e-5 < machine.seconds(Load(100, 1e5, 100, 10_000, 0)) < 10
+    assert 1e-5 < machine.seconds(Load(100, 1e5, 5e4, 100, 10_000, 0)) < 10
 
 
 def test_the_network_adds_latencies_and_bytes():
@@ -127,7 +127,8 @@ def test_the_network_adds_latencies_and_bytes():
     assert found is not None and here.seconds and there.seconds and here.rounds == round(found.messages)
     assert there.seconds - here.seconds == pytest.approx(found.rounds * 0.02 + found.sent * 8 / 100e6)
     assert LOOPBACK.seconds(1000, 1e9) == 0
-    assert Machine(0, 0, 1, 1).seconds(Load(9, 9, 9, 2, 3), 128) == 3 * Machine(0, 0, 1, 1).seconds(Load(9, 9, 9, 2, 3))
+    machine, some = Machine(0, 0, 0, 1, 1), Load(9, 9, 9, 9, 2, 3)
+    assert machine.seconds(some, 128) == 3 * machine.seconds(some) == 15
 
 
 def test_what_has_no_formula_is_not_known_rather_than_free():

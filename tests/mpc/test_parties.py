@@ -13,6 +13,7 @@ from privis.parties.policy import Policy, Rule, job_refusals
 from privis.parties.proof import LinkProof
 from privis.parties.results import stage
 from privis.parties.specification import Specification, Use, load_specification, specification_from
+from privis.parties.task import Protection
 from privis.parties.views import views_of
 from privis.parties.wire import Message, messages, pieces
 
@@ -73,8 +74,9 @@ def test_hostile_specifications_are_refused_and_nothing_else():
 # Policies -------------------------------------------------------------------------------------------------------
 
 
-def refusals(rule, me="a", submitter="boss", job=JOB, epsilon=None):
-    return [str(problem) for problem in Policy((rule,)).refusals(me, submitter, job, epsilon)[0]]
+def refusals(rule, me="a", submitter="boss", job=JOB, epsilon=None, delta=1e-6, colluding=2):
+    protection = None if epsilon is None else Protection(epsilon, delta, colluding)
+    return [str(problem) for problem in Policy((rule,)).refusals(me, submitter, job, protection)[0]]
 
 
 def test_a_rule_allows_what_it_names():
@@ -114,6 +116,10 @@ def test_insecure_protocols_and_large_epsilons_need_permission():
     assert refusals(dataclasses.replace(RULE, insecure=True), job=insecure) == []
     limited = dataclasses.replace(RULE, epsilon=1.0)
     assert refusals(limited, epsilon=0.5) == [] and "epsilon 2" in refusals(limited, epsilon=2.0)[0]
+    assert "delta 0.001, expected at most 1e-05" in refusals(limited, epsilon=0.5, delta=1e-3)[0]
+    assert "against 1 colluding" in refusals(limited, epsilon=0.5, colluding=1)[0]
+    weaker = dataclasses.replace(limited, delta=0.01, colluding=1)
+    assert refusals(weaker, epsilon=0.5, delta=1e-3, colluding=1) == []
 
 
 def test_a_built_job_may_not_reveal_to_others_than_the_rule_allows():
@@ -244,6 +250,21 @@ def test_mixed_up_addresses_are_named_with_who_was_met(identities):
 def test_a_proof_is_of_one_job(identities):
     found = proved(identities, STRAIGHT, {"b": "another"})
     assert all("a proof that does not hold" in text for text in found.values())
+
+
+def test_a_proof_is_of_one_session_pair_and_direction(identities):
+    """A signature made for one peer, rank, direction, session or nonce is worth nothing for another."""
+    certificates = {name: one.certificate for name, one in identities.items()}
+    proof = LinkProof("job", "session", ("a", "b", "c"), certificates, ("", "", ""))
+    changed = [
+        proof.statement(0, 2, b"n"),
+        proof.statement(1, 0, b"n"),
+        proof.statement(0, 1, b"m"),
+        dataclasses.replace(proof, session="later").statement(0, 1, b"n"),
+        dataclasses.replace(proof, parties=("a", "c", "b")).statement(0, 1, b"n"),
+        dataclasses.replace(proof, parties=("c", "a", "b")).statement(1, 2, b"n"),
+    ]
+    assert len({proof.statement(0, 1, b"n"), *changed}) == 7
 
 
 def test_a_key_of_another_member_proves_nothing(identities):

@@ -15,7 +15,11 @@ import pytest
 from PIL import Image
 
 from privis.io.tables import read
+from privis.parties.configuration import load_submitter
+from privis.parties.events import event_from
+from privis.parties.lines import SERVICE, SUBMIT, reach
 from privis.parties.specification import Specification, Use
+from privis.parties.wire import Message, messages, pieces
 from tests.mpc.party_group import LIMIT, LONG, MEMBERS, PARTIES, POLICY, Group, Variant, alive, total, until
 
 pytest.importorskip("spu")
@@ -105,6 +109,24 @@ def test_strangers_and_what_no_policy_allows(group):
     assert "policy of hospital: submitter: got stranger, expected one of boss" in stranger.failure()
 
 
+def test_a_submitter_that_sends_nonsense(group):
+    """Session names become file names, so they are checked; the member stays and takes the next job."""
+    group.ensure()
+    boss = load_submitter(group.folder / "boss" / "submitter.toml").identity
+    good = {"session": "0" * 32, "wait": 5.0, "specification": total().to_dict()}
+    for change, reason in (
+        ({"session": "../../../etc"}, "expected 32 hexadecimal digits"),
+        ({"wait": -1}, "wait: got -1"),
+        ({"specification": "no"}, "specification: got 'no'"),
+        ({"specification": {**total().to_dict(), "task": "identity"}}, "task at lab: got 'identity', expected one of"),
+    ):
+        channel = reach("lab", group.control["lab"], boss, 5.0, lambda: False)
+        sent = pieces(Message("submit", {**good, **change}))
+        (heard,) = messages(channel.stream_stream(f"/{SERVICE}/{SUBMIT}")(sent, timeout=5.0))
+        channel.close()
+        assert heard.kind == "failed" and reason in str(event_from("lab", heard.kind, heard.body).problems[0])
+
+
 # What is agreed -------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +152,19 @@ def test_a_picture_that_does_not_decode_is_named_to_its_owner_alone(group):
     assert "bad-name-of-a-person.png: got bytes of no known image format" in group.failures("hospital")
     for member in ("clinic", "lab"):
         assert "input left of hospital" in group.failures(member) and "bad-name" not in group.said(member)
+
+
+def test_a_receiver_that_cannot_write_leaves_no_other_with_results(group):
+    """Both receivers have their values; one has no place for them."""
+    group.ensure()
+    results = group.folder / "lab" / "results"
+    results.rmdir()
+    try:
+        text = group.submission(total(receivers=("hospital", "lab"))).failure(30)
+        assert "results of lab: got an error while they were written" in text and str(group.folder) not in text
+        assert f"{results}" in group.failures("lab") and "results of lab" in group.failures("hospital")
+    finally:
+        results.mkdir()
 
 
 # Who is there ---------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def test_large_products():
     np.testing.assert_allclose(on_shares(program, x), x * x, rtol=1e-6)
     far = trace(lambda v: v * v, Input((3,), -3e9, 3e9, None))
     assert fixed_point([far]).field_bits == 128
-    assert [p.where for p in representation_problems(far, FIXED)][0] == "node 0 Mul"
+    assert representation_problems(far, FIXED)[0].where == "node 0 Mul"
 
 
 def test_integer_products_are_exact():
@@ -66,7 +66,7 @@ def test_quotients_of_small_numbers():
     for kind in (Kind.RECIPROCAL, Kind.RSQRT):
         with pytest.raises(DomainError, match="1 / x with x from 1e-08 to 1"):
             fixed_point([one(kind, 1e-8, 1.0)])
-        with pytest.raises(DomainError, match="unbounded|as small as"):
+        with pytest.raises(DomainError, match=r"unbounded|as small as"):
             fixed_point([one(kind, 0.0, 1.0)])
     np.testing.assert_allclose(on_shares(one(Kind.RECIPROCAL, 1e-3, 1.0), [1e-3, 0.5, 1.0]), [1000, 2, 1], rtol=5e-3)
 
@@ -101,12 +101,12 @@ def test_guards_that_vanish():
 
 def test_top_k_comes_in_no_order():
     x = np.random.default_rng(2).permutation(200) / 8.0
-    found = spu(lambda v: lax.top_k(v, 6)[0], x)
-    assert sorted(found) == sorted(np.sort(x)[-6:]) and list(found) != sorted(found, reverse=True)
-    program = trace(lambda v: v >> o.TopK(6), Input((200,), 0.0, 25.0, None))
+    found = spu(lambda v: lax.top_k(v, 20)[0], x)
+    assert sorted(found) == sorted(np.sort(x)[-20:]) and list(found) != sorted(found, reverse=True)
+    program = trace(lambda v: v >> o.TopK(20), Input((200,), 0.0, 25.0, None))
     values, places = on_shares(program, x)
-    np.testing.assert_allclose(values, np.sort(x)[:-7:-1], atol=2e-5)
-    np.testing.assert_array_equal(places, np.argsort(-x)[:6])
+    np.testing.assert_allclose(values, np.sort(x)[:-21:-1], atol=2e-5)
+    np.testing.assert_array_equal(places, np.argsort(-x)[:20])
 
 
 @pytest.mark.parametrize("step", [None, 1.0])

@@ -17,7 +17,8 @@ from privis.cli.party import Log
 from privis.errors import ParameterError, Problem, refuse
 from privis.parties.events import FAILED, PROGRESS, STATE, Event
 from privis.parties.specification import Specification, load_specification
-from privis.parties.tables import is_address
+from privis.parties.tables import is_address, shown
+from privis.parties.task import Protection, Task
 
 mpc = typer.Typer(name="mpc", help="Joint jobs: several owners, one protocol, nobody sees another's images.")
 
@@ -94,7 +95,7 @@ def show(
         from privis.parties.views import views_of
 
         specification = load_specification(job)
-        for line in views_of(specification):
+        for line in views_of(specification, protection_of(specification)):
             out.print(line, markup=False, soft_wrap=True)
         if lend:
             for line in _forecast(specification, lend):
@@ -103,15 +104,11 @@ def show(
 
 def _forecast(specification: Specification, lend: list[str]) -> Iterator[str]:
     """Digest, steps and predicted cost of the job that these data would make."""
-    from privis.cli.tasks import TASKS
     from privis.parties.local import lent_as, lent_words
     from privis.run.mpc.cost import predicted
     from privis.run.mpc.job import Run
 
-    task = TASKS.get(specification.task)
-    if task is None:
-        raise ParameterError(Problem("task", repr(specification.task), f"one of {', '.join(TASKS)}"))
-    lent = lent_words(specification, lend)
+    task, lent = task_of(specification), lent_words(specification, lend)
     announcements = {
         name: task.prepare(specification, name, lent_as(use.lends, lent[use.owner, use.lends])).announcement
         for name, use in specification.inputs.items()
@@ -124,7 +121,7 @@ def _forecast(specification: Specification, lend: list[str]) -> Iterator[str]:
     if all(cost.sent is not None and cost.seconds is not None and cost.rounds is not None for cost in runs):
         sent, rounds = sum(cost.sent or 0 for cost in runs), sum(cost.rounds or 0 for cost in runs)
         seconds = sum(cost.seconds or 0.0 for cost in runs)
-        yield f"Predicted for the runs: {seconds:.2f} s without a network, {sent:,} bytes and {rounds:,} messages per party"
+        yield f"Predicted: {seconds:.2f} s of runs without a network, {sent:,} bytes and {rounds:,} messages per party"
 
 
 @mpc.command()
@@ -142,13 +139,29 @@ def local(
 
         specification = load_specification(job)
         lent = lent_words(specification, lend)
+        protection = protection_of(specification)
         with tempfile.TemporaryDirectory(prefix="privis-local-") as folder:
-            with LocalGroup(Path(folder), specification, lent, output) as group:
+            with LocalGroup(Path(folder), specification, lent, output, protection) as group:
                 with following(specification.name) as show_event:
                     submit(specification, group.submitter, wait=30.0, on_event=show_event)
                 for member, places in group.received().items():
                     listed = ", ".join(str(path) for path in places) or "nothing"
                     out.print(f"{member} received {listed}", markup=False, soft_wrap=True)
+
+
+def task_of(specification: Specification) -> Task:
+    """The task that a job names; ParameterError when there is none."""
+    from privis.cli.tasks import TASKS
+
+    if specification.task not in TASKS:
+        raise ParameterError(Problem(f"{specification.name}: task", repr(specification.task), f"one of {shown(TASKS)}"))
+    return TASKS[specification.task]
+
+
+def protection_of(specification: Specification) -> Protection | None:
+    """What the results of a job guarantee; ParameterError lists every option that does not fit."""
+    releasing = task_of(specification).releasing(specification)
+    return None if releasing is None else releasing.protection
 
 
 @contextlib.contextmanager

@@ -161,6 +161,17 @@ class Gallery:
         ]
         return self._job({QUERY: Source(owner, self.grid.vectors(queries))}, {"match": program}, steps)
 
+    def asked_once(self, question: Question, queries: int, owner: str, receivers: Sequence[str]) -> Job:
+        """Build the job that shares all templates, asks, and drops them: for parties that keep nothing between jobs.
+
+        Blocks are sources of their variables' names, each of a single owner.
+        """
+        query = self.query(question, queries, owner, receivers)
+        variables = tuple(block.variable for block in self.blocks)
+        sources = {block.variable: Source(block.owners[0], query.resident[block.variable]) for block in self.blocks}
+        steps = (*(Share(name) for name in variables), *query.instructions, Drop(variables))
+        return replace(query, sources={**sources, **query.sources}, instructions=steps, resident={})
+
     def answer(self, question: Question, revealed: NDArray[Any], receivers: Sequence[str]) -> Answer:
         """Read what a `query` revealed."""
         names = self.names

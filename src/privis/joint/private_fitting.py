@@ -78,7 +78,7 @@ def train_privately(
     refuse(ParameterError, problems)
     vectors = {owner: bounded(owners[owner].data.images) for owner, _ in plan.owners}
     tags = {name: plan.tag(x, owners[name].data.classes, owners[name].key) for name, x in vectors.items()}
-    release_id = plan.release_id(tags, noise_keys)
+    release_id = plan.release_id(tags, {party: plan.fingerprint(key) for party, key in noise_keys.items()})
     for owner, _ in plan.owners:
         plan.charge(owners[owner].ledger, release_id)
     revealed: Mapping[str, NDArray[np.floating]] = {}

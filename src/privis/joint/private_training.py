@@ -257,15 +257,22 @@ class PrivateTraining:
         content = hashlib.sha256(vectors.tobytes() + np.asarray(classes, np.int64).tobytes()).digest()
         return key.stream(f"tag: {self.corpus}", content, self.digest).words(0, 2).tobytes().hex()
 
-    def release_id(self, tags: Mapping[str, str], keys: Mapping[str, ReleaseKey]) -> str:
-        """Name this training on these contents with these noise keys; ParameterError when two keys are one."""
-        purpose = f"fingerprint: {self.corpus}"
-        prints = {
-            party: key.stream(purpose, b"", self.digest).words(0, 2).tobytes().hex() for party, key in keys.items()
-        }
+    def fingerprint(self, key: ReleaseKey) -> str:
+        """Tell noise keys apart without giving them away: equal keys have equal fingerprints."""
+        return key.stream(f"fingerprint: {self.corpus}", b"", self.digest).words(0, 2).tobytes().hex()
+
+    def release_id(self, tags: Mapping[str, str], prints: Mapping[str, str]) -> str:
+        """Name this training of these contents: owners' tags and noise parties' fingerprints, by name.
+
+        Raises ParameterError when one is missing or two parties have the same key.
+        """
         problems = []
-        if set(keys) != set(self.committee.members):
-            problems.append(Problem("noise keys", f"those of {sorted(keys)}", f"those of {self.committee.members}"))
+        for what, got, expected in (
+            ("tags", tags, [owner for owner, _ in self.owners]),
+            ("noise keys", prints, self.committee.members),
+        ):
+            if set(got) != set(expected):
+                problems.append(Problem(what, f"those of {', '.join(sorted(got))}", f"those of {', '.join(expected)}"))
         if len(set(prints.values())) != len(prints):
             problems.append(Problem("noise keys", "two parties with one key", "a key for each, shown to nobody"))
         refuse(ParameterError, problems)

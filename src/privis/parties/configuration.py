@@ -22,7 +22,8 @@ class PartyConfiguration:
 
     ``control`` is the address others reach its control plane at, ``data`` that of its data link (None: it computes
     nothing and only owns or receives); ``listen`` and ``listen_data`` are what it binds where that differs.
-    ``routes`` replaces, per peer, the data address which that peer announces.
+    ``routes`` replaces, per peer, the data address which that peer announces. Noise and tags of releases are made with
+    the key in ``release_key``; without one it takes part in none.
     """
 
     identity: Identity
@@ -36,6 +37,7 @@ class PartyConfiguration:
     output: Path
     policy: Policy
     wait: float = WAIT
+    release_key: Path | None = None
 
     @property
     def name(self) -> str:
@@ -63,15 +65,19 @@ def load_party(path: Path) -> PartyConfiguration:
     output = base / reader.text("output", "results")
     policy = Policy(tuple(_rule(entry) for entry in reader.listed("policy")))
     wait = reader.number("wait", WAIT) or WAIT
+    release_key = reader.path("release_key", base) if reader.has("release_key") else None
     identity = _identity(reader, base, name)
     reader.done()
+    if release_key is not None and not release_key.is_file():
+        reader.wrong("release_key", f"{release_key}: no such file", "one", f"privis keygen {release_key}")
     if name in peers:
         reader.wrong("peers", f"{name} itself", "the other members")
     if not output.is_dir():
         reader.wrong("output", f"{output}: no such folder", "one that exists", f"mkdir -p {output}")
     refuse(ParameterError, reader.problems)
     assert identity is not None
-    return PartyConfiguration(identity, control, data, listen, listen_data, peers, routes, inputs, output, policy, wait)
+    places = (control, data, listen, listen_data, peers, routes)
+    return PartyConfiguration(identity, *places, inputs, output, policy, wait, release_key)
 
 
 def load_submitter(path: Path) -> SubmitterConfiguration:
@@ -114,11 +120,12 @@ def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
         if len(paths) != 1:
             got = " and ".join(paths) or "nothing"
             entry.wrong("kind", got, "one of images, table, arrays", 'for example images = "photos"')
-        for kind, path in paths.items():
+        ledger = {"ledger": entry.path("ledger", base)} if entry.has("ledger") else {}
+        for kind, path in (paths | ledger).items():
             if not path.exists():
                 entry.wrong(kind, f"{path}: no such file or folder", "one that exists", "check the path")
         entry.done()
-        found[name] = Lent(name, **paths)
+        found[name] = Lent(name, **paths, **ledger)
     return found
 
 
@@ -134,6 +141,8 @@ def _rule(entry: Reader) -> Rule:
         parties=entry.names("parties") if entry.has("parties") else None,
         options=values,
         epsilon=entry.number("epsilon", None),
+        delta=entry.number("delta", None) or Rule.delta,
+        colluding=None if (least := entry.number("colluding", None)) is None else int(least),
         insecure=entry.flag("insecure", False),
         jobs=entry.digests("jobs"),
     )

@@ -18,7 +18,10 @@ from privis.parties.certificates import make_group
 from privis.parties.configuration import SubmitterConfiguration, load_submitter
 from privis.parties.specification import Specification
 from privis.parties.tables import shown
-from privis.parties.task import Lent
+from privis.parties.task import Lent, Protection
+from privis.privacy.budget import Budget, Per
+from privis.privacy.file_ledger import FileLedger
+from privis.privacy.keys import ReleaseKey
 from privis.run.mpc.local import free_ports
 
 SUBMITTER = "local-submitter"
@@ -50,16 +53,32 @@ def lent_words(specification: Specification, words: Sequence[str]) -> dict[tuple
 
 def lent_as(name: str, path: Path) -> Lent:
     """What ``path`` is by its suffix: a table, arrays, or else pictures."""
-    return Lent(name, **{KINDS.get(path.suffix.lower(), "images"): path})
+    return Lent(name, **{_kind(path): path})
+
+
+def _kind(path: Path) -> str:
+    """A CSV file that was written as a table has its record beside it; another one lists pictures."""
+    if path.suffix.lower() == ".csv" and not path.with_name(f"{path.name}.json").exists():
+        return "images"
+    return KINDS.get(path.suffix.lower(), "images")
 
 
 class LocalGroup:
-    """The members' processes; a context manager that leaves none behind."""
+    """The members' processes; a context manager that leaves none behind.
+
+    A trial's release (with ``protection``) is charged to ledgers that end with the group, to nobody's own.
+    """
 
     def __init__(
-        self, folder: Path, specification: Specification, lent: Mapping[tuple[str, str], Path], output: Path
+        self,
+        folder: Path,
+        specification: Specification,
+        lent: Mapping[tuple[str, str], Path],
+        output: Path,
+        protection: Protection | None = None,
     ) -> None:
         self._folder, self._specification, self._output = folder, specification, output
+        self._budget = None if protection is None else Budget(2 * protection.epsilon, 0.5, Per.CORPUS)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         members = specification.members
         ports = dict(zip(members, free_ports(len(members)), strict=True))
@@ -87,11 +106,17 @@ class LocalGroup:
         }
         lines = [f"name = {quoted(name)}", f"control = {quoted(self._addresses[name])}"]
         lines += [f"data = {quoted(f'{HOST}:0')}"] if name in job.parties else []
-        lines += [f"output = {quoted(str((self._output / name).resolve()))}", "[peers]"]
+        lines += [f"output = {quoted(str((self._output / name).resolve()))}"]
+        if self._budget is not None:
+            ReleaseKey.generate().save(self._folder / name / "release.key")
+            lines.append('release_key = "release.key"')
+        lines.append("[peers]")
         lines += [f"{peer} = {quoted(at)}" for peer, at in self._addresses.items() if peer != name]
         for use, path in own.items():
-            kind = KINDS.get(path.suffix.lower(), "images")
-            lines += [f"[inputs.{use}]", f"{kind} = {quoted(str(path))}"]
+            lines += [f"[inputs.{use}]", f"{_kind(path)} = {quoted(str(path))}"]
+            if self._budget is not None:
+                FileLedger.create(self._folder / name / f"{use}.ledger", self._budget)
+                lines.append(f'ledger = "{use}.ledger"')
         lines += ["[[policy]]", *(f"{key} = {quoted(value)}" for key, value in rule.items())]
         return "\n".join(lines) + "\n"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from privis.errors import Problem
 from privis.parties.specification import Specification
 from privis.parties.tables import shown
+from privis.parties.task import Protection
 
 if TYPE_CHECKING:
     from privis.run.mpc.job import Job
@@ -21,7 +22,8 @@ class Rule:
     ``submitters`` may send them; ``tasks`` and ``features`` (the option of that name; None: any) are computed;
     ``inputs`` of mine are lent; ``receivers`` at most receive anything at all; ``parties`` at most compute (None:
     anyone). ``options`` holds, per option of the task, the values allowed. ``epsilon`` is the most that a result may
-    spend: None allows exact results too. ``jobs`` are digests: if there are any, no other job is allowed.
+    spend, with at most ``delta``, even if ``colluding`` compute parties (None: all but one) pool their noise; without
+    ``epsilon`` exact results are allowed too. ``jobs`` are digests: if there are any, no other job is allowed.
     """
 
     submitters: tuple[str, ...]
@@ -32,6 +34,8 @@ class Rule:
     parties: tuple[str, ...] | None = None
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     epsilon: float | None = None
+    delta: float = 1e-5
+    colluding: int | None = None
     insecure: bool = False
     jobs: tuple[str, ...] = ()
 
@@ -43,16 +47,16 @@ class Policy:
     rules: tuple[Rule, ...] = ()
 
     def refusals(
-        self, me: str, submitter: str, specification: Specification, epsilon: float | None
+        self, me: str, submitter: str, specification: Specification, protection: Protection | None
     ) -> tuple[list[Problem], tuple[Rule, ...]]:
-        """The rules that allow ``specification`` (its results guarantee ``epsilon``), or all reasons against it.
+        """The rules that allow ``specification`` with its ``protection`` (None: exact), or all reasons against it.
 
         With several rules the reasons are those of the rule that comes closest.
         """
         if not self.rules:
             remedy = "add a [[policy]] rule to its configuration"
             return [Problem(f"policy of {me}", "no rule", "a rule that allows the job", remedy)], ()
-        judged = [(rule, _reasons(rule, me, submitter, specification, epsilon)) for rule in self.rules]
+        judged = [(rule, _reasons(rule, me, submitter, specification, protection)) for rule in self.rules]
         allowing = tuple(rule for rule, reasons in judged if not reasons)
         return ([] if allowing else min((reasons for _, reasons in judged), key=len)), allowing
 
@@ -79,7 +83,9 @@ def _job_reasons(rule: Rule, me: str, job: Job) -> list[Problem]:
     return problems
 
 
-def _reasons(rule: Rule, me: str, submitter: str, specification: Specification, epsilon: float | None) -> list[Problem]:
+def _reasons(
+    rule: Rule, me: str, submitter: str, specification: Specification, protection: Protection | None
+) -> list[Problem]:
     problems = []
     mine = sorted({use.lends for use in specification.inputs.values() if use.owner == me})
     receiving = {name for output in specification.receivers for name in _receiving(specification, output)}
@@ -99,13 +105,25 @@ def _reasons(rule: Rule, me: str, submitter: str, specification: Specification, 
         value = specification.options.get(option)
         if value not in allowed_values:
             problems.append(_problem(me, f"option {option}", repr(value), allowed_values))
-    if rule.epsilon is not None and (epsilon is None or epsilon > rule.epsilon):
-        got = "exact results" if epsilon is None else f"epsilon {epsilon:g}"
-        remedy = "add a [release] to the job that spends no more"
-        expected = f"a release with epsilon of at most {rule.epsilon:g}"
-        problems.append(Problem(f"policy of {me}: release", got, expected, remedy))
+    problems += _release_problems(rule, me, len(specification.parties), protection)
     if specification.insecure and not rule.insecure:
         problems.append(Problem(f"policy of {me}: insecure", "true", "a protocol that protects its inputs"))
+    return problems
+
+
+def _release_problems(rule: Rule, me: str, parties: int, protection: Protection | None) -> list[Problem]:
+    if rule.epsilon is None:
+        return []
+    where, remedy = f"policy of {me}: release", "add a [release] to the job that spends no more"
+    if protection is None or protection.epsilon > rule.epsilon:
+        got = "exact results" if protection is None else f"epsilon {protection.epsilon:g}"
+        return [Problem(where, got, f"a release with epsilon of at most {rule.epsilon:g}", remedy)]
+    problems, least = [], parties - 1 if rule.colluding is None else rule.colluding
+    if protection.delta > rule.delta:
+        problems.append(Problem(where, f"delta {protection.delta:g}", f"at most {rule.delta:g}", remedy))
+    if protection.colluding < least:
+        got, remedy = f"noise against {protection.colluding} colluding parties", "raise colluding, or leave it away"
+        problems.append(Problem(where, got, f"against at least {least}", remedy))
     return problems
 
 

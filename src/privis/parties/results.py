@@ -18,7 +18,7 @@ from privis.errors import OutputError, Problem
 from privis.io import tables
 from privis.io.atomic import replacing
 from privis.io.tables import Table
-from privis.parties.task import Agreed, Array, Outputs
+from privis.parties.task import Agreed, Array, Outputs, Protection
 
 FORMAT = "privis.receipt/1"
 RECEIPT = "receipt.json"
@@ -72,7 +72,9 @@ def stage(outputs: Outputs, receipt: Mapping[str, Any], folder: Path, name: str)
     return Staged(aside, place)
 
 
-def receipt_of(agreed: Agreed, member: str, submitter: str, session: str, epsilon: float | None) -> dict[str, Any]:
+def receipt_of(
+    agreed: Agreed, member: str, submitter: str, session: str, protection: Protection | None
+) -> dict[str, Any]:
     """What was computed, by whom, for whom, and under which protection: the record that travels with results."""
     job, specification = agreed.job, agreed.specification
     record = job.public_record()
@@ -90,17 +92,17 @@ def receipt_of(agreed: Agreed, member: str, submitter: str, session: str, epsilo
         "fixed_point": dataclasses.asdict(job.fixed),
         "programs": record["programs"],
         "versions": record["versions"],
-        "epsilon": epsilon,
-        "threat_model": threat_model(agreed, epsilon),
+        "epsilon": None if protection is None else protection.epsilon,
+        "protection": None if protection is None else dataclasses.asdict(protection),
+        "threat_model": threat_model(agreed, protection),
     }
 
 
-def threat_model(agreed: Agreed, epsilon: float | None) -> str:
+def threat_model(agreed: Agreed, protection: Protection | None) -> str:
     """One sentence on who could learn what."""
     exact = "The results are exact: whoever receives them may recover much of the inputs."
-    noised = f"The results satisfy differential privacy with epsilon {epsilon}."
-    model = agreed.job.preset.model
-    return f"Nobody sees another's inputs but through the results ({model}). {exact if epsilon is None else noised}"
+    said = exact if protection is None else f"The results satisfy {protection.sentence}."
+    return f"Nobody sees another's inputs but through the results ({agreed.job.preset.model}). {said}"
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:

@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from privis.errors import PartyError, PrivisError, Problem
+from privis.errors import PartyError, PrivisError, Problem, refuse
 from privis.parties.configuration import PartyConfiguration
 from privis.parties.events import DONE, FAILED, Event
 from privis.parties.lines import SERVER_OPTIONS, SERVICE, SUBMIT, TALK, caller, grpc_module
 from privis.parties.session import Assignment, Session
 from privis.parties.spare import Spare
 from privis.parties.specification import specification_from
-from privis.parties.tables import shown
+from privis.parties.tables import Reader, shown
 from privis.parties.task import Task
 from privis.parties.wire import Message, messages, pieces, problems_to
 
@@ -105,6 +105,9 @@ class PartyServer:
         threading.Thread(target=self._play, args=(session,), daemon=True).start()
         while True:
             event = events.get()
+            if event.last:  # whoever hears of the end may submit the next job at once
+                with self._changed:
+                    self._changed.wait_for(lambda: self._running is not session, STOP_SECONDS)
             told = replace(event, problems=session.told) if event.kind == FAILED else event
             if event.kind == DONE:  # where results lie is nobody else's affair
                 told = replace(event, facts={k: v for k, v in event.facts.items() if k != "folder"})
@@ -117,13 +120,18 @@ class PartyServer:
         name = self._configuration.name
         if submitter is None or first is None or first.kind != "submit":
             raise PartyError(Problem(name, "a call without a name or a job", "privis mpc run", "use the same version"))
-        specification = specification_from(first.body.get("specification") or {}, f"job sent by {submitter}")
+        where = f"job sent by {submitter}"
+        reader = Reader(first.body, where)
+        session_id, longest = reader.token("session"), self._configuration.wait
+        wait = min(longest, reader.number("wait", longest) or longest)
+        document = reader.json("specification") or {}
+        refuse(PartyError, reader.problems)
+        specification = specification_from(document, where)
         task = self._tasks.get(specification.task)
         if task is None:
             known = f"one of {shown(sorted(self._tasks))}"
             raise PartyError(Problem(f"task at {name}", repr(specification.task), known, "install the same version"))
-        wait = min(self._configuration.wait, float(first.body.get("wait", self._configuration.wait)))
-        assignment = Assignment(str(first.body["session"]), submitter, specification, task, wait)
+        assignment = Assignment(session_id, submitter, specification, task, wait)
 
         def tell(event: Event) -> None:
             self._on_event(event)

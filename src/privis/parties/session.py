@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from privis.errors import ParameterError, PartyError, PrivisError, Problem, refuse
+from privis.errors import BudgetError, PartyError, PrivisError, Problem, refuse
 from privis.parties import agreement
 from privis.parties.certificates import session_certificate
 from privis.parties.configuration import PartyConfiguration
@@ -25,11 +25,13 @@ from privis.parties.roles import LINK_SECONDS, Computing, LinkEnded, Outside, Ro
 from privis.parties.spare import Spare
 from privis.parties.specification import Specification
 from privis.parties.tables import shown
-from privis.parties.task import Agreed, Array, Prepared, Task
+from privis.parties.task import Agreed, Array, Home, Prepared, Releasing, Task
+from privis.privacy.file_ledger import FileLedger
+from privis.privacy.keys import ReleaseKey
 from privis.run.mpc.job import Job, Share
 from privis.run.mpc.plan import LinkPlan, TlsFiles
 
-GREETING, JOB, READY, WRITTEN = "greeting", "job", "ready", "written"
+GREETING, JOB, READY, CHARGED, WRITTEN = "greeting", "job", "ready", "charged", "written"
 SomeRole = TypeVar("SomeRole", bound=Role)
 PROGRESS_SECONDS = 0.25  # between two reports of progress
 RECEIVE_SECONDS = 24 * 3600.0  # dead peers are noticed by the control plane; a long computation is no failure
@@ -144,13 +146,16 @@ class Session:
         self.conversation.dial(self._addresses(), self.assignment.wait, self._fail)
         rules = self._allowed()
         computes = self.configuration.name in specification.parties
-        prepared = self._prepared()
-        agreed, said = self._agree(prepared, computes, rules, folder)
-        arrays = self._arrays(agreed, prepared)
+        releasing = self.assignment.task.releasing(specification)
+        home = self._home(releasing)
+        agreed, said = self._agree(home, releasing, computes, rules, folder)
+        arrays = self._arrays(agreed, home)
         role = self._opened(agreed.job, said, folder) if computes else self._taken(Outside(self.conversation))
         self._together(READY)
+        arrays |= self._drawn(agreed, releasing, home)
+        self._check_sources(agreed.job, arrays)
         revealed = self._compute(role, agreed.job, arrays)
-        facts = self._keep(agreed, prepared, revealed)
+        facts = self._keep(agreed, home.prepared, revealed)
         took = role.measured  # the link needs no goodbye: every member has all it was to get
         facts |= {"protocol seconds": round(sum(m.seconds for m in took), 3), "sent bytes": sum(m.sent for m in took)}
         return {**facts, "messages": sum(m.messages for m in took), "seconds": round(time.monotonic() - started, 3)}
@@ -170,8 +175,9 @@ class Session:
         """What the policy says, before anything of this member's is read."""
         specification, me = self.assignment.specification, self.configuration.name
         self._event(STATE, "asking the policy")
-        epsilon = self.assignment.task.epsilon(specification)
-        problems, rules = self.configuration.policy.refusals(me, self.assignment.submitter, specification, epsilon)
+        releasing = self.assignment.task.releasing(specification)
+        protection = None if releasing is None else releasing.protection
+        problems, rules = self.configuration.policy.refusals(me, self.assignment.submitter, specification, protection)
         mine = {use.lends for use in specification.inputs.values() if use.owner == me}
         lent = shown(sorted(self.configuration.inputs))
         for name in sorted(mine - set(self.configuration.inputs)):
@@ -179,8 +185,31 @@ class Session:
         if me in specification.parties and self.configuration.data is None:
             remedy = "add data = HOST:PORT to its configuration, or do not name it among the parties"
             problems.append(Problem(f"{me} as a compute party", "no data address", "one", remedy))
-        refuse(PartyError, problems)
+        refuse(PartyError, problems + ([] if releasing is None else self._release_problems(mine)))
         return rules
+
+    def _release_problems(self, mine: set[str]) -> list[Problem]:
+        """What a release needs of this member and its configuration lacks."""
+        me, problems = self.configuration.name, []
+        if self.configuration.release_key is None:
+            remedy = 'run privis keygen release.key there, and add release_key = "release.key" to its configuration'
+            problems.append(Problem(f"release key of {me}", "none", "one, for a release with noise", remedy))
+        for name in sorted(mine):
+            if self.configuration.inputs[name].ledger is None:
+                remedy = f'run privis ledger init with --per corpus there, and add ledger = "…" to [inputs.{name}]'
+                problems.append(Problem(f"ledger of {name} at {me}", "none", "one that pays for the release", remedy))
+        return problems
+
+    def _home(self, releasing: Releasing | None) -> Home:
+        """My own inputs, and for a release my key and ledgers."""
+        me, inputs = self.configuration.name, self.assignment.specification.inputs
+        prepared, path = self._prepared(), self.configuration.release_key
+        if releasing is None or path is None:
+            return Home(me, prepared)
+        with self._withholding(f"release key and ledgers of {me}", "something that cannot be used", "key and ledgers"):
+            lent = {name: self.configuration.inputs[inputs[name].lends].ledger for name in prepared}
+            ledgers = {name: FileLedger(ledger) for name, ledger in lent.items() if ledger is not None}
+            return Home(me, prepared, ReleaseKey.load(path), ledgers)
 
     def _taken(self, role: SomeRole) -> SomeRole:
         """Make ``role`` this session's, so that any failure ends it."""
@@ -211,14 +240,14 @@ class Session:
             raise Withheld(error.problems, told) from None
 
     def _agree(
-        self, prepared: Mapping[str, Prepared], computes: bool, rules: tuple[Rule, ...], folder: Path
+        self, home: Home, releasing: Releasing | None, computes: bool, rules: tuple[Rule, ...], folder: Path
     ) -> tuple[Agreed, dict[str, Mapping[str, Any]]]:
         """Announce, build, compare: afterwards all members hold the same job."""
         specification, me = self.assignment.specification, self.configuration.name
         greeting: dict[str, Any] = {
             "specification": specification.digest,
             "versions": agreement.versions(),
-            "inputs": {name: one.announcement.to_dict() for name, one in prepared.items()},
+            "inputs": {name: one.announcement.to_dict() for name, one in home.prepared.items()},
         }
         if computes:
             certificate, key = session_certificate(me)
@@ -234,8 +263,11 @@ class Session:
         self._event(STATE, "building the job")
         job = self.assignment.task.build(specification, announcements)
         self._check_built(job, rules)
-        refuse(PartyError, agreement.job_problems(me, self._exchange(JOB, agreement.job_record(job))))
-        return Agreed(specification, announcements, job), said
+        pledge = {} if releasing is None else releasing.pledge(announcements, home)
+        heard = self._exchange(JOB, {**agreement.job_record(job), "pledge": pledge})
+        refuse(PartyError, agreement.job_problems(me, heard))
+        pledges = {name: body.get("pledge") or {} for name, body in heard.items()}
+        return Agreed(specification, announcements, job, pledges), said
 
     def _check_built(self, job: Job, rules: tuple[Rule, ...]) -> None:
         specification, me = self.assignment.specification, self.configuration.name
@@ -276,23 +308,46 @@ class Session:
         role.agree_on_code(job)
         return role
 
-    def _arrays(self, agreed: Agreed, prepared: Mapping[str, Prepared]) -> dict[str, Array]:
-        """My secret sources, each as the job declares it."""
+    def _arrays(self, agreed: Agreed, home: Home) -> dict[str, Array]:
+        """My secret sources that are ready before anything starts, each as the job declares it."""
+        made = {name: array for one in home.prepared.values() for name, array in one.arrays.items()}
+        return self._checked(agreed.job, made)
+
+    def _drawn(self, agreed: Agreed, releasing: Releasing | None, home: Home) -> dict[str, Array]:
+        """My other sources; noise is drawn only after every owner has charged its ledgers."""
+        if releasing is not None:
+            self._event(STATE, "charging")
+            try:
+                releasing.charge(agreed, home)
+            except BudgetError as error:
+                me = home.member
+                remedy = f"ask for a smaller epsilon; what is left is in the log of {me}"
+                got, expected = "a budget that does not pay for this release", "one that does"
+                raise Withheld(error.problems, Problem(f"ledger of {me}", got, expected, remedy)) from None
+            self._together(CHARGED)
+        with self._withholding(f"secret sources of {home.member}", "sources that cannot be made", "what the job needs"):
+            drawn = dict(self.assignment.task.draw(agreed, home))
+        return self._checked(agreed.job, drawn)
+
+    def _checked(self, job: Job, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Those of my sources that the job knows; an array that breaks its declaration would wrap silently."""
         me = self.configuration.name
-        arrays = {name: array for one in prepared.values() for name, array in one.arrays.items()}
+        shared = {step.name for step in job.instructions if isinstance(step, Share)}
+        mine = {name: a for name, a in arrays.items() if name in shared and job.sources[name].owner == me}
         with self._withholding(
             f"secret sources of {me}", "values that break their declaration", "what the job declares"
         ):
-            arrays |= self.assignment.task.draw(agreed, me)
-            wanted = [step.name for step in agreed.job.instructions if isinstance(step, Share)]
-            mine = [name for name in wanted if agreed.job.sources[name].owner == me]
-            missing = [name for name in mine if name not in arrays]
-            if missing:
-                remedy = "report this: the task prepared something else"
-                raise ParameterError(Problem(f"sources of {me}", f"no {shown(missing)}", "all of them", remedy))
-            for name in mine:
-                agreed.job.check_array(name, arrays[name])
-        return {name: arrays[name] for name in mine}
+            for name, array in mine.items():
+                job.check_array(name, array)
+        return mine
+
+    def _check_sources(self, job: Job, arrays: Mapping[str, Array]) -> None:
+        me = self.configuration.name
+        wanted = [step.name for step in job.instructions if isinstance(step, Share)]
+        missing = [name for name in wanted if job.sources[name].owner == me and name not in arrays]
+        if missing:
+            remedy = "report this: the task prepared something else"
+            raise PartyError(Problem(f"sources of {me}", f"no {shown(missing)}", "all of them", remedy))
 
     def _compute(self, role: Role, job: Job, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """All instructions; returns what was revealed to this member."""
@@ -315,7 +370,8 @@ class Session:
         with self._withholding(f"results of {me}", "an error while they were written", "results that are written"):
             outputs = task.finish(agreed, me, labels, revealed) if revealed else {}
             if outputs:
-                receipt = receipt_of(agreed, me, submitter, session, task.epsilon(agreed.specification))
+                releasing = task.releasing(agreed.specification)
+                receipt = receipt_of(agreed, me, submitter, session, releasing.protection if releasing else None)
                 name = f"{agreed.specification.name}-{session[:8]}"
                 self._staged = stage(outputs, receipt, self.configuration.output, name)
         self._together(WRITTEN)

@@ -12,6 +12,7 @@ from privis.errors import Problem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+TOKEN = re.compile(r"[0-9a-f]{32}")
 ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):(?P<port>\d{1,5})")
 MISSING: Any = object()
 
@@ -82,6 +83,13 @@ class Reader:
         self.wrong(key, repr(value), "a list of texts")
         return ()
 
+    def token(self, key: str) -> str:
+        """A random identifier of 32 hexadecimal digits."""
+        value = self.text(key)
+        if value and not TOKEN.fullmatch(value):
+            self.wrong(key, repr(value[:64]), "32 hexadecimal digits")
+        return value
+
     def digests(self, key: str) -> tuple[str, ...]:
         """A list of SHA-256 digests, empty when it is not there."""
         value = self._take(key, [])
@@ -107,6 +115,14 @@ class Reader:
         if value is default or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
             return value
         self.wrong(key, repr(value), "a number above 0")
+        return default
+
+    def numbers(self, key: str, default: tuple[float, ...] = ()) -> tuple[float, ...]:
+        """A list of numbers."""
+        value = self._take(key, list(default))
+        if isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+            return tuple(value)
+        self.wrong(key, repr(value), "a list of numbers")
         return default
 
     def flag(self, key: str, default: bool) -> bool:

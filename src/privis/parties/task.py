@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from privis.io.tables import Table
 from privis.parties.specification import Specification
+from privis.privacy.file_ledger import FileLedger
+from privis.privacy.keys import ReleaseKey
 from privis.program.shapes import Shape
 
 if TYPE_CHECKING:
@@ -22,13 +24,30 @@ Array = NDArray[Any]
 @dataclass(frozen=True)
 class Lent:
     """Data that this party's configuration lends to jobs under ``name``: a folder or list of pictures, a table that
-    ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set.
+    ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set. Releases
+    of it are charged to ``ledger``; without one there are none.
     """
 
     name: str
     images: Path | None = None
     table: Path | None = None
     arrays: Path | None = None
+    ledger: Path | None = None
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What the outputs guarantee, as long as at most ``colluding`` of the compute parties pool their noise."""
+
+    epsilon: float
+    delta: float
+    colluding: int
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        figures = f"differential privacy with epsilon {self.epsilon:g} and delta {self.delta:g}"
+        return f"{figures}, as long as at most {self.colluding} compute parties pool their noise"
 
 
 @dataclass(frozen=True)
@@ -50,24 +69,65 @@ class Announcement:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
-    """One input, ready: what is announced, the secret arrays by source name, and the owner's names of the items."""
+    """One input, ready: what is announced, the secret arrays by source name, and the owner's names of the items.
+
+    ``kept`` is what `Task.draw` makes further arrays of, as secret as they are.
+    """
 
     announcement: Announcement
     arrays: Mapping[str, Array]
     labels: tuple[str, ...]
+    kept: Any = None
 
 
 @dataclass(frozen=True, eq=False)
 class Agreed:
-    """What all members know once they agreed: the specification, every announcement (by input name) and the job."""
+    """What all members know once they agreed: the specification, every announcement (by input name) and the job.
+
+    ``pledges`` is what each member said for a release, by its name; see `Releasing`.
+    """
 
     specification: Specification
     announcements: Mapping[str, Announcement]
     job: Job
+    pledges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Home:
+    """What one member has in a job and shows to nobody: its own inputs, and for releases its key and ledgers."""
+
+    member: str
+    prepared: Mapping[str, Prepared]
+    key: ReleaseKey | None = None
+    ledgers: Mapping[str, FileLedger] = field(default_factory=dict)
+
+    @property
+    def noise_key(self) -> ReleaseKey:
+        """The key, where there is a release: sessions have checked that before."""
+        assert self.key is not None
+        return self.key
 
 
 Outputs = Mapping[str, Table | Mapping[str, Array]]
 """By file name without suffix: a table of rows, or arrays for an npz file."""
+
+
+class Releasing(Protocol):
+    """The differentially private side of one specification: pledge, charge at every owner, and only then draw."""
+
+    @property
+    def protection(self) -> Protection:
+        """What the outputs guarantee; policies judge by it."""
+        ...
+
+    def pledge(self, announcements: Mapping[str, Announcement], home: Home) -> Mapping[str, Any]:
+        """What a member tells all others, in JSON's types: a tag of its data, a fingerprint of its key."""
+        ...
+
+    def charge(self, agreed: Agreed, home: Home) -> None:
+        """Charge an owner's ledgers; BudgetError when one of them refuses. Nobody draws before all have charged."""
+        ...
 
 
 class Task(Protocol):
@@ -75,10 +135,10 @@ class Task(Protocol):
     ``draw``.
     """
 
-    def epsilon(self, specification: Specification) -> float | None:
-        """What the outputs guarantee under ``specification.release``: an epsilon, or None when they are exact.
+    def releasing(self, specification: Specification) -> Releasing | None:
+        """The release that ``specification.release`` asks for, or None: then results are exact.
 
-        Policies judge by it, so a task that does not know ``release`` must return None.
+        Policies judge by it, so a task that does not know releases returns None, and refuses them in ``build``.
         """
         ...
 
@@ -90,8 +150,8 @@ class Task(Protocol):
         """The job; every member builds the same from the same."""
         ...
 
-    def draw(self, agreed: Agreed, member: str) -> Mapping[str, Array]:
-        """Secret arrays by source name that ``member`` makes itself (noise shares), after charging its ledger."""
+    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+        """Secret arrays by source name that a member can make only now: batches, and noise once all have charged."""
         ...
 
     def finish(

@@ -13,11 +13,14 @@ name = {name}
 control = {control}
 {data}output = "results"  # a folder that exists; what this member receives goes there
 
+# release_key = "release.key"  # for releases with noise: privis keygen release.key; nobody else may ever see it
+
 [peers]
 {peers}
 # What this member lends to jobs, by the name that jobs use:
 # [inputs.photos]
 # images = "/data/photos"
+# ledger = "photos.ledger"  # pays for releases with noise: privis ledger init photos.ledger --per corpus …
 
 # What it agrees to. Without a rule nothing runs.
 # [[policy]]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from privis.parties.specification import Specification
+from privis.parties.task import Protection
 from privis.run.mpc.presets import preset
 
 
-def views_of(specification: Specification) -> list[str]:
-    """One sentence per member, after what holds for all."""
+def views_of(specification: Specification, protection: Protection | None = None) -> list[str]:
+    """One sentence per member, after what holds for all; results without ``protection`` are exact."""
     kind = preset(specification.preset, insecure=specification.insecure)
     lines = [
         f"Job {specification.name}: {specification.task} with {kind.name} ({kind.model}).",
         "All members learn: this job file, how many items each owner brings and their shapes, and who receives what.",
     ]
+    if protection is not None:
+        lines.append(f"What is received satisfies {protection.sentence}; owners' ledgers are charged for it.")
     for member in specification.members:
         lines.append(f"{member} {'; '.join(_view(specification, member))}.")
     return lines

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from privis.program import ops
@@ -30,7 +28,6 @@ from privis.run.mpc.held import (
 )
 from privis.run.mpc.movement import windows
 
-LONGEST_PRODUCT = 4096  # terms of one matrix product
 JOINED_CHANNELS = 8  # of grouped convolutions
 
 
@@ -128,9 +125,9 @@ def dense(site: Site, op: ops.Dense, x: Held) -> Held:
     if not x.is_fixed:
         whole, (weights, unit) = integer(x), integer_weights(np.asarray(op.matrix, np.float64))
         if site.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
-            return Held(long_product(whole.array, weights.T), whole.scale * unit, site.bound)
+            return Held(whole.array @ weights.T, whole.scale * unit, site.bound)
     x, weights, unit = _weighed(site, x, np.asarray(op.matrix, np.float64), site.bound)
-    return Held(long_product(x.array, weights.T), x.scale * unit, site.bound)
+    return Held(x.array @ weights.T, x.scale * unit, site.bound)
 
 
 def conv(site: Site, op: ops.Conv, x: Held) -> Held:
@@ -158,7 +155,7 @@ def _correlated(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
     taken = taken.reshape(images, groups, channels // groups, rows, columns, -1)
     taken = taken.transpose(1, 0, 3, 4, 2, 5).reshape(groups, images * rows * columns, -1)
     weights = kernel.reshape(groups, len(kernel) // groups, -1).swapaxes(1, 2)
-    result = long_product(taken[0], weights[0])[None] if groups == 1 else long_product(taken, weights)
+    result = (taken[0] @ weights[0])[None] if groups == 1 else taken @ weights
     result = result.reshape(groups, images, rows, columns, -1).transpose(1, 0, 4, 2, 3)
     return result.reshape(*lead, len(kernel), rows, columns)
 
@@ -176,24 +173,6 @@ def _joined_groups(kernel: np.ndarray, groups: int) -> tuple[int, np.ndarray]:
     for k in range(joined):
         wide[:, k, :, k] = kernel.reshape(groups // joined, joined, per, inputs, rows, columns)[:, k]
     return groups // joined, wide.reshape(outputs, joined * inputs, rows, columns)
-
-
-def long_product(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix product over the last axis of ``a`` and the last but one of ``b``, long sums in batches."""
-    import jax.numpy as jnp
-
-    terms = a.shape[-1]
-    if terms <= LONGEST_PRODUCT:
-        return a @ b
-    batches = -(-terms // LONGEST_PRODUCT)
-    length = -(-terms // batches)
-    extra = batches * length - terms
-    if extra:
-        a = jnp.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, extra)])
-        b = jnp.pad(jnp.asarray(b), [(0, 0)] * (b.ndim - 2) + [(0, extra), (0, 0)])
-    a = jnp.moveaxis(a.reshape(*a.shape[:-1], batches, length), -2, -3)
-    b = jnp.asarray(b).reshape(*b.shape[:-2], batches, length, b.shape[-1])
-    return (a @ b).sum(-3)
 
 
 # Secret by secret
@@ -288,23 +267,12 @@ def factors(site: Site, x: Held, y: Held, bound: float) -> tuple[Held, Held]:
     return x, y
 
 
-def square(site: Site, x: Held, bound: float) -> tuple[Held, Held]:
-    """``x`` twice, so narrow that its products, summed up to ``bound``, fit."""
-    if x.is_integer and bound / x.scale**2 < 2.0**INTEGER_BITS:
-        return x, x
-    x = fixed(site, x)
-    excess = exponent(bound / x.scale**2) - product_bits(site)
-    x = narrow(site, x, exponent(x.units) - math.ceil(excess / 2)) if excess > 0 else x
-    site.need("a square before truncation", bound / x.scale**2, 2)
-    return x, x
-
-
 def matmul(site: Site, op: ops.MatMul, x: Held, y: Held) -> Held:
     """One message per result, whatever the number of terms."""
     x, y = (integer(v) if v.is_bit else v for v in (x, y))
     terms = x.array.shape[-1]
     x, y = factors(site, x, y, min(site.bound, terms * x.bound * y.bound))
-    return Held(long_product(x.array, y.array), x.scale * y.scale, site.bound)
+    return Held(x.array @ y.array, x.scale * y.scale, site.bound)
 
 
 def add_up(site: Site, op: ops.Sum, x: Held) -> Held:

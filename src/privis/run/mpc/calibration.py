@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.program import Input, Program, trace
-from privis.run.mpc.cost import Machine, load
+from privis.program import Input, Program, concat, ops, trace
+from privis.run.mpc.cost import Machine, load, weights
 from privis.run.mpc.fixed_point import FixedPoint, encoding
 from privis.run.mpc.local import LocalParties
 from privis.run.mpc.plan import Measured
@@ -102,21 +102,22 @@ def calibrate(preset: Preset, fixed: FixedPoint | None = None, repeats: int = 3)
             seconds = trial(parties, program, arrays, repeats).seconds
             found = load(program, preset, ring)
             if found is not None:
-                wide = 1 if ring.field_bits == 64 else 3
-                weights = (found.messages, found.sent, wide * found.elements, wide * found.products)
-                rows.append(np.array(weights) / seconds)
+                rows.append(np.array(weights(found, ring.field_bits)) / seconds)
     constants, _ = nnls(np.array(rows), np.ones(len(rows)))
     return Machine(*(float(constant) for constant in constants))
 
 
 def stresses() -> tuple[Program, ...]:
-    """Many messages; many bytes; many elements; many products."""
-    short, long, square = (Input(shape, -1.0, 1.0, None) for shape in ((64,), (1 << 16,), (128, 128)))
+    """Many messages; many bytes; many comparisons; many elements; many products."""
+    short, long, image = (Input(shape, -1.0, 1.0, None) for shape in ((64,), (1 << 16,), (8, 64, 64)))
+    generator = np.random.default_rng(0)
+    kernel, matrix = generator.standard_normal((16, 8, 3, 3)), generator.standard_normal((64, 64))
     return (
         trace(lambda x: x.abs().compare(0.5, exact=False), short),
         trace(lambda x: x.sqrt((0.0, 1.0)), short),
-        trace(lambda x: x * x, long),
+        trace(lambda x: x * x * x, long),
         trace(lambda x: x.relu(), long),
-        trace(lambda x: (x + x - 0.5).reshape(256, 256).transpose(1, 0).sum(0), long),
-        trace(lambda x: (x @ x) * 0.0078125 @ x, square),
+        trace(lambda x: concat(x + x, 0.5 - x).sum(0), long),
+        trace(lambda x: x >> ops.Conv(kernel / 10), image),
+        trace(lambda x: x >> ops.Dense(matrix / 100), image),
     )

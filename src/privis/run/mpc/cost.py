@@ -1,7 +1,7 @@
 """What a program takes under MPC before anything runs: bytes, messages and seconds, from its compiled code.
 
 Bytes and messages follow in closed form from the instructions that SPU will run (``steps``, ``traffic``), so they
-cannot drift from the lowering. Seconds are those, times four constants of the machine that ``calibration.calibrate``
+cannot drift from the lowering. Seconds are those, times five constants of the machine that ``calibration.calibrate``
 measures, plus what the network adds.
 """
 
@@ -12,6 +12,8 @@ import functools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from privis.program import Program
 from privis.readings import Cost, cost
 from privis.run.mpc.compiled import compiled
@@ -20,6 +22,11 @@ from privis.run.mpc.instructions import read
 from privis.run.mpc.presets import Preset
 from privis.run.mpc.steps import Kernel, Step, steps
 from privis.run.mpc.traffic import traffic
+
+CIRCUITS = frozenset(
+    {Kernel.LESS, Kernel.EQUAL, Kernel.FLOOR, Kernel.TO_ARITHMETIC}
+    | {Kernel.RSQRT, Kernel.SQRT, Kernel.RECIPROCAL, Kernel.LARGEST}
+)
 
 
 @dataclass(frozen=True)
@@ -38,33 +45,44 @@ LOOPBACK = Network()
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Seconds of a message, of a byte sent, of an element handled and of a multiply-add, all parties on one machine.
-
-    The defaults are of two cores shared by three parties: real parties have a machine each and are faster.
-    """
-
-    message: float = 5e-4
-    byte: float = 2.5e-8
-    element: float = 2e-8
-    product: float = 2e-9
-
-    def seconds(self, load: Load, field_bits: int = 64) -> float:
-        """Time of ``load`` without the network; a 128-bit ring takes three times as long per element."""
-        wide = 1 if field_bits == 64 else 3
-        handled = wide * (self.element * load.elements + self.product * load.products)
-        return self.message * load.messages + self.byte * load.sent + handled
-
-
-@dataclass(frozen=True)
 class Load:
-    """``messages`` and bytes ``sent`` of a party, ``rounds`` of all, ``elements`` handled, ``products`` of a party."""
+    """What one run takes, whatever the machine and the network.
+
+    ``messages`` and bytes ``sent`` of a party, ``circuit`` of these bytes in comparisons and roots, which keep a
+    processor busier; ``rounds`` of latency; ``elements`` copied or added and ``products`` of matrices, of a party.
+    """
 
     messages: float
     sent: float
+    circuit: float
     rounds: float
     elements: int
     products: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Seconds of a message, of a byte sent, of a byte of a circuit, of an element copied, of a multiply-add.
+
+    Measured with all parties on one machine; the defaults are of two cores for three of them. Parties with a machine
+    each are faster.
+    """
+
+    message: float = 1.1e-3
+    byte: float = 7e-9
+    circuit: float = 7e-8
+    element: float = 9e-8
+    product: float = 1.2e-8
+
+    def seconds(self, load: Load, field_bits: int = 64) -> float:
+        """Time of ``load`` without the network."""
+        return float(np.dot(dataclasses.astuple(self), weights(load, field_bits)))
+
+
+def weights(load: Load, field_bits: int) -> tuple[float, ...]:
+    """How often each constant of a ``Machine`` counts; a 128-bit ring handles an element in three times as long."""
+    wide = 1 if field_bits == 64 else 3
+    return load.messages, load.sent - load.circuit, load.circuit, wide * load.elements, wide * load.products
 
 
 def predicted(
@@ -87,11 +105,12 @@ def load(program: Program, preset: Preset, fixed: FixedPoint) -> Load | None:
     """What one run of ``program`` takes, whatever the machine and the network; None as in ``predicted``."""
     taken = _steps(program, fixed)
     total = traffic(taken, preset, fixed)
-    if total is None:
+    circuits = traffic((step for step in taken if step.kernel in CIRCUITS), preset, fixed)
+    if total is None or circuits is None:
         return None
+    elements = sum(step.elements for step in taken if step.kernel is Kernel.LOCAL)
     products = sum(step.elements for step in taken if step.kernel is Kernel.CONTRACT)
-    elements = sum(step.elements for step in taken if step.kernel is not Kernel.CONTRACT)
-    return Load(total.messages, total.sent, total.rounds, elements, products)
+    return Load(total.messages, total.sent, circuits.sent, total.rounds, elements, products)
 
 
 @functools.lru_cache(maxsize=16)

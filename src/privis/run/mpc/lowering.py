@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from privis.errors import DomainError, refuse
 from privis.program import Program, ops
 from privis.program.graph import Node
@@ -109,7 +107,9 @@ def _trace(
         site = Site(program.where(index), known[first + index], taken, fixed_point, noted)
         return RULES.get(type(node.op), movement.move)(site, node.op, *operands)
 
-    start = [_input(array, interval) for array, interval in zip(inputs, known, strict=False)]
+    start = [Held(array, 1.0, magnitude(interval)) for array, interval in zip(inputs, known, strict=False)]
+    for index, x in enumerate(start):
+        noted.append(Demand(f"input {index}", "values", x.bound, 1 if x.is_fixed else 0))
     values = program.read(rule, start)
     return tuple(
         _output(Site(f"output {i}", known[value], (), fixed_point, noted), values[value], how)
@@ -117,16 +117,13 @@ def _trace(
     )
 
 
-def _input(array: Any, interval: Interval) -> Held:
-    whole = array.dtype == np.int64
-    return Held(array if whole else array.astype(np.float32), 1.0, magnitude(interval))
-
-
 def _output(site: Site, x: Held, how: Encoding) -> Any:
-    if how is Encoding.INTEGER:
+    if how is Encoding.INTEGER and not x.is_fixed:
         x = integer(x)
-        return x.array * round(x.scale) if x.scale >= 1 else x.array // round(1 / x.scale)
-    return rescaled(site, fixed(site, x), 1.0).array
+        if x.scale % 1 == 0:
+            return x.array * round(x.scale)
+    point = rescaled(site, fixed(site, x), 1.0)
+    return integer(point).array if how is Encoding.INTEGER else point.array
 
 
 RULES: Mapping[type, Rule] = MappingProxyType(

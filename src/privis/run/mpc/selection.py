@@ -9,7 +9,6 @@ import numpy as np
 
 from privis.program import ops
 from privis.readings.evaluate import compare_threshold, histogram_edges
-from privis.run.mpc.arithmetic import long_product
 from privis.run.mpc.held import CONSTANT_BITS, Held, Site, Tensor, fixed, integer, rescaled, widen
 from privis.run.mpc.movement import cut
 
@@ -46,9 +45,11 @@ def histogram(site: Site, op: ops.Histogram, x: Held) -> Held:
     digits = _reached(site, op, x)
     lengths = [len(edges) + 1 for edges in op.edges]
     half = _balanced(lengths)
-    counts = _joint(digits[:half])
+    counts = _joint(digits[:half], -2)
     if half < len(digits):
-        counts = long_product(counts, jnp.swapaxes(_joint(digits[half:]), -1, -2))
+        # Turned before they are joined: SPU multiplies matrices that are stored row by row many times faster.
+        turned = [jnp.swapaxes(digit, -1, -2) for digit in digits[half:]]
+        counts = counts @ _joint(turned, -1)
     else:
         counts = counts.sum(-1, dtype=jnp.int64)
     lead = counts.shape[: len(x.array.shape) - 2]
@@ -83,17 +84,23 @@ def _balanced(lengths: list[int]) -> int:
     return 1 + sizes.index(min(sizes))
 
 
-def _joint(digits: list[Tensor]) -> Tensor:
-    """Products of one row of every digit, ``(..., product of rows, N)``; row 0 of each digit is 1."""
+def _joint(digits: list[Tensor], axis: int) -> Tensor:
+    """Products of one entry of every digit along ``axis``, -2 or -1; entry 0 of each digit is 1."""
     import jax.numpy as jnp
 
     joint = digits[0]
     for digit in digits[1:]:
-        rows, more, count = joint.shape[-2], digit.shape[-2], joint.shape[-1]
-        products = joint[..., 1:, None, :] * digit[..., None, 1:, :]
-        lower = jnp.concatenate([joint[..., 1:, None, :], products], -2)
-        joint = jnp.concatenate([digit[..., None, :, :], lower], -3).reshape(*joint.shape[:-2], rows * more, count)
+        first, second = jnp.expand_dims(joint, axis), jnp.expand_dims(digit, axis - 1)
+        rest, more = (_after_first(first, axis - 1), _after_first(second, axis))
+        lower = jnp.concatenate([rest, rest * more], axis)
+        both = jnp.concatenate([second, lower], axis - 1)
+        count = joint.shape[axis] * digit.shape[axis]
+        joint = both.reshape(*joint.shape[:-2], *((count, joint.shape[-1]) if axis == -2 else (joint.shape[-2], count)))
     return joint
+
+
+def _after_first(x: Tensor, axis: int) -> Tensor:
+    return x[(..., slice(1, None), *[slice(None)] * (-1 - axis))]
 
 
 def _differences(counts: Tensor, axis: int, length: int) -> Tensor:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from privis.program import Kind, ops
-from privis.run.mpc.arithmetic import affine, factors, selected, square
+from privis.run.mpc.arithmetic import affine, factors, selected
 from privis.run.mpc.held import (
     CONSTANT_BITS,
+    INTEGER_BITS,
     Held,
     Site,
     Tensor,
@@ -23,9 +25,10 @@ from privis.run.mpc.held import (
 )
 from privis.run.mpc.selection import at_least
 
-ROOT_BITS = 16  # SPU's square root is zero from 2**17 on, without a word
-QUOTIENT_BITS = 16  # and so is its reciprocal from 2**18 on
+ROOT_BITS = 12  # of an operand of a root: the reciprocal root keeps 12 bits; from 2**17 on SPU returns 0 without a word
+QUOTIENT_BITS = 16  # of a divisor; SPU's reciprocal is 0 from 2**18 on
 ENERGY_BITS = 24  # of a sum of squares before its root
+SHARE_UNIT = 2.0**-10  # scale of shares of a sum
 SMALLEST = 2.0**-10  # units; what is smaller has too few bits to divide by
 
 
@@ -61,12 +64,17 @@ def clip(site: Site, op: ops.Nonlinear, x: Held) -> Held:
     passed = [limit for limit, beyond in ((op.a, low < op.a), (op.b, high > op.b)) if beyond]
     if not passed:
         return x
+    return _clipped(site, x, passed, op.a)
+
+
+def _clipped(site: Site, x: Held, passed: Sequence[float], low: float) -> Held:
+    """``x`` cut off at one or both of the limits ``passed``, of which the lower one is ``low``."""
     excess = _excess(site, x, np.array(passed).reshape(-1, *[1] * x.array.ndim))
     above = excess.moved(excess.array[0])
     if len(passed) == 2:
-        above = above.moved(excess.array[0] - excess.array[1], op.b - op.a)
-    if passed[0] == op.a:
-        return affine(site, ops.Affine(1.0, op.a), above)
+        above = above.moved(excess.array[0] - excess.array[1], passed[1] - passed[0])
+    if passed[0] == low:
+        return affine(site, ops.Affine(1.0, low), above)
     kept, above = aligned(site, [x, above])
     return kept.moved(kept.array - above.array, site.bound)
 
@@ -94,17 +102,17 @@ def _even(bits: int) -> int:
 
 
 def square_root(site: Site, x: Held) -> Held:
-    """``x`` times its reciprocal root: exactly 0 at 0, within 2e-4 of the result above ``2**-12`` of the range."""
+    """``x`` times its reciprocal root: exactly 0 at 0; within 3e-4 of the result, or 2**-14 of its range."""
     from jax import lax
 
     x = integer(x) if x.is_bit else x
     low, high = site.operands[0].bounds
     if low < 0:
-        x = clip(site.bounded(x.bound), ops.Nonlinear(Kind.CLIP, a=0.0, b=math.inf), x)
+        x = _clipped(site.bounded(x.bound), x, [0.0], 0.0)
     scale = 2.0 ** max(_even(exponent(high) - ROOT_BITS), -_even(ROOT_BITS))
     q = rescaled(site, fixed(site, x), scale)
     site.need("the operand of a square root", q.units, 1)
-    root = lax.rsqrt(q.array + np.float32(last_place(site)))  # 0 stays 0
+    root = lax.rsqrt(q.array)  # of 0: finite, as all is in fixed point
     inverse = Held(root, scale**-0.5, 2.0**9 * scale**-0.5)
     if x.is_integer and power_of_two(x.scale) and x.units < 2.0**20:
         return Held(x.array * inverse.array, x.scale * inverse.scale, site.bound)
@@ -156,7 +164,7 @@ def _dividing_scale(site: Site, low: float, high: float, even: int) -> float:
 
 
 def normalise(site: Site, op: ops.Normalise, x: Held) -> Held:
-    """Unit vectors within 1e-3 of a component; what is zero stays zero, whatever guard fixed point could not hold."""
+    """Unit vectors within 1e-3 of a component; what is zero stays zero: nothing is infinite in fixed point."""
     x = integer(x) if x.is_bit else x
     low, _ = site.operands[0].bounds
     length = x.array.shape[-1]
@@ -175,8 +183,9 @@ def _shares_of_sum(site: Site, x: Held, length: int) -> Held:
     total = x.moved(x.array.sum(-1, keepdims=True, dtype=x.array.dtype), length * x.bound)
     scale = 2.0 ** (exponent(total.bound) - QUOTIENT_BITS)
     total = rescaled(site, fixed(site, total), max(scale, 2.0**-QUOTIENT_BITS))
-    guarded = total.array + np.float32(last_place(site))  # a common factor, and zero stays zero
-    inverse = Held(np.float32(1.0) / guarded, 1 / total.scale, 2.0**17 / total.scale)
+    inverse = Held(np.float32(1.0) / total.array, 1 / total.scale, 2.0**17 / total.scale)
+    x = fixed(site, x)
+    x = rescaled(site, x, min(x.scale, SHARE_UNIT / inverse.scale))
     return _product(site, x, inverse, 1.1)
 
 
@@ -187,34 +196,48 @@ def _product(site: Site, x: Held, y: Held, bound: float) -> Held:
 
 
 def _unit(site: Site, x: Held, largest: float, inside: float, outside: float) -> Held:
-    """``x / (sqrt(sum x**2 + inside) + outside)`` with a sum of squares of at most ``largest``.
+    """``x / (sqrt(sum x**2 + inside) + outside)`` with a sum of squares of at most ``largest``."""
+    energy = _energy(site, x, largest)
+    q, scale = energy.array, energy.scale
+    if inside >= scale * smallest(site):
+        q = q + np.float32(inside / scale)
+    inverse = _inverse_norm(q, energy.units, outside / scale**0.5)
+    return _product(site, fixed(site, x), Held(inverse.array, inverse.scale * scale**-0.5, 1.0), 1.1)
+
+
+def _energy(site: Site, x: Held, largest: float) -> Held:
+    """The sum of squares, in ``ENERGY_BITS`` bits: each square is as fine as the ring allows."""
+    half = 2.0 ** (_even(exponent(largest) - ENERGY_BITS) // 2)
+    if x.is_integer and largest / x.scale**2 < 2.0**INTEGER_BITS:
+        squares = Held((x.array * x.array).sum(-1, keepdims=True, dtype=x.array.dtype), x.scale**2, largest)
+        return rescaled(site, fixed(site, squares), half**2)
+    x = rescaled(site, fixed(site, x), half)
+    site.need("a sum of squares before truncation", largest / half**2, 2)
+    return Held((x.array * x.array).sum(-1, keepdims=True), half**2, largest)
+
+
+def _inverse_norm(q: Tensor, largest: float, outside: float) -> Held:
+    """``1 / (sqrt(q) + outside)`` for q of up to ``largest`` units.
 
     Strong and weak vectors are brought to one range by a secret choice between two public factors.
     """
     from jax import lax
 
-    a, b = square(site, x, largest)
-    energy = Held((a.array * b.array).sum(-1, keepdims=True, dtype=a.array.dtype), a.scale * b.scale, largest)
-    scale = 2.0 ** _even(exponent(largest) - ENERGY_BITS)
-    energy = rescaled(site, fixed(site, energy), scale)
-    guard = inside / scale + last_place(site)  # zero stays zero
-    q = energy.array + np.float32(guard)
-    spread = 2.0 ** _even(max(0, exponent(energy.units) - ROOT_BITS))
-    strong = (q >= np.float32(2.0**ROOT_BITS / spread)).astype(np.int64)
+    spread = 2.0 ** _even(max(0, exponent(largest) - ROOT_BITS + 2 * (exponent(largest) > ROOT_BITS)))
+    strong = (q >= np.float32(2.0**ROOT_BITS)).astype(np.int64) if spread > 1 else 0
     if spread > 1:
         q = q + strong * (times(q, 1 / spread) - q)
     root = lax.rsqrt(q)
     if outside:
-        weak = np.float32(outside / scale**0.5)
-        norm = q * root + weak
-        norm = norm + strong * np.float32(weak / spread**0.5 - weak) if spread > 1 else norm
+        norm = q * root + np.float32(outside)
+        norm = norm + strong * np.float32(outside / spread**0.5 - outside) if spread > 1 else norm
         root = np.float32(1.0) / norm
     if spread > 1:
         root = root + (1 - strong) * times(root, spread**0.5 - 1)
-    return _product(site, fixed(site, x), Held(root, (scale * spread) ** -0.5, 1.0), 1.1)
+    return Held(root, spread**-0.5, 1.0)
 
 
-def last_place(site: Site) -> float:
+def smallest(site: Site) -> float:
     """The smallest positive number that may be written as a constant."""
     return 2.0 ** (CONSTANT_BITS - site.fixed.fraction_bits)
 
@@ -232,7 +255,7 @@ def _exponential(site: Site, x: Held, low: float, high: float) -> Held:
     floor = high - 14.0  # exp of less vanishes in 18 bits beside exp(high)
     x = integer(x) if x.is_bit else x
     if low < floor:
-        x = clip(site.bounded(x.bound), ops.Nonlinear(Kind.CLIP, a=floor, b=math.inf), x)
+        x = _clipped(site.bounded(x.bound), x, [floor], floor)
         low = floor
     halvings = max(0, math.ceil(math.log2(max(high - low, 1e-9))))
     t = affine(site.bounded(1.0), ops.Affine(2.0**-halvings, -high * 2.0**-halvings), x)

@@ -7,7 +7,7 @@ instruction costs: comparisons make boolean bits, sums and products convert them
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,7 +21,7 @@ EQUAL_BITS = 8  # the width in which SPU keeps the result of an equality
 class Kernel(Enum):
     """The steps that take messages or time."""
 
-    LOCAL = "local"  # additions, copies, products with public numbers
+    LOCAL = "local"  # additions, copies, products with public numbers; views are free
     CONTRACT = "contract"  # multiply-adds of a matrix product or convolution on this party's own shares
     MATMUL = "matmul"  # messages of a matrix product between secrets: one per element of the result
     MULTIPLY = "multiply"
@@ -51,6 +51,7 @@ class Step:
 
 
 Kinds = Mapping[str, int]
+Made = Generator[Step, None, int]  # the steps of an instruction, and then what its result is
 MOVES = frozenset(
     "slice reshape transpose broadcast reverse gather dynamic_slice dynamic_update_slice bitcast_convert".split()
 )
@@ -84,14 +85,13 @@ def _run(instructions: tuple[Instruction, ...], kinds: dict[str, int], times: in
         kinds |= dict.fromkeys(instruction.results, made)
 
 
-def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -> Iterator[Step]:
+def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -> Made:
     """Steps of one instruction with a secret result; returns what that result is."""
     size = op.made[0].size * times
     given = [(kinds[name], tensor.size * times) for name, tensor in zip(op.operands, op.taken, strict=False)]
     kind = given[0][0]
     match op.name:
-        case name if name in MOVES:
-            yield Step(Kernel.LOCAL, size)
+        case name if name in MOVES:  # another view of the same memory
             return kind
         case "convert":
             return (yield from _convert(op, kind, size, fixed))
@@ -153,7 +153,7 @@ def _arithmetic(given: list[tuple[int, int]]) -> Iterator[Step]:
             yield Step(Kernel.TO_ARITHMETIC, size, bits)
 
 
-def _convert(op: Instruction, kind: int, size: int, fixed: FixedPoint) -> Iterator[Step]:
+def _convert(op: Instruction, kind: int, size: int, fixed: FixedPoint) -> Made:
     """A change of type: from public to secret, from bits to fixed point, else nothing happens."""
     source, target = op.taken[0], op.made[0]
     if kind == PUBLIC and target.dtype == "i1":  # a boolean share of a public bit needs no message
@@ -170,7 +170,7 @@ def _convert(op: Instruction, kind: int, size: int, fixed: FixedPoint) -> Iterat
     return kind
 
 
-def _logic(name: str, given: list[tuple[int, int]], size: int) -> Iterator[Step]:
+def _logic(name: str, given: list[tuple[int, int]], size: int) -> Made:
     first, second = (kind for kind, _ in given)
     if PUBLIC in (first, second):
         return max(first, second)
@@ -182,7 +182,7 @@ def _logic(name: str, given: list[tuple[int, int]], size: int) -> Iterator[Step]
     return min(first, second) if name == "and" else max(first, second)
 
 
-def _select(given: list[tuple[int, int]], size: int) -> Iterator[Step]:
+def _select(given: list[tuple[int, int]], size: int) -> Made:
     """``chosen * (yes - no) + no``: ``no`` is read, and converted, twice."""
     (chosen, _), yes, no = given
     branches = [yes, no]
@@ -200,7 +200,7 @@ def _select(given: list[tuple[int, int]], size: int) -> Iterator[Step]:
     return ARITHMETIC
 
 
-def _multiply(taken: tuple[Tensor, ...], given: list[tuple[int, int]], size: int) -> Iterator[Step]:
+def _multiply(taken: tuple[Tensor, ...], given: list[tuple[int, int]], size: int) -> Made:
     """A product with a bit is an oblivious transfer, one of two bits a conjunction."""
     yield Step(Kernel.LOCAL, size)
     (first, _), (second, _) = given
@@ -221,7 +221,7 @@ def _multiply(taken: tuple[Tensor, ...], given: list[tuple[int, int]], size: int
     return ARITHMETIC
 
 
-def _contract(op: Instruction, given: list[tuple[int, int]], times: int) -> Iterator[Step]:
+def _contract(op: Instruction, given: list[tuple[int, int]], times: int) -> Made:
     """SPU multiplies the matrices of a batch one after another."""
     left, right = op.taken
     made = op.made[0].size * times
@@ -242,7 +242,7 @@ def _contract(op: Instruction, given: list[tuple[int, int]], times: int) -> Iter
     return ARITHMETIC
 
 
-def _reduce(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -> Iterator[Step]:
+def _reduce(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -> Made:
     """Halve the reduced axes until one element is left; odd ones out join at the end, one after another."""
     count = len(op.made)
     values, first = op.operands[: 2 * count : 2], op.taken[0]

@@ -27,6 +27,8 @@ from privis.run.mpc.plan import LinkPlan, Measured
 from privis.run.mpc.presets import Preset
 from privis.run.mpc.shares import require_spu
 
+# More than one OpenMP thread per party makes SPU's matrix products spin: a hundred times slower on a busy machine.
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "PASSIVE", "OMP_THREAD_LIMIT": "1"}
 PATIENCE = 5.0  # seconds a child gets to end by itself
 
 
@@ -44,7 +46,7 @@ class Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="privis-party-")
         self.log = log or Path(self._folder.name) / "spu.log"
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "PASSIVE"}
+        environment = {**os.environ, **ENVIRONMENT}
         command = [sys.executable, "-m", "privis.run.mpc.worker", str(theirs.fileno()), str(self.log)]
         with theirs, self.log.open("ab") as log_file:
             self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The joint computations that job files can name: words of a specification become what ``privis.joint`` works with."""
+"""``extract``: features of owners' pictures, also of pictures that several owners hold in parts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 
 from privis.cli.choices import described_type, feature_named, parameter_types, parse
-from privis.cli.vector_tasks import Match, Statistics
-from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.cli.tasks.lending import pictures
+from privis.errors import ParameterError, Problem, refuse
 from privis.features.owner import resize
-from privis.io import images as pictures
-from privis.io.sources import find
 from privis.io.tables import Table
 from privis.joint.extraction import Announcement as Announced
 from privis.joint.extraction import Answer, Extraction, announce, extracted, extraction_job, shared_arrays
 from privis.joint.splits import ByChannels, ByExposures, ByTiles, ByTime, Split
 from privis.parties.specification import Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Agreed, Announcement, Array, Lent, Outputs, Prepared, Task
+from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Outputs, Prepared
 from privis.run.mpc.job import Job, Reveal
 from privis.run.mpc.presets import preset
 
@@ -37,14 +35,14 @@ class Extract:
     owner holds a part of each picture; ``answer`` (vector, largest). Output: ``features``.
     """
 
-    def epsilon(self, specification: Specification) -> float | None:
+    def releasing(self, specification: Specification) -> None:
         """None: features are exact."""
         return None
 
     def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
         """Decode the pictures and turn each into the core's input; ImageError lists all that cannot be used."""
         extraction = _extraction(specification)
-        paths, loaded = _pictures(lent)
+        paths, loaded = pictures(lent)
         owner = specification.inputs[name].owner
         sized = [resize(image, extraction.feature.size) for image in loaded]
         announced, cores = announce(extraction, owner, sized)
@@ -63,7 +61,7 @@ class Extract:
         )
         return dataclasses.replace(job, instructions=steps)
 
-    def draw(self, agreed: Agreed, member: str) -> Mapping[str, Array]:
+    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
         """Nothing: there is no noise."""
         return {}
 
@@ -83,9 +81,6 @@ class Extract:
             paths, vectors = zip(*pairs, strict=True)
             tables[FEATURES if len(rows) == 1 else f"{FEATURES}-{index}"] = Table(paths, np.stack(vectors), names, {})
         return tables
-
-
-TASKS: dict[str, Task] = {"extract": Extract(), "match": Match(), "statistic": Statistics()}
 
 
 def _extraction(specification: Specification) -> Extraction:
@@ -136,19 +131,3 @@ def _receivers(specification: Specification, owners: tuple[str, ...]) -> tuple[s
     """Everybody who receives a feature of these owners, in the order of members."""
     named = {name for owner in owners for name in specification.receiving(FEATURES, owner)}
     return tuple(name for name in specification.members if name in named)
-
-
-def _pictures(lent: Lent) -> tuple[tuple[str, ...], list[Array]]:
-    if lent.images is None:
-        got = "a table" if lent.table else "arrays"
-        raise ParameterError(Problem(f"input {lent.name}", got, "pictures", f'images = "…" in [inputs.{lent.name}]'))
-    paths = find([str(lent.images)])
-    loaded: list[Array] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            loaded.append(pictures.load(path))
-        except PrivisError as error:
-            problems += error.problems
-    refuse(ImageError, problems)
-    return paths, loaded

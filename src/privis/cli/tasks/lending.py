@@ -1,0 +1,176 @@
+"""What an owner lends, read at the owner: pictures, or rows of numbers with a class or a person for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from privis.cli.choices import feature_named
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.features.feature import Feature
+from privis.io import images, tables
+from privis.io.manifest import PATH, read_manifest
+from privis.io.sources import find
+from privis.parties.tables import Reader, shown
+from privis.parties.task import Array, Lent
+from privis.plan import extract
+
+FEATURES = "features"  # the array of an npz file that holds the rows
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rows:
+    """``values`` (rows, components), a name for each row, and the columns that were asked for."""
+
+    values: Array
+    names: tuple[str, ...]
+    labels: Array | None
+    subjects: tuple[str, ...] | None
+
+    @property
+    def classes(self) -> Array:
+        """The labels, where they were asked for."""
+        assert self.labels is not None
+        return self.labels
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs become rows.
+
+    Pictures become ``feature``, or without one their bytes; ``label`` and ``subject`` name a column: of the CSV file
+    that lists pictures, a component of a table, an array of an npz file beside ``features``.
+    """
+
+    feature: Feature | None
+    label: str | None
+    subject: str | None
+
+    def rows(self, lent: Lent) -> Rows:
+        """Read it all; ParameterError and ImageError say what does not fit."""
+        if lent.images is not None:
+            return self._of_pictures(lent, lent.images)
+        if self.feature is not None:
+            got = "a table" if lent.table else "arrays"
+            remedy = "leave feature out: what is lent are vectors already"
+            raise ParameterError(Problem(f"input {lent.name}", got, "pictures, of which a feature is taken", remedy))
+        return self._of_arrays(lent.arrays) if lent.arrays is not None else self._of_table(lent.table or Path())
+
+    def _of_pictures(self, lent: Lent, listed: Path) -> Rows:
+        labels = None if self.label is None else column(listed, self.label)
+        subjects = None if self.subject is None else column(listed, self.subject)
+        if self.feature is not None:
+            names = paths_of(listed)
+            values: Array = extract(self.feature, names).features
+        else:
+            names, loaded = pictures(lent)
+            sizes = {image.shape for image in loaded}
+            if len(sizes) > 1:
+                remedy = "name a feature, or make all pictures of one size"
+                raise ImageError(Problem(f"input {lent.name}", f"{len(sizes)} sizes of pictures", "one", remedy))
+            values = np.stack(loaded).reshape(len(loaded), -1)
+        return Rows(values, names, None if labels is None else whole(labels, str(listed)), subjects)
+
+    def _of_table(self, path: Path) -> Rows:
+        table = tables.read(path)
+        asked = [name for name in (self.label, self.subject) if name is not None]
+        missing = [name for name in asked if name not in table.names]
+        if missing:
+            raise ParameterError(Problem(str(path), f"no column {shown(missing)}", f"one of {shown(table.names)}"))
+        found = {name: whole(table.features[:, table.names.index(name)], str(path)) for name in asked}
+        kept = [index for index, name in enumerate(table.names) if name not in asked]
+        return self._made(table.features[:, kept], table.paths, found)
+
+    def _of_arrays(self, path: Path) -> Rows:
+        asked = [name for name in (self.label, self.subject) if name is not None]
+        try:
+            with np.load(path, allow_pickle=False) as members:
+                arrays = {name: members[name] for name in (FEATURES, *asked)}
+        except (OSError, ValueError, KeyError) as error:
+            expected = f"an npz file with the arrays {shown((FEATURES, *asked))}"
+            raise ParameterError(Problem(str(path), f"{type(error).__name__}: {error}", expected)) from None
+        values = arrays.pop(FEATURES)
+        short = [name for name, array in arrays.items() if len(array) != len(values)]
+        if values.ndim < 2 or short:
+            got = f"{values.shape} features, and another number of {shown(short)}"
+            raise ParameterError(Problem(str(path), got, "rows of features, and a value for each"))
+        found = {name: whole(array, str(path)) if name == self.label else array for name, array in arrays.items()}
+        names = tuple(str(index) for index in range(len(values)))
+        return self._made(values.reshape(len(values), -1), names, found)
+
+    def _made(self, values: Array, names: tuple[str, ...], found: dict[str, Array]) -> Rows:
+        subjects = None if self.subject is None else tuple(str(one) for one in found[self.subject].tolist())
+        return Rows(values, names, None if self.label is None else found[self.label], subjects)
+
+
+def read_reading(reader: Reader, labelled: bool = False, subject: str | None = None) -> Reading:
+    """Take ``feature``, ``parameters`` and, where there are classes, ``label`` out of a job's options."""
+    feature, parameters = reader.text("feature", ""), reader.words("parameters")
+    label = reader.text("label", "label") if labelled else None
+    try:
+        named = feature_named(feature, parameters) if feature else None
+    except ParameterError as error:
+        reader.problems.extend(error.problems)
+        named = None
+    return Reading(named, label, subject)
+
+
+def pictures(lent: Lent) -> tuple[tuple[str, ...], list[Array]]:
+    """Paths and decoded pictures; ImageError lists all that cannot be used."""
+    if lent.images is None:
+        got = "a table" if lent.table else "arrays"
+        raise ParameterError(Problem(f"input {lent.name}", got, "pictures", f'images = "…" in [inputs.{lent.name}]'))
+    paths = paths_of(lent.images)
+    loaded: list[Array] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            loaded.append(images.load(path))
+        except PrivisError as error:
+            problems += error.problems
+    refuse(ImageError, problems)
+    return paths, loaded
+
+
+def paths_of(listed: Path) -> tuple[str, ...]:
+    """The pictures of a folder, or those that a CSV file lists."""
+    return read_manifest(listed, PATH).paths if listed.suffix.lower() == ".csv" else find([str(listed)])
+
+
+def column(listed: Path, name: str) -> tuple[str, ...]:
+    """A column of the CSV file that lists pictures, in their order."""
+    if listed.suffix.lower() != ".csv":
+        remedy = f"list the pictures in a CSV file with the columns {PATH} and {name}"
+        raise ParameterError(Problem(str(listed), "pictures without columns", f"a column {name}", remedy))
+    return read_manifest(listed, name).subjects
+
+
+def whole(values: Sequence[Any] | Array, where: str) -> Array:
+    """Classes as int64; ParameterError when they are not whole numbers."""
+    try:
+        numbers = np.asarray(values, np.float64)
+    except ValueError:
+        numbers = np.array([np.nan])
+    if not (np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()):
+        raise ParameterError(Problem(where, "classes or persons that are no whole numbers", "0, 1, 2 …"))
+    return numbers.astype(np.int64)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """All inputs of one owner as one."""
+    labels = [part.labels for part in parts if part.labels is not None]
+    names = tuple(name for part in parts for name in part.names)
+    values = np.concatenate([part.values for part in parts])
+    return Rows(values, names, np.concatenate(labels) if labels else None, None)
+
+
+def components_of(announced: dict[str, Any]) -> int:
+    """The number of components that every input announced; ParameterError unless it is one."""
+    if len(set(announced.values())) != 1 or not all(type(one) is int and one > 0 for one in announced.values()):
+        got = shown(f"{count} at {name}" for name, count in announced.items())
+        raise ParameterError(Problem("components", got, "the same number in every input"))
+    return next(iter(announced.values()))

@@ -1,0 +1,96 @@
+"""The parts of job files that several tasks share: the release, and who receives the one output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from privis.cli.releases import unit_of
+from privis.errors import ParameterError, Problem
+from privis.parties.specification import OWNER, Specification
+from privis.parties.tables import Reader, shown
+from privis.parties.task import Protection
+from privis.privacy.mechanisms import Gaussian, Laplace
+from privis.privacy.units import Dataset, Person, WholeImage
+
+NOISES = ("gaussian", "laplace")
+
+
+@dataclass(frozen=True)
+class ReleaseWords:
+    """``[release]`` of a job file: how much noise, for whose protection, and in whose budget it goes."""
+
+    corpus: str
+    noise: Gaussian | Laplace
+    unit: WholeImage | Dataset | Person
+    clip: float | None
+    colluding: int
+    disjoint: bool
+    subject: str | None
+
+    @property
+    def protection(self) -> Protection:
+        """What policies judge by."""
+        delta = self.noise.delta if isinstance(self.noise, Gaussian) else 0.0
+        return Protection(self.noise.epsilon, delta, self.colluding)
+
+
+def read_release(specification: Specification, problems: list[Problem]) -> ReleaseWords | None:
+    """Read ``[release]``; what does not fit goes to ``problems``.
+
+    Keys: ``corpus``, its name in every ledger; ``epsilon``; ``delta``; ``noise`` (gaussian, laplace); ``clip``;
+    ``unit`` (image, dataset, person:IMAGES) and for persons the column ``subject``, ``disjoint`` where nobody is at
+    two owners; ``colluding``, how many compute parties may pool their noise (all but one).
+    """
+    if specification.release is None:
+        return None
+    reader = Reader(specification.release, f"{specification.name}: release", problems)
+    corpus, name = reader.text("corpus"), reader.text("noise", "gaussian")
+    epsilon, delta = reader.number("epsilon", None), reader.number("delta", None)
+    clip, colluding = reader.number("clip", None), reader.number("colluding", len(specification.parties) - 1)
+    unit_words, disjoint = reader.text("unit", "image"), reader.flag("disjoint", False)
+    subject = reader.text("subject", "") or None
+    reader.done()
+    if name not in NOISES:
+        reader.wrong("noise", repr(name), f"one of {shown(NOISES)}")
+    unit: WholeImage | Dataset | Person = WholeImage()
+    try:
+        chosen = Dataset() if unit_words == "dataset" else unit_of(unit_words)
+        if isinstance(chosen, WholeImage | Dataset | Person):
+            unit = chosen
+        else:
+            raise ParameterError
+    except ParameterError:
+        reader.wrong("unit", repr(unit_words), "image, dataset or person:IMAGES, as in person:5")
+    if isinstance(unit, Person) != (subject is not None):
+        got, expected = ("nothing", "a column") if subject is None else (repr(subject), "none but for person:IMAGES")
+        reader.wrong("subject", got, expected)
+    if colluding is None or math.floor(colluding) != colluding:
+        reader.wrong("colluding", repr(colluding), "a whole number")
+    noise: Gaussian | Laplace = Laplace(1.0)
+    try:
+        noise = Laplace(epsilon or 0.0) if name == "laplace" else Gaussian(epsilon or 0.0, delta or 0.0)
+    except ParameterError as error:
+        problems.extend(error.problems)
+    if name == "laplace" and delta is not None:
+        reader.wrong("delta", f"{delta:g}", "none for laplace", "leave it out")
+    return ReleaseWords(corpus, noise, unit, clip, int(colluding or 0), disjoint, subject)
+
+
+def output_problems(specification: Specification, output: str, of_all: bool = True) -> list[Problem]:
+    """What is wrong with who receives ``output``, the task's only one; ``of_all`` says that it has no one owner."""
+    if set(specification.receivers) == {output}:
+        if of_all and OWNER in specification.receivers[output]:
+            expected = "names, or all: it is about all owners together"
+            return [Problem(f"{specification.name}: receivers: {output}", repr(OWNER), expected)]
+        return []
+    got = shown(sorted(specification.receivers))
+    return [Problem(f"{specification.name}: receivers", got, f"who receives {output}")]
+
+
+def exact_problems(specification: Specification) -> list[Problem]:
+    """The problem that a release was asked of a task that knows none, if so: it must not be ignored."""
+    if specification.release is None:
+        return []
+    remedy = "ask for exact results, or choose a task that knows releases"
+    return [Problem(f"{specification.name}: release", "one", "none with this task", remedy)]
