@@ -25,7 +25,7 @@ from benchmarks.mpc_cases import Case, cases
 from privis.readings import Cost, evaluate
 from privis.run.mpc.calibration import Resident, Trial, calibrate
 from privis.run.mpc.cost import LOOPBACK, Machine, predicted
-from privis.run.mpc.fixed_point import fixed_point
+from privis.run.mpc.fixed_point import FixedPoint, fixed_point
 from privis.run.mpc.local import LocalParties
 
 
@@ -63,7 +63,7 @@ def _row(case: Case, repeats: int, machine: Machine) -> Row:
         parties = stack.enter_context(LocalParties(case.preset, fixed))
         ready = Resident.of(parties, case.program, case.arrays)
         ready.run()
-        hand = None if case.large else _by_hand(case, stack)
+        hand = None if case.large else _by_hand(case, fixed, stack)
         runs = []
         for _ in range(repeats):
             runs.append(ready.run())
@@ -74,7 +74,7 @@ def _row(case: Case, repeats: int, machine: Machine) -> Row:
             hand_output = hand.output
     if case.large:
         with contextlib.ExitStack() as stack:
-            hand = _by_hand(case, stack)
+            hand = _by_hand(case, fixed, stack)
             hand_times = [hand.run() for _ in range(repeats)] if hand else []
             hand_output = hand.output if hand else None
     error = float(np.abs(outputs[0] - clear).max())
@@ -89,11 +89,11 @@ def _row(case: Case, repeats: int, machine: Machine) -> Row:
     )
 
 
-def _by_hand(case: Case, stack: contextlib.ExitStack) -> ByHand | None:
+def _by_hand(case: Case, fixed: FixedPoint, stack: contextlib.ExitStack) -> ByHand | None:
     if case.by_hand is None:
         return None
     wanted = case.by_hand
-    return stack.enter_context(ByHand(wanted.function, wanted.arrays, wanted.constants, case.preset))
+    return stack.enter_context(ByHand(wanted.function, wanted.arrays, wanted.constants, case.preset, fixed))
 
 
 HEAD = (

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.local import free_ports
 from privis.run.mpc.presets import Preset
 from privis.run.mpc.shares import from_bytes, to_bytes
@@ -124,15 +125,19 @@ def best_match(query: Any, gallery: Any) -> Any:
 
 
 class ByHand:
-    """Parties of a hand-written script: ``function`` of the secret ``arrays`` and the public ``constants``."""
+    """Parties of a hand-written script: ``function`` of the secret ``arrays`` and the public ``constants``.
 
-    def __init__(self, function: str, arrays: Arrays, constants: Arrays, preset: Preset) -> None:
+    It runs in the ring that Privis chose: in a smaller one it is faster, and wrong where values do not fit.
+    """
+
+    def __init__(self, function: str, arrays: Arrays, constants: Arrays, preset: Preset, fixed: FixedPoint) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="by-hand-")
         folder = Path(self._folder.name)
         np.savez(folder / "arrays.npz", *arrays)
         np.savez(folder / "constants.npz", *constants)
         addresses = [f"127.0.0.1:{port}" for port in free_ports(preset.parties)]
-        plan = {"function": function, "addresses": addresses, "protocol": preset.name.upper()}
+        plan: dict[str, Any] = {"function": function, "addresses": addresses, "protocol": preset.name.upper()}
+        plan |= {"field": f"FM{fixed.field_bits}", "fraction": fixed.fraction_bits}
         (folder / "plan.json").write_text(json.dumps(plan))
         # One thread per party, as ours: matrix products wait in vain for each other where parties share cores.
         environment = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_THREAD_LIMIT": "1"}
@@ -212,7 +217,9 @@ def serve(folder: Path, rank: int) -> None:
     link.http_max_payload_size, link.brpc_channel_protocol = 32 << 20, "baidu_std"
     context = libspu.link.create_brpc(link, rank)
     config = libspu.RuntimeConfig(
-        protocol=getattr(libspu.ProtocolKind, plan["protocol"]), field=libspu.FieldType.FM64, fxp_fraction_bits=18
+        protocol=getattr(libspu.ProtocolKind, plan["protocol"]),
+        field=getattr(libspu.FieldType, plan["field"]),
+        fxp_fraction_bits=plan["fraction"],
     )
     runtime, io = api.Runtime(context, config), api.Io(parties, config)
     names = [f"in{index}" for index in range(len(secret))]

@@ -35,6 +35,7 @@ from privis.privacy import (
 from privis.program import Program, digest
 from privis.program.shapes import Shape
 from privis.readings import Cost
+from privis.readings import cost as count
 from privis.run.clear import Clear
 from privis.version import VERSION
 
@@ -68,7 +69,7 @@ class Result:
     """Features with everything needed to judge them.
 
     ``features`` is float32 ``(images, components)``; ``names`` names the components; ``guarantee`` is the weakest
-    over the images; ``cost`` is what was measured; ``card`` is the record to hand on.
+    over the images; ``cost`` is counted, its seconds measured; ``card`` is the record to hand on.
     """
 
     features: Vector
@@ -84,7 +85,6 @@ class Prepared:
 
     program: Program
     run: Callable[..., Any]
-    cost: Cost
     made_by: str
 
     @cached_property
@@ -141,7 +141,7 @@ class Extractor:
             while len(self.prepared) >= MOST_SHAPES:
                 del self.prepared[next(iter(self.prepared))]
             run, made_by = self.under.prepare(program), repr(self.release) + repr(self.feature)
-            self.prepared[shape] = Prepared(program, run, self.under.cost(program), made_by)
+            self.prepared[shape] = Prepared(program, run, made_by)
         return self.prepared[shape]
 
     def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
@@ -217,7 +217,8 @@ def extract(
     names = feature.names(core_shape)
     guarantee = weakest_guarantee(extractor, shapes, len(rows[0]))
     seconds = time.perf_counter() - start
-    cost = replace(first.cost, operations=(first.cost.operations or 0) * len(rows), seconds=seconds)
+    counted = count(first.program)
+    cost = replace(counted, operations=(counted.operations or 0) * len(rows), seconds=seconds)
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
     card = card_of(extractor, guarantee, digests, len(rows))
     return Result(np.stack(rows), names, guarantee, cost, card)

@@ -31,10 +31,10 @@ def simulate(function: Callable[..., Any], *arrays: np.ndarray, fixed: FixedPoin
         return sim_jax(Simulator(PARTIES[protocol], config), function)(*arrays)
 
 
-def on_shares(program: Program, *arrays: np.ndarray, protocol: str = "ABY3", batch: int | None = None) -> Any:
+def on_shares(program: Program, *arrays: np.ndarray, protocol: str = "ABY3") -> Any:
     """The outputs of ``program`` as its receivers get them, in float64."""
     fixed = fixed_point([program])
-    lowered = lower(program, fixed, batch)
+    lowered = lower(program, fixed)
     dtypes = {Encoding.INTEGER: np.int64, Encoding.FIXED: np.float32}
     shared = [np.asarray(array, dtypes[how]) for array, how in zip(arrays, lowered.inputs, strict=True)]
     results = simulate(lowered.function, *shared, fixed=fixed, protocol=protocol)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 
 from privis.program import Input, Kind, concat, trace
 from privis.program import ops as o
-from privis.readings import evaluate
+from privis.readings import batched, evaluate, secret_weights
 from privis.run.mpc.fixed_point import FixedPoint
+from privis.run.mpc.folding import folded
 from privis.run.mpc.lowering import lower
-from privis.run.mpc.model import folded, private_model
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
 from tests.mpc.in_process import on_shares
@@ -75,7 +75,7 @@ def test_hog_of_real_photographs(photographs):
     crops = [feature.before(photo)[100:164, 120:184] for photo in photographs[:12]]
     crops = sorted(crops, key=np.std)[:: len(crops) // 3]
     program = feature.program((64, 64))
-    ours = on_shares(program, np.stack(crops), batch=len(crops))
+    ours = on_shares(batched(program, len(crops)), np.stack(crops))
     for found, crop in zip(ours, crops, strict=True):
         definition = evaluate(program, crop.astype(np.float64))
         assert np.abs(found - definition).max() <= 0.02
@@ -185,7 +185,7 @@ def test_batches_equal_one_by_one(protocol):
         Input((1, 4, 4), 0.0, 1.0, None),
     )
     x = np.random.default_rng(3).random((3, 1, 4, 4))
-    ours = on_shares(program, x, batch=3, protocol=protocol)
+    ours = on_shares(batched(program, 3), x, protocol=protocol)
     np.testing.assert_allclose(ours, [evaluate(program, v) for v in x], atol=1e-4)
 
 
@@ -199,12 +199,12 @@ def test_private_weights_compute_the_same():
         return (x.reshape(36) >> o.Dense(rng.normal(size=(5, 36)) * 0.1)) + rng.normal(size=5)
 
     program = trace(network, Input((3, 8, 8), 0.0, 1.0, None))
-    private = private_model(program)
+    private = secret_weights(program)
     x = rng.random((3, 8, 8))
     definition = evaluate(program, x)
-    np.testing.assert_allclose(evaluate(private.program, x, *private.arrays), definition, atol=1e-5)
-    np.testing.assert_allclose(on_shares(private.program, x, *private.arrays), definition, atol=1e-3)
-    for declared, array in zip(private.program.inputs[1:], private.arrays, strict=True):
+    np.testing.assert_allclose(evaluate(private.program, x, *private.weights), definition, atol=1e-5)
+    np.testing.assert_allclose(on_shares(private.program, x, *private.weights), definition, atol=1e-3)
+    for declared, array in zip(private.program.inputs[1:], private.weights, strict=True):
         assert declared.step is None and np.abs(array).max() <= declared.high == -declared.low
     constants = [op for op in (node.op for node in private.program.nodes) if isinstance(op, o.Conv | o.Dense)]
     assert constants == []  # no weight is left in what everybody knows

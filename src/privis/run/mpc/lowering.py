@@ -15,8 +15,8 @@ from privis.readings import ranges
 from privis.readings.ranges import Interval
 from privis.run.mpc import arithmetic, movement, selection, smooth
 from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding, problems_of
+from privis.run.mpc.folding import folded
 from privis.run.mpc.held import INTEGER_BITS, Held, Site, fixed, integer, magnitude, rescaled
-from privis.run.mpc.model import folded
 
 Rule = Callable[..., Held]  # (site, op, *operands) -> result
 
@@ -33,8 +33,8 @@ class Lowered:
     outputs: tuple[Encoding, ...]
 
 
-def lower(program: Program, fixed_point: FixedPoint, batch: int | None = None) -> Lowered:
-    """Return what SPU runs for ``program``; with ``batch`` every input and output has that many images in front.
+def lower(program: Program, fixed_point: FixedPoint) -> Lowered:
+    """Return what SPU runs for ``program``.
 
     Raises DomainError, while it is traced, when a value may leave what ``fixed_point`` can hold.
     """
@@ -48,13 +48,8 @@ def lower(program: Program, fixed_point: FixedPoint, batch: int | None = None) -
         refuse(DomainError, problems_of(noted, fixed_point))
         return results[0] if len(results) == 1 else results
 
-    def batched(*inputs: Any) -> Any:
-        import jax
-
-        return jax.vmap(function)(*inputs)
-
     inputs = tuple(encoding(declared) for declared in program.inputs)
-    return Lowered(function if batch is None else batched, inputs, outputs)
+    return Lowered(function, inputs, outputs)
 
 
 def demands(program: Program, fixed_point: FixedPoint) -> list[Demand]:
