@@ -2,5 +2,8 @@
 
 ``sums`` (exact integer sums), ``statistics`` (mean, covariance, classes, histograms), ``components`` (principal
 components), ``codebook`` (k-means), ``distributed_noise`` (differentially private sums whose noise no party knows;
-``private_sums`` plays one), ``matching`` and ``gallery`` (1:N matching against templates that stay secret-shared).
+``private_sums`` plays one), ``matching`` and ``gallery`` (1:N matching against templates that stay secret-shared),
+``extraction`` and ``splits`` (features of several owners' images, or of images held in parts), ``networks``,
+``training`` and ``fitting`` (classifiers that nobody sees), ``private_training`` (one that may be shown).
+``running`` runs jobs here; ``chaining`` makes the jobs of a session one.
 """
