@@ -73,9 +73,9 @@ def _compare(title: str, feature: Feature, images: Mapping[str, Image], parties:
         another = np.linalg.norm(np.roll(exact, 1, 0) - exact, axis=1) / lengths
         prepared = extractor.prepare(feature.before(image).shape)
         card = card_of(extractor, no_release(), (prepared.digest,), len(images))
-        means = (float(values.mean()) for values in (differences, cosines, another))
+        difference, cosine, other = (float(values.mean()) for values in (differences, cosines, another))
         note, hides = ("", "") if isinstance(under, Clear) else (under.seen, HIDES)
-        yield Row(title, protection, card.guarantee, seconds, *means, card, note, hides)
+        yield Row(title, protection, card.guarantee, seconds, difference, cosine, other, card, note, hides)
 
 
 def _held(image: Image, difference: float) -> Gallery:
