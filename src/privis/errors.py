@@ -10,6 +10,7 @@
     ├── UnsupportedError    well formed, but not for this executor or importer
     ├── BudgetError         a release the privacy budget does not allow
     ├── PartyError          a party of a joint computation failed, left or disagreed
+    ├── ProtocolError       bytes of a peer that are not what was agreed: damaged, foreign, of another program
     ├── OutputError         a result that could not be written (also an OSError)
     └── MissingExtraError   an optional dependency is absent (also an ImportError)
 
@@ -77,6 +78,10 @@ class BudgetError(PrivisError):
 
 class PartyError(PrivisError):
     """A party of a joint computation failed, left or disagreed; nothing was revealed after that."""
+
+
+class ProtocolError(PrivisError):
+    """Bytes from a peer or a file are not what was agreed: damaged, foreign, too old, or of another program."""
 
 
 class OutputError(PrivisError, OSError):

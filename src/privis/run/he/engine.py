@@ -1,0 +1,154 @@
+"""The port to a CKKS library: what the compiler and the machine ask of it, and nothing else.
+
+A ciphertext holds ``slots`` numbers at a *level*, the number of rescalings it can still take, and at a *scale*, the
+factor by which its numbers are stored. Reference: Cheon, Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem
+
+Ciphertext = Any  # the library's own object
+Plaintext = Any
+
+LARGEST_MODULUS = {4096: 109, 8192: 218, 16384: 438, 32768: 881}
+"""Bits of the whole modulus that give 128-bit security against classical attacks, per ring degree, with ternary
+secrets: Albrecht et al., "Homomorphic encryption security standard", 2018, table 1. The library checks it again."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Ring degree and the bits of each prime: the lowest, one for each level, and the special one of key switching.
+
+    Raises ParameterError for anything below 128-bit security.
+
+    >>> Parameters(8192, (36, 28, 28, 42)).levels
+    2
+    """
+
+    degree: int
+    bits: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        most = LARGEST_MODULUS.get(self.degree)
+        if most is None:
+            raise ParameterError(Problem("Parameters.degree", f"{self.degree}", f"one of {[*LARGEST_MODULUS]}"))
+        if len(self.bits) < 2 or sum(self.bits) > most or not all(20 <= b <= 60 for b in self.bits):
+            got = f"primes of {self.bits} bits, {sum(self.bits)} together"
+            expected = f"at least two of 20 to 60 bits, at most {most} bits together for 128-bit security"
+            raise ParameterError(Problem("Parameters.bits", got, expected, "fewer levels, or a larger ring"))
+
+    @property
+    def levels(self) -> int:
+        """Rescalings a fresh ciphertext can take."""
+        return len(self.bits) - 2
+
+    @property
+    def slots(self) -> int:
+        """Numbers in a ciphertext."""
+        return self.degree // 2
+
+
+@dataclass(frozen=True)
+class KeyGroup:
+    """Evaluation keys for ciphertexts up to ``level``: the lower, the smaller (a key grows with the level squared).
+
+    ``steps`` are rotations: by ``r`` slots, slot ``s`` of the result holds slot ``s + r``, cyclically.
+    """
+
+    level: int
+    steps: tuple[int, ...]
+    relinearise: bool = True
+
+
+class Engine(Protocol):
+    """Arithmetic on ciphertexts with evaluation keys. No method can decrypt."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """Ring and primes."""
+        ...
+
+    @property
+    def primes(self) -> tuple[int, ...]:
+        """``primes[l]`` divides the scale when a ciphertext of level ``l`` is rescaled."""
+        ...
+
+    def encode(self, values: NDArray[Any] | float, level: int, scale: float) -> Plaintext:
+        """Numbers, at most one per slot (real or complex), or one for all slots."""
+        ...
+
+    def level(self, x: Ciphertext) -> int:
+        """Rescalings left."""
+        ...
+
+    def scale(self, x: Ciphertext) -> float:
+        """Factor by which the numbers are stored."""
+        ...
+
+    def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
+        """Slot by slot; same level, scales equal up to rounding."""
+        ...
+
+    def add_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
+        """Slot by slot; same level and scale."""
+        ...
+
+    def accumulate(self, total: Ciphertext | None, x: Ciphertext) -> Ciphertext:
+        """``total + x``, written over ``total``; None counts as zero."""
+        ...
+
+    def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
+        """Slot by slot, same level; the result must be relinearised before it is rotated or multiplied again."""
+        ...
+
+    def multiply_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
+        """Slot by slot; same level; the plaintext must not be zero everywhere."""
+        ...
+
+    def relinearise(self, x: Ciphertext) -> Ciphertext:
+        """The same numbers in two polynomials again."""
+        ...
+
+    def rescale(self, x: Ciphertext, scale: float) -> Ciphertext:
+        """One level lower; ``scale`` is the exact scale the caller knows it to have then."""
+        ...
+
+    def lower(self, x: Ciphertext, level: int) -> Ciphertext:
+        """The same numbers and scale at a lower level."""
+        ...
+
+    def rotate(self, x: Ciphertext, step: int) -> Ciphertext:
+        """By ``step`` slots; the step must have a key at this level."""
+        ...
+
+    def save(self, x: Ciphertext) -> bytes:
+        """Serialise."""
+        ...
+
+    def load(self, data: bytes) -> Ciphertext:
+        """Deserialise; ProtocolError for anything but a ciphertext of these parameters."""
+        ...
+
+
+class KeyOwner(Protocol):
+    """The client's side: the secret key and what only it can do."""
+
+    def encrypt(self, values: NDArray[Any], level: int, scale: float) -> bytes:
+        """A serialised ciphertext, half of it a seed."""
+        ...
+
+    def decrypt(self, data: bytes) -> NDArray[np.complex128]:
+        """The numbers in all slots of a serialised ciphertext."""
+        ...
+
+    def evaluation_keys(self, groups: Sequence[KeyGroup]) -> list[bytes]:
+        """Serialised keys, for each group its relinearisation and rotation keys in this order."""
+        ...

@@ -1,0 +1,270 @@
+"""Microsoft SEAL through ``tenseal.sealapi``: the evaluation side of the engine port.
+
+What the library does without saying, each with a test: positive integers given to ``create_galois_keys`` are Galois
+elements, not steps; files are read and written by path only (here anonymous files in memory); an all-zero plaintext
+raises; the interpreter lock is held throughout, so that only processes run in parallel.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import MissingExtraError, ParameterError, Problem, ProtocolError
+from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext
+
+try:
+    import tenseal.sealapi as seal
+except ImportError as error:
+    raise MissingExtraError.of("tenseal", "he", "homomorphic encryption") from error
+
+
+def galois_element(step: int, degree: int) -> int:
+    """The automorphism that rotates by ``step`` slots."""
+    return pow(3, step % (degree // 2), 2 * degree)
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """A checked parameter set: SEAL's context, its primes and the name of each level."""
+
+    parameters: Parameters
+    context: Any
+    moduli: tuple[Any, ...]
+    names: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def levels(self) -> dict[tuple[int, ...], int]:
+        """Level of each name."""
+        return {name: level for level, name in enumerate(self.names)}
+
+    @cached_property
+    def encoder(self) -> Any:
+        """SEAL's encoder."""
+        return seal.CKKSEncoder(self.context)
+
+    @cached_property
+    def evaluator(self) -> Any:
+        """SEAL's evaluator."""
+        return seal.Evaluator(self.context)
+
+    @property
+    def primes(self) -> tuple[int, ...]:
+        """The primes of the levels, lowest first; the special prime is not among them."""
+        return tuple(modulus.value() for modulus in self.moduli[:-1])
+
+    def below(self, level: int) -> Ring:
+        """The ring of the lowest primes up to ``level``, with the same special prime.
+
+        Its levels have the same names, so ciphertexts pass freely; its keys are smaller.
+        """
+        bits = (*self.parameters.bits[: level + 1], self.parameters.bits[-1])
+        return _ring(Parameters(self.parameters.degree, bits), [*self.moduli[: level + 1], self.moduli[-1]])
+
+
+def ring(parameters: Parameters) -> Ring:
+    """Check ``parameters`` by SEAL's own 128-bit rule; ParameterError when it refuses."""
+    return _ring(parameters, list(seal.CoeffModulus.Create(parameters.degree, list(parameters.bits))))
+
+
+def _ring(parameters: Parameters, moduli: list[Any]) -> Ring:
+    chosen = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
+    chosen.set_poly_modulus_degree(parameters.degree)
+    chosen.set_coeff_modulus(moduli)
+    context = seal.SEALContext(chosen, True, seal.SEC_LEVEL_TYPE.TC128)
+    if not context.parameters_set():
+        raise ParameterError(Problem("Parameters", context.parameters_error_message(), "parameters SEAL accepts"))
+    names, data = [], context.first_context_data()
+    while data is not None:
+        names.append(tuple(data.parms_id()))
+        data = data.next_context_data()
+    return Ring(parameters, context, tuple(moduli), tuple(reversed(names)))
+
+
+def to_bytes(saveable: Any) -> bytes:
+    """What ``saveable.save(path)`` would write."""
+    handle = os.memfd_create("ckks")
+    try:
+        saveable.save(f"/proc/self/fd/{handle}")
+        with os.fdopen(os.dup(handle), "rb") as file:
+            file.seek(0)
+            return file.read()
+    finally:
+        os.close(handle)
+
+
+def from_bytes(load: Callable[[str], None], data: bytes, what: str) -> None:
+    """Have ``load(path)`` read ``data``; ProtocolError when it does not like it."""
+    handle = os.memfd_create("ckks")
+    try:
+        with os.fdopen(os.dup(handle), "wb") as file:
+            file.write(data)
+        load(f"/proc/self/fd/{handle}")
+    except (ValueError, RuntimeError, MemoryError) as error:
+        got = f"{len(data)} bytes that are not ({error})"
+        raise ProtocolError(Problem(what, got, f"a {what} of these parameters", "make and send it again")) from None
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True, eq=False)
+class _Keys:
+    """The keys of one group, usable up to its level."""
+
+    group: KeyGroup
+    ring: Ring
+    relinearise: Any
+    rotate: Any
+
+
+@dataclass(frozen=True, eq=False)
+class SealEngine:
+    """Arithmetic with evaluation keys. Holds nothing that decrypts."""
+
+    ring: Ring
+    keys: tuple[_Keys, ...] = field(default=(), repr=False)  # lowest level first
+
+    @classmethod
+    def with_keys(cls, parameters: Parameters, groups: Sequence[KeyGroup], data: Sequence[bytes]) -> SealEngine:
+        """Load the evaluation keys of ``groups``; ProtocolError for keys of other parameters or damaged ones."""
+        whole = ring(parameters)
+        if len(data) != 2 * len(groups):
+            got, expected = f"{len(data)} parts", f"{2 * len(groups)}"
+            raise ProtocolError(Problem("evaluation keys", got, expected, "make them for this program"))
+        keys = []
+        for index, group in enumerate(groups):
+            small = whole if group.level == parameters.levels else whole.below(group.level)
+            relinearise, rotate = None, None
+            if group.relinearise:
+                relinearise = seal.RelinKeys()
+                _load_keys(relinearise, small, data[2 * index])
+            if group.steps:
+                rotate = seal.GaloisKeys()
+                _load_keys(rotate, small, data[2 * index + 1])
+                missing = [s for s in group.steps if not rotate.has_key(galois_element(s, parameters.degree))]
+                if missing:
+                    got = f"no keys for rotations by {missing}"
+                    raise ProtocolError(Problem("evaluation keys", got, f"keys for {group.steps}"))
+            keys.append(_Keys(group, small, relinearise, rotate))
+        return cls(whole, tuple(sorted(keys, key=lambda k: k.group.level)))
+
+    @property
+    def parameters(self) -> Parameters:
+        """Ring and primes."""
+        return self.ring.parameters
+
+    @cached_property
+    def primes(self) -> tuple[int, ...]:
+        """``primes[l]`` divides the scale when a ciphertext of level ``l`` is rescaled."""
+        return self.ring.primes
+
+    def encode(self, values: NDArray[Any] | float, level: int, scale: float) -> Plaintext:
+        """Numbers, at most one per slot (real or complex), or one for all slots."""
+        made = seal.Plaintext()
+        numbers = values.tolist() if isinstance(values, np.ndarray) else values
+        self.ring.encoder.encode(numbers, list(self.ring.names[level]), scale, made)
+        return made
+
+    def level(self, x: Ciphertext) -> int:
+        """Rescalings left."""
+        return self.ring.levels[tuple(x.parms_id())]
+
+    def scale(self, x: Ciphertext) -> float:
+        """Factor by which the numbers are stored."""
+        return x.scale
+
+    def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
+        """Slot by slot; same level, scales equal up to rounding."""
+        made = seal.Ciphertext()
+        self.ring.evaluator.add(x, y, made)
+        return made
+
+    def add_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
+        """Slot by slot; same level and scale."""
+        made = seal.Ciphertext()
+        self.ring.evaluator.add_plain(x, y, made)
+        return made
+
+    def accumulate(self, total: Ciphertext | None, x: Ciphertext) -> Ciphertext:
+        """``total + x``, written over ``total``; None counts as zero."""
+        if total is None:
+            return x
+        self.ring.evaluator.add_inplace(total, x)
+        return total
+
+    def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
+        """Slot by slot, same level; the result must be relinearised before it is rotated or multiplied again."""
+        made = seal.Ciphertext()
+        if x is y:
+            self.ring.evaluator.square(x, made)
+        else:
+            self.ring.evaluator.multiply(x, y, made)
+        return made
+
+    def multiply_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
+        """Slot by slot; same level; the plaintext must not be zero everywhere."""
+        made = seal.Ciphertext()
+        self.ring.evaluator.multiply_plain(x, y, made)
+        return made
+
+    def relinearise(self, x: Ciphertext) -> Ciphertext:
+        """The same numbers in two polynomials again."""
+        level = self.level(x)
+        for keys in self.keys:
+            if keys.group.level >= level and keys.relinearise is not None:
+                keys.ring.evaluator.relinearize_inplace(x, keys.relinearise)
+                return x
+        raise self._missing("a relinearisation key", level)
+
+    def rescale(self, x: Ciphertext, scale: float) -> Ciphertext:
+        """One level lower; ``scale`` is the exact scale the caller knows it to have then."""
+        made = seal.Ciphertext()
+        self.ring.evaluator.rescale_to_next(x, made)
+        made.scale = scale
+        return made
+
+    def lower(self, x: Ciphertext, level: int) -> Ciphertext:
+        """The same numbers and scale at a lower level."""
+        if self.level(x) == level:
+            return x
+        made = seal.Ciphertext()
+        self.ring.evaluator.mod_switch_to(x, list(self.ring.names[level]), made)
+        return made
+
+    def rotate(self, x: Ciphertext, step: int) -> Ciphertext:
+        """By ``step`` slots; the step must have a key at this level."""
+        step %= self.parameters.slots
+        if step == 0:
+            return x
+        level, element = self.level(x), galois_element(step, self.parameters.degree)
+        for keys in self.keys:
+            if keys.group.level >= level and keys.rotate is not None and keys.rotate.has_key(element):
+                made = seal.Ciphertext()
+                keys.ring.evaluator.apply_galois(x, element, keys.rotate, made)
+                return made
+        raise self._missing(f"a key for rotation by {step}", level)
+
+    def save(self, x: Ciphertext) -> bytes:
+        """Serialise."""
+        return to_bytes(x)
+
+    def load(self, data: bytes) -> Ciphertext:
+        """Deserialise; ProtocolError for anything but a ciphertext of these parameters."""
+        made = seal.Ciphertext()
+        from_bytes(lambda path: made.load(self.ring.context, path), data, "ciphertext")
+        if tuple(made.parms_id()) not in self.ring.levels or made.size() != 2 or not made.is_ntt_form():
+            raise ProtocolError(Problem("ciphertext", "one of other parameters", "a fresh or evaluated ciphertext"))
+        return made
+
+    def _missing(self, what: str, level: int) -> ProtocolError:
+        return ProtocolError(Problem("evaluation keys", f"none with {what} at level {level}", "keys of this program"))
+
+
+def _load_keys(keys: Any, small: Ring, data: bytes) -> None:
+    from_bytes(lambda path: keys.load(small.context, path), data, "evaluation key")
