@@ -103,7 +103,7 @@ class SealSecret:
 
 
 def _plaintext_file(name: Sequence[int], residues: NDArray[np.uint64], version: bytes) -> bytes:
-    """An uncompressed plaintext (a secret key is one) as SEAL writes it: nested header, name, count, scale, residues."""
+    """A plaintext (a secret key is one) as SEAL writes it uncompressed: header, name, count, scale, residues."""
     inner = struct.pack("<Q", len(residues)) + residues.tobytes()
     inner = _file_header(len(inner), version) + inner
     body = struct.pack("<QQQQQd", *name, len(residues), 1.0) + inner
