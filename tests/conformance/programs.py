@@ -13,10 +13,14 @@ def _constant(draw: st.DrawFn, *shape: int) -> np.ndarray:
     return np.array(numbers, float).reshape(shape) / 4
 
 
-def _grow(draw: st.DrawFn, x: Value, y: Value) -> Value:
+ALL = tuple(range(17))
+LINEAR = (*range(10), 12, 16)
+
+
+def _grow(draw: st.DrawFn, x: Value, y: Value, kinds: tuple[int, ...]) -> Value:
     """One more op on ``x``, of shape (C, H, W); ``y`` is an earlier value."""
     channels, height, width = x.shape
-    match draw(st.integers(0, 15)):
+    match draw(st.sampled_from(kinds)):
         case 0 if min(height, width) >= 3:
             kernel = _constant(draw, 2, channels, 3, 3)
             return x >> ops.Conv(kernel, draw(st.sampled_from([(1, 1), (2, 1)])), (1, 0, 1, 2))
@@ -55,7 +59,7 @@ def _grow(draw: st.DrawFn, x: Value, y: Value) -> Value:
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
+def programs(draw: st.DrawFn, kinds: tuple[int, ...] = ALL) -> tuple[Program, np.ndarray]:
     """A program of up to six ops on (C, H, W) integers, and an input for it."""
     shape = draw(st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)))
     steps = draw(st.integers(1, 6))
@@ -63,7 +67,7 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
     def build(x: Value) -> Value:
         values = [x * 0.25]
         for _ in range(steps):
-            values.append(_grow(draw, values[-1], draw(st.sampled_from(values))))
+            values.append(_grow(draw, values[-1], draw(st.sampled_from(values)), kinds))
         return values[-1]
 
     program = trace(build, Input(shape, 0.0, 16.0))

@@ -100,21 +100,28 @@ def linear_extraction(program: Program, bits: int, weight_bits: int) -> LinearEx
     refuse(UnsupportedError, nonlinear_problems(program))
     known, shapes, first = ranges(program), program.shapes, len(program.inputs)
     steps: list[Step] = []
+    problems: list[Problem] = []
 
-    def rule(index: int, node: Node, operands: list[Held]) -> Held:
+    def kept(held: Held, where: str) -> Held | None:
+        """None where the key does not hold it: what follows has no meaning."""
+        problem = held.problem(where, bits)
+        problems.extend([problem] if problem else [])
+        return None if problem else held
+
+    def rule(index: int, node: Node, operands: list[Held | None]) -> Held | None:
+        known_operands = [held for held in operands if held is not None]
+        if len(known_operands) < len(operands):
+            return None
         bound = max(map(abs, known[first + index].bounds))
         site = Site([shapes[i] for i in node.operands], shapes[first + index], bound, weight_bits)
-        steps.append(step(node.op, operands, site))
-        return steps[-1].held
+        steps.append(step(node.op, known_operands, site))
+        return kept(steps[-1].held, program.where(index))
 
     inputs = tuple(held_input(declared) for declared in program.inputs)
-    problems = [held.problem(f"input {i}", bits) for i, held in enumerate(inputs) if not math.isfinite(held.bound)]
-    if not problems:
-        held = program.read(rule, inputs)
-        names = [*(f"input {i}" for i in range(first)), *map(program.where, range(len(program.nodes)))]
-        problems = [one.problem(name, bits) for one, name in zip(held, names, strict=True)]
-    refuse(DomainError, [problem for problem in problems if problem])
-    most = max((held[index].most for index in program.outputs), default=0)
+    held = program.read(rule, [kept(one, f"input {index}") for index, one in enumerate(inputs)])
+    refuse(DomainError, problems)
+    outputs = [one for one in (held[index] for index in program.outputs) if one is not None]
+    most = max((one.most for one in outputs), default=0)
     slots = Slots.within(largest_plaintext(bits), max(most, 1), "outputs")
     purpose = hashlib.sha256(f"{digest(program)} {bits} {weight_bits}".encode()).digest()
     return LinearExtraction(program, bits, inputs, tuple(steps), slots, purpose)

@@ -139,8 +139,8 @@ def _affine(op: ops.Affine, x: Held, site: Site) -> Step:
         plain = key.trivial(int(number) << shift for number in shifts)
         return key.add(made, np.broadcast_to(plain[where].reshape(bias.integers.shape), site.made))
 
-    error = float(np.abs(op.scale).max(initial=0.0)) * x.error + scale.error.max(initial=0.0) * (x.bound + x.error)
-    held = Held(exponent, site.bound, float(error + bias.error.max(initial=0.0)))
+    steepest, off, moved = (float(np.abs(part).max(initial=0.0)) for part in (op.scale, scale.error, bias.error))
+    held = Held(exponent, site.bound, steepest * x.error + off * (x.bound + x.error) + moved)
     longest = max((int(value << finer) for value in np.abs(values)), default=0)
     return Step(held, site.size * (longest.bit_length() + bool((values < 0).any()) * 6 + 1), run)
 
