@@ -138,3 +138,11 @@ def test_what_cannot_be_agreed_on():
         EncryptedSum("x", 4, 1, 4, fewest=5)
     with pytest.raises(DomainError, match="a longer key"):
         Slots.within(100, 2**60, "numbers")
+
+
+def test_a_number_that_has_grown_beyond_its_bound_is_noticed():
+    slots = Slots(most=1000, count=3)
+    assert slots.unpack(slots.pack([1000, 0, -1000]), 3) == [1000, 0, -1000]
+    for wrong in ([1001, 0, 0], [0, -1001, 0], [0, 0, 1000 << 7]):
+        with pytest.raises(ProtocolError, match="magnitudes of at most 1000"):
+            slots.unpack(slots.pack(wrong), 3)
