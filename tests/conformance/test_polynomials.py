@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
-from privis.errors import DomainError, UnsupportedError
+from privis.errors import DomainError, ParameterError, UnsupportedError
+from privis.features.colour import ColourHistogram
 from privis.program import Input, Kind, ops, trace
 from privis.readings import broken_promises, cost, domain_problems, evaluate, polynomialise
-from privis.readings.polynomialise import sign_plan
+from privis.readings.evaluate import evaluate_op
+from privis.readings.interpolation import through
+from privis.readings.signs import closest_to_one, composition, sign_plan
 from tests.conformance.samples import SAMPLES
 
 
@@ -79,13 +83,111 @@ def test_replaced_nodes_keep_the_announced_error(program):
     assert cost(form.program).depth > 0
 
 
-def test_sign_plans_reach_their_precision():
-    for margin in (0.5, 0.01, 1 / 4096):
-        plan = sign_plan(margin, 2.0**-9)
-        y = np.linspace(margin, 1.0, 5001)
-        for coefficients in plan:
-            y = np.polynomial.chebyshev.chebval(y, coefficients)
-        assert np.abs(y - 1).max() <= 2.0**-9
+def composed(plan, x):
+    for coefficients in plan.polynomials:
+        x = np.polynomial.chebyshev.chebval(x, coefficients)
+    return x
+
+
+@pytest.mark.parametrize("precision", [0.1, 2.0**-9, 1e-9])
+@pytest.mark.parametrize("margin", [0.5, 0.01, 1 / 4096, 1e-6])
+def test_sign_plans_reach_their_precision_and_never_leave_the_domain(margin, precision):
+    plan = sign_plan(margin, precision)
+    decided = np.concatenate([np.linspace(margin, 1.0, 5001), np.geomspace(margin, 1.0, 5001)])
+    assert np.abs(composed(plan, decided) - 1).max() <= plan.error + 1e-12 <= precision + 2e-12
+    assert np.abs(composed(plan, np.linspace(-1, 1, 20001))).max() <= 1 + plan.error + 1e-12
+    shorter = sign_plan(margin, precision, stages=max(1, len(plan.polynomials) - 1))
+    assert len(plan.polynomials) == 1 or shorter.margin > margin
+
+
+@pytest.mark.parametrize("degree", [7, 15])
+def test_capped_signs_decide_the_least_margin_they_can(degree):
+    plan = sign_plan(1e-7, 0.04, stages=3, degree=degree)
+    assert [len(coefficients) for coefficients in plan.polynomials] == [degree + 1] * 3
+    assert 0.04 * (1 - 1e-6) <= plan.error <= 0.04
+    assert sign_plan(plan.margin * 0.99, 0.04, stages=3, degree=degree).margin == pytest.approx(plan.margin, rel=1e-6)
+    assert composition(plan.margin * 0.9, (degree,) * 3).error > 0.04
+
+
+@pytest.mark.parametrize("low", [0.5, 0.05, 1e-3])
+def test_the_exchange_finds_what_linear_programming_finds(low):
+    coefficients, error = closest_to_one(low, 7)
+    x = np.unique(np.concatenate([np.linspace(low, 1, 1500), np.geomspace(low, 1, 1500)]))
+    series = np.polynomial.chebyshev.chebvander(x, 7)[:, 1::2]
+    ones = np.ones((len(x), 1))
+    rows = np.block([[series, -ones], [-series, -ones]])
+    best = linprog(np.eye(5)[4], rows, np.concatenate([ones, -ones]).ravel(), bounds=[(None, None)] * 5)
+    assert error == pytest.approx(best.fun, rel=1e-4)
+    assert not coefficients[::2].any()
+
+
+def test_bad_sign_plans_are_refused_all_at_once():
+    with pytest.raises(ParameterError) as caught:
+        sign_plan(0.0, 2.0, stages=0, degree=4)
+    assert len(caught.value.problems) == 4
+
+
+def test_too_few_stages_blur_below_an_exact_threshold_and_say_where():
+    """A threshold of 100 on bytes: 100 and more stay right, and so does all that lies ``blur`` below."""
+    program = trace(lambda x: x.compare(100.0), Input((256,)))
+    exact, capped = polynomialise(program), polynomialise(program, stages=3)
+    assert exact.errors[0].blur == 0.0
+    blur = capped.errors[0].blur
+    assert 4 < blur < 12 and cost(capped.program).depth == 10 < cost(exact.program).depth
+    x = np.arange(256.0)
+    got, wanted = evaluate(capped.program, x), evaluate(program, x)
+    decided = (x >= 100) | (x <= 100 - blur)
+    assert np.abs(got - wanted)[decided].max() <= capped.errors[0].error * (1 + 1e-9)
+    assert np.abs(got - wanted)[~decided].max() > 0.1
+    assert got.min() >= -capped.errors[0].error - 1e-9 and got.max() <= 1 + capped.errors[0].error + 1e-9
+
+
+def test_too_few_stages_widen_the_blur_of_a_real_threshold():
+    program = trace(lambda x: x.compare(0.0, step=0.25, exact=False), Input((256,), -100.0, 100.0, None))
+    capped = polynomialise(program, stages=4)
+    blur = capped.errors[0].blur
+    x = np.linspace(-100, 100, 256)
+    off = np.abs(evaluate(capped.program, x) - evaluate(program, x))
+    assert 0.25 < blur < 0.5 and off[np.abs(x) >= blur].max() <= capped.errors[0].error * (1 + 1e-9)
+
+
+SHORT = [
+    (ops.Compare(3.0), 8.0, 4),
+    (ops.Compare(1.0), 1.0, 0),
+    (ops.Histogram((tuple(map(float, range(1, 10))),)), 9.0, 4),
+    (ops.Histogram(((1.0,), (1.0, 2.0))), 2.0, 3),
+]
+
+
+@pytest.mark.parametrize(("op", "high", "depth"), SHORT)
+def test_short_grids_are_interpolated(op, high, depth):
+    digits = len(op.edges) if isinstance(op, ops.Histogram) else 1
+    program = trace(lambda x: x >> op, Input((digits, 2, 50), 0.0, high))
+    form = polynomialise(program)
+    x = np.random.default_rng(5).integers(0, int(high) + 1, (digits, 2, 50)).astype(float)
+    np.testing.assert_allclose(evaluate(form.program, x), evaluate(program, x), atol=1e-9)
+    assert form.deviations[0] < 1e-9
+    assert cost(form.program).depth <= depth + 1  # one to map the grid to [-1, 1]
+
+
+@pytest.mark.parametrize("count", [2, 5, 9, 17])
+def test_interpolation_shrinks_small_errors_and_swings_little(count):
+    for chosen in np.eye(count):
+        poly = through(np.arange(count), chosen)
+        off = 0.02 * np.sin(np.arange(count))
+        inside = np.clip(np.arange(count) + off, 0, count - 1)
+        assert np.abs(evaluate_op(poly, [inside], np) - chosen).max() <= 0.021
+        swing = evaluate_op(poly, [np.linspace(0, count - 1, 999)], np)
+        assert -0.25 < swing.min() and swing.max() < 1.25
+
+
+def test_announced_deviations_hold_where_all_comparisons_are_decided():
+    feature = ColourHistogram(bins=4)
+    x = feature.before(np.random.default_rng(2).integers(0, 256, (16, 16, 3), dtype=np.uint8)).astype(float)
+    program = feature.program(x.shape)
+    form = polynomialise(program)
+    off = np.abs(evaluate(form.program, x) - evaluate(program, x)).max()
+    assert 0 < off <= form.deviations[0] <= 256 * 4 * 2.0**-9
 
 
 def test_domains_are_refused_with_node_and_numbers():

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privis.errors import ProgramError
-from privis.program import Input, Program, Region, digest, load, ops, save, trace
-from privis.readings import cost, evaluate, ranges
+from privis.program import Input, Program, Region, digest, load, ops, region, save, trace
+from privis.readings import alternative, batched, cost, evaluate, polynomialise, ranges
 from tests.conformance.programs import programs
 
 
@@ -84,6 +84,44 @@ def test_regions_are_hints_and_no_part_of_the_digest():
     program = trace(lambda x: x * 2.0, Input((3,)))
     hinted = Program(program.inputs, program.nodes, program.outputs, (Region("anything", 0, 0, (0,)),))
     assert digest(hinted) == digest(program)
+
+
+def stated(x):
+    """A region whose polynomial alternative says 3 x where the definition says 2 x."""
+    return region("doubled", lambda v: v + v, x, polynomial=lambda v: v * 3.0)
+
+
+def test_polynomial_alternatives_are_hints_that_survive_files_and_composition(tmp_path):
+    plain = trace(lambda x: x + x, Input((3,)))
+    program = trace(stated, Input((3,)))
+    assert digest(program) == digest(plain)
+    save(program >> program, tmp_path / "p.npz")
+    again = load(tmp_path / "p.npz")
+    assert digest(again) == digest(plain >> plain)
+    assert evaluate(again, np.ones(3)).tolist() == [4.0] * 3
+    assert evaluate(alternative(again), np.ones(3)).tolist() == [9.0] * 3
+    assert evaluate(polynomialise(again).program, np.ones(3)).tolist() == [9.0] * 3
+    assert evaluate(polynomialise(again, alternatives=False).program, np.ones(3)).tolist() == [4.0] * 3
+    assert evaluate(alternative(batched(again, 2)), np.ones((2, 3))).tolist() == [[4.0] * 3] * 2
+
+
+def test_a_region_that_is_read_inside_keeps_its_definition():
+    seen = []
+
+    def build(x):
+        def inner(v):
+            seen.append(v * 2.0)
+            return seen[0] + 1.0
+
+        return region("twice", inner, x, polynomial=lambda v: v * 5.0) + seen[0]
+
+    program = trace(build, Input((3,)))
+    assert evaluate(alternative(program), np.ones(3)).tolist() == [5.0] * 3
+
+
+def test_polynomial_alternatives_must_have_the_shape_of_their_region():
+    with pytest.raises(ProgramError, match=r"alternative of shapes \(\(2,\),\)"):
+        trace(lambda x: region("r", lambda v: v + v, x, polynomial=lambda v: v[:2]), Input((3,)))
 
 
 @settings(max_examples=60)

@@ -214,7 +214,8 @@ def test_polynomial_form_is_close_on_photographs(feature):
 def test_polynomial_form_of_missing_key_points_is_zero():
     feature = SIFT(keypoints=2)
     form = polynomialise(feature.program((2, 21, 21)), promised=True)
-    assert np.abs(evaluate(form.program, np.zeros((2, 21, 21)))).max() < 1e-6
+    empty = feature.after(evaluate(form.program, np.zeros((2, 21, 21)))).reshape(2, 128)
+    assert np.linalg.norm(empty, axis=1).max() < 0.002  # of 1: the ripple of the clip's minimax sign
 
 
 def test_refuses_bad_parameters_all_at_once():

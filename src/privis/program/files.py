@@ -14,6 +14,7 @@ import numpy as np
 from privis.errors import OutputError, Problem, ProgramError
 from privis.program import ops
 from privis.program.graph import Input, Node, Program, Region
+from privis.program.shapes import Shape
 
 FORMAT = "privis.program/1"
 _BY_NAME = {op.__name__: op for op in ops.OPS}  # closed table: a file can name these and nothing else
@@ -61,6 +62,15 @@ def _structure(program: Program, arrays: list[np.ndarray]) -> dict[str, object]:
     return {"format": FORMAT, "inputs": inputs, "nodes": nodes, "outputs": list(program.outputs)}
 
 
+def _regions(program: Program, arrays: list[np.ndarray]) -> list[object]:
+    regions: list[object] = []
+    for r in program.regions:
+        alternative = r.polynomial
+        stated = None if alternative is None else _structure(alternative, arrays)
+        regions.append([r.name, r.first, r.last, list(r.inputs), stated])
+    return regions
+
+
 def digest(program: Program) -> str:
     """Return the SHA-256 of everything that decides what ``program`` computes, as 64 hexadecimal digits.
 
@@ -79,7 +89,7 @@ def to_bytes(program: Program) -> bytes:
     """Return ``program`` as the bytes of a zip of JSON and npy members."""
     arrays: list[np.ndarray] = []
     structure = _structure(program, arrays)
-    structure["regions"] = [[r.name, r.first, r.last, list(r.inputs)] for r in program.regions]
+    structure["regions"] = _regions(program, arrays)
     text = json.dumps(structure, allow_nan=False).encode()
     buffer = io.BytesIO()
     members = {f"a{i}": array for i, array in enumerate(arrays)}
@@ -114,8 +124,6 @@ def _read(source: str | Path | io.BytesIO, where: str) -> Program:
         if structure["format"] != FORMAT:
             raise ValueError(f"format {structure['format']!r}")
         program = _program(structure, arrays)
-        _check_order(program)
-        program.shapes  # noqa: B018  the shape reading refuses ops that do not fit together
     except ProgramError:
         raise
     except Exception as error:  # whatever hostile bytes do to a decoder, the file is no program
@@ -130,8 +138,14 @@ def _program(structure: dict[str, object], arrays: list[np.ndarray]) -> Program:
     for entry in structure["nodes"]:  # type: ignore[attr-defined]
         fields = {name: _decode(value, arrays) for name, value in entry["fields"].items()}
         nodes.append(Node(_BY_NAME[entry["op"]](**fields), tuple(entry["operands"])))
-    regions = tuple(Region(n, a, b, tuple(i)) for n, a, b, i in structure["regions"])  # type: ignore[attr-defined]
-    return Program(inputs, tuple(nodes), tuple(structure["outputs"]), regions)  # type: ignore[arg-type]
+    regions = []
+    for name, start, end, taken, *stated in structure.get("regions", ()):  # type: ignore[attr-defined]
+        alternative = _program(stated[0], arrays) if stated and stated[0] is not None else None
+        regions.append(Region(name, start, end, tuple(taken), alternative))
+    program = Program(inputs, tuple(nodes), tuple(structure["outputs"]), tuple(regions))  # type: ignore[arg-type]
+    _check_order(program)
+    _check_regions(program, program.shapes)  # the shape reading refuses ops that do not fit together
+    return program
 
 
 def _check_order(program: Program) -> None:
@@ -145,3 +159,17 @@ def _check_order(program: Program) -> None:
     for region in program.regions:
         if not 0 <= region.first <= region.last < len(program.nodes):
             raise ValueError(f"region {region.name!r} outside the program")
+        if not all(0 <= value < first + region.first for value in region.inputs):
+            raise ValueError(f"region {region.name!r} reads a value that comes later")
+
+
+def _check_regions(program: Program, shapes: list[Shape]) -> None:
+    """A polynomial alternative takes what its region takes and makes what it makes."""
+    for region in program.regions:
+        alternative = region.polynomial
+        if alternative is None:
+            continue
+        taken = [shapes[value] for value in region.inputs]
+        made = (shapes[len(program.inputs) + region.last],)
+        if [x.shape for x in alternative.inputs] != taken or alternative.output_shapes != made:
+            raise ValueError(f"region {region.name!r} has a polynomial alternative of other shapes")

@@ -42,12 +42,17 @@ class Region:
 
     A hint and nothing else: an executor may own a faster way to compute ``name`` (its constants are read from the
     nodes themselves) and every other reading never looks. It is no part of the digest.
+
+    ``polynomial`` is the same thing from the same inputs, written by the feature with few products one after another:
+    what ``readings.polynomialise`` puts in the place of the nodes. It may differ from them by a small error of its own,
+    which the feature states and tests; domains that it declares are the feature's to prove.
     """
 
     name: str
     first: int
     last: int
     inputs: tuple[int, ...]
+    polynomial: Program | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,14 +211,25 @@ def concat(*values: Value, axis: int = 0) -> Value:
     return values[0] if len(values) == 1 else apply(ops.Concat(axis % len(values[0].shape)), *values)
 
 
-def region(name: str, build: Callable[..., Value], *values: Value) -> Value:
-    """Trace ``build(*values)`` and mark its nodes as the region ``name``; its last node must be its result."""
+def region(
+    name: str, build: Callable[..., Value], *values: Value, polynomial: Callable[..., Value] | None = None
+) -> Value:
+    """Trace ``build(*values)`` and mark its nodes as the region ``name``; its last node must be its result.
+
+    ``polynomial`` builds the alternative for polynomial forms from values of the same shapes; see ``Region``.
+    """
     first = len(values[0].nodes)
     result = build(*values)
     last = len(result.nodes) - 1
     if result.index != result.inputs + last or last < first:
         raise ProgramError(Problem(f"region {name!r}", f"value {result.index} as result", "its last node"))
-    result.regions.append(Region(name, first, last, tuple(value.index for value in values)))
+    alternative = None
+    if polynomial is not None:
+        alternative = trace(polynomial, *(Input(value.shape, -math.inf, math.inf, None) for value in values))
+        if alternative.output_shapes != (result.shape,):
+            got = f"a polynomial alternative of shapes {alternative.output_shapes}"
+            raise ProgramError(Problem(f"region {name!r}", got, f"one output of shape {result.shape}"))
+    result.regions.append(Region(name, first, last, tuple(value.index for value in values), alternative))
     return result
 
 

@@ -1,5 +1,6 @@
 """Readings of a program: each walks the same graph and returns something else."""
 
+from privis.readings.alternatives import alternative
 from privis.readings.batched import batched
 from privis.readings.cost import Cost, cost
 from privis.readings.evaluate import evaluate
@@ -10,6 +11,6 @@ from privis.readings.secret_weights import SecretModel, architecture, secret_wei
 
 __all__ = [
     "Cost", "Interval", "NodeError", "PolynomialForm", "SecretModel",
-    "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
+    "alternative", "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
     "polynomialise", "ranges", "secret_weights",
 ]  # fmt: skip
