@@ -11,6 +11,7 @@
     ├── BudgetError         a release the privacy budget does not allow
     ├── PartyError          a party of a joint computation failed, left or disagreed
     ├── ProtocolError       bytes of a peer that are not what was agreed: damaged, foreign, of another program
+    ├── ServiceError        a server refused, failed, or cannot be reached
     ├── OutputError         a result that could not be written (also an OSError)
     └── MissingExtraError   an optional dependency is absent (also an ImportError)
 
@@ -82,6 +83,10 @@ class PartyError(PrivisError):
 
 class ProtocolError(PrivisError):
     """Bytes from a peer or a file are not what was agreed: damaged, foreign, too old, or of another program."""
+
+
+class ServiceError(PrivisError):
+    """A server refused, failed, or cannot be reached; keys and images are where they were, and asking again is safe."""
 
 
 class OutputError(PrivisError, OSError):

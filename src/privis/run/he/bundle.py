@@ -1,0 +1,165 @@
+"""Key bundles: files that say which kind of key they hold, for which program, and whether they are whole.
+
+=========  =======================================================================================================
+kind       content
+=========  =======================================================================================================
+SECRET     decrypts; mode 0600 and read only if nobody else may; never leaves its owner
+EVALUATION lets a server compute on ciphertexts, and decrypt nothing
+PUBLIC     the specification of the program that the keys were made for
+=========  =======================================================================================================
+
+Layout: 8 bytes of magic, version and kind (16 bits each, big-endian), 4 bytes 0, the digest of the specification
+(32 bytes), the length of the content (64 bits), SHA-256 of all of these and the content (32 bytes), the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+import struct
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from privis.errors import OutputError, ParameterError, Problem, ProtocolError
+
+_MAGIC = b"\x8ePRIVIS\n"
+_VERSION = 1
+_FIELDS = struct.Struct(">8sHH4x32sQ")
+_DIGEST_BYTES = 32
+_BLOCK = 1 << 20
+
+HEADER_BYTES = _FIELDS.size + _DIGEST_BYTES
+
+
+class Kind(Enum):
+    """What a bundle holds."""
+
+    SECRET = 1
+    EVALUATION = 2
+    PUBLIC = 3
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What the header of a bundle says: ``spec`` and ``digest`` are 64 hexadecimal digits, ``length`` is in bytes.
+
+    ``digest`` names the bundle: equal digests, equal kind, specification and content.
+    """
+
+    kind: Kind
+    spec: str
+    length: int
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return HEADER_BYTES + self.length
+
+
+def write(path: Path, kind: Kind, spec: str, content: bytes | memoryview) -> Bundle:
+    """Write a new bundle, whole or not at all, readable by its owner alone; nothing is ever overwritten.
+
+    Raises OutputError when the file exists or cannot be written.
+    """
+    fields = _FIELDS.pack(_MAGIC, _VERSION, kind.value, bytes.fromhex(spec), len(content))
+    digest = hashlib.sha256(fields)
+    digest.update(content)
+    try:
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:  # mkstemp makes it with mode 0600
+                for part in (fields, digest.digest(), content):
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(unfinished, path)  # unlike a rename, refuses to replace a key
+        finally:
+            with suppress(OSError):
+                os.unlink(unfinished)
+    except OSError as error:
+        remedy = "keys are never overwritten: choose another place" if path.exists() else "choose another place"
+        reason = error.strerror or str(error)
+        raise OutputError(Problem(str(path), reason, f"a new file for {_named(kind)}", remedy)) from error
+    return Bundle(kind, spec, len(content), digest.hexdigest())
+
+
+def parse(header: bytes, where: str) -> Bundle:
+    """Read the first `HEADER_BYTES` of a bundle; ProtocolError when they are of anything else."""
+    expected, remedy = "a key bundle", "make keys with privis keygen"
+    if len(header) < HEADER_BYTES:
+        raise ProtocolError(Problem(where, f"{len(header)} bytes", f"{expected} of at least {HEADER_BYTES}", remedy))
+    magic, version, kind, spec, length = _FIELDS.unpack_from(header)
+    if magic != _MAGIC:
+        raise ProtocolError(Problem(where, "something else", expected, remedy))
+    if version != _VERSION or kind not in {known.value for known in Kind} or any(header[12:16]):
+        raise ProtocolError(Problem(where, f"version {version}, kind {kind}", f"version {_VERSION}", "update Privis"))
+    return Bundle(Kind(kind), spec.hex(), length, header[_FIELDS.size : HEADER_BYTES].hex())
+
+
+def require(found: Bundle, where: str, kind: Kind, spec: str | None = None) -> None:
+    """Raise ProtocolError unless ``found`` is of ``kind`` and, if given, of the program whose digest is ``spec``."""
+    if found.kind is not kind:
+        remedy = "a secret key never leaves its owner" if found.kind is Kind.SECRET else ""
+        raise ProtocolError(Problem(where, _named(found.kind), _named(kind), remedy))
+    if spec is not None and found.spec != spec:
+        got, expected = f"keys of another program ({found.spec[:12]}…)", f"keys of {spec[:12]}…"
+        remedy = "make new keys with privis keygen: the program, or its parameters, changed"
+        raise ProtocolError(Problem(where, got, expected, remedy))
+
+
+def read(path: Path, kind: Kind, spec: str | None = None) -> bytes:
+    """The content of the bundle at ``path``, checked to be whole, of ``kind`` and of the program ``spec``.
+
+    Raises ParameterError for a file that cannot be read, or a secret one that others can read; ProtocolError for one
+    that is damaged, of another kind or of another program.
+    """
+    try:
+        with open(path, "rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if kind is Kind.SECRET and mode & 0o077:
+                remedy = f"chmod 600 {path}, if nobody else has read it"
+                raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
+            header = file.read(HEADER_BYTES)
+            found = parse(header, str(path))
+            require(found, str(path), kind, spec)
+            content = file.read()
+    except OSError as error:
+        remedy = "make keys with privis keygen"
+        raise ParameterError(Problem(str(path), str(error.strerror), f"a file with {_named(kind)}", remedy)) from error
+    digest = hashlib.sha256(header[: _FIELDS.size])
+    digest.update(content)
+    _require_whole(found, len(content), digest.hexdigest(), str(path))
+    return content
+
+
+def inspect(path: Path) -> Bundle:
+    """What the bundle at ``path`` says it is, checked to be whole, with a megabyte of memory; errors as of `read`."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(HEADER_BYTES)
+            found = parse(header, str(path))
+            digest, length = hashlib.sha256(header[: _FIELDS.size]), 0
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                length += len(block)
+    except OSError as error:
+        raise ParameterError(Problem(str(path), str(error.strerror), "a key bundle")) from error
+    _require_whole(found, length, digest.hexdigest(), str(path))
+    return found
+
+
+def _require_whole(found: Bundle, length: int, digest: str, where: str) -> None:
+    if length != found.length:
+        raise ProtocolError(Problem(where, f"{length:,} bytes of content", f"{found.length:,}", "copy it again"))
+    if not hmac.compare_digest(digest, found.digest):
+        raise ProtocolError(Problem(where, "a damaged bundle", "content of its SHA-256", "copy it again"))
+
+
+def _named(kind: Kind) -> str:
+    return {Kind.SECRET: "a secret key", Kind.EVALUATION: "evaluation keys", Kind.PUBLIC: "a specification"}[kind]

@@ -1,0 +1,274 @@
+"""What a server does, without HTTP: keys in, jobs in, results out, each for the client it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from privis.errors import ParameterError, Problem, ProtocolError, ServiceError, refuse
+from privis.run.he import bundle
+from privis.serve.crew import Crew, Place
+from privis.serve.jobs import FINAL, Job, QueueFull, Scheduler, State
+from privis.serve.limits import MIB, Limits
+from privis.serve.metrics import Metrics
+from privis.serve.nursery import Nursery
+from privis.serve.offering import MakeOffering, Terms
+from privis.serve.store import Store
+
+_LOG = logging.getLogger("privis.serve")
+_HOUSEKEEPING_SECONDS = 1.0
+_BUSY_SECONDS = 2  # until another upload is worth a try
+
+
+class Unknown(ServiceError):
+    """There is no such offer, key or job, or none of this client: which of the two is not said."""
+
+    def __init__(self, kind: str, problem: Problem) -> None:
+        super().__init__(problem)
+        self.kind = kind
+
+
+class TooLarge(ServiceError):
+    """A body is larger than a limit allows."""
+
+
+@dataclass(eq=False)
+class _Entry:
+    job: Job
+    reserved: int
+
+
+@dataclass(eq=False)
+class Service:
+    """All state of a server. ``start`` compiles nothing: the nursery did."""
+
+    nursery: Nursery
+    store: Store
+    limits: Limits
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def __post_init__(self) -> None:
+        self.terms = self.nursery.terms
+        self.crew = Crew(
+            self.nursery, self.terms, self.limits, lambda place: self.store.key_path(place.client, place.keys)
+        )
+        self.scheduler = Scheduler(self.terms, self.crew, self.limits, self.metrics)
+        self.lost = asyncio.Event()  # set when the nursery is gone
+        self._entries: dict[str, _Entry] = {}
+        self._uploads = 0
+        self._housekeeper: asyncio.Task[None] | None = None
+        self._require_memory()
+
+    @classmethod
+    def open(cls, offerings: Sequence[MakeOffering], folder: Path, limits: Limits) -> Service:
+        """Take the folder, then compile the offerings, which may take a while and raises what they raise."""
+        store = Store(folder, limits)
+        store.open()
+        try:
+            nursery = Nursery(offerings)
+            try:
+                return cls(nursery, store, limits)
+            except BaseException:
+                nursery.stop()
+                raise
+        except BaseException:
+            store.close()
+            raise
+
+    def _require_memory(self) -> None:
+        """A job that could never run is refused now, not queued for ever."""
+        problems = []
+        for name in self.terms:
+            need, budget = self.crew.need(name), self.crew.budget
+            if need > budget:
+                got, expected = f"{need / MIB:,.0f} MiB for one job", f"at most {budget / MIB:,.0f} MiB"
+                problems.append(Problem(f"offer {name}", got, expected, "raise the limit memory, or use more memory"))
+        refuse(ParameterError, problems)
+
+    async def start(self) -> None:
+        """Begin housekeeping."""
+        self._housekeeper = asyncio.create_task(self._keep_house())
+
+    async def stop(self) -> None:
+        """End jobs, workers and the nursery."""
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        await self.scheduler.stop()
+        await self.crew.stop()
+        await asyncio.to_thread(self.nursery.stop)
+        self.store.close()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new jobs and wait until those taken are done and fetched, for at most ``seconds``."""
+        self.scheduler.draining = True
+        deadline = time.monotonic() + seconds
+        while self._entries and not self.lost.is_set() and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+
+    def offer(self, name: str) -> Terms:
+        """The terms of an offer; Unknown."""
+        if name not in self.terms:
+            raise Unknown("offer", Problem("offer", repr(name), f"one of {', '.join(self.terms)}"))
+        return self.terms[name]
+
+    def require_key(self, client: str, digest: str) -> None:
+        """Unknown unless ``client`` uploaded these keys and they are still here."""
+        if not _is_digest(digest) or not self.store.has_key(client, digest):
+            remedy = "upload them; the server forgets keys that were not used for long"
+            raise Unknown("keys", Problem("keys", f"{digest[:12]}…", "keys that you uploaded", remedy))
+
+    async def receive_key(
+        self, client: str, offer: str, digest: str, length: int, chunks: AsyncIterator[bytes]
+    ) -> None:
+        """Take a bundle of evaluation keys whose digest is ``digest``; the same one again changes nothing."""
+        terms = self.offer(offer)
+        _require_size("keys", length, self.limits.keys_bytes)
+        if not _is_digest(digest):
+            raise ParameterError(Problem("digest", repr(digest[:80]), "64 hexadecimal digits"))
+
+        def look(header: bytes) -> None:
+            found = bundle.parse(header, "keys")
+            bundle.require(found, "keys", bundle.Kind.EVALUATION, terms.digest)
+            if found.digest != digest or found.size != length:
+                got, expected = f"bundle {found.digest[:12]}… of {found.size:,} bytes", f"{digest[:12]}…, {length:,}"
+                raise ProtocolError(Problem("keys", got, expected, "name the bundle by the digest in its header"))
+
+        with self._upload():
+            self.store.make_room_for_key(length, self.scheduler.keys_in_use())
+            try:
+                stored = await self.store.receive(chunks, length, look, bundle.HEADER_BYTES)
+                try:
+                    await asyncio.to_thread(bundle.inspect, stored.path)
+                    self.store.keep_key(stored, client, digest)
+                finally:
+                    stored.path.unlink(missing_ok=True)
+            finally:
+                self.store.release_key_room(length)
+        _LOG.info("keys %s of %s for %s: %s bytes", digest[:12], client, offer, f"{length:,}")
+
+    async def drop_key(self, client: str, digest: str) -> None:
+        """Forget keys, on disk and in memory; jobs that wait for them are ended."""
+        self.require_key(client, digest)
+        for entry in tuple(self._entries.values()):
+            if (entry.job.place.client, entry.job.place.keys) == (client, digest):
+                await self.scheduler.cancel(entry.job)
+        self.crew.forget(client, digest)
+        self.store.drop_key(client, digest)
+
+    async def receive_job(
+        self, place: Place, length: int, chunks: AsyncIterator[bytes], sha256: str | None, once: str
+    ) -> tuple[Job, bool]:
+        """Take an encrypted message and queue its job; an equal message with an equal ``once`` is the same job.
+
+        Returns the job and whether it is new. A job that failed or was cancelled starts again. ``sha256`` is what the
+        client says the digest of the body is.
+        """
+        terms = self.offer(place.offer)
+        self.require_key(place.client, place.keys)
+        _require_size("message", length, self.limits.message_bytes)
+        self.scheduler.require_place(place.client)
+        reserved = length + terms.estimate.reply_bytes
+        with self._upload():
+            self.store.reserve_spool(reserved)
+            kept = False
+            try:
+                stored = await self.store.receive(chunks, length, lambda start: None)
+                try:
+                    if sha256 is not None and stored.sha256 != sha256:
+                        raise ProtocolError(
+                            Problem("message", "a body that changed on its way", "its Content-Digest", "send it again")
+                        )
+                    name = _job_name(place, stored.sha256, once)
+                    known = self._entries.get(name)
+                    if known is not None and known.job.state not in (State.FAILED, State.CANCELLED):
+                        return known.job, False
+                    self.require_key(place.client, place.keys)  # it may have gone while the message came
+                    self.scheduler.require_place(place.client)
+                    if known is not None:
+                        self._drop(known)
+                    job = Job(name, place, self.store.job_folder(name, stored))
+                    self._entries[name] = _Entry(job, reserved)
+                    kept = True
+                finally:
+                    stored.path.unlink(missing_ok=True)
+            finally:
+                if not kept:
+                    self.store.release_spool(reserved)
+        self.scheduler.submit(job)
+        return job, True
+
+    def job(self, client: str, name: str) -> Job:
+        """A job of ``client``; Unknown when there is none of that name, or it is another client's."""
+        entry = self._entries.get(name)
+        if entry is None or entry.job.place.client != client:
+            remedy = "results are kept for a while only, and not over a restart of the server: send the message again"
+            raise Unknown("job", Problem("job", f"{name[:12]}…", "a job of yours", remedy))
+        return entry.job
+
+    async def drop_job(self, job: Job) -> None:
+        """End a job if it runs, and delete its result."""
+        await self.scheduler.cancel(job)
+        self._drop(self._entries[job.id])
+
+    def gauges(self) -> dict[str, tuple[str, float]]:
+        """Numbers of now, for `Metrics.text`."""
+        return {
+            "jobs_queued": ("Jobs that wait.", self.scheduler.queued),
+            "jobs_running": ("Jobs that run.", self.scheduler.running),
+            "workers": ("Worker processes, idle ones included.", self.crew.size),
+            "worker_memory_bytes": ("Memory that workers are expected to take.", self.crew.memory),
+            "worker_memory_limit_bytes": ("Memory that workers together may take.", self.crew.budget),
+            "key_cache_bytes": ("Evaluation keys on disk.", self.store.cached),
+            "spool_bytes": ("Messages and results on disk.", self.store.spooled),
+            "uploads": ("Uploads in progress.", self._uploads),
+        }
+
+    def _drop(self, entry: _Entry) -> None:
+        if self._entries.pop(entry.job.id, None) is entry:
+            self.store.drop_job(entry.job.folder)
+            self.store.release_spool(entry.reserved)
+
+    @contextmanager
+    def _upload(self) -> Iterator[None]:
+        if self._uploads >= self.limits.uploads_at_once:
+            got, expected = f"{self._uploads} uploads at once", f"less than {self.limits.uploads_at_once}"
+            raise QueueFull(Problem("server", got, expected, f"ask again in {_BUSY_SECONDS} s"), _BUSY_SECONDS)
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            oldest = time.monotonic() - self.limits.result_seconds
+            for entry in tuple(self._entries.values()):
+                if entry.job.state in FINAL and entry.job.finished < oldest:
+                    self._drop(entry)
+            self.crew.retire(self.limits.idle_worker_seconds)
+            if not self.nursery.alive and not self.lost.is_set():
+                _LOG.critical("the nursery process ended: no job can run, stopping")
+                self.lost.set()
+
+
+def _job_name(place: Place, message: str, once: str) -> str:
+    """The same for the same client, offer, keys, message and idempotency key, and for nothing else."""
+    parts = (place.client, place.offer, place.keys, message, once)
+    return hashlib.sha256("\n".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def _require_size(what: str, length: int, limit: int) -> None:
+    if length > limit:
+        remedy = f"raise the server's limit {what}-bytes"
+        raise TooLarge(Problem(what, f"{length:,} bytes", f"at most {limit:,}", remedy))

@@ -1,0 +1,88 @@
+"""A server of the toy offering, its clients, and what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from privis.run.he import bundle
+from privis.serve.client import Client
+from privis.serve.limits import MIB, Limits
+from privis.serve.server import Server
+from privis.serve.tokens import Token, Tokens, issue
+from tests.serve.toy import Adder, spec_digest
+
+LIMITS = Limits(memory=600 * MIB, job_memory=200 * MIB, jobs_at_once=2, grace_seconds=0.2, disk_reserve_bytes=0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a file of tokens, and the tokens of two clients."""
+
+    folder: Path
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens.load(self.folder / "tokens")
+
+    def token(self, name: str) -> Token:
+        return Token.load(self.folder / f"{name}.token")
+
+    def server(self, limits: Limits = LIMITS, *offerings: Adder) -> Server:
+        return Server(offerings or (Adder(), Adder("other")), self.tokens, self.folder / "state", port=0, limits=limits)
+
+    def keys(self, offer: str = "sum", size: int = 4096) -> tuple[Path, bytes]:
+        """A new bundle of evaluation keys, and its content."""
+        content = os.urandom(size)
+        path = self.folder / f"{content[:8].hex()}.key"
+        bundle.write(path, bundle.Kind.EVALUATION, spec_digest(offer), content)
+        return path, content
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that runs, and how to speak to it."""
+
+    place: Place
+    url: str
+    server: Server
+
+    def client(self, name: str = "alice", patience: float = 10.0) -> Client:
+        return Client(self.url, self.place.token(name), patience=patience)
+
+    def http(self, name: str = "alice") -> httpx.Client:
+        """Requests that no library of ours makes."""
+        headers = {"Authorization": self.place.token(name).header}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=False)  # http: there is no TLS
+
+    def left(self) -> list[str]:
+        """Files of uploads and jobs that the server keeps."""
+        state = self.place.folder / "state"
+        return [str(path.relative_to(state)) for part in ("unfinished", "jobs") for path in (state / part).rglob("*")]
+
+
+def new_place(folder: Path, names: tuple[str, ...] = ("alice", "bob")) -> Place:
+    for name in names:
+        issue(name, folder / "tokens", folder / f"{name}.token")
+    return Place(folder)
+
+
+@contextlib.contextmanager
+def serving(place: Place, limits: Limits = LIMITS, *offerings: Adder) -> Iterator[Running]:
+    server = place.server(limits, *offerings)
+    with server.running() as url:
+        yield Running(place, url, server)
+
+
+def until(what: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something that has to happen."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
