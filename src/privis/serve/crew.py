@@ -172,8 +172,8 @@ class Crew:
         most = self._limits.memory_of_job(self._terms[place.offer].estimate.memory)
         forking = asyncio.to_thread(self._nursery.fork, place.offer, self._keys_path(place), most)
         hand.starting = asyncio.create_task(forking)
-        hand.fork = await asyncio.shield(hand.starting)  # a process that was started is never lost sight of
-        hand.events, hand.orders = await asyncio.open_unix_connection(sock=hand.fork.link)
+        fork = hand.fork = await asyncio.shield(hand.starting)  # a process that was started is never lost sight of
+        hand.events, hand.orders = await asyncio.open_unix_connection(sock=fork.link)
         await self._next(hand)
 
     async def _next(self, hand: Hand) -> dict[str, Any]:
