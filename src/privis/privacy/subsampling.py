@@ -161,8 +161,7 @@ def check_sampling(numbers: int, epsilon: float, delta: float) -> None:
 def drawn(stream: NoiseStream, members: int, sampling: float) -> npt.NDArray[np.int64]:
     """Draw a sample of ``members``: each with probability ``sampling``, rounded down to a multiple of 2**-64.
 
-    >>> from privis.privacy.accounting import gaussian_ratio
-from privis.privacy.keys import ReleaseKey
+    >>> from privis.privacy.keys import ReleaseKey
     >>> stream = ReleaseKey(bytes(32)).stream("digits", b"", b"")  # a test key
     >>> len(drawn(stream, 60000, 0.125)), len(drawn(stream, 10, 1.0))
     (7619, 10)

@@ -195,7 +195,9 @@ class LogisticTraining:
                 f"epsilon {self.noise.epsilon:g} for {self.size:,} {member}: all of them, agreeing in all steps, say "
                 f"less than the noise of one number"
             )
-            remedy = f"about {math.ceil(self.size * self.noise_multiplier / signal * 30):,} {member}, or a larger epsilon"
+            remedy = (
+                f"about {math.ceil(self.size * self.noise_multiplier / signal * 30):,} {member}, or a larger epsilon"
+            )
             raise ParameterError(Problem("LogisticTraining", got, "a training that can learn something", remedy))
 
 

@@ -1,0 +1,168 @@
+"""Train a head: check, charge, go on from where an earlier run was, train, and hand over."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.privacy.keys import NoiseStream, ReleaseKey
+from privis.privacy.ledger import Ledger
+from privis.privacy.logistic import IntegerRows, Integers, check_vectors
+from privis.privacy.partials import within_bound
+from privis.privacy.subsampling import members_of
+from privis.privacy.train import LogisticTraining, TrainingState, prepared, steps
+from privis.privacy.units import Person, WholeImage
+from privis.training import checkpoints
+from privis.training.heads import Head, class_numbers
+
+_CHECKPOINT_SECONDS = 10.0
+
+Vectors = npt.NDArray[np.floating]
+Labels = Sequence[str] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """How far a training is: ``loss`` is noisy, in nats, and part of what the guarantee covers."""
+
+    done: int
+    total: int
+    loss: float
+    seconds: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Labelled private vectors as members: ``owners`` numbers the member of every row, ``shares`` counts their rows."""
+
+    vectors: Vectors = field(repr=False)
+    labels: Integers = field(repr=False)
+    owners: Integers = field(repr=False)
+    shares: Integers = field(repr=False)
+    members: int
+
+    @property
+    def content(self) -> bytes:
+        """SHA-256 of everything in it."""
+        digest = hashlib.sha256(repr((self.vectors.shape, str(self.vectors.dtype))).encode())
+        for array in (self.vectors, self.labels, self.owners):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.digest()
+
+
+def corpus_of(
+    vectors: Vectors,
+    labels: Labels,
+    classes: Sequence[str],
+    unit: object,
+    subjects: Sequence[str] | None = None,
+) -> Corpus:
+    """Check labelled vectors and bound what every person gives: the first k rows of one count for ``Person(k)``.
+
+    Raises ``ParameterError`` naming what does not fit.
+    """
+    rows = np.asarray(vectors)
+    check_vectors("vectors", rows)
+    problems = []
+    if len(rows) < 2:
+        problems.append(Problem("vectors", "one row", "at least two: one image is not learned from, it is released"))
+    if isinstance(unit, Person) and subjects is None:
+        problems.append(Problem("subjects", "none", "a subject for every row, as a person is hidden"))
+    if not isinstance(unit, Person) and subjects is not None:
+        problems.append(Problem("subjects", "some", "none", "unit=Person(images) hides a person"))
+    if subjects is not None and len(subjects) != len(rows):
+        problems.append(Problem("subjects", f"{len(subjects)} subjects", f"{len(rows)}, one per row"))
+    refuse(ParameterError, problems)
+    numbers = class_numbers(labels, classes, len(rows))
+    if isinstance(unit, Person) and subjects is not None:
+        used = np.flatnonzero(within_bound(subjects, unit.images))
+        rows, numbers = rows[used], numbers[used]
+        subjects = [str(subjects[row]) for row in used]
+    owners, members = members_of(subjects, len(rows))
+    return Corpus(rows, numbers, owners, np.bincount(owners)[owners], members)
+
+
+def train_head(
+    plan: LogisticTraining,
+    vectors: Vectors,
+    labels: Labels,
+    classes: Sequence[str],
+    *,
+    corpus: str,
+    key: ReleaseKey | None = None,
+    ledger: Ledger | None = None,
+    subjects: Sequence[str] | None = None,
+    checkpoint: Path | None = None,
+    feature: Mapping[str, Any] | None = None,
+    on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
+) -> Head:
+    """Train a linear classifier on private ``vectors`` (rows, components) under ``plan.guarantee``.
+
+    ``labels`` name the class of every row, ``classes`` is the public list of them, ``corpus`` what the ledger calls the
+    images; ``subjects`` says whose each is where a person is hidden. The ledger is charged once, before any noise is
+    drawn, with the whole training. ``checkpoint`` is written every ten seconds; a training that was killed and is
+    called again with the same key, plan, vectors and labels goes on from there and is not charged again.
+
+    Raises ``ParameterError`` for what does not fit, ``BudgetError`` when the ledger refuses, ``OutputError`` when a
+    checkpoint cannot be written.
+
+    >>> from privis.privacy import Dataset, Gaussian
+    >>> rng = np.random.default_rng(0)
+    >>> vectors = rng.normal(size=(2000, 8)) + np.repeat([[2.0], [-2.0]], 1000, axis=0)
+    >>> plan = LogisticTraining(2, 8, 2000, Gaussian(1.0, 1e-5), Dataset(), sampling=0.25, steps=20)
+    >>> head = train_head(plan, vectors, ["a"] * 1000 + ["b"] * 1000, ["a", "b"], corpus="made up")
+    >>> head.predict(np.array([[1.0] * 8, [-1.0] * 8]))
+    ['a', 'b']
+    """
+    given = corpus_of(vectors, labels, classes, plan.unit, subjects)
+    _check_fits(plan, given, classes)
+    stream = (key or ReleaseKey.generate()).stream(corpus, given.content, plan.digest)
+    release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
+    if ledger is not None:
+        ledger.charge(corpus, plan.guarantee, release_id)
+    first = state = _start(plan, given, stream, release_id, checkpoint)
+    kept = first.standardisation
+    rows = IntegerRows.of(given.vectors if kept is None else kept(given.vectors))
+    started = saved = time.monotonic()
+    for state in steps(plan, rows, given.labels, given.owners, given.shares, stream, first):
+        now = time.monotonic()
+        if checkpoint is not None and (now - saved > _CHECKPOINT_SECONDS or state.step == plan.steps):
+            checkpoints.save(checkpoint, release_id, state)
+            saved = now
+        left = (now - started) / (state.step - first.step) * (plan.steps - state.step)
+        on_progress(TrainingProgress(state.step, plan.steps, state.loss, now - started, left))
+    return Head(tuple(map(str, classes)), state.released, plan.guarantee, kept, dict(feature or {}))
+
+
+def _start(
+    plan: LogisticTraining, given: Corpus, stream: NoiseStream, release_id: str, checkpoint: Path | None
+) -> TrainingState:
+    shape = (plan.classes, plan.components + 1)
+    state = None if checkpoint is None else checkpoints.load(checkpoint, release_id, shape)
+    if state is None:
+        state = TrainingState.start(plan, prepared(plan, given.vectors, given.shares, stream))
+        if checkpoint is not None:  # a checkpoint that could not be written should be known at once
+            checkpoints.save(checkpoint, release_id, state)
+    return state
+
+
+def _check_fits(plan: LogisticTraining, given: Corpus, classes: Sequence[str]) -> None:
+    problems = []
+    if given.vectors.shape[1] != plan.components:
+        got = f"{given.vectors.shape[1]} components"
+        problems.append(Problem("vectors", got, f"{plan.components}, as the plan says"))
+    if len(classes) != plan.classes:
+        problems.append(Problem("classes", f"{len(classes)} classes", f"{plan.classes}, as the plan says"))
+    if isinstance(plan.unit, WholeImage) and given.members != plan.size:
+        remedy = "replacing an image keeps their number, which is public; unit=Dataset() hides it"
+        problems.append(Problem("plan.size", f"{plan.size}", f"{given.members}, the number of images", remedy))
+    refuse(ParameterError, problems)

@@ -1,0 +1,157 @@
+"""A trained linear classifier that can be handed on: weights, classes, guarantee."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.io.atomic import replacing
+from privis.privacy.guarantee import Guarantee
+from privis.privacy.standardisation import Standardisation, unit_length
+from privis.version import VERSION
+
+FORMAT = "privis.head/1"
+_ROWS = 4096
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A linear classifier of feature vectors, trained under ``guarantee``.
+
+    ``weights`` are float64 (classes, components + 1), the last column the biases, for vectors that are brought to
+    length 1, standardised if there is a ``standardisation``, and brought to length 1 again. ``feature`` says from what
+    the vectors were computed, as a card does. Raises ``ParameterError`` when the parts do not fit each other.
+    """
+
+    classes: tuple[str, ...]
+    weights: Floats = field(repr=False)
+    guarantee: Guarantee
+    standardisation: Standardisation | None = None
+    feature: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problems = []
+        shape = np.shape(self.weights)
+        if len(shape) != 2 or shape[0] != len(self.classes) or shape[1] < 2 or not np.isfinite(self.weights).all():
+            got = f"weights of shape {shape}"
+            expected = f"finite numbers (classes, components + 1), {len(self.classes)} classes"
+            problems.append(Problem("Head.weights", got, expected))
+        elif (kept := self.standardisation) is not None:
+            good = kept.mean.shape == kept.deviation.shape == (shape[1] - 1,)
+            if not good or not np.isfinite(kept.mean).all() or not (kept.deviation > 0).all():
+                expected = f"{shape[1] - 1} means and positive deviations"
+                problems.append(Problem("Head.standardisation", f"shapes {kept.mean.shape}", expected))
+        if len(set(self.classes)) != len(self.classes):
+            problems.append(Problem("Head.classes", ", ".join(self.classes), "different names"))
+        refuse(ParameterError, problems)
+
+    @property
+    def components(self) -> int:
+        """Components of the vectors that it classifies."""
+        return self.weights.shape[1] - 1
+
+    def scores(self, vectors: npt.NDArray[np.floating]) -> Floats:
+        """Score vectors (rows, components) for every class, float64 (rows, classes); the largest wins.
+
+        Raises ``ParameterError`` for vectors of another length.
+        """
+        rows = np.asarray(vectors)
+        if rows.ndim != 2 or rows.shape[1] != self.components or rows.dtype.kind not in "fiu":
+            got, expected = f"{rows.dtype} values of shape {rows.shape}", f"real numbers (rows, {self.components})"
+            remedy = "extract the feature that the head was trained on, with the same parameters"
+            raise ParameterError(Problem("vectors", got, expected, remedy))
+        weights = self.weights[:, :-1].T
+        parts = [self._brought(rows[start : start + _ROWS]) @ weights for start in range(0, len(rows), _ROWS)]
+        return np.concatenate([np.empty((0, len(self.classes))), *parts]) + self.weights[:, -1]
+
+    def probabilities(self, vectors: npt.NDArray[np.floating]) -> Floats:
+        """Softmax of the scores, float64 (rows, classes); not calibrated."""
+        scores = self.scores(vectors)
+        exponentials = np.exp(scores - scores.max(1, keepdims=True))
+        return exponentials / exponentials.sum(1, keepdims=True)
+
+    def predict(self, vectors: npt.NDArray[np.floating]) -> list[str]:
+        """Name the class of every row."""
+        return [self.classes[number] for number in self.scores(vectors).argmax(1)]
+
+    def save(self, path: str | Path) -> None:
+        """Write to ``path`` as npz: numbers, and JSON for all that is text; ``OutputError`` when it cannot be written.
+
+        Nothing in it is secret beyond what the guarantee says.
+        """
+        text = {
+            "format": FORMAT,
+            "version": VERSION,
+            "classes": self.classes,
+            "guarantee": self.guarantee.to_dict(),
+            "feature": dict(self.feature),
+        }
+        arrays = {"weights": self.weights, "metadata": np.array(json.dumps(text, sort_keys=True))}
+        if self.standardisation is not None:
+            arrays |= {"mean": self.standardisation.mean, "deviation": self.standardisation.deviation}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        with replacing(Path(path)) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote; ``ParameterError`` for anything else. Nothing in the file is executed."""
+        try:
+            with np.load(path, allow_pickle=False) as members:
+                text = json.loads(str(members["metadata"]))
+                if text["format"] != FORMAT:
+                    raise ValueError(f"format {text['format']!r}")
+                kept = None
+                if "mean" in members:
+                    kept = Standardisation(members["mean"], members["deviation"])
+                guarantee = Guarantee.from_dict(text["guarantee"])
+                return cls(tuple(text["classes"]), members["weights"], guarantee, kept, text["feature"])
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            if isinstance(error, ParameterError):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            raise ParameterError(Problem(str(path), reason, "a head written by Head.save")) from None
+
+    def _brought(self, vectors: npt.NDArray[np.floating]) -> Floats:
+        if self.standardisation is None:
+            return unit_length(vectors)
+        return unit_length(self.standardisation(vectors))
+
+
+def class_numbers(labels: Sequence[str] | npt.NDArray[Any], classes: Sequence[str], rows: int) -> npt.NDArray[np.int64]:
+    """Number the ``labels`` by their place in the public list ``classes``.
+
+    Raises ``ParameterError`` naming everything that does not fit: a wrong number of labels, labels that are no class,
+    classes without any row, fewer than two classes.
+    """
+    names = [str(label) for label in labels]
+    number_of = {str(name): number for number, name in enumerate(classes)}
+    problems = []
+    if len(number_of) < 2 or len(number_of) != len(classes):
+        problems.append(Problem("classes", ", ".join(map(str, classes)), "at least two different names"))
+    if len(names) != rows:
+        problems.append(Problem("labels", f"{len(names)} labels", f"{rows}, one per vector"))
+    strange = [row for row, name in enumerate(names) if name not in number_of]
+    if strange:
+        shown = ", ".join(f"{names[row]!r} in row {row}" for row in strange[:5]) + (" …" if len(strange) > 5 else "")
+        got = f"{len(strange)} that are no class: {shown}"
+        problems.append(Problem("labels", got, f"one of {', '.join(number_of)}"))
+    empty = sorted(set(number_of) - set(names))
+    if empty and len(number_of) >= 2:
+        remedy = "leave the class out, or add images of it"
+        got = f"no row of {', '.join(empty[:5])}{' …' if len(empty) > 5 else ''}"
+        problems.append(Problem("classes", got, "at least one row of every class", remedy))
+    refuse(ParameterError, problems)
+    return np.array([number_of[name] for name in names], np.int64)
