@@ -38,6 +38,7 @@ from privis.cli.ledger import ledger
 from privis.cli.mpc import mpc
 from privis.cli.party import party
 from privis.cli.releases import ReleaseWords, image_size, release_of
+from privis.cli.train import predict, train
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
 
@@ -67,6 +68,8 @@ def options(
 
 
 app.command(epilog=EXIT_CODES)(extract)
+app.command(epilog=EXIT_CODES)(train)
+app.command(epilog=EXIT_CODES)(predict)
 app.add_typer(ledger)
 app.add_typer(mpc)
 app.command()(party)

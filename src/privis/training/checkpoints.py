@@ -50,7 +50,7 @@ def load(path: Path, release_id: str, shape: tuple[int, int]) -> TrainingState |
         return None
     remedy = "move it away: the training then starts from its beginning, which costs time but no budget"
     try:
-        with np.load(path, allow_pickle=False) as members:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as members:
             text = json.loads(str(members["metadata"]))
             if text["format"] != FORMAT:
                 raise ValueError(f"format {text['format']!r}")

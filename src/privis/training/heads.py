@@ -109,7 +109,7 @@ class Head:
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote; ``ParameterError`` for anything else. Nothing in the file is executed."""
         try:
-            with np.load(path, allow_pickle=False) as members:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as members:
                 text = json.loads(str(members["metadata"]))
                 if text["format"] != FORMAT:
                     raise ValueError(f"format {text['format']!r}")

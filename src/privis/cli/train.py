@@ -1,0 +1,238 @@
+"""``privis train`` and ``privis predict``."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from privis.cli.console import QUIET_SECONDS, err, explained, out
+from privis.errors import ParameterError, Problem
+from privis.io import tables
+from privis.io.atomic import replacing
+from privis.io.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from privis.privacy.train import LogisticTraining
+    from privis.training.fitting import TrainingProgress
+
+Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Features of private images, from `privis extract`.")]
+Labels = Annotated[Path, typer.Option(help="CSV file with the columns path and label, and a subject's if needed.")]
+Classes = Annotated[str, typer.Option(help="Public list of class names, as in healthy,ill; their order is kept.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="File for the trained head, .npz.")]
+Epsilon = Annotated[float, typer.Option(help="What the whole training may cost.")]
+Delta = Annotated[float, typer.Option(help="Failure probability of the guarantee.")]
+UnitName = Annotated[
+    str, typer.Option(help="What is hidden: image (its content), presence (of one image) or person:IMAGES.")
+]
+Size = Annotated[
+    int | None, typer.Option(help="Public (about right) number of images or people, where unit is no image.")
+]
+CorpusName = Annotated[str, typer.Option(help="What the ledger calls these images.")]
+LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledger to charge, one per corpus.")]
+Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal training.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of --labels that holds the class.")]
+SubjectColumn = Annotated[str | None, typer.Option(help="Column of --labels that says whose image it is.")]
+Sampling = Annotated[str, typer.Option(help="Probability of being in the sample of a step.")]
+Steps = Annotated[str, typer.Option(help="Steps of the training.")]
+Rate = Annotated[str, typer.Option(help="Length of a step in which all gradients agree.")]
+ClipError = Annotated[str, typer.Option("--clip", help="Largest length of an error p - y, up to 1.41.")]
+Standardise = Annotated[str, typer.Option(help="Share of the signal for a private standardisation; 0 for none.")]
+HeadPath = Annotated[Path, typer.Option("--head", help="What `privis train` wrote.")]
+Predictions = Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")]
+AnyTable = Annotated[Path, typer.Argument(metavar="TABLE", help="Features, extracted as those of the training.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def train(
+    table: Table,
+    labels: Labels,
+    classes: Classes,
+    output: Output,
+    epsilon: Epsilon,
+    delta: Delta = 1e-5,
+    unit: UnitName = "image",
+    size: Size = None,
+    corpus: CorpusName = "corpus",
+    ledger: LedgerPath = None,
+    key: Key = None,
+    label_column: LabelColumn = "label",
+    subject_column: SubjectColumn = None,
+    sampling: Sampling = "0.125",
+    steps: Steps = "200",
+    rate: Rate = "30",
+    clip: ClipError = "0.1",
+    standardise: Standardise = "0",
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on features of private images, under differential privacy.
+
+    privis train hog.parquet --labels labels.csv --classes healthy,ill --epsilon 3 -o head.npz
+    """
+    with explained():
+        from privis.privacy.file_ledger import FileLedger
+        from privis.privacy.mechanisms import Gaussian
+        from privis.privacy.train import LogisticTraining
+        from privis.privacy.units import Person
+        from privis.training.fitting import train_head
+
+        if output.suffix != ".npz":
+            raise ParameterError(Problem("-o", repr(str(output)), "a name that ends in .npz"))
+        read = tables.read(table)
+        names = tuple(name.strip() for name in classes.split(","))
+        hidden = _unit(unit)
+        known = _column(labels, label_column, read.paths)
+        subjects = None if subject_column is None else _column(labels, subject_column, read.paths)
+        if isinstance(hidden, Person) and subjects is None:
+            raise ParameterError(Problem("--subject-column", "nothing", "a column, as a person is hidden"))
+        if not isinstance(hidden, Person):
+            subjects = None
+        plan = LogisticTraining(
+            len(names),
+            read.features.shape[1],
+            _size(unit, size, len(read.paths)),
+            Gaussian(epsilon, delta),
+            hidden,
+            sampling=_one("--sampling", sampling),
+            steps=int(_one("--steps", steps)),
+            rate=_one("--rate", rate),
+            clip=_one("--clip", clip),
+            standardise=_one("--standardise", standardise),
+        )
+        checkpoint = output.with_name(output.name + ".checkpoint")
+        with _kept_key(output, key) as loaded, _progress(plan) as show:
+            head = train_head(
+                plan,
+                read.features,
+                known,
+                names,
+                corpus=corpus,
+                key=loaded,
+                ledger=None if ledger is None else FileLedger(ledger),
+                subjects=subjects,
+                checkpoint=checkpoint,
+                feature=json.loads(read.metadata.get("privis.card", "{}")).get("feature", {}),
+                on_progress=show,
+            )
+            head.save(output)
+            checkpoint.unlink(missing_ok=True)
+        if as_json:
+            print(json.dumps({"output": str(output), "classes": names, "guarantee": head.guarantee.to_dict()}))
+            return
+        out.print(f"{len(names)} classes, {head.components:,} components in {output}", markup=False, soft_wrap=True)
+        out.print(head.guarantee.sentence, markup=False, soft_wrap=True)
+
+
+def predict(table: AnyTable, head: HeadPath, output: Predictions) -> None:
+    """Name the class of every row of a table of features.
+
+    privis predict hog.parquet --head head.npz -o predictions.csv
+    """
+    with explained():
+        from privis.training.heads import Head
+
+        read, trained = tables.read(table), Head.load(head)
+        probabilities = trained.probabilities(read.features)
+        with replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["path", "label", "probability"])
+            for path, row in zip(read.paths, probabilities, strict=True):
+                best = int(np.argmax(row))
+                writer.writerow([path, trained.classes[best], f"{row[best]:.4f}"])
+        out.print(f"{len(read.paths):,} predictions in {output}", markup=False, soft_wrap=True)
+
+
+def _one(option: str, text: str) -> float:
+    """One number; several would be a search on private images."""
+    if "," in text:
+        remedy = (
+            "trying several values on private images releases as many models: fix it beforehand, choose it on public "
+            "images, or run one training per value and charge each"
+        )
+        raise ParameterError(Problem(option, repr(text), "one number", remedy))
+    try:
+        return float(text)
+    except ValueError:
+        raise ParameterError(Problem(option, repr(text), "a number")) from None
+
+
+def _unit(text: str):
+    from privis.privacy.units import Dataset, Person, WholeImage
+
+    name, _, number = text.partition(":")
+    if name == "person" and number.isdecimal():
+        return Person(int(number))
+    if text in ("image", "presence"):
+        return WholeImage() if text == "image" else Dataset()
+    raise ParameterError(Problem("--unit", repr(text), "image, presence or person:IMAGES, as in person:5"))
+
+
+def _size(unit: str, size: int | None, rows: int) -> int:
+    if unit == "image":
+        if size is not None:
+            expected = "none for --unit image: the number of images is public"
+            raise ParameterError(Problem("--size", str(size), expected, "leave it out"))
+        return rows
+    if size is None:
+        remedy = "a public figure near it: it scales the steps, and the true number stays hidden"
+        raise ParameterError(Problem("--size", "nothing", "about how many images or people there are", remedy))
+    return size
+
+
+def _column(labels: Path, column: str, paths: tuple[str, ...]) -> list[str]:
+    """The value in ``column`` for every path of a table."""
+    manifest = read_manifest(labels, column)
+    found = {os.path.abspath(path): value for path, value in zip(manifest.paths, manifest.subjects, strict=True)}
+    missing = [path for path in paths if os.path.abspath(path) not in found]
+    if missing:
+        shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise ParameterError(Problem(str(labels), f"no {column} of {len(missing)}: {shown}", "one for every image"))
+    return [found[os.path.abspath(path)] for path in paths]
+
+
+@contextlib.contextmanager
+def _kept_key(output: Path, key: Path | None):
+    """The release key; without a name for it one that lives beside the output until that is written."""
+    from privis.privacy import ReleaseKey
+
+    path = key or output.with_name(output.name + ".key")
+    if not path.exists():
+        ReleaseKey.generate().save(path)
+    yield ReleaseKey.load(path)
+    if key is None:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _progress(plan: LogisticTraining) -> Iterator[Callable[[TrainingProgress], None]]:
+    """A line that is rewritten on a terminal, a line now and then in a pipe."""
+    last, told = time.monotonic(), (-1, 0.0)
+    with contextlib.ExitStack() as stack:
+        status = stack.enter_context(err.status("train")) if err.is_terminal else None
+
+        def show(progress: TrainingProgress) -> None:
+            nonlocal last, told
+            now = time.monotonic()
+            if now - last < (0.5 if status else QUIET_SECONDS) and progress.done < progress.total:
+                return
+            last = now
+            eighth = 8 * progress.done // progress.total
+            if eighth > told[0]:  # accounting takes longer than a step: say it eight times
+                told = (eighth, plan.epsilon_after(-(-min(eighth + 1, 8) * progress.total // 8)))
+            left = "" if progress.eta_seconds is None else f", {progress.eta_seconds:.0f} s left"
+            line = (
+                f"train: step {progress.done:,} of {progress.total:,}, loss {progress.loss:.3f} (noisy), "
+                f"epsilon so far at most {told[1]:.3g}{left}"
+            )
+            status.update(line) if status else print(line, file=sys.stderr, flush=True)
+
+        yield show
