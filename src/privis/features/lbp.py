@@ -13,7 +13,7 @@ from privis.errors import ParameterError, Problem
 from privis.features.cells import cells
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
-from privis.program import Input, Program, Value, ops, region, trace
+from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 
 WEIGHT_GRID = 2.0**-12  # bilinear weights are multiples of it, so that every comparison is exact in any arithmetic
@@ -84,6 +84,15 @@ class LBP:
                 (tuple(map(float, range(1, self.points + 2))),)
             )
 
+        def counted(x: Value) -> Value:
+            """Bins of regular patterns by two digits, ones and rising edges; the irregular fill up the cell."""
+            ones, rising = self.ones_and_rising(x)
+            digits = concat(*(cells(v.reshape(1, *shape), height, width) for v in (ones, rising)))
+            edges = tuple(map(float, range(1, self.points + 1)))
+            bins = (digits >> ops.Histogram((edges, (2.0,)))).reshape(*self.grid, self.points + 1, 2)
+            regular = bins[:, :, :, 0]
+            return concat(regular, float(height * width) - regular.sum(-1, keep=True), axis=2)
+
         def every(x: Value) -> Value:
             first_is_most_significant = np.arange(self.points)[::-1]
             bits = self.bits(x) >> ops.Gather(first_is_most_significant, 0)
@@ -91,7 +100,7 @@ class LBP:
 
         def histogram(x: Value) -> Value:
             if self.patterns is Patterns.UNIFORM:
-                return uniform(x)
+                return region("uniform_pattern_histogram", uniform, x, polynomial=counted)
             counts = region("binary_pattern_histogram", every, x)
             if self.patterns is Patterns.DEFAULT:
                 return counts
@@ -123,6 +132,17 @@ class LBP:
         ones, changes = bits.sum(0), (change * change).sum(0)
         irregular = changes.compare(3.0)  # the number of changes around a circle is even
         return ones + irregular * (self.points + 1.0 - ones)
+
+    def ones_and_rising(self, x: Value) -> tuple[Value, Value]:
+        """``(H, W)`` to twice ``(H, W)``: the number of ones, and of ones that follow a zero around the circle.
+
+        A pattern is regular when at most one follows a zero. No more than every other one can.
+        """
+        bits = self.bits(x)
+        previous = bits >> ops.Gather(np.roll(np.arange(self.points), 1), 0)
+        ones = bits.sum(0)
+        most = float(self.points // 2)
+        return ones, (ones - (bits * previous).sum(0)).clip(0.0, most, (0.0, most))
 
 
 def neighbour_kernel(points: int, radius: float) -> np.ndarray:

@@ -59,24 +59,4 @@ def _known(values: list[Value | None], indices: tuple[int, ...]) -> list[Value]:
     return [value for value in found if value is not None]
 
 
-def live(program: Program) -> Program:
-    """Return ``program`` without the nodes that no output needs; regions are not kept.
-
-    >>> from privis.program import Input
-    >>> len(live(trace(lambda x: (x * x, x * 2.0)[1], Input((3,)))).nodes)
-    1
-    """
-    first = len(program.inputs)
-    needed = set(program.outputs)
-    for index in range(len(program.nodes) - 1, -1, -1):
-        if first + index in needed:
-            needed.update(program.nodes[index].operands)
-    kept = [index for index in range(len(program.nodes)) if first + index in needed]
-    rename = {value: value for value in range(first)} | {first + old: first + new for new, old in enumerate(kept)}
-    nodes = tuple(
-        Node(program.nodes[index].op, tuple(rename[i] for i in program.nodes[index].operands)) for index in kept
-    )
-    return Program(program.inputs, nodes, tuple(rename[output] for output in program.outputs))
-
-
-__all__ = ["alternative", "live"]
+__all__ = ["alternative"]

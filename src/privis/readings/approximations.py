@@ -51,7 +51,7 @@ class Effort:
     """What polynomials may cost; the options of ``polynomialise``."""
 
     precision: float
-    stages: int | None
+    stages: int | tuple[int, ...] | None
     sign_degree: int
     normalise_degree: int | None
 
@@ -225,7 +225,8 @@ def _histogram(op: ops.Histogram, x: Value, site: Site) -> tuple[Value, Moved]:
     """
     hot, moved = [], []
     for digit, edges in enumerate(op.edges):
-        one, off = _digit(x[digit], np.asarray(edges), op.step, site)
+        own = replace(site, interval=_part(site.interval, digit))
+        one, off = _digit(x[digit], np.asarray(edges), op.step, own)
         hot.append(one)
         moved.append(off)
     while len(hot) > 1:  # a tree, so that the depth grows with the logarithm of the digits
@@ -235,6 +236,12 @@ def _histogram(op: ops.Histogram, x: Value, site: Site) -> tuple[Value, Moved]:
     decided = math.prod(1 + m.decided for m in moved) - 1
     excess = math.prod(1 + max(m.excess) for m in moved) - 1
     return hot[0].sum(-1), Moved.both(count * decided, count * excess)
+
+
+def _part(x: Interval, index: int) -> Interval:
+    """The interval of one element along the first axis."""
+    low, high = (bound[min(index, len(bound) - 1)] for bound in (x.low, x.high))
+    return Interval(low, high, x.step)
 
 
 def _digit(row: Value, edges: np.ndarray, step: float, site: Site) -> tuple[Value, Moved]:

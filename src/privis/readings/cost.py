@@ -122,7 +122,8 @@ def _memory(program: Program, shapes: list[Shape]) -> int:
 
 def depth(program: Program) -> int | None:
     """CKKS levels without bootstrapping: a product costs one, a polynomial ``ceil(log2(degree + 1))``, adjacent linear
-    ops by public constants one together; None when a node has no ciphertext form yet.
+    ops by public weights one together; None when a node has no ciphertext form yet. One factor for all elements is
+    free, for it changes what a stored 1 stands for and nothing else; so are sums of equal terms.
     """
     polynomial = (
         ops.Conv | ops.Dense | ops.Affine | ops.Add | ops.Sub | ops.Mul | ops.MatMul | ops.Sum | ops.Poly
@@ -134,15 +135,14 @@ def depth(program: Program) -> int | None:
     def rule(_: int, node: Node, operands: list[tuple[int, bool]]) -> tuple[int, bool]:
         level, linear = max(x[0] for x in operands), all(x[1] for x in operands)
         match node.op:
-            case ops.Affine(scale) if np.ndim(scale) == 0 and scale in (1.0, -1.0):
+            case ops.Affine(scale) if np.ndim(scale) == 0:
                 return level, linear
             case ops.Conv() | ops.Dense() | ops.Affine():
                 return (level if linear else level + 1), True
             case ops.Mul() | ops.MatMul():
                 return level + 1, False
-            case ops.Poly(coefficients, domain):
-                rescale = 0 if domain == (-1.0, 1.0) or linear else 1
-                return level + math.ceil(math.log2(len(coefficients))) + rescale, False
+            case ops.Poly(coefficients):
+                return level + math.ceil(math.log2(len(coefficients))), False
             case _:
                 return level, linear
 

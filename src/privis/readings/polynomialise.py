@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from privis.errors import DomainError, UnsupportedError, refuse
 from privis.program import Program, Value, trace
 from privis.program.graph import Node, apply
-from privis.readings.alternatives import alternative, live
+from privis.readings.alternatives import alternative
 from privis.readings.approximations import Effort, Moved, NodeError, Site, no_form, replacement
 from privis.readings.deviations import deviation, excess
 from privis.readings.ranges import domain_problems, ranges
+from privis.readings.simplified import simplified
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ def polynomialise(
     *,
     promised: bool = False,
     precision: float = 2.0**-9,
-    stages: int | None = None,
+    stages: int | tuple[int, ...] | None = None,
     sign_degree: int = 7,
     normalise_degree: int | None = None,
     alternatives: bool = True,
@@ -42,10 +43,10 @@ def polynomialise(
     """Replace every non-linear node of ``program`` by polynomials on its domain.
 
     ``precision`` is the largest distance of a decided comparison from 0 or 1. ``stages`` is the largest number of
-    polynomials of ``sign_degree`` in a comparison: where they cannot decide the declared step, more values around the
-    threshold are blurred, and ``NodeError.blur`` says which. ``normalise_degree`` replaces the degree that
-    ``Normalise`` nodes declare. ``alternatives=False`` keeps the definition where a feature states a polynomial
-    alternative.
+    polynomials of ``sign_degree`` in a comparison, or all their degrees: where they cannot decide the declared step,
+    more values around the threshold are blurred, and ``NodeError.blur`` says which. ``normalise_degree`` replaces the
+    degree that ``Normalise`` nodes declare. ``alternatives=False`` keeps the definition where a feature states a
+    polynomial alternative.
 
     Raises DomainError when a node may be asked outside its declared domain, where polynomials explode: a degree-31 one
     has answered 1e21. ``promised=True`` accepts declared domains that analysis cannot prove; each input must then pass
@@ -84,7 +85,7 @@ def polynomialise(
         values = definition.read(rule, list(inputs))
         return tuple(values[output] for output in definition.outputs)
 
-    form = live(trace(build, *definition.inputs))
+    form = simplified(trace(build, *definition.inputs))
     return PolynomialForm(
         form, tuple(errors), definition, tuple(moved[output].decided for output in definition.outputs)
     )

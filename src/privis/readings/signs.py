@@ -50,13 +50,15 @@ def levels(degree: int) -> int:
     return math.ceil(math.log2(degree + 1))
 
 
-def sign_plan(margin: float, precision: float, *, stages: int | None = None, degree: int = 7) -> SignPlan:
+def sign_plan(
+    margin: float, precision: float, *, stages: int | tuple[int, ...] | None = None, degree: int = 7
+) -> SignPlan:
     """Return the shortest composition of polynomials of ``degree`` (the last one perhaps of less) that decides
     ``margin`` to within ``precision``.
 
-    ``stages`` is the largest number of polynomials: where they cannot decide ``margin``, the plan's margin is the
-    least that they can decide to ``precision``. Raises ParameterError for a margin or precision outside (0, 1), an
-    even degree, or no stages. Deterministic, and computed once per process.
+    ``stages`` is the largest number of polynomials, or their degrees, first to last: where they cannot decide
+    ``margin``, the plan's margin is the least that they can decide to ``precision``. Deterministic, and computed once
+    per process. Raises ParameterError for a margin or precision outside (0, 1), an even degree, or no stages.
 
     >>> plan = sign_plan(1 / 512, 2.0**-8)
     >>> len(plan.polynomials), plan.levels, plan.error <= 2.0**-8
@@ -69,9 +71,10 @@ def sign_plan(margin: float, precision: float, *, stages: int | None = None, deg
         problems.append(Problem("sign_plan.margin", f"{margin:g}", f"a number from {LEAST_MARGIN:g} to 1"))
     if not 0 < precision < 1:
         problems.append(Problem("sign_plan.precision", f"{precision:g}", "a number between 0 and 1"))
-    if degree < 3 or degree % 2 == 0:
-        problems.append(Problem("sign_plan.degree", str(degree), "an odd degree of at least 3"))
-    if stages is not None and stages < 1:
+    degrees = stages if isinstance(stages, tuple) else (degree,)
+    if any(d < 3 or d % 2 == 0 for d in degrees):
+        problems.append(Problem("sign_plan.degree", str(degrees), "odd degrees of at least 3"))
+    if stages is not None and (len(stages) if isinstance(stages, tuple) else stages) < 1:
         problems.append(Problem("sign_plan.stages", str(stages), "at least 1"))
     if problems:
         raise ParameterError(*problems)
@@ -79,26 +82,22 @@ def sign_plan(margin: float, precision: float, *, stages: int | None = None, deg
 
 
 @functools.lru_cache(maxsize=512)
-def _plan(margin: float, precision: float, stages: int | None, degree: int) -> SignPlan:
-    plan = _shortest(margin, precision, stages, degree)
-    return plan if plan else _widest(margin, precision, stages or 1, degree)
-
-
-def _shortest(margin: float, precision: float, stages: int | None, degree: int) -> SignPlan | None:
-    """Full polynomials until one of fewer levels suffices; None where ``stages`` are not enough."""
+def _plan(margin: float, precision: float, stages: int | tuple[int, ...] | None, degree: int) -> SignPlan:
+    if isinstance(stages, tuple):
+        plan = composition(margin, stages)
+        return plan if plan.error <= precision else _widest(margin, precision, stages)
     last = [d for d in (3, 7, 15, 31) if d < degree] + [degree]
     for count in itertools.count() if stages is None else range(stages):
         for end in last:
             plan = composition(margin, (degree,) * count + (end,))
             if plan.error <= precision:
                 return plan
-    return None
+    return _widest(margin, precision, (degree,) * (stages or 1))
 
 
-def _widest(margin: float, precision: float, stages: int, degree: int) -> SignPlan:
-    """The least margin that ``stages`` full polynomials decide: bisection, for the error falls as the margin grows."""
+def _widest(margin: float, precision: float, degrees: tuple[int, ...]) -> SignPlan:
+    """The least margin that ``degrees`` decide: bisection, for the error falls as the margin grows."""
     low, high = margin, 0.999
-    degrees = (degree,) * stages
     if composition(high, degrees).error > precision:
         return composition(high, degrees)
     for _ in range(BISECTIONS):
