@@ -62,7 +62,7 @@ def test_is_its_own_polynomial_form():
     }  # fmt: skip
     assert domain_problems(program) == []
     assert polynomialise(program).errors == ()
-    assert cost(program).depth == 3
+    assert cost(program).depth == 2
 
 
 def test_flat_images_have_no_energy():
