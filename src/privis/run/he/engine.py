@@ -85,6 +85,10 @@ class Engine(Protocol):
         """Numbers, at most one per slot (real or complex), or one for all slots."""
         ...
 
+    def is_zero(self, x: Plaintext) -> bool:
+        """Whether nothing is left of the numbers at the plaintext's scale: no ciphertext is multiplied by that."""
+        ...
+
     def level(self, x: Ciphertext) -> int:
         """Rescalings left."""
         ...

@@ -171,6 +171,10 @@ class SealEngine:
         self.ring.encoder.encode(numbers, list(self.ring.names[level]), scale, made)
         return made
 
+    def is_zero(self, x: Plaintext) -> bool:
+        """Whether nothing is left of the numbers at the plaintext's scale: no ciphertext is multiplied by that."""
+        return x.is_zero()
+
     def level(self, x: Ciphertext) -> int:
         """Rescalings left."""
         return self.ring.levels[tuple(x.parms_id())]

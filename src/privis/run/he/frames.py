@@ -1,0 +1,46 @@
+"""Several byte strings in one: how many, how long each is, and then all of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from privis.errors import Problem, ProtocolError
+
+_MAGIC = b"PRIVIS frames 1\n"
+_COUNT = struct.Struct(">I")
+_LENGTH = struct.Struct(">Q")
+
+
+def join(parts: Sequence[bytes]) -> bytes:
+    """One byte string of all ``parts``.
+
+    >>> split(join([b"first", b"", b"third"]), "a message")
+    [b'first', b'', b'third']
+    """
+    return b"".join([_MAGIC, _COUNT.pack(len(parts)), *(_LENGTH.pack(len(part)) for part in parts), *parts])
+
+
+def overhead(count: int) -> int:
+    """Bytes that ``join`` adds to ``count`` parts."""
+    return len(_MAGIC) + _COUNT.size + count * _LENGTH.size
+
+
+def split(data: bytes, what: str, count: int | None = None) -> list[bytes]:
+    """The parts that were joined; ProtocolError unless ``data`` is exactly that, of ``count`` parts if given."""
+    start = len(_MAGIC) + _COUNT.size
+    expected = "a message as it was made" if count is None else f"a message of {count} parts"
+    wrong = ProtocolError(Problem(what, f"{len(data):,} bytes that are none", expected, "make and send it again"))
+    if len(data) < start or not data.startswith(_MAGIC):
+        raise wrong
+    (found,) = _COUNT.unpack_from(data, len(_MAGIC))
+    if count not in (None, found) or len(data) < overhead(found):
+        raise wrong
+    lengths = [_LENGTH.unpack_from(data, start + index * _LENGTH.size)[0] for index in range(found)]
+    if overhead(found) + sum(lengths) != len(data):
+        raise wrong
+    parts, at = [], overhead(found)
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    return parts
