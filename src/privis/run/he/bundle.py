@@ -5,7 +5,7 @@ kind       content
 =========  =======================================================================================================
 SECRET     decrypts; mode 0600 and read only if nobody else may; never leaves its owner
 EVALUATION lets a server compute on ciphertexts, and decrypt nothing
-PUBLIC     the specification of the program that the keys were made for
+PUBLIC     the specification of the program that the keys were made for, or a public key
 =========  =======================================================================================================
 
 Layout: 8 bytes of magic, version and kind (16 bits each, big-endian), 4 bytes 0, the digest of the specification
@@ -162,4 +162,8 @@ def _require_whole(found: Bundle, length: int, digest: str, where: str) -> None:
 
 
 def _named(kind: Kind) -> str:
-    return {Kind.SECRET: "a secret key", Kind.EVALUATION: "evaluation keys", Kind.PUBLIC: "a specification"}[kind]
+    return {
+        Kind.SECRET: "a secret key",
+        Kind.EVALUATION: "evaluation keys",
+        Kind.PUBLIC: "a specification or public key",
+    }[kind]

@@ -249,13 +249,17 @@ def turns(engine: SealEngine, query: Ciphertext, spec: MatchingSpec) -> list[Cip
 def read_names(data: bytes) -> Names:
     """A JSON list of names; ProtocolError for anything else."""
     try:
-        found = json.loads(data)
+        found: Any = json.loads(data)
     except (ValueError, RecursionError):
         found = None
-    good = isinstance(found, list) and len(found) <= BLOCK
-    if not good or not all(name is None or isinstance(name, str) for name in found):
-        raise ProtocolError(Problem("names", f"{len(data)} bytes that are none", f"a list of at most {BLOCK} names"))
-    return tuple(found)
+    return checked_names(found)
+
+
+def checked_names(found: Any) -> Names:
+    """``found`` as the names of a block; ProtocolError when it is anything else."""
+    if isinstance(found, list) and len(found) <= BLOCK and all(n is None or isinstance(n, str) for n in found):
+        return tuple(found)
+    raise ProtocolError(Problem("names", "something else", f"a list of at most {BLOCK} names"))
 
 
 def _loaded(engine: SealEngine, data: bytes, level: int, scale: float, what: str) -> Ciphertext:

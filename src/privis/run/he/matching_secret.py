@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.frames import join, split
-from privis.run.he.matching import read_names
+from privis.run.he.matching import checked_names
+from privis.run.he.matching_cost import Machine
 from privis.run.he.matching_spec import BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.seal import SealEngine
 from privis.run.he.seal_secret import SealSecret
 
 _SLACK = 0.01
@@ -54,6 +56,15 @@ class MatchingOwner:
     def generate(cls, spec: MatchingSpec) -> MatchingOwner:
         """A fresh secret key."""
         return cls(spec, SealSecret.generate(PARAMETERS))
+
+    @classmethod
+    def from_bytes(cls, spec: MatchingSpec, data: bytes) -> MatchingOwner:
+        """Read what ``to_bytes`` gave; ProtocolError for anything else."""
+        return cls(spec, SealSecret.from_bytes(PARAMETERS, data))
+
+    def to_bytes(self) -> bytes:
+        """The secret key: for a bundle of kind SECRET, which nobody else can read."""
+        return self.secret.to_bytes()
 
     def evaluation_keys(self) -> bytes:
         """What a server needs to answer queries: rotation keys, and for encrypted templates one to relinearise."""
@@ -91,12 +102,12 @@ class MatchingOwner:
         """Decrypt a reply; ProtocolError for a damaged one, or one to a query under another key."""
         head, *parts = split(reply, "reply")
         try:
-            found = json.loads(head)
-            blocks = [read_names(json.dumps(names).encode()) for names in found]
-        except (ValueError, TypeError, RecursionError):
-            blocks = None
-        if blocks is None or len(blocks) != len(parts):
+            found: Any = json.loads(head)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or len(found) != len(parts):
             raise ProtocolError(Problem("reply", "names that do not fit the scores", "a reply as the server made it"))
+        blocks = [checked_names(block) for block in found]
         names: list[str] = []
         values: list[NDArray[np.float64]] = []
         for held, part in zip(blocks, parts, strict=True):
@@ -107,3 +118,12 @@ class MatchingOwner:
             names += [name for name in held if name is not None]
             values.append(slots[used])
         return Scores(tuple(names), np.concatenate(values) if values else np.zeros(0))
+
+
+def calibrate(spec: MatchingSpec) -> Machine:
+    """Measure this machine in about a second, with keys that are forgotten."""
+    owner = MatchingOwner.generate(spec)
+    groups = spec.groups
+    keys = split(owner.evaluation_keys(), "evaluation keys", 2 * len(groups))
+    engine = SealEngine.with_keys(PARAMETERS, groups, keys)
+    return Machine.measure(spec, engine, owner.query(np.ones(spec.dimension)))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import MissingExtraError, ParameterError, Problem, ProtocolError
-from privis.run.he.key_files import PUBLIC, read_key, write_key
+from privis.run.he import bundle
 
 try:
     import gmpy2 as _gmpy2
@@ -37,7 +37,8 @@ LEAST_BITS = 2048
 
 DEFAULT_BITS = 3072
 MOST_BITS = 8192
-PUBLIC_KIND = "privis paillier public key 1"
+SCHEME = hashlib.sha256(b"privis paillier 1").hexdigest()
+"""What bundles of this scheme are marked with, in place of the digest of a program."""
 
 Ciphertexts = NDArray[np.object_]
 """Integers modulo ``n**2``, gmpy2's, of any shape."""
@@ -126,13 +127,13 @@ class PublicKey:
         return made
 
     def save(self, path: str | Path) -> None:
-        """Write a new typed file; OutputError when it exists or cannot be written."""
-        write_key(path, PUBLIC_KIND, str(self.modulus).encode(), PUBLIC)
+        """Write a new bundle; OutputError when it exists or cannot be written."""
+        bundle.write(Path(path), bundle.Kind.PUBLIC, SCHEME, str(self.modulus).encode())
 
     @classmethod
     def load(cls, path: str | Path) -> PublicKey:
-        """Read what ``save`` wrote; ParameterError for anything else."""
-        return cls(digits(read_key(path, PUBLIC_KIND, PUBLIC, MOST_BITS), str(path)))
+        """Read what ``save`` wrote; ParameterError when it cannot be read, ProtocolError for anything else."""
+        return cls(digits(bundle.read(Path(path), bundle.Kind.PUBLIC, SCHEME)))
 
     def _inside(self, value: int) -> int:
         if abs(value) > self.most:
@@ -170,10 +171,10 @@ def objects(values: Sequence[Any]) -> Ciphertexts:
     return made
 
 
-def digits(content: bytes, where: str) -> int:
-    """Read a decimal number of a key file; ParameterError when it is none."""
-    if not content.isdigit():
-        raise ParameterError(Problem(where, "content that is no number", "a key as it was saved"))
+def digits(content: bytes) -> int:
+    """Read a decimal number of a key file; ProtocolError when it is none."""
+    if not content.isdigit() or len(content) > MOST_BITS:
+        raise ProtocolError(Problem("key file", f"{len(content)} bytes that are no number", "a key as it was saved"))
     return int(gmpy2.mpz(content.decode()))
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey, generate_paillier_keypair
 
 from privis.errors import ParameterError, Problem, ProtocolError
-from privis.run.he.key_files import SECRET, read_key, write_key
+from privis.run.he import bundle
 from privis.run.he.paillier_scheme import (
     DEFAULT_BITS,
     LEAST_BITS,
     MOST_BITS,
+    SCHEME,
     Ciphertexts,
     PublicKey,
     digits,
@@ -23,8 +24,6 @@ from privis.run.he.paillier_scheme import (
     powers,
     random_below,
 )
-
-SECRET_KIND = "privis paillier secret key 1"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,8 +45,8 @@ class SecretKey:
         if not LEAST_BITS <= bits <= MOST_BITS or bits % 2:
             expected = f"an even number from {LEAST_BITS} to {MOST_BITS}, {DEFAULT_BITS} for 128-bit security"
             raise ParameterError(Problem("SecretKey.generate", f"{bits} bits", expected))
-        public, private = generate_paillier_keypair(n_length=bits)
-        return cls(PublicKey(int(public.n)), private)
+        private: Any = generate_paillier_keypair(n_length=bits)[1]
+        return cls(PublicKey(int(private.public_key.n)), private)
 
     def encrypt(self, values: Iterable[int]) -> Ciphertexts:
         """Encrypt signed integers, about three times as fast as without the secret key; the same distribution."""
@@ -60,7 +59,8 @@ class SecretKey:
         """Signed integers; ProtocolError where a sum has overflowed or the ciphertext was not made for this key."""
         found = []
         for value in self.public.check([*ciphertexts.ravel()]):
-            plain = cast(int, self._private.raw_decrypt(int(value)))
+            decrypted: Any = self._private.raw_decrypt(int(value))
+            plain = int(decrypted)
             plain = plain if plain <= self.public.modulus // 2 else plain - self.public.modulus
             if abs(plain) > self.public.most:
                 got = "a number beyond a third of the modulus"
@@ -69,23 +69,20 @@ class SecretKey:
         return found
 
     def save(self, path: str | Path) -> None:
-        """Write a new typed file that only its owner can read (mode 0600); OutputError when it exists."""
-        write_key(path, SECRET_KIND, f"{self._private.p}\n{self._private.q}".encode(), SECRET)
+        """Write a new bundle that only its owner can read (mode 0600); OutputError when it exists."""
+        bundle.write(Path(path), bundle.Kind.SECRET, SCHEME, f"{self._private.p}\n{self._private.q}".encode())
 
     @classmethod
     def load(cls, path: str | Path) -> SecretKey:
         """Read what ``save`` wrote.
 
-        Raises ParameterError for anything else and for a file that others than its owner can read.
+        Raises ParameterError for a file that cannot be read or that others than its owner can read, ProtocolError for
+        one that is no secret key of this scheme.
         """
-        parts = read_key(path, SECRET_KIND, SECRET, 2 * MOST_BITS).split(b"\n")
-        if len(parts) != 2:
-            raise ParameterError(Problem(str(path), f"{len(parts)} numbers", "the two primes of a key"))
-        p, q = (digits(part, str(path)) for part in parts)
+        numbers = [digits(part) for part in bundle.read(Path(path), bundle.Kind.SECRET, SCHEME).split(b"\n")]
+        p, q = numbers if len(numbers) == 2 else (1, 1)
         if not all(gmpy2.is_prime(prime, 40) for prime in (p, q)) or gmpy2.gcd(p * q, (p - 1) * (q - 1)) != 1:
-            raise ParameterError(
-                Problem(str(path), "numbers that are not the primes of a key", "a key as it was saved")
-            )
+            raise ProtocolError(Problem(str(path), "numbers that are no primes of a key", "a key as it was saved"))
         public = PublicKey(p * q)
         return cls(public, PaillierPrivateKey(PaillierPublicKey(public.modulus), p, q))
 
