@@ -18,6 +18,7 @@ BENCHMARKS = (
     ("denoising", "what denoising and bias correction bring", DATA / "classification"),
     ("mpc", "three parties beside the clear and a hand-written script", None),
     ("mpc_matching", "one query against resident templates", None),
+    ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("utility", "accuracy at the honest whole-image epsilon", None),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),

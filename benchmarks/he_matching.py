@@ -3,14 +3,19 @@
 ``python -m benchmarks.he_matching [plain:TEMPLATES | encrypted:TEMPLATES ...]`` (plain:10000 plain:100000
 encrypted:10000). Median seconds of the server for a query, over as many processes as there are cores; enrolment and
 keys are lines of their own. Errors are the largest over all templates and queries. Predicted figures were computed
-before, from a second of calibration. TenSEAL answers for a few templates, and its time is multiplied.
+before, from a second of calibration. TenSEAL's ways run on fewer templates, and their time is multiplied.
+
+On a busy machine wall-clock seconds are those of the machine: processor seconds, of all processes together, are beside
+them.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -33,11 +38,15 @@ CASES = ("plain:10000", "plain:100000", "encrypted:10000")
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one gallery: seconds, bytes, largest error, whether all best templates were right, and what was predicted."""
+    """Of one gallery: seconds, bytes, largest error, whether all best templates were right, and what was predicted.
+
+    ``processor`` is the server's for a query, over all processes; ``memory`` what the gallery and the templates added.
+    """
 
     case: str
     enrol: float
     server: float
+    processor: float
     client: float
     error: float
     right: bool
@@ -50,14 +59,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Peer:
-    """TenSEAL's own way: seconds for ``templates`` of them, and for how many they are extrapolated."""
+    """TenSEAL's own way: wall-clock and processor seconds for as many templates as it takes in one go."""
 
     name: str
     templates: int
     seconds: float
-
-    def extrapolated(self, templates: int) -> float:
-        return self.seconds * templates / self.templates
+    processor: float
 
 
 def faces(templates: int, dimension: int, queries: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -75,27 +82,28 @@ def measure(case: str, dimension: int = DIMENSION, repeats: int = 5, processes: 
     kind, _, number = case.partition(":")
     spec, processes = MatchingSpec(dimension, kind == "encrypted"), processes or cores()
     cost = predicted(spec, int(number), processes, machine=calibrate(spec))
-    templates, queries = faces(int(number), dimension, repeats + 1)
-    before, owner, start = _memory(), MatchingOwner.generate(spec), time.perf_counter()
+    templates, queries = faces(int(number), dimension, repeats)
+    before, owner = _memory(), MatchingOwner.generate(spec)
+    start = time.perf_counter()
     gallery = _enrolled(spec, owner, templates)
     enrol, keys = time.perf_counter() - start, owner.evaluation_keys()
-    matcher, server, client, error, right = Matcher.open(gallery, keys, processes), [], [], 0.0, True
+    matcher, times, error, right = Matcher.open(gallery, keys, processes), [], 0.0, True
+    owner.scores(matcher.run(owner.query(queries[0])))
+    memory = _memory() - before
     for query in queries:
-        times = [time.perf_counter()]
+        start = time.perf_counter()
         message = owner.query(query)
-        times.append(time.perf_counter())
+        asked, busy = time.perf_counter(), _processor()
         reply = matcher.run(message)
-        times.append(time.perf_counter())
+        answered, worked = time.perf_counter(), _processor() - busy
         scores = owner.scores(reply)
-        times.append(time.perf_counter())
+        times.append((answered - asked, worked, asked - start + time.perf_counter() - answered))
         expected = templates.astype(np.float64) @ query
         error = max(error, float(np.abs(scores.values - expected).max()))
         right &= scores.top(1)[0][0] == str(expected.argmax())
-        server.append(times[2] - times[1])
-        client.append(times[3] - times[2] + times[1] - times[0])
-    seconds = (statistics.median(server[1:]), statistics.median(client[1:]))
-    memory = _memory() - before + templates.nbytes * 0
-    return Figures(case, enrol, *seconds, error, right, len(message), len(reply), len(keys), memory, cost)
+    server, processor, client = (statistics.median(column) for column in zip(*times, strict=True))
+    sizes = (len(message), len(reply), len(keys), memory)
+    return Figures(case, enrol, server, processor, client, error, right, *sizes, cost)
 
 
 def _enrolled(spec: MatchingSpec, owner: MatchingOwner, templates: NDArray[Any]) -> PlainGallery | EncryptedGallery:
@@ -117,60 +125,82 @@ def _memory() -> int:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def tenseal(dimension: int = DIMENSION, templates: int = 32, repeats: int = 3) -> list[Peer]:
-    """TenSEAL's vector products with the parameters of its tutorials at this depth, both kinds of templates."""
+def _processor() -> float:
+    """Processor seconds of this process and of those it has waited for."""
+    found = os.times()
+    return found.user + found.system + found.children_user + found.children_system
+
+
+def tenseal(dimension: int = DIMENSION, few: int = 16, block: int = BLOCK, repeats: int = 3) -> list[Peer]:
+    """TenSEAL's vector products with the parameters of its tutorials at this depth.
+
+    ``dot`` answers for one template at a time; ``mm`` for a block in one ciphertext, which it encodes at each call.
+    """
     import tenseal as ts
 
     context = ts.context(ts.SCHEME_TYPE.CKKS, 8192, coeff_mod_bit_sizes=[60, 40, 60])
     context.global_scale = 2.0**40
     context.generate_galois_keys()
-    found, (query, *_) = faces(templates, dimension, 1)
-    asked, rows = ts.ckks_vector(context, query.tolist()), [row.tolist() for row in found]
+    found, (query, *_) = faces(max(few, block), dimension, 1)
+    asked, rows = ts.ckks_vector(context, query.tolist()), [row.tolist() for row in found[:few]]
     encrypted = [ts.ckks_vector(context, row) for row in rows]
-    columns = found.T.tolist()
+    columns = found[:block].T.tolist()
     contests = {
-        "TenSEAL dot, plain templates": lambda: [asked.dot(row) for row in rows],
-        "TenSEAL mm, plain templates": lambda: asked.mm(columns),
-        "TenSEAL dot, encrypted templates": lambda: [asked.dot(row) for row in encrypted],
+        "TenSEAL mm, plain templates": (block, lambda: asked.mm(columns)),
+        "TenSEAL dot, plain templates": (few, lambda: [asked.dot(row) for row in rows]),
+        "TenSEAL dot, encrypted templates": (few, lambda: [asked.dot(row) for row in encrypted]),
     }
     peers = []
-    for name, run in contests.items():
-        seconds = []
+    for name, (count, run) in contests.items():
+        times = []
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), _processor()
             run()
-            seconds.append(time.perf_counter() - start)
-        peers.append(Peer(name, templates, statistics.median(seconds)))
+            times.append((time.perf_counter() - start, _processor() - busy))
+        wall, processor = (statistics.median(column) for column in zip(*times, strict=True))
+        peers.append(Peer(name, count, wall, processor))
     return peers
 
 
-def table(found: Sequence[Figures]) -> str:
-    """One line per gallery."""
-    lines = [
-        f"{'gallery':18}{'server s':>9}{'pred.':>7}{'client s':>9}{'error':>9}  right"
-        f"{'query kB':>9}{'reply kB':>9}{'pred. kB':>9}{'keys kB':>8}{'MB':>6}{'pred.':>6}{'enrol s':>8}"
-    ]
-    for one in found:
-        cost = one.predicted
-        lines.append(
-            f"{one.case:18}{one.server:9.3f}{cost.seconds:7.3f}{one.client:9.3f}{one.error:9.1e}  "
-            f"{'yes  ' if one.right else 'NO   '}{one.query / 1e3:9.0f}{one.reply / 1e3:9.0f}"
-            f"{(cost.sent or 0) / 1e3 - one.query / 1e3:9.0f}{one.keys / 1e3:8.0f}{one.memory / 1e6:6.0f}"
-            f"{(cost.memory or 0) / 1e6:6.0f}{one.enrol:8.1f}"
-        )
-    return "\n".join(lines)
+HEAD = (
+    f"{'gallery':17}{'server s':>9}{'predicted':>10}{'CPU s':>7}{'client s':>9}{'error':>9}  best right"
+    f"{'query kB':>10}{'reply kB':>9}{'predicted':>10}{'keys kB':>8}{'predicted':>10}"
+    f"{'MB':>6}{'predicted':>10}{'enrol s':>8}"
+)
 
 
-def peer_table(peers: Sequence[Peer], templates: int) -> str:
-    """One line per way of TenSEAL."""
-    return "\n".join(
-        f"{peer.name:34}{peer.seconds:8.3f} s for {peer.templates}, extrapolated to {templates:,}: "
-        f"{peer.extrapolated(templates):.0f} s"
-        for peer in peers
+def line(one: Figures) -> str:
+    """Of one gallery."""
+    cost, spec = one.predicted, MatchingSpec(DIMENSION, one.case.startswith("encrypted"))
+    predicted_reply = ((cost.sent or 0) - spec.query_bytes) / 1e3
+    return (
+        f"{one.case:17}{one.server:9.3f}{cost.seconds:10.3f}{one.processor:7.2f}{one.client:9.3f}{one.error:9.1e}  "
+        f"{'yes' if one.right else 'NO':10}{one.query / 1e3:10.0f}{one.reply / 1e3:9.0f}{predicted_reply:10.0f}"
+        f"{one.keys / 1e3:8.0f}{spec.key_bytes / 1e3:10.0f}{one.memory / 1e6:6.0f}{(cost.memory or 0) / 1e6:10.0f}"
+        f"{one.enrol:8.1f}"
     )
 
 
+def peer_line(peer: Peer, templates: int = 10_000) -> str:
+    """Of one way of TenSEAL, extrapolated to ``templates`` by whole turns of what was measured."""
+    turns = -(-templates // peer.templates)
+    return (
+        f"{peer.name:33}{peer.seconds:7.2f} s ({peer.processor:.2f} s CPU) for {peer.templates:,}; extrapolated to "
+        f"{templates:,}: {turns * peer.seconds:.1f} s ({turns * peer.processor:.1f} s CPU)"
+    )
+
+
+def main(cases: Sequence[str]) -> None:
+    """One case in this process, several in one process each, so that memory is measured from nothing."""
+    if len(cases) == 1:
+        print(line(measure(cases[0])), flush=True)
+        return
+    print(HEAD, flush=True)
+    for case in cases or CASES:
+        subprocess.run([sys.executable, "-m", "benchmarks.he_matching", case], check=True)
+    for peer in tenseal():
+        print(peer_line(peer), flush=True)
+
+
 if __name__ == "__main__":
-    for case in sys.argv[1:] or CASES:
-        print(table([measure(case)]), flush=True)
-    print(peer_table(tenseal(), 10_000))
+    main(sys.argv[1:])

@@ -108,7 +108,7 @@ def test_several_blocks_in_several_processes_and_one_query_ciphertext(owner):
         best = np.argsort(-expected)[:10]
         assert [name for name, _ in found.top(10)] == [f"t{index}" for index in best]
         assert found.top(3)[0][1] == pytest.approx(expected[best[0]], abs=ACCURACY)
-    assert len(message) <= SMALL.query_bytes and len(keys) <= SMALL.key_bytes
+    assert len(message) == pytest.approx(SMALL.query_bytes, rel=0.05)
 
 
 def test_the_same_query_never_looks_the_same(owner):
@@ -278,7 +278,7 @@ def test_predicted_bytes_are_those_of_the_messages(secret_owner):
     reply = Matcher.open(gallery, keys, 1).run(query)
     cost = predicted(SECRET, 50, processes=1)
     assert cost.sent == pytest.approx(len(query) + len(reply), rel=0.3)
-    assert SECRET.key_bytes == pytest.approx(len(keys), rel=0.3)
+    assert SECRET.key_bytes == pytest.approx(len(keys), rel=0.1)
     assert SECRET.block_bytes == pytest.approx(len(block), rel=0.05)
     assert predicted(SECRET, 50, 1, machine=calibrate(SECRET)).seconds > 0
     twice = predicted(WIDE, 2 * BLOCK, 1).seconds / predicted(WIDE, BLOCK, 1).seconds

@@ -39,7 +39,8 @@ ACCURACY = 1e-4
 MOST_DIMENSION = BLOCK
 _GIANTS = 16
 _POLYNOMIAL = PARAMETERS.degree * 8  # bytes of a polynomial at level 0
-_FILE = 400  # bytes a serialised ciphertext or key may have beyond its polynomials
+_SHORT = 0.55  # of a polynomial, where its prime has 30 bits: files are compressed
+_FILE = 300  # bytes a serialised ciphertext or key has beyond its polynomials
 
 
 @dataclass(frozen=True)
@@ -89,19 +90,19 @@ class MatchingSpec:
 
     @property
     def key_bytes(self) -> int:
-        """Size of the evaluation keys, at most: two primes, of two polynomials one is a seed."""
+        """Size of the evaluation keys, to a few percent: half of their polynomials are seeds."""
         low, high = self.groups
-        sizes = (len(low.steps) + low.relinearise) * 2 + len(high.steps) * 2 * 3
-        return sizes * _POLYNOMIAL + (len(low.steps) + len(high.steps) + 1) * _FILE + overhead(4)
+        polynomials = (len(low.steps) + low.relinearise) * 2 + len(high.steps) * 2 * (2 + _SHORT)
+        return round(polynomials * _POLYNOMIAL) + (len(low.steps) + len(high.steps) + 1) * _FILE + overhead(4)
 
     @property
     def query_bytes(self) -> int:
-        """Size of a query, at most: two primes, of two polynomials one is a seed."""
-        return 2 * _POLYNOMIAL + _FILE
+        """Size of a query, to a few percent: of its two polynomials one is a seed."""
+        return round((1 + _SHORT) * _POLYNOMIAL) + _FILE
 
     @property
     def block_bytes(self) -> int:
-        """Size of an encrypted block on its way to the server, at most, beyond the names in it."""
+        """Size of an encrypted block on its way to the server, beyond the names in it."""
         return self.width * (_POLYNOMIAL + _FILE) + overhead(self.width + 1)
 
     @property
@@ -110,7 +111,7 @@ class MatchingSpec:
         return self.width * _POLYNOMIAL * (2 if self.encrypted else 1)
 
     def reply_bytes(self, blocks: int) -> int:
-        """Size of a reply, at most, beyond the names in it."""
+        """Size of a reply, beyond the names in it."""
         return blocks * (2 * _POLYNOMIAL + _FILE) + overhead(blocks + 1)
 
     @property
