@@ -7,19 +7,19 @@ import os
 import stat
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from privis.errors import OutputError, ParameterError, Problem
+from privis.privacy.compiled import kernels
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
 _HEADER = b"privis release key 1\n"
 _KEY_BYTES = 32
-_EXTRA = 1 << 63  # upper half of the counters of `extra`; those of `words` have 0 there
 _MOST_BLOCKS = 16
 _KEPT_COUNTERS = 1 << 14  # blocks, of 16 bytes each
 
@@ -71,36 +71,41 @@ class NoiseStream(_Secret):
         """Give 2 * count uniform words, two for each of the coordinates start, start + 1, ..."""
         if start + count <= _KEPT_COUNTERS:
             return self._encrypted(_first_counters()[start : start + count])
-        return self._encrypted(_counters(0, np.arange(start, start + count)))
+        return self._encrypted(_counters(np.arange(start, start + count)))
 
     def extra(self, coordinates: npt.NDArray[np.int64], blocks: int) -> npt.NDArray[np.uint64]:
         """Give 2 * blocks further uniform words (at most 32) for each of these scattered coordinates."""
         if blocks > _MOST_BLOCKS:
             raise ValueError("counters of neighbouring coordinates would overlap")
-        lower = coordinates[:, None] * _MOST_BLOCKS + np.arange(blocks)
-        return self._encrypted(_counters(_EXTRA, lower.ravel()))
+        return self._encrypted(kernels().scattered_counters(coordinates, _MOST_BLOCKS, blocks).view(np.uint8))
 
     def _encrypted(self, counters: Counters) -> npt.NDArray[np.uint64]:
         """Counter mode at any positions: encrypting counters, all distinct, block by block is not ECB of data."""
-        if self._cipher is None:  # kept, as making one takes as long as 20 kB of its output
-            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        if self._cipher is None:  # kept, as making one takes as long as 50 kB of its output
+            cipher, cipher_of, mode = _library()
+            self._cipher = cipher(cipher_of(self._secret), mode).encryptor()
+        size = counters.nbytes
+        out = np.empty(size // 8 + 2, "<u8")  # the library asks for room that it does not use
+        self._cipher.update_into(counters.data, out.data.cast("B"))
+        return out[: size // 8]
 
-            self._cipher = Cipher(algorithms.AES(self._secret), modes.ECB()).encryptor()
-        out = np.empty(counters.nbytes + 15, np.uint8)  # the library asks for room that it does not use
-        self._cipher.update_into(counters.data, out.data)
-        return out[: counters.nbytes].view("<u8")
 
-
-def _counters(upper: int, lower: npt.NDArray[np.int64]) -> Counters:
-    counters = np.empty((lower.size, 2), ">u8")
-    counters[:, 0] = upper
+def _counters(lower: npt.NDArray[np.int64]) -> Counters:
+    counters = np.zeros((lower.size, 2), ">u8")  # the upper half of the counters of `extra` is not 0
     counters[:, 1] = lower
     return counters.view(np.uint8)
 
 
 @cache
+def _library() -> tuple[Any, Any, Any]:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    return Cipher, algorithms.AES, modes.ECB()
+
+
+@cache
 def _first_counters() -> Counters:
-    return _counters(0, np.arange(_KEPT_COUNTERS))
+    return _counters(np.arange(_KEPT_COUNTERS))
 
 
 class ReleaseKey(_Secret):

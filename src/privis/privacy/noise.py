@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from privis.privacy.compiled import kernels
 from privis.privacy.keys import NoiseStream
 from privis.privacy.tables import NoiseTable
 
-_CHUNK = 1 << 15  # coordinates per turn: their keystream (8 bytes each, rarely 16) stays in the second-level cache
+_CHUNK = 1 << 15  # coordinates per turn: their keystream (4 or 8 bytes each) stays in the second-level cache
 
 
 def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -> npt.NDArray[np.int64]:
@@ -25,26 +28,37 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
     >>> bool((sample(gaussian_table(20.0), stream, 40, start=60) == whole[60:]).all())
     True
     """
-    out = np.empty(count, np.int64)
+    return narrow_sample(table, stream, count, start).astype(np.int64, copy=False)
+
+
+def narrow_sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -> npt.NDArray[Any]:
+    """Draw as `sample` does, into int32 where words of 32 bits suffice: values are then below 2**30."""
+    out = np.empty(count, np.int32 if table.word_bits == 32 else np.int64)
     for first in range(0, count, _CHUNK):
         _fill(table, stream, start + first, out[first : first + _CHUNK])
     return out
 
 
-def _fill(table: NoiseTable, stream: NoiseStream, start: int, out: npt.NDArray[np.int64]) -> None:
-    from privis.privacy.kernels import draw, refine
-
-    block, skipped = divmod(table.words * start, 2)  # a block of the stream is two words
-    needed = table.words * out.size
-    keystream = stream.words(block, (skipped + needed + 1) // 2)[skipped : skipped + needed]
-    late = np.empty(out.size, np.int64)
-    left = draw(
-        keystream, table.words, table.threshold, table.codes,
-        table.column_bits, table.threshold_bits, table.offset_bits, out, late,
+def _fill(table: NoiseTable, stream: NoiseStream, start: int, out: npt.NDArray[Any]) -> None:
+    compiled = kernels()
+    each = 128 // table.word_bits  # coordinates to a block of the stream
+    block, skipped = divmod(start, each)
+    words = stream.words(block, -(-(skipped + out.size) // each)).view(f"<u{table.word_bits // 8}")
+    left = np.empty(out.size + 8, np.int64)
+    count = compiled.draw(
+        words[skipped : skipped + out.size], table.prefix_bits, table.direct, table.first, table.offset_bits, out, left
+    )
+    if not count:
+        return
+    left = left[:count]
+    late = np.empty(count, np.int64)
+    count = compiled.settle(
+        stream.extra(start + left, 1), table.threshold, table.codes,
+        table.column_bits, table.threshold_bits, table.offset_bits, left, out, late,
     )  # fmt: skip
-    if left:
-        late = late[:left]
-        refine(
-            stream.extra(start + (late >> 1), table.late_blocks), table.late_blocks, table.high, table.low,
+    if count:
+        late, blocks = late[:count], 1 + table.late_blocks
+        compiled.refine(
+            stream.extra(start + (late >> 1), blocks), blocks, table.high, table.low,
             table.base, table.rank, table.of, table.offset_bits, late, out,
         )  # fmt: skip

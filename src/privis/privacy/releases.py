@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.privacy.compiled import kernels
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.mechanisms import Gaussian, Laplace, Noise
-from privis.privacy.noise import sample
+from privis.privacy.noise import narrow_sample, sample
 from privis.privacy.parameters import positive_number, real_values, whole_number
 from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
 from privis.privacy.units import Patch, Person, Pixels, Unit, WholeImage, images_of
@@ -160,31 +161,37 @@ class FeatureRelease:
 
         Raises ``ParameterError`` when they are not real numbers or no noise can keep this epsilon.
         """
-        from privis.privacy.kernels import add_scaled
-
-        array = real_values("feature", values)
+        array = np.asarray(values)
+        if array.dtype != np.float32:  # which is what features are, and needs no copy
+            array = real_values("feature", array)
         scale = _feature_scale(self, array.shape)
-        noise = draw_noise(self.noise, scale, stream, array.shape, f"feature, radius {self.radius}, {array.shape}")
-        return add_scaled(self.on_grid(array).reshape(-1), noise.reshape(-1), self.grid).reshape(array.shape)
+        own = _used_up_by(stream, self.noise, scale, f"feature, radius {self.radius}, {array.shape}")
+        noise = narrow_sample(self.noise.table(scale), own, array.size)
+        return kernels().add_scaled(self._steps(array), noise, self.grid).reshape(array.shape)
 
     def on_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Clip ``values`` and put them on the grid: integers of norm at most ``radius``, whatever comes in."""
-        from privis.privacy.kernels import cut
+        return self._steps(np.asarray(values, np.float64)).astype(np.int64).reshape(np.shape(values))
 
-        reals, factor = self._shortened(np.asarray(values, np.float64).reshape(-1))
-        steps = np.empty(reals.shape, np.int64)
-        most = self.radius if self.noise.norm == "L1" else self.radius**2
-        size = cut(reals, factor, 1 / self.grid, steps)[self.noise.norm == "L2"]
+    def _steps(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """`on_grid`, flat."""
+        reals, factor = self._shortened(np.ascontiguousarray(values).reshape(-1))
+        steps = np.empty(reals.shape, np.int32)  # the radius is at most 2**20
+        squared = self.noise.norm == "L2"
+        most = self.radius**2 if squared else self.radius
+        size = kernels().cut(reals, factor / self.grid, squared, steps)
         while size > most:
             steps -= np.sign(steps)
-            size = int(np.abs(steps).sum() if self.noise.norm == "L1" else steps @ steps)
-        return steps.reshape(values.shape)
+            wide = steps.astype(np.int64)
+            size = int(wide @ wide if squared else np.abs(wide).sum())
+        return steps
 
-    def _shortened(self, reals: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+    def _shortened(self, reals: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], float]:
         """A vector and a factor that make one of norm at most ``clip``, up to rounding; zeros for NaN and infinity."""
         length = self._length(reals)
         if 2.0**-400 < length < 2.0**400:
             return reals, min(1.0, self.clip / length)
+        reals = reals.astype(np.float64)
         peak = float(np.abs(reals).max(initial=0.0))
         if peak == 0.0 or not np.isfinite(reals).all():
             return np.zeros(reals.shape), 1.0
@@ -192,11 +199,10 @@ class FeatureRelease:
         length = self._length(direction)
         return (direction, self.clip / length) if peak * length > self.clip else (reals, 1.0)
 
-    def _length(self, reals: npt.NDArray[np.float64]) -> float:
-        from privis.privacy.kernels import norm_power
-
+    def _length(self, reals: npt.NDArray[Any]) -> float:
         # No dot product: BLAS splits it among threads, whose start costs more than the sum, in an order of its own.
-        return norm_power(reals, False) if self.noise.norm == "L1" else math.sqrt(norm_power(reals, True))
+        power = kernels().norm_power(reals, self.noise.norm == "L2")
+        return math.sqrt(power) if self.noise.norm == "L2" else power
 
     def _sensitivity(self, shape: tuple[int, ...]) -> Sensitivity:
         if math.prod(shape) < 1:
@@ -241,10 +247,13 @@ def draw_noise(
     noise: Noise, scale: float, stream: NoiseStream, shape: tuple[int, ...], purpose: str
 ) -> npt.NDArray[np.int64]:
     """Draw noise of this scale in grid steps, used up by ``purpose``."""
+    return sample(noise.table(scale), _used_up_by(stream, noise, scale, purpose), math.prod(shape)).reshape(shape)
+
+
+def _used_up_by(stream: NoiseStream, noise: Noise, scale: float, purpose: str) -> NoiseStream:
     # The caller's purpose should say all this already. Saying it again costs nothing and makes it impossible to
     # draw the same noise at two scales, where it could be differenced away.
-    own = stream.narrowed(f"{noise.name}, scale {scale.hex()}, {purpose}".encode())
-    return sample(noise.table(scale), own, math.prod(shape)).reshape(shape)
+    return stream.narrowed(f"{noise.name}, scale {scale.hex()}, {purpose}".encode())
 
 
 def _extents(length: int, block: int) -> npt.NDArray[np.int64]:

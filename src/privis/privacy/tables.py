@@ -17,7 +17,7 @@ otherwise ``1 + floor(A)`` where A >= 0 has the density ``g``
 - Laplace: ``g(a) = 2q/(1+q) * exp(-a/s)/s``, since the floor of an exponential variable is geometric;
 - Gaussian: ``g(a) = 2 phi((a + 1/2)/s)/s``, since ``|round(N)| = floor(|N| + 1/2)`` almost surely.
 
-The half-line is cut into cells of ``w = 2**offset_bits`` integers, w between s/32 and s/8. With w = 1 a cell is
+The half-line is cut into cells of ``w = 2**offset_bits`` integers, w between s/32 and s/16. With w = 1 a cell is
 one integer and its probability is computed exactly. With w > 1 let u in [0, 1) be the distance from the
 cell's right end, in cells. On the cell g is replaced by its Taylor polynomial at the right end, written in
 the Bernstein basis: ``p(u) = sum_i b_i C(d, i) u**i (1-u)**(d-i)``. With ``b = min_i b_i`` and ``c =
@@ -42,8 +42,11 @@ variation is half of it).
    sqrt(n!) exp(x*x/4) give <= 2 * 1.0865 / sqrt(2 pi) * exp(-x*x/4) * h * h**n / sqrt(n!) at the cell's left
    end x. n is chosen per cell.
 2. Laplace: exp(-cut); Gaussian: 2 (1 - Phi(cut)) <= exp(-cut**2 / 2).
-3. Likely parts sit in an alias table (Walker 1977) whose integer thresholds are rounded down. What rounding
-   takes off goes, together with all unlikely parts, to a second table with 128-bit probabilities: <= 2**-127
+3. A part is chosen in at most three steps, and what a step cannot express is left to the next, with its exact
+   probability. First, ``prefix_bits`` bits choose a cell directly: a part ``base + one uniform`` of probability p owns
+   floor(p * 2**prefix_bits) of all prefixes, which is exact. Prefixes that nobody owns (about one in thirty) lead to an
+   alias table (Walker 1977) of what is left of all likely parts, whose integer thresholds are rounded down. What
+   rounding takes off goes, together with all unlikely parts, to a third table with 128-bit probabilities: <= 2**-127
    per part. The fixed-point numbers carry 256 bits; their own rounding stays below another 2**-127 per part.
 
 Every table's bound is computed when it is built and must stay below ``TOTAL_VARIATION`` = 2**-108.
@@ -71,15 +74,19 @@ TOTAL_VARIATION = 2.0**-108
 LARGEST_SCALE = 2.0**50
 SMALLEST_SCALE = 2.0**-10
 
+OPEN = 255
+"""Entry of the direct table for a prefix that nobody owns: the alias table is asked."""
+
 LATE = 2
-"""Flag of the alias entry that sends a coordinate to the second table."""
+"""Flag of the alias entry that sends a coordinate to the third table."""
 
 _FLAGS = {0: 0, 1: 1, 2: 3}  # of the alias entry of a part, by how many uniforms it asks for
 _PRECISION = 256  # bits behind the point of all fixed-point numbers below
 _ONE = 1 << _PRECISION
 _LOG_ERROR = -112 * math.log(2)  # natural log of the error allowed to the tail, and to all Taylor remainders
 _LIKELY = _ONE >> 20  # parts at least this likely sit in the alias table
-_LEAST_THRESHOLD_BITS = 12  # with fewer, too much is rounded off to the second table, which is slow
+_PREFIX_BITS = 14  # as many bytes still fit into the first-level cache
+_LEAST_PREFIX_BITS = 12  # with fewer, too many values are left open
 
 
 class Part(NamedTuple):
@@ -97,21 +104,25 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NoiseTable:
-    """What the sampling loops read: an alias table for likely parts and a cumulative table for all others.
+    """What the sampling loops read: a direct table, an alias table and a cumulative table, see the module.
+
+    A value takes a word of ``word_bits`` (32 where its digits fit, else 64): from the top bit down the prefix, unused
+    bits, an offset of ``offset_bits`` and the sign. An entry c of ``direct``, by prefix, means the magnitude ``first +
+    (c << offset_bits) + offset``, and ``OPEN`` that two words of 64 bits decide instead: in the first the sign, a
+    threshold and a second offset, in the second the column of the alias table (top) and the first offset (bottom).
 
     Column c of 2**column_bits stands for ``codes[c, 0]`` below ``threshold[c]`` of 2**threshold_bits and for
     ``codes[c, 1]`` from there on. A code is 4 * base + flag: flag 0 means the base itself, 1 adds a uniform offset,
-    3 the smaller of two, and ``LATE`` asks the second table. That has cumulative 128-bit probabilities in ``high`` and
+    3 the smaller of two, and ``LATE`` asks the third table. That has cumulative 128-bit probabilities in ``high`` and
     ``low`` words, and base, rank, of per part; a value that asks it takes ``late_blocks`` blocks of two words more.
-
-    A value takes one random word, or two where its digits do not fit in one. From the top bit down: of one word the
-    column, the sign, the threshold and two offsets; of two the sign, the threshold and the second offset in the first,
-    the column (top) and the first offset (bottom) in the second.
     """
 
     scale: float
-    words: int
+    word_bits: int
+    prefix_bits: int
     offset_bits: int
+    first: int
+    direct: npt.NDArray[np.uint8]
     column_bits: int
     threshold_bits: int
     threshold: npt.NDArray[np.uint64]
@@ -126,11 +137,18 @@ class NoiseTable:
 
     def parts(self) -> Iterator[Part]:
         """Give the mixture that these very integers sample (masses times 2**256), for tests and audits."""
-        unit, full = _PRECISION - self.threshold_bits - self.column_bits, 1 << self.threshold_bits
+        owned = np.bincount(self.direct, minlength=OPEN + 1).tolist()
+        of = 1 if self.offset_bits else 0
+        for cell, prefixes in enumerate(owned[:OPEN]):
+            if prefixes:
+                base = self.first + (cell << self.offset_bits)
+                yield Part(prefixes << (_PRECISION - self.prefix_bits), base, 0, of)
+        unit = owned[OPEN] << (_PRECISION - self.prefix_bits - self.threshold_bits - self.column_bits)
+        full = 1 << self.threshold_bits
         likely: dict[int, int] = {}
         for (own, other), below in zip(self.codes.tolist(), self.threshold.tolist(), strict=True):
-            likely[own] = likely.get(own, 0) + (below << unit)
-            likely[other] = likely.get(other, 0) + ((full - below) << unit)
+            likely[own] = likely.get(own, 0) + below * unit
+            likely[other] = likely.get(other, 0) + (full - below) * unit
         late = likely.pop(LATE, 0)
         uniforms = {flag: of for of, flag in _FLAGS.items()}
         yield from (Part(mass, code >> 2, 0, uniforms[code & 3]) for code, mass in likely.items())
@@ -156,7 +174,7 @@ def laplace_table(scale: float) -> NoiseTable:
     0.024995
     """
     _require_scale(scale)
-    width_bits = max(0, math.floor(math.log2(scale / 8)))
+    width_bits = max(0, math.floor(math.log2(scale / 16)))
     arithmetic = _arithmetic()
     rate = 1 / arithmetic.mpf(scale)
     zero = _fixed(arithmetic, arithmetic.tanh(rate / 2))  # (1 - q) / (1 + q)
@@ -288,26 +306,28 @@ def _mixture(series: list[int]) -> list[tuple[int, int, int]]:
 
 
 def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) -> NoiseTable:
-    """Put likely parts in the alias table and everything else, with all rounding, in the second table."""
-    likely = [part for part in parts if part.of in _FLAGS and part.mass >= _LIKELY]
-    column_bits = max(1, math.ceil(math.log2(len(likely) + 1)))
-    words, threshold_bits = 1, 63 - column_bits - 2 * width_bits
-    if threshold_bits < _LEAST_THRESHOLD_BITS:
-        words, threshold_bits = 2, 63 - width_bits
-    unit = _PRECISION - threshold_bits - column_bits
-    units = [part.mass >> unit for part in likely]
+    """Give parts to the three tables, the rounding of each to the next."""
+    word_bits = 32 if width_bits <= 31 - _LEAST_PREFIX_BITS else 64
+    prefix_bits = min(_PREFIX_BITS, word_bits - 1 - width_bits)
+    first, whole = (1 if width_bits else 0), _PRECISION - prefix_bits
+    direct, rest = _direct(parts, width_bits, first, prefix_bits)
+    left = (1 << prefix_bits) - direct.size
+    likely = [part for part in rest if part.of in _FLAGS and part.mass >= _LIKELY]
+    column_bits, threshold_bits = max(1, math.ceil(math.log2(len(likely) + 1))), 63 - width_bits
+    unit = left << (whole - threshold_bits - column_bits)
+    units = [part.mass // unit for part in likely]
     codes = [4 * part.base + _FLAGS[part.of] for part in likely]
     late_units = (1 << (threshold_bits + column_bits)) - sum(units)
-    if late_units < 0:
+    if left < 1 or late_units < 0:
         raise ArithmeticError("the probabilities of a noise table add up to more than one")
     threshold, pairs = _alias([*units, late_units], [*codes, LATE], column_bits, threshold_bits)
 
-    kept = [part for part in parts if part.of not in _FLAGS or part.mass < _LIKELY]
-    residues = [part._replace(mass=part.mass & ((1 << unit) - 1)) for part in likely]
+    kept = [part for part in rest if part.of not in _FLAGS or part.mass < _LIKELY]
+    residues = [part._replace(mass=part.mass % unit) for part in likely]
     late = sorted((part for part in kept + residues if part.mass), key=lambda part: -part.mass)
     if late_units and not late:
         raise ArithmeticError("a noise table has probability left over and nothing to give it to")
-    total = max(1, late_units << unit)
+    total = max(1, late_units * unit)
     cumulative, sofar = [], 0
     for part in late:
         sofar += part.mass
@@ -320,8 +340,11 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
     word = (1 << 64) - 1
     return NoiseTable(
         scale=scale,
-        words=words,
+        word_bits=word_bits,
+        prefix_bits=prefix_bits,
         offset_bits=width_bits,
+        first=first,
+        direct=np.concatenate([direct, np.full(left, OPEN, np.uint8)]),
         column_bits=column_bits,
         threshold_bits=threshold_bits,
         threshold=threshold,
@@ -334,6 +357,21 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
         late_blocks=1 + (max((part.of for part in late), default=0) + 1) // 2,
         total_variation=bound,
     )
+
+
+def _direct(
+    parts: list[Part], width_bits: int, first: int, prefix_bits: int
+) -> tuple[npt.NDArray[np.uint8], list[Part]]:
+    """The cell of every prefix that a part owns, and all parts with the probability that they keep."""
+    whole = _PRECISION - prefix_bits
+    cells, rest = [], []
+    for part in parts:
+        cell = (part.base - first) >> width_bits
+        alone = part.of == (1 if width_bits else 0) and part.base >= first and cell < OPEN
+        prefixes = min(part.mass >> whole, (1 << prefix_bits) - 1) if alone else 0  # something is always left
+        cells.append(np.full(prefixes, cell, np.uint8))
+        rest.append(part._replace(mass=part.mass - (prefixes << whole)))
+    return np.concatenate(cells), rest
 
 
 def _alias(
