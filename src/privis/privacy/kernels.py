@@ -11,7 +11,15 @@ from numba import njit
 _LATE = 2
 _OPEN = np.uint8(255)
 _ONE = np.uint64(1)
+_CHAPTER = 1 << 12  # tables.CHAPTER
 _EACH_BYTE = np.uint64(0x0101010101010101)
+
+Second = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], int, int, int]
+"""Of a `tables.NoiseTable`: threshold, codes, column_bits, threshold_bits, offset_bits."""
+
+Integers = npt.NDArray[np.int64]
+Third = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Integers, Integers, Integers, int]
+"""Of a `tables.NoiseTable`: high, low, base, rank, of, late_blocks."""
 
 
 @njit(cache=True, nogil=True)
@@ -42,22 +50,49 @@ def _reversed(word: np.uint64) -> np.uint64:
 @njit(cache=True, nogil=True)
 def draw(
     words: npt.NDArray[Any],
+    stream: npt.NDArray[np.uint64],
+    reserve: int,
+    prefix_bits: int,
+    direct: npt.NDArray[np.uint8],
+    first: int,
+    second: Second,
+    third: Third,
+    out: npt.NDArray[Any],
+    left: npt.NDArray[np.int64],
+) -> int:
+    """Draw ``out``, signed integers as wide as ``words``, for the coordinates of whole chapters and a last one begun.
+
+    ``words`` and ``stream`` are the same bytes, ``reserve`` blocks and then the words of the values for each chapter,
+    as `tables.NoiseTable` says. Values that a chapter's reserve does not suffice for are listed in ``left``; returns
+    how many. Short loops, without a branch that depends on a single word until few values are left: mispredicted ones
+    would take most of the time.
+    """
+    cells, width = np.empty(_CHAPTER, np.uint8), words.itemsize
+    begin, count = 0, 0
+    for chapter in range(0, out.size, _CHAPTER):
+        here = out[chapter : chapter + _CHAPTER]
+        begun = (begin + reserve) * 16 // width
+        cells[here.size :] = 0
+        _place(words[begun : begun + here.size], prefix_bits, direct, first, second[4], cells, here)
+        own = stream[2 * begin : 2 * (begin + reserve)]
+        count += _settle(_open(cells), own, 0, second, third, here, chapter, left[count:])
+        begin += reserve + _CHAPTER * width // 16
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _place(
+    words: npt.NDArray[Any],
     prefix_bits: int,
     direct: npt.NDArray[np.uint8],
     first: int,
     offset_bits: int,
+    cells: npt.NDArray[np.uint8],
     out: npt.NDArray[Any],
-    left: npt.NDArray[np.int64],
-) -> int:
-    """Draw ``out``, signed integers as wide as ``words``, from the direct table of a `tables.NoiseTable`.
-
-    The positions of values that it leaves open are listed in ``left``; returns how many. Three short loops, of which
-    the second is vectorised, and no branch that depends on a single word: mispredicted ones would take most of the
-    time. ``kind`` keeps the arithmetic as narrow as the words.
-    """
-    kind = out.dtype.type
+) -> None:
+    """Write the cell that each word's prefix means, and the value that it then is."""
+    kind = out.dtype.type  # keeps the arithmetic as narrow as the words
     down = words.dtype.type(8 * words.itemsize - prefix_bits)
-    cells = np.zeros((words.size + 7) // 8 * 8, np.uint8)
     for i in range(np.uint64(words.size)):
         cells[i] = direct[words[i] >> down]
     one, lowest, bits = kind(1), kind(first), kind(offset_bits)
@@ -68,79 +103,88 @@ def draw(
         magnitude = kind(kind(np.left_shift(kind(cells[i]), bits) + offset) + lowest)
         sign = kind(-kind(word & one))
         out[i] = kind(kind(magnitude ^ sign) - sign)
-    eights = cells.view(np.uint64)
-    count = np.uint64(0)
-    for block in range(np.uint64(eights.size)):
-        inverse = ~eights[block]  # a byte of it is 0 where a cell is tables.OPEN
-        if (inverse - _EACH_BYTE) & ~inverse & (_EACH_BYTE << np.uint64(7)):
-            for i in range(np.uint64(8) * block, np.uint64(8) * block + np.uint64(8)):
-                left[count] = i
-                count += np.uint64(cells[i] == _OPEN)
-    return int(count)
 
 
 @njit(cache=True, nogil=True)
-def settle(
+def _open(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Positions of cells that are tables.OPEN, found eight at a time: they are few."""
+    found = np.empty(cells.size, np.int64)
+    eights, eight, count = cells.view(np.uint64), np.uint64(8), np.uint64(0)
+    for block in range(np.uint64(eights.size)):
+        inverse = ~eights[block]
+        if (inverse - _EACH_BYTE) & ~inverse & (_EACH_BYTE << np.uint64(7)):
+            for i in range(eight * block, eight * block + eight):
+                found[count] = i
+                count += np.uint64(cells[i] == _OPEN)
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def finish(
     words: npt.NDArray[np.uint64],
-    threshold: npt.NDArray[np.uint64],
-    codes: npt.NDArray[np.int64],
-    column_bits: int,
-    threshold_bits: int,
-    offset_bits: int,
+    second: Second,
+    third: Third,
     left: npt.NDArray[np.int64],
     out: npt.NDArray[Any],
-    late: npt.NDArray[np.int64],
-) -> int:
-    """Draw the values at the positions ``left`` from the alias table, two words each.
+) -> None:
+    """Draw the values at the positions ``left``, each from equally many words."""
+    nobody = np.empty(1, np.int64)
+    _settle(left, words, words.size // left.size, second, third, out, 0, nobody)
 
-    A value that is left over for ``refine`` is listed in ``late``: twice its position, plus 1 for a negative sign;
-    returns how many.
+
+@njit(cache=True, nogil=True)
+def _settle(
+    positions: npt.NDArray[np.int64],
+    words: npt.NDArray[np.uint64],
+    each: int,
+    second: Second,
+    third: Third,
+    out: npt.NDArray[Any],
+    chapter: int,
+    left: npt.NDArray[np.int64],
+) -> int:
+    """Draw values from the alias table or, where that says so, from the third.
+
+    ``each`` words are for every value; 0 lets them take as many as they need, one after the other. Lists in ``left``,
+    counted from ``chapter``, those that nothing is left for; returns how many.
     """
+    threshold, codes, column_bits, threshold_bits, offset_bits = second
     column_at, threshold_at = np.uint64(64 - column_bits), np.uint64(offset_bits)
     offset_mask, threshold_mask = (_ONE << threshold_at) - _ONE, (_ONE << np.uint64(threshold_bits)) - _ONE
-    count = 0
-    for row in range(left.size):
-        first, last = words[2 * row], words[2 * row + 1]
-        column = last >> column_at
-        code = codes[column, np.uint64((first >> threshold_at) & threshold_mask >= threshold[column])]
-        offset, sign = last & offset_mask, -np.int64(first >> np.uint64(63))
-        if code & _LATE:
-            if code & 1:
-                offset = min(offset, first & offset_mask)
-            else:
-                late[count] = 2 * left[row] - sign
-                count += 1
-        out[left[row]] = (((code >> 2) + (np.int64(offset) & -(code & 1))) ^ sign) - sign
+    at = count = 0
+    for row in range(positions.size):
+        at = row * each if each else at
+        used = 2
+        if at + used <= words.size:
+            level, last = words[at], words[at + 1]
+            column = last >> column_at
+            code = codes[column, np.uint64((level >> threshold_at) & threshold_mask >= threshold[column])]
+            offset, sign = last & offset_mask, -np.int64(level >> np.uint64(63))
+            if code & _LATE:
+                if code & 1:
+                    offset = min(offset, level & offset_mask)
+                else:
+                    used += 2 * third[5]
+        if at + used > words.size:
+            left[count] = chapter + positions[row]
+            count += 1
+            continue
+        magnitude = (code >> 2) + (np.int64(offset) & -(code & 1))
+        if used > 2:
+            magnitude = _late(words[at + 2 : at + used], third, offset_mask)
+        out[positions[row]] = (magnitude ^ sign) - sign
+        at += used
     return count
 
 
 @njit(cache=True, nogil=True)
-def refine(
-    words: npt.NDArray[np.uint64],
-    blocks: int,
-    high: npt.NDArray[np.uint64],
-    low: npt.NDArray[np.uint64],
-    base: npt.NDArray[np.int64],
-    rank: npt.NDArray[np.int64],
-    of: npt.NDArray[np.int64],
-    offset_bits: int,
-    late: npt.NDArray[np.int64],
-    out: npt.NDArray[Any],
-) -> None:
-    """Finish the values listed in ``late``, as `settle` lists them, with 2 * blocks fresh words each.
-
-    The first two words are those that `settle` has read. Two more choose the part (128 bits against the cumulative table), the others are the uniforms of its order
-    statistic.
-    """
-    mask = (_ONE << np.uint64(offset_bits)) - _ONE
-    width = 2 * blocks
-    for row in range(late.size):
-        at = row * width + 2
-        part = _part(words[at], words[at + 1], high, low)
-        magnitude = base[part]
-        if of[part] > 0:
-            magnitude += _order_statistic(words[at + 2 : at + 2 + of[part]], mask, rank[part])
-        out[late[row] >> 1] = -magnitude if late[row] & 1 else magnitude
+def _late(words: npt.NDArray[np.uint64], third: Third, mask: np.uint64) -> int:
+    """A magnitude from the third table: two words choose the part, the others are uniforms of its order statistic."""
+    high, low, base, rank, of, _ = third
+    part = _part(words[0], words[1], high, low)
+    if of[part] == 0:
+        return int(base[part])
+    return int(base[part] + _order_statistic(words[2 : 2 + of[part]], mask, rank[part]))
 
 
 @njit(cache=True, nogil=True)

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from privis.privacy.compiled import kernels
 from privis.privacy.keys import NoiseStream
-from privis.privacy.tables import NoiseTable
+from privis.privacy.tables import CHAPTER, NoiseTable
 
-_CHUNK = 1 << 15  # coordinates per turn: their keystream (4 or 8 bytes each) stays in the second-level cache
+_TURN = 8  # chapters: their keystream, 4 or 8 bytes a value, stays in the second-level cache
+_WORDS = {32: np.dtype("<u4"), 64: np.dtype("<u8")}
 
 
 def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -> npt.NDArray[np.int64]:
@@ -33,32 +34,24 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
 
 def narrow_sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -> npt.NDArray[Any]:
     """Draw as `sample` does, into int32 where words of 32 bits suffice: values are then below 2**30."""
-    out = np.empty(count, np.int32 if table.word_bits == 32 else np.int64)
-    for first in range(0, count, _CHUNK):
-        _fill(table, stream, start + first, out[first : first + _CHUNK])
-    return out
+    first, skipped = divmod(start, CHAPTER)
+    out = np.empty(skipped + count, np.int32 if table.word_bits == 32 else np.int64)
+    for chapter in range(0, -(-out.size // CHAPTER), _TURN):
+        _fill(table, stream, first + chapter, out[chapter * CHAPTER :][: _TURN * CHAPTER])
+    return out[skipped:]
 
 
-def _fill(table: NoiseTable, stream: NoiseStream, start: int, out: npt.NDArray[Any]) -> None:
-    compiled = kernels()
+def _fill(table: NoiseTable, stream: NoiseStream, chapter: int, out: npt.NDArray[Any]) -> None:
+    chapters, begun = divmod(out.size, CHAPTER)
     each = 128 // table.word_bits  # coordinates to a block of the stream
-    block, skipped = divmod(start, each)
-    words = stream.words(block, -(-(skipped + out.size) // each)).view(f"<u{table.word_bits // 8}")
-    left = np.empty(out.size + 8, np.int64)
-    count = compiled.draw(
-        words[skipped : skipped + out.size], table.prefix_bits, table.direct, table.first, table.offset_bits, out, left
-    )
-    if not count:
-        return
-    left = left[:count]
-    late = np.empty(count, np.int64)
-    count = compiled.settle(
-        stream.extra(start + left, 1), table.threshold, table.codes,
-        table.column_bits, table.threshold_bits, table.offset_bits, left, out, late,
+    whole = table.reserve + CHAPTER // each
+    blocks = chapters * whole + (table.reserve + -(-begun // each) if begun else 0)
+    words = stream.words(chapter * whole, blocks)
+    left = np.empty(out.size, np.int64)
+    count = kernels().draw(
+        words.view(_WORDS[table.word_bits]), words, table.reserve, table.prefix_bits, table.direct, table.first,
+        table.second, table.third, out, left,
     )  # fmt: skip
     if count:
-        late, blocks = late[:count], 1 + table.late_blocks
-        compiled.refine(
-            stream.extra(start + (late >> 1), blocks), blocks, table.high, table.low,
-            table.base, table.rank, table.of, table.offset_bits, late, out,
-        )  # fmt: skip
+        further = stream.extra(chapter * CHAPTER + left[:count], 1 + table.late_blocks)
+        kernels().finish(further, table.second, table.third, left[:count], out)

@@ -57,8 +57,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,9 @@ TOTAL_VARIATION = 2.0**-108
 
 LARGEST_SCALE = 2.0**50
 SMALLEST_SCALE = 2.0**-10
+
+CHAPTER = 1 << 12
+"""Coordinates that share a reserve of random words for what the direct table leaves open."""
 
 OPEN = 255
 """Entry of the direct table for a prefix that nobody owns: the alias table is asked."""
@@ -115,6 +118,11 @@ class NoiseTable:
     ``codes[c, 1]`` from there on. A code is 4 * base + flag: flag 0 means the base itself, 1 adds a uniform offset,
     3 the smaller of two, and ``LATE`` asks the third table. That has cumulative 128-bit probabilities in ``high`` and
     ``low`` words, and base, rank, of per part; a value that asks it takes ``late_blocks`` blocks of two words more.
+
+    Values that are open take their blocks one after the other from the ``reserve`` in front of the words of their
+    chapter, `CHAPTER` coordinates: which block is whose depends on the words of others, but no block has two owners,
+    so values are independent and each is a function of its coordinate. Should a reserve not suffice, a coordinate's
+    own extra blocks do.
     """
 
     scale: float
@@ -122,6 +130,7 @@ class NoiseTable:
     prefix_bits: int
     offset_bits: int
     first: int
+    reserve: int
     direct: npt.NDArray[np.uint8]
     column_bits: int
     threshold_bits: int
@@ -134,6 +143,16 @@ class NoiseTable:
     of: npt.NDArray[np.int64]
     late_blocks: int
     total_variation: float
+
+    @cached_property
+    def second(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], int, int, int]:
+        """The alias table, as `kernels.draw` takes it."""
+        return self.threshold, self.codes, self.column_bits, self.threshold_bits, self.offset_bits
+
+    @cached_property
+    def third(self) -> tuple[Any, ...]:
+        """The cumulative table, as `kernels.draw` takes it."""
+        return self.high, self.low, self.base, self.rank, self.of, self.late_blocks
 
     def parts(self) -> Iterator[Part]:
         """Give the mixture that these very integers sample (masses times 2**256), for tests and audits."""
@@ -338,12 +357,14 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
     if bound > TOTAL_VARIATION:
         raise ArithmeticError(f"a noise table of scale {scale} is off by {bound}")
     word = (1 << 64) - 1
+    late_blocks = 1 + (max((part.of for part in late), default=0) + 1) // 2
     return NoiseTable(
         scale=scale,
         word_bits=word_bits,
         prefix_bits=prefix_bits,
         offset_bits=width_bits,
         first=first,
+        reserve=_reserve(left / (1 << prefix_bits), late_units / (1 << (threshold_bits + column_bits)), late_blocks),
         direct=np.concatenate([direct, np.full(left, OPEN, np.uint8)]),
         column_bits=column_bits,
         threshold_bits=threshold_bits,
@@ -354,9 +375,16 @@ def _assemble(scale: float, width_bits: int, parts: list[Part], error: float) ->
         base=np.array([part.base for part in late], np.int64),
         rank=np.array([part.rank for part in late], np.int64),
         of=np.array([part.of for part in late], np.int64),
-        late_blocks=1 + (max((part.of for part in late), default=0) + 1) // 2,
+        late_blocks=late_blocks,
         total_variation=bound,
     )
+
+
+def _reserve(left_open: float, of_these_late: float, late_blocks: int) -> int:
+    """Blocks that suffice for a chapter but for one in a million or so: the mean and five standard deviations."""
+    mean = CHAPTER * left_open * (1 + of_these_late * late_blocks)
+    variance = CHAPTER * left_open * (1 + of_these_late * late_blocks * (2 + late_blocks))
+    return math.ceil(mean + 5 * math.sqrt(variance))
 
 
 def _direct(
