@@ -27,9 +27,9 @@ from privis.privacy import (
     WholeImage,
 )
 from privis.privacy.accounting import gaussian_delta, gaussian_privacy, gaussian_ratio
+from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.parameters import whole_number
 from privis.privacy.sensitivity import Sensitivity
-from privis.privacy.tables import TOTAL_VARIATION
 from privis.program.shapes import Shape
 from privis.readings import Cost, cost
 from privis.run.clear import Clear

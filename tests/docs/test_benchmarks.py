@@ -13,8 +13,11 @@ def test_extraction_runs_and_names_what_it_races():
     assert took["HOG"] * 5 < took["skimage hog"]
 
 
-def test_private_extraction_runs():
-    for took in private_extraction.run(repeats=3).values():
+def test_private_extraction_runs(tmp_path):
+    photographs = private_extraction.photographs_at(tmp_path, tmp_path)[:2]
+    measured = private_extraction.run(repeats=3) | private_extraction.run_many(photographs, repeats=1)
+    assert len(measured) == 9
+    for took in measured.values():
         assert all(milliseconds > 0 for milliseconds in took.values())
 
 

@@ -21,8 +21,8 @@ from privis.privacy.accounting import (
     gaussian_scale,
     laplace_scale,
 )
+from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
-from privis.privacy.tables import TOTAL_VARIATION
 
 
 def exact_delta(ratio: float, epsilon: float) -> mpmath.mpf:

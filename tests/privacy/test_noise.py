@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from dataclasses import replace
 
 import mpmath
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 from scipy import special, stats
 
 from privis.privacy.keys import NoiseStream, ReleaseKey
-from privis.privacy.noise import sample
-from privis.privacy.tables import NoiseTable, gaussian_table, laplace_table
+from privis.privacy.noise import narrow_sample, sample
+from privis.privacy.noise_table import CHAPTER, OPEN, NoiseTable
+from privis.privacy.tables import gaussian_table, laplace_table
 
 TABLES = {"laplace": laplace_table, "gaussian": gaussian_table}
 SCALES = [0.7, 20.0, 3000.0, 1e6, 2.0**40]
@@ -113,42 +115,76 @@ def test_noise_is_a_function_of_all_its_parts(kind: str, other: NoiseStream) -> 
         assert abs(np.corrcoef(np.abs(first), np.abs(again))[0, 1]) < 4.5 / np.sqrt(COUNT)
 
 
-def by_hand(table: NoiseTable, words: list[int], extra: list[int]) -> int:
-    """One value in plain Python, as the tables' definition says."""
-    bits = "".join(f"{word:064b}" for word in words)
-    layout = {
-        1: [table.column_bits, 1, table.threshold_bits, table.offset_bits, table.offset_bits],
-        2: [1, table.threshold_bits, table.offset_bits, table.column_bits, 64 - table.column_bits],
-    }[table.words]
-    assert sum(layout) == len(bits)
-    ends = list(itertools.accumulate(layout))
-    digits = [int(bits[end - size : end] or "0", 2) for size, end in zip(layout, ends, strict=True)]
-    column, sign, level, second, first = digits if table.words == 1 else [digits[at] for at in (3, 0, 1, 2, 4)]
+def by_hand(table: NoiseTable, words: npt.NDArray[np.uint64], extra: list[list[int]], count: int) -> list[int]:
+    """Values in plain Python, as the tables' definition says: ``words`` of whole chapters, ``extra`` by coordinate."""
+    stream_words = iter(words.tolist())
+    values = []
+    for chapter in range(0, count, CHAPTER):
+        reserve = list(itertools.islice(stream_words, 2 * table.reserve))
+        pairs = itertools.islice(stream_words, CHAPTER * table.word_bits // 64)
+        own = list(pairs)
+        if table.word_bits == 32:
+            own = [half for word in own for half in (word & 0xFFFFFFFF, word >> 32)]
+        for at, word in enumerate(own[: count - chapter]):
+            bits = f"{word:0{table.word_bits}b}"
+            cell = int(table.direct[int(bits[: table.prefix_bits], 2)])
+            if cell != OPEN:
+                digits = bits[len(bits) - 1 - table.offset_bits : -1]
+                magnitude = table.first + (cell << table.offset_bits) + int(digits or "0", 2)
+                values.append(-magnitude if word & 1 else magnitude)
+                continue
+            value, used = settled(table, reserve)
+            if not used:
+                value, used = settled(table, extra[chapter + at])
+            else:
+                del reserve[:used]
+            values.append(value)
+    return values
+
+
+def settled(table: NoiseTable, words: list[int]) -> tuple[int, int]:
+    """A value that the direct table left open, and how many words it took; (0, 0) where there are not enough."""
+    if len(words) < 2:
+        return 0, 0
     mask = (1 << table.offset_bits) - 1
-    code = int(table.codes[column, 0 if level < int(table.threshold[column]) else 1])
+    sign, column, first, second = words[0] >> 63, words[1] >> (64 - table.column_bits), words[1] & mask, words[0] & mask
+    level = (words[0] >> table.offset_bits) & ((1 << table.threshold_bits) - 1)
+    code, used = int(table.codes[column, 0 if level < int(table.threshold[column]) else 1]), 2
     if code == 2:
-        wanted = (extra[0] << 64) | extra[1]
+        used += 2 * table.late_blocks
+        if len(words) < used:
+            return 0, 0
+        wanted = (words[2] << 64) | words[3]
         cumulative = [(int(high) << 64) | int(low) for high, low in zip(table.high, table.low, strict=True)]
         part = min(bisect.bisect_right(cumulative, wanted), len(cumulative) - 1)
-        uniforms = sorted(word & mask for word in extra[2 : 2 + int(table.of[part])])
+        uniforms = sorted(word & mask for word in words[4 : 4 + int(table.of[part])])
         magnitude = int(table.base[part]) + (uniforms[int(table.rank[part])] if uniforms else 0)
     else:
-        offset = {0: 0, 1: first & mask, 3: min(first & mask, second)}[code & 3]
-        magnitude = (code >> 2) + offset
-    return -magnitude if sign else magnitude
+        magnitude = (code >> 2) + {0: 0, 1: first, 3: min(first, second)}[code & 3]
+    return (-magnitude if sign else magnitude), used
+
+
+@pytest.mark.parametrize("reserve", [None, 20, 0], ids=["its own", "too small", "no reserve"])
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("scale", [0.7, 16.5, 40.0, 1e6, 2.0**30, 2.0**50])
+def test_compiled_loops_do_what_the_definition_says(kind: str, scale: float, reserve: int | None) -> None:
+    table, count = TABLES[kind](scale), 4 * CHAPTER + 1000
+    assert table.word_bits == (32 if scale < 2**23 else 64)
+    if reserve is not None:
+        table = replace(table, reserve=reserve)
+    words = stream().words(0, 5 * (table.reserve + CHAPTER * table.word_bits // 128))
+    extra = stream().extra(np.arange(count), 16).reshape(count, 32).tolist()
+    values = sample(table, stream(), count)
+    assert values.tolist() == by_hand(table, words, extra, count)
+    assert np.array_equal(narrow_sample(table, stream(), count), values)
 
 
 @pytest.mark.parametrize("kind", TABLES)
-@pytest.mark.parametrize("scale", [0.7, 16.5, 1e6, 2.0**30, 2.0**50])
-def test_compiled_loops_do_what_the_definition_says(kind: str, scale: float) -> None:
-    table, count = TABLES[kind](scale), 20_000
-    assert table.words == (1 if scale < 2**24 else 2)
-    words = stream().words(0, count)[: count * table.words].reshape(count, table.words).tolist()
-    extra = stream().extra(np.arange(count), 16).reshape(count, 32).tolist()
-    expected = [by_hand(table, *pair) for pair in zip(words, extra, strict=True)]
-    assert sample(table, stream(), count).tolist() == expected
-    otherwise = [by_hand(table, *pair) for pair in zip(words, extra[1:] + extra[:1], strict=True)]
-    assert (otherwise != expected) == (table.offset_bits > 0)  # the second table was asked
+@pytest.mark.parametrize("scale", [0.7, 20.0, 1e6, 2.0**40])
+def test_values_beyond_the_reserve_have_the_law_too(kind: str, scale: float) -> None:
+    table = TABLES[kind](scale)
+    assert (table.direct == OPEN).mean() < 0.08  # else it is slow
+    assert fit(sample(replace(table, reserve=0), stream(), COUNT), kind, scale) > 1e-3
 
 
 def test_words_and_extra_words_never_overlap() -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError
-from privis.privacy.tables import TOTAL_VARIATION, NoiseTable, gaussian_table, laplace_table
+from privis.privacy.noise_table import TOTAL_VARIATION, NoiseTable
+from privis.privacy.tables import gaussian_table, laplace_table
 
 BITS = 2**256
 TABLES = {"laplace": laplace_table, "gaussian": gaussian_table}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -64,4 +65,5 @@ def numbered(prefix: str, shape: Shape) -> tuple[str, ...]:
     >>> numbered("hog", (2, 2))
     ('hog_0_0', 'hog_0_1', 'hog_1_0', 'hog_1_1')
     """
-    return tuple("_".join([prefix, *map(str, index)]) for index in np.ndindex(*shape))
+    axes = [list(map(str, range(length))) for length in shape]
+    return tuple(map("_".join, itertools.product([prefix], *axes)))

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 
 from privis.privacy.mechanisms import Gaussian
-from privis.privacy.tables import NoiseTable
+from privis.privacy.noise_table import NoiseTable
 
 SMALLEST_SHARE = 4.5  # grid steps
 MOST_SHARES = 1000

@@ -7,7 +7,7 @@ epsilon is the L1 sensitivity divided by the scale, exactly (Ghosh, Roughgarden 
 doi:10.1137/09076828X).
 
 The noise is sampled within total variation tau of its exact law, per coordinate (tau =
-``tables.TOTAL_VARIATION``). Let n coordinates differ between two neighbours; all others have the same law in
+``noise_table.TOTAL_VARIATION``). Let n coordinates differ between two neighbours; all others have the same law in
 both and drop out.
 
 Laplace: a coordinate that moves by D is (D/t, tau (1 + exp(D/t)))-DP, because P'(S) <= P(S) + tau <= exp(D/t)
@@ -45,8 +45,9 @@ from functools import lru_cache
 from typing import cast
 
 from privis.errors import ParameterError, Problem
+from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.sensitivity import Sensitivity
-from privis.privacy.tables import LARGEST_SCALE, SMALLEST_SCALE, TOTAL_VARIATION
+from privis.privacy.tables import LARGEST_SCALE, SMALLEST_SCALE
 
 _LARGEST_LAPLACE_DELTA = 1e-5
 LARGEST_CHARGE = 1e-6

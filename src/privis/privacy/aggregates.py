@@ -49,6 +49,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -321,11 +322,16 @@ def bin_sensitivity(norm: Norm, unit: CorpusUnit, bins: int, components: int) ->
 
 def _noisy(release: Aggregate, partial: Partial, stream: NoiseStream) -> list[int]:
     steps = release.steps(partial)
-    scale = release.guarantee(partial.shape).scale
+    scale = _scale(release, partial.shape)
     content = hashlib.sha256(repr(steps).encode()).hexdigest()
-    purpose = f"{release!r}, {partial.shape}, {content}"
+    purpose = f"{partial.made_by}, {partial.shape}, {content}"  # made by this release, as ``steps`` has checked
     noise = draw_noise(release.noise, scale, stream, (len(steps),), purpose).tolist()
     return [step + more for step, more in zip(steps, noise, strict=True)]
+
+
+@lru_cache(maxsize=256)
+def _scale(release: Aggregate, shape: tuple[int, ...]) -> float:
+    return release.guarantee(shape).scale
 
 
 def _guarantee(

@@ -11,15 +11,15 @@ from numba import njit
 _LATE = 2
 _OPEN = np.uint8(255)
 _ONE = np.uint64(1)
-_CHAPTER = 1 << 12  # tables.CHAPTER
+_CHAPTER = 1 << 12  # noise_table.CHAPTER
 _EACH_BYTE = np.uint64(0x0101010101010101)
 
 Second = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], int, int, int]
-"""Of a `tables.NoiseTable`: threshold, codes, column_bits, threshold_bits, offset_bits."""
+"""Of a `noise_table.NoiseTable`: threshold, codes, column_bits, threshold_bits, offset_bits."""
 
 Integers = npt.NDArray[np.int64]
 Third = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Integers, Integers, Integers, int]
-"""Of a `tables.NoiseTable`: high, low, base, rank, of, late_blocks."""
+"""Of a `noise_table.NoiseTable`: high, low, base, rank, of, late_blocks."""
 
 
 @njit(cache=True, nogil=True)
@@ -63,9 +63,9 @@ def draw(
     """Draw ``out``, signed integers as wide as ``words``, for the coordinates of whole chapters and a last one begun.
 
     ``words`` and ``stream`` are the same bytes, ``reserve`` blocks and then the words of the values for each chapter,
-    as `tables.NoiseTable` says. Values that a chapter's reserve does not suffice for are listed in ``left``; returns
-    how many. Short loops, without a branch that depends on a single word until few values are left: mispredicted ones
-    would take most of the time.
+    as `noise_table.NoiseTable` says. Values that a reserve does not suffice for are listed in ``left``; returns how
+    many. Short loops, without a branch that depends on a single word until few values are left: mispredicted ones would
+    take most of the time.
     """
     cells, width = np.empty(_CHAPTER, np.uint8), words.itemsize
     begin, count = 0, 0
@@ -107,7 +107,7 @@ def _place(
 
 @njit(cache=True, nogil=True)
 def _open(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Positions of cells that are tables.OPEN, found eight at a time: they are few."""
+    """Positions of cells that are noise_table.OPEN, found eight at a time: they are few."""
     found = np.empty(cells.size, np.int64)
     eights, eight, count = cells.view(np.uint64), np.uint64(8), np.uint64(0)
     for block in range(np.uint64(eights.size)):

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.privacy import accounting
+from privis.privacy.noise_table import NoiseTable
 from privis.privacy.parameters import positive_number
 from privis.privacy.sensitivity import Norm, Sensitivity
-from privis.privacy.tables import NoiseTable, gaussian_table, laplace_table
+from privis.privacy.tables import gaussian_table, laplace_table
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from privis.privacy.compiled import kernels
 from privis.privacy.keys import NoiseStream
-from privis.privacy.tables import CHAPTER, NoiseTable
+from privis.privacy.noise_table import CHAPTER, NoiseTable
 
 _TURN = 8  # chapters: their keystream, 4 or 8 bytes a value, stays in the second-level cache
 _WORDS = {32: np.dtype("<u4"), 64: np.dtype("<u8")}

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from privis.privacy.accounting import gaussian_delta
 from privis.privacy.budget import Cost, Law
-from privis.privacy.tables import TOTAL_VARIATION
+from privis.privacy.noise_table import TOTAL_VARIATION
 
 Array = npt.NDArray[np.float64]
 
