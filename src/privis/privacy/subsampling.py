@@ -33,8 +33,8 @@ import numpy.typing as npt
 from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.accounting import gaussian_ratio
 from privis.privacy.keys import NoiseStream
+from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.parameters import positive_number, whole_number
-from privis.privacy.tables import TOTAL_VARIATION
 from privis.privacy.units import Dataset, Person, WholeImage
 
 if TYPE_CHECKING:
