@@ -72,6 +72,22 @@ def test_hog_in_three_levels_less_is_right_where_there_is_contrast(images):
     assert cosine(ours, hog(x, 9, (8, 8), (2, 2), block_norm="L2")) >= 0.995
 
 
+def test_hog_normalised_inside(images):
+    """For what follows without the owner: 1 level for the energy of a block, 4 for its inverse root, 1 to apply it."""
+    program = HOG(norm=BlockNorm.L2).program((64, 64))
+    form = polynomialise(
+        program, promised=True, stages=(15, 15, 7, 7), precision=0.02, normalise_degree=15, normalise_error=0.05
+    )
+    assert cost(form.program).depth == 22
+    cosines = {}
+    for name, image in images.items():
+        x = grey(resize(image, (64, 64)))
+        ours = evaluate(form.program, stretch(form, x) * x.astype(float))
+        cosines[name] = cosine(ours, hog(x, 9, (8, 8), (3, 3), block_norm="L2"))
+    assert min(cosines.values()) >= 0.98, cosines
+    assert np.mean(list(cosines.values())) >= 0.997
+
+
 @pytest.mark.parametrize(("grid", "share"), [((1, 1), 0.01), ((2, 2), 0.015)])
 def test_uniform_patterns(images, grid, share):
     program = LBP(Patterns.UNIFORM, grid=grid).program((64, 64))

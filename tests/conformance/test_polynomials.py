@@ -10,6 +10,7 @@ from privis.program import Input, Kind, ops, trace
 from privis.readings import broken_promises, cost, domain_problems, evaluate, polynomialise
 from privis.readings.evaluate import evaluate_op
 from privis.readings.interpolation import through
+from privis.readings.inverse_roots import inverse_root
 from privis.readings.signs import closest_to_one, composition, sign_plan
 from tests.conformance.samples import SAMPLES
 
@@ -179,6 +180,28 @@ def test_interpolation_shrinks_small_errors_and_swings_little(count):
         assert np.abs(evaluate_op(poly, [inside], np) - chosen).max() <= 0.021
         swing = evaluate_op(poly, [np.linspace(0, count - 1, 999)], np)
         assert -0.25 < swing.min() and swing.max() < 1.25
+
+
+@pytest.mark.parametrize("degree", [3, 7, 15, 31])
+def test_lengths_come_out_close_to_one_and_never_explode(degree):
+    root = inverse_root(0.01, degree, 0.05)
+    assert len(root.coefficients) == degree + 1 and root.error <= 0.05
+    u = np.linspace(0, 1, 5001)
+    length = u * evaluate_op(ops.Poly(root.coefficients, (0.0, 1.0)), [u * u], np)
+    assert np.abs(length - 1)[u >= root.shortest].max() <= root.error + 1e-9
+    assert length.min() >= 0 and length.max() <= 1 + root.error + 1e-9
+    assert (np.diff(length[u < root.shortest]) > 0).all()  # shorter, the shorter they were
+
+
+def test_short_vectors_stay_short_and_the_form_says_which():
+    program = trace(lambda x: x >> ops.Normalise((1.0, 1e4), inside=1e-10), Input((5, 4), -50, 50, None))
+    form = polynomialise(program, promised=True, normalise_degree=7, normalise_error=0.05)
+    (error,) = form.errors
+    assert 5 < error.blur < 50 and error.error <= 0.05 and cost(form.program).depth == 5
+    x = np.outer([0.0, 1e-3, 0.5, error.blur, 50.0], [0.5, 0.5, -0.5, 0.5])
+    lengths = np.linalg.norm(evaluate(form.program, x), axis=1)
+    assert lengths[0] == 0 and (np.diff(lengths[:4]) > 0).all()
+    assert np.abs(lengths[3:] - 1).max() <= error.error + 0.01
 
 
 def test_announced_deviations_hold_where_all_comparisons_are_decided():

@@ -111,8 +111,10 @@ def test_flat_inputs_are_not_stretched_and_impossible_ones_refused():
     assert stretch(form, np.full((1, 4, 8), 7.0)) == 1.0
     unit = polynomialise(trace(lambda x: x >> ops.Normalise((1.0, 4.0)), Input((2, 2))), promised=True)
     assert stretch(unit, np.array([[3.0, 4.0], [4.0, 3.0]])) == pytest.approx(0.4, rel=1e-5)
+    assert stretch(unit, np.array([[3.0, 4.0], [0.0, 0.0]])) == pytest.approx(0.4, rel=1e-5)  # flat: not exploding
+    guarded = trace(lambda x: x >> ops.Normalise((1.0, 4.0), outside=1e-12), Input((2, 2)))
     with pytest.raises(DomainError, match="one factor for all"):
-        stretch(unit, np.array([[3.0, 4.0], [0.0, 0.0]]))
+        stretch(polynomialise(guarded, promised=True), np.array([[3.0, 4.0], [0.0, 0.0]]))
     shifted = polynomialise(trace(lambda x: x.compare(3.0), Input((2,))))
     with pytest.raises(DomainError, match="not homogeneous"):
         stretch(shifted, np.ones(2))

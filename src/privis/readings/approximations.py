@@ -18,6 +18,7 @@ from privis.program import Kind, Value, concat, ops
 from privis.readings.deviations import Sides, deviation
 from privis.readings.evaluate import evaluate_op, nonlinear
 from privis.readings.interpolation import MOST_POINTS, through
+from privis.readings.inverse_roots import inverse_root
 from privis.readings.ranges import Interval
 from privis.readings.signs import SignPlan, levels, sign_plan
 
@@ -33,8 +34,8 @@ class NodeError:
     ``relative`` errors are relative to the node's own result. ``blur`` says, in the operand's units, where a
     comparison may be answered by any value between 0 and 1: within ``blur`` of a real threshold on either side, or, for
     an exact comparison, less than ``blur`` below the threshold (0 where every value of the grid is decided). ``error``
-    counts outside of it. ``node`` is the index of the node in ``PolynomialForm.definition``; the domain of a
-    ``Normalise`` is that of the sum of squares.
+    counts outside of it. ``node`` is the index of the node in ``PolynomialForm.definition``. The domain of a
+    ``Normalise`` is that of the sum of squares; vectors shorter than its ``blur`` come out shorter than 1.
     """
 
     where: str
@@ -54,6 +55,7 @@ class Effort:
     stages: int | tuple[int, ...] | None
     sign_degree: int
     normalise_degree: int | None
+    normalise_error: float | None
 
     def plan(self, margin: float) -> SignPlan:
         """The composition for a sign with ``margin``, or the widest margin that ``stages`` allow."""
@@ -267,21 +269,32 @@ def _outer(a: Value, b: Value) -> Value:
 
 
 def _normalise(op: ops.Normalise, x: Value, site: Site) -> tuple[Value, Moved]:
-    low, high = op.domain[0] / NORMALISE_SLACK, op.domain[1] * NORMALISE_SLACK
+    """``x q(|x|**2)``; ``inside`` joins the squared length, and a guard ``outside`` needs an interpolant."""
     degree = op.degree if site.effort.normalise_degree is None else site.effort.normalise_degree
+    low, high = op.domain[0] / NORMALISE_SLACK + op.inside, op.domain[1] * NORMALISE_SLACK + op.inside
     scaled = x >> ops.Affine(high**-0.5)
     energy = (scaled * scaled).sum(-1, keep=True)
+    if op.outside:
+        fitted, error = _guarded_root(op, degree, low / high, high)
+        site.note(op.domain, degree, error, relative=True)
+    else:
+        root = inverse_root(math.sqrt(low / high), degree, site.effort.normalise_error)
+        energy = energy + op.inside / high if op.inside else energy
+        fitted, error = ops.Poly(root.coefficients, (0.0, 1.0)), root.error
+        short = root.shortest**2 * high - op.inside
+        blur = math.sqrt(max(short, 0.0)) if short > op.domain[0] else 0.0
+        site.note((0.0, op.domain[1]), degree, error, relative=True, blur=blur)
+    decided = deviation(op, [site.moved.decided], [site.interval], [x.shape])
+    return scaled * (energy >> fitted), Moved.both(error + decided, error)  # no result is longer than 1
 
+
+def _guarded_root(op: ops.Normalise, degree: int, low: float, high: float) -> tuple[ops.Poly, float]:
     def factor(t: np.ndarray) -> np.ndarray:
         return 1 / (np.sqrt(t + op.inside / high) + op.outside / high**0.5)
 
-    fitted = chebyshev.Chebyshev.interpolate(factor, degree, (low / high, 1.0))
-    t = np.geomspace(max(low / high, 1e-12), 1.0, SAMPLES)
-    error = float(np.abs(fitted(t) / factor(t) - 1).max())
-    site.note(op.domain, degree, error, relative=True)
-    decided = deviation(op, [site.moved.decided], [site.interval], [x.shape])
-    result = scaled * (energy >> ops.Poly(tuple(map(float, fitted.coef)), (low / high, 1.0)))
-    return result, Moved.both(error + decided, error)  # no vector is longer than 1, whatever was normalised
+    fitted = chebyshev.Chebyshev.interpolate(factor, degree, (low, 1.0))
+    t = np.geomspace(max(low, 1e-12), 1.0, SAMPLES)
+    return ops.Poly(tuple(map(float, fitted.coef)), (low, 1.0)), float(np.abs(fitted(t) / factor(t) - 1).max())
 
 
 def _nonlinear(op: ops.Nonlinear, x: Value, site: Site) -> tuple[Value, Moved]:

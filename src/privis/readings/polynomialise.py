@@ -38,6 +38,7 @@ def polynomialise(
     stages: int | tuple[int, ...] | None = None,
     sign_degree: int = 7,
     normalise_degree: int | None = None,
+    normalise_error: float | None = None,
     alternatives: bool = True,
 ) -> PolynomialForm:
     """Replace every non-linear node of ``program`` by polynomials on its domain.
@@ -45,8 +46,9 @@ def polynomialise(
     ``precision`` is the largest distance of a decided comparison from 0 or 1. ``stages`` is the largest number of
     polynomials of ``sign_degree`` in a comparison, or all their degrees: where they cannot decide the declared step,
     more values around the threshold are blurred, and ``NodeError.blur`` says which. ``normalise_degree`` replaces the
-    degree that ``Normalise`` nodes declare. ``alternatives=False`` keeps the definition where a feature states a
-    polynomial alternative.
+    degree that ``Normalise`` nodes declare, and ``normalise_error`` is the largest relative error of a length: where
+    the degree is too low for it, short vectors are left shorter. ``alternatives=False`` keeps the definition where a
+    feature states a polynomial alternative.
 
     Raises DomainError when a node may be asked outside its declared domain, where polynomials explode: a degree-31 one
     has answered 1e21. ``promised=True`` accepts declared domains that analysis cannot prove; each input must then pass
@@ -62,7 +64,7 @@ def polynomialise(
     refuse(UnsupportedError, [problem for problem in found if problem])
     if not promised:
         refuse(DomainError, domain_problems(program))
-    effort = Effort(precision, stages, sign_degree, normalise_degree)
+    effort = Effort(precision, stages, sign_degree, normalise_degree, normalise_error)
     known, shapes = ranges(definition), definition.shapes
     errors: list[NodeError] = []
     moved: list[Moved] = [Moved()] * len(definition.inputs)
