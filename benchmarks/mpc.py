@@ -4,6 +4,7 @@
 machine. Seconds are the median of runs inside parties that are connected, with code compiled and inputs shared; joining
 the outputs is not in them. The script by hand (``mpc_by_hand``) is timed the same way, the two taking turns. Bytes and
 messages are what one party sends in one run, the mean over parties. Errors are against the program in the clear.
+Ratios are those of neighbouring runs, ours over the script's: their median and quartiles.
 ``--crypten`` names an interpreter that can import CrypTen 0.4.1, which then runs what it can on three parties.
 """
 
@@ -31,20 +32,29 @@ from privis.run.mpc.local import LocalParties
 
 @dataclass(frozen=True)
 class Row:
-    """One case: predicted and measured cost, seconds of the script by hand, and the largest errors of both."""
+    """One case: predicted and measured cost, seconds of the script by hand run by run, the largest errors of both."""
 
     case: Case
     predicted: Cost
     measured: Trial
-    by_hand: float | None
+    hand_times: tuple[float, ...]
     error: float  # largest difference from the clear
     relative: float  # the same over the largest magnitude in the clear
     hand_error: float | None
 
     @property
-    def ratio(self) -> float | None:
-        """Our seconds over those of the script by hand, medians of alternating runs."""
-        return None if self.by_hand is None else self.measured.seconds / self.by_hand
+    def by_hand(self) -> float | None:
+        """Median seconds of the script by hand."""
+        return statistics.median(self.hand_times) if self.hand_times else None
+
+    @property
+    def ratios(self) -> tuple[float, float, float] | None:
+        """Our seconds over those of the script by hand in the run after: lower quartile, median, upper quartile."""
+        if not self.hand_times:
+            return None
+        ours = [max(party.seconds for party in run) for run in self.measured.runs]
+        low, middle, high = np.quantile(np.array(ours) / self.hand_times, (0.25, 0.5, 0.75))
+        return float(low), float(middle), float(high)
 
 
 def run(chosen: Sequence[Case], repeats: int, machines: dict[str, Machine]) -> Iterator[Row]:
@@ -62,8 +72,8 @@ def _row(case: Case, repeats: int, machine: Machine) -> Row:
     with contextlib.ExitStack() as stack:
         parties = stack.enter_context(LocalParties(case.preset, fixed))
         ready = Resident.of(parties, case.program, case.arrays)
+        hand = None if case.large else _by_hand(case, fixed, stack)  # runs once while it starts
         ready.run()
-        hand = None if case.large else _by_hand(case, fixed, stack)
         runs = []
         for _ in range(repeats):
             runs.append(ready.run())
@@ -82,7 +92,7 @@ def _row(case: Case, repeats: int, machine: Machine) -> Row:
         case,
         expected,
         Trial(tuple(runs), outputs),
-        statistics.median(hand_times) if hand_times else None,
+        tuple(hand_times),
         error,
         error / max(float(np.abs(clear).max()), 1e-9),
         None if hand_output is None else float(np.abs(hand_output.ravel() - clear.ravel()).max()),
@@ -93,11 +103,13 @@ def _by_hand(case: Case, fixed: FixedPoint, stack: contextlib.ExitStack) -> ByHa
     if case.by_hand is None:
         return None
     wanted = case.by_hand
-    return stack.enter_context(ByHand(wanted.function, wanted.arrays, wanted.constants, case.preset, fixed))
+    return stack.enter_context(
+        ByHand(wanted.function, wanted.arrays, wanted.constants, case.preset, wanted.fixed or fixed)
+    )
 
 
 HEAD = (
-    f"{'':26} {'seconds':>8} {'(pred.)':>8} {'limit':>6} {'by hand':>8} {'ratio':>6} "
+    f"{'':26} {'seconds':>8} {'(pred.)':>8} {'limit':>6} {'by hand':>8} {'ratio':>6} {'quartiles':>11} "
     f"{'MB sent':>9} {'(pred.)':>9} {'messages':>9} {'(pred.)':>8} {'max error':>10} {'relative':>9} {'by hand':>9}"
 )
 
@@ -109,11 +121,14 @@ def line(row: Row) -> str:
         return format(value, form) if value is not None else "-".rjust(int(form.split(".")[0]))
 
     expected, seen = row.predicted, row.measured
+    low, middle, high = row.ratios or (None, None, None)
+    quartiles = "-" if low is None else f"{low:.2f}-{high:.2f}"
     sent = None if expected.sent is None else expected.sent / 1e6
     messages = None if expected.rounds is None else float(expected.rounds)
     return (
         f"{row.case.label:26} {seen.seconds:8.3f} {number(expected.seconds, '8.3f')} {number(row.case.limit, '6.1f')} "
-        f"{number(row.by_hand, '8.3f')} {number(row.ratio, '6.2f')} {seen.sent / 1e6:9.3f} {number(sent, '9.3f')} "
+        f"{number(row.by_hand, '8.3f')} {number(middle, '6.2f')} {quartiles:>11} "
+        f"{seen.sent / 1e6:9.3f} {number(sent, '9.3f')} "
         f"{seen.messages:9.1f} {number(messages, '8.1f')} {row.error:10.1e} {row.relative:9.1e} "
         f"{number(row.hand_error, '9.1e')}"
     )
@@ -135,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="small inputs, a few seconds")
     parser.add_argument("--only", default="", help="cases whose name holds this")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--crypten", help="an interpreter that can import CrypTen")
     given = parser.parse_args(arguments)
     chosen = [case for case in cases(given.tiny) if given.only in case.label]

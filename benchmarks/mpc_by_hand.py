@@ -127,7 +127,7 @@ def best_match(query: Any, gallery: Any) -> Any:
 class ByHand:
     """Parties of a hand-written script: ``function`` of the secret ``arrays`` and the public ``constants``.
 
-    It runs in the ring that Privis chose: in a smaller one it is faster, and wrong where values do not fit.
+    Nothing proves that its values fit the ring ``fixed``: a script relies on having been tried.
     """
 
     def __init__(self, function: str, arrays: Arrays, constants: Arrays, preset: Preset, fixed: FixedPoint) -> None:

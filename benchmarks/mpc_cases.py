@@ -16,7 +16,8 @@ from privis.features.hog import HOG
 from privis.features.lbp import LBP, WEIGHT_GRID, neighbour_kernel
 from privis.joint.matching import Best, Grid, matching_program
 from privis.program import Input, Program, Value, ops, trace
-from privis.readings import batched
+from privis.readings import batched, promised
+from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.presets import ABY3, CHEETAH, Preset
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "weights"
@@ -25,11 +26,12 @@ MEAN, DEVIATION = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.45
 
 @dataclass(frozen=True)
 class ByHandCase:
-    """A function of ``mpc_by_hand``, its secret arrays and its public ones."""
+    """A function of ``mpc_by_hand``, its secret arrays and its public ones, and its ring if not that of the program."""
 
     function: str
     arrays: Arrays
     constants: Arrays = ()
+    fixed: FixedPoint | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,9 @@ def resnet_case(label: str, count: int, limit: float | None) -> Case:
     weights = networks.checkpoint(WEIGHTS / "cifar10_resnet" / "resnet20-12fca82f.th")
     images = np.stack([(photograph(32, at).transpose(2, 0, 1) / 255 - MEAN) / DEVIATION for at in range(count)])
     images = images.astype(np.float32)
-    program = batched(networks.resnet(weights, 20), count)
-    by_hand = ByHandCase("resnet", [np.ascontiguousarray(images.transpose(0, 2, 3, 1))], _folded(weights))
+    program = batched(promised(networks.resnet(weights, 20), 2.0**15), count)
+    pixels = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    by_hand = ByHandCase("resnet", [pixels], _folded(weights), FixedPoint(64, 20))  # 18 bits: 3e-4 relative, 20: 6e-5
     return Case(label, program, [images], limit, by_hand, images=count)
 
 

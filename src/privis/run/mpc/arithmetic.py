@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import operator
+
 import numpy as np
 
 from privis.program import ops
@@ -9,6 +13,7 @@ from privis.run.mpc.fixed_point import SLACK_BITS
 from privis.run.mpc.held import (
     COARSEST,
     CONSTANT_BITS,
+    FACTOR_BITS,
     INTEGER_BITS,
     WEIGHT_BITS,
     Held,
@@ -26,9 +31,11 @@ from privis.run.mpc.held import (
     times,
     widen,
 )
-from privis.run.mpc.movement import windows
+from privis.run.mpc.movement import bordered, cut, taps
 
+FINER_BITS = 3  # that a weighted sum may have beyond those of its natural scale
 JOINED_CHANNELS = 8  # of grouped convolutions
+FEW = 9  # elements that are summed up as slices: along an axis, SPU adds one element after another
 
 
 def product_bits(site: Site) -> int:
@@ -111,11 +118,18 @@ def integer_weights(weights: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _weighed(site: Site, x: Held, weights: np.ndarray, bound: float) -> tuple[Held, np.ndarray, float]:
-    """Fixed-point operand and weights whose product fits: small weights are scaled up so that they keep their bits."""
-    unit = 2.0 ** min(0, exponent(float(np.abs(weights).max(initial=0.0))))
+    """Fixed-point operand and weights whose product fits: small weights are scaled up so that they keep their bits.
+
+    They keep fewer, down to ``FACTOR_BITS``, where the result would be finer than anybody needs, or where the operand
+    would have to be truncated.
+    """
+    top = exponent(float(np.abs(weights).max(initial=0.0)))
     x = fixed(site, x)
-    room = product_bits(site) - exponent(bound / x.bound / unit if x.bound else 1.0)
-    x = narrow(site, x, max(room, 0))
+    room = product_bits(site) - exponent(bound / x.bound if x.bound else 1.0)  # of the operand where the unit is 1
+    finer = exponent(natural_scale(bound) / x.scale) - FINER_BITS - top
+    dropped = min(max(0, finer, exponent(x.units) - room - top), site.fixed.fraction_bits - FACTOR_BITS)
+    unit = 2.0 ** min(0, top + max(0, dropped))
+    x = narrow(site, x, max(room + exponent(unit), 0))
     site.need("a weighted sum before truncation", bound / (x.scale * unit), 2)
     return x, np.asarray(weights / unit, np.float32), unit
 
@@ -141,23 +155,19 @@ def conv(site: Site, op: ops.Conv, x: Held) -> Held:
 
 
 def _correlated(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
-    """Windows times kernel as one matrix product: SPU's convolution spends its time on taking windows one by one."""
-    import jax.numpy as jnp
-
+    """Kernel times windows as one matrix product: SPU's convolution spends its time on taking windows one by one."""
     lead, (channels, *_) = x.shape[:-3], x.shape[-3:]
     top, left, bottom, right = op.pad
-    x = x.reshape(-1, *x.shape[-3:])
+    x = x.reshape(-1, *x.shape[-3:]).swapaxes(0, 1)  # channels first: products then come out in the order of memory
     if any(op.pad):
-        x = jnp.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+        x = bordered(x, ((0, 0), (0, 0), (top, bottom), (left, right)), 0)
     groups, kernel = _joined_groups(kernel, op.groups)
-    taken = windows(x, (kernel.shape[2], kernel.shape[3]), op.stride, op.dilation)
-    images, _, rows, columns, *_ = taken.shape
-    taken = taken.reshape(images, groups, channels // groups, rows, columns, -1)
-    taken = taken.transpose(1, 0, 3, 4, 2, 5).reshape(groups, images * rows * columns, -1)
-    weights = kernel.reshape(groups, len(kernel) // groups, -1).swapaxes(1, 2)
-    result = (taken[0] @ weights[0])[None] if groups == 1 else taken @ weights
-    result = result.reshape(groups, images, rows, columns, -1).transpose(1, 0, 4, 2, 3)
-    return result.reshape(*lead, len(kernel), rows, columns)
+    taken = taps(x, (kernel.shape[2], kernel.shape[3]), op.stride, op.dilation)
+    images, rows, columns = taken.shape[2:]
+    taken = taken.reshape(groups, channels // groups * taken.shape[1], -1)
+    weights = kernel.reshape(groups, len(kernel) // groups, -1)
+    result = (weights[0] @ taken[0])[None] if groups == 1 else weights @ taken
+    return result.reshape(len(kernel), images, rows, columns).swapaxes(0, 1).reshape(*lead, len(kernel), rows, columns)
 
 
 def _joined_groups(kernel: np.ndarray, groups: int) -> tuple[int, np.ndarray]:
@@ -284,4 +294,13 @@ def add_up(site: Site, op: ops.Sum, x: Held) -> Held:
         excess = exponent(site.bound / x.scale) - sum_bits(site)
         x = narrow(site, x, exponent(x.units) - max(0, excess))
         site.need("a sum", site.bound / x.scale, 1)
-    return Held(x.array.sum(op.axes, keepdims=op.keep, dtype=x.array.dtype), x.scale, site.bound)
+    return Held(_summed(op, x.array), x.scale, site.bound)
+
+
+def _summed(op: ops.Sum, x: Tensor) -> Tensor:
+    if math.prod(x.shape[axis] for axis in op.axes) > FEW:
+        return x.sum(op.axes, keepdims=op.keep, dtype=x.dtype)
+    kept = [1 if axis in op.axes else length for axis, length in enumerate(x.shape)]
+    for axis in op.axes:
+        x = functools.reduce(operator.add, [cut(x, axis, at, at + 1) for at in range(x.shape[axis])])
+    return x if op.keep else x.reshape([length for axis, length in enumerate(kept) if axis not in op.axes])

@@ -65,14 +65,23 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
+class Promise:
+    """Each of ``totals``, one axis, is at most ``limit``, both in the units of how they are held."""
+
+    totals: Tensor
+    limit: float
+
+
+@dataclass(frozen=True, eq=False)
 class Site:
-    """A node while it is lowered: its name, what is known of its values, and what it asks of the ring."""
+    """A node while it is lowered: its name, what is known of its values, what it asks of the ring, what it promises."""
 
     where: str
     result: Interval
     operands: tuple[Interval, ...]
     fixed: FixedPoint
     demands: list[Demand] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
 
     @property
     def bound(self) -> float:

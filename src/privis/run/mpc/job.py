@@ -19,6 +19,7 @@ from privis.readings import ranges
 from privis.run.mpc.fixed_point import Encoding, FixedPoint, encoding, fixed_point, representation_problems
 from privis.run.mpc.lowering import lower
 from privis.run.mpc.presets import Preset
+from privis.run.mpc.promises import has_open_promises, mark
 from privis.version import VERSION
 
 MOST_PROBLEMS = 20  # named at once; one wrong range comes back in every later instruction
@@ -248,6 +249,8 @@ class _Reading:
         made = []
         for output, shape, how in zip(read.outputs, read.output_shapes, self._carried(program), strict=True):
             low, high = known[output].bounds
+            if has_open_promises(read):  # nothing but a receiver can read its outputs: they may be the mark
+                high = mark(self.job.fixed.field_bits, self.job.fixed.fraction_bits)
             made.append(Variable(Input(shape, low, high, known[output].step if how is Encoding.INTEGER else None), how))
         return tuple(made)
 

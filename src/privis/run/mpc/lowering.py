@@ -16,7 +16,8 @@ from privis.readings.ranges import Interval
 from privis.run.mpc import arithmetic, movement, selection, smooth
 from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding, problems_of
 from privis.run.mpc.folding import folded
-from privis.run.mpc.held import INTEGER_BITS, Held, Site, fixed, integer, magnitude, rescaled
+from privis.run.mpc.held import INTEGER_BITS, Held, Promise, Site, fixed, integer, magnitude, rescaled
+from privis.run.mpc.promises import MARGIN, kept, marked
 
 Rule = Callable[..., Held]  # (site, op, *operands) -> result
 
@@ -96,20 +97,25 @@ def _trace(
 ) -> tuple[Any, ...]:
     """Walk the graph with values as they are held on shares."""
     first = len(program.inputs)
+    promises: list[Promise] = []
 
     def rule(index: int, node: Node, operands: list[Held]) -> Held:
         taken = tuple(known[i] for i in node.operands)
-        site = Site(program.where(index), known[first + index], taken, fixed_point, noted)
+        site = Site(program.where(index), known[first + index], taken, fixed_point, noted, promises)
         return RULES.get(type(node.op), movement.move)(site, node.op, *operands)
 
     start = [Held(array, 1.0, magnitude(interval)) for array, interval in zip(inputs, known, strict=False)]
     for index, x in enumerate(start):
         noted.append(Demand(f"input {index}", "values", x.bound, 1 if x.is_fixed else 0))
     values = program.read(rule, start)
-    return tuple(
+    results = tuple(
         _output(Site(f"output {i}", known[value], (), fixed_point, noted), values[value], how)
         for i, (value, how) in enumerate(zip(program.outputs, outputs, strict=True))
     )
+    if not promises:
+        return results
+    all_kept = kept(promises)
+    return tuple(marked(result, all_kept, fixed_point) for result in results)
 
 
 def _output(site: Site, x: Held, how: Encoding) -> Any:
@@ -118,6 +124,7 @@ def _output(site: Site, x: Held, how: Encoding) -> Any:
         if x.scale % 1 == 0:
             return x.array * round(x.scale)
     point = rescaled(site, fixed(site, x), 1.0)
+    site.need("a result", point.bound / MARGIN, 1)
     return integer(point).array if how is Encoding.INTEGER else point.array
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from privis.program.ops import Op
 from privis.readings.evaluate import evaluate_op
 from privis.run.mpc.held import Held, Site, Tensor, aligned, fixed, integer
 
-MOST_RUNS = 64  # beyond, one gather is faster than as many slices
+MOST_RUNS = 64  # slices
 
 
 def move(site: Site, op: Op, x: Held) -> Held:
@@ -43,18 +44,33 @@ def window(site: Site, op: ops.Window, x: Held) -> Held:
     return x.moved(windows(x.array, op.size, op.stride))
 
 
-def windows(
-    x: Tensor, size: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)
-) -> Tensor:
+def windows(x: Tensor, size: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> Tensor:
     """``(..., H, W)`` to ``(..., H', W', rows, columns)``: first along the columns, then along the rows."""
     import jax.numpy as jnp
 
-    reach = [(n - 1) * d for n, d in zip(size, dilation, strict=True)]
-    below, across = ((length - r - 1) // s * s + 1 for length, r, s in zip(x.shape[-2:], reach, stride, strict=True))
-    columns = range(0, reach[1] + 1, dilation[1])
-    x = jnp.stack([cut(x, x.ndim - 1, v, v + across, stride[1]) for v in columns], -1)
-    rows = range(0, reach[0] + 1, dilation[0])
-    return jnp.stack([cut(x, x.ndim - 3, u, u + below, stride[0]) for u in rows], -2)
+    below, across = ((length - n) // s * s + 1 for length, n, s in zip(x.shape[-2:], size, stride, strict=True))
+    x = jnp.stack([cut(x, x.ndim - 1, v, v + across, stride[1]) for v in range(size[1])], -1)
+    return jnp.stack([cut(x, x.ndim - 3, u, u + below, stride[0]) for u in range(size[0])], -2)
+
+
+def taps(x: Tensor, size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
+    """``(C, N, H, W)`` to ``(C, rows * columns, N, H', W')``: for each tap of a kernel, what it meets.
+
+    One pass of slices where they are few, else first for the rows and then for the columns.
+    """
+    import jax.numpy as jnp
+
+    below, across = (
+        ((length - 1 - (n - 1) * d) // s * s + 1, s)
+        for length, n, s, d in zip(x.shape[-2:], size, stride, dilation, strict=True)
+    )
+    rows, columns = (range(0, (n - 1) * d + 1, d) for n, d in zip(size, dilation, strict=True))
+    if size[0] * size[1] <= MOST_RUNS:
+        lines = [cut(x, 2, u, u + below[0], below[1]) for u in rows]
+        return jnp.stack([cut(line, 3, v, v + across[0], across[1]) for line in lines for v in columns], 1)
+    x = jnp.stack([cut(x, 2, u, u + below[0], below[1]) for u in rows], 1)
+    x = jnp.stack([cut(x, 4, v, v + across[0], across[1]) for v in columns], 2)
+    return x.reshape(x.shape[0], -1, *x.shape[3:])
 
 
 def gather(site: Site, op: ops.Gather, x: Held) -> Held:
@@ -94,8 +110,6 @@ def _run(x: Tensor, axis: int, first: int, step: int, count: int) -> Tensor:
 
 def pad(site: Site, op: ops.Pad, x: Held) -> Held:
     """A public border, held as the values are."""
-    import jax.numpy as jnp
-
     if x.is_bit and op.value in (x.offset, x.offset + x.scale):
         inside: Any = op.value != x.offset
     else:
@@ -103,7 +117,14 @@ def pad(site: Site, op: ops.Pad, x: Held) -> Held:
         if op.value and x.is_integer and op.value % x.scale:
             x = fixed(site, x)
         inside = op.value / x.scale
-    return x.moved(jnp.pad(x.array, op.widths, constant_values=inside), site.bound)
+    return x.moved(bordered(x.array, op.widths, inside), site.bound)
+
+
+def bordered(x: Tensor, widths: Sequence[tuple[int, int]], value: Any) -> Tensor:
+    """All borders at once: ``jnp.pad`` copies everything again for each side."""
+    from jax import lax
+
+    return lax.pad(x, x.dtype.type(value), [(before, after, 0) for before, after in widths])
 
 
 def concat(site: Site, op: ops.Concat, *values: Held) -> Held:

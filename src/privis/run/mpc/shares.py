@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.presets import Preset
+from privis.run.mpc.promises import refuse_marked
 
 _FORMAT = b"privis.share/1\n"
 
@@ -59,10 +60,15 @@ def share(array: NDArray[Any], encoding: Encoding, preset: Preset, fixed: FixedP
 
 
 def join(shares: Sequence[bytes], preset: Preset, fixed: FixedPoint) -> NDArray[Any]:
-    """Reconstruct the array from the shares of all parties in rank order: int64, or float32 for fixed point."""
+    """Reconstruct the array from the shares of all parties in rank order: int64, or float32 for fixed point.
+
+    Raises DomainError when the parties found, without seeing anything else, that a promise of the program was broken.
+    """
     libspu = spu_module()
     wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
-    return np.asarray(wrapper.Reconstruct([from_bytes(part) for part in shares]))
+    result = np.asarray(wrapper.Reconstruct([from_bytes(part) for part in shares]))
+    refuse_marked(result, fixed)
+    return result
 
 
 def to_bytes(part: Any) -> bytes:

@@ -23,6 +23,7 @@ from privis.run.mpc.held import (
     rescaled,
     times,
 )
+from privis.run.mpc.promises import checked
 from privis.run.mpc.selection import at_least
 
 ROOT_BITS = 12  # of an operand of a root: the reciprocal root keeps 12 bits; from 2**17 on SPU returns 0 without a word
@@ -36,7 +37,7 @@ def nonlinear(site: Site, op: ops.Nonlinear, x: Held) -> Held:
     """The scalar functions."""
     match op.kind:
         case Kind.CLIP:
-            return clip(site, op, x)
+            return checked(site, op, clip(site, op, x))
         case Kind.ABS:
             return absolute(site, x)
         case Kind.SQRT:
@@ -80,11 +81,17 @@ def _clipped(site: Site, x: Held, passed: Sequence[float], low: float) -> Held:
 
 
 def _excess(site: Site, x: Held, limits: np.ndarray) -> Held:
-    """``max(x - limit, 0)`` for each of ``limits``, along a new first axis."""
+    """``max(x - limit, 0)`` for each of ``limits``, along a new first axis.
+
+    SPU makes of a maximum one comparison and one product with a bit, of a choice between two values twice the work.
+    """
+    import jax.numpy as jnp
+
     x = x.moved(x.array[None])
-    beyond = Held(at_least(site, x, limits), 1.0, 1.0)
     over = site.bounded(x.bound + float(np.abs(limits).max()))
-    return selected(over, beyond, affine(over, ops.Affine(1.0, -limits), x) if limits.any() else x)
+    beyond = affine(over, ops.Affine(1.0, -limits), x) if limits.any() else x
+    site.need("a difference to a threshold", beyond.units, 1 if x.is_fixed else 0)
+    return beyond.moved(jnp.maximum(beyond.array, beyond.array.dtype.type(0)))
 
 
 def absolute(site: Site, x: Held) -> Held:
