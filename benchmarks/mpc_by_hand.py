@@ -22,6 +22,7 @@ from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.local import free_ports
 from privis.run.mpc.presets import Preset
 from privis.run.mpc.shares import from_bytes, to_bytes
+from privis.run.mpc.supervisor import ENVIRONMENT
 
 Arrays = Sequence[np.ndarray]
 
@@ -140,7 +141,7 @@ class ByHand:
         plan |= {"field": f"FM{fixed.field_bits}", "fraction": fixed.fraction_bits}
         (folder / "plan.json").write_text(json.dumps(plan))
         # One thread per party, as ours: matrix products wait in vain for each other where parties share cores.
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_THREAD_LIMIT": "1"}
+        environment = {**os.environ, **ENVIRONMENT}
         with (folder / "log").open("wb") as log:
             self._parties = [
                 subprocess.Popen(
@@ -150,6 +151,7 @@ class ByHand:
                     stderr=log,
                     env=environment,
                     text=True,
+                    start_new_session=True,  # as ours: Linux shares processors between sessions
                 )
                 for rank in range(preset.parties)
             ]
