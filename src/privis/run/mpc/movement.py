@@ -12,7 +12,7 @@ from privis.program.ops import Op
 from privis.readings.evaluate import evaluate_op
 from privis.run.mpc.held import Held, Site, Tensor, aligned, fixed, integer
 
-MOST_RUNS = 64  # slices
+MOST_RUNS = 64  # beyond, one gather is faster than as many slices
 
 
 def move(site: Site, op: Op, x: Held) -> Held:
@@ -56,20 +56,18 @@ def windows(x: Tensor, size: tuple[int, int], stride: tuple[int, int] = (1, 1)) 
 def taps(x: Tensor, size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
     """``(C, N, H, W)`` to ``(C, rows * columns, N, H', W')``: for each tap of a kernel, what it meets.
 
-    One pass of slices where they are few, else first for the rows and then for the columns.
+    First for the rows, then for the columns: SPU reads its code anew in every run, so that few instructions count.
     """
     import jax.numpy as jnp
 
-    below, across = (
+    (below, u), (across, v) = (
         ((length - 1 - (n - 1) * d) // s * s + 1, s)
         for length, n, s, d in zip(x.shape[-2:], size, stride, dilation, strict=True)
     )
     rows, columns = (range(0, (n - 1) * d + 1, d) for n, d in zip(size, dilation, strict=True))
-    if size[0] * size[1] <= MOST_RUNS:
-        lines = [cut(x, 2, u, u + below[0], below[1]) for u in rows]
-        return jnp.stack([cut(line, 3, v, v + across[0], across[1]) for line in lines for v in columns], 1)
-    x = jnp.stack([cut(x, 2, u, u + below[0], below[1]) for u in rows], 1)
-    x = jnp.stack([cut(x, 4, v, v + across[0], across[1]) for v in columns], 2)
+    x = jnp.expand_dims(x, 1)
+    x = jnp.expand_dims(jnp.concatenate([cut(x, 3, at, at + below, u) for at in rows], 1), 2)
+    x = jnp.concatenate([cut(x, 5, at, at + across, v) for at in columns], 2)
     return x.reshape(x.shape[0], -1, *x.shape[3:])
 
 
