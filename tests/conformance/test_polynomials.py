@@ -7,10 +7,10 @@ from scipy.optimize import linprog
 from privis.errors import DomainError, ParameterError, UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.program import Input, Kind, ops, trace
-from privis.readings import broken_promises, cost, domain_problems, evaluate, polynomialise
+from privis.readings import broken_promises, cost, domain_problems, evaluate, measured, polynomialise
 from privis.readings.evaluate import evaluate_op
 from privis.readings.interpolation import through
-from privis.readings.inverse_roots import inverse_root
+from privis.readings.roots import inverse_root, square_root
 from privis.readings.signs import closest_to_one, composition, sign_plan
 from tests.conformance.samples import SAMPLES
 
@@ -149,7 +149,7 @@ def test_too_few_stages_widen_the_blur_of_a_real_threshold():
     blur = capped.errors[0].blur
     x = np.linspace(-100, 100, 256)
     off = np.abs(evaluate(capped.program, x) - evaluate(program, x))
-    assert 0.25 < blur < 0.5 and off[np.abs(x) >= blur].max() <= capped.errors[0].error * (1 + 1e-9)
+    assert 0.125 < blur < 0.5 and off[np.abs(x) >= blur].max() <= capped.errors[0].error * (1 + 1e-9)
 
 
 SHORT = [
@@ -193,6 +193,17 @@ def test_lengths_come_out_close_to_one_and_never_explode(degree):
     assert (np.diff(length[u < root.shortest]) > 0).all()  # shorter, the shorter they were
 
 
+@pytest.mark.parametrize("degree", [1, 7, 15, 31])
+def test_the_closest_root_alternates(degree):
+    """As many alternations of one size as there are coefficients and one more: no polynomial is closer."""
+    coefficients, error = square_root(degree)
+    u = np.linspace(0, 1, 200_001)
+    off = evaluate_op(ops.Poly(coefficients, (0.0, 1.0)), [u * u], np) - u
+    peaks = np.flatnonzero(np.abs(off) > error * (1 - 1e-4))
+    assert 1 + (np.diff(np.sign(off[peaks])) != 0).sum() == degree + 2
+    assert error == pytest.approx(0.28 / (2 * degree), rel=0.12)
+
+
 def test_short_vectors_stay_short_and_the_form_says_which():
     program = trace(lambda x: x >> ops.Normalise((1.0, 1e4), inside=1e-10), Input((5, 4), -50, 50, None))
     form = polynomialise(program, promised=True, normalise_degree=7, normalise_error=0.05)
@@ -202,6 +213,18 @@ def test_short_vectors_stay_short_and_the_form_says_which():
     lengths = np.linalg.norm(evaluate(form.program, x), axis=1)
     assert lengths[0] == 0 and (np.diff(lengths[:4]) > 0).all()
     assert np.abs(lengths[3:] - 1).max() <= error.error + 0.01
+
+
+def test_what_is_measured_includes_the_blur_and_says_on_how_many():
+    program = trace(lambda x: x.compare(0.0, exact=False), Input((400,), -200, 200, None))
+    form = polynomialise(program, stages=3)
+    fine = [np.linspace(-1, 1, 400), np.linspace(-2, 2, 400)]
+    plain, stretched = (measured(program, form, fine, stretched=s) for s in (False, True))
+    assert plain.samples == 2 and plain.largest > 0.4 > plain.root_mean_square > stretched.root_mean_square
+    assert form.deviations[0] < 0.02 < stretched.largest  # the bound is for decided comparisons only
+    assert plain.least_cosine < stretched.least_cosine < 1
+    with pytest.raises(ParameterError, match="at least one"):
+        measured(program, form, [])
 
 
 def test_announced_deviations_hold_where_all_comparisons_are_decided():

@@ -27,7 +27,7 @@ class Scattering:
 
     Wavelets are spatial kernels cut where less than 1e-7 of their absolute sum is lost; those of a coarser resolution
     (three scales or more) reach around the whole image. The modulus is the square root of a sum of two squares, whose
-    range is certain, so that a polynomial form always exists; near zero it errs by up to 3.2 % of the largest modulus.
+    range is certain, so that a polynomial form always exists; near zero it errs by up to 0.93 % of the largest modulus.
     Reference: Bruna and Mallat, 2013, doi:10.1109/TPAMI.2012.230.
 
     >>> Scattering(scales=2, angles=8).program((32, 32)).output_shapes

@@ -5,6 +5,7 @@ from privis.readings.batched import batched
 from privis.readings.cost import Cost, cost
 from privis.readings.evaluate import evaluate
 from privis.readings.homogeneity import homogeneity, stretch
+from privis.readings.measured import Measured, measured
 from privis.readings.polynomialise import NodeError, PolynomialForm, polynomialise
 from privis.readings.promises import broken_promises, promised
 from privis.readings.ranges import Interval, check_domains, domain_problems, ranges
@@ -12,7 +13,7 @@ from privis.readings.secret_weights import SecretModel, architecture, secret_wei
 from privis.readings.split import split_at_owner
 
 __all__ = [
-    "Cost", "Interval", "NodeError", "PolynomialForm", "SecretModel",
+    "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "SecretModel",
     "alternative", "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
-    "homogeneity", "polynomialise", "promised", "ranges", "secret_weights", "split_at_owner", "stretch",
+    "homogeneity", "measured", "polynomialise", "promised", "ranges", "secret_weights", "split_at_owner", "stretch",
 ]  # fmt: skip

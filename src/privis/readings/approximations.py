@@ -18,8 +18,8 @@ from privis.program import Kind, Value, concat, ops
 from privis.readings.deviations import Sides, deviation
 from privis.readings.evaluate import evaluate_op, nonlinear
 from privis.readings.interpolation import MOST_POINTS, through
-from privis.readings.inverse_roots import inverse_root
 from privis.readings.ranges import Interval
+from privis.readings.roots import inverse_root, square_root
 from privis.readings.signs import SignPlan, levels, sign_plan
 
 REAL_ABS_BLUR = 1 / 128  # |x| is exact to polynomial error outside this share of the range
@@ -309,14 +309,23 @@ def _nonlinear(op: ops.Nonlinear, x: Value, site: Site) -> tuple[Value, Moved]:
     if op.kind is Kind.CLIP and op.b == math.inf and op.a == 0.0:
         y, plan = _sign(x, (low, high), site)
         return x * _compose(y, plan, 0.5, 0.5), _sign_moves(op, plan, (low, high), site)
-    function: Callable[[np.ndarray], np.ndarray] = lambda t: nonlinear(np, op, t)  # noqa: E731
-    fitted = chebyshev.Chebyshev.interpolate(function, op.degree, (low, high))
-    t = np.linspace(low, high, SAMPLES)
-    error = float(np.abs(fitted(t) - function(t)).max())
+    poly, error = _smooth(op, low, high)
     site.note((low, high), op.degree, error)
     slope = deviation(op, [1.0], [replace(site.interval, low=np.asarray(low), high=np.asarray(high))], [x.shape])
     moves = (error + slope * off if off else error for off in (site.moved.decided, max(site.moved.excess)))
-    return x >> ops.Poly(tuple(map(float, fitted.coef)), (low, high)), Moved.both(*moves)
+    return x >> poly, Moved.both(*moves)
+
+
+def _smooth(op: ops.Nonlinear, low: float, high: float) -> tuple[ops.Poly, float]:
+    """An interpolant; a root from 0 on is not smooth there, and the closest polynomial is much closer."""
+    if op.kind is Kind.SQRT and low == 0.0 < high:
+        coefficients, error = square_root(op.degree)
+        size = math.sqrt(high)
+        return ops.Poly(tuple(size * c for c in coefficients), (low, high)), size * error
+    function: Callable[[np.ndarray], np.ndarray] = lambda t: nonlinear(np, op, t)  # noqa: E731
+    fitted = chebyshev.Chebyshev.interpolate(function, op.degree, (low, high))
+    t = np.linspace(low, high, SAMPLES)
+    return ops.Poly(tuple(map(float, fitted.coef)), (low, high)), float(np.abs(fitted(t) - function(t)).max())
 
 
 def _sign(x: Value, domain: tuple[float, float], site: Site) -> tuple[Value, SignPlan]:

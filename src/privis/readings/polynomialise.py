@@ -13,6 +13,8 @@ from privis.readings.deviations import deviation, excess
 from privis.readings.ranges import domain_problems, ranges
 from privis.readings.simplified import simplified
 
+PRECISION, CAPPED_PRECISION = 2.0**-9, 0.01
+
 
 @dataclass(frozen=True, eq=False)
 class PolynomialForm:
@@ -34,7 +36,7 @@ def polynomialise(
     program: Program,
     *,
     promised: bool = False,
-    precision: float = 2.0**-9,
+    precision: float | None = None,
     stages: int | tuple[int, ...] | None = None,
     sign_degree: int = 7,
     normalise_degree: int | None = None,
@@ -43,7 +45,8 @@ def polynomialise(
 ) -> PolynomialForm:
     """Replace every non-linear node of ``program`` by polynomials on its domain.
 
-    ``precision`` is the largest distance of a decided comparison from 0 or 1. ``stages`` is the largest number of
+    ``precision`` is the largest distance of a decided comparison from 0 or 1: 2**-9 or, where ``stages`` caps what it
+    may take, 0.01, for less precision leaves less undecided. ``stages`` is the largest number of
     polynomials of ``sign_degree`` in a comparison, or all their degrees: where they cannot decide the declared step,
     more values around the threshold are blurred, and ``NodeError.blur`` says which. ``normalise_degree`` replaces the
     degree that ``Normalise`` nodes declare, and ``normalise_error`` is the largest relative error of a length: where
@@ -64,6 +67,7 @@ def polynomialise(
     refuse(UnsupportedError, [problem for problem in found if problem])
     if not promised:
         refuse(DomainError, domain_problems(program))
+    precision = precision or (PRECISION if stages is None else CAPPED_PRECISION)
     effort = Effort(precision, stages, sign_degree, normalise_degree, normalise_error)
     known, shapes = ranges(definition), definition.shapes
     errors: list[NodeError] = []

@@ -1,4 +1,4 @@
-"""Polynomials that bring vectors to length 1, and leave those shorter that are too short.
+"""Polynomials for square roots, and those that bring vectors to length 1 and leave those shorter that are too short.
 
 ``x q(|x|**2)`` has the length ``p(|x|)`` with the odd polynomial ``p(u) = u q(u**2)``: what is best for signs
 (``signs``) is best for lengths, and it cannot explode for a vector that is shorter than was promised.
@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial import chebyshev
 
 from privis.readings.signs import closest_to_one
 
@@ -61,4 +62,32 @@ def _without_root(odd: np.ndarray) -> np.ndarray:
     return series
 
 
-__all__ = ["InverseRoot", "inverse_root"]
+@functools.lru_cache(maxsize=64)
+def square_root(degree: int) -> tuple[tuple[float, ...], float]:
+    """Return the polynomial of ``degree`` closest to the square root on [0, 1], and its distance, about 0.14 / degree.
+
+    Chebyshev coefficients on [0, 1]. Interpolation errs three times as much, at 0. It is the even polynomial in ``u``
+    closest to ``|u|``, found by Remez' exchange; S. Bernstein, 1914, doi:10.1007/BF02401828.
+
+    >>> round(square_root(15)[1], 4)
+    0.0093
+    """
+    even = 2 * np.arange(degree + 1)
+    u = np.sin(np.pi * np.arange(degree + 2) / (2 * degree + 2))
+    series = np.zeros(2 * degree + 1)
+    for _ in range(100):
+        system = np.cos(even * np.arccos(u)[:, None])
+        series[even] = np.linalg.solve(np.column_stack([system, (-1.0) ** np.arange(degree + 2)]), u)[:-1]
+        slope = chebyshev.chebsub(chebyshev.chebder(series), [1.0])
+        turns = chebyshev.chebroots(slope)
+        turns = np.sort(turns.real[(np.abs(turns.imag) < 1e-9) & (turns.real > 0) & (turns.real < 1)])
+        moved = np.concatenate([[0.0], turns, [1.0]])
+        if len(moved) != degree + 2 or np.abs(moved - u).max() < 1e-12:
+            break
+        u = moved
+    grid = np.concatenate([np.linspace(0, 1, 2001), u])
+    error = float(np.abs(chebyshev.chebval(grid, series) - grid).max())
+    return tuple(map(float, series[even])), error
+
+
+__all__ = ["InverseRoot", "inverse_root", "square_root"]
