@@ -118,6 +118,8 @@ def from_bytes(data: bytes) -> Program:
 
 def _read(source: str | Path | io.BytesIO, where: str) -> Program:
     try:
+        if not isinstance(source, io.BytesIO):  # a damaged zip would leave the file open
+            source = io.BytesIO(Path(source).read_bytes())
         with np.load(source, allow_pickle=False) as members:
             structure = json.loads(members["structure"].tobytes())
             arrays = [members[f"a{i}"] for i in range(len(members.files) - 1)]
