@@ -97,6 +97,18 @@ class Engine(Protocol):
         """Factor by which the numbers are stored."""
         ...
 
+    def at_scale(self, x: Ciphertext, scale: float) -> Ciphertext:
+        """``x`` itself, from now on said to be at ``scale``: another unit of its numbers, for free."""
+        ...
+
+    def copy(self, x: Ciphertext) -> Ciphertext:
+        """Another ciphertext of the same numbers."""
+        ...
+
+    def negative(self, x: Ciphertext) -> Ciphertext:
+        """Slot by slot."""
+        ...
+
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
         """Slot by slot; same level, scales equal up to rounding."""
         ...
@@ -138,7 +150,7 @@ class Engine(Protocol):
         ...
 
     def load(self, data: bytes) -> Ciphertext:
-        """Deserialise; ProtocolError for anything but a ciphertext of these parameters."""
+        """Deserialise; ProtocolError for anything but a ciphertext of these parameters, of two polynomials."""
         ...
 
 

@@ -183,6 +183,23 @@ class SealEngine:
         """Factor by which the numbers are stored."""
         return x.scale
 
+    def at_scale(self, x: Ciphertext, scale: float) -> Ciphertext:
+        """``x`` itself, from now on said to be at ``scale``: another unit of its numbers, for free."""
+        x.scale = scale
+        return x
+
+    def copy(self, x: Ciphertext) -> Ciphertext:
+        """Another ciphertext of the same numbers."""
+        made = seal.Ciphertext()
+        self.ring.evaluator.mod_switch_to(x, x.parms_id(), made)
+        return made
+
+    def negative(self, x: Ciphertext) -> Ciphertext:
+        """Slot by slot."""
+        made = seal.Ciphertext()
+        self.ring.evaluator.negate(x, made)
+        return made
+
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
         """Slot by slot; same level, scales equal up to rounding."""
         made = seal.Ciphertext()

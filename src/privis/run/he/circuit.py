@@ -1,0 +1,105 @@
+"""``Circuit``: a polynomial program as linear maps, products and polynomials of vectors, without any packing yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from privis.program.shapes import Shape
+
+Vector = NDArray[np.float64]
+Matrix = sparse.csr_array
+
+
+class Encoding(Enum):
+    """How the owner writes an input before it is encrypted."""
+
+    NUMBERS = "numbers"  # as they are
+    ROOTS = "roots"  # code c of B codes as exp(2 pi i c / B), so that powers tell codes apart
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A vector that the owner encrypts.
+
+    ``NUMBERS``: program input ``index``, flat. ``ROOTS``: for each element the mixed-radix code of ``codes`` values
+    that it falls into; ``edges`` as in ``ops.Histogram``, ``gather[d]`` the input elements that digit ``d`` reads.
+    """
+
+    index: int
+    encoding: Encoding = Encoding.NUMBERS
+    gather: tuple[NDArray[np.int64], ...] = ()
+    edges: tuple[tuple[float, ...], ...] = ()
+    step: float = 1.0
+
+    @property
+    def codes(self) -> int:
+        """Number of codes, the order of the roots of unity."""
+        return int(np.prod([len(digit) + 1 for digit in self.edges]))
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """``sum(matrix @ operand) + bias``; complex matrices stand for the real part of the sum."""
+
+    operands: tuple[int, ...]
+    matrices: tuple[Matrix, ...]
+    bias: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """Elementwise product of two values; the square when they are the same."""
+
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, eq=False)
+class Polynomial:
+    """Chebyshev series of a value that lies in [-1, 1]."""
+
+    operand: int
+    coefficients: tuple[float, ...]
+
+
+Step = Source | Linear | Product | Polynomial
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """Steps in order; value ``i`` is the result of step ``i``.
+
+    ``shapes`` are the tensors that the values are, ``certain`` the largest magnitude each can have (infinite where
+    intervals say nothing), ``bounds`` the one it is expected to have: stored numbers are close to 1 where that is
+    right; ``sizes`` the expected root mean square, which predicts noise. ``outputs`` are the values to decrypt;
+    ``names`` say which program node a step computes, for messages.
+    """
+
+    steps: tuple[Step, ...]
+    shapes: tuple[Shape, ...]
+    bounds: tuple[float, ...]
+    certain: tuple[float, ...]
+    sizes: tuple[float, ...]
+    outputs: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def polynomials(self, operand: int) -> int:
+        """How many polynomials are taken of a value: three or more share its Chebyshev polynomials."""
+        return sum(isinstance(step, Polynomial) and step.operand == operand for step in self.steps)
+
+    def operands(self, index: int) -> tuple[int, ...]:
+        """The values that step ``index`` reads."""
+        match self.steps[index]:
+            case Linear(operands):
+                return operands
+            case Product(left, right):
+                return (left, right)
+            case Polynomial(operand):
+                return (operand,)
+            case _:
+                return ()

@@ -1,0 +1,134 @@
+"""``compiled``: from a program to what a server runs and what its clients must know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from privis.program import Program, digest
+from privis.readings import PolynomialForm, homogeneity, polynomialise, ranges, split_at_owner
+from privis.run.he.circuit import Circuit, Source
+from privis.run.he.compile import key_groups
+from privis.run.he.lower import lower
+from privis.run.he.parameters import Choice, choose
+from privis.run.he.reference import typical, with_expected_bounds
+from privis.run.he.spec import InputSlots, OutputSlots, Spec, Stretched
+
+ROUNDED = 0.25  # of a grid step: results whose predicted error is below this are rounded to the grid
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a compilation may trade.
+
+    ``precision``: largest difference of encrypted results from the polynomial form, relative to the largest output.
+    ``signs``: polynomials of degree 7 in a comparison, three levels each; fewer blur more values around thresholds.
+    ``inside``: normalise in the encrypted domain too; else the key owner does that after decryption, which costs
+    nothing and takes five to eight levels off. ``promised``: accept domains that only hold for suitable inputs.
+    ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
+    specification then tells the program, so it is not for private models. ``processes`` share the work of one image
+    (1 or 2; 2 may need larger keys).
+    """
+
+    precision: float = 1e-4
+    signs: int = 4
+    inside: bool = False
+    promised: bool = False
+    stretch: bool = True
+    processes: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A program ready to run on ciphertexts, and its public side. ``head`` is the part that runs encrypted."""
+
+    spec: Spec
+    choice: Choice
+    circuit: Circuit
+    head: Program
+    form: PolynomialForm
+
+    @property
+    def rotations(self) -> int:
+        """Slot rotations for one image."""
+        return len(self.choice.arrangement.rotations())
+
+
+def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()) -> Compiled:
+    """Compile ``program``; ``samples`` (public inputs) tell how large values are, by default pictures of all kinds.
+
+    Raises UnsupportedError for ops without a polynomial form and for programs that need more levels or precision than
+    128-bit secure parameters give; DomainError when a polynomial could be asked outside its domain.
+    """
+    head, tail = _parts(program, options)
+    forms: list[PolynomialForm] = []
+
+    def polynomial(rest: Program) -> Program:
+        forms.append(polynomialise(rest, promised=options.promised, stages=options.signs))
+        return forms[-1].program
+
+    circuit = lower(head, polynomial)
+    shown = samples or list(zip(*map(typical, head.inputs), strict=True))
+    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes)
+    form = forms[-1]
+    spec = _spec(head, tail, choice, form, _stretched(form, options))
+    return Compiled(spec, choice, circuit, head, form)
+
+
+def _parts(program: Program, options: Options) -> tuple[Program, Program | None]:
+    """What runs encrypted, and what the key owner does after decryption (None: nothing)."""
+    if options.inside:
+        return program, None
+    head, tail = split_at_owner(program)
+    return head, tail if tail.nodes else None
+
+
+def _stretched(form: PolynomialForm, options: Options) -> Stretched | None:
+    """Only where a sign depends on scale, and the result does in a known way."""
+    degree = homogeneity(form.definition)
+    if not options.stretch or degree is None or not any(error.blur for error in form.errors):
+        return None
+    return Stretched(form.definition, tuple((e.node, *e.domain) for e in form.errors), degree)
+
+
+def _spec(
+    head: Program, tail: Program | None, choice: Choice, form: PolynomialForm, stretched: Stretched | None
+) -> Spec:
+    arrangement = choice.arrangement
+    circuit = arrangement.circuit
+    sources = tuple(
+        InputSlots(step, arrangement.layouts[i], arrangement.units[i], arrangement.levels[i])
+        for i, step in enumerate(circuit.steps)
+        if isinstance(step, Source)
+    )
+    known = ranges(head)
+    outputs = []
+    for value, output in zip(circuit.outputs, head.outputs, strict=True):
+        step = known[output].step if not form.errors else None
+        exact = step is not None and choice.error * circuit.bounds[value] < ROUNDED * step
+        outputs.append(
+            OutputSlots(
+                circuit.shapes[value], arrangement.layouts[value], arrangement.units[value], step if exact else None
+            )
+        )
+    return Spec(
+        choice.parameters,
+        choice.scale,
+        key_groups(arrangement),
+        tuple(x.shape for x in head.inputs),
+        sources,
+        tuple(outputs),
+        tail,
+        choice.error,
+        tuple(_words(error) for error in form.errors),
+        stretched,
+        digest(head),
+    )
+
+
+def _words(error: Any) -> str:
+    blur = f", values within {error.blur:.3g} of the threshold undecided" if error.blur else ""
+    return f"{error.where}: error up to {error.error:.2g}{blur}"

@@ -1,0 +1,63 @@
+"""``Evaluator``: a compiled program with one client's evaluation keys. The server's side: it cannot decrypt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from privis.errors import Problem, ProtocolError
+from privis.run.he.compiled import Compiled
+from privis.run.he.engine import Ciphertext
+from privis.run.he.frames import Frame, join, split
+from privis.run.he.machine import Machine, Plaintexts, Progress, nothing
+from privis.run.he.seal import SealEngine
+
+CACHE = 2 << 30  # bytes of encoded weights kept between runs
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Computes on encrypted queries; ``plaintexts`` may be shared by evaluators of one compiled program."""
+
+    compiled: Compiled
+    machine: Machine
+
+    @classmethod
+    def open(cls, compiled: Compiled, keys: bytes, plaintexts: Plaintexts | None = None) -> Evaluator:
+        """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
+        spec = compiled.spec
+        engine = SealEngine.with_keys(spec.parameters, spec.keys, split(Frame.KEYS, spec.digest, keys))
+        return cls(
+            compiled,
+            Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), compiled.choice.arrangement.processes),
+        )
+
+    def run(self, query: bytes, progress: Progress = nothing) -> bytes:
+        """The encrypted results of an encrypted query of one or more images.
+
+        ``progress`` gets the fraction done; an exception out of it ends the run. Raises ProtocolError for a query of
+        another program, cut short or damaged, and for ciphertexts of other keys' parameters.
+        """
+        spec, engine = self.compiled.spec, self.machine.engine
+        parts = split(Frame.QUERY, spec.digest, query)
+        if not parts or len(parts) % spec.queried:
+            got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
+            raise ProtocolError(Problem("query", got, expected, "encrypt the images again"))
+        count, replies = len(parts) // spec.queried, []
+        for image in range(count):
+            own = iter(parts[image * spec.queried : (image + 1) * spec.queried])
+            inputs = [
+                [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]
+                for slots in spec.sources
+            ]
+            outputs = self.machine.run(inputs, lambda share, k=image: progress((k + share) / count))
+            replies += [engine.save(x) for output in outputs for x in output]
+        return join(Frame.REPLY, spec.digest, replies)
+
+    def _checked(self, data: bytes, level: int) -> Ciphertext:
+        engine = self.machine.engine
+        x = engine.load(data)
+        scale = self.compiled.spec.scale
+        if engine.level(x) != level or abs(engine.scale(x) / scale - 1) > 1e-9:
+            got = f"a ciphertext at level {engine.level(x)} and scale 2^{engine.scale(x):.3g}"
+            raise ProtocolError(Problem("query", got, f"level {level} and scale {scale:.3g}"))
+        return x

@@ -1,0 +1,110 @@
+"""``CKKS``: the executor that computes on an encrypted image; ``HE`` names the schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
+from privis.program import Program, digest
+from privis.readings import Cost, broken_promises, cost, domain_problems
+from privis.run.he.compiled import Compiled, Options, compiled
+from privis.run.he.evaluator import Evaluator
+from privis.run.he.paillier import Paillier
+from privis.run.he.secret import SecretKeys
+
+MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
+
+
+@dataclass(frozen=True)
+class CKKS:
+    """Compute on images encrypted under CKKS, with Microsoft SEAL at 128-bit security.
+
+    The caller is the key owner: each input is encrypted, a server side that holds evaluation keys only computes, the
+    result is decrypted. Here both are in one process, to try out programs and measure them; `privis serve` is the
+    real server. ``precision``, ``signs``, ``inside`` and ``promised`` are those of ``Options``. Reference: Cheon,
+    Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
+
+    >>> CKKS().seen
+    'Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts.'
+    """
+
+    precision: float = 1e-4
+    signs: int = 4
+    inside: bool = False
+    promised: bool = False
+    _kept: dict[str, Compiled] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not (isinstance(self.precision, float) and 1e-9 <= self.precision <= 0.1):
+            problems.append(Problem("CKKS.precision", repr(self.precision), "1e-9 to 0.1"))
+        if not (isinstance(self.signs, int) and 1 <= self.signs <= 8):
+            problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials"))
+        refuse(ParameterError, problems)
+
+    def __reduce__(self) -> tuple[type[CKKS], tuple[float, int, bool, bool]]:
+        return CKKS, (self.precision, self.signs, self.inside, self.promised)  # compiled programs are made again
+
+    @property
+    def seen(self) -> str:
+        """The owner alone, who holds the key."""
+        return "Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts."
+
+    def compiled(self, program: Program) -> Compiled:
+        """The program as a server runs it; the last few are kept."""
+        name = digest(program)
+        if name not in self._kept:
+            made = compiled(program, Options(self.precision, self.signs, self.inside, self.promised))
+            while len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[name] = made
+        return self._kept[name]
+
+    def supports(self, program: Program) -> list[Problem]:
+        """All reasons why ``program`` cannot run on ciphertexts, with the numbers."""
+        try:
+            self.compiled(program)
+        except (UnsupportedError, DomainError) as error:
+            return list(error.problems)
+        return []
+
+    def cost(self, program: Program) -> Cost:
+        """Levels, rotations and bytes sent for one image, and the operations of the clear program."""
+        made = self.compiled(program)
+        return replace(cost(program), depth=made.choice.arrangement.depth, rotations=made.rotations)
+
+    def prepare(self, program: Program) -> Callable[..., Any]:
+        """Return a function of the inputs (numpy arrays) that encrypts, computes and decrypts the outputs (float32).
+
+        Keys are made here. Raises UnsupportedError or DomainError when ``supports`` has objections; the function
+        raises DomainError for inputs that break a promised domain.
+        """
+        made = self.compiled(program)
+        keys = SecretKeys.generate(made.spec)
+        evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))
+        promises = bool(domain_problems(made.head))
+
+        def run(*inputs: Any) -> Any:
+            if promises:
+                refuse(DomainError, broken_promises(made.head, *inputs))
+            query = keys.encrypt(made.spec, [inputs])
+            (outputs,) = keys.decrypt(made.spec, query, evaluator.run(query.message))
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+        return run
+
+
+def HE(scheme: str = "ckks") -> CKKS | Paillier:
+    """The executor of a homomorphic ``scheme`` with its defaults: ``"ckks"``, or the additive ``"paillier"``.
+
+    >>> HE("paillier").bits
+    3072
+    """
+    match scheme:
+        case "ckks":
+            return CKKS()
+        case "paillier":
+            return Paillier()
+    raise ParameterError(Problem("HE.scheme", repr(scheme), "'ckks' or 'paillier'"))

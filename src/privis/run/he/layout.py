@@ -1,0 +1,92 @@
+"""Where the elements of a tensor sit in the slots of ciphertexts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.program.shapes import Shape
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Element ``i`` sits in ciphertext ``positions[i] // slots``, slot ``positions[i] % slots``.
+
+    Where one ciphertext holds everything, there are copies every ``period`` slots; else ``period`` is ``slots``.
+    """
+
+    positions: Positions
+    period: int
+    ciphertexts: int
+
+    def shifted(self, by: int, slots: int) -> Layout:
+        """Every element ``by`` slots further on, cyclically within its ciphertext."""
+        moved = self.positions // slots * slots + (self.positions % slots + by) % self.period
+        return Layout(moved, self.period, self.ciphertexts)
+
+    def with_copies(self, slots: int) -> Iterator[Positions]:
+        """The positions of every copy in turn."""
+        for copy in range(slots // self.period):
+            yield self.positions + copy * self.period
+
+    def same_as(self, other: Layout) -> bool:
+        """Both hold the same elements in the same slots."""
+        return self.period == other.period and np.array_equal(self.positions, other.positions)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The image plane that tensors of a program are laid over: pixel ``(y, x)`` has offset ``y * columns + x``."""
+
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, shape: Shape) -> Grid:
+        """The plane of an image ``(..., H, W)``, or one row of a vector."""
+        return cls(*(shape[-2:] if len(shape) >= 2 else (1, math.prod(shape))))
+
+
+def power_of_two(size: int) -> int:
+    """The smallest power of two that is at least ``size``."""
+    return 1 << max(size - 1, 0).bit_length()
+
+
+def flat(shape: Shape, slots: int) -> Layout:
+    """Elements in C order, with copies as far as a whole number of them fits."""
+    size = math.prod(shape)
+    ciphertexts = -(-size // slots)
+    return Layout(np.arange(size), power_of_two(size) if ciphertexts == 1 else slots, ciphertexts)
+
+
+def over(grid: Grid, shape: Shape, slots: int) -> Layout | None:
+    """Pixels over the pixels of the image they come from, so that filters are few rotations; None where that is not so.
+
+    A map with fewer rows or columns than the plane leaves holes, which further channels fill; other channels are
+    planes of their own, side by side. (Multiplexed packing: Lee et al., 2022, arXiv:2112.00945, here without masks.)
+    """
+    *lead, height, width = shape if len(shape) >= 2 else (*shape, 1, 1)
+    if height > grid.rows or width > grid.columns:
+        return None
+    down, across = grid.rows // height, grid.columns // width
+    channels = math.prod(lead)
+    pixels = np.add.outer(np.arange(height) * down * grid.columns, np.arange(width) * across)
+    size = power_of_two(grid.rows * grid.columns)
+    if size > slots:  # a plane is several ciphertexts
+        holes, planes = 1, 1
+        place = np.arange(channels) * (-(-(grid.rows * grid.columns) // slots) * slots)
+    else:
+        planes = slots // size
+        holes = min(down * across, -(-channels // planes))
+        hole = np.arange(channels) % holes
+        place = np.arange(channels) // holes * size + hole // across * grid.columns + hole % across
+    positions = np.add.outer(place, pixels).reshape(-1)
+    ciphertexts = int(positions.max()) // slots + 1
+    used = power_of_two(-(-channels // holes)) * size
+    return Layout(positions, used if ciphertexts == 1 and used <= slots else slots, ciphertexts)

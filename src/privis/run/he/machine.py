@@ -1,0 +1,248 @@
+"""Run an arranged circuit on ciphertexts: the server's work. It sees no number but public weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from privis.run.he.circuit import Linear, Polynomial, Product, Source
+from privis.run.he.engine import Ciphertext, Engine, Plaintext
+from privis.run.he.packing import Packed, Term, half
+from privis.run.he.parallel import in_processes
+from privis.run.he.parameters import Choice
+from privis.run.he.polynomial import evaluate_series, multiplied
+
+Progress = Callable[[float], None]
+
+
+def nothing(share: float) -> None:
+    """Progress that nobody wants to see."""
+
+
+@dataclass(eq=False)
+class Plaintexts:
+    """Encoded weights, kept as long as they fit in ``limit`` bytes."""
+
+    limit: int
+    held: int = 0
+    made: dict[tuple[int, int, int, int], Plaintext] = field(default_factory=dict)
+
+    def get(self, key: tuple[int, int, int, int], size: int, make: Callable[[], Plaintext]) -> Plaintext:
+        """What ``make`` returns, from memory where it was kept."""
+        if key in self.made:
+            return self.made[key]
+        plain = make()
+        if self.held + size <= self.limit:
+            self.made[key] = plain
+            self.held += size
+        return plain
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """A circuit and an engine with its keys, ready to run any number of times; ``plaintexts`` caches its weights.
+
+    ``processes`` share the work of one image.
+    """
+
+    choice: Choice
+    engine: Engine
+    plaintexts: Plaintexts
+    processes: int = 1
+
+    def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = nothing) -> list[list[Ciphertext]]:
+        """The outputs' ciphertexts, from those of each source in the order of the circuit."""
+        circuit = self.choice.arrangement.circuit
+        values: dict[int, list[Ciphertext]] = {}
+        last = {o: i for i in range(len(circuit.steps)) for o in circuit.operands(i)}
+        given = iter(inputs)
+        weights = self._weights()
+        done, total = 0.0, sum(weights)
+        for index, step in enumerate(circuit.steps):
+            values[index] = list(next(given)) if isinstance(step, Source) else self._step(index, values)
+            for operand in circuit.operands(index):
+                if last[operand] == index and operand not in circuit.outputs:
+                    values.pop(operand, None)
+            done += weights[index]
+            progress(done / total)
+        return [values[output] for output in circuit.outputs]
+
+    def _step(self, index: int, values: dict[int, list[Ciphertext]]) -> list[Ciphertext]:
+        arrangement = self.choice.arrangement
+        level = arrangement.levels[index]
+        match arrangement.circuit.steps[index]:
+            case Linear(operands):
+                packed = arrangement.packed[index]
+                return self._linear(index, packed, [values[o] for o in operands])
+            case Product(left, right):
+                above = [[self.engine.lower(x, level + 1) for x in values[o]] for o in {left: 0, right: 0}]
+                return [multiplied(self.engine, x, y) for x, y in zip(above[0], above[-1], strict=True)]
+            case Polynomial(operand):
+                return self._polynomials(operand, values)[index]
+            case _:
+                raise AssertionError("a source is given")
+
+    def _polynomials(self, operand: int, values: dict[int, list[Ciphertext]]) -> dict[int, list[Ciphertext]]:
+        """All polynomials of ``operand``, the first time one is asked for; they share what they need of it."""
+        arrangement, engine = self.choice.arrangement, self.engine
+        steps = arrangement.circuit.steps
+        series = {i: s.coefficients for i, s in enumerate(steps) if isinstance(s, Polynomial) and s.operand == operand}
+        waiting = {i: values[i] for i in series if i in values}
+        if waiting:
+            return waiting
+        unit = arrangement.units[operand]
+        top = arrangement.levels[operand]
+        wanted = [
+            ([c / arrangement.units[i] for c in coefficients], arrangement.levels[i])
+            for i, coefficients in series.items()
+        ]
+
+        def one(x: Ciphertext) -> list[Ciphertext]:
+            x = engine.lower(x, top)
+            if unit != 1.0:  # the same numbers in another unit
+                x = engine.at_scale(engine.copy(x), engine.scale(x) / unit)
+            return evaluate_series(engine, x, wanted, self.choice.scale)
+
+        made = self._each(values[operand], one)
+        values.update({i: [own[place] for own in made] for place, i in enumerate(series)})
+        return values
+
+    def _linear(self, index: int, packed: Packed, operands: Sequence[Sequence[Ciphertext]]) -> list[Ciphertext]:
+        engine, level = self.engine, self.choice.arrangement.levels[index]
+        above = level + packed.levels
+        turned: dict[tuple[int, int, int], Ciphertext] = {}
+        for number, own in enumerate(operands):
+            for ciphertext, x in enumerate(own):
+                turned[(number, ciphertext, 0)] = engine.lower(x, above)
+        for (number, ciphertext), amounts in packed.babies:
+            for amount, parent in amounts:
+                x = turned[(number, ciphertext, parent)]
+                turned[(number, ciphertext, amount)] = engine.rotate(x, amount - parent)
+        numbers = range(len(packed.giants))
+        if len(numbers) == 1 and self.processes > 1 and half(packed):
+            total = self._halves(index, packed, turned)
+            return [self._finished(index, packed, 0, total)]
+        whole = [range(len(groups)) for groups in packed.giants]
+
+        def one(number: int) -> list[Ciphertext]:
+            total = self._total(index, packed, number, turned, whole[number], 0)
+            return [self._finished(index, packed, number, total)]
+
+        return [made for (made,) in self._each(numbers, one)]
+
+    def _each(self, items: Sequence[Any], work: Callable[[Any], list[Ciphertext]]) -> list[list[Ciphertext]]:
+        """``work`` on every item, shared among processes."""
+        shares = min(self.processes, len(items))
+        if shares < 2:
+            return [work(item) for item in items]
+        kept: list[list[Ciphertext]] = []
+
+        def here() -> list[bytes]:
+            kept.extend(work(item) for item in items[::shares])
+            return []
+
+        def there(start: int) -> Callable[[], list[bytes]]:
+            return lambda: [self.engine.save(x) for item in items[start::shares] for x in work(item)]
+
+        parts = in_processes([here, *(there(k) for k in range(1, shares))])[1:]
+        size = len(kept[0])
+        made = [[self.engine.load(data) for data in part] for part in parts]
+        split = [[part[i : i + size] for i in range(0, len(part), size)] for part in made]
+        return [[kept, *split][place % shares][place // shares] for place in range(len(items))]
+
+    def _halves(self, index: int, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext]) -> Ciphertext:
+        """Giant steps of one ciphertext in two processes; the upper half takes one rotation by its lowest amount."""
+        count, middle = len(packed.giants[0]), half(packed)
+        lower: list[Ciphertext] = []
+
+        def here() -> list[bytes]:
+            lower.append(self._total(index, packed, 0, turned, range(middle, count), 0))
+            return []
+
+        def there() -> list[bytes]:
+            amount = packed.giants[0][middle - 1][0]
+            upper = self._total(index, packed, 0, turned, range(middle), amount)
+            return [self.engine.save(self.engine.rotate(upper, amount))]
+
+        (upper,) = in_processes([here, there])[1]
+        return self.engine.add(lower[0], self.engine.load(upper))
+
+    def _total(
+        self,
+        index: int,
+        packed: Packed,
+        ciphertext: int,
+        turned: dict[tuple[int, int, int], Ciphertext],
+        places: range,
+        until: int,
+    ) -> Ciphertext:
+        """Rotations times weights of some giant steps, added up and rotated but for ``until``."""
+        engine, groups = self.engine, packed.giants[ciphertext]
+        total: Ciphertext | None = None
+        for place in places:
+            amount, terms = groups[place]
+            for number, term in enumerate(terms):
+                x = turned[(term.operand, term.ciphertext, term.baby)]
+                if term.weights is None:
+                    signed = x if term.sign > 0 else engine.negative(x)
+                    total = signed if total is None else engine.add(total, signed)
+                else:
+                    plain = self._plain(index, (ciphertext, place, number), term, x)
+                    total = engine.accumulate(total, engine.multiply_plain(x, plain))
+            following = groups[place + 1][0] if place + 1 in places else until
+            total = engine.rotate(total, amount - following)
+        return total
+
+    def _finished(self, index: int, packed: Packed, ciphertext: int, total: Ciphertext) -> Ciphertext:
+        engine = self.engine
+        for step in packed.doublings:
+            total = engine.add(total, engine.rotate(total, step))
+        if packed.levels:
+            total = engine.rescale(total, self.choice.scale)
+        for step in packed.folds:
+            total = engine.add(total, engine.rotate(total, step))
+        return self._with_bias(index, ciphertext, total)
+
+    def _plain(self, index: int, place: tuple[int, int, int], term: Term, x: Ciphertext) -> Plaintext:
+        """Weights at the scale that makes the result land on the common one."""
+        engine, arrangement = self.engine, self.choice.arrangement
+        level = arrangement.levels[index] + 1
+        scale = self.choice.scale * engine.primes[level] / engine.scale(x)
+
+        def encode() -> Plaintext:
+            assert term.weights is not None and term.slots is not None
+            numbers = np.zeros(arrangement.slots, term.weights.dtype)
+            numbers[term.slots] = term.weights / arrangement.units[index]
+            return engine.encode(numbers, level, scale)
+
+        return self.plaintexts.get((index, *place), (level + 1) * 16 * arrangement.slots, encode)
+
+    def _with_bias(self, index: int, ciphertext: int, x: Ciphertext) -> Ciphertext:
+        engine, arrangement = self.engine, self.choice.arrangement
+        step, layout = arrangement.circuit.steps[index], arrangement.layouts[index]
+        assert isinstance(step, Linear)
+        if not step.bias.any():
+            return x
+        numbers = np.zeros(arrangement.slots)
+        for positions in layout.with_copies(arrangement.slots):
+            here = positions // arrangement.slots == ciphertext
+            numbers[positions[here] % arrangement.slots] = step.bias[here] / arrangement.units[index]
+        return engine.add_plain(x, engine.encode(numbers, engine.level(x), engine.scale(x)))
+
+    def _weights(self) -> list[float]:
+        """Rough share of each step in the whole, for progress."""
+        arrangement = self.choice.arrangement
+        shares = []
+        for index, step in enumerate(arrangement.circuit.steps):
+            cost = (arrangement.levels[index] + 1) ** 2 * arrangement.layouts[index].ciphertexts
+            match step:
+                case Linear():
+                    packed = arrangement.packed[index]
+                    cost *= 1 + len(packed.rotations)
+                case Polynomial(_, coefficients):
+                    cost *= len(coefficients)
+            shares.append(float(cost))
+        return shares

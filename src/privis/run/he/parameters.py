@@ -1,0 +1,160 @@
+"""Choose ring and primes for an arrangement, and predict how far encrypted results are from exact ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy import sparse
+
+from privis.errors import Problem, UnsupportedError
+from privis.run.he.circuit import Circuit, Linear, Polynomial, Product, Source
+from privis.run.he.compile import Arrangement, arrange, polynomial_depth
+from privis.run.he.engine import LARGEST_MODULUS, Parameters
+from privis.run.he.packing import is_uniform
+from privis.run.he.polynomial import products
+
+LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
+SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
+SIX_SIGMA = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
+    difference of an output from the exact polynomial form, relative to the output's bound.
+    """
+
+    arrangement: Arrangement
+    parameters: Parameters
+    scale: float
+    error: float
+
+
+def choose(circuit: Circuit, precision: float, processes: int = 1) -> Choice:
+    """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
+
+    Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
+    """
+    if _least_depth(circuit) > _most_levels():
+        raise UnsupportedError(_too_deep(_least_depth(circuit)))
+    fitting: list[Choice] = []
+    for degree in sorted(LARGEST_MODULUS)[1:]:
+        if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
+            continue
+        arrangement = arrange(circuit, degree // 2, processes)
+        found = _fit(arrangement, degree)
+        if found is not None:
+            fitting.append(found)
+            if found.error <= precision:
+                return found
+    if not fitting:
+        raise UnsupportedError(_too_deep(arrangement.depth))
+    best = min(fitting, key=lambda choice: choice.error)
+    got = f"a predicted error of {best.error:.1e} of the largest output with {math.log2(best.scale):.0f} bits a level"
+    remedy = f"ask for precision={2 * best.error:.0e}, or for fewer levels (fewer sign polynomials, the owner's tail)"
+    raise UnsupportedError(Problem("HE", got, f"at most {precision:.1e}", remedy))
+
+
+def _most_levels() -> int:
+    """Levels that 128-bit security leaves at the least scale: 3 bits of headroom in each outer prime."""
+    return (max(LARGEST_MODULUS.values()) - 2 * (LEAST_SCALE + 3)) // LEAST_SCALE
+
+
+def _least_depth(circuit: Circuit) -> int:
+    """Levels that any layout needs."""
+    need = [0] * len(circuit.steps)
+    for index in reversed(range(len(circuit.steps))):
+        match circuit.steps[index]:
+            case Product():
+                need[index] += 1
+            case Linear(_, matrices) if not all(is_uniform(matrix) for matrix in matrices):
+                need[index] += 1
+            case Polynomial() as step:
+                need[index] += polynomial_depth(circuit, step)
+        for operand in circuit.operands(index):
+            need[operand] = max(need[operand], need[index])
+    return max(need)
+
+
+def _too_deep(levels: int) -> Problem:
+    most = max(LARGEST_MODULUS.values())
+    got = f"a program that needs {levels} levels"
+    expected = f"at most {_most_levels()}: {most} bits are 128-bit secure, a level takes at least {LEAST_SCALE}"
+    remedy = "leave the last part to the key owner, use fewer sign polynomials or a shallower network, or use MPC"
+    return Problem("HE", got, expected, remedy)
+
+
+def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
+    """Scale and primes that fill the modulus this degree allows; None where the scale would be too small."""
+    levels, most = arrangement.depth, LARGEST_MODULUS[degree]
+    head = _headroom(arrangement)
+    for bits in range(MOST_SCALE, LEAST_SCALE - 1, -1):
+        lowest = min(60, bits + head)
+        special = min(SPECIAL, most - lowest - bits * levels)
+        if special >= max(lowest, bits):
+            parameters = Parameters(degree, (lowest, *[bits] * levels, special))
+            return Choice(arrangement, parameters, 2.0**bits, _error(arrangement, degree, bits))
+    return None
+
+
+def _headroom(arrangement: Arrangement) -> int:
+    """Bits above the scale that stored results need at the lowest level, one of them for the sign."""
+    largest = 1.0
+    for index in range(len(arrangement.circuit.steps)):
+        if arrangement.levels[index] == 0:
+            largest = max(largest, arrangement.circuit.certain[index] / abs(arrangement.units[index]))
+    return 32 if largest == math.inf else math.ceil(math.log2(largest)) + 3
+
+
+def _error(arrangement: Arrangement, degree: int, bits: int) -> float:
+    """Six standard deviations of the noise in stored numbers, carried through the circuit by mean squares.
+
+    Encryption and every rescaling add rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over
+    the scale (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds less than one
+    rescaling because its special prime is larger.
+    """
+    rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / 2.0**bits
+    fresh = 3.2 * math.sqrt(degree) / 2.0**bits
+    encoded = math.sqrt(degree / 12) / 2.0**bits
+    circuit, noise = arrangement.circuit, []
+    for index, step in enumerate(circuit.steps):
+        unit = abs(arrangement.units[index])
+        match step:
+            case Source():
+                noise.append(fresh)
+            case Linear(operands, matrices):
+                packed, spread = arrangement.packed[index], 0.0
+                for operand, matrix in zip(operands, matrices, strict=True):
+                    scale = abs(arrangement.units[operand]) / unit
+                    spread += (noise[operand] * scale) ** 2 * _gain(matrix)
+                    size = circuit.sizes[operand] / abs(arrangement.units[operand])
+                    spread += (encoded * size) ** 2 * packed.products
+                noise.append(math.hypot(math.sqrt(spread), rounding))
+            case Product(left, right):
+                sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
+                carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
+                noise.append(math.hypot(carried * (math.sqrt(2) if left == right else 1), rounding))
+            case Polynomial(operand, coefficients):
+                slope = _slope(coefficients) * noise[operand]
+                inside = rounding * math.sqrt(products(coefficients) + 1) * _size(coefficients)
+                noise.append(math.hypot(slope, inside) / unit)
+    relative = [noise[o] * abs(arrangement.units[o]) / max(circuit.bounds[o], 1e-300) for o in circuit.outputs]
+    return SIX_SIGMA * max(relative)
+
+
+def _gain(matrix: sparse.csr_array) -> float:
+    """By how much the matrix enlarges the mean square of noise."""
+    return float((np.abs(matrix.data) ** 2).sum() / max(matrix.shape[0], 1))
+
+
+def _slope(coefficients: tuple[float, ...]) -> float:
+    """Root mean square slope on [-1, 1]: compositions of steep polynomials are flat where they land."""
+    slopes = chebyshev.chebval(np.linspace(-1, 1, 1001), chebyshev.chebder(np.asarray(coefficients)))
+    return float(np.sqrt(np.mean(slopes**2)))
+
+
+def _size(coefficients: tuple[float, ...]) -> float:
+    return float(np.abs(coefficients).max())

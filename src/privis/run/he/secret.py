@@ -1,0 +1,127 @@
+"""The key owner's side of CKKS: keys, encryption, decryption. A server never imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, ProtocolError, refuse
+from privis.readings.evaluate import evaluate
+from privis.run.he.frames import Frame, join, split
+from privis.run.he.reference import encoded
+from privis.run.he.seal_secret import SealSecret
+from privis.run.he.spec import InputSlots, Spec
+
+Arrays = Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Query:
+    """``message`` goes to the server; the factors by which the owner scaled each image stay with the owner."""
+
+    message: bytes = field(repr=False)
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SecretKeys:
+    """The secret key for programs with the parameters of a ``Spec``. Never printed, pickled or sent."""
+
+    secret: SealSecret
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("secret keys are never pickled; save them as a typed file")
+
+    @classmethod
+    def generate(cls, spec: Spec) -> SecretKeys:
+        """A fresh secret key from the operating system's random numbers."""
+        return cls(SealSecret.generate(spec.parameters))
+
+    @classmethod
+    def from_bytes(cls, spec: Spec, data: bytes) -> SecretKeys:
+        """Read what ``to_bytes`` wrote; ProtocolError for a key of other parameters or anything else."""
+        return cls(SealSecret.from_bytes(spec.parameters, data))
+
+    def to_bytes(self) -> bytes:
+        """The secret key: for a file that nobody else can read."""
+        return self.secret.to_bytes()
+
+    def evaluation_keys(self, spec: Spec) -> bytes:
+        """The keys that let a server compute what ``spec`` describes; they decrypt nothing."""
+        return join(Frame.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
+
+    def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
+        """For each image its inputs, in the shapes of ``spec.inputs``, as ciphertexts.
+
+        Raises ParameterError naming every input of another shape or with NaN, DomainError for images outside the
+        domain of the program's polynomials.
+        """
+        refuse(ParameterError, _shape_problems(spec, images))
+        parts, factors = [], []
+        for inputs in images:
+            factors.append(1.0 if spec.stretched is None else spec.stretched.factor(inputs))
+            scaled = [np.asarray(x, np.float64) * factors[-1] for x in inputs]
+            for slots in spec.sources:
+                for row in filled(spec, slots, scaled):
+                    parts.append(self.secret.encrypt(row, slots.level, spec.scale))
+        return Query(join(Frame.QUERY, spec.digest, parts), tuple(factors))
+
+    def decrypt(self, spec: Spec, query: Query, reply: bytes) -> list[list[NDArray[np.float32]]]:
+        """For each image of ``query`` the outputs, after the owner's tail where ``spec`` has one.
+
+        Raises ProtocolError for a reply to another query, or damaged. What is decrypted must not go back to the
+        server: in CKKS its noise tells about the secret key (Li and Micciancio, 2021,
+        doi:10.1007/978-3-030-77870-5_23).
+        """
+        parts = split(Frame.REPLY, spec.digest, reply)
+        if len(parts) != spec.answered * len(query.factors):
+            got, expected = f"{len(parts)} ciphertexts", f"{spec.answered} for each of {len(query.factors)} images"
+            raise ProtocolError(Problem("reply", got, expected, "send the query again"))
+        images = [parts[i : i + spec.answered] for i in range(0, len(parts), spec.answered)]
+        return [self._opened(spec, image, factor) for image, factor in zip(images, query.factors, strict=True)]
+
+    def _opened(self, spec: Spec, parts: Sequence[bytes], factor: float) -> list[NDArray[np.float32]]:
+        degree = 0.0 if spec.stretched is None else spec.stretched.degree
+        following, outputs = iter(parts), []
+        for output in spec.outputs:
+            slots = np.concatenate(
+                [self.secret.decrypt(next(following)).real for _ in range(output.layout.ciphertexts)]
+            )
+            numbers = slots[output.layout.positions] * (output.unit / factor**degree)
+            if output.step is not None:
+                numbers = np.round(numbers / output.step) * output.step
+            outputs.append(numbers.reshape(output.shape))
+        if spec.tail is not None:
+            made = evaluate(spec.tail, *outputs)
+            outputs = list(made) if isinstance(made, tuple) else [made]
+        return [np.asarray(output, np.float32) for output in outputs]
+
+
+def filled(spec: Spec, slots: InputSlots, inputs: Arrays) -> NDArray[Any]:
+    """The numbers of every ciphertext of one source, (ciphertexts, slots): copies included, zeros elsewhere."""
+    numbers = encoded(slots.source, inputs) / slots.unit
+    size = spec.parameters.slots
+    rows = np.zeros(slots.layout.ciphertexts * size, numbers.dtype)
+    for positions in slots.layout.with_copies(size):
+        rows[positions] = numbers
+    return rows.reshape(-1, size)
+
+
+def _shape_problems(spec: Spec, images: Sequence[Arrays]) -> list[Problem]:
+    problems = []
+    for number, inputs in enumerate(images):
+        if len(inputs) != len(spec.inputs):
+            problems.append(Problem(f"image {number}", f"{len(inputs)} inputs", f"{len(spec.inputs)}"))
+            continue
+        for index, (x, shape) in enumerate(zip(inputs, spec.inputs, strict=True)):
+            where = f"image {number}, input {index}"
+            if tuple(np.shape(x)) != shape:
+                remedy = "pass size=(height, width) to the feature"
+                problems.append(Problem(where, f"shape {tuple(np.shape(x))}", f"shape {shape}", remedy))
+            elif not np.isfinite(x).all():
+                problems.append(Problem(where, "NaN or infinite values", "numbers"))
+    return problems
