@@ -39,6 +39,9 @@ class ClearEngine:
         numbers = np.full(self.parameters.slots, values) if np.ndim(values) == 0 else values
         return Number(np.asarray(numbers, complex), level, scale)
 
+    def is_zero(self, x: Number) -> bool:
+        return not x.values.any()
+
     def level(self, x: Number) -> int:
         return x.level
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from privis.errors import Problem, ProtocolError
 from privis.run.he.compiled import Compiled
 from privis.run.he.engine import Ciphertext
-from privis.run.he.frames import Frame, join, split
 from privis.run.he.machine import Machine, Plaintexts, Progress, nothing
+from privis.run.he.messages import Message, read, written
 from privis.run.he.seal import SealEngine
 
 CACHE = 2 << 30  # bytes of encoded weights kept between runs
@@ -25,7 +25,7 @@ class Evaluator:
     def open(cls, compiled: Compiled, keys: bytes, plaintexts: Plaintexts | None = None) -> Evaluator:
         """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
         spec = compiled.spec
-        engine = SealEngine.with_keys(spec.parameters, spec.keys, split(Frame.KEYS, spec.digest, keys))
+        engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
         return cls(
             compiled,
             Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), compiled.choice.arrangement.processes),
@@ -38,7 +38,7 @@ class Evaluator:
         another program, cut short or damaged, and for ciphertexts of other keys' parameters.
         """
         spec, engine = self.compiled.spec, self.machine.engine
-        parts = split(Frame.QUERY, spec.digest, query)
+        parts = read(Message.QUERY, spec.digest, query)
         if not parts or len(parts) % spec.queried:
             got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
             raise ProtocolError(Problem("query", got, expected, "encrypt the images again"))
@@ -51,7 +51,7 @@ class Evaluator:
             ]
             outputs = self.machine.run(inputs, lambda share, k=image: progress((k + share) / count))
             replies += [engine.save(x) for output in outputs for x in output]
-        return join(Frame.REPLY, spec.digest, replies)
+        return written(Message.REPLY, spec.digest, replies)
 
     def _checked(self, data: bytes, level: int) -> Ciphertext:
         engine = self.machine.engine

@@ -10,8 +10,9 @@ import numpy as np
 
 from privis.run.he.circuit import Linear, Polynomial, Product, Source
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
+from privis.run.he.forks import forked
+from privis.run.he.frames import join, split
 from privis.run.he.packing import Packed, Term, half
-from privis.run.he.parallel import in_processes
 from privis.run.he.parameters import Choice
 from privis.run.he.polynomial import evaluate_series, multiplied
 
@@ -135,40 +136,27 @@ class Machine:
 
     def _each(self, items: Sequence[Any], work: Callable[[Any], list[Ciphertext]]) -> list[list[Ciphertext]]:
         """``work`` on every item, shared among processes."""
-        shares = min(self.processes, len(items))
-        if shares < 2:
+        if self.processes < 2 or len(items) < 2:
             return [work(item) for item in items]
-        kept: list[list[Ciphertext]] = []
 
-        def here() -> list[bytes]:
-            kept.extend(work(item) for item in items[::shares])
-            return []
+        def serialised(item: Any) -> bytes:
+            return join([self.engine.save(x) for x in work(item)])
 
-        def there(start: int) -> Callable[[], list[bytes]]:
-            return lambda: [self.engine.save(x) for item in items[start::shares] for x in work(item)]
-
-        parts = in_processes([here, *(there(k) for k in range(1, shares))])[1:]
-        size = len(kept[0])
-        made = [[self.engine.load(data) for data in part] for part in parts]
-        split = [[part[i : i + size] for i in range(0, len(part), size)] for part in made]
-        return [[kept, *split][place % shares][place // shares] for place in range(len(items))]
+        made = dict(forked(serialised, items, self.processes))
+        return [[self.engine.load(data) for data in split(made[i], "results")] for i in range(len(items))]
 
     def _halves(self, index: int, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext]) -> Ciphertext:
         """Giant steps of one ciphertext in two processes; the upper half takes one rotation by its lowest amount."""
         count, middle = len(packed.giants[0]), half(packed)
-        lower: list[Ciphertext] = []
+        amount = packed.giants[0][middle - 1][0]
 
-        def here() -> list[bytes]:
-            lower.append(self._total(index, packed, 0, turned, range(middle, count), 0))
-            return []
+        def one(part: tuple[range, int]) -> list[Ciphertext]:
+            places, until = part
+            total = self._total(index, packed, 0, turned, places, until)
+            return [self.engine.rotate(total, until)]
 
-        def there() -> list[bytes]:
-            amount = packed.giants[0][middle - 1][0]
-            upper = self._total(index, packed, 0, turned, range(middle), amount)
-            return [self.engine.save(self.engine.rotate(upper, amount))]
-
-        (upper,) = in_processes([here, there])[1]
-        return self.engine.add(lower[0], self.engine.load(upper))
+        (upper,), (lower,) = self._each([(range(middle), amount), (range(middle, count), 0)], one)
+        return self.engine.add(lower, upper)
 
     def _total(
         self,

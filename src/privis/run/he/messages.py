@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from enum import Enum
 
 from privis.errors import Problem, ProtocolError
+from privis.run.he import frames
 
 _MAGIC = b"privis ckks 1\n"
-_HEAD = struct.Struct(f"<{len(_MAGIC)}sB32s32sI")
-MOST_PARTS = 1 << 16
+_HEAD = struct.Struct(f">{len(_MAGIC)}sB32s32s")
 
 
-class Frame(Enum):
+class Message(Enum):
     """What a message holds."""
 
     KEYS = 1  # evaluation keys
@@ -22,38 +22,30 @@ class Frame(Enum):
     REPLY = 3  # their encrypted outputs
 
 
-def join(kind: Frame, digest: str, parts: Sequence[bytes]) -> bytes:
+def written(kind: Message, digest: str, parts: Sequence[bytes]) -> bytes:
     """One message of ``parts`` for the specification named ``digest`` (64 hexadecimal digits).
 
-    >>> split(Frame.QUERY, "00" * 32, join(Frame.QUERY, "00" * 32, [b"a", b""]))
+    >>> read(Message.QUERY, "00" * 32, written(Message.QUERY, "00" * 32, [b"a", b""]))
     [b'a', b'']
     """
-    lengths = struct.pack(f"<{len(parts)}Q", *map(len, parts))
-    body = lengths + b"".join(parts)
-    return _HEAD.pack(_MAGIC, kind.value, bytes.fromhex(digest), hashlib.sha256(body).digest(), len(parts)) + body
+    body = frames.join(parts)
+    return _HEAD.pack(_MAGIC, kind.value, bytes.fromhex(digest), hashlib.sha256(body).digest()) + body
 
 
-def split(kind: Frame, digest: str, data: bytes) -> list[bytes]:
+def read(kind: Message, digest: str, data: bytes) -> list[bytes]:
     """The parts of a message; ProtocolError for one of another kind or specification, cut short or damaged."""
     what = kind.name.lower()
     if len(data) < _HEAD.size:
         raise ProtocolError(Problem(what, f"{len(data)} bytes", "a whole message", "send it again"))
-    magic, found, spec, checksum, count = _HEAD.unpack_from(data)
-    if magic != _MAGIC or found not in [k.value for k in Frame]:
+    magic, found, spec, checksum = _HEAD.unpack_from(data)
+    if magic != _MAGIC or found not in [k.value for k in Message]:
         raise ProtocolError(Problem(what, "bytes of another kind", f"a message that starts with {_MAGIC!r}"))
     if found != kind.value:
-        raise ProtocolError(Problem(what, f"a message with {Frame(found).name.lower()}", f"one with {what}"))
+        raise ProtocolError(Problem(what, f"a message with {Message(found).name.lower()}", f"one with {what}"))
     if spec != bytes.fromhex(digest):
         got, remedy = f"one for the program {spec.hex()[:16]}…", "fetch the specification again and make keys for it"
         raise ProtocolError(Problem(what, got, f"one for {digest[:16]}…", remedy))
-    body = memoryview(data)[_HEAD.size :]
-    if count > MOST_PARTS or len(body) < 8 * count or hashlib.sha256(body).digest() != checksum:
+    body = data[_HEAD.size :]
+    if hashlib.sha256(body).digest() != checksum:
         raise ProtocolError(Problem(what, "a message cut short or damaged", "what was sent", "send it again"))
-    lengths = struct.unpack_from(f"<{count}Q", body)
-    if sum(lengths) != len(body) - 8 * count:
-        raise ProtocolError(Problem(what, "lengths that do not add up", "what was sent", "send it again"))
-    parts, start = [], 8 * count
-    for length in lengths:
-        parts.append(bytes(body[start : start + length]))
-        start += length
-    return parts
+    return frames.split(body, what)

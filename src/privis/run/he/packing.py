@@ -340,7 +340,7 @@ def chain(amounts: set[int]) -> tuple[tuple[int, int], ...]:
     """Order ``amounts`` so that each is one step from an earlier one, with few different steps: (amount, from).
 
     >>> chain({0, 1, 2, 64, 65, 66})
-    ((1, 0), (2, 1), (64, 0), (65, 1), (66, 2))
+    ((1, 0), (2, 1), (64, 0), (65, 64), (66, 65))
     """
     every = np.array(sorted(amounts | {0}))
     differences = (every[:, None] - every[None, :]).reshape(-1)

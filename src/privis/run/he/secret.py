@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.readings.evaluate import evaluate
-from privis.run.he.frames import Frame, join, split
+from privis.run.he.messages import Message, read, written
 from privis.run.he.reference import encoded
 from privis.run.he.seal_secret import SealSecret
 from privis.run.he.spec import InputSlots, Spec
@@ -52,7 +52,7 @@ class SecretKeys:
 
     def evaluation_keys(self, spec: Spec) -> bytes:
         """The keys that let a server compute what ``spec`` describes; they decrypt nothing."""
-        return join(Frame.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
+        return written(Message.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
 
     def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
         """For each image its inputs, in the shapes of ``spec.inputs``, as ciphertexts.
@@ -68,7 +68,7 @@ class SecretKeys:
             for slots in spec.sources:
                 for row in filled(spec, slots, scaled):
                     parts.append(self.secret.encrypt(row, slots.level, spec.scale))
-        return Query(join(Frame.QUERY, spec.digest, parts), tuple(factors))
+        return Query(written(Message.QUERY, spec.digest, parts), tuple(factors))
 
     def decrypt(self, spec: Spec, query: Query, reply: bytes) -> list[list[NDArray[np.float32]]]:
         """For each image of ``query`` the outputs, after the owner's tail where ``spec`` has one.
@@ -77,7 +77,7 @@ class SecretKeys:
         server: in CKKS its noise tells about the secret key (Li and Micciancio, 2021,
         doi:10.1007/978-3-030-77870-5_23).
         """
-        parts = split(Frame.REPLY, spec.digest, reply)
+        parts = read(Message.REPLY, spec.digest, reply)
         if len(parts) != spec.answered * len(query.factors):
             got, expected = f"{len(parts)} ciphertexts", f"{spec.answered} for each of {len(query.factors)} images"
             raise ProtocolError(Problem("reply", got, expected, "send the query again"))
