@@ -35,6 +35,20 @@ def test_every_feature_has_a_polynomial_form_with_a_depth(sample):
     assert all(np.isfinite(error.error) for error in form.errors)
 
 
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.polynomial], ids=lambda sample: sample.label)
+def test_no_polynomial_is_asked_outside_its_domain(sample):
+    """Whatever earlier polynomials blur: domains are as wide as what the polynomials before them can make."""
+    texture = np.random.default_rng(2).integers(40, 220, (64, 64, 3), dtype=np.uint8)
+    faint = np.random.default_rng(3).integers(120, 124, (64, 64, 3), dtype=np.uint8)
+    for image in (texture, faint):
+        x = sample.feature.before(image)
+        program = sample.feature.program(x.shape)
+        if sample.promised and broken_promises(program, x):
+            continue
+        form = polynomialise(program, promised=sample.promised, stages=4)
+        assert broken_promises(form.program, x) == []
+
+
 PROVEN = [sample for sample in SAMPLES if sample.polynomial and not sample.promised]
 
 

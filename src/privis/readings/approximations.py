@@ -54,6 +54,7 @@ class Effort:
     precision: float
     stages: int | tuple[int, ...] | None
     sign_degree: int
+    normalise_domain: tuple[float, float] | None
     normalise_degree: int | None
     normalise_error: float | None
 
@@ -270,7 +271,9 @@ def _outer(a: Value, b: Value) -> Value:
 
 def _normalise(op: ops.Normalise, x: Value, site: Site) -> tuple[Value, Moved]:
     """``x q(|x|**2)``; ``inside`` joins the squared length, and a guard ``outside`` needs an interpolant."""
-    degree = op.degree if site.effort.normalise_degree is None else site.effort.normalise_degree
+    effort = site.effort
+    degree = op.degree if effort.normalise_degree is None else effort.normalise_degree
+    op = replace(op, domain=effort.normalise_domain or op.domain)
     low, high = op.domain[0] / NORMALISE_SLACK + op.inside, op.domain[1] * NORMALISE_SLACK + op.inside
     scaled = x >> ops.Affine(high**-0.5)
     energy = (scaled * scaled).sum(-1, keep=True)
@@ -278,7 +281,7 @@ def _normalise(op: ops.Normalise, x: Value, site: Site) -> tuple[Value, Moved]:
         fitted, error = _guarded_root(op, degree, low / high, high)
         site.note(op.domain, degree, error, relative=True)
     else:
-        root = inverse_root(math.sqrt(low / high), degree, site.effort.normalise_error)
+        root = inverse_root(math.sqrt(low / high), degree, effort.normalise_error)
         energy = energy + op.inside / high if op.inside else energy
         fitted, error = ops.Poly(root.coefficients, (0.0, 1.0)), root.error
         short = root.shortest**2 * high - op.inside
@@ -298,11 +301,12 @@ def _guarded_root(op: ops.Normalise, degree: int, low: float, high: float) -> tu
 
 
 def _nonlinear(op: ops.Nonlinear, x: Value, site: Site) -> tuple[Value, Moved]:
-    low, high = site.bounds
+    low, high = site.interval.bounds
     if op.domain:  # what analysis proves may be narrower than what was declared: never wider
         low, high = max(low, op.domain[0]), min(high, op.domain[1])
     if op.kind is Kind.CLIP and op.a <= low and high <= op.b:
         return x, site.moved  # the operand provably never leaves the interval
+    low, high = low - site.moved.excess[0], high + site.moved.excess[1]
     if op.kind is Kind.ABS:
         y, plan = _sign(x, (low, high), site)
         return x * _compose(y, plan), _sign_moves(op, plan, (low, high), site)

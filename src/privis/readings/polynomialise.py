@@ -39,6 +39,7 @@ def polynomialise(
     precision: float | None = None,
     stages: int | tuple[int, ...] | None = None,
     sign_degree: int = 7,
+    normalise_domain: tuple[float, float] | None = None,
     normalise_degree: int | None = None,
     normalise_error: float | None = None,
     alternatives: bool = True,
@@ -48,10 +49,11 @@ def polynomialise(
     ``precision`` is the largest distance of a decided comparison from 0 or 1: 2**-9 or, where ``stages`` caps what it
     may take, 0.01, for less precision leaves less undecided. ``stages`` is the largest number of
     polynomials of ``sign_degree`` in a comparison, or all their degrees: where they cannot decide the declared step,
-    more values around the threshold are blurred, and ``NodeError.blur`` says which. ``normalise_degree`` replaces the
-    degree that ``Normalise`` nodes declare, and ``normalise_error`` is the largest relative error of a length: where
-    the degree is too low for it, short vectors are left shorter. ``alternatives=False`` keeps the definition where a
-    feature states a polynomial alternative.
+    more values around the threshold are blurred, and ``NodeError.blur`` says which.
+    ``normalise_domain`` and ``normalise_degree`` replace what ``Normalise`` nodes declare (a domain other than the
+    declared one is for owners who ``stretch`` their input into it), and ``normalise_error`` is the largest relative
+    error of a length: where the degree is too low for it, short vectors are left shorter. ``alternatives=False`` keeps
+    the definition where a feature states a polynomial alternative.
 
     Raises DomainError when a node may be asked outside its declared domain, where polynomials explode: a degree-31 one
     has answered 1e21. ``promised=True`` accepts declared domains that analysis cannot prove; each input must then pass
@@ -68,7 +70,7 @@ def polynomialise(
     if not promised:
         refuse(DomainError, domain_problems(program))
     precision = precision or (PRECISION if stages is None else CAPPED_PRECISION)
-    effort = Effort(precision, stages, sign_degree, normalise_degree, normalise_error)
+    effort = Effort(precision, stages, sign_degree, normalise_domain, normalise_degree, normalise_error)
     known, shapes = ranges(definition), definition.shapes
     errors: list[NodeError] = []
     moved: list[Moved] = [Moved()] * len(definition.inputs)
