@@ -118,3 +118,10 @@ def test_flat_inputs_are_not_stretched_and_impossible_ones_refused():
     shifted = polynomialise(trace(lambda x: x.compare(3.0), Input((2,))))
     with pytest.raises(DomainError, match="not homogeneous"):
         stretch(shifted, np.ones(2))
+
+
+def test_what_crosses_to_the_owner_is_as_small_as_movement_allows():
+    shrinking = trace(lambda x: x[:2] >> ops.Normalise((1.0, 9.0)), Input((6,)))
+    growing = trace(lambda x: (x * 2.0) >> ops.Window((2, 2)) >> ops.Normalise((1.0, 9.0)), Input((4, 4)))
+    assert split_at_owner(shrinking)[0].output_shapes == ((2,),)
+    assert split_at_owner(growing)[0].output_shapes == ((4, 4),)
