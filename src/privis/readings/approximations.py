@@ -34,7 +34,8 @@ class NodeError:
     ``relative`` errors are relative to the node's own result. ``blur`` says, in the operand's units, where a
     comparison may be answered by any value between 0 and 1: within ``blur`` of a real threshold on either side, or, for
     an exact comparison, less than ``blur`` below the threshold (0 where every value of the grid is decided). ``error``
-    counts outside of it. ``node`` is the index of the node in ``PolynomialForm.definition``. The domain of a
+    counts outside of it. Absolute values and ``max(x, 0)`` are rounded off within ``blur`` of zero, which ``error``
+    includes. ``node`` is the index of the node in ``PolynomialForm.definition``. The domain of a
     ``Normalise`` is that of the sum of squares; vectors shorter than its ``blur`` come out shorter than 1.
     """
 
@@ -342,7 +343,7 @@ def _sign_moves(op: ops.Nonlinear, plan: SignPlan, domain: tuple[float, float], 
     """The error is small everywhere, for the value itself is small where its sign is blurred."""
     reach = max(-domain[0], domain[1])
     error = reach * max(plan.error, plan.margin)
-    site.note((-reach, reach), _degree(plan), error)
+    site.note((-reach, reach), _degree(plan), error, blur=reach * plan.margin)
     return Moved.both(error + 2 * site.moved.decided, error + 2 * max(site.moved.excess))
 
 
