@@ -64,6 +64,7 @@ def extract_folder(
     key_path: Path | None = None,
     subjects: Sequence[str] | None = None,
     workers: int = 1,
+    chunk: int = 64,
     max_pixels: int = pictures.MAX_PIXELS,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> FolderResult:
@@ -74,7 +75,8 @@ def extract_folder(
     the release key (made there, readable by its owner alone, if there is none); without it a key is made beside the
     output for this run and removed after it, so that a run taken up again draws the same noise. ``subjects`` says whose
     image each is, as in ``privis.extract``; images beyond what one person may give are listed as failures. Images of
-    more than ``max_pixels`` pixels are refused before they are decoded.
+    more than ``max_pixels`` pixels are refused before they are decoded. ``chunk`` is how many files at most an
+    interruption loses.
 
     A record whose budget does not allow another release is listed as well: no noise was drawn for it. Raises what
     ``privis.stream.run`` raises.
@@ -95,7 +97,7 @@ def extract_folder(
         metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
         return names, metadata
 
-    job = Job(sources, output, _fingerprint(make), make, finish, workers, max_pixels=max_pixels)
+    job = Job(sources, output, _fingerprint(make), make, finish, workers, chunk, max_pixels)
     try:
         outcome = run(job, on_progress=on_progress)
     except ImageError:  # nothing to go on with: the key has no use either

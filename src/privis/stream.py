@@ -7,6 +7,7 @@ worker, a killed run goes on where it was, and the table depends neither on timi
 What happens to
 - a picture that cannot be read or used: it is listed, the run goes on;
 - a vector whose length differs from that of the first good picture (in order): its picture is listed;
+- a server that cannot be reached, or keys that do not fit: no picture's fault, the run ends, the same call goes on;
 - a worker process that dies: its span is tried again in another process, then halved and halved again until only
   the picture that kills it is left and listed;
 - an interrupt, a kill, a full disk: the parts stay; the same call goes on.
@@ -30,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, ProtocolError, ServiceError, refuse
 from privis.io import images, tables
 from privis.io.atomic import replacing, unwritable
 from privis.io.parts import Part, Span, discard, finished_spans, open_spans, partial, read_part, write_part
@@ -117,6 +118,7 @@ def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outco
         ParameterError: a bad job, or an unfinished run of something else in ``<output>.partial``.
         OutputError: the table or a part cannot be written; finished parts stay, the same call goes on.
         ImageError: not one source gave a vector; no table is written, the list of failures is.
+        ServiceError, ProtocolError: a server that computes failed; finished parts stay, the same call goes on.
         KeyboardInterrupt: as it came, with a message that says how to go on.
         PrivisError: what ``make_extractor`` or ``finish`` raised.
     """
@@ -208,6 +210,8 @@ def _give_up(folder: Path, span: Span, reason: str) -> int:
 def _vector(path: str, extractor: Extractor, max_pixels: int) -> NDArray[np.float32] | str:
     try:
         vector = np.asarray(extractor(images.load(path, max_pixels=max_pixels), path), dtype=np.float32)
+    except (ServiceError, ProtocolError):
+        raise
     except PrivisError as error:
         return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in error.problems)
     except Exception as error:  # one picture must never end a run of a million

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from privis import errors
 from privis.stream import Progress as Step
 
-SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
+SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, SERVER, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 130
 EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are listed) · 2 a wrong option or parameter ·
 3 no image could be used, or none had budget left · 4 the output could not be written · 5 a ledger is
-damaged (privis ledger) · 6 a party of a joint computation failed or disagreed · 130 interrupted (the same command
-goes on)."""
+damaged (privis ledger) · 6 a party of a joint computation failed or disagreed · 7 a server failed or refused, or keys
+or messages are damaged or of another program · 130 interrupted (the same command goes on)."""
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
 PIPE_WIDTH = 160  # columns of a table that no terminal limits
@@ -51,6 +51,8 @@ def exit_code(error: errors.PrivisError) -> int:
             return UNUSABLE
         case errors.PartyError():
             return PARTY
+        case errors.ServiceError() | errors.ProtocolError():
+            return SERVER
         case _:
             return USAGE
 

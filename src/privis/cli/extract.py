@@ -118,7 +118,7 @@ def extract(
             from privis.report import folder_report, write
 
             write(folder_report(result), report)
-        _tell(result, as_json)
+        tell(result, as_json)
 
 
 def chosen_feature(name: str, parameters: list[str], post: str | None) -> Feature:
@@ -146,7 +146,7 @@ def _mention_size(name: str, feature: Feature, parameters: list[str]) -> None:
         err.print(f"{name}: images are resized to {size}; -p size=HxW or size=none changes that")
 
 
-def _tell(result: FolderResult, as_json: bool) -> None:
+def tell(result: FolderResult, as_json: bool) -> None:
     """What was written on stdout, what failed on stderr, and the exit code."""
     outcome = result.outcome
     if as_json:

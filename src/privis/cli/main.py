@@ -34,10 +34,13 @@ from privis.cli.extract import (
     chosen_feature,
     extract,
 )
+from privis.cli.keygen import keygen
 from privis.cli.ledger import ledger
 from privis.cli.mpc import mpc
 from privis.cli.party import party
+from privis.cli.query import query
 from privis.cli.releases import ReleaseWords, image_size, release_of
+from privis.cli.serve import serve
 from privis.cli.train import predict, train
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
@@ -73,6 +76,9 @@ app.command(epilog=EXIT_CODES)(predict)
 app.add_typer(ledger)
 app.add_typer(mpc)
 app.command()(party)
+app.command()(keygen)
+app.command()(serve)
+app.command(epilog=EXIT_CODES)(query)
 
 
 @app.command()
@@ -161,16 +167,6 @@ def explain(
         size = image_size(shape)
         for line in explanation_of(chosen, size, release=noise, images_per_person=images_per_person).lines:
             out.print(line, markup=False)
-
-
-@app.command()
-def keygen(path: Annotated[Path, typer.Argument(help="File to make; readable by you alone.")]) -> None:
-    """Make a release key: with it, running a release again gives the same noise."""
-    with explained():
-        from privis.privacy import ReleaseKey
-
-        ReleaseKey.generate().save(path)
-        out.print(f"{path}: keep it secret; whoever has it can take the noise away", markup=False)
 
 
 @app.command()

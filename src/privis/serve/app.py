@@ -26,7 +26,7 @@ from privis.version import VERSION
 
 _LOG = logging.getLogger("privis.serve")
 _CLOSED_REQUEST = 499  # what proxies log for a client that went away; nobody receives it
-_SHOWN_PATH = 80
+_SHOWN_PATH = 120
 
 _OPENAPI = Endpoint("GET", "/openapi.json", "This description.", openapi(VERSION), {200: "OpenAPI 3.1."})
 

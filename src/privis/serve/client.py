@@ -73,6 +73,7 @@ class Client:
             base_url=self.url,
             headers={"Authorization": token.header, "User-Agent": f"privis/{VERSION}"},
             verify=_trusting(authority) if parts.scheme == "https" else False,
+            trust_env=parts.scheme == "https",  # a proxy would take the token off this machine in the clear
             timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
         )
 
@@ -101,9 +102,7 @@ class Client:
 
         A file that holds anything else, a secret key above all, is refused here before a byte of it leaves.
         """
-        with open(path, "rb") as file:
-            found = bundle.parse(file.read(bundle.HEADER_BYTES), str(path))
-        bundle.require(found, str(path), bundle.Kind.EVALUATION)
+        found = bundle.peek(path, bundle.Kind.EVALUATION)
         place = f"/v1/offers/{_word(offer)}/keys/{found.digest}"
         with suppress(KeysUnknown):
             self._request("HEAD", place)
@@ -131,9 +130,10 @@ class Client:
         once = secrets.token_hex(16)  # a message that is sent again is the same job, not a second one
         for attempt in range(_RESTARTS + 1):
             with suppress(_JobUnknown):
-                job = self._post(offer, keys, message, once)
+                about = self._post(offer, keys, message, once)
+                job = str(about["id"])
                 try:
-                    self._follow(job, progress)
+                    self._follow(about, progress)
                     reply = self._fetch(job)
                 except _JobUnknown:
                     raise
@@ -146,7 +146,7 @@ class Client:
         got, remedy = f"a server that forgot it {_RESTARTS + 1} times", "it may be short of memory; try again later"
         raise ServiceError(Problem("message", got, "a result", remedy))
 
-    def _post(self, offer: str, keys: str, message: bytes, once: str) -> str:
+    def _post(self, offer: str, keys: str, message: bytes, once: str) -> dict[str, Any]:
         digest = base64.b64encode(hashlib.sha256(message).digest()).decode()
         headers = {
             "Content-Length": f"{len(message)}",
@@ -159,14 +159,13 @@ class Client:
             for start in range(0, len(message), _BLOCK):
                 yield message[start : start + _BLOCK]
 
-        return str(self._json("POST", f"/v1/offers/{_word(offer)}/jobs", body=body, headers=headers)["id"])
+        return self._about("POST", f"/v1/offers/{_word(offer)}/jobs", body=body, headers=headers)
 
-    def _follow(self, job: str, progress: Callable[[Step], None]) -> None:
-        wait = 0
+    def _follow(self, about: dict[str, Any], progress: Callable[[Step], None]) -> None:
+        """Wait for the end of the job that ``about`` describes; raises what became of it unless it has a result."""
+        place = f"/v1/jobs/{_word(str(about['id']))}?wait={_WAIT_SECONDS}"
         while True:
-            about = self._json("GET", f"/v1/jobs/{_word(job)}?wait={wait}")
-            wait = _WAIT_SECONDS
-            eta = about.get("eta_seconds")
+            eta = about["eta_seconds"]
             match about["state"]:
                 case "queued":
                     progress(Step(QUEUED, 0.0, eta))
@@ -179,6 +178,15 @@ class Client:
                     raise ServiceError(Problem("job", "cancelled at the server", "a result", "send it again"))
                 case _:
                     _raise_told(about)
+            about = self._about("GET", place)
+
+    def _about(self, method: str, place: str, **words: Any) -> dict[str, Any]:
+        """A job as the server describes it."""
+        about = self._json(method, place, **words)
+        names = {"id", "state", "progress", "eta_seconds"}
+        if not isinstance(about, dict) or not names <= about.keys() or not isinstance(about["progress"], int | float):
+            raise ProtocolError(Problem(f"{method} {place}", "something else", "a job", "is it a Privis server?"))
+        return about
 
     def _fetch(self, job: str) -> bytes:
         for _ in range(_RESTARTS):

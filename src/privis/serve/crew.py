@@ -172,7 +172,8 @@ class Crew:
         most = self._limits.memory_of_job(self._terms[place.offer].estimate.memory)
         forking = asyncio.to_thread(self._nursery.fork, place.offer, self._keys_path(place), most)
         hand.starting = asyncio.create_task(forking)
-        fork = hand.fork = await asyncio.shield(hand.starting)  # a process that was started is never lost sight of
+        fork = await asyncio.shield(hand.starting)  # a process that was started is never lost sight of
+        hand.fork = fork
         hand.events, hand.orders = await asyncio.open_unix_connection(sock=fork.link)
         await self._next(hand)
 

@@ -29,8 +29,9 @@ class Estimate:
 class Terms:
     """The public side of an offering.
 
-    ``digest`` names ``specification`` (JSON, for the owner's keys: `privis.run.he.spec`). ``words`` say how to prepare
-    an image and read the result where the offering is a feature: ``feature`` and ``parameters`` of the command line.
+    ``digest`` names ``specification`` (JSON, for the owner's keys: `privis.run.he.spec`). ``program`` is the digest of
+    the program where that is public, so that a client can check what is computed; empty for a private model or gallery.
+    ``words`` say how to prepare an image and read the result, for the command line.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Terms:
     digest: str
     specification: str
     estimate: Estimate
+    program: str = ""
     words: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -59,7 +61,7 @@ class Terms:
 class Runner(Protocol):
     """A program with one client's evaluation keys."""
 
-    def run(self, message: bytes, progress: Callable[[float], None]) -> bytes:
+    def run(self, message: bytes, progress: Callable[[float], None], /) -> bytes:
         """Compute on an encrypted message; ``progress`` gets the fraction done, 0 to 1.
 
         Raises ProtocolError for a message that is not one of these keys.

@@ -18,7 +18,7 @@ from privis.errors import ParameterError, PrivisError, Problem, ServiceError
 from privis.serve.addresses import is_loopback
 from privis.serve.app import application
 from privis.serve.limits import Limits
-from privis.serve.offering import MakeOffering
+from privis.serve.offering import MakeOffering, Terms
 from privis.serve.service import Service
 from privis.serve.tokens import Tokens
 
@@ -68,8 +68,8 @@ class Server:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
 
-    def open(self) -> None:
-        """Take port and folder, and compile the offerings; clients that connect wait until `run` answers."""
+    def open(self) -> tuple[Terms, ...]:
+        """Take port and folder, compile the offerings and return their terms; `run` or `close` follows."""
         if self.certificate is not None:
             _require_usable(self.certificate)
         self._socket = _bind(self.host, self.port)
@@ -80,6 +80,13 @@ class Server:
             self._socket.close()
             raise
         self._server = _Draining(self._service, application(self._service, self.tokens), self.certificate)
+        return tuple(self._service.terms.values())
+
+    def close(self) -> None:
+        """Give back what `open` took, if nothing is to be served."""
+        if self._socket is not None:
+            self._socket.close()
+            self._service.close()
 
     def run(self) -> None:
         """Answer until `stop`, SIGTERM or SIGINT: then end what runs, for `Limits.grace_seconds`; a second one stops.

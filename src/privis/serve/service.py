@@ -101,7 +101,11 @@ class Service:
             self._housekeeper.cancel()
         await self.scheduler.stop()
         await self.crew.stop()
-        await asyncio.to_thread(self.nursery.stop)
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """End the nursery, and give the folder back."""
+        self.nursery.stop()
         self.store.close()
 
     async def drain(self, seconds: float) -> None:

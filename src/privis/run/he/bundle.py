@@ -138,6 +138,18 @@ def read(path: Path, kind: Kind, spec: str | None = None) -> bytes:
     return content
 
 
+def peek(path: Path, kind: Kind) -> Bundle:
+    """What the header at ``path`` says, without a look at the content; errors as of `read`."""
+    try:
+        with open(path, "rb") as file:
+            found = parse(file.read(HEADER_BYTES), str(path))
+    except OSError as error:
+        remedy = "make keys with privis keygen"
+        raise ParameterError(Problem(str(path), str(error.strerror), f"a file with {_named(kind)}", remedy)) from error
+    require(found, str(path), kind)
+    return found
+
+
 def inspect(path: Path) -> Bundle:
     """What the bundle at ``path`` says it is, checked to be whole, with a megabyte of memory; errors as of `read`."""
     try:

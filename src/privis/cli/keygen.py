@@ -1,0 +1,126 @@
+"""``privis keygen``: release keys, homomorphic keys, and tokens for a server's clients."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from privis.cli.console import err, explained, out
+from privis.errors import ParameterError, Problem, refuse
+
+
+class Purpose(StrEnum):
+    """What a key is for."""
+
+    RELEASE = "release"
+    HOMOMORPHIC = "homomorphic"
+    TOKEN = "token"
+
+
+_OPTIONS = {
+    Purpose.RELEASE: (),
+    Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms"),
+    Purpose.TOKEN: ("--name", "--tokens"),
+}
+
+ServerUrl = Annotated[str | None, typer.Option("--server", metavar="URL", help="A server, https://HOST:PORT.")]
+OfferName = Annotated[str | None, typer.Option("--offer", help="What it is to compute; it has a list.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Your token, from the server's operator.")]
+Authority = Annotated[Path | None, typer.Option("--authority", help="Certificate to trust, PEM; else the system's.")]
+
+
+def keygen(
+    path: Annotated[Path, typer.Argument(help="File (homomorphic: folder) to make; readable by you alone.")],
+    purpose: Annotated[Purpose, typer.Option("--for", help="What the key is for.")] = Purpose.RELEASE,
+    server: ServerUrl = None,
+    offer: OfferName = None,
+    token_file: TokenFile = None,
+    authority: Authority = None,
+    terms: Annotated[Path | None, typer.Option(help="Homomorphic, without a server: its terms as a JSON file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Token: the client it is for.")] = None,
+    tokens: Annotated[Path | None, typer.Option(help="Token: the server's file of token digests.")] = None,
+) -> None:
+    """Make a release key, homomorphic keys for what a server offers, or a token for a client of a server.
+
+    privis keygen release.key
+
+    privis keygen keys/ --for homomorphic --server https://HOST:8443 --offer hog --token-file alice.token
+
+    privis keygen alice.token --for token --name alice --tokens tokens
+    """
+    with explained():
+        given = {
+            "--server": server, "--offer": offer, "--token-file": token_file, "--authority": authority,
+            "--terms": terms, "--name": name, "--tokens": tokens,
+        }  # fmt: skip
+        _require_fitting(purpose, {option for option, value in given.items() if value is not None})
+        match purpose:
+            case Purpose.RELEASE:
+                _release_key(path)
+            case Purpose.TOKEN:
+                assert name is not None and tokens is not None
+                _token(path, name, tokens)
+            case Purpose.HOMOMORPHIC:
+                _homomorphic_keys(path, server, offer, token_file, authority, terms)
+
+
+def _require_fitting(purpose: Purpose, given: set[str]) -> None:
+    problems = [
+        Problem(option, f"used with --for {purpose}", f"one of {', '.join(_OPTIONS[purpose]) or 'no further options'}")
+        for option in sorted(given - set(_OPTIONS[purpose]))
+    ]
+    needed = _OPTIONS[purpose] if purpose is Purpose.TOKEN else ()
+    if purpose is Purpose.HOMOMORPHIC and "--terms" not in given:
+        needed = ("--server", "--offer", "--token-file")
+    problems += [Problem(f"--for {purpose}", f"no {option}", "one") for option in needed if option not in given]
+    refuse(ParameterError, problems)
+
+
+def _release_key(path: Path) -> None:
+    from privis.privacy import ReleaseKey
+
+    ReleaseKey.generate().save(path)
+    out.print(f"{path}: keep it secret; whoever has it can take the noise away", markup=False)
+
+
+def _token(path: Path, name: str, tokens: Path) -> None:
+    from privis.serve.tokens import issue
+
+    issue(name, tokens, path)
+    out.print(f"{path}: give it to {name} over a channel you trust, and keep no copy", markup=False, soft_wrap=True)
+    out.print(f"{tokens}: now also knows {name}; a server that runs reads it when it starts", markup=False)
+
+
+def _homomorphic_keys(
+    path: Path,
+    server: str | None,
+    offer: str | None,
+    token_file: Path | None,
+    authority: Path | None,
+    terms: Path | None,
+) -> None:
+    from privis.serve.offering import Terms
+    from privis.serve.owner import OwnerKeys
+
+    if terms is None:
+        from privis.serve.client import Client
+        from privis.serve.tokens import Token
+
+        assert server is not None and offer is not None and token_file is not None
+        with Client(server, Token.load(token_file), authority=authority) as client:
+            found = client.terms(offer)
+    else:
+        try:
+            found = Terms.from_json(terms.read_bytes())
+        except OSError as error:
+            raise ParameterError(Problem("--terms", str(error.strerror), "what GET /v1/offers/NAME answers")) from error
+    with err.status(f"keys for {found.name}"):
+        made = OwnerKeys.generate(found, path)
+    size = made.evaluation.stat().st_size / 1e6
+    out.print(f"{path}: keys for {found.name}, of which {size:,.0f} MB for the server", markup=False, soft_wrap=True)
+    out.print(
+        f"{path / 'secret.key'} never leaves you; whoever has it can read your images", markup=False, soft_wrap=True
+    )

@@ -1,0 +1,52 @@
+"""A program compiled to CKKS as an offering: the server's side, without anything that decrypts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from privis.program import Program, digest
+from privis.run.he import bundle
+from privis.run.he.compiled import Compiled, Options, compiled
+from privis.run.he.evaluator import CACHE, Evaluator
+from privis.run.he.machine import Plaintexts
+from privis.serve.estimate import estimate
+from privis.serve.offering import Runner, Terms
+
+
+@dataclass(frozen=True)
+class OfferProgram:
+    """Compiles ``program`` for a server; ``private`` says that clients are not told its digest.
+
+    ``words`` are those of `Terms`. Raises what `privis.run.he.compiled` raises when it does not fit.
+    """
+
+    name: str
+    summary: str
+    program: Program
+    options: Options = Options()
+    private: bool = False
+    words: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> ProgramOffering:
+        """Compile."""
+        made = compiled(self.program, self.options)
+        spec, program = made.spec, "" if self.private else digest(self.program)
+        expected = estimate(made)
+        terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, self.words)
+        return ProgramOffering(terms, made)
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramOffering:
+    """A compiled program without keys. Workers share it, but each encodes the weights with its first job."""
+
+    terms: Terms
+    compiled: Compiled
+
+    def open(self, keys: Path) -> Runner:
+        """Load a client's evaluation keys."""
+        content = bundle.read(keys, bundle.Kind.EVALUATION, self.compiled.spec.digest)
+        return Evaluator.open(self.compiled, content, Plaintexts(CACHE))

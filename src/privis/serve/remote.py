@@ -1,0 +1,121 @@
+"""``Remote``: the executor that encrypts, lets a server compute, and decrypts."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from privis.errors import DomainError, Problem, UnsupportedError, refuse
+from privis.program import Program, digest
+from privis.readings import Cost, broken_promises, domain_problems
+from privis.serve.client import Client, Step
+from privis.serve.offering import Terms
+from privis.serve.owner import OwnerKeys, ask, nothing, require_current
+from privis.serve.tokens import Token
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Compute on a server that sees ciphertexts only.
+
+    ``url`` is where it listens, ``keys`` the folder of `OwnerKeys`, ``token_file`` and ``authority`` as of `Client`.
+    Each run encrypts with the secret key, which stays in this process, and sends the evaluation keys if the server does
+    not have them. The server is assumed to follow the protocol (semi-honest): it learns nothing of the images, but one
+    that computes something else is not noticed. Whoever receives decrypted results from you may attack your key with
+    them (see docs/homomorphic.md): keep them, or add noise first.
+
+    It may be pickled: workers of a folder run open connections and keys of their own.
+    """
+
+    url: str
+    keys: Path = field(repr=False)  # paths of this machine are nobody's business on a card
+    token_file: Path = field(repr=False)
+    authority: Path | None = field(default=None, repr=False)
+    patience: float = field(default=60.0, repr=False, compare=False)
+    on_step: Callable[[Step], None] = field(default=nothing, repr=False, compare=False)
+    _opened: list[tuple[Client, OwnerKeys]] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, _close_all, self._opened)
+
+    def __reduce__(self) -> tuple[type[Remote], tuple[Any, ...]]:
+        return Remote, (self.url, self.keys, self.token_file, self.authority, self.patience)
+
+    def __hash__(self) -> int:
+        return hash((self.url, self.keys))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        _close_all(self._opened)
+
+    @property
+    def terms(self) -> Terms:
+        """The offer that the keys were made for."""
+        return self._open()[1].terms
+
+    @property
+    def seen(self) -> str:
+        """The owner alone."""
+        return f"Only their owner sees the images and the features; the server {self.url} computes on ciphertexts."
+
+    def supports(self, program: Program) -> list[Problem]:
+        """A problem unless the keys are for ``program``, or for a private one that takes the same inputs."""
+        _, keys = self._open()
+        said, taken = keys.terms.program, [given.shape for given in program.inputs]
+        where, remedy = f"offer {keys.terms.name}", "use keys for what you ask, or ask what the server offers"
+        if said and said != digest(program):
+            return [Problem(where, f"program {digest(program)[:12]}…", f"{said[:12]}…", remedy)]
+        if keys.spec.inputs != tuple(taken):
+            return [Problem(where, f"inputs of shapes {taken}", f"{list(keys.spec.inputs)}", remedy)]
+        return []
+
+    def cost(self, program: Program) -> Cost:
+        """What the server says one input takes: seconds, its memory, and the bytes of an upload."""
+        estimate = self._open()[1].terms.estimate
+        return Cost(memory=estimate.memory, sent=estimate.message_bytes, seconds=estimate.seconds)
+
+    def prepare(self, program: Program) -> Callable[..., Any]:
+        """A function of the inputs that asks the server; it returns the outputs, decrypted.
+
+        Raises UnsupportedError when ``supports`` has objections, ProtocolError when the server's program is another
+        now, and what opening keys and connection raises; the function raises DomainError for inputs that break a
+        promised domain.
+        """
+        refuse(UnsupportedError, self.supports(program))
+        client, keys = self._open()
+        require_current(client, keys)
+        promises = bool(keys.terms.program and domain_problems(program))
+
+        def run(*inputs: Any) -> Any:
+            if promises:  # the server cannot look
+                refuse(DomainError, broken_promises(program, *inputs))
+            outputs = ask(client, keys, [np.asarray(each) for each in inputs], self.on_step)
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+        return run
+
+    def _open(self) -> tuple[Client, OwnerKeys]:
+        if not self._opened:
+            keys = OwnerKeys.load(self.keys)
+            token = Token.load(self.token_file)
+            self._opened.append((Client(self.url, token, authority=self.authority, patience=self.patience), keys))
+        return self._opened[0]
+
+
+def _close_all(opened: list[tuple[Client, OwnerKeys]]) -> None:
+    while opened:
+        opened.pop()[0].close()
