@@ -25,6 +25,7 @@ Precision = Annotated[float, typer.Option(help="Largest error by encryption, rel
 Signs = Annotated[int, typer.Option(help="Polynomials of degree 7 in a comparison, three levels each.")]
 Inside = Annotated[bool, typer.Option("--inside", help="Normalise encrypted values too; else their owner does.")]
 Promised = Annotated[bool, typer.Option("--promised", help="Rely on domains that owners check before they encrypt.")]
+Processes = Annotated[int, typer.Option(min=1, max=2, help="Processes that share one job; 2 may need larger keys.")]
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; without TLS only on this machine.")]
 TokensFile = Annotated[Path, typer.Option("--tokens", help="Digests of the clients' tokens; `privis keygen` adds one.")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")]
@@ -47,6 +48,7 @@ def serve(
     signs: Signs = 4,
     inside: Inside = False,
     promised: Promised = False,
+    processes: Processes = 1,
     listen: Listen = "127.0.0.1:8443",
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -67,7 +69,7 @@ def serve(
         from privis.serve.server import Server
         from privis.serve.tokens import Tokens
 
-        options = Options(precision, signs, inside, promised)
+        options = Options(precision, signs, inside, promised, processes=processes)
         makers = Offered(feature, parameter or [], program or [], model or [], name).makers(options)
         host, port = _address(listen)
         server = Server(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from privis.program import Program, digest
 from privis.run.he import bundle
 from privis.run.he.compiled import Compiled, Options, compiled
-from privis.run.he.evaluator import CACHE, Evaluator
-from privis.run.he.machine import Plaintexts
-from privis.serve.estimate import estimate
 from privis.serve.offering import Runner, Terms
 
 
@@ -31,8 +28,11 @@ class OfferProgram:
     words: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> ProgramOffering:
-        """Compile."""
-        made = compiled(self.program, self.options)
+        """Compile, in the process that is to run it: the one that speaks HTTP does not even load the engine."""
+        from privis.serve.estimate import estimate
+
+        # where images are stretched, the specification tells the program
+        made = compiled(self.program, replace(self.options, stretch=False) if self.private else self.options)
         spec, program = made.spec, "" if self.private else digest(self.program)
         expected = estimate(made)
         terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, self.words)
@@ -48,5 +48,8 @@ class ProgramOffering:
 
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys."""
+        from privis.run.he.evaluator import CACHE, Evaluator
+        from privis.run.he.machine import Plaintexts
+
         content = bundle.read(keys, bundle.Kind.EVALUATION, self.compiled.spec.digest)
         return Evaluator.open(self.compiled, content, Plaintexts(CACHE))

@@ -20,6 +20,7 @@ from privis.serve.worker import INTERNAL
 
 _LOG = logging.getLogger("privis.serve")
 _WEIGHT_OF_NEWEST = 0.3  # in the average of seconds
+_TELLING = 0.1  # share of a job after which its own pace says more than that of others
 
 
 class State(StrEnum):
@@ -128,7 +129,8 @@ class Scheduler:
             return None
         own = self._seconds[job.place.offer]
         if job.state is State.RUNNING:
-            return max(0.0, own - (time.monotonic() - job.started))
+            past = time.monotonic() - job.started
+            return past / job.progress - past if job.progress > _TELLING else max(0.0, own - past)
         return own + self._wait_seconds(self.position(job))
 
     def _wait_seconds(self, position: int) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from privis.errors import OutputError, Problem, ProtocolError
 from privis.run.he import bundle
-from privis.run.he.secret import SecretKeys
+from privis.run.he.secret import Query, SecretKeys
 from privis.run.he.spec import Spec
 from privis.serve.client import Client, KeysUnknown, Step
 from privis.serve.offering import Terms
@@ -81,13 +81,13 @@ class OwnerKeys:
         """The bundle that the server needs."""
         return self.folder / EVALUATION
 
-    def encrypt(self, inputs: Arrays) -> bytes:
-        """One message from the arrays that the program takes."""
+    def encrypt(self, inputs: Arrays) -> Query:
+        """One message from the arrays that the program takes, with what is needed to read its reply."""
         return self.secret.encrypt(self.spec, [inputs])
 
-    def decrypt(self, reply: bytes) -> list[NDArray[Any]]:
+    def decrypt(self, query: Query, reply: bytes) -> list[NDArray[Any]]:
         """The program's outputs from the server's reply; ProtocolError when it is none of these keys."""
-        return list(self.secret.decrypt(self.spec, reply)[0])
+        return list(self.secret.decrypt(self.spec, query, reply)[0])
 
 
 def ask(
@@ -98,14 +98,14 @@ def ask(
     Evaluation keys are sent if the server does not have them. Raises ServiceError; ProtocolError also when the server's
     program is no longer the one that the keys were made for.
     """
-    offer, message = keys.terms.name, keys.encrypt(inputs)
+    offer, query = keys.terms.name, keys.encrypt(inputs)
     digest = bundle.peek(keys.evaluation, bundle.Kind.EVALUATION).digest
     try:
-        reply = client.compute(offer, digest, message, progress)
+        reply = client.compute(offer, digest, query.message, progress)
     except KeysUnknown:  # never sent, or forgotten meanwhile
         client.send_keys(offer, keys.evaluation, progress)
-        reply = client.compute(offer, digest, message, progress)
-    return keys.decrypt(reply)
+        reply = client.compute(offer, digest, query.message, progress)
+    return keys.decrypt(query, reply)
 
 
 def require_current(client: Client, keys: OwnerKeys) -> None:

@@ -76,12 +76,13 @@ def _data_bytes() -> int:
 
 
 def _run(link: socket.socket, runner: Runner, order: dict[str, Any]) -> None:
-    last = 0.0
+    last, own = 0.0, os.getpid()
 
     def progress(fraction: float) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _PROGRESS_SECONDS:
+        # an engine may work in children of its own, which must not write between our lines
+        if now - last >= _PROGRESS_SECONDS and os.getpid() == own:
             last = now
             _send(link, event=PROGRESS, done=min(1.0, max(0.0, float(fraction))))
 

@@ -1,0 +1,170 @@
+"""``privis keygen``, ``privis serve`` and ``privis query`` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+pytest.importorskip("tenseal")
+pytest.importorskip("uvicorn")
+
+from privis.cli.main import app
+from privis.errors import ProtocolError
+from privis.io.tables import read
+from privis.program import Input, save, trace
+from privis.readings import evaluate
+from privis.serve.offering import Estimate, Terms
+
+ENERGY = trace(lambda x: (x * x).sum(1) * (1 / 255**2), Input((8, 8)))
+
+
+def privis(*words, where=None):
+    command = [sys.executable, "-m", "privis", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=where)
+
+
+class Served:
+    """A folder with a server's files, pictures, and keys of a client."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rng = np.random.default_rng(0)
+        for name in ("one", "two"):
+            Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder / f"{name}.png")
+        (folder / "broken.png").write_text("no picture")
+        save(ENERGY, folder / "energy.program")
+        token = privis("keygen", "alice.token", "--for", "token", "--name", "alice", "--tokens", "tokens", where=folder)
+        assert token.returncode == 0, token.stderr
+        assert "over a channel you trust" in token.stdout
+        command = [sys.executable, "-m", "privis", "serve", "--program", "energy.program", "--tokens", "tokens"]
+        command += ["--listen", "127.0.0.1:0", "--limit", "grace-seconds=1"]
+        self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        self.described = self.process.stderr.readline()
+        self.url = self.process.stderr.readline().split(": ")[0]
+
+    def client(self, *words: object) -> list[object]:
+        return ["--server", self.url, "--token-file", self.folder / "alice.token", *words]
+
+    def query(self, *words: object) -> subprocess.CompletedProcess[str]:
+        return privis("query", *words, *self.client("--keys", self.folder / "keys"), where=self.folder)
+
+    def stop(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        _, log = self.process.communicate(timeout=30)
+        return log
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    made = Served(tmp_path_factory.mktemp("served"))
+    words = made.client("--offer", "energy", "--for", "homomorphic")
+    keys = privis("keygen", made.folder / "keys", *words)
+    assert keys.returncode == 0, keys.stderr
+    assert "never leaves you" in keys.stdout
+    yield made
+    log = made.stop()  # as with Ctrl-C
+    assert made.process.returncode == 0 and "Traceback" not in log, log
+
+
+def test_what_is_offered_is_said_with_its_price(served):
+    assert served.described.startswith("energy: program energy.program; about ")
+    assert all(word in served.described for word in ("memory a job", "keys", "message", "result"))
+    assert served.url.startswith("http://127.0.0.1:")
+
+
+def test_pictures_in_features_out(served):
+    done = served.query("one.png", "broken.png", "two.png", "-o", "out.npz")
+    assert done.returncode == 1, done.stderr
+    assert "2 rows of 8 components in out.npz" in done.stdout and "failed: broken.png" in done.stderr
+    table = read(served.folder / "out.npz")
+    assert table.paths == ("one.png", "two.png") and table.names[0] == "model_0"
+    for path, found in zip(table.paths, table.features, strict=True):
+        pixels = np.asarray(Image.open(served.folder / path))
+        np.testing.assert_allclose(found, evaluate(ENERGY, pixels), atol=1e-4)
+    card = json.loads(table.metadata["privis.card"])
+    assert "computes on ciphertexts" in card["threat_model"]
+    assert str(served.folder) not in json.dumps(card) and "secret" not in json.dumps(card)
+
+
+def test_several_at_once_give_the_same_table(served):
+    words = ("one.png", "two.png", "--json", "--offer", "energy")
+    for name, at_once in (("single.csv", 1), ("double.csv", 2)):
+        done = served.query(*words, "-o", name, "--at-once", at_once)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["rows"] == 2
+    one, two = (read(served.folder / name) for name in ("single.csv", "double.csv"))
+    np.testing.assert_allclose(one.features, two.features, atol=1e-6)
+
+
+def typed(*words: object) -> Result:
+    """The command in this process: importing everything anew takes seconds."""
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
+def test_errors_say_what_to_do_and_have_a_code(served, tmp_path):
+    keys, token, picture = served.folder / "keys", tmp_path / "token", served.folder / "one.png"
+    token.write_text("x" * 43)
+    token.chmod(0o600)
+    out = ["--keys", keys, "-o", tmp_path / "x.npz"]
+    other = typed("query", picture, *served.client(), *out, "--offer", "hog")
+    assert other.exit_code == 2 and "expected energy, which these keys are for" in other.stderr
+    foreign = ["--server", served.url, "--token-file", token]
+    refused = typed("query", picture, *foreign, *out)
+    assert refused.exit_code == 7 and "--token-file" in refused.stderr
+    refused = typed("keygen", tmp_path / "keys", *foreign, "--for", "homomorphic", "--offer", "energy")
+    assert refused.exit_code == 7 and not (tmp_path / "keys").exists()
+    gone = typed("query", picture, "--server", "http://127.0.0.1:1", "--token-file", token, "--patience", "0", *out)
+    assert gone.exit_code == 7 and "nothing is done twice" in gone.stderr
+    assert not (tmp_path / "x.npz").exists()
+
+
+def test_options_that_do_not_fit_are_listed_together(tmp_path):
+    token = typed("keygen", tmp_path / "k", "--for", "token", "--name", "a b", "--offer", "x")
+    assert token.exit_code == 2 and "--offer" in token.stderr and "no --tokens" in token.stderr
+    assert typed("keygen", tmp_path / "k", "--server", "https://a").exit_code == 2
+    release = typed("keygen", tmp_path / "release.key")
+    assert release.exit_code == 0 and "take the noise away" in release.stdout
+    typed("keygen", tmp_path / "a", "--for", "token", "--name", "a", "--tokens", tmp_path / "tokens")
+    serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check"]
+    for words, said in (
+        ([], "-f, --model or --program"),
+        (["-f", "lbp"], "-p size=HxW"),
+        (["-f", "cnn", "-p", "path=x"], "--model FILE.onnx"),
+        (["-f", "hog", "--limit", "memory=lots"], "512MiB or 2GB"),
+        (["-f", "hog", "--limit", "ram=1"], "key-cache-bytes"),
+        (["-f", "hog", "--listen", "0.0.0.0:1"], "TLS for an address that others reach"),
+        (["-f", "hog", "--tls-cert", "x"], "both --tls-cert and --tls-key"),
+        (["-f", "hog", "--listen", "8443"], "HOST:PORT"),
+    ):
+        done = typed(*serve, *words)
+        assert done.exit_code == 2 and said in " ".join(done.stderr.split()), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"feature": "nothing", "parameters": []},
+        {"feature": "cnn", "parameters": ["path=/etc/passwd"]},
+        {"feature": "hog", "parameters": ["size=none", "depth=3"]},
+        {"feature": "hog", "parameters": ["size=64x64"] * 1000},
+        {"model": {"shape": [4, 4, 4, 4], "outputs": 2, "channels": "rgb"}},
+        {"model": {"shape": [3, 4, 4], "outputs": -1, "channels": "rgb"}},
+        {"model": {"shape": "abc", "outputs": 1, "channels": "no"}},
+    ],
+)
+def test_words_of_a_server_choose_features_and_nothing_else(words):
+    from privis.cli.offers import feature_of
+
+    with pytest.raises(ProtocolError):
+        feature_of(Terms("x", "", "0" * 64, "", Estimate(1, 1, 1, 1, 1), "", words))
