@@ -45,6 +45,30 @@ def test_the_service_starts_a_party_and_keeps_it_apart():
     assert "MemoryDenyWriteExecute" not in values  # kernels are compiled when they are first used
 
 
+def test_the_server_unit_starts_a_server_and_keeps_it_apart():
+    from typer.main import get_command
+
+    from privis.cli.main import app
+    from privis.cli.serve import address_of
+    from privis.serve.limits import limits_of
+
+    text = (DEPLOY / "privis-server.service").read_text().replace("\\\n", " ")
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    program, name, *words = shlex.split(values["ExecStart"])
+    assert (program, name) == ("/opt/privis/bin/privis", "serve")
+    found = get_command(app).commands["serve"].make_context("serve", words).params
+    assert found["tls_cert"] and found["tls_key"] and address_of(found["listen"]) == ("0.0.0.0", 8443)
+    assert str(found["state"]).startswith("/var/lib/privis/") and values["StateDirectory"] == "privis"
+    limits = limits_of(found["limit"])
+    assert limits.memory < int(values["MemoryMax"].removesuffix("G")) * 2**30
+    assert limits.grace_seconds < int(values["TimeoutStopSec"])
+    expected = {
+        **{"User": "privis", "KillMode": "mixed", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes"},
+        **{"NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "LimitCORE": "0"},
+    }
+    assert {key: values[key] for key in expected} == expected
+
+
 def test_the_container_starts_a_party():
     text = (DEPLOY / "Containerfile").read_text()
     words = {key: re.search(rf"^{key} \[(.*)\]$", text, re.M) for key in ("ENTRYPOINT", "CMD")}

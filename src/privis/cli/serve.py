@@ -71,7 +71,7 @@ def serve(
 
         options = Options(precision, signs, inside, promised, processes=processes)
         makers = Offered(feature, parameter or [], program or [], model or [], name).makers(options)
-        host, port = _address(listen)
+        host, port = address_of(listen)
         server = Server(
             makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])
         )
@@ -118,7 +118,12 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
     return Certificate(chain, key)
 
 
-def _address(text: str) -> tuple[str, int]:
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port.
+
+    >>> address_of("127.0.0.1:8443"), address_of("[::1]:0")
+    (('127.0.0.1', 8443), ('::1', 0))
+    """
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ParameterError(Problem("--listen", repr(text), "HOST:PORT, as in 127.0.0.1:8443"))

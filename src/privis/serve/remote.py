@@ -34,9 +34,9 @@ class Remote:
     """
 
     url: str
-    keys: Path = field(repr=False)  # paths of this machine are nobody's business on a card
-    token_file: Path = field(repr=False)
-    authority: Path | None = field(default=None, repr=False)
+    keys: str | Path = field(repr=False)  # paths of this machine are nobody's business on a card
+    token_file: str | Path = field(repr=False)
+    authority: str | Path | None = field(default=None, repr=False)
     patience: float = field(default=60.0, repr=False, compare=False)
     on_step: Callable[[Step], None] = field(default=nothing, repr=False, compare=False)
     _opened: list[tuple[Client, OwnerKeys]] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -107,9 +107,9 @@ class Remote:
 
     def _open(self) -> tuple[Client, OwnerKeys]:
         if not self._opened:
-            keys = OwnerKeys.load(self.keys)
-            token = Token.load(self.token_file)
-            self._opened.append((Client(self.url, token, authority=self.authority, patience=self.patience), keys))
+            keys, token = OwnerKeys.load(Path(self.keys)), Token.load(Path(self.token_file))
+            authority = None if self.authority is None else Path(self.authority)
+            self._opened.append((Client(self.url, token, authority=authority, patience=self.patience), keys))
         return self._opened[0]
 
 
