@@ -56,7 +56,8 @@ class GalleryOffering:
         named = sum(len(name.encode()) + 4 for name in gallery.names)
         reply = spec.reply_bytes(blocks) + named
         estimate = Estimate(seconds, spec.key_bytes, spec.query_bytes, reply, 4 * spec.key_bytes + reply + _WORK)
-        return Terms(self.name, self.summary, spec.digest, spec.to_json(), estimate)
+        words = {"gallery": {"dimension": spec.dimension}}
+        return Terms(self.name, self.summary, spec.digest, spec.to_json(), estimate, words=words)
 
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys."""

@@ -10,28 +10,22 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from privis.errors import OutputError, Problem, ProtocolError
-from privis.run.he import bundle
+from privis.errors import Problem, ProtocolError
 from privis.run.he.secret import Query, SecretKeys
 from privis.run.he.spec import Spec
-from privis.serve.client import Client, KeysUnknown, Step
+from privis.serve.client import Client, Step
+from privis.serve.key_folder import KeyFolder, nothing, require_stated
 from privis.serve.offering import Terms
-
-SECRET, EVALUATION, PUBLIC = "secret.key", "evaluation.key", "public.key"
 
 Arrays = Sequence[NDArray[Any]]
 
 
-def nothing(step: Step) -> None:
-    """Progress that nobody wants to see."""
-
-
 @dataclass(frozen=True, eq=False)
 class OwnerKeys:
-    """Keys for one offer of a server, in a folder of three bundles: ``secret.key``, ``evaluation.key``, ``public.key``.
+    """Keys for one program of a server, in a `KeyFolder`.
 
-    The secret key is never sent, printed or pickled. Evaluation keys and the terms of the offer (``public.key``) are
-    no secret. With keys of one offer nothing else can be asked: another program has other keys.
+    The secret key is never sent, printed or pickled. Nothing else can be asked with these keys: another program, or
+    the same one with other weights, has other keys.
     """
 
     folder: Path
@@ -46,30 +40,20 @@ class OwnerKeys:
         ParameterError when their parameters are not 128-bit secure: a server cannot talk its clients into weak keys.
         """
         spec = _spec(terms)
-        try:
-            folder.mkdir(mode=0o700, parents=True)
-        except OSError as error:
-            remedy = "keys are never overwritten: choose another folder"
-            raise OutputError(
-                Problem(str(folder), error.strerror or str(error), "a new folder for keys", remedy)
-            ) from error
-        secret = SecretKeys.generate(spec)
-        bundle.write(folder / PUBLIC, bundle.Kind.PUBLIC, terms.digest, terms.to_json().encode())
-        bundle.write(folder / EVALUATION, bundle.Kind.EVALUATION, terms.digest, secret.evaluation_keys(spec))
-        bundle.write(folder / SECRET, bundle.Kind.SECRET, terms.digest, secret.to_bytes())  # last: now they are whole
-        return cls(folder, terms, secret)
+        made: list[SecretKeys] = []
+
+        def keys() -> tuple[bytes, bytes]:
+            made.append(SecretKeys.generate(spec))
+            return made[0].to_bytes(), made[0].evaluation_keys(spec)
+
+        KeyFolder(folder).create(terms, keys)
+        return cls(folder, terms, made[0])
 
     @classmethod
     def load(cls, folder: Path) -> OwnerKeys:
-        """Read keys that `generate` made.
-
-        Raises ParameterError when a file is missing, or the secret one can be read by others; ProtocolError when one
-        is damaged or is not of the same program as the others.
-        """
-        terms = Terms.from_json(bundle.read(folder / PUBLIC, bundle.Kind.PUBLIC))
-        spec = _spec(terms)
-        secret = bundle.read(folder / SECRET, bundle.Kind.SECRET, terms.digest)
-        return cls(folder, terms, SecretKeys.from_bytes(spec, secret))
+        """Read keys that `generate` made; raises as `KeyFolder.load`."""
+        terms, secret = KeyFolder(folder).load()
+        return cls(folder, terms, SecretKeys.from_bytes(_spec(terms), secret))
 
     @cached_property
     def spec(self) -> Spec:
@@ -79,7 +63,7 @@ class OwnerKeys:
     @property
     def evaluation(self) -> Path:
         """The bundle that the server needs."""
-        return self.folder / EVALUATION
+        return KeyFolder(self.folder).evaluation
 
     def encrypt(self, inputs: Arrays) -> Query:
         """One message from the arrays that the program takes, with what is needed to read its reply."""
@@ -98,14 +82,8 @@ def ask(
     Evaluation keys are sent if the server does not have them. Raises ServiceError; ProtocolError also when the server's
     program is no longer the one that the keys were made for.
     """
-    offer, query = keys.terms.name, keys.encrypt(inputs)
-    digest = bundle.peek(keys.evaluation, bundle.Kind.EVALUATION).digest
-    try:
-        reply = client.compute(offer, digest, query.message, progress)
-    except KeysUnknown:  # never sent, or forgotten meanwhile
-        client.send_keys(offer, keys.evaluation, progress)
-        reply = client.compute(offer, digest, query.message, progress)
-    return keys.decrypt(query, reply)
+    query = keys.encrypt(inputs)
+    return keys.decrypt(query, KeyFolder(keys.folder).compute(client, query.message, progress))
 
 
 def require_current(client: Client, keys: OwnerKeys) -> None:
@@ -119,7 +97,5 @@ def require_current(client: Client, keys: OwnerKeys) -> None:
 
 def _spec(terms: Terms) -> Spec:
     spec = Spec.from_json(terms.specification)
-    if spec.digest != terms.digest:
-        got = f"a specification of digest {spec.digest[:12]}…"
-        raise ProtocolError(Problem("terms", got, f"{terms.digest[:12]}…, as they say", "do not trust this server"))
+    require_stated(spec.digest, terms)
     return spec

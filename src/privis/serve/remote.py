@@ -15,8 +15,9 @@ from privis.errors import Problem, UnsupportedError, refuse
 from privis.program import Program, digest
 from privis.readings import Cost
 from privis.serve.client import Client, Step
+from privis.serve.key_folder import nothing
 from privis.serve.offering import Terms
-from privis.serve.owner import OwnerKeys, ask, nothing, require_current
+from privis.serve.owner import OwnerKeys, ask, require_current
 from privis.serve.tokens import Token
 
 
