@@ -19,11 +19,12 @@ pytest.importorskip("uvicorn")
 
 from privis.cli.main import app
 from privis.errors import ProtocolError
-from privis.io.tables import read
+from privis.io.tables import read, write
 from privis.program import Input, save, trace
 from privis.readings import evaluate
 from privis.serve.offering import Estimate, Terms
 
+FACES = np.random.default_rng(1).normal(size=(40, 24)).astype(np.float32)
 ENERGY = trace(lambda x: (x * x).sum(1) * (1 / 255**2), Input((8, 8)))
 
 
@@ -42,14 +43,18 @@ class Served:
             Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder / f"{name}.png")
         (folder / "broken.png").write_text("no picture")
         save(ENERGY, folder / "energy.program")
+        names = [f"part {number}" for number in range(24)]
+        faces = [f"face {number}" for number in range(40)]
+        write(folder / "faces.npz", faces, [FACES], names=names, metadata={})
+        write(folder / "asked.csv", ["a", "b"], [FACES[[7, 31]] * 3], names=names, metadata={})
         token = privis("keygen", "alice.token", "--for", "token", "--name", "alice", "--tokens", "tokens", where=folder)
         assert token.returncode == 0, token.stderr
         assert "over a channel you trust" in token.stdout
         command = [sys.executable, "-m", "privis", "serve", "--program", "energy.program", "--tokens", "tokens"]
-        command += ["--listen", "127.0.0.1:0", "--limit", "grace-seconds=1"]
+        command += ["--gallery", "faces.npz", "--listen", "127.0.0.1:0", "--limit", "grace-seconds=1"]
         self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
-        self.described = self.process.stderr.readline()
+        self.described = [self.process.stderr.readline() for _ in range(2)]
         self.url = self.process.stderr.readline().split(": ")[0]
 
     def client(self, *words: object) -> list[object]:
@@ -77,8 +82,9 @@ def served(tmp_path_factory):
 
 
 def test_what_is_offered_is_said_with_its_price(served):
-    assert served.described.startswith("energy: program energy.program; about ")
-    assert all(word in served.described for word in ("memory a job", "keys", "message", "result"))
+    assert served.described[0].startswith("energy: program energy.program; about ")
+    assert served.described[1].startswith("faces: cosines with 40 templates of 24 components; about ")
+    assert all(word in line for line in served.described for word in ("memory a job", "keys", "message", "result"))
     assert served.url.startswith("http://127.0.0.1:")
 
 
@@ -104,6 +110,25 @@ def test_several_at_once_give_the_same_table(served):
         assert json.loads(done.stdout)["rows"] == 2
     one, two = (read(served.folder / name) for name in ("single.csv", "double.csv"))
     np.testing.assert_allclose(one.features, two.features, atol=1e-6)
+
+
+def test_vectors_in_matches_out(served):
+    keys = typed("keygen", served.folder / "faces", *served.client("--offer", "faces", "--for", "homomorphic"))
+    assert keys.exit_code == 0, keys.stderr
+    for output in ("matches.csv", "matches.json"):
+        words = served.client("--keys", served.folder / "faces", "--top", 2, "-o", served.folder / output)
+        done = typed("query", served.folder / "asked.csv", *words)
+        assert done.exit_code == 0 and "4 matches" in done.stdout, done.stderr
+    found = json.loads((served.folder / "matches.json").read_text())
+    assert [row["template"] for row in found if row["rank"] == 1] == ["face 7", "face 31"]
+    assert found[0]["cosine"] == pytest.approx(1, abs=1e-4) and found[1]["cosine"] < 0.9
+    assert (served.folder / "matches.csv").read_text().startswith("query,rank,template,cosine\na,1,face 7,")
+    picture = typed(
+        "query", served.folder / "one.png", *served.client("--keys", served.folder / "faces", "-o", "x.csv")
+    )
+    assert picture.exit_code == 2 and "-f FEATURE that makes vectors" in picture.stderr
+    wrong = typed("query", served.folder / "one.png", *words, "-f", "lbp")
+    assert wrong.exit_code == 2 and "(rows, 24)" in wrong.stderr
 
 
 def typed(*words: object) -> Result:
@@ -137,7 +162,7 @@ def test_options_that_do_not_fit_are_listed_together(tmp_path):
     typed("keygen", tmp_path / "a", "--for", "token", "--name", "a", "--tokens", tmp_path / "tokens")
     serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check"]
     for words, said in (
-        ([], "-f, --model or --program"),
+        ([], "-f, --model, --program or --gallery"),
         (["-f", "lbp"], "-p size=HxW"),
         (["-f", "cnn", "-p", "path=x"], "--model FILE.onnx"),
         (["-f", "hog", "--limit", "memory=lots"], "512MiB or 2GB"),

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tenseal")
 
-from privis.run.he.frames import Frame, join, split
-
 from privis.errors import OutputError, ParameterError, ProtocolError, UnsupportedError
 from privis.features.cnn import Channels
 from privis.plan import extract
 from privis.program import Input, save, trace
 from privis.readings import evaluate
+from privis.run.he.frames import Frame, join, split
 from privis.serve.client import Client
 from privis.serve.homomorphic import OfferProgram
 from privis.serve.owner import OwnerKeys, ask

@@ -102,8 +102,8 @@ def _homomorphic_keys(
     authority: Path | None,
     terms: Path | None,
 ) -> None:
+    from privis.serve.key_folder import KeyFolder
     from privis.serve.offering import Terms
-    from privis.serve.owner import OwnerKeys
 
     if terms is None:
         from privis.serve.client import Client
@@ -118,8 +118,15 @@ def _homomorphic_keys(
         except OSError as error:
             raise ParameterError(Problem("--terms", str(error.strerror), "what GET /v1/offers/NAME answers")) from error
     with err.status(f"keys for {found.name}"):
-        made = OwnerKeys.generate(found, path)
-    size = made.evaluation.stat().st_size / 1e6
+        if "gallery" in found.words:
+            from privis.serve.gallery_owner import GalleryKeys
+
+            GalleryKeys.generate(found, path)
+        else:
+            from privis.serve.owner import OwnerKeys
+
+            OwnerKeys.generate(found, path)
+    size = KeyFolder(path).evaluation.stat().st_size / 1e6
     out.print(f"{path}: keys for {found.name}, of which {size:,.0f} MB for the server", markup=False, soft_wrap=True)
     out.print(
         f"{path / 'secret.key'} never leaves you; whoever has it can read your images", markup=False, soft_wrap=True

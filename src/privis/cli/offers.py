@@ -32,6 +32,7 @@ class Offered:
     parameters: list[str]
     programs: list[Path]
     models: list[Path]
+    galleries: list[Path]
     name: str | None
 
     def makers(self, options: Options) -> list[MakeOffering]:
@@ -42,13 +43,14 @@ class Offered:
             makers.append(self._of_feature(self.feature, options))
         makers += [self._of_model(path, options) for path in self.models]
         makers += [self._of_program(path, options) for path in self.programs]
+        makers += [self._of_gallery(path) for path in self.galleries]
         return makers
 
     def _check(self) -> None:
         problems: list[Problem] = []
-        count = (self.feature is not None) + len(self.programs) + len(self.models)
+        count = (self.feature is not None) + len(self.programs) + len(self.models) + len(self.galleries)
         if not count:
-            problems.append(Problem("privis serve", "nothing to compute", "-f, --model or --program"))
+            problems.append(Problem("privis serve", "nothing to compute", "-f, --model, --program or --gallery"))
         if self.feature == "cnn":
             problems.append(Problem("-f cnn", "a network", "--model FILE.onnx", "its weights stay on the server"))
         if self.parameters and (self.feature is None) != (len(self.models) == 1):
@@ -80,6 +82,17 @@ class Offered:
         program = load(path)
         return self._private(path, program, program.inputs[0].shape, f"program {path.name}", Channels.RGB, options)
 
+    def _of_gallery(self, path: Path) -> MakeOffering:
+        from privis.io import tables
+        from privis.serve.gallery import OfferGallery
+
+        found = tables.read(path)
+        summary = f"cosines with {len(found.paths):,} templates of {found.features.shape[1]} components"
+        return OfferGallery(self._named(path), summary, found.paths, found.features)
+
+    def _named(self, path: Path) -> str:
+        return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
+
     def _private(
         self, path: Path, program: Program, shape: tuple[int, ...], summary: str, channels: Channels, options: Options
     ) -> MakeOffering:
@@ -87,8 +100,7 @@ class Offered:
 
         outputs = sum(math.prod(each) for each in program.output_shapes)
         words = {"model": {"shape": list(shape), "outputs": outputs, "channels": channels.value}}
-        name = self.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
-        return OfferProgram(name, summary, program, options, private=True, words=words)
+        return OfferProgram(self._named(path), summary, program, options, private=True, words=words)
 
 
 def feature_of(terms: Terms) -> Feature:

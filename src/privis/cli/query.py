@@ -1,29 +1,31 @@
-"""``privis query``: features of pictures from a server that cannot see them."""
+"""``privis query``: features of pictures, and matches of vectors, from a server that cannot see them."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from privis.cli.console import QUIET_SECONDS, err, explained
-from privis.cli.extract import AsJson, Inputs, MaxPixels, Output, tell
+from privis.cli.console import QUIET_SECONDS, err, explained, out
+from privis.cli.extract import AsJson, Inputs, MaxPixels, Parameters, tell
 from privis.cli.keygen import Authority, OfferName
+from privis.cli.nearest import Row, check_output, nearest, vectors_of, write
 from privis.errors import ParameterError, Problem
-from privis.folder import extract_folder
+from privis.folder import FolderResult, extract_folder
 from privis.io.images import MAX_PIXELS
 from privis.io.sources import find
 from privis.stream import Progress as Files
 
 if TYPE_CHECKING:
     from privis.serve.client import Step
+    from privis.serve.offering import Terms
 
 KeysFolder = Annotated[Path, typer.Option("--keys", help="Folder that `privis keygen --for homomorphic` made.")]
 ServerUrl = Annotated[str, typer.Option("--server", metavar="URL", help="The server, https://HOST:PORT.")]
@@ -37,39 +39,100 @@ def query(
     server: ServerUrl,
     keys: KeysFolder,
     token_file: TokenFile,
-    output: Output,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Table, as of extract; matches: .csv or .json.")],
     offer: OfferName = None,
     authority: Authority = None,
     at_once: AtOnce = 1,
     patience: Patience = 60.0,
     max_pixels: MaxPixels = MAX_PIXELS,
+    feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of pictures, computed here.")] = None,
+    parameter: Parameters = None,
+    top: Annotated[int, typer.Option(min=1, help="Gallery: how many templates to list.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Let a server compute features of pictures that only you can see: it gets ciphertexts, you get a table.
+    """Let a server compute on pictures, or match vectors, that only you can see: it gets ciphertexts, you the results.
 
     privis query scan.png --server https://HOST:8443 --keys keys/ --token-file alice.token -o features.parquet
+
+    privis query faces.npz --server https://HOST:8443 --keys keys/ --token-file alice.token -o matches.csv
     """
     with explained():
-        from privis.cli.offers import feature_of
-        from privis.serve.remote import Remote  # decrypts: not a part of every command's process
+        from privis.serve.key_folder import KeyFolder  # decrypts later: not a part of every command's process
 
-        remote = Remote(server, keys, token_file, authority, patience)
-        terms = remote.terms
+        terms = KeyFolder(keys).terms()
         if offer not in (None, terms.name):
             raise ParameterError(Problem("--offer", offer, f"{terms.name}, which these keys are for"))
-        sources = find(inputs, sys.stdin)
-        with following(terms.name) as (show_files, show_step):
-            result = extract_folder(
-                feature_of(terms),
-                sources,
-                output,
-                under=replace(remote, on_step=show_step),
-                workers=min(at_once, len(sources)),
-                chunk=1,  # what was computed in seconds is not computed again after an interruption
-                max_pixels=max_pixels,
-                on_progress=show_files,
-            )
+        if "gallery" in terms.words:
+            rows = _matches(inputs, server, keys, token_file, output, authority, patience, feature, parameter, top)
+            told = f"{len(rows):,} matches in {output}"
+            print(json.dumps({"output": str(output), "rows": len(rows)})) if as_json else out.print(told, markup=False)
+            return
+        if feature is not None or parameter:
+            got, remedy = "given", "the offer says which feature it is; -f is for galleries"
+            raise ParameterError(Problem("-f, -p", got, f"left out for {terms.name}", remedy))
+        result = _features(terms, inputs, server, keys, token_file, output, authority, patience, at_once, max_pixels)
         tell(result, as_json)
+
+
+def _features(
+    terms: Terms,
+    inputs: list[str],
+    server: str,
+    keys: Path,
+    token_file: Path,
+    output: Path,
+    authority: Path | None,
+    patience: float,
+    at_once: int,
+    max_pixels: int,
+) -> FolderResult:
+    from privis.cli.offers import feature_of
+    from privis.serve.remote import Remote
+
+    sources = find(inputs, sys.stdin)
+    with following(terms.name) as (show_files, show_step):
+        return extract_folder(
+            feature_of(terms),
+            sources,
+            output,
+            under=Remote(server, keys, token_file, authority, patience, show_step),
+            workers=min(at_once, len(sources)),
+            chunk=1,  # what was computed in seconds is not computed again after an interruption
+            max_pixels=max_pixels,
+            on_progress=show_files,
+        )
+
+
+def _matches(
+    inputs: list[str],
+    server: str,
+    keys: Path,
+    token_file: Path,
+    output: Path,
+    authority: Path | None,
+    patience: float,
+    feature: str | None,
+    parameters: list[str] | None,
+    top: int,
+) -> list[Row]:
+    from privis.serve.client import Client
+    from privis.serve.tokens import Token
+
+    check_output(output)
+    vectors = list(vectors_of(inputs, feature, parameters or []))
+    token = Token.load(token_file)
+    with Client(server, token, authority=authority, patience=patience) as client, following("match") as (files, step):
+        start = time.monotonic()
+
+        def show(done: int, found: Step) -> None:
+            past = time.monotonic() - start
+            eta = past * (len(vectors) - done) / done if done else None
+            files(Files(done, 0, len(vectors), past, eta))
+            step(found)
+
+        rows = nearest(client, keys, vectors, top, show)
+    write(output, rows)
+    return rows
 
 
 @contextlib.contextmanager

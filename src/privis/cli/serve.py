@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FeatureName = Annotated[str | None, typer.Option("-f", "--feature", help="A feature; `privis features` lists them.")]
 Programs = Annotated[list[Path] | None, typer.Option("--program", help="A saved program; repeatable.")]
 Models = Annotated[list[Path] | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
+Galleries = Annotated[
+    list[Path] | None, typer.Option("--gallery", help="A table with a template in each row, to match with; repeatable.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the offer, if there is one; else that of feature or file.")]
 Precision = Annotated[float, typer.Option(help="Largest error by encryption, relative to the largest output.")]
 Signs = Annotated[int, typer.Option(help="Polynomials of degree 7 in a comparison, three levels each.")]
@@ -43,6 +46,7 @@ def serve(
     parameter: Parameters = None,
     program: Programs = None,
     model: Models = None,
+    gallery: Galleries = None,
     name: Name = None,
     precision: Precision = 1e-4,
     signs: Signs = 4,
@@ -60,7 +64,7 @@ def serve(
 
     privis serve -f hog -p size=64x64 --tokens tokens --tls-cert server.pem --tls-key server.key --listen 0.0.0.0:8443
 
-    privis serve --model net.onnx --tokens tokens
+    privis serve --model net.onnx --gallery faces.parquet --tokens tokens
     """
     with explained():
         from privis.cli.offers import Offered
@@ -70,7 +74,7 @@ def serve(
         from privis.serve.tokens import Tokens
 
         options = Options(precision, signs, inside, promised, processes=processes)
-        makers = Offered(feature, parameter or [], program or [], model or [], name).makers(options)
+        makers = Offered(feature, parameter or [], program or [], model or [], gallery or [], name).makers(options)
         host, port = address_of(listen)
         server = Server(
             makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])
