@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from privis.privacy.file_ledger import FileLedger
     from privis.run.clear import Clear
     from privis.run.mpc.executor import MPC
+    from privis.serve.client import Client
+    from privis.serve.remote import Remote
+    from privis.serve.server import Server
 
 # Where each public name lives; it is imported when first asked for, so that `import privis` stays light.
 _HOMES = {
@@ -95,19 +98,22 @@ _HOMES = {
     "privis.privacy.file_ledger": ("FileLedger",),
     "privis.run.clear": ("Clear",),
     "privis.run.mpc.executor": ("MPC",),
+    "privis.serve.client": ("Client",),
+    "privis.serve.remote": ("Remote",),
+    "privis.serve.server": ("Server",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "MPC", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget",
-    "BudgetUnit", "Channels", "Clear", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace",
+    "BudgetUnit", "Channels", "Clear", "Client", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace",
     "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation",
     "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee",
     "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "OneHot",
     "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection",
-    "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Result", "Scattering", "SumRelease",
-    "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode", "__version__", "explain",
-    "extract", "extract_folder",
+    "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result", "Scattering", "Server",
+    "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode", "__version__",
+    "explain", "extract", "extract_folder",
 ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from privis.features.cnn import Channels
 from privis.plan import extract
 from privis.program import Input, save, trace
 from privis.readings import evaluate
-from privis.run.he.frames import Frame, join, split
+from privis.run.he.messages import Message, read, written
 from privis.serve.client import Client
 from privis.serve.homomorphic import OfferProgram
 from privis.serve.owner import OwnerKeys, ask
@@ -164,7 +164,7 @@ def query(keys):
 )
 def test_damaged_ciphertexts_reach_the_library_and_the_server_lives(running, keys, query, how, where, change, noise):
     """The frame is made anew, with a right checksum, so that the damage reaches the library's own parser."""
-    part = bytearray(split(Frame.QUERY, keys.spec.digest, query.message)[0])
+    part = bytearray(read(Message.QUERY, keys.spec.digest, query.message)[0])
     match how:
         case "header":
             part[int(where * 120)] ^= change
@@ -174,7 +174,7 @@ def test_damaged_ciphertexts_reach_the_library_and_the_server_lives(running, key
             del part[int(where * len(part)) :]
         case "random":
             part = bytearray(noise)
-    message = join(Frame.QUERY, keys.spec.digest, [bytes(part)])
+    message = written(Message.QUERY, keys.spec.digest, [bytes(part)])
     with running.client() as client:
         digest = client.send_keys("energy", keys.evaluation)
         try:

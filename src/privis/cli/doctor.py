@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 PACKAGES = ("numpy", "opencv-python-headless", "numba", "dp-accounting", "cryptography", "pyarrow")
-EXTRAS = {"cnn": ("onnx", "onnxruntime"), "sklearn": ("sklearn",), "demo": ("skimage",), "mpc": ("spu", "jax", "grpc")}
+EXTRAS = {
+    "cnn": ("onnx", "onnxruntime"),
+    "sklearn": ("sklearn",),
+    "demo": ("skimage",),
+    "mpc": ("spu", "jax", "grpc"),
+    "he": ("tenseal", "phe", "gmpy2"),
+    "serve": ("starlette", "uvicorn", "httpx"),
+}
 
 
 @dataclass(frozen=True)
