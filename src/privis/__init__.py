@@ -112,8 +112,8 @@ __all__ = [
     "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "OneHot",
     "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection",
     "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result", "Scattering", "Server",
-    "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode", "__version__",
-    "explain", "extract", "extract_folder",
+    "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode",
+    "__version__", "explain", "extract", "extract_folder",
 ]  # fmt: skip
 
 

@@ -143,12 +143,13 @@ def _nurse(pipe: Connection, makers: Sequence[MakeOffering]) -> None:
 
 def _fork(pipe: Connection, offerings: Mapping[str, Offering], order: dict[str, Any]) -> int:
     with socket.socket(fileno=recv_handle(pipe)) as link:
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
                 pipe.close()
             finally:
-                work(link, offerings[order["offer"]], Path(order["keys"]), order["memory"])
+                work(link, offerings[order["offer"]], Path(order["keys"]), order["memory"], parent)
         return pid
 
 

@@ -32,11 +32,13 @@ _PR_SET_PDEATHSIG = 1
 _LOG = logging.getLogger("privis.serve.worker")
 
 
-def work(link: socket.socket, offering: Offering, keys: Path, memory: int) -> None:
-    """Serve ``link`` until it closes; never returns."""
+def work(link: socket.socket, offering: Offering, keys: Path, memory: int, parent: int) -> None:
+    """Serve ``link`` until it closes; never returns. ``parent`` is the process this one was forked from."""
     code = 1
     try:
         _confine(memory)
+        if os.getppid() != parent:
+            return  # it died before it could be asked to take this one with it
         with link.makefile("r", encoding="utf-8") as orders:
             runner = _attempt(link, lambda: offering.open(keys))
             if runner is not None:
