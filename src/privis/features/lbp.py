@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -85,13 +86,15 @@ class LBP:
             )
 
         def counted(x: Value) -> Value:
-            """Bins of regular patterns by two digits, ones and rising edges; the irregular fill up the cell."""
-            ones, rising = self.ones_and_rising(x)
-            digits = concat(*(cells(v.reshape(1, *shape), height, width) for v in (ones, rising)))
-            edges = tuple(map(float, range(1, self.points + 1)))
-            bins = (digits >> ops.Histogram((edges, (2.0,)))).reshape(*self.grid, self.points + 1, 2)
-            regular = bins[:, :, :, 0]
-            return concat(regular, float(height * width) - regular.sum(-1, keep=True), axis=2)
+            """One product per pixel and bin: its number of ones is the bin's, and its pattern is regular."""
+            ones, rising = (cells(v, height, width) for v in self.ones_and_rising(x))
+            irregular = rising.compare(2.0)
+            regular = 1.0 - irregular
+            least = [ones.compare(float(k)) for k in range(1, self.points + 1)]
+            exactly = [1.0 - least[0], *(a - b for a, b in pairwise(least)), least[-1]]
+            return concat(
+                *((own * regular).sum(-1, keep=True) for own in exactly), irregular.sum(-1, keep=True), axis=2
+            )
 
         def every(x: Value) -> Value:
             first_is_most_significant = np.arange(self.points)[::-1]
@@ -118,9 +121,10 @@ class LBP:
         """``lbp_row_column_bin``."""
         return numbered("lbp", self.program(shape).output_shapes[0])
 
-    def bits(self, x: Value) -> Value:
-        """``(H, W) -> (points, H, W)``: 1 where the neighbour is at least as bright as the pixel."""
+    def bits(self, x: Value, order: np.ndarray | None = None) -> Value:
+        """``(H, W) -> (points, H, W)``: 1 where the neighbour is at least as bright as the pixel, in ``order``."""
         kernel = neighbour_kernel(self.points, self.radius)
+        kernel = kernel if order is None else kernel[order]
         reach = kernel.shape[-1] // 2
         differences = x.reshape(1, *x.shape) >> ops.Conv(kernel, pad=(reach, reach, reach, reach))
         return differences.compare(0.0, step=WEIGHT_GRID)
@@ -136,13 +140,18 @@ class LBP:
     def ones_and_rising(self, x: Value) -> tuple[Value, Value]:
         """``(H, W)`` to twice ``(H, W)``: the number of ones, and of ones that follow a zero around the circle.
 
-        A pattern is regular when at most one follows a zero. No more than every other one can.
+        Products of neighbouring signs add up to ``points - 4 * rising``. Where the number of points is even, every
+        other point is multiplied by the sum of its two neighbours, which takes half the products.
         """
-        bits = self.bits(x)
-        previous = bits >> ops.Gather(np.roll(np.arange(self.points), 1), 0)
-        ones = bits.sum(0)
-        most = float(self.points // 2)
-        return ones, (ones - (bits * previous).sum(0)).clip(0.0, most, (0.0, most))
+        half = self.points // 2
+        paired = self.points == 2 * half
+        order = np.concatenate([np.arange(0, self.points, 2), np.arange(1, self.points, 2)]) if paired else None
+        bits = self.bits(x, order)
+        signs = 2.0 * bits - 1.0
+        even, odd = (signs[:half], signs[half:]) if paired else (signs, signs)
+        following = even >> ops.Gather(np.roll(np.arange(even.shape[0]), -1), 0)
+        products = (odd * (even + following if paired else following)).sum(0)
+        return bits.sum(0), products * -0.25 + self.points / 4
 
 
 def neighbour_kernel(points: int, radius: float) -> np.ndarray:

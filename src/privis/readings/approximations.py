@@ -186,10 +186,9 @@ def _transition(at: np.ndarray, step: float, exact: bool, site: Site) -> tuple[S
 
 
 def _grid_points(step: float, site: Site) -> int | None:
-    """How many values a short grid has; None where it has many, there is none, or the operand may be far from it."""
+    """How many values a short grid has, proved or promised; None for many, or where the operand may be far from it."""
     low, high = site.interval.bounds
-    grid = site.interval.step
-    if grid is None or grid % step or not math.isfinite(high - low) or max(site.moved.excess) > step:
+    if not math.isfinite(high - low) or low % step or max(site.moved.excess) > step:
         return None
     count = round((high - low) / step) + 1
     return count if 2 <= count <= MOST_POINTS else None

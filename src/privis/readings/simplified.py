@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import numpy as np
 
 from privis.program import Program, Value, ops, trace
@@ -32,8 +34,9 @@ def live(program: Program) -> Program:
 def simplified(program: Program) -> Program:
     """Return ``program`` without what only costs levels or movement under encryption; regions are not kept.
 
-    A public factor and summand after a polynomial that nothing else reads go into its coefficients, affine maps that
-    change nothing disappear, and a slice of a concatenation that is one of its parts becomes that part.
+    A public factor and summand after a polynomial that nothing else reads go into its coefficients, sums and
+    differences of polynomials of one value become one, affine maps that change nothing disappear, and a slice of a
+    concatenation that is one of its parts becomes that part.
 
     >>> from privis.program import Input
     >>> made = simplified(trace(lambda x: (x >> ops.Poly((0.0, 1.0, 0.0, 0.5))) * 2.0 + 1.0, Input((3,))))
@@ -68,11 +71,26 @@ def _shorter(op: ops.Op, operands: list[Value], made: dict[int, Value], alone: b
             if alone and before is not None and isinstance(before.op, ops.Poly):
                 first, *rest = (float(scale) * c for c in before.op.coefficients)
                 return made[before.operands[0]] >> ops.Poly((first + float(bias), *rest), before.op.domain)
+        case ops.Add() | ops.Sub():
+            other = operands[1]
+            after = None if other.index < other.inputs else other.nodes[other.index - other.inputs]
+            if before is not None and after is not None and before.operands == after.operands:
+                poly = _together(before.op, after.op, 1.0 if isinstance(op, ops.Add) else -1.0)
+                if poly is not None:
+                    return made[before.operands[0]] >> poly
         case ops.Slice(index) if before is not None and isinstance(before.op, ops.Concat):
             part = _part(before.op.axis, [made[i] for i in before.operands], index, x.shape)
             if part is not None:
                 return part
     return apply(op, *operands)
+
+
+def _together(a: ops.Op, b: ops.Op, sign: float) -> ops.Poly | None:
+    """``a + sign * b`` for polynomials on one domain."""
+    if not (isinstance(a, ops.Poly) and isinstance(b, ops.Poly) and a.domain == b.domain):
+        return None
+    pairs = zip_longest(a.coefficients, b.coefficients, fillvalue=0.0)
+    return ops.Poly(tuple(x + sign * y for x, y in pairs), a.domain)
 
 
 def _part(axis: int, parts: list[Value], index: tuple[tuple[int, int, int], ...], shape: Shape) -> Value | None:
