@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from privis.privacy.budget import Budget, BudgetUnit, Per
     from privis.privacy.file_ledger import FileLedger
     from privis.run.clear import Clear
+    from privis.run.he.executor import CKKS, HE, Paillier
     from privis.run.mpc.executor import MPC
     from privis.serve.client import Client
     from privis.serve.remote import Remote
@@ -97,6 +98,7 @@ _HOMES = {
     "privis.privacy.budget": ("Budget", "BudgetUnit", "Per"),
     "privis.privacy.file_ledger": ("FileLedger",),
     "privis.run.clear": ("Clear",),
+    "privis.run.he.executor": ("CKKS", "HE", "Paillier"),
     "privis.run.mpc.executor": ("MPC",),
     "privis.serve.client": ("Client",),
     "privis.serve.remote": ("Remote",),
@@ -105,14 +107,15 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CNN", "GLCM", "HOG", "L1", "L2", "LBP", "MPC", "SIFT", "SURF", "VLAD", "BagOfVisualWords", "BlockNorm", "Budget",
-    "BudgetUnit", "Channels", "Clear", "Client", "CodeRelease", "Codebook", "ColourHistogram", "ColourSpace",
-    "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease", "Explanation",
-    "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee",
-    "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "OneHot",
-    "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection",
-    "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result", "Scattering", "Server",
-    "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode",
+    "CKKS", "CNN", "GLCM", "HE", "HOG", "L1", "L2", "LBP", "MPC", "SIFT", "SURF", "VLAD", "BagOfVisualWords",
+    "BlockNorm", "Budget", "BudgetUnit", "Channels", "Clear", "Client", "CodeRelease", "Codebook", "ColourHistogram",
+    "ColourSpace", "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease",
+    "Explanation", "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian",
+    "Guarantee", "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans",
+    "OneHot", "Paillier", "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted",
+    "PrivUnit", "Projection", "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result",
+    "Scattering", "Server", "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener",
+    "WordCode",
     "__version__", "explain", "extract", "extract_folder",
 ]  # fmt: skip
 

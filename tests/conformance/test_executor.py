@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from privis.plan import Extractor
 from privis.readings import evaluate
 from privis.run.clear import Clear
+from privis.run.he.executor import CKKS
 from privis.run.mpc.executor import MPC
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
@@ -128,3 +129,34 @@ def test_jax_reads_the_same_definition(photograph):
         jitted = jax.jit(lambda v, p=program: evaluate(p, v, xp=jnp))  # what a secret-sharing engine compiles
         ours, definition = np.asarray(jitted(x)), evaluate(program, x)
         assert np.abs(ours - definition).max() <= 1e-4 * np.abs(definition).max() + 1e-5, sample.label
+
+
+ENCRYPTED = {  # options, and how far a feature may be from its definition: relative to the largest value
+    "colour": (CKKS(), 0.0),
+    "colour-hsv-joint": (CKKS(), 0.0),
+    "colour-lab": (CKKS(), 0.0),
+    "colour-projected": (CKKS(), 1e-5),
+    "hog": (CKKS(), 0.1),
+    "lbp-uniform": (CKKS(), 0.02),
+}
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.label in ENCRYPTED], ids=lambda sample: sample.label)
+def test_encrypted_features_equal_their_polynomial_form(sample, photograph):
+    """Encryption adds at most 1e-4 of the largest value; what signs blur shows against the definition."""
+    x = sample.feature.before(photograph)
+    program = sample.feature.program(x.shape)
+    executor, allowed = ENCRYPTED[sample.label]
+    assert executor.supports(program) == []
+    made = executor.compiled(program)
+    ours, definition = executor.prepare(program)(x), evaluate(program, x)
+    stretched = 1.0 if made.spec.stretched is None else made.spec.stretched.factor([x])
+    form = (
+        evaluate(made.form.program, stretched * np.asarray(x, np.float64)) if made.circuit.steps[0].edges == () else x
+    )
+    if made.circuit.steps[0].edges == ():
+        degree = 0.0 if made.spec.stretched is None else made.spec.stretched.degree
+        form = form / stretched**degree
+        form = form if made.spec.tail is None else evaluate(made.spec.tail, form)
+        assert np.abs(ours - form).max() <= 1e-4 * np.abs(form).max()
+    assert np.abs(ours - definition).max() <= allowed * np.abs(definition).max()

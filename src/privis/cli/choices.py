@@ -54,15 +54,19 @@ FEATURES: dict[str, Choice] = {
 }
 
 
-UNDER = ("clear", "aby3", "cheetah")
+UNDER = ("clear", "aby3", "cheetah", "ckks")
 
 
 def executor_named(name: str) -> Executor:
-    """Who computes: this process, or the parties of a protocol; ParameterError for anything else."""
+    """Who computes: this process, parties on shares, or a server on ciphertexts; else ParameterError."""
     if name not in UNDER:
         raise ParameterError(Problem("--under", repr(name), f"one of {', '.join(UNDER)}"))
     if name == "clear":
         return Clear()
+    if name == "ckks":
+        from privis.run.he.executor import CKKS
+
+        return CKKS()
     from privis.run.mpc.executor import MPC
 
     return MPC(name)

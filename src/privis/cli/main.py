@@ -170,13 +170,17 @@ def explain(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Time homomorphic operations (5 seconds) and keep them for predictions.")
+    ] = False,
+) -> None:
     """Check this machine: versions, extras, kernels and speed."""
     with explained():
-        from privis.cli.doctor import findings
+        from privis.cli.doctor import calibration, findings
 
         table = Table("check", "found", "")
-        for finding in findings():
+        for finding in [calibration()] if calibrate else findings():
             table.add_row(finding.check, finding.found, finding.advice)
         out.print(table)
 

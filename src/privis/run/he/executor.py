@@ -10,7 +10,8 @@ from privis.errors import DomainError, ParameterError, Problem, UnsupportedError
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
 from privis.run.he.compiled import Compiled, Options, compiled
-from privis.run.he.evaluator import Evaluator
+from privis.run.he.cost import Machine, Prediction, predict
+from privis.run.he.evaluator import CACHE, Evaluator
 from privis.run.he.paillier import Paillier
 from privis.run.he.secret import SecretKeys
 
@@ -23,8 +24,9 @@ class CKKS:
 
     The caller is the key owner: each input is encrypted, a server side that holds evaluation keys only computes, the
     result is decrypted. Here both are in one process, to try out programs and measure them; `privis serve` is the
-    real server. ``precision``, ``signs``, ``inside`` and ``promised`` are those of ``Options``. Reference: Cheon,
-    Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
+    real server. ``precision``, ``signs``, ``inside`` and ``promised`` are those of ``Options``. Programs that are
+    predicted to take more than ``most_memory`` bytes or ``most_seconds`` for an image are refused before any key is
+    made. Reference: Cheon, Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
 
     >>> CKKS().seen
     'Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts.'
@@ -34,6 +36,8 @@ class CKKS:
     signs: int = 4
     inside: bool = False
     promised: bool = False
+    most_memory: int | None = None
+    most_seconds: float | None = None
     _kept: dict[str, Compiled] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -44,8 +48,9 @@ class CKKS:
             problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials"))
         refuse(ParameterError, problems)
 
-    def __reduce__(self) -> tuple[type[CKKS], tuple[float, int, bool, bool]]:
-        return CKKS, (self.precision, self.signs, self.inside, self.promised)  # compiled programs are made again
+    def __reduce__(self) -> tuple[type[CKKS], tuple[Any, ...]]:
+        own = (self.precision, self.signs, self.inside, self.promised, self.most_memory, self.most_seconds)
+        return CKKS, own  # compiled programs are made again
 
     @property
     def seen(self) -> str:
@@ -65,15 +70,35 @@ class CKKS:
     def supports(self, program: Program) -> list[Problem]:
         """All reasons why ``program`` cannot run on ciphertexts, with the numbers."""
         try:
-            self.compiled(program)
+            expected = self.predicted(program)
         except (UnsupportedError, DomainError) as error:
             return list(error.problems)
-        return []
+        problems, remedy = [], "a smaller size, fewer sign polynomials, or a larger limit"
+        if self.most_memory is not None and expected.memory > self.most_memory:
+            got = f"{expected.memory / 2**20:,.0f} MiB predicted"
+            problems.append(Problem("CKKS.most_memory", got, f"at most {self.most_memory / 2**20:,.0f} MiB", remedy))
+        if self.most_seconds is not None and expected.seconds > self.most_seconds:
+            got = f"{expected.seconds:.3g} s predicted"
+            problems.append(Problem("CKKS.most_seconds", got, f"at most {self.most_seconds:g} s", remedy))
+        return problems
+
+    def predicted(self, program: Program) -> Prediction:
+        """Seconds, memory and bytes of one image, by the constants of ``privis doctor --calibrate``."""
+        made = self.compiled(program)
+        return predict(made.spec, made.choice.arrangement, CACHE, Machine.of_this_machine())
 
     def cost(self, program: Program) -> Cost:
-        """Levels, rotations and bytes sent for one image, and the operations of the clear program."""
-        made = self.compiled(program)
-        return replace(cost(program), depth=made.choice.arrangement.depth, rotations=made.rotations)
+        """Levels and rotations, predicted seconds and memory, bytes sent for one image without keys."""
+        made, expected = self.compiled(program), self.predicted(program)
+        return replace(
+            cost(program),
+            memory=expected.memory,
+            depth=made.choice.arrangement.depth,
+            rotations=made.rotations,
+            rounds=2,
+            sent=expected.query + expected.reply,
+            seconds=expected.seconds,
+        )
 
     def prepare(self, program: Program) -> Callable[..., Any]:
         """Return a function of the inputs (numpy arrays) that encrypts, computes and decrypts the outputs (float32).

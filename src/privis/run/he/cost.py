@@ -1,0 +1,222 @@
+"""What an encrypted run takes before any is started: seconds, memory, bytes of keys and messages."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from privis.errors import OutputError, Problem
+from privis.run.he.circuit import Linear, Polynomial, Product
+from privis.run.he.compile import Arrangement
+from privis.run.he.engine import KeyGroup, Parameters
+from privis.run.he.spec import Spec
+
+LARGE = 1 << 15  # the ring that times are stated for
+WORD = 8  # bytes of a residue in memory
+ON_WIRE = 1.06  # of the entropy of what is sent: the library's compression
+BASE = 160 << 20  # bytes of an interpreter with the libraries
+SPARE = 1.15  # of memory, for what the allocator keeps
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Seconds of operations at ring degree 2**15 with p primes, fitted by ``measure``; other rings take their share.
+
+    Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. The defaults
+    are those of one core of 2.5 GHz with AVX-512.
+    """
+
+    switch_square: float = 6.2e-4
+    switch: float = 4.0e-3
+    multiply: float = 6.5e-4
+    plain: float = 3.6e-4
+    rescale: float = 1.7e-3
+    encode: float = 1.05e-3
+    add: float = 1.0e-4
+
+    @classmethod
+    def measure(cls, most_seconds: float = 5.0) -> Machine:
+        """Time each operation at two levels of a ring of degree 2**14; medians. Takes about ``most_seconds``."""
+        from privis.run.he.seal import SealEngine
+        from privis.run.he.seal_secret import SealSecret
+
+        parameters = Parameters(LARGE // 2, (40, *[36] * 7, 60))
+        groups = (KeyGroup(parameters.levels, (1,)),)
+        secret = SealSecret.generate(parameters)
+        engine = SealEngine.with_keys(parameters, groups, secret.evaluation_keys(groups))
+        numbers = np.cos(np.arange(parameters.slots))
+        fresh = engine.load(secret.encrypt(numbers, parameters.levels, 2.0**36))
+        levels, each = (2, parameters.levels), most_seconds / 14
+
+        def took(make: Callable[[Any, int], Callable[[], Any]]) -> list[float]:
+            return [_median(make(engine.lower(fresh, level), level), each) for level in levels]
+
+        primes = np.array(levels) + 1.0
+        plain = {level: engine.encode(numbers, level, 2.0**36) for level in levels}
+        rotated = 2 * np.array(took(lambda x, level: lambda: engine.rotate(x, 1)))
+        square, linear = np.linalg.solve(np.stack([primes**2, primes], 1), rotated)
+
+        def per_prime(make: Callable[[Any, int], Callable[[], Any]]) -> float:
+            return float(np.mean(2 * np.array(took(make)) / primes))
+
+        return cls(
+            max(float(square), 1e-5),
+            max(float(linear), 0.0),
+            per_prime(lambda x, level: lambda: engine.multiply(x, engine.copy(x))),
+            per_prime(lambda x, level: lambda: engine.multiply_plain(x, plain[level])),
+            per_prime(lambda x, level: lambda: engine.rescale(x, 1.0)),
+            per_prime(lambda x, level: lambda: engine.encode(numbers, level, 2.0**36)),
+            per_prime(lambda x, level: lambda: engine.add(x, x)),
+        )
+
+    @classmethod
+    def of_this_machine(cls) -> Machine:
+        """What ``privis doctor --calibrate`` saved; the defaults where it never ran."""
+        try:
+            found = json.loads(calibration_file().read_text())
+            return cls(**{name: float(found[name]) for name in asdict(cls())})
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls()
+
+    def save(self) -> Path:
+        """Keep it for ``of_this_machine``; OutputError when it cannot be written."""
+        path = calibration_file()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+                json.dump(asdict(self), file)
+            os.replace(file.name, path)
+        except OSError as error:
+            raise OutputError(Problem(str(path), str(error.strerror), "a writable file")) from error
+        return path
+
+
+def calibration_file() -> Path:
+    """Where calibrations are kept: in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "privis" / "ckks.json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Seconds of the server for one image once weights are encoded, and of the first image, which encodes them.
+
+    Bytes: ``memory`` of a server process at its peak, ``keys``, ``query`` and ``reply`` as they are sent.
+    """
+
+    seconds: float
+    first_seconds: float
+    memory: int
+    keys: int
+    query: int
+    reply: int
+
+
+def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) -> Prediction:
+    """Predict one run; ``cache`` is the bytes of encoded weights that are kept between runs."""
+    share = spec.parameters.degree / LARGE
+
+    def switching(level: int) -> float:
+        primes = level + 1
+        return share * (machine.switch_square * primes**2 + machine.switch * primes)
+
+    seconds = sum(switching(level) for _, level in arrangement.rotations())
+    for level in arrangement.relinearisations():
+        seconds += switching(level) + share * (level + 1) * (machine.multiply + machine.rescale)
+    encoding, encoded = 0.0, 0
+    for index, step in enumerate(arrangement.circuit.steps):
+        primes, count = arrangement.levels[index] + 1, arrangement.layouts[index].ciphertexts
+        match step:
+            case Linear(_, _, bias):
+                packed = arrangement.packed[index]
+                primes += packed.levels
+                seconds += share * primes * packed.products * (machine.plain + machine.add)
+                seconds += share * primes * count * machine.rescale * packed.levels
+                seconds += share * primes * count * machine.encode * bool(bias.any())
+                encoding += share * primes * packed.products * machine.encode
+                encoded += primes * packed.products * spec.parameters.degree * WORD
+            case Polynomial(_, coefficients):
+                seconds += share * primes * count * len(coefficients) * (machine.plain + machine.rescale) / 2
+            case Product():
+                seconds += share * primes * count * machine.add
+    processes = min(arrangement.processes, 2)
+    seconds *= 1.0 if processes == 1 else 0.65  # what is not shared, and passing results on
+    kept = min(cache, encoded)
+    again = encoding * (1 - kept / encoded) if encoded else 0.0
+    return Prediction(
+        seconds + again,
+        seconds + encoding,
+        int(SPARE * (BASE + _key_memory(spec) + kept + _alive(spec, arrangement))),
+        _key_bytes(spec),
+        sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
+        sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
+    )
+
+
+def _key_memory(spec: Spec) -> int:
+    """Each key: for each prime of the group two polynomials with all its primes and the special one."""
+    total = 0
+    for group in spec.keys:
+        count = len(group.steps) + group.relinearise
+        total += count * (group.level + 1) * (group.level + 2) * 2 * spec.parameters.degree * WORD
+    return total
+
+
+def _key_bytes(spec: Spec) -> int:
+    """Half of every key is a seed."""
+    total, special = 0, len(spec.parameters.bits) - 1
+    for group in spec.keys:
+        rows = [*range(group.level + 1), special]
+        count = len(group.steps) + group.relinearise
+        total += count * (group.level + 1) * _polynomial_bytes(spec, rows)
+    return total
+
+
+def _fresh_bytes(spec: Spec, level: int) -> int:
+    return _polynomial_bytes(spec, range(level + 1))
+
+
+def _polynomial_bytes(spec: Spec, rows: Any) -> int:
+    bits = sum(spec.parameters.bits[row] for row in rows)
+    return math.ceil(ON_WIRE * spec.parameters.degree * bits / 8)
+
+
+def _alive(spec: Spec, arrangement: Arrangement) -> int:
+    """Ciphertexts at the step that holds most of them: results, and the rotations a linear step turns."""
+    peak = 0
+    circuit = arrangement.circuit
+    last = {o: i for i in range(len(circuit.steps)) for o in circuit.operands(i)}
+    held: dict[int, int] = {}
+    for index, step in enumerate(circuit.steps):
+        size = 2 * (arrangement.levels[index] + 1) * spec.parameters.degree * WORD
+        own = arrangement.layouts[index].ciphertexts * size
+        working = own
+        if isinstance(step, Linear):
+            packed = arrangement.packed[index]
+            working += sum(len(chain) for _, chain in packed.babies) * (size + 2 * spec.parameters.degree * WORD)
+        elif isinstance(step, Polynomial):
+            working += 8 * size
+        held[index] = own
+        peak = max(peak, sum(held.values()) + working)
+        held = {value: size for value, size in held.items() if last.get(value, -1) > index}
+    return peak
+
+
+def _median(call: Callable[[], Any], seconds: float) -> float:
+    """Of as many calls as fit, at least three."""
+    call()
+    took: list[float] = []
+    end = perf_counter() + seconds
+    while len(took) < 3 or perf_counter() < end:
+        start = perf_counter()
+        call()
+        took.append(perf_counter() - start)
+    return float(np.median(took))
