@@ -206,7 +206,9 @@ class _Arranging:
     def _unit(self, index: int, scaled: Linear) -> float:
         unit = _unit(self.circuit.bounds[index])
         if not self.only_added[index]:
-            return unit
+            size = self.circuit.sizes[index]
+            read = any(isinstance(s, Polynomial) and s.operand == index for s in self.circuit.steps)
+            return unit if read or not 0 < size < unit else size
         # small weights are encoded badly: rather large numbers
         largest = max(float(abs(m).max()) for m in scaled.matrices)
         return min(unit, max(_unit(largest), unit / LARGEST_STORED))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from privis.errors import Problem, ProtocolError
+from privis.run.he import frames
 from privis.run.he.compiled import Compiled
 from privis.run.he.engine import Ciphertext
+from privis.run.he.forks import forked
 from privis.run.he.machine import Machine, Plaintexts, Progress, nothing
 from privis.run.he.messages import Message, read, written
 from privis.run.he.seal import SealEngine
@@ -16,13 +19,17 @@ CACHE = 2 << 30  # bytes of encoded weights kept between runs
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Computes on encrypted queries; ``plaintexts`` may be shared by evaluators of one compiled program."""
+    """Computes on encrypted queries; ``plaintexts`` may be shared by evaluators of one compiled program.
+
+    ``at_once``: processes that share the images of a query.
+    """
 
     compiled: Compiled
     machine: Machine
+    at_once: int = 1
 
     @classmethod
-    def open(cls, compiled: Compiled, keys: bytes, plaintexts: Plaintexts | None = None) -> Evaluator:
+    def open(cls, compiled: Compiled, keys: bytes, plaintexts: Plaintexts | None = None, at_once: int = 1) -> Evaluator:
         """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
         spec = compiled.spec
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
@@ -42,16 +49,27 @@ class Evaluator:
         if not parts or len(parts) % spec.queried:
             got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
             raise ProtocolError(Problem("query", got, expected, "encrypt the images again"))
-        count, replies = len(parts) // spec.queried, []
-        for image in range(count):
-            own = iter(parts[image * spec.queried : (image + 1) * spec.queried])
-            inputs = [
-                [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]
-                for slots in spec.sources
-            ]
-            outputs = self.machine.run(inputs, lambda share, k=image: progress((k + share) / count))
-            replies += [engine.save(x) for output in outputs for x in output]
-        return written(Message.REPLY, spec.digest, replies)
+        count = len(parts) // spec.queried
+        images = [parts[k * spec.queried : (k + 1) * spec.queried] for k in range(count)]
+        replies: dict[int, list[bytes]] = {}
+        if self.at_once > 1 and count > 1:
+            for k, data in forked(lambda own: frames.join(self._image(own, nothing)), images, self.at_once):
+                replies[k] = frames.split(data, "results")
+                progress(len(replies) / count)
+        else:
+            for k, own in enumerate(images):
+                replies[k] = self._image(own, lambda share, k=k: progress((k + share) / count))
+        return written(Message.REPLY, spec.digest, [part for k in range(count) for part in replies[k]])
+
+    def _image(self, parts: Sequence[bytes], progress: Progress) -> list[bytes]:
+        """The encrypted results of one image."""
+        own = iter(parts)
+        inputs = [
+            [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]
+            for slots in self.compiled.spec.sources
+        ]
+        outputs = self.machine.run(inputs, progress)
+        return [self.machine.engine.save(x) for output in outputs for x in output]
 
     def _checked(self, data: bytes, level: int) -> Ciphertext:
         engine = self.machine.engine

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit import Linear, Polynomial, Product, Source
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.forks import forked
@@ -179,9 +181,14 @@ class Machine:
                     total = signed if total is None else engine.add(total, signed)
                 else:
                     plain = self._plain(index, (ciphertext, place, number), term, x)
-                    total = engine.accumulate(total, engine.multiply_plain(x, plain))
+                    if not engine.is_zero(plain):  # weights so small that nothing is left of them
+                        total = engine.accumulate(total, engine.multiply_plain(x, plain))
             following = groups[place + 1][0] if place + 1 in places else until
-            total = engine.rotate(total, amount - following)
+            total = total if total is None else engine.rotate(total, amount - following)
+        if total is None:
+            name, bits = self.choice.arrangement.circuit.names[index], math.log2(self.choice.scale)
+            got = f"{name} with weights below 2^-{bits:.0f}"
+            raise UnsupportedError(Problem("CKKS", got, "weights that are not lost", "scale them, or leave them out"))
         return total
 
     def _finished(self, index: int, packed: Packed, ciphertext: int, total: Ciphertext) -> Ciphertext:

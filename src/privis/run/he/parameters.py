@@ -13,11 +13,12 @@ from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit import Circuit, Linear, Polynomial, Product, Source
 from privis.run.he.compile import Arrangement, arrange, polynomial_depth
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
-from privis.run.he.packing import is_uniform
+from privis.run.he.packing import Packed, is_uniform
 from privis.run.he.polynomial import products
 
 LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
+UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
 
 
@@ -96,7 +97,7 @@ def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
         special = min(SPECIAL, most - lowest - bits * levels)
         if special >= max(lowest, bits):
             parameters = Parameters(degree, (lowest, *[bits] * levels, special))
-            return Choice(arrangement, parameters, 2.0**bits, _error(arrangement, degree, bits))
+            return Choice(arrangement, parameters, 2.0**bits, _error(arrangement, parameters, bits))
     return None
 
 
@@ -106,16 +107,20 @@ def _headroom(arrangement: Arrangement) -> int:
     for index in range(len(arrangement.circuit.steps)):
         if arrangement.levels[index] == 0:
             largest = max(largest, arrangement.circuit.certain[index] / abs(arrangement.units[index]))
-    return 32 if largest == math.inf else math.ceil(math.log2(largest)) + 3
+    return UNKNOWN if largest == math.inf else math.ceil(math.log2(largest)) + 3
 
 
-def _error(arrangement: Arrangement, degree: int, bits: int) -> float:
+def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float:
     """Six standard deviations of the noise in stored numbers, carried through the circuit by mean squares.
 
     Encryption and every rescaling add rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over
-    the scale (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds less than one
-    rescaling because its special prime is larger.
+    the scale (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit,
+    Gaussian noise times a uniform digit, divided by the special prime.
     """
+    degree = parameters.degree
+    lowest, *rest, special = parameters.bits
+    digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
+    switched = 3.2 * degree * digits / math.sqrt(12) / 2.0**bits
     rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / 2.0**bits
     fresh = 3.2 * math.sqrt(degree) / 2.0**bits
     encoded = math.sqrt(degree / 12) / 2.0**bits
@@ -129,7 +134,8 @@ def _error(arrangement: Arrangement, degree: int, bits: int) -> float:
                 packed, spread = arrangement.packed[index], 0.0
                 for operand, matrix in zip(operands, matrices, strict=True):
                     scale = abs(arrangement.units[operand]) / unit
-                    spread += (noise[operand] * scale) ** 2 * _gain(matrix)
+                    turned = noise[operand] ** 2 + switched**2 * _turns(packed)
+                    spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
                     spread += (encoded * size) ** 2 * packed.products
                 noise.append(math.hypot(math.sqrt(spread), rounding))
@@ -143,6 +149,11 @@ def _error(arrangement: Arrangement, degree: int, bits: int) -> float:
                 noise.append(math.hypot(slope, inside) / unit)
     relative = [noise[o] * abs(arrangement.units[o]) / max(circuit.bounds[o], 1e-300) for o in circuit.outputs]
     return SIX_SIGMA * max(relative)
+
+
+def _turns(packed: Packed) -> float:
+    """Rotations one after another before the product, on average."""
+    return max((len(chain) / 2 for _, chain in packed.babies), default=0.0)
 
 
 def _gain(matrix: sparse.csr_array) -> float:

@@ -85,9 +85,16 @@ class _Evaluation:
         for index, coefficient in terms:
             x = self.engine.lower(self.power(index), above)
             factor = self.engine.encode(coefficient, above, scale * prime / self.engine.scale(x))
+            if self.engine.is_zero(factor):
+                continue
             total = self.engine.accumulate(
                 total, _at(self.engine, self.engine.multiply_plain(x, factor), scale * prime)
             )
+        if total is None:  # nothing is left at this scale: the least multiple that is not nothing
+            x = self.engine.lower(self.power(1), above)
+            least = 1.0 / (scale * prime / self.engine.scale(x))
+            factor = self.engine.encode(least, above, scale * prime / self.engine.scale(x))
+            total = _at(self.engine, self.engine.multiply_plain(x, factor), scale * prime)
         return self.engine.rescale(total, scale)
 
     def series(self, coefficients: Sequence[float], level: int, scale: float) -> Ciphertext:
@@ -95,7 +102,7 @@ class _Evaluation:
         degree = len(coefficients) - 1
         if self._is_leaf(degree, level):
             terms = [(k, c) for k, c in enumerate(coefficients) if k and abs(c) > 0]
-            x = self.scaled(terms or [(1, NEGLIGIBLE)], level, scale)
+            x = self.scaled(terms, level, scale)
             return self._plus(x, coefficients[0], level, scale)
         split = 1 << (degree.bit_length() - 1)
         quotient, rest = chebyshev.chebdiv(np.asarray(coefficients), np.eye(split + 1)[split])
