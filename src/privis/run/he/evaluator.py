@@ -44,7 +44,7 @@ class Evaluator:
         ``progress`` gets the fraction done; an exception out of it ends the run. Raises ProtocolError for a query of
         another program, cut short or damaged, and for ciphertexts of other keys' parameters.
         """
-        spec, engine = self.compiled.spec, self.machine.engine
+        spec = self.compiled.spec
         parts = read(Message.QUERY, spec.digest, query)
         if not parts or len(parts) % spec.queried:
             got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
