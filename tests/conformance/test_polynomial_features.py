@@ -15,7 +15,7 @@ from privis.features.owner import grey, resize
 from privis.features.sift import SIFT, DenseSIFT
 from privis.features.surf import SURF
 from privis.io.images import load
-from privis.readings import broken_promises, cost, evaluate, polynomialise, split_at_owner, stretch
+from privis.readings import alternative, broken_promises, cost, evaluate, polynomialise, split_at_owner, stretch
 
 PHOTOGRAPHS = (
     "astronaut", "brick", "camera", "chelsea", "clock", "coffee", "coins", "grass", "gravel", "hubble_deep_field",
@@ -106,6 +106,15 @@ def test_uniform_patterns(images, grid, share):
         x = grey(resize(image, (64, 64))).astype(float)
         off = np.abs(evaluate(form.program, x) - evaluate(program, x)).max()
         assert off <= share * 64 * 64 / (grid[0] * grid[1]), name
+
+
+@pytest.mark.parametrize("points", [4, 5, 7, 8, 10])
+def test_the_alternative_for_uniform_patterns_is_the_definition(points):
+    program = LBP(Patterns.UNIFORM, points=points, radius=1.5, grid=(2, 1)).program((30, 40))
+    x = np.random.default_rng(points).integers(0, 256, (30, 40)).astype(float)
+    np.testing.assert_array_equal(evaluate(alternative(program), x), evaluate(program, x))
+    form = polynomialise(program)
+    assert np.abs(evaluate(form.program, x) - evaluate(program, x)).max() <= 0.01 * 15 * 40
 
 
 @pytest.mark.parametrize(

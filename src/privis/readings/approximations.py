@@ -201,7 +201,7 @@ def _interpolated(x: Value, chosen: Sequence[bool] | np.ndarray, step: float, si
         site.note(site.bounds, 0, 0.0)
         return x >> ops.Affine(0.0, float(chosen[0])), Moved()
     points = site.interval.bounds[0] + step * np.arange(len(chosen))
-    poly = through(points, chosen.astype(float), domain=site.bounds)
+    poly = through(points, chosen.astype(float), domain=site.bounds, exact=site.moved.decided == 0.0)
     moved = _interpolation_moves(poly, chosen, step, site)
     site.note(site.bounds, len(poly.coefficients) - 1, moved.decided)
     return _as_affine(poly, x) if len(poly.coefficients) == 2 else x >> poly, moved

@@ -20,13 +20,14 @@ def through(
     values: Sequence[float] | np.ndarray,
     *,
     domain: tuple[float, float] | None = None,
-    flat: bool = True,
+    exact: bool = False,
 ) -> ops.Poly:
     """Return a polynomial with ``values`` at ``points``, on ``domain``, or from the first point to the last.
 
-    With ``flat`` the degree is the largest of as many CKKS levels as the points need, and what freedom is left makes
-    the polynomial as level as possible at the points, so that small errors of the operand shrink. Raises
-    ParameterError unless there are 2 to 17 increasing points and as many values.
+    The degree is the largest of as many CKKS levels as the points need, and what freedom is left makes the polynomial
+    as level as possible at the points, so that small errors of the operand shrink. Where less freedom is left than half
+    the points and the operand is not ``exact``, that is worth one level more. Raises ParameterError unless there are 2
+    to 17 increasing points and as many values.
 
     >>> ones = through(range(9), [0, 0, 1, 0, 0, 0, 0, 0, 0])
     >>> len(ones.coefficients) - 1, ones.domain
@@ -38,8 +39,10 @@ def through(
         raise ParameterError(Problem("through", got, f"2 to {MOST_POINTS} increasing points with a value each"))
     domain = domain or (float(at[0]), float(at[-1]))
     degree = len(at) - 1
-    if flat and degree > 1:
+    if degree > 1:
         degree = 2 ** levels(degree) - 1
+    if degree > 3 and not exact and 2 * (degree + 1 - len(at)) < len(at):
+        degree = 2 * degree + 1
     t = (at - (domain[0] + domain[1]) / 2) * (2 / (domain[1] - domain[0]))
     return ops.Poly(tuple(map(float, _flattest(t, wanted, degree))), domain)
 
