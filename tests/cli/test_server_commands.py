@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ from privis.errors import ProtocolError
 from privis.io.tables import read, write
 from privis.program import Input, save, trace
 from privis.readings import evaluate
+from privis.serve.client import Client
 from privis.serve.offering import Estimate, Terms
+from privis.serve.server import Server
 
 FACES = np.random.default_rng(1).normal(size=(40, 24)).astype(np.float32)
 ENERGY = trace(lambda x: (x * x).sum(1) * (1 / 255**2), Input((8, 8)))
@@ -193,3 +196,39 @@ def test_words_of_a_server_choose_features_and_nothing_else(words):
 
     with pytest.raises(ProtocolError):
         feature_of(Terms("x", "", "0" * 64, "", Estimate(1, 1, 1, 1, 1), "", words))
+
+
+def test_a_network_stays_on_the_server(tmp_path):
+    """ONNX in, classes out; its digest and weights are not in what clients are told."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    from privis.cli.offers import Offered, feature_of
+    from privis.plan import extract
+    from privis.run.he.compiled import Options
+    from privis.serve.owner import OwnerKeys
+    from privis.serve.remote import Remote
+    from tests.serve.place import LIMITS, new_place
+
+    weights = np.random.default_rng(2).normal(size=(3, 64)).astype(np.float32) / 64
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w"], ["dense"], transB=1),
+        helper.make_node("Mul", ["dense", "dense"], ["y"]),
+    ]
+    shapes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 1, 8, 8]), ("y", [1, 3]))]
+    graph = helper.make_graph(nodes, "net", shapes[:1], shapes[1:], [numpy_helper.from_array(weights, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "net one.onnx")
+    makers = Offered(None, ["divisor=255"], [], [tmp_path / "net one.onnx"], [], None).makers(Options())
+    place = new_place(tmp_path)
+    limits = replace(LIMITS, memory=1 << 30, job_memory=0)
+    with Server(makers, place.tokens, tmp_path / "state", port=0, limits=limits).running() as url:
+        with Client(url, place.token("alice")) as client:
+            terms = client.terms("net-one")
+            OwnerKeys.generate(terms, tmp_path / "keys")
+        assert terms.program == "" and len(terms.to_json()) < 10_000
+        image = np.random.default_rng(3).integers(0, 256, (8, 8), np.uint8)
+        with Remote(url, tmp_path / "keys", tmp_path / "alice.token") as under:
+            found = extract(feature_of(terms), [image], under=under)
+    np.testing.assert_allclose(found.features[0], (weights @ (image.reshape(-1) / 255)) ** 2, atol=1e-4)
+    assert found.names == ("model_0", "model_1", "model_2")

@@ -29,6 +29,8 @@ from privis.serve.private_model import PrivateModel
 from privis.serve.remote import Remote
 from privis.serve.server import Server
 from tests.serve.place import LIMITS, Running, new_place
+from tests.serve.test_faults import held_by_workers
+from tests.serve.test_server import metrics
 
 ENERGY = trace(lambda x: (x * x).sum(1) * (1 / 255**2), Input((8, 8)))
 CONTRAST = trace(lambda x: (x[:, 1:] - x[:, :-1]) * (1 / 255), Input((8, 8)))
@@ -64,6 +66,17 @@ def test_encrypted_results_are_those_of_the_definition(running, keys):
         steps.clear()
         ask(client, keys, [255 - IMAGE], steps.append)
         assert "sending keys" not in {step.phase for step in steps}
+
+
+def test_what_a_job_takes_is_known_before(running, keys):
+    said = keys.terms.estimate
+    with running.client() as client, running.http() as http:
+        message = keys.encrypt([IMAGE]).message
+        reply = client.compute("energy", client.send_keys("energy", keys.evaluation), message)
+        assert keys.evaluation.stat().st_size == pytest.approx(said.keys_bytes, rel=0.3)
+        assert len(message) == pytest.approx(said.message_bytes, rel=0.3)
+        assert len(reply) == pytest.approx(said.reply_bytes, rel=0.3)
+        assert 8 << 20 < held_by_workers() < metrics(http)["privis_worker_memory_bytes"]
 
 
 def test_a_server_is_an_executor_like_the_others(running, keys):

@@ -8,11 +8,12 @@ from privis.run.he.evaluator import CACHE
 from privis.serve.limits import MIB
 from privis.serve.offering import Estimate
 
-_RESIDUE = 8  # bytes
-_ON_WIRE = 0.39  # of a key or fresh ciphertext: one half is a seed, and the library packs what is left
-_ANSWERED = 0.95
-_INTERPRETER = 150 * MIB
-_ALIVE = 32  # ciphertexts at a time, at the highest level
+_RESIDUE, _RESIDUE_BITS = 8, 64  # of a number modulo a prime
+_PACKED_BITS = 10  # beyond those of the prime: what the library's compression leaves of a residue
+_SEEDED = 0.5  # of a key or a fresh ciphertext that is sent: the other half is a seed
+_LOADED = 1.8  # memory that stays with the library's pool after keys of size 1 were loaded
+_ALIVE = 46  # ciphertexts at a time, at the highest level
+_INTERPRETER = 60 * MIB  # pages of the interpreter that a worker changes
 
 # Seconds on one core of 2.5 GHz with AVX-512 and rings of 2**15, for p primes: fits to measured tables.
 _LARGE = 1 << 15
@@ -30,15 +31,15 @@ def estimate(made: Compiled) -> Estimate:
         count = sum(term.weights is not None for groups in packed.giants for _, terms in groups for term in terms)
         seconds += 1.4e-3 * primes * count * degree / _LARGE
         encoded += count * primes * degree * _RESIDUE
+    bits = spec.parameters.bits
     keys = sum(_key_bytes(group, degree) for group in spec.keys)
     ciphertext = 2 * (levels + 1) * degree * _RESIDUE
-    reply = sum(2 * degree * _RESIDUE * output.layout.ciphertexts for output in spec.outputs)
     return Estimate(
         seconds,
-        int(_ON_WIRE * keys),
-        int(_ON_WIRE * ciphertext * spec.queried),
-        int(_ANSWERED * reply) + MIB,
-        keys + min(encoded, CACHE) + _ALIVE * ciphertext + _INTERPRETER,
+        int(_SEEDED * _packed(bits) * keys),
+        int(_SEEDED * _packed(bits[:-1]) * ciphertext * spec.queried),
+        int(_packed(bits[:1]) * 2 * degree * _RESIDUE * spec.answered),
+        int(_LOADED * keys) + min(encoded, CACHE) + _ALIVE * ciphertext + _INTERPRETER,
     )
 
 
@@ -46,6 +47,11 @@ def _switching(level: int, degree: int) -> float:
     """Seconds of one rotation or relinearisation."""
     primes = level + 1
     return (6.2e-4 * primes**2 + 4e-3 * primes) * degree / _LARGE
+
+
+def _packed(bits: tuple[int, ...]) -> float:
+    """Bytes sent for each byte of residues of such primes."""
+    return min(1.0, (sum(bits) / len(bits) + _PACKED_BITS) / _RESIDUE_BITS)
 
 
 def _key_bytes(group: KeyGroup, degree: int) -> int:

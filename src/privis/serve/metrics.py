@@ -55,7 +55,7 @@ class Metrics:
             lines.append(f'privis_job_seconds_sum{{offer="{offer}"}} {self._seconds[offer]:.6f}')
             lines.append(f'privis_job_seconds_count{{offer="{offer}"}} {count}')
         for name, (what, value) in gauges.items():
-            lines += [*_family(f"privis_{name}", "gauge", what), f"privis_{name} {value:g}"]
+            lines += [*_family(f"privis_{name}", "gauge", what), f"privis_{name} {value:.15g}"]
         return "\n".join(lines) + "\n"
 
 
