@@ -20,6 +20,8 @@ BENCHMARKS = (
     ("mpc_matching", "one query against resident templates", None),
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
+    ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),
+    ("dp_networks", "images per second of private training beside Opacus", None),
     ("utility", "accuracy at the honest whole-image epsilon", None),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),
     ("surf_graf", "SURF beside mahotas on the graffiti sequence", DATA / "local_features" / "graf"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from privis.features.glcm import GLCM
     from privis.features.hog import HOG, BlockNorm
     from privis.features.lbp import LBP, Patterns
+    from privis.features.logarithm import Logarithm
     from privis.features.post import L1, L2, Hellinger, Posted, Quantise
     from privis.features.projection import Projection, RandomProjection
     from privis.features.scattering import Scattering
@@ -81,6 +82,7 @@ _HOMES = {
     "privis.features.glcm": ("GLCM",),
     "privis.features.hog": ("HOG", "BlockNorm"),
     "privis.features.lbp": ("LBP", "Patterns"),
+    "privis.features.logarithm": ("Logarithm",),
     "privis.features.post": ("L1", "L2", "Hellinger", "Posted", "Quantise"),
     "privis.features.projection": ("Projection", "RandomProjection"),
     "privis.features.scattering": ("Scattering",),
@@ -111,12 +113,11 @@ __all__ = [
     "BlockNorm", "Budget", "BudgetUnit", "Channels", "Clear", "Client", "CodeRelease", "Codebook", "ColourHistogram",
     "ColourSpace", "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease",
     "Explanation", "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian",
-    "Guarantee", "Hellinger", "HistogramRelease", "Laplace", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans",
-    "OneHot", "Paillier", "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted",
-    "PrivUnit", "Projection", "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result",
-    "Scattering", "Server", "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener",
-    "WordCode",
-    "__version__", "explain", "extract", "extract_folder",
+    "Guarantee", "Hellinger", "HistogramRelease", "Laplace", "Logarithm", "MeanRelease", "Metric", "NoiseLaw",
+    "NonLocalMeans", "OneHot", "Paillier", "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels",
+    "Posted", "PrivUnit", "Projection", "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote",
+    "Result", "Scattering", "Server", "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage",
+    "Wiener", "WordCode", "__version__", "explain", "extract", "extract_folder",
 ]  # fmt: skip
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.features.logarithm import Logarithm
 from privis.features.post import L1, L2, Hellinger, Quantise, Step
 from privis.features.projection import Projection, RandomProjection, read_arrays
 
-WORDS = "l1, l2, hellinger, quantise:STEP, pca:K@FILE.npz, lda:K@FILE.npz, random:K or random:K@SEED"
-_PLAIN: Mapping[str, Callable[[], Step]] = MappingProxyType({"l1": L1, "l2": L2, "hellinger": Hellinger})
+WORDS = "l1, l2, log, hellinger, quantise:STEP, pca:K@FILE.npz, lda:K@FILE.npz, random:K or random:K@SEED"
+_PLAIN: Mapping[str, Callable[[], Step]] = MappingProxyType(
+    {"l1": L1, "l2": L2, "log": Logarithm, "hellinger": Hellinger}
+)
 
 
 def steps_of(text: str) -> tuple[Step, ...]:

@@ -50,6 +50,7 @@ Standardise = Annotated[str, typer.Option(help="Share of the signal for a privat
 HeadPath = Annotated[Path, typer.Option("--head", help="What `privis train` wrote.")]
 Predictions = Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")]
 AnyTable = Annotated[Path, typer.Argument(metavar="TABLE", help="Features, extracted as those of the training.")]
+Groups = Annotated[int, typer.Option(help="Runs of components that share a deviation (scattering: its paths).")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -72,6 +73,7 @@ def train(
     rate: Rate = "30",
     clip: ClipError = "0.1",
     standardise: Standardise = "0",
+    groups: Groups = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on features of private images, under differential privacy.
@@ -107,6 +109,7 @@ def train(
             rate=_one("--rate", rate),
             clip=_one("--clip", clip),
             standardise=_one("--standardise", standardise),
+            groups=groups,
         )
         checkpoint = output.with_name(output.name + ".checkpoint")
         with _kept_key(output, key) as loaded, _progress(plan) as show:

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem
+from privis.privacy.standardisation import squared_length, unit_length
 
 LEVELS = 255
 """Length of a clipped error, in integer units."""
@@ -77,17 +78,11 @@ class IntegerRows:
         out = np.empty((count, components + 1), np.int8)
         out[:, -1] = bias
         for start in range(0, count, ROWS):
-            part = np.asarray(vectors[start : start + ROWS], np.float64)
-            peak = np.abs(part).max(1, keepdims=True)
-            part = np.divide(part, peak, out=np.zeros_like(part), where=peak > 0)  # squares neither overflow nor vanish
-            length = np.sqrt((part * part).sum(1, keepdims=True))
-            part = np.divide(part * unit, length, out=np.zeros_like(part), where=length > 0)
-            steps = np.clip(np.rint(part), -LARGEST, LARGEST)
-            size = (steps * steps).sum(1, keepdims=True)  # exact: below 2**53
-            most = squared - bias * bias
-            while (size > most).any():
-                steps = np.where(size > most, np.trunc(steps * np.sqrt(most / np.maximum(size, 1.0)) * 0.9999), steps)
-                size = (steps * steps).sum(1, keepdims=True)
+            part = unit_length(vectors[start : start + ROWS])
+            steps = np.clip(np.rint(part * unit), -LARGEST, LARGEST)
+            while (beyond := (size := squared_length(steps)) > squared - bias * bias).any():
+                factor = np.sqrt((squared - bias * bias) / size[beyond]) * (1 - 1e-6)
+                steps[beyond] = np.trunc(steps[beyond] * factor[:, None])
             out[start : start + len(part), :-1] = steps
         return cls(out)
 

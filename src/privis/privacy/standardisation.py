@@ -1,9 +1,12 @@
 """Means and deviations of a private corpus's components, released once, for features that learn better with them.
 
-Every vector is brought to length 1 first, which is public; then its components x become integers (`integer_rows`) and
-both 16 x and x * x / 4, cut towards zero, are added up over the corpus, in one vector with noise. One row adds at most
-the root of (16 R)**2 + S**2: R is the largest length of a row, and rows whose squares are together longer than S are
-shortened (S is 16 times what their mean square alone would give, as for a kurtosis of 16).
+Every vector is brought to length 1 first, which is public, and put on a grid of `STEPS` steps per length, cut towards
+zero. The components x and their squares over b, cut towards zero, are added up over the corpus in one vector with
+noise. Each half of it is at most `STEPS` long for one row: b is 4 / root(components) of that, which is enough for all
+rows but those whose squares are concentrated on few components; these are shortened. A member's n rows count a share
+of 1 / n each, cut towards zero again.
+
+Deviations may be pooled over groups of components afterwards, which costs nothing: squares are far noisier than sums.
 """
 
 from __future__ import annotations
@@ -14,9 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from privis.privacy.logistic import ROWS, Floats, IntegerRows, Integers, row_squared, unit_steps
+STEPS = 2**15
+"""Length of a row, in grid steps."""
+ROWS = 512
+"""Rows per turn: they stay in the cache."""
 
-_VALUES, _SQUARES = 16, 4  # multiplier of values, divisor of squares: about equal lengths
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,56 +35,77 @@ class Standardisation:
 
     def __call__(self, vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Bring vectors (rows, components) to length 1 and standardise them; float32."""
-        return ((unit_length(vectors) - self.mean) / self.deviation).astype(np.float32)
+        out = np.empty(vectors.shape, np.float32)
+        mean, gain = self.mean.astype(np.float32), (1 / self.deviation).astype(np.float32)
+        for start in range(0, len(vectors), ROWS):
+            part = vectors[start : start + ROWS]
+            out[start : start + ROWS] = (unit_length(part) - mean) * gain
+        return out
 
 
-def unit_length(vectors: npt.NDArray[np.floating]) -> Floats:
-    """Vectors over their Euclidean length; zero vectors stay zero."""
-    reals = np.asarray(vectors, np.float64)
-    peak = np.abs(reals).max(-1, keepdims=True, initial=0.0)
-    reals = np.divide(reals, peak, out=np.zeros_like(reals), where=peak > 0)  # squares neither overflow nor vanish
-    length = np.sqrt((reals * reals).sum(-1, keepdims=True))
-    return np.divide(reals, length, out=reals, where=length > 0)
+def unit_length(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Vectors over their Euclidean length, float32 or float64 as they came; zero vectors stay zero."""
+    reals = np.asarray(vectors)
+    reals = reals if reals.dtype == np.float32 else reals.astype(np.float64)
+    with np.errstate(over="ignore"):
+        length = np.sqrt(squared_length(reals))
+    if ((length > 1e-30) & (length < 1e30)).all():  # as a rule: squares neither overflow nor vanish
+        return reals * (1.0 / length).astype(reals.dtype)[:, None]
+    wide = reals.astype(np.float64)
+    peak = np.abs(wide).max(1, keepdims=True)
+    wide = np.divide(wide, peak, out=np.zeros_like(wide), where=peak > 0)
+    length = np.sqrt(squared_length(wide))[:, None]
+    return np.divide(wide, length, out=wide, where=length > 0).astype(reals.dtype)
 
 
-def squares_length(components: int) -> int:
-    """Largest length of a row's squares, in units of four square steps."""
-    return math.ceil(4 * unit_steps(components) ** 2 / math.sqrt(components) / _SQUARES)
+def squared_length(rows: npt.NDArray[np.floating]) -> Floats:
+    """Sums of squares, formed in double precision: exact for integers as long as they stay below 2**53."""
+    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
 
 
-def moments_squared(components: int) -> int:
-    """Largest squared length of what one row adds to the sums.
-
-    >>> moments_squared(100) < 2**53
-    True
-    """
-    return _VALUES**2 * row_squared(components) + squares_length(components) ** 2
+def square_steps(components: int) -> int:
+    """What squares of grid steps are divided by."""
+    return max(1, math.floor(4 * STEPS / math.sqrt(components)))
 
 
-def moment_sums(rows: IntegerRows, shares: Integers) -> Integers:
+def moments_squared() -> int:
+    """Largest squared length of what one member adds to the sums."""
+    return 2 * STEPS**2
+
+
+def moment_sums(vectors: npt.NDArray[np.floating], shares: Integers) -> Integers:
     """Add up values and squares of all rows, int64 (2 * components,); a row counts one ``shares``-th."""
-    total = np.zeros(2 * rows.components, np.int64)
-    most = squares_length(rows.components)
-    for start in range(0, len(rows.values), ROWS):
-        part = rows.values[start : start + ROWS, :-1].astype(np.int64)
+    components = vectors.shape[1]
+    total = np.zeros(2 * components, np.int64)
+    for start in range(0, len(vectors), ROWS):
+        part = _shortened(np.trunc(unit_length(vectors[start : start + ROWS]) * STEPS))
+        squares = _shortened(np.floor(part * part * (1 / square_steps(components))))
         share = shares[start : start + ROWS, None]
-        squares = part * part // _SQUARES
-        while (beyond := (size := (squares * squares).sum(1, keepdims=True)) > most * most).any():
-            smaller = np.trunc(squares * (most / np.sqrt(np.maximum(size, 1))) * 0.9999).astype(np.int64)
-            squares = np.where(beyond, smaller, squares)
-        both = np.concatenate([_VALUES * part, squares], axis=1)
-        total += np.trunc(both / share).astype(np.int64).sum(0)
+        if (share > 1).any():
+            part, squares = np.trunc(part / share), np.trunc(squares / share)
+        total[:components] += part.sum(0, dtype=np.float64).astype(np.int64)
+        total[components:] += squares.sum(0, dtype=np.float64).astype(np.int64)
     return total
 
 
-def standardisation_of(noisy: npt.NDArray[np.int64], size: int, scale: float, components: int) -> Standardisation:
+def _shortened(steps: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Bring rows of integers to a length of at most `STEPS`, exactly."""
+    while (beyond := (size := squared_length(steps)) > STEPS**2).any():
+        steps[beyond] = np.trunc(steps[beyond] * (STEPS / np.sqrt(size[beyond]) * (1 - 1e-6))[:, None])
+    return steps
+
+
+def standardisation_of(noisy: Integers, size: int, scale: float, components: int, groups: int) -> Standardisation:
     """Means and deviations from noisy sums over about ``size`` members; ``scale`` is the noise's, in grid steps.
 
-    A variance below what the noise leaves uncertain, or below a square step, counts as that.
+    Components in one of ``groups`` equal runs share a deviation. A variance below twice what the noise leaves uncertain
+    counts as that.
     """
-    unit = unit_steps(components)
-    mean = noisy[:components] / (_VALUES * size)
-    square = _SQUARES * noisy[components:] / size + 0.5  # a square is 0 or 1 above a multiple of 4
-    floor = 1.0 + 2.0 * scale * _SQUARES / size
-    deviation = np.sqrt(np.maximum(square - mean * mean, floor))
-    return Standardisation(mean / unit, deviation / unit)
+    step = square_steps(components)
+    mean = noisy[:components] / size
+    square = step * (noisy[components:] / size + 0.5)  # squares were cut by half a step on average
+    each = components // groups
+    variance = (square - mean * mean).reshape(groups, each).mean(1)
+    uncertain = scale * step / size / math.sqrt(each)
+    deviation = np.sqrt(np.maximum(variance, 2 * uncertain + 1.0)).repeat(each)
+    return Standardisation(mean / STEPS, deviation / STEPS)

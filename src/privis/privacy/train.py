@@ -68,8 +68,9 @@ class LogisticTraining:
     ``rate`` is the length of a step in which all gradients are clipped and agree; ``clip`` the largest length of an
     error p - y (at most sqrt(2)); ``averaging`` the weight of the past in the average of the weights that is released,
     0 for the last weights alone. ``standardise`` is the share of the signal's square that a private standardisation of
-    the components costs, 0 for none. All of them are fixed beforehand: trying several on private images releases
-    several models, each of which is to be charged.
+    the components costs, 0 for none; ``groups`` runs of components (the paths of a scattering transform, say) then
+    share one deviation each; with 0 each component has its own. All of them are fixed beforehand: trying several on
+    private images releases several models, each of which is to be charged.
 
     Raises ``ParameterError`` naming all bad parameters, or when no noise can keep this epsilon, or when noise would
     drown all that ``size`` members can say: a training that cannot learn is refused before anything is charged.
@@ -91,6 +92,7 @@ class LogisticTraining:
     momentum: float = 0.9
     averaging: float = 0.95
     standardise: float = 0.0
+    groups: int = 0
 
     def __post_init__(self) -> None:
         problems = []
@@ -99,6 +101,9 @@ class LogisticTraining:
             if whole_number(name, value) or value < least:
                 expected = f"an integer of at least {least}"
                 problems.append(Problem(f"LogisticTraining.{name}", repr(value), expected))
+        if self.groups and (whole_number("groups", self.groups) or (not problems and self.components % self.groups)):
+            expected = f"0, or an integer that divides the {self.components} components"
+            problems.append(Problem("LogisticTraining.groups", repr(self.groups), expected))
         for name in ("rate", "clip"):
             problems += positive_number(f"LogisticTraining.{name}", getattr(self, name))
         problems += sampling_problem("LogisticTraining.sampling", self.sampling)
@@ -254,10 +259,10 @@ def prepared(
     """Release the standardisation that ``plan`` has a share for."""
     if not plan.standardise:
         return None
-    sums = moment_sums(IntegerRows.of(vectors), shares)
-    scale = _scaled(plan.parts[1].noise_multiplier, moments_squared(plan.components))
+    sums = moment_sums(vectors, shares)
+    scale = _scaled(plan.parts[1].noise_multiplier, moments_squared())
     noise = draw_noise(plan.noise, scale, stream.narrowed(PREPARED), sums.shape, "standardisation")
-    return standardisation_of(sums + noise, plan.size, scale, plan.components)
+    return standardisation_of(sums + noise, plan.size, scale, plan.components, plan.groups or plan.components)
 
 
 def steps(

@@ -50,13 +50,14 @@ class Corpus:
     shares: Integers = field(repr=False)
     members: int
 
-    @property
-    def content(self) -> bytes:
-        """SHA-256 of everything in it."""
-        digest = hashlib.sha256(repr((self.vectors.shape, str(self.vectors.dtype))).encode())
-        for array in (self.vectors, self.labels, self.owners):
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.digest()
+
+def content_of(*arrays: npt.NDArray[Any]) -> bytes:
+    """SHA-256 of arrays and their shapes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr((array.shape, str(array.dtype))).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
 
 
 def corpus_of(
@@ -125,7 +126,9 @@ def train_head(
     """
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)
-    stream = (key or ReleaseKey.generate()).stream(corpus, given.content, plan.digest)
+    stream = (key or ReleaseKey.generate()).stream(
+        corpus, content_of(given.vectors, given.labels, given.owners), plan.digest
+    )
     release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, release_id)

@@ -1,0 +1,34 @@
+"""A trained torch network as an ONNX file, which `privis.CNN` reads."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from privis.errors import MissingExtraError
+from privis.io.atomic import replacing
+
+if TYPE_CHECKING:
+    import torch
+
+_OPSET = 17
+
+
+def save_onnx(network: torch.nn.Module, shape: tuple[int, int, int], path: str | Path) -> None:
+    """Write ``network`` for inputs of ``shape`` (C, H, W) to ``path``; it appears whole or not at all.
+
+    Raises ``MissingExtraError`` without torch and onnx, ``OutputError`` when the file cannot be written.
+    """
+    try:
+        import onnx  # noqa: F401 (torch's exporter needs it and says so less plainly)
+        import torch
+    except ImportError as error:
+        raise MissingExtraError.of(error.name or "torch", "train", "saving a network") from None
+    buffer = io.BytesIO()
+    mode = network.training
+    network.eval()
+    torch.onnx.export(network, (torch.zeros(1, *shape),), buffer, opset_version=_OPSET, dynamo=False)
+    network.train(mode)
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(buffer.getvalue())

@@ -1,0 +1,102 @@
+"""Projections and codebooks learned from private images, for features that use them as public constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ParameterError, Problem
+from privis.features.aggregate import Codebook
+from privis.features.projection import Projection
+from privis.privacy.keys import NoiseStream, ReleaseKey
+from privis.privacy.ledger import Ledger
+from privis.privacy.logistic import Integers, check_vectors
+from privis.privacy.partials import within_bound
+from privis.privacy.statistics import KMeansRelease, MomentRelease
+from privis.privacy.subsampling import members_of
+from privis.privacy.units import Person
+from privis.training.fitting import content_of
+
+Vectors = npt.NDArray[np.floating]
+
+
+def private_projection(
+    release: MomentRelease,
+    vectors: Vectors,
+    components: int,
+    *,
+    corpus: str,
+    key: ReleaseKey | None = None,
+    ledger: Ledger | None = None,
+    subjects: Sequence[str] | None = None,
+) -> Projection:
+    """Learn the ``components`` directions of largest variance from private vectors, under ``release.guarantee``.
+
+    The ledger is charged before any noise is drawn; the same key, vectors and release give the same projection and are
+    charged once. The result is a public step like any other: a feature that ends with it is released as usual. Raises
+    ``ParameterError`` for what does not fit and ``BudgetError`` when the ledger refuses.
+
+    >>> from privis.privacy import Dataset, Gaussian
+    >>> rng = np.random.default_rng(0)
+    >>> vectors = rng.normal(size=(4000, 3)) * [0.3, 0.1, 0.01]
+    >>> release = MomentRelease(Gaussian(1.0, 1e-6), 3, clip=1.0, size=4000, unit=Dataset())
+    >>> abs(private_projection(release, vectors, 1, corpus="made up").matrix).round(1).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    rows, shares, stream = _charged(release, vectors, corpus, key, ledger, subjects)
+    moments = release.release(rows, shares, stream)
+    matrix, _ = moments.directions(components)
+    source = f"private corpus {corpus}, released with epsilon {release.guarantee.epsilon:.4g}"
+    return Projection(matrix, moments.mean, source, name="pca")
+
+
+def private_codebook(
+    release: KMeansRelease,
+    descriptors: Vectors,
+    *,
+    corpus: str,
+    key: ReleaseKey | None = None,
+    ledger: Ledger | None = None,
+    subjects: Sequence[str] | None = None,
+) -> Codebook:
+    """Learn visual words from private descriptors (rows, length), under ``release.guarantee``.
+
+    With ``Person(k)`` and the image as a subject, k descriptors of an image count and the whole image is hidden. Errors
+    and charges are those of `private_projection`.
+    """
+    rows, shares, stream = _charged(release, descriptors, corpus, key, ledger, subjects)
+    centres = release.release(rows, shares, stream)
+    source = f"private corpus {corpus}, released with epsilon {release.guarantee.epsilon:.4g}"
+    return Codebook(centres.astype(np.float32), source)
+
+
+def _charged(
+    release: MomentRelease | KMeansRelease,
+    vectors: Vectors,
+    corpus: str,
+    key: ReleaseKey | None,
+    ledger: Ledger | None,
+    subjects: Sequence[str] | None,
+) -> tuple[Vectors, Integers, NoiseStream]:
+    """Check and bound the rows, charge the ledger, and give rows, their members' shares and the noise stream."""
+    check_vectors("vectors", vectors)
+    if isinstance(release.unit, Person) != (subjects is not None):
+        expected = "a subject for every row" if subjects is None else "none"
+        raise ParameterError(Problem("subjects", "none" if subjects is None else "some", expected))
+    rows = np.asarray(vectors)
+    if subjects is not None and isinstance(release.unit, Person):
+        if len(subjects) != len(rows):
+            raise ParameterError(Problem("subjects", f"{len(subjects)} subjects", f"{len(rows)}, one per row"))
+        used = np.flatnonzero(within_bound(subjects, release.unit.images))
+        rows, subjects = rows[used], [str(subjects[row]) for row in used]
+    if rows.shape[1] != release.components:
+        got, expected = f"{rows.shape[1]} components", f"{release.components}, as the release says"
+        raise ParameterError(Problem("vectors", got, expected))
+    owners, _ = members_of(subjects, len(rows))
+    stream = (key or ReleaseKey.generate()).stream(corpus, content_of(rows, owners), repr(release).encode())
+    if ledger is not None:
+        release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
+        ledger.charge(corpus, release.guarantee, release_id)
+    return rows, np.bincount(owners)[owners], stream
