@@ -93,6 +93,10 @@ class ClearEngine:
         assert step == 0 or any(step in g.steps and g.level >= x.level for g in self.groups), f"no key for {step}"
         return replace(x, values=np.roll(x.values, -step))
 
+    def conjugate(self, x: Number) -> Number:
+        assert any(g.conjugate and g.level >= x.level for g in self.groups), "no key to conjugate"
+        return replace(x, values=x.values.conj())
+
     def save(self, x: Number) -> bytes:
         raise NotImplementedError
 
@@ -103,14 +107,10 @@ class ClearEngine:
 def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Outputs of a compiled program on the clear engine, as its owner would read them."""
     from privis.run.he.machine import Machine, Plaintexts
-    from privis.run.he.secret import filled
 
     spec = made.spec
     engine = ClearEngine(spec.parameters, spec.keys)
-    sources = [
-        [engine.encrypt(row, slots.level, spec.scale) for row in filled(spec, slots, inputs)] for slots in spec.sources
-    ]
-    outputs = Machine(made.choice, engine, Plaintexts(0)).run(sources)
+    outputs = Machine(made.choice, engine, Plaintexts(0)).run(_encrypted(engine, spec, [inputs]))
     read = []
     for slots, output in zip(spec.outputs, outputs, strict=True):
         numbers = np.concatenate([x.values.real for x in output])
@@ -119,3 +119,29 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
             np.testing.assert_allclose(copy, copies[0], atol=1e-6 * max(1.0, np.abs(copies[0]).max(initial=0)))
         read.append(copies[0].reshape(slots.shape))
     return read
+
+
+def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
+    """For each image its outputs, all computed at once."""
+    from privis.run.he.secret import emptied
+    from privis.run.he.together_machine import TogetherMachine
+
+    spec = made.spec
+    engine = ClearEngine(spec.parameters, spec.keys)
+    outputs = TogetherMachine(made.choice, engine).run(_encrypted(engine, spec, images))
+    columns = [
+        emptied(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
+        for slots, output in zip(spec.outputs, outputs, strict=True)
+    ]
+    return [
+        [own.reshape(slots.shape) for own, slots in zip(image, spec.outputs, strict=True)]
+        for image in zip(*columns, strict=True)
+    ]
+
+
+def _encrypted(engine: ClearEngine, spec, images: Sequence[Sequence[np.ndarray]]) -> list[list[Number]]:
+    from privis.run.he.secret import filled
+
+    return [
+        [engine.encrypt(row, slots.level, spec.scale) for row in filled(spec, slots, images)] for slots in spec.sources
+    ]

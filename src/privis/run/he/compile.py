@@ -24,6 +24,7 @@ class Arrangement:
 
     ``units``: what a stored 1 of each value stands for. ``levels``: rescalings each value has left when it is made.
     ``packed``: the plan of each linear step, by its index. ``processes``: how many share the work of one image.
+    ``together``: images that share ciphertexts, a slot for each, or for each two of them.
     """
 
     circuit: Circuit
@@ -34,6 +35,7 @@ class Arrangement:
     packed: dict[int, Packed]
     effort: float
     processes: int = 1
+    together: int = 1
 
     @property
     def depth(self) -> int:
@@ -47,7 +49,7 @@ class Arrangement:
             level = self.levels[index] + packed.levels
             low = set(packed.folds)  # sums of copies come after the product
             made += [(step % self.slots, self.levels[index] if step in low else level) for step in packed.rotations]
-            if self.processes > 1 and half(packed):
+            if self.processes > 1 and packed.giants and half(packed):
                 made.append((packed.giants[0][half(packed) - 1][0], level))
         return [(step, level) for step, level in made if step]
 
@@ -134,7 +136,7 @@ class _Arranging:
         self.groups = _groups(circuit)
         self.weight = self._elementwise()
         self.clean = _must_be_clean(circuit)
-        self.only_added = _only_added(circuit)
+        self.only_added = only_added(circuit)
         first = next(i for i, s in enumerate(steps) if isinstance(s, Source))
         self.grid = Grid.of(circuit.shapes[first])
         self.layouts: dict[int, Layout] = {}  # of groups
@@ -148,7 +150,7 @@ class _Arranging:
             match step:
                 case Source():
                     self.layouts[group] = self._input_layout(index)
-                    self.units.append(_unit(circuit.bounds[index]) if step.encoding is Encoding.NUMBERS else 1.0)
+                    self.units.append(unit_of(circuit.bounds[index]) if step.encoding is Encoding.NUMBERS else 1.0)
                 case Linear():
                     self._linear(index, step)
                 case Product(left, right):
@@ -156,7 +158,7 @@ class _Arranging:
                     self.units.append(self.units[left] * self.units[right])
                 case Polynomial():
                     self._choose(index)
-                    self.units.append(_unit(circuit.bounds[index]))
+                    self.units.append(unit_of(circuit.bounds[index]))
         self.effort += sum(self.weight[g] * layout.ciphertexts for g, layout in self.layouts.items())
         return self.effort
 
@@ -169,7 +171,7 @@ class _Arranging:
                 operands = [layouts[o] for o in step.operands]
                 scaled = self._on_stored(step)
                 packed[index] = pack(scaled, operands, layouts[index], self.slots, free=self.free[index])
-        levels = _levels(self.circuit, packed)
+        levels = levels_of(self.circuit, packed)
         return Arrangement(self.circuit, self.slots, layouts, tuple(self.units), levels, packed, self.effort)
 
     def _input_layout(self, index: int) -> Layout:
@@ -204,14 +206,14 @@ class _Arranging:
         return Linear(step.operands, matrices, step.bias)
 
     def _unit(self, index: int, scaled: Linear) -> float:
-        unit = _unit(self.circuit.bounds[index])
+        unit = unit_of(self.circuit.bounds[index])
         if not self.only_added[index]:
             size = self.circuit.sizes[index]
             read = any(isinstance(s, Polynomial) and s.operand == index for s in self.circuit.steps)
             return unit if read or not 0 < size < unit else size
         # small weights are encoded badly: rather large numbers
         largest = max(float(abs(m).max()) for m in scaled.matrices)
-        return min(unit, max(_unit(largest), unit / LARGEST_STORED))
+        return min(unit, max(unit_of(largest), unit / LARGEST_STORED))
 
     def _may_be_free(self, index: int, step: Linear, factor: float) -> bool:
         users = [s for s in self.circuit.steps if isinstance(s, Polynomial) and s.operand == index]
@@ -287,7 +289,7 @@ def _must_be_clean(circuit: Circuit) -> list[bool]:
     return clean
 
 
-def _only_added(circuit: Circuit) -> list[bool]:
+def only_added(circuit: Circuit) -> list[bool]:
     """Values that are multiplied by nothing but public weights: their numbers may be larger than 1."""
     only = [True] * len(circuit.steps)
     for step in circuit.steps:
@@ -312,12 +314,12 @@ def _anchored(step: Linear, layout: Layout, slots: int) -> Layout | None:
     return Layout(positions, layout.period, int(positions.max()) // slots + 1)
 
 
-def _unit(bound: float) -> float:
+def unit_of(bound: float) -> float:
     """The power of two that no number exceeds."""
     return 2.0 ** math.ceil(math.log2(bound)) if 0 < bound < math.inf else 1.0
 
 
-def _levels(circuit: Circuit, packed: dict[int, Packed]) -> tuple[int, ...]:
+def levels_of(circuit: Circuit, packed: dict[int, Packed]) -> tuple[int, ...]:
     """Each value as low as its uses allow: the lower, the cheaper everything is."""
     levels = [0] * len(circuit.steps)
     for index in reversed(range(len(circuit.steps))):

@@ -16,6 +16,7 @@ from privis.run.he.lower import lower
 from privis.run.he.parameters import Choice, choose
 from privis.run.he.reference import typical, with_expected_bounds
 from privis.run.he.spec import InputSlots, OutputSlots, Spec, Stretched
+from privis.run.he.together import keys_together
 
 ROUNDED = 0.25  # of a grid step: results whose predicted error is below this are rounded to the grid
 
@@ -30,7 +31,8 @@ class Options:
     nothing and takes five to eight levels off. ``promised``: accept domains that only hold for suitable inputs.
     ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
     specification then tells the program, so it is not for private models. ``processes`` share the work of one image
-    (1 or 2; 2 may need larger keys).
+    (1 or 2; 2 may need larger keys). ``batch``: thousands of images share ciphertexts, which makes each cheap and one
+    alone as dear as all of them.
     """
 
     precision: float = 1e-4
@@ -39,6 +41,7 @@ class Options:
     promised: bool = False
     stretch: bool = True
     processes: int = 1
+    batch: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDAr
 
     circuit = lower(head, polynomial)
     shown = samples or list(zip(*map(typical, head.inputs), strict=True))
-    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes)
+    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, batch=options.batch)
     form = forms[-1]
     spec = _spec(head, tail, choice, form, _stretched(form, options))
     return Compiled(spec, choice, circuit, head, form)
@@ -117,7 +120,7 @@ def _spec(
     return Spec(
         choice.parameters,
         choice.scale,
-        key_groups(arrangement),
+        keys_together(arrangement) if arrangement.together > 1 else key_groups(arrangement),
         tuple(x.shape for x in head.inputs),
         sources,
         tuple(outputs),
@@ -126,6 +129,7 @@ def _spec(
         tuple(_words(error) for error in form.errors),
         stretched,
         digest(head),
+        arrangement.together,
     )
 
 

@@ -60,12 +60,14 @@ class Parameters:
 class KeyGroup:
     """Evaluation keys for ciphertexts up to ``level``: the lower, the smaller (a key grows with the level squared).
 
-    ``steps`` are rotations: by ``r`` slots, slot ``s`` of the result holds slot ``s + r``, cyclically.
+    ``steps`` are rotations: by ``r`` slots, slot ``s`` of the result holds slot ``s + r``, cyclically; ``conjugate``:
+    a key for complex conjugates, too.
     """
 
     level: int
     steps: tuple[int, ...]
     relinearise: bool = True
+    conjugate: bool = False
 
 
 class Engine(Protocol):
@@ -145,6 +147,10 @@ class Engine(Protocol):
         """By ``step`` slots; the step must have a key at this level."""
         ...
 
+    def conjugate(self, x: Ciphertext) -> Ciphertext:
+        """The complex conjugate, slot by slot; needs a key at this level."""
+        ...
+
     def save(self, x: Ciphertext) -> bytes:
         """Serialise."""
         ...
@@ -166,5 +172,5 @@ class KeyOwner(Protocol):
         ...
 
     def evaluation_keys(self, groups: Sequence[KeyGroup]) -> list[bytes]:
-        """Serialised keys, for each group its relinearisation and rotation keys in this order."""
+        """Serialised keys, for each group its relinearisation key, and those to rotate and conjugate, in this order."""
         ...

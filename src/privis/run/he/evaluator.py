@@ -13,6 +13,7 @@ from privis.run.he.forks import forked
 from privis.run.he.machine import Machine, Plaintexts, Progress, nothing
 from privis.run.he.messages import Message, read, written
 from privis.run.he.seal import SealEngine
+from privis.run.he.together_machine import TogetherMachine
 
 CACHE = 2 << 30  # bytes of encoded weights kept between runs
 
@@ -25,7 +26,7 @@ class Evaluator:
     """
 
     compiled: Compiled
-    machine: Machine
+    machine: Machine | TogetherMachine
     at_once: int = 1
 
     @classmethod
@@ -33,10 +34,10 @@ class Evaluator:
         """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
         spec = compiled.spec
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
-        return cls(
-            compiled,
-            Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), compiled.choice.arrangement.processes),
-        )
+        processes = compiled.choice.arrangement.processes
+        if spec.together > 1:
+            return cls(compiled, TogetherMachine(compiled.choice, engine, processes))
+        return cls(compiled, Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes))
 
     def run(self, query: bytes, progress: Progress = nothing) -> bytes:
         """The encrypted results of an encrypted query of one or more images.

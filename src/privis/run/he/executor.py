@@ -57,9 +57,9 @@ class CKKS:
         """The owner alone, who holds the key."""
         return "Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts."
 
-    def compiled(self, program: Program) -> Compiled:
-        """The program as a server runs it; the last few are kept."""
-        name = digest(program)
+    def compiled(self, program: Program, *, batch: bool = False) -> Compiled:
+        """The program as a server runs it, ``batch``: for thousands of images at once; the last few are kept."""
+        name = digest(program) + (" batch" if batch else "")
         if name not in self._kept:
             made = compiled(program, Options(self.precision, self.signs, self.inside, self.promised))
             while len(self._kept) >= MOST_KEPT:
@@ -119,6 +119,24 @@ class CKKS:
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
         return run
+
+    def prepare_many(self, program: Program) -> Callable[[Sequence[Sequence[Any]]], list[Any]]:
+        """Return a function of many images, each a sequence of inputs, that gives the outputs of each (float32).
+
+        A slot of a ciphertext belongs to one image, or to two: a few thousand images together take as long as one.
+        Raises like ``prepare``, and UnsupportedError where the ciphertexts would not fit this machine's memory.
+        """
+        made = self.compiled(program, batch=True)
+        keys = SecretKeys.generate(made.spec)
+        evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))
+        promises = bool(domain_problems(made.head))
+
+        def run(images: Sequence[Sequence[Any]]) -> list[Any]:
+            if promises:
+                refuse(DomainError, [problem for inputs in images for problem in broken_promises(made.head, *inputs)])
+            query = keys.encrypt(made.spec, images)
+            results = keys.decrypt(made.spec, query, evaluator.run(query.message)) if images else []
+            return [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in results]
 
 
 def HE(scheme: str = "ckks") -> CKKS | Paillier:

@@ -53,6 +53,14 @@ class Grid:
         return cls(*(shape[-2:] if len(shape) >= 2 else (1, math.prod(shape))))
 
 
+def second(slots: int) -> NDArray[np.complex128]:
+    """What the second image of a pair in one slot is multiplied by: ``i`` and ``-i`` in turn.
+
+    These are the values of ``X^(N/2)`` in the slots, so that multiplying by them is exact and takes no level.
+    """
+    return np.where(np.arange(slots) % 2 == 0, 1j, -1j)
+
+
 def power_of_two(size: int) -> int:
     """The smallest power of two that is at least ``size``."""
     return 1 << max(size - 1, 0).bit_length()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -15,11 +15,13 @@ from privis.run.he.compile import Arrangement, arrange, polynomial_depth
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing import Packed, is_uniform
 from privis.run.he.polynomial import products
+from privis.run.he.together import arrange_together
 
 LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
+MOST_SPARED = 6  # bits by which results may be stored smaller than 1, to spare the lowest prime
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +36,10 @@ class Choice:
     error: float
 
 
-def choose(circuit: Circuit, precision: float, processes: int = 1) -> Choice:
+def choose(circuit: Circuit, precision: float, processes: int = 1, *, batch: bool = False) -> Choice:
     """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
+
+    ``batch``: laid out for thousands of images at once.
 
     Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
     """
@@ -45,7 +49,7 @@ def choose(circuit: Circuit, precision: float, processes: int = 1) -> Choice:
     for degree in sorted(LARGEST_MODULUS)[1:]:
         if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
             continue
-        arrangement = arrange(circuit, degree // 2, processes)
+        arrangement = (arrange_together if batch else arrange)(circuit, degree // 2, processes)
         found = _fit(arrangement, degree)
         if found is not None:
             fitting.append(found)
@@ -89,7 +93,27 @@ def _too_deep(levels: int) -> Problem:
 
 
 def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
-    """Scale and primes that fill the modulus this degree allows; None where the scale would be too small."""
+    """Scale and primes that fill the modulus this degree allows; None where the scale would be too small.
+
+    Results whose certain bound is far above what they are expected to be may be stored smaller, where that helps.
+    """
+    for spared in range(MOST_SPARED + 1):
+        found = _fit_primes(_with_smaller_results(arrangement, 2.0**spared), degree)
+        if found is not None:
+            return found
+    return None
+
+
+def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
+    """Outputs of weighted sums that nothing else reads, stored divided ``by``."""
+    circuit = arrangement.circuit
+    read = {operand for index in range(len(circuit.steps)) for operand in circuit.operands(index)}
+    free = {o for o in circuit.outputs if o in arrangement.packed and arrangement.packed[o].levels} - read
+    units = tuple(unit * by if index in free else unit for index, unit in enumerate(arrangement.units))
+    return replace(arrangement, units=units)
+
+
+def _fit_primes(arrangement: Arrangement, degree: int) -> Choice | None:
     levels, most = arrangement.depth, LARGEST_MODULUS[degree]
     head = _headroom(arrangement)
     for bits in range(MOST_SCALE, LEAST_SCALE - 1, -1):

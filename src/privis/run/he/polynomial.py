@@ -150,7 +150,12 @@ def evaluate_series(
 
 def multiplied(engine: Engine, x: Ciphertext, y: Ciphertext) -> Ciphertext:
     """Product of two ciphertexts of one level, relinearised and rescaled."""
-    made = engine.relinearise(engine.multiply(x, y))
+    return relinearised(engine, engine.multiply(x, y))
+
+
+def relinearised(engine: Engine, product: Ciphertext) -> Ciphertext:
+    """A product, relinearised and rescaled."""
+    made = engine.relinearise(product)
     return engine.rescale(made, engine.scale(made) / engine.primes[engine.level(made)])
 
 
@@ -199,4 +204,4 @@ def _constant_times(engine: Engine, x: Ciphertext, constant: float, level: int, 
     return engine.rescale(engine.multiply_plain(x, factor), scale)
 
 
-__all__ = ["depth", "evaluate_series", "multiplied", "products", "trimmed"]
+__all__ = ["depth", "evaluate_series", "multiplied", "products", "relinearised", "trimmed"]

@@ -30,6 +30,12 @@ def galois_element(step: int, degree: int) -> int:
     return pow(3, step % (degree // 2), 2 * degree)
 
 
+def galois_elements(group: KeyGroup, degree: int) -> list[int]:
+    """The automorphisms that a group has keys for; the last of all conjugates."""
+    conjugation = [2 * degree - 1] if group.conjugate else []
+    return sorted({galois_element(step, degree) for step in group.steps}) + conjugation
+
+
 @dataclass(frozen=True, eq=False)
 class Ring:
     """A checked parameter set: SEAL's context, its primes and the name of each level."""
@@ -144,13 +150,14 @@ class SealEngine:
             if group.relinearise:
                 relinearise = seal.RelinKeys()
                 _load_keys(relinearise, small, data[2 * index])
-            if group.steps:
+            if group.steps or group.conjugate:
                 rotate = seal.GaloisKeys()
                 _load_keys(rotate, small, data[2 * index + 1])
-                missing = [s for s in group.steps if not rotate.has_key(galois_element(s, parameters.degree))]
+                wanted = galois_elements(group, parameters.degree)
+                missing = [element for element in wanted if not rotate.has_key(element)]
                 if missing:
-                    got = f"no keys for rotations by {missing}"
-                    raise ProtocolError(Problem("evaluation keys", got, f"keys for {group.steps}"))
+                    got = f"no keys for the automorphisms {missing}"
+                    raise ProtocolError(Problem("evaluation keys", got, f"keys for {wanted}"))
             keys.append(_Keys(group, small, relinearise, rotate))
         return cls(whole, tuple(sorted(keys, key=lambda k: k.group.level)))
 
@@ -263,13 +270,20 @@ class SealEngine:
         step %= self.parameters.slots
         if step == 0:
             return x
-        level, element = self.level(x), galois_element(step, self.parameters.degree)
+        return self._permuted(x, galois_element(step, self.parameters.degree), f"rotation by {step}")
+
+    def conjugate(self, x: Ciphertext) -> Ciphertext:
+        """The complex conjugate, slot by slot; needs a key at this level."""
+        return self._permuted(x, 2 * self.parameters.degree - 1, "conjugation")
+
+    def _permuted(self, x: Ciphertext, element: int, what: str) -> Ciphertext:
+        level = self.level(x)
         for keys in self.keys:
             if keys.group.level >= level and keys.rotate is not None and keys.rotate.has_key(element):
                 made = seal.Ciphertext()
                 keys.ring.evaluator.apply_galois(x, element, keys.rotate, made)
                 return made
-        raise self._missing(f"a key for rotation by {step}", level)
+        raise self._missing(f"a key for {what}", level)
 
     def save(self, x: Ciphertext) -> bytes:
         """Serialise."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
 from privis.run.he.engine import KeyGroup, Parameters
-from privis.run.he.seal import Ring, from_bytes, galois_element, ring, to_bytes
+from privis.run.he.seal import Ring, from_bytes, galois_elements, ring, to_bytes
 
 _MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
 
@@ -68,7 +68,7 @@ class SealSecret:
             whole = group.level == self.ring.parameters.levels
             small = self.ring if whole else self.ring.below(group.level)
             maker = seal.KeyGenerator(small.context, self.key if whole else self._restricted(small))
-            elements = sorted({galois_element(step, self.ring.parameters.degree) for step in group.steps})
+            elements = galois_elements(group, self.ring.parameters.degree)
             parts.append(to_bytes(maker.create_relin_keys()) if group.relinearise else b"")
             parts.append(to_bytes(maker.create_galois_keys(elements)) if elements else b"")
         return parts

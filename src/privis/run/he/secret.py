@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.readings.evaluate import evaluate
+from privis.run.he.layout import second
 from privis.run.he.messages import Message, read, written
 from privis.run.he.reference import encoded
 from privis.run.he.seal_secret import SealSecret
-from privis.run.he.spec import InputSlots, Spec
+from privis.run.he.spec import InputSlots, OutputSlots, Spec
 
 Arrays = Sequence[NDArray[Any]]
 
@@ -61,12 +62,13 @@ class SecretKeys:
         domain of the program's polynomials.
         """
         refuse(ParameterError, _shape_problems(spec, images))
-        parts, factors = [], []
-        for inputs in images:
-            factors.append(1.0 if spec.stretched is None else spec.stretched.factor(inputs))
-            scaled = [np.asarray(x, np.float64) * factors[-1] for x in inputs]
+        stretched = spec.stretched
+        factors = [1.0 if stretched is None else stretched.factor(inputs) for inputs in images]
+        scaled = [[np.asarray(x, np.float64) * by for x in own] for own, by in zip(images, factors, strict=True)]
+        parts = []
+        for first in range(0, len(images), spec.together):
             for slots in spec.sources:
-                for row in filled(spec, slots, scaled):
+                for row in filled(spec, slots, scaled[first : first + spec.together]):
                     parts.append(self.secret.encrypt(row, slots.level, spec.scale))
         return Query(written(Message.QUERY, spec.digest, parts), tuple(factors))
 
@@ -78,37 +80,66 @@ class SecretKeys:
         doi:10.1007/978-3-030-77870-5_23).
         """
         parts = read(Message.REPLY, spec.digest, reply)
-        if len(parts) != spec.answered * len(query.factors):
-            got, expected = f"{len(parts)} ciphertexts", f"{spec.answered} for each of {len(query.factors)} images"
+        images, together = len(query.factors), spec.together
+        if len(parts) != spec.answered * spec.groups(images):
+            got, expected = f"{len(parts)} ciphertexts", f"{spec.answered * spec.groups(images)} for {images} images"
             raise ProtocolError(Problem("reply", got, expected, "send the query again"))
-        images = [parts[i : i + spec.answered] for i in range(0, len(parts), spec.answered)]
-        return [self._opened(spec, image, factor) for image, factor in zip(images, query.factors, strict=True)]
+        found: list[list[NDArray[np.float32]]] = []
+        for first in range(0, images, together):
+            own = parts[first // together * spec.answered :][: spec.answered]
+            found += self._opened(spec, own, query.factors[first : first + together])
+        return found
 
-    def _opened(self, spec: Spec, parts: Sequence[bytes], factor: float) -> list[NDArray[np.float32]]:
-        degree = 0.0 if spec.stretched is None else spec.stretched.degree
-        following, outputs = iter(parts), []
+    def _opened(self, spec: Spec, parts: Sequence[bytes], factors: Sequence[float]) -> list[list[NDArray[np.float32]]]:
+        """The outputs of images that share ciphertexts."""
+        following = iter(parts)
+        columns = []
         for output in spec.outputs:
-            slots = np.concatenate(
-                [self.secret.decrypt(next(following)).real for _ in range(output.layout.ciphertexts)]
-            )
-            numbers = slots[output.layout.positions] * (output.unit / factor**degree)
-            if output.step is not None:
-                numbers = np.round(numbers / output.step) * output.step
-            outputs.append(numbers.reshape(output.shape))
-        if spec.tail is not None:
-            made = evaluate(spec.tail, *outputs)
-            outputs = list(made) if isinstance(made, tuple) else [made]
-        return [np.asarray(output, np.float32) for output in outputs]
+            slots = np.concatenate([self.secret.decrypt(next(following)) for _ in range(output.layout.ciphertexts)])
+            columns.append(emptied(spec, output, slots, len(factors)))
+        return [_finished(spec, own, factor) for *own, factor in zip(*columns, factors, strict=True)]
 
 
-def filled(spec: Spec, slots: InputSlots, inputs: Arrays) -> NDArray[Any]:
-    """The numbers of every ciphertext of one source, (ciphertexts, slots): copies included, zeros elsewhere."""
-    numbers = encoded(slots.source, inputs) / slots.unit
+def _finished(spec: Spec, numbers: Arrays, factor: float) -> list[NDArray[np.float32]]:
+    """What the owner does with the decrypted outputs of one image."""
+    degree, outputs = 0.0 if spec.stretched is None else spec.stretched.degree, []
+    for output, own in zip(spec.outputs, numbers, strict=True):
+        own = own * (output.unit / factor**degree)
+        if output.step is not None:
+            own = np.round(own / output.step) * output.step
+        outputs.append(own.reshape(output.shape))
+    if spec.tail is not None:
+        made = evaluate(spec.tail, *outputs)
+        outputs = list(made) if isinstance(made, tuple) else [made]
+    return [np.asarray(output, np.float32) for output in outputs]
+
+
+def filled(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[NDArray[Any]]:
+    """The numbers of every ciphertext of one source of up to ``spec.together`` images, zeros where nothing belongs."""
+    numbers = np.stack([encoded(slots.source, inputs) / slots.unit for inputs in images])
+    size, layout = spec.parameters.slots, slots.layout
+    if spec.together == 1:
+        rows = np.zeros(layout.ciphertexts * size, numbers.dtype)
+        for positions in layout.with_copies(size):
+            rows[positions] = numbers[0]
+        yield from rows.reshape(-1, size)
+        return
+    for own in numbers.T:
+        row = np.zeros(size, np.complex128)
+        row[: len(own)] = own[:size]
+        if len(own) > size:
+            row[: len(own) - size] += own[size:] * second(size)[: len(own) - size]
+        yield row
+
+
+def emptied(spec: Spec, output: OutputSlots, numbers: NDArray[Any], images: int) -> NDArray[np.float64]:
+    """The elements of an output, in stored numbers, of each of the ``images`` that share ciphertexts."""
     size = spec.parameters.slots
-    rows = np.zeros(slots.layout.ciphertexts * size, numbers.dtype)
-    for positions in slots.layout.with_copies(size):
-        rows[positions] = numbers
-    return rows.reshape(-1, size)
+    if spec.together == 1:
+        return numbers.real[output.layout.positions][None]
+    rows = numbers.reshape(-1, size)
+    both = np.concatenate([rows.real, (rows * second(size).conj()).real], axis=1)
+    return both[:, :images].T
 
 
 def _shape_problems(spec: Spec, images: Sequence[Arrays]) -> list[Problem]:

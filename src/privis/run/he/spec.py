@@ -74,7 +74,8 @@ class Spec:
     ``error`` is the predicted largest difference from the polynomial form, relative to the largest output;
     ``approximations`` say in words what the polynomial form itself approximates. ``stretched`` is there when the
     owner may scale an image before encryption to use the whole domain of its polynomials. ``weights`` is the digest
-    of the server's program: other weights, other specification.
+    of the server's program: other weights, other specification. ``together`` images share ciphertexts: image ``k`` is
+    ``k % slots`` slots after where the layouts say, and multiplied by ``layout.second`` where ``k >= slots``.
     """
 
     parameters: Parameters
@@ -88,6 +89,7 @@ class Spec:
     approximations: tuple[str, ...]
     stretched: Stretched | None
     weights: str
+    together: int = 1
     _text: str = field(default="", repr=False)
 
     @cached_property
@@ -95,14 +97,18 @@ class Spec:
         """SHA-256 of ``to_json()``, as 64 hexadecimal digits."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    def groups(self, images: int) -> int:
+        """How many times ciphertexts are sent for ``images``."""
+        return -(-images // self.together)
+
     @property
     def queried(self) -> int:
-        """Ciphertexts an image is sent as."""
+        """Ciphertexts that an image, or up to ``together`` images, are sent as."""
         return sum(source.layout.ciphertexts for source in self.sources)
 
     @property
     def answered(self) -> int:
-        """Ciphertexts a result is sent as."""
+        """Ciphertexts that their results are sent as."""
         return sum(output.layout.ciphertexts for output in self.outputs)
 
     def to_json(self) -> str:
@@ -125,6 +131,7 @@ class Spec:
             "approximations": self.approximations,
             "stretched": None if self.stretched is None else _stretched(self.stretched),
             "weights": self.weights,
+            "together": self.together,
         }
         return json.dumps(found, sort_keys=True, allow_nan=False)
 
@@ -135,11 +142,13 @@ class Spec:
             found = json.loads(text)
             if found["format"] != FORMAT:
                 raise ValueError(f"format {found['format']!r}")
-            tail = found["tail"]
+            tail, parameters = found["tail"], Parameters(int(found["degree"]), tuple(map(int, found["bits"])))
+            if found["together"] not in (1, parameters.slots, 2 * parameters.slots):
+                raise ValueError(f"{found['together']!r} images together")
             return cls(
-                Parameters(int(found["degree"]), tuple(map(int, found["bits"]))),
+                parameters,
                 float(found["scale"]),
-                tuple(KeyGroup(int(g["level"]), tuple(g["steps"]), bool(g["relinearise"])) for g in found["keys"]),
+                tuple(_read_group(group) for group in found["keys"]),
                 tuple(tuple(shape) for shape in found["inputs"]),
                 tuple(_read_source(s) for s in found["sources"]),
                 tuple(
@@ -151,11 +160,16 @@ class Spec:
                 tuple(map(str, found["approximations"])),
                 None if found["stretched"] is None else _read_stretched(found["stretched"]),
                 str(found["weights"]),
+                int(found["together"]),
                 text,
             )
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error, ProgramError) as error:
             remedy = "is it of a server of this version?"
             raise ProtocolError(Problem("specification", type(error).__name__, f"one of {FORMAT}", remedy)) from None
+
+
+def _read_group(found: dict[str, Any]) -> KeyGroup:
+    return KeyGroup(int(found["level"]), tuple(found["steps"]), bool(found["relinearise"]), bool(found["conjugate"]))
 
 
 def _program(program: Program) -> str:

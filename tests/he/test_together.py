@@ -1,0 +1,75 @@
+"""Many images at once, on the clear engine: whatever the program, every image gets its own result."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, assume, given, settings
+
+from privis.errors import DomainError, UnsupportedError
+from privis.program import Input, concat, ops, trace
+from privis.readings import evaluate
+from privis.run.he import together
+from privis.run.he.compiled import Options, compiled
+from tests.conformance.programs import programs
+from tests.he.clear_engine import run_together_in_the_clear
+
+OPTIONS = Options(precision=0.1, promised=True, inside=True, batch=True)
+RNG = np.random.default_rng(5)
+
+
+def agree(program, images, options=OPTIONS):
+    made = compiled(program, options)
+    for image, ours in zip(images, run_together_in_the_clear(made, images), strict=True):
+        expected = evaluate(made.form.program, *(np.asarray(x, np.float64) for x in image))
+        constants = 2.0**-26 * made.choice.arrangement.circuit.bounds[made.circuit.outputs[0]]  # a trace of other values
+        np.testing.assert_allclose(ours[0], expected, atol=1e-6 * max(1.0, np.abs(expected).max()) + constants)
+    return made
+
+
+@settings(max_examples=40, deadline=None, phases=(Phase.generate,))
+@given(made=programs())
+def test_random_programs_equal_their_polynomial_form_or_are_refused(made):
+    program, x = made
+    try:
+        agree(program, [(x,), (x,)])
+    except (UnsupportedError, DomainError) as refusal:
+        assume(refusal.problems)
+
+
+KERNEL, MATRIX = RNG.normal(size=(3, 2, 3, 3)), RNG.normal(size=(4, 36))
+
+
+def network(x):
+    y = x >> ops.Conv(KERNEL, (2, 2), (1, 1, 1, 1))
+    return ((y * y).reshape(36) + 0.25) * 0.5 >> ops.Dense(MATRIX)
+
+
+def test_each_slot_holds_two_images_and_the_last_one_is_as_right_as_the_first():
+    program = trace(network, Input((2, 6, 8), -1.0, 1.0, None))
+    made = compiled(program, OPTIONS)
+    slots = made.spec.parameters.slots
+    assert made.spec.together == 2 * slots and made.rotations == 0
+    whole = RNG.uniform(-1, 1, (2 * slots, 2, 6, 8))
+    results = run_together_in_the_clear(made, [(x,) for x in whole])
+    for k in (0, 1, slots - 1, slots, slots + 1, 2 * slots - 1):
+        np.testing.assert_allclose(results[k][0], evaluate(program, whole[k]), atol=1e-6)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 7, 8, 15])
+@pytest.mark.parametrize("several", [1, 4])
+def test_polynomials_alone_and_several_of_one_value(degree, several):
+    series = [tuple(RNG.normal(size=degree + 1)) for _ in range(several)]
+    program = trace(
+        lambda x: concat(*[(x * 0.5 >> ops.Poly(c, (-1.0, 1.0))).reshape(1, 9) for c in series]),
+        Input((9,), -2.0, 2.0, None),
+    )
+    agree(program, [(x,) for x in RNG.uniform(-2, 2, (3, 9))])
+
+
+def test_values_read_again_later_and_products_of_inputs():
+    def program(x, y):
+        product = x * y
+        summed = product + x
+        return concat(product * summed, (summed >> ops.Poly((0.1, 0.5, 0.25), (-8.0, 8.0))) * x)
+
+    inputs = [Input((2, 3), -1.0, 1.0, None), Input((2, 3), -2.0, 2.0, None)]
+    agree(trace(program, *inputs), list(zip(RNG.uniform(-1, 1, (4, 2, 3)), RNG.uniform(-2, 2, (4, 2, 3)), strict=True)))
