@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import Phase, assume, given, settings
+from hypothesis import assume, given, settings
 
 from privis.errors import DomainError, UnsupportedError
 from privis.program import Input, concat, ops, trace
 from privis.readings import evaluate
-from privis.run.he import together
 from privis.run.he.compiled import Options, compiled
 from tests.conformance.programs import programs
 from tests.he.clear_engine import run_together_in_the_clear
@@ -20,12 +19,14 @@ def agree(program, images, options=OPTIONS):
     made = compiled(program, options)
     for image, ours in zip(images, run_together_in_the_clear(made, images), strict=True):
         expected = evaluate(made.form.program, *(np.asarray(x, np.float64) for x in image))
-        constants = 2.0**-26 * made.choice.arrangement.circuit.bounds[made.circuit.outputs[0]]  # a trace of other values
+        constants = (
+            2.0**-26 * made.choice.arrangement.circuit.bounds[made.circuit.outputs[0]]
+        )  # a trace of other values
         np.testing.assert_allclose(ours[0], expected, atol=1e-6 * max(1.0, np.abs(expected).max()) + constants)
     return made
 
 
-@settings(max_examples=40, deadline=None, phases=(Phase.generate,))
+@settings(max_examples=40, deadline=None)
 @given(made=programs())
 def test_random_programs_equal_their_polynomial_form_or_are_refused(made):
     program, x = made

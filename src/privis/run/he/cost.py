@@ -121,7 +121,7 @@ class Prediction:
 
 
 def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) -> Prediction:
-    """Predict one run; ``cache`` is the bytes of encoded weights that are kept between runs."""
+    """Predict one run, of all images that share ciphertexts; ``cache``: bytes of encoded weights kept between runs."""
     share = spec.parameters.degree / LARGE
 
     def switching(level: int) -> float:
@@ -135,10 +135,13 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
     for index, step in enumerate(arrangement.circuit.steps):
         primes, count = arrangement.levels[index] + 1, arrangement.layouts[index].ciphertexts
         match step:
-            case Linear(_, _, bias):
+            case Linear(_, matrices, bias):
                 packed = arrangement.packed[index]
                 primes += packed.levels
-                seconds += share * primes * packed.products * (machine.plain + machine.add)
+                products = packed.products
+                if arrangement.together > 1:  # with single numbers, which are encoded in no time
+                    products = packed.levels * sum(matrix.nnz for matrix in matrices)
+                seconds += share * primes * products * (machine.plain + machine.add)
                 seconds += share * primes * count * machine.rescale * packed.levels
                 seconds += share * primes * count * machine.encode * bool(bias.any())
                 encoding += share * primes * packed.products * machine.encode
@@ -165,7 +168,7 @@ def _key_memory(spec: Spec) -> int:
     """Each key: for each prime of the group two polynomials with all its primes and the special one."""
     total = 0
     for group in spec.keys:
-        count = len(group.steps) + group.relinearise
+        count = len(group.steps) + group.relinearise + group.conjugate
         total += count * (group.level + 1) * (group.level + 2) * 2 * spec.parameters.degree * WORD
     return total
 
@@ -175,7 +178,7 @@ def _key_bytes(spec: Spec) -> int:
     total, special = 0, len(spec.parameters.bits) - 1
     for group in spec.keys:
         rows = [*range(group.level + 1), special]
-        count = len(group.steps) + group.relinearise
+        count = len(group.steps) + group.relinearise + group.conjugate
         total += count * (group.level + 1) * _polynomial_bytes(spec, rows)
     return total
 

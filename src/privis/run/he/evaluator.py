@@ -22,7 +22,7 @@ CACHE = 2 << 30  # bytes of encoded weights kept between runs
 class Evaluator:
     """Computes on encrypted queries; ``plaintexts`` may be shared by evaluators of one compiled program.
 
-    ``at_once``: processes that share the images of a query.
+    ``at_once``: processes that share the images of a query (or its batches, where images share ciphertexts).
     """
 
     compiled: Compiled
@@ -36,8 +36,8 @@ class Evaluator:
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
         processes = compiled.choice.arrangement.processes
         if spec.together > 1:
-            return cls(compiled, TogetherMachine(compiled.choice, engine, processes))
-        return cls(compiled, Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes))
+            return cls(compiled, TogetherMachine(compiled.choice, engine, processes), at_once)
+        return cls(compiled, Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once)
 
     def run(self, query: bytes, progress: Progress = nothing) -> bytes:
         """The encrypted results of an encrypted query of one or more images.
@@ -63,7 +63,7 @@ class Evaluator:
         return written(Message.REPLY, spec.digest, [part for k in range(count) for part in replies[k]])
 
     def _image(self, parts: Sequence[bytes], progress: Progress) -> list[bytes]:
-        """The encrypted results of one image."""
+        """The encrypted results of one image, or of those that share ciphertexts."""
         own = iter(parts)
         inputs = [
             [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,7 +61,8 @@ class CKKS:
         """The program as a server runs it, ``batch``: for thousands of images at once; the last few are kept."""
         name = digest(program) + (" batch" if batch else "")
         if name not in self._kept:
-            made = compiled(program, Options(self.precision, self.signs, self.inside, self.promised))
+            options = Options(self.precision, self.signs, self.inside, self.promised, batch=batch)
+            made = compiled(program, options)
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[name] = made
@@ -137,6 +138,8 @@ class CKKS:
             query = keys.encrypt(made.spec, images)
             results = keys.decrypt(made.spec, query, evaluator.run(query.message)) if images else []
             return [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in results]
+
+        return run
 
 
 def HE(scheme: str = "ckks") -> CKKS | Paillier:
