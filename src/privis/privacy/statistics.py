@@ -121,7 +121,9 @@ class MomentRelease:
         epsilon, whole = (self._epsilon(unit) for unit in (self.unit, WholeImage()))
         reason = f"every row's length is clipped to {STEPS} steps; row and products are in one vector"
         grid, distance = self.clip / STEPS, self._distance(self.unit)
-        return _guarantee(self.unit, Gaussian.name, self._scale, grid, reason, epsilon, whole, self.noise, distance)
+        return corpus_guarantee(
+            self.unit, Gaussian.name, self._scale, grid, reason, epsilon, whole, self.noise, distance
+        )
 
     @property
     def _numbers(self) -> int:
@@ -205,7 +207,7 @@ class KMeansRelease:
         name = f"rounded Gaussian in {self.iterations} iterations"
         reason = f"every row's length is clipped to {STEPS} steps, and it is in one cluster"
         grid, distance = self.clip / STEPS, math.hypot(STEPS, _COUNT)
-        return _guarantee(self.unit, name, self._scale, grid, reason, epsilon, whole, self.noise, distance)
+        return corpus_guarantee(self.unit, name, self._scale, grid, reason, epsilon, whole, self.noise, distance)
 
     def release(self, vectors: npt.NDArray[np.floating], shares: Integers, stream: NoiseStream) -> Floats:
         """Release the centres, float64 (words, components), of private vectors; a row counts one ``shares``-th."""
@@ -256,7 +258,7 @@ def _drawn(noise: Gaussian, scale: float, stream: NoiseStream, hidden: Integers)
     return draw_noise(noise, scale, stream, hidden.shape, content)
 
 
-def _guarantee(
+def corpus_guarantee(
     unit: CorpusUnit,
     name: str,
     scale: float,
@@ -267,6 +269,7 @@ def _guarantee(
     noise: Gaussian,
     distance: float,
 ) -> Guarantee:
+    """Guarantee of noise of ``scale`` on sums over a corpus of which a member adds at most ``distance``."""
     relation = unit.relation
     if isinstance(unit, Person):
         relation = f"all images of one person, of which at most {unit.images} count, replaced, more, fewer or none"

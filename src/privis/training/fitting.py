@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.keys import NoiseStream, ReleaseKey
+from privis.privacy.least_squares import LeastSquaresTraining
 from privis.privacy.ledger import Ledger
 from privis.privacy.logistic import IntegerRows, Integers, check_vectors
 from privis.privacy.partials import within_bound
@@ -146,6 +147,32 @@ def train_head(
     return Head(tuple(map(str, classes)), state.released, plan.guarantee, kept, dict(feature or {}))
 
 
+def solve_head(
+    plan: LeastSquaresTraining,
+    vectors: Vectors,
+    labels: Labels,
+    classes: Sequence[str],
+    *,
+    corpus: str,
+    key: ReleaseKey | None = None,
+    ledger: Ledger | None = None,
+    subjects: Sequence[str] | None = None,
+    feature: Mapping[str, Any] | None = None,
+) -> Head:
+    """Solve for a linear classifier of private ``vectors`` (rows, components) under ``plan.guarantee``, in one release.
+
+    Parameters, charge and errors are those of `train_head`; for an epsilon below 1 it is often the better of the two.
+    """
+    given = corpus_of(vectors, labels, classes, plan.unit, subjects)
+    _check_fits(plan, given, classes)
+    content = content_of(given.vectors, given.labels, given.owners)
+    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest)
+    if ledger is not None:
+        ledger.charge(corpus, plan.guarantee, stream.narrowed(b"release id").words(0, 2).tobytes().hex())
+    weights = plan.weights(IntegerRows.of(given.vectors), given.labels, given.shares, stream)
+    return Head(tuple(map(str, classes)), weights, plan.guarantee, None, dict(feature or {}))
+
+
 def _start(
     plan: LogisticTraining, given: Corpus, stream: NoiseStream, release_id: str, checkpoint: Path | None
 ) -> TrainingState:
@@ -158,7 +185,7 @@ def _start(
     return state
 
 
-def _check_fits(plan: LogisticTraining, given: Corpus, classes: Sequence[str]) -> None:
+def _check_fits(plan: LogisticTraining | LeastSquaresTraining, given: Corpus, classes: Sequence[str]) -> None:
     problems = []
     if given.vectors.shape[1] != plan.components:
         got = f"{given.vectors.shape[1]} components"
