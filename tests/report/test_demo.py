@@ -23,8 +23,8 @@ def test_a_small_demo(tmp_path) -> None:
     assert made.report == tmp_path / "new" / "demo" / "report.html"
     assert made.seconds < 60
     assert len(steps) > 8
-    joint = [row for row in made.rows if row.feature.endswith("64 × 64")]
-    alone = [row for row in made.rows if row not in joint]
+    small = [row for row in made.rows if row.feature.endswith("64 × 64")]
+    alone = [row for row in made.rows if row not in small]
     groups = [alone[start : start + 4] for start in range(0, len(alone), 4)]
     assert len(groups) >= 7
     for clear, weak, whole, feature in groups:
@@ -38,13 +38,19 @@ def test_a_small_demo(tmp_path) -> None:
         assert feature.difference > 0.5  # at this epsilon noise is as large as the feature
         assert all(row.seconds > 0 for row in (clear, weak, whole, feature))
     with_spu = importlib.util.find_spec("spu") is not None
-    assert len(joint) == (6 if with_spu else 0)
+    with_server = all(map(importlib.util.find_spec, ("tenseal", "uvicorn", "httpx")))
+    joint, hidden = (small[:6], small[6:]) if with_spu else ([], small)
+    assert (len(joint), len(hidden)) == (6 * with_spu, 2 * with_server)
+    for clear, encrypted in zip(hidden[::2], hidden[1::2], strict=True):
+        assert clear.feature == encrypted.feature
+        assert encrypted.difference < 1e-4 and encrypted.cosine > 0.9999
+        assert "from the server" in encrypted.guarantee
     for clear, parties in zip(joint[::2], joint[1::2], strict=True):
         assert clear.feature == parties.feature
         assert parties.difference < 1e-3 < clear.another
         assert "from the parties" in parties.guarantee
     page = made.report.read_text(encoding="utf-8")
-    assert page.count("<figure>") == (17 if with_spu else 12)
+    assert page.count("<figure>") == 12 + 5 * with_spu + 2 * with_server
     assert page.count("<polyline") == 4
     assert "http://" not in page
     assert "https://" not in page

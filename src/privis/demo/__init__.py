@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis import draw
-from privis.demo import parties
+from privis.demo import encrypted, parties
 from privis.errors import MissingExtraError
 from privis.features.aggregate import BagOfVisualWords, Codebook
 from privis.features.colour import ColourHistogram
@@ -109,21 +109,22 @@ def run(output: Path, on_step: Callable[[str], None], *, photographs: int = len(
     for subject in subjects(folder):
         on_step(subject.title)
         rows += compare(subject, images)
-    joint, held, missing = parties.computed(images, on_step)
+    joint, held, joint_note = parties.computed(images, on_step)
+    hidden, sent, hidden_note = encrypted.computed(images, on_step)
     on_step("pictures")
-    shown = (*galleries(next(iter(images.values()))), *held)
+    shown = (*galleries(next(iter(images.values()))), *held, *sent)
     on_step("utility against epsilon")
     chart = search_chart(originals, keys)
     report = Report(
         "What protection costs",
         _sentence(rows, len(images)),
-        (*rows, *joint),
+        (*rows, *joint, *hidden),
         (*shown, chart),
-        notes=(*_notes(keys), missing),
+        notes=(*_notes(keys), joint_note, hidden_note),
     )
     path = output / "report.html"
     write(report, path)
-    return Demo((*rows, *joint), path, time.perf_counter() - start)
+    return Demo((*rows, *joint, *hidden), path, time.perf_counter() - start)
 
 
 # the photographs

@@ -34,8 +34,8 @@ class Remote:
     It may be pickled: workers of a folder run open connections and keys of their own.
     """
 
-    url: str
-    keys: str | Path = field(repr=False)  # paths of this machine are nobody's business on a card
+    url: str = field(repr=False)  # where it is, and paths of this machine, are nobody's business on a card
+    keys: str | Path = field(repr=False)
     token_file: str | Path = field(repr=False)
     authority: str | Path | None = field(default=None, repr=False)
     patience: float = field(default=60.0, repr=False, compare=False)
@@ -71,7 +71,7 @@ class Remote:
     @property
     def seen(self) -> str:
         """The owner alone."""
-        return f"Only their owner sees the images and the features; the server {self.url} computes on ciphertexts."
+        return "Only their owner sees the images and the features; the server computes on ciphertexts."
 
     def supports(self, program: Program) -> list[Problem]:
         """A problem unless the keys are for ``program``, or for a private one that takes the same inputs."""
