@@ -161,7 +161,7 @@ def solve_head(
 ) -> Head:
     """Solve for a linear classifier of private ``vectors`` (rows, components) under ``plan.guarantee``, in one release.
 
-    Parameters, charge and errors are those of `train_head`; for an epsilon below 1 it is often the better of the two.
+    Parameters, charge and errors are those of `train_head`, which learned more on HOG of MNIST also at epsilon 0.1.
     """
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)
