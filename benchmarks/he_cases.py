@@ -154,7 +154,7 @@ def _linear_model(feature: HOG) -> Case:
         worst = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(outputs, theirs, strict=True))
         return f"scores within {worst:.2%} of the clear ones"
 
-    options = Options(precision=1e-3, signs=4, inside=True, promised=True)
+    options = Options(precision=0.03, signs=4, inside=True, promised=True)
     return Case("hog >> dense", program, cores, options, quality)
 
 

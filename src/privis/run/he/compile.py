@@ -176,8 +176,8 @@ class _Arranging:
 
     def _input_layout(self, index: int) -> Layout:
         shape = self.circuit.shapes[index]
-        laid = over(self.grid, shape, self.slots) if self.inputs == "over" else None
-        return laid or flat(shape, self.slots)
+        laid = over(self.grid, shape, self.slots) if self.inputs == "over" else []
+        return laid[0] if laid else flat(shape, self.slots)
 
     def _linear(self, index: int, step: Linear) -> None:
         group, scaled = self.groups[index], self._on_stored(step)
@@ -231,7 +231,7 @@ class _Arranging:
             if self.groups[i] == group and isinstance(step, Linear) and len(self.units) > max(step.operands)
             if all(self.groups[o] in self.layouts for o in step.operands)
         ]
-        candidates = [over(self.grid, shape, self.slots), flat(shape, self.slots)]
+        candidates: list[Layout | None] = [*over(self.grid, shape, self.slots), flat(shape, self.slots)]
         candidates += [
             _anchored(step, self.layouts[self.groups[step.operands[0]]], self.slots) for _, step in incoming[:1]
         ]

@@ -73,28 +73,51 @@ def flat(shape: Shape, slots: int) -> Layout:
     return Layout(np.arange(size), power_of_two(size) if ciphertexts == 1 else slots, ciphertexts)
 
 
-def over(grid: Grid, shape: Shape, slots: int) -> Layout | None:
-    """Pixels over the pixels of the image they come from, so that filters are few rotations; None where that is not so.
+def over(grid: Grid, shape: Shape, slots: int) -> list[Layout]:
+    """Pixels over the pixels of the image they come from, so that filters are few rotations: the ways to do that.
 
     A map with fewer rows or columns than the plane leaves holes, which further channels fill; other channels are
     planes of their own, side by side. (Multiplexed packing: Lee et al., 2022, arXiv:2112.00945, here without masks.)
+    Rows and columns are the last two axes where they divide those of the plane, else any two neighbouring ones.
     """
-    *lead, height, width = shape if len(shape) >= 2 else (*shape, 1, 1)
+    shape = shape if len(shape) >= 2 else (*shape, 1, 1)
+    last = len(shape) - 2
+    if _divides(shape[last], grid.rows) and _divides(shape[last + 1], grid.columns):
+        return [made] if (made := _over(grid, shape, slots, last, False)) else []
+    found: list[Layout] = []
+    for axis in range(last, -1, -1):
+        for whole in (False, True):
+            made = _over(grid, shape, slots, axis, whole)
+            if made is not None and not any(made.same_as(other) for other in found):
+                found.append(made)
+    return found
+
+
+def _divides(length: int, whole: int) -> bool:
+    return length > 1 and whole % length == 0
+
+
+def _over(grid: Grid, shape: Shape, slots: int, axis: int, whole: bool) -> Layout | None:
+    """Rows along ``axis``, columns along the next; ``whole``: steps of powers of two, as where a border fell away."""
+    height, width = shape[axis], shape[axis + 1]
     if height > grid.rows or width > grid.columns:
         return None
     down, across = grid.rows // height, grid.columns // width
-    channels = math.prod(lead)
+    if whole:
+        down, across = 1 << (down.bit_length() - 1), 1 << (across.bit_length() - 1)
+    channels = math.prod(shape) // (height * width)
     pixels = np.add.outer(np.arange(height) * down * grid.columns, np.arange(width) * across)
     size = power_of_two(grid.rows * grid.columns)
     if size > slots:  # a plane is several ciphertexts
-        holes, planes = 1, 1
+        holes = 1
         place = np.arange(channels) * (-(-(grid.rows * grid.columns) // slots) * slots)
     else:
-        planes = slots // size
-        holes = min(down * across, -(-channels // planes))
+        holes = min(down * across, -(-channels // (slots // size)))
         hole = np.arange(channels) % holes
         place = np.arange(channels) // holes * size + hole // across * grid.columns + hole % across
-    positions = np.add.outer(place, pixels).reshape(-1)
+    order = [*(a for a in range(len(shape)) if a not in (axis, axis + 1)), axis, axis + 1]
+    laid = np.add.outer(place, pixels).reshape([shape[a] for a in order])
+    positions = laid.transpose(np.argsort(order)).reshape(-1)
     ciphertexts = int(positions.max()) // slots + 1
     used = power_of_two(-(-channels // holes)) * size
     return Layout(positions, used if ciphertexts == 1 and used <= slots else slots, ciphertexts)
