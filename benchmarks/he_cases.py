@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -72,12 +72,12 @@ def _cases() -> list[Case]:
     colour = ColourHistogram(bins=16)
     made = [
         _of("colour", colour, Options(), _exact(colour), tiny=True),
-        _of("hog", hog, Options(precision=1e-4, signs=4), _cosines(hog)),
-        _of("hog, 5 signs", hog, Options(precision=1e-4, signs=5), _cosines(hog)),
-        _of("lbp", lbp, Options(precision=1e-4, signs=4), _shares(lbp)),
+        _of("hog", hog, Options(processes=2), _cosines(hog)),
+        _of("hog, 4 signs", hog, Options(signs=4), _cosines(hog)),
+        _of("lbp", lbp, Options(precision=1e-3, processes=2), _shares(lbp)),
         _of("gabor", Gabor(stride=2), Options(), _difference(Gabor(stride=2))),
-        _of("surf", SURF(keypoints=8), Options(promised=True), _difference(SURF(keypoints=8))),
-        _of("dense-sift", DenseSIFT(step=16), Options(promised=True), _difference(DenseSIFT(step=16))),
+        _of("surf", SURF(keypoints=8), Options(signs=3, promised=True), _difference(SURF(keypoints=8))),
+        _of("dense-sift", DenseSIFT(step=16), Options(signs=3, promised=True), _difference(DenseSIFT(step=16))),
         _of("scattering", Scattering(1, 4), Options(), _difference(Scattering(1, 4))),
         _linear_model(hog),
     ]
@@ -154,7 +154,8 @@ def _linear_model(feature: HOG) -> Case:
         worst = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(outputs, theirs, strict=True))
         return f"scores within {worst:.2%} of the clear ones"
 
-    options = Options(precision=0.03, signs=4, inside=True, promised=True)
+    inside = Options(inside=True, normalise_domain=(50.0, 2e4), normalise_degree=15)
+    options = replace(inside, precision=0.01, signs=4, promised=True, processes=2)
     return Case("hog >> dense", program, cores, options, quality)
 
 

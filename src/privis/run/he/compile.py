@@ -217,7 +217,7 @@ class _Arranging:
 
     def _may_be_free(self, index: int, step: Linear, factor: float) -> bool:
         users = [s for s in self.circuit.steps if isinstance(s, Polynomial) and s.operand == index]
-        return len(step.operands) == 1 and (not users or factor == 1.0)
+        return len(step.operands) == 1 and (not users or factor > 0)  # a polynomial reads its operand in any unit
 
     def _choose(self, index: int) -> Placed | None:
         """Lay out the group of ``index``, if it is not yet, so that its incoming linear steps cost least."""

@@ -26,9 +26,10 @@ class Options:
     """What a compilation may trade.
 
     ``precision``: largest difference of encrypted results from the polynomial form, relative to the largest output.
-    ``signs``: polynomials of degree 7 in a comparison, three levels each; fewer blur more values around thresholds.
-    ``inside``: normalise in the encrypted domain too; else the key owner does that after decryption, which costs
-    nothing and takes five to eight levels off. ``promised``: accept domains that only hold for suitable inputs.
+    ``signs``: polynomials of degree 7 in a comparison, three levels each, or their degrees one by one; fewer blur more
+    values around thresholds. ``inside``: normalise in the encrypted domain too; else the key owner does that after
+    decryption, which costs nothing and takes five to eight levels off; ``normalise_domain`` and ``normalise_degree``
+    as in ``polynomialise``. ``promised``: accept domains that only hold for suitable inputs.
     ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
     specification then tells the program, so it is not for private models. ``processes`` share the work of one image
     (1 or 2; 2 may need larger keys). ``batch``: thousands of images share ciphertexts, which makes each cheap and one
@@ -36,8 +37,10 @@ class Options:
     """
 
     precision: float = 1e-4
-    signs: int = 4
+    signs: int | tuple[int, ...] = 5
     inside: bool = False
+    normalise_domain: tuple[float, float] | None = None
+    normalise_degree: int | None = None
     promised: bool = False
     stretch: bool = True
     processes: int = 1
@@ -70,7 +73,15 @@ def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDAr
     forms: list[PolynomialForm] = []
 
     def polynomial(rest: Program) -> Program:
-        forms.append(polynomialise(rest, promised=options.promised, stages=options.signs))
+        forms.append(
+            polynomialise(
+                rest,
+                promised=options.promised,
+                stages=options.signs,
+                normalise_domain=options.normalise_domain,
+                normalise_degree=options.normalise_degree,
+            )
+        )
         return forms[-1].program
 
     circuit = lower(head, polynomial)
@@ -90,9 +101,9 @@ def _parts(program: Program, options: Options) -> tuple[Program, Program | None]
 
 
 def _stretched(form: PolynomialForm, options: Options) -> Stretched | None:
-    """Only where a sign depends on scale, and the result does in a known way."""
+    """Only where an approximation depends on scale, and the result does in a known way."""
     degree = homogeneity(form.definition)
-    if not options.stretch or degree is None or not any(error.blur for error in form.errors):
+    if not options.stretch or degree is None or not form.errors:
         return None
     return Stretched(form.definition, tuple((e.node, *e.domain) for e in form.errors), degree)
 
@@ -134,5 +145,5 @@ def _spec(
 
 
 def _words(error: Any) -> str:
-    blur = f", values within {error.blur:.3g} of the threshold undecided" if error.blur else ""
+    blur = f", undecided closer than {error.blur:.3g} to the threshold" if error.blur else ""
     return f"{error.where}: error up to {error.error:.2g}{blur}"

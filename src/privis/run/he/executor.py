@@ -33,7 +33,7 @@ class CKKS:
     """
 
     precision: float = 1e-4
-    signs: int = 4
+    signs: int | tuple[int, ...] = 5
     inside: bool = False
     promised: bool = False
     most_memory: int | None = None
@@ -44,8 +44,9 @@ class CKKS:
         problems = []
         if not (isinstance(self.precision, float) and 1e-9 <= self.precision <= 0.1):
             problems.append(Problem("CKKS.precision", repr(self.precision), "1e-9 to 0.1"))
-        if not (isinstance(self.signs, int) and 1 <= self.signs <= 8):
-            problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials"))
+        degrees = (7,) * self.signs if isinstance(self.signs, int) else self.signs
+        if not (1 <= len(degrees) <= 8 and all(degree in (3, 5, 7, 9, 11, 13, 15) for degree in degrees)):
+            problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials, or their odd degrees 3 to 15"))
         refuse(ParameterError, problems)
 
     def __reduce__(self) -> tuple[type[CKKS], tuple[Any, ...]]:

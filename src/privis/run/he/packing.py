@@ -121,9 +121,10 @@ def place(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, 
     shifted = result.shifted(base, slots) if base else result
     entries = replace(entries, distance=(entries.distance - base) % entries.period)
     factor = _factor(entries, result, slots) if copies == 1 else None
-    if factor is not None and (not clean or _stays(entries)):
-        packed = _sums(entries, factor, slots)
-        return Placed(_with_copies(shifted, entries, packed, slots), factor, len(packed.rotations), 0)
+    if factor is not None:
+        copied = _with_copies(shifted, entries)
+        if not clean or _stays(entries) or _fills(copied, slots):
+            return Placed(copied, factor, len(_sums(entries, factor, slots).rotations), 0)
     distance = np.where(entries.period > result.period, entries.distance % result.period, entries.distance)
     where, _ = _distinct(entries.ciphertext, entries.source, distance)
     _, rotations = _giant_modulus(where[0], where[1], where[2], slots)
@@ -244,20 +245,22 @@ def doublings(amounts: Integers) -> tuple[int, ...] | None:
     return tuple(steps)
 
 
-def _with_copies(layout: Layout, entries: _Entries, packed: Packed, slots: int) -> Layout:
-    """Sums over a whole period leave the sum in every slot that the doublings reach."""
+def _with_copies(layout: Layout, entries: _Entries) -> Layout:
+    """Sums over a whole period are the same wherever they start: the least power of two after which they repeat."""
     period = int(entries.period.min())
-    total = period
-    for step in sorted(packed.doublings, reverse=True):
-        if 2 * step == total:
-            total = step
-    if layout.ciphertexts > 1 or total >= layout.period or len(layout.positions) > total:
+    amounts = [np.unique(entries.distance[entries.source == source]) for source in np.unique(entries.source)]
+    repeats = period
+    while repeats > 1 and all(np.array_equal(np.unique((a + repeats // 2) % period), a) for a in amounts):
+        repeats //= 2
+    if layout.ciphertexts > 1 or repeats >= layout.period:
         return layout
-    return (
-        Layout(layout.positions % total, total, 1)
-        if len(set(layout.positions % total)) == len(layout.positions)
-        else layout
-    )
+    positions = layout.positions % repeats
+    return Layout(positions, repeats, 1) if len(np.unique(positions)) == len(positions) else layout
+
+
+def _fills(layout: Layout, slots: int) -> bool:
+    """Every slot holds an element or a copy of one."""
+    return len(layout.positions) * (slots // layout.period) == slots * layout.ciphertexts
 
 
 def _repeated(entries: _Entries, period: int, slots: int) -> _Entries:
