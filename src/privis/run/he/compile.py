@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from privis.run.he.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source
+from privis.run.he.circuit import Circuit, Encoding, Linear, Matrix, Polynomial, Product, Source
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Grid, Layout, flat, over, power_of_two
 from privis.run.he.packing import Packed, Placed, half, pack, place
@@ -283,10 +283,18 @@ def _must_be_clean(circuit: Circuit) -> list[bool]:
     for index in reversed(range(len(circuit.steps))):
         step = circuit.steps[index]
         reaches = isinstance(step, Polynomial) or clean[index]
+        if isinstance(step, Linear) and not any(_keeps_places(matrix) for matrix in step.matrices):
+            continue  # what it reads is where elements are, and nothing else
         if reaches and not isinstance(step, Source):
             for operand in circuit.operands(index):
                 clean[operand] = True
     return clean
+
+
+def _keeps_places(matrix: Matrix) -> bool:
+    """Each element of the result reads the same element and no other."""
+    rows, columns = matrix.shape
+    return rows == columns == matrix.nnz and np.array_equal(matrix.indices, np.arange(rows))
 
 
 def only_added(circuit: Circuit) -> list[bool]:

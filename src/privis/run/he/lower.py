@@ -169,7 +169,8 @@ def _node(
         case ops.Affine(scale, bias) if np.ndim(scale) == 0 and np.size(bias) == 1 and made == x.shape and scale == 1:
             return Form(x.sources, x.bias + float(np.asarray(bias).reshape(())), made) if np.any(bias) else x
         case _:
-            if not isinstance(op, MOVEMENT) and not _is_scalar(op) and _is_reduction(x):
+            spreads = math.prod(made) > math.prod(x.shape)  # sums once, before they are copied
+            if (spreads or not isinstance(op, MOVEMENT)) and not _is_scalar(op) and _is_reduction(x):
                 x = builder.whole(builder.value(x, taken[0], name))
             return x.mapped(*linear_map(op, x.shape, made), made)
 
