@@ -3,7 +3,7 @@
 Rows x are those of `privis.privacy.logistic.IntegerRows`, of squared length at most R2. The upper triangle of x x' and
 w x for the row's class, w being the root of R2 cut to an integer, are added up in one vector, whose squared length for
 one row is at most R2**2 + w**2 R2 <= 2 R2**2. Everything is integer arithmetic; products run in single precision over
-`BLOCK` rows, where they are exact. The weights solve the noisy normal equations with a ridge of about the noise's own size.
+`BLOCK` rows, where they are exact. The weights solve the noisy normal equations with a ridge of about the noise's size.
 Reference: Mehta, Krichene, Thakurta, Kurakin and Cutkosky, "Differentially private image classification from features",
 2023, arXiv:2211.13403.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,9 @@ def save_onnx(network: torch.nn.Module, shape: tuple[int, int, int], path: str |
     buffer = io.BytesIO()
     mode = network.training
     network.eval()
-    torch.onnx.export(network, (torch.zeros(1, *shape),), buffer, opset_version=_OPSET, dynamo=False)
+    with warnings.catch_warnings():  # shapes are constants, which is what these warnings are about
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        torch.onnx.export(network, (torch.zeros(1, *shape),), buffer, opset_version=_OPSET, dynamo=False)
     network.train(mode)
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(buffer.getvalue())
