@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import resource
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("skimage")
 
 from privis import demo
+from privis.demo import encrypted
 from privis.errors import MissingExtraError, OutputError, ParameterError
 from privis.features.owner import colour
 from privis.io.images import load
@@ -17,11 +19,20 @@ from privis.plan import extract
 from privis.report import Line
 
 
-def test_a_small_demo(tmp_path) -> None:
+def processor_seconds() -> float:
+    """Of this process and of those it waited for."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in usage)
+
+
+def test_a_small_demo(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(encrypted, "MOST_SECONDS", 0.0)  # the second feature of the server is left out
+    before = processor_seconds()
     steps: list[str] = []
     made = demo.run(tmp_path / "new" / "demo", steps.append, photographs=2, keys=1)
     assert made.report == tmp_path / "new" / "demo" / "report.html"
-    assert made.seconds < 60
+    # of processors: a busy machine does not make the demo slow
+    assert made.seconds > 0 and processor_seconds() - before < 60
     assert len(steps) > 8
     small = [row for row in made.rows if row.feature.endswith("64 × 64")]
     alone = [row for row in made.rows if row not in small]
@@ -41,19 +52,25 @@ def test_a_small_demo(tmp_path) -> None:
     with_server = all(map(importlib.util.find_spec, ("tenseal", "uvicorn", "httpx")))
     joint, hidden = (small[:6], small[6:]) if with_spu else ([], small)
     assert (len(joint), len(hidden)) == (6 * with_spu, 2 * with_server)
-    for clear, encrypted in zip(hidden[::2], hidden[1::2], strict=True):
-        assert clear.feature == encrypted.feature
-        assert encrypted.difference < 1e-4 and encrypted.cosine > 0.9999
-        assert "from the server" in encrypted.guarantee
+    for clear, row in zip(hidden[::2], hidden[1::2], strict=True):
+        assert clear.feature == row.feature
+        assert row.difference == 0.0 < clear.another  # the owner rounds counts to whole numbers
+        assert "from the server" in row.guarantee
     for clear, parties in zip(joint[::2], joint[1::2], strict=True):
         assert clear.feature == parties.feature
         assert parties.difference < 1e-3 < clear.another
         assert "from the parties" in parties.guarantee
     page = made.report.read_text(encoding="utf-8")
-    assert page.count("<figure>") == 12 + 5 * with_spu + 2 * with_server
+    assert page.count("<figure>") == 12 + 5 * with_spu + 4 * with_server
+    assert ("HOG through the server would take" in page) == with_server
     assert page.count("<polyline") == 4
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_without_a_library_the_server_is_left_out(monkeypatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert encrypted.computed({}, lambda step: None) == ([], [], encrypted.MISSING)
 
 
 def test_norms_hold_for_every_image() -> None:

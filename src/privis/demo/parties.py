@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis import draw
+from privis.demo.hidden import Hidden, compare
 from privis.errors import MissingExtraError
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
 from privis.features.hog import HOG
 from privis.features.lbp import LBP, Patterns
 from privis.features.owner import grey, resize
-from privis.plan import Executor, Extractor, card_of
-from privis.privacy import no_release
 from privis.report import Figure, Gallery, Row
-from privis.run.clear import Clear
 from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.presets import ABY3
@@ -32,7 +29,7 @@ FEATURES: tuple[tuple[str, Feature], ...] = (
     ("LBP, uniform", LBP(Patterns.UNIFORM, density=True)),
     ("HOG", HOG()),
 )
-PHOTOGRAPHS = 2  # of them the means are taken; a run takes about a second
+PHOTOGRAPHS = 2  # the first one prepares, the second one is timed; a run takes about a second
 HIDES = "hides the image from the parties; the result is exact"
 MISSING = "Without the extra mpc (CPython 3.11: pip install 'privis[mpc]') the demo leaves the three parties out."
 
@@ -48,34 +45,13 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     with MPC("aby3") as parties:
         for title, feature in FEATURES:
             on_step(f"{title}, three parties")
-            rows += _compare(f"{title}, {SIDE} × {SIDE}", feature, small, parties)
+            hidden = Hidden("three parties (ABY3)", parties, HIDES)
+            rows += compare(f"{title}, {SIDE} × {SIDE}", feature, small, hidden)
     note = (
         "The three parties are processes of this machine, connected through its loopback device; the time under them "
         "is for one photograph and leaves out starting them and compiling the program."
     )
     return rows, [_held(next(iter(small.values())), rows[-1].difference or 0.0)], note
-
-
-def _compare(title: str, feature: Feature, images: Mapping[str, Image], parties: MPC) -> Iterator[Row]:
-    exact = np.zeros(0)
-    ways: tuple[tuple[str, Executor], ...] = (("in the clear", Clear()), ("three parties (ABY3)", parties))
-    for protection, under in ways:
-        extractor = Extractor(feature, under, None, None, None)
-        name, image = next(iter(images.items()))
-        extractor(image, f"{name}, to warm up")
-        start = time.perf_counter()
-        vectors = np.stack([extractor(image, name) for name, image in images.items()]).astype(np.float64)
-        seconds = (time.perf_counter() - start) / len(images)
-        exact = vectors if isinstance(under, Clear) else exact
-        lengths = np.linalg.norm(exact, axis=1)
-        cosines = (vectors * exact).sum(1) / lengths / np.linalg.norm(vectors, axis=1)
-        differences = np.linalg.norm(vectors - exact, axis=1) / lengths
-        another = np.linalg.norm(np.roll(exact, 1, 0) - exact, axis=1) / lengths
-        prepared = extractor.prepare(feature.before(image).shape)
-        card = card_of(extractor, no_release(), (prepared.digest,), len(images))
-        difference, cosine, other = (float(values.mean()) for values in (differences, cosines, another))
-        note, hides = ("", "") if isinstance(under, Clear) else (under.seen, HIDES)
-        yield Row(title, protection, card.guarantee, seconds, difference, cosine, other, card, note, hides)
 
 
 def _held(image: Image, difference: float) -> Gallery:
