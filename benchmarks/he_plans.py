@@ -1,99 +1,78 @@
-"""What every feature takes under CKKS, as the compiler plans it: rows of the table in ``docs/homomorphic.md``.
+"""What encrypted features take as the compiler plans them: rows of the table in ``docs/homomorphic.md``.
 
-``python -m benchmarks.he_plans [NAME ...]``. Nothing is encrypted and nothing is timed: that is ``benchmarks.he``.
+``python -m benchmarks.he_plans [NAME ...]``, names as in ``benchmarks.he`` and those of ``more()``. Nothing is
+encrypted and nothing is timed: that is ``benchmarks.he``. What does not fit is printed as the sentence that refuses it.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
+from benchmarks.he_cases import DATA, SIZE, Case, cases
+from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
-from privis.features.feature import Feature
-from privis.features.gabor import Gabor
-from privis.features.hog import HOG
-from privis.features.lbp import LBP, Patterns
-from privis.features.sift import DenseSIFT
-from privis.features.surf import SURF
-from privis.run.he.executor import CKKS
+from privis.features.lbp import LBP
+from privis.run.he.compiled import Options, compiled
+from privis.run.he.cost import Machine, predict
 
-SHAPE = (64, 64, 3)
-TITLES = ("feature", "ring", "bits", "levels", "rotations", "products", "keys, MB", "query, MB", "reply, MB", "error")
+TITLES = (
+    *("feature", "ring", "modulus, bits", "levels", "rotations", "products"),
+    *("keys, MB", "query, MB", "reply, MB", "error"),
+)
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A feature of an image of ``SHAPE`` and the executor that plans it."""
+def more() -> Iterator[Case]:
+    """Programs that are planned and never timed."""
+    joint = ColourHistogram(bins=3, joint=True)
+    yield Case("colour, joint", joint.program((*SIZE, 3)), ())
+    yield Case("lbp, 256 patterns", LBP().program(SIZE), ())
+    resnet = DATA / "weights" / "cifar10_fhe_polynomial" / "resnet20_aespa-cifar10.npz"
+    if resnet.exists():
+        from tests.reference.networks import aespa_resnet20, arrays
 
-    title: str
-    feature: Feature
-    under: CKKS = CKKS()
-
-
-PLANNED: Mapping[str, Planned] = {
-    "colour": Planned("colour histogram, 3 × 16 bins", ColourHistogram(bins=16)),
-    "joint": Planned("colour histogram, joint, 3 × 3 × 3 bins", ColourHistogram(bins=3, joint=True)),
-    "hog": Planned("HOG, normalised by the owner", HOG()),
-    "hog5": Planned("HOG, `signs=5`", HOG(), CKKS(signs=5)),
-    "lbp": Planned("LBP, uniform", LBP(Patterns.UNIFORM)),
-    "lbp256": Planned("LBP, 256 patterns", LBP()),
-    "surf": Planned("SURF, 8 key points of the owner", SURF(keypoints=8), CKKS(promised=True)),
-    "sift": Planned("dense SIFT, every 16 pixels", DenseSIFT(step=16), CKKS(promised=True)),
-    "gabor": Planned("Gabor energies", Gabor()),
-}
+        yield Case("resnet20", aespa_resnet20(arrays(resnet)), (), Options(precision=1e-2, processes=2))
 
 
-def plan(planned: Planned) -> dict[str, Any]:
-    """The values of a row, by its titles."""
-    core = planned.feature.before(np.zeros(SHAPE, np.uint8))
-    program = planned.feature.program(core.shape)
-    made, expected = planned.under.compiled(program), planned.under.predicted(program)
+def plan(case: Case) -> tuple[Any, ...]:
+    """The values of a row; UnsupportedError for a program that does not fit."""
+    made = compiled(case.program, case.options, case.samples)
+    expected = predict(made.spec, made.choice.arrangement, case.cache, Machine())
     arrangement, parameters = made.choice.arrangement, made.spec.parameters
-    megabytes = [size / 1e6 for size in (expected.keys, expected.query, expected.reply)]
-    return dict(
-        zip(
-            TITLES,
-            (
-                planned.title,
-                parameters.degree,
-                sum(parameters.bits),
-                arrangement.depth,
-                len(arrangement.rotations()),
-                len(arrangement.relinearisations()),
-                *megabytes,
-                made.spec.error,
-            ),
-            strict=True,
-        )
-    )
+    sizes = (size / 1e6 for size in (expected.keys, expected.query, expected.reply))
+    counts = arrangement.depth, len(arrangement.rotations()), len(arrangement.relinearisations())
+    return (case.name, parameters.degree, sum(parameters.bits), *counts, *sizes, f"{made.spec.error:.0e}")
 
 
-def line(row: Mapping[str, Any]) -> str:
-    """The row in Markdown."""
-    written = []
-    for title, value in row.items():
-        match title, value:
-            case "error", float():
-                written.append(f"{value:.0e}")
-            case _, float():
-                written.append(f"{value:.2g}" if value < 10 else f"{value:.0f}")
-            case _, int():
-                written.append(f"{value:,}")
-            case _:
-                written.append(str(value))
-    return f"| {' | '.join(written)} |"
+def line(values: Sequence[Any]) -> str:
+    """A row of a table in Markdown.
+
+    >>> line(("hog", 32768, 3.25, 176.2))
+    '| hog | 32,768 | 3.2 | 176 |'
+    """
+    return f"| {' | '.join(_written(value) for value in values)} |"
+
+
+def _written(value: Any) -> str:
+    match value:
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+        case _:
+            return str(value)
 
 
 def main(names: Sequence[str]) -> None:
     """Print the rows as they are planned."""
-    sys.stdout.write(f"| {' | '.join(TITLES)} |\n{'|---' * len(TITLES)}|\n")
-    for name in names or PLANNED:
-        sys.stdout.write(line(plan(PLANNED[name])) + "\n")
-        sys.stdout.flush()
+    print(line(TITLES), f"|{'---|' * len(TITLES)}", sep="\n")
+    for case in (*cases(), *more()):
+        if not names or case.name in names:
+            try:
+                print(line(plan(case)), flush=True)
+            except UnsupportedError as refusal:
+                print(f"{case.name}: {refusal}", flush=True)
 
 
 if __name__ == "__main__":
