@@ -29,7 +29,7 @@ class Remote:
     Each run encrypts with the secret key, which stays in this process, and sends the evaluation keys if the server does
     not have them. The server is assumed to follow the protocol (semi-honest): it learns nothing of the images, but one
     that computes something else is not noticed. Whoever receives decrypted results from you may attack your key with
-    them (see docs/homomorphic.md): keep them, or add noise first.
+    them (see docs/homomorphic.md): keep them to yourself.
 
     It may be pickled: workers of a folder run open connections and keys of their own.
     """
