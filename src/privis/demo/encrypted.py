@@ -76,8 +76,8 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     small = {name: resize(image, (SIDE, SIDE)) for name, image in list(images.items())[:PHOTOGRAPHS]}
     rows: list[Row] = []
     notes = [
-        "The server that computes on ciphertexts is a process of this machine, reached through its loopback device; "
-        "the time under it is for one photograph, from encrypting to decrypting, and leaves out making and sending keys."
+        "The server that computes on ciphertexts is a process of this machine, reached through its loopback device. "
+        "The time under it is for one photograph, from encrypting to decrypting; making and sending keys are left out."
     ]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
