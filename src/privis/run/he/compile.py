@@ -189,7 +189,9 @@ class _Arranging:
             self.layouts[group] = placed.result
         self.free[index] = placed.factor is not None
         self.effort += _effort(placed)
-        self.units.append(placed.factor if placed.factor is not None else self._unit(index, scaled))
+        largest = max(float(abs(m).max()) for m in scaled.matrices)
+        unit = linear_unit(self.circuit, index, largest, only_added=self.only_added[index])
+        self.units.append(unit if placed.factor is None else placed.factor)
 
     def _placed(self, index: int, step: Linear, scaled: Linear, layout: Layout, *, fixed: bool) -> Placed:
         operands = [self.layouts[self.groups[o]] for o in step.operands]
@@ -204,16 +206,6 @@ class _Arranging:
         """The step on stored numbers, with a result in real ones."""
         matrices = tuple(m * self.units[o] for o, m in zip(step.operands, step.matrices, strict=True))
         return Linear(step.operands, matrices, step.bias)
-
-    def _unit(self, index: int, scaled: Linear) -> float:
-        unit = unit_of(self.circuit.bounds[index])
-        if not self.only_added[index]:
-            size = self.circuit.sizes[index]
-            read = any(isinstance(s, Polynomial) and s.operand == index for s in self.circuit.steps)
-            return unit if read or not 0 < size < unit else size
-        # small weights are encoded badly: rather large numbers
-        largest = max(float(abs(m).max()) for m in scaled.matrices)
-        return min(unit, max(unit_of(largest), unit / LARGEST_STORED))
 
     def _may_be_free(self, index: int, step: Linear, factor: float) -> bool:
         users = [s for s in self.circuit.steps if isinstance(s, Polynomial) and s.operand == index]
@@ -320,6 +312,17 @@ def _anchored(step: Linear, layout: Layout, slots: int) -> Layout | None:
     if len(np.unique(positions)) < len(positions):
         return None
     return Layout(positions, layout.period, int(positions.max()) // slots + 1)
+
+
+def linear_unit(circuit: Circuit, index: int, largest: float, *, only_added: bool) -> float:
+    """The unit of the result of a linear step whose ``largest`` weight, of stored numbers, is given."""
+    unit = unit_of(circuit.bounds[index])
+    if not only_added:
+        size = circuit.sizes[index]
+        read = any(isinstance(s, Polynomial) and s.operand == index for s in circuit.steps)
+        return unit if read or not 0 < size < unit else size
+    # small weights are encoded badly: rather large numbers
+    return min(unit, max(unit_of(largest), unit / LARGEST_STORED))
 
 
 def unit_of(bound: float) -> float:

@@ -21,7 +21,7 @@ LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features n
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
-MOST_SPARED = 6  # bits by which results may be stored smaller than 1, to spare the lowest prime
+MOST_SPARED = 12  # bits by which results may be stored smaller than 1, to spare the lowest prime
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source
-from privis.run.he.compile import LARGEST_STORED, Arrangement, levels_of, only_added, unit_of
+from privis.run.he.compile import Arrangement, levels_of, linear_unit, only_added, unit_of
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Layout
 from privis.run.he.packing import Packed, is_uniform
@@ -168,11 +168,9 @@ def _units(circuit: Circuit, packed: dict[int, Packed], pairs: bool) -> tuple[fl
                 unit *= 2 if index in split else 1
             case Linear(operands, matrices) if packed[index].factor is not None:
                 unit = float(abs(matrices[0].data).max()) * units[operands[0]]
-            case Linear(operands, matrices) if added[index]:  # small weights are encoded badly: rather large numbers
+            case Linear(operands, matrices):
                 largest = max(float(abs(m).max()) * units[o] for o, m in zip(operands, matrices, strict=True))
-                unit = min(unit, max(unit_of(largest), unit / LARGEST_STORED))
-            case Linear():
-                unit *= 2 if index in split else 1
+                unit = linear_unit(circuit, index, largest, only_added=added[index]) * (2 if index in split else 1)
             case Product(left, right):
                 unit = math.prod(unit_apart(units, circuit, home[index], o, pairs) for o in (left, right))
             case Polynomial():

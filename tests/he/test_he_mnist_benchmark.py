@@ -1,0 +1,17 @@
+"""The benchmark of the MNIST network runs, tiny, so that it cannot rot."""
+
+import numpy as np
+
+from benchmarks import he_mnist
+
+
+def test_alone_together_and_tenseal_score_alike():
+    w, random = he_mnist.random_network(), np.random.default_rng(4)
+    images = he_mnist._normalised(random.integers(0, 256, (4, 8, 8)))
+    digits = he_mnist.Digits(images, np.array([0, 1, 2, 0]), images[:2])
+    rows = he_mnist.measure(w, digits, runs=2)
+    assert [row.images for row in rows] == [1, 1, 4]
+    for row in rows:
+        assert row.seconds > 0 and row.name in he_mnist.line(row)
+        assert row.error < 0.02 * np.abs(row.scores).max()
+    assert "the same class for 4" in he_mnist.accuracy(rows[-1], digits, w)
