@@ -50,7 +50,10 @@ class Digits:
 
 @dataclass(frozen=True)
 class Row:
-    """Median seconds of the server per image, processor seconds, the largest error of a score, and bytes per image."""
+    """Median seconds of the server for an image, processor seconds, the largest error of a score, bytes of a query.
+
+    TenSEAL does not follow the scale of its ciphertexts exactly, so its scores are a few per cent off.
+    """
 
     name: str
     images: int

@@ -97,11 +97,12 @@ def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
 
     Results whose certain bound is far above what they are expected to be may be stored smaller, where that helps.
     """
-    for spared in range(MOST_SPARED + 1):
-        found = _fit_primes(_with_smaller_results(arrangement, 2.0**spared), degree)
-        if found is not None:
-            return found
-    return None
+    found = _fit_primes(arrangement, degree)
+    if found is not None:
+        return found
+    smaller = (_with_smaller_results(arrangement, 2.0**spared) for spared in range(1, MOST_SPARED + 1))
+    fitting = [choice for choice in (_fit_primes(one, degree) for one in smaller) if choice is not None]
+    return min(fitting, key=lambda choice: choice.error, default=None)
 
 
 def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
@@ -162,7 +163,10 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
                     spread += (encoded * size) ** 2 * packed.products
-                noise.append(math.hypot(math.sqrt(spread), rounding))
+                # each fold doubles what was there before; key switching rounds down, which adds up in the first slot
+                folds = 2.0 ** len(packed.folds) - 1
+                lowered = folds * degree / math.pi / 2.0**bits / SIX_SIGMA
+                noise.append(math.hypot(math.sqrt(spread), rounding, switched * math.sqrt(folds)) + lowered)
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
