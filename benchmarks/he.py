@@ -27,7 +27,6 @@ import numpy as np
 
 from benchmarks.he_cases import Case, cases
 from privis.errors import UnsupportedError
-from privis.readings import evaluate
 from privis.run.he.compiled import Compiled, compiled
 from privis.run.he.cost import Machine, Prediction, predict
 from privis.run.he.evaluator import Evaluator
@@ -101,21 +100,14 @@ def _row(case: Case, made: Compiled, images: int, runs: int, machine: Machine) -
 
 
 def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
-    """Against the polynomial form (an exact histogram has none), with the owner's part on both sides."""
-    if made.circuit.steps[0].edges:  # type: ignore[union-attr]  # a source comes first
-        form = evaluate(made.head, *inputs)
-    else:
-        factor = 1.0 if made.spec.stretched is None else made.spec.stretched.factor(inputs)
-        degree = 0.0 if made.spec.stretched is None else made.spec.stretched.degree
-        form = evaluate(made.form.program, *(np.asarray(x, np.float64) * factor for x in inputs)) / factor**degree
-    form = form if made.spec.tail is None else evaluate(made.spec.tail, form)
+    """Against the polynomial form, with the owner's part on both sides."""
+    form = made.in_the_clear(*inputs)[0]
     return float(np.abs(outputs[0] - form).max() / np.abs(form).max())
 
 
 def serve(case: Case, place: Path, runs: int) -> dict[str, Any]:
     """The server's process: compile, load keys, answer the queries, say what it took."""
     made = compiled(case.program, case.options, case.samples)
-    compiling = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _reset_peak()
     keys = (place / "keys").read_bytes()
     evaluator = Evaluator.open(made, keys, Plaintexts(case.cache), at_once=2)
@@ -128,7 +120,7 @@ def serve(case: Case, place: Path, runs: int) -> dict[str, Any]:
         replies.append(evaluator.run(query))
         seconds.append(time.perf_counter() - start)
         processor.append(_processor() - before)
-    memory = _peak() + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 0
+    memory = _peak()
     at_once = None
     if case.at_once:
         start = time.perf_counter()
@@ -140,7 +132,6 @@ def serve(case: Case, place: Path, runs: int) -> dict[str, Any]:
         "processor": processor,
         "at_once": at_once,
         "memory": memory,
-        "compiling": compiling * 1024,
     }
 
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from privis.program import Program, digest
-from privis.readings import PolynomialForm, homogeneity, polynomialise, ranges, split_at_owner
+from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
 from privis.run.he.circuit import Circuit, Source
 from privis.run.he.compile import key_groups
 from privis.run.he.lower import lower
 from privis.run.he.parameters import Choice, choose
-from privis.run.he.reference import typical, with_expected_bounds
+from privis.run.he.reference import outputs, typical, with_expected_bounds
 from privis.run.he.spec import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.together import keys_together
 
@@ -61,6 +62,20 @@ class Compiled:
     def rotations(self) -> int:
         """Slot rotations for one image."""
         return len(self.choice.arrangement.rotations())
+
+    def in_the_clear(self, *inputs: NDArray[Any]) -> list[NDArray[np.float64]]:
+        """What decryption would give without noise: the polynomial form, with the owner's part before and after."""
+        stretched = self.spec.stretched
+        factor, degree = (1.0, 0.0) if stretched is None else (stretched.factor(inputs), stretched.degree)
+        scaled = [np.asarray(x, np.float64) * factor for x in inputs]
+        made = [x / factor**degree for x in outputs(self.circuit, scaled)]
+        made = [
+            x if o.step is None else np.round(x / o.step) * o.step for x, o in zip(made, self.spec.outputs, strict=True)
+        ]
+        if self.spec.tail is None:
+            return made
+        finished = evaluate(self.spec.tail, *made)
+        return list(finished) if isinstance(finished, tuple) else [finished]
 
 
 def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()) -> Compiled:
@@ -119,11 +134,11 @@ def _spec(
         if isinstance(step, Source)
     )
     known = ranges(head)
-    outputs = []
+    read = []
     for value, output in zip(circuit.outputs, head.outputs, strict=True):
         step = known[output].step if not form.errors else None
         exact = step is not None and choice.error * circuit.bounds[value] < ROUNDED * step
-        outputs.append(
+        read.append(
             OutputSlots(
                 circuit.shapes[value], arrangement.layouts[value], arrangement.units[value], step if exact else None
             )
@@ -134,7 +149,7 @@ def _spec(
         keys_together(arrangement) if arrangement.together > 1 else key_groups(arrangement),
         tuple(x.shape for x in head.inputs),
         sources,
-        tuple(outputs),
+        tuple(read),
         tail,
         choice.error,
         tuple(_words(error) for error in form.errors),
