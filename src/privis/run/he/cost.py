@@ -22,9 +22,9 @@ from privis.run.he.spec import Spec
 
 LARGE = 1 << 15  # the ring that times are stated for
 WORD = 8  # bytes of a residue in memory
-ON_WIRE = 1.06  # of the entropy of what is sent: the library's compression
+ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
 BASE = 160 << 20  # bytes of an interpreter with the libraries
-SPARE = 1.15  # of memory, for what the allocator keeps
+POOL = 1.8  # of the keys: what the library's allocator keeps from loading them
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
     return Prediction(
         seconds + again,
         seconds + encoding,
-        int(SPARE * (BASE + _key_memory(spec) + kept + _alive(spec, arrangement))),
+        int(BASE + POOL * _key_memory(spec) + _key_bytes(spec) + kept + _alive(spec, arrangement)),
         _key_bytes(spec),
         sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
         sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
@@ -188,8 +188,8 @@ def _fresh_bytes(spec: Spec, level: int) -> int:
 
 
 def _polynomial_bytes(spec: Spec, rows: Any) -> int:
-    bits = sum(spec.parameters.bits[row] for row in rows)
-    return math.ceil(ON_WIRE * spec.parameters.degree * bits / 8)
+    filled = sum(math.ceil(spec.parameters.bits[row] / 8) for row in rows)
+    return math.ceil(ON_WIRE * spec.parameters.degree * filled)
 
 
 def _alive(spec: Spec, arrangement: Arrangement) -> int:

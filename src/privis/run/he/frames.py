@@ -26,12 +26,12 @@ def overhead(count: int) -> int:
     return len(_MAGIC) + _COUNT.size + count * _LENGTH.size
 
 
-def split(data: bytes, what: str, count: int | None = None) -> list[bytes]:
+def split(data: bytes | memoryview, what: str, count: int | None = None) -> list[bytes]:
     """The parts that were joined; ProtocolError unless ``data`` is exactly that, of ``count`` parts if given."""
     start = len(_MAGIC) + _COUNT.size
     expected = "a message as it was made" if count is None else f"a message of {count} parts"
     wrong = ProtocolError(Problem(what, f"{len(data):,} bytes that are none", expected, "make and send it again"))
-    if len(data) < start or not data.startswith(_MAGIC):
+    if len(data) < start or data[: len(_MAGIC)] != _MAGIC:
         raise wrong
     (found,) = _COUNT.unpack_from(data, len(_MAGIC))
     if count not in (None, found) or len(data) < overhead(found):
@@ -41,6 +41,6 @@ def split(data: bytes, what: str, count: int | None = None) -> list[bytes]:
         raise wrong
     parts, at = [], overhead(found)
     for length in lengths:
-        parts.append(data[at : at + length])
+        parts.append(bytes(data[at : at + length]))
         at += length
     return parts

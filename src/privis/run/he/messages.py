@@ -45,7 +45,7 @@ def read(kind: Message, digest: str, data: bytes) -> list[bytes]:
     if spec != bytes.fromhex(digest):
         got, remedy = f"one for the program {spec.hex()[:16]}…", "fetch the specification again and make keys for it"
         raise ProtocolError(Problem(what, got, f"one for {digest[:16]}…", remedy))
-    body = data[_HEAD.size :]
+    body = memoryview(data)[_HEAD.size :]  # keys are hundreds of megabytes: no copy but the parts
     if hashlib.sha256(body).digest() != checksum:
         raise ProtocolError(Problem(what, "a message cut short or damaged", "what was sent", "send it again"))
     return frames.split(body, what)

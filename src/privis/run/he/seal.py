@@ -112,7 +112,7 @@ def from_bytes(load: Callable[[str], None], data: bytes, what: str) -> None:
         with os.fdopen(os.dup(handle), "wb") as file:
             file.write(data)
         load(f"/proc/self/fd/{handle}")
-    except (ValueError, RuntimeError, MemoryError) as error:
+    except (ValueError, RuntimeError) as error:
         got = f"{len(data)} bytes that are not ({error})"
         raise ProtocolError(Problem(what, got, f"a {what} of these parameters", "make and send it again")) from None
     finally:
