@@ -26,7 +26,7 @@ TITLES = (
 def more() -> Iterator[Case]:
     """Programs that are planned and never timed."""
     joint = ColourHistogram(bins=3, joint=True)
-    yield Case("colour, joint", joint.program((*SIZE, 3)), ())
+    yield Case("colour, joint", joint.program((3, *SIZE)), ())
     yield Case("lbp, 256 patterns", LBP().program(SIZE), ())
     resnet = DATA / "weights" / "cifar10_fhe_polynomial" / "resnet20_aespa-cifar10.npz"
     if resnet.exists():
