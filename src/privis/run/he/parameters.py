@@ -21,7 +21,7 @@ LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features n
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
-MOST_SPARED = 12  # bits by which results may be stored smaller than 1, to spare the lowest prime
+MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
     if found is not None:
         return found
     smaller = (_with_smaller_results(arrangement, 2.0**spared) for spared in range(1, MOST_SPARED + 1))
-    fitting = [choice for choice in (_fit_primes(one, degree) for one in smaller) if choice is not None]
+    fitting = [choice for choice in (_fit_primes(one, degree, LEAST_SCALE) for one in smaller) if choice is not None]
     return min(fitting, key=lambda choice: choice.error, default=None)
 
 
@@ -114,10 +114,10 @@ def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
     return replace(arrangement, units=units)
 
 
-def _fit_primes(arrangement: Arrangement, degree: int) -> Choice | None:
+def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SCALE) -> Choice | None:
     levels, most = arrangement.depth, LARGEST_MODULUS[degree]
     head = _headroom(arrangement)
-    for bits in range(MOST_SCALE, LEAST_SCALE - 1, -1):
+    for bits in range(most_scale, LEAST_SCALE - 1, -1):
         lowest = min(60, bits + head)
         special = min(SPECIAL, most - lowest - bits * levels)
         if special >= max(lowest, bits):
@@ -146,6 +146,7 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
     lowest, *rest, special = parameters.bits
     digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
     switched = 3.2 * degree * digits / math.sqrt(12) / 2.0**bits
+    first = switched * math.sqrt(12 * degree) / math.pi  # the library's digits are not centred: all meet in one slot
     rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / 2.0**bits
     fresh = 3.2 * math.sqrt(degree) / 2.0**bits
     encoded = math.sqrt(degree / 12) / 2.0**bits
@@ -163,10 +164,9 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
                     spread += (encoded * size) ** 2 * packed.products
-                # each fold doubles what was there before; key switching rounds down, which adds up in the first slot
-                folds = 2.0 ** len(packed.folds) - 1
-                lowered = folds * degree / math.pi / 2.0**bits / SIX_SIGMA
-                noise.append(math.hypot(math.sqrt(spread), rounding, switched * math.sqrt(folds)) + lowered)
+                # each fold doubles what was there before
+                folded = first * math.sqrt(2.0 ** len(packed.folds) - 1)
+                noise.append(math.hypot(math.sqrt(spread), rounding, folded))
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
