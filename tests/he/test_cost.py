@@ -8,6 +8,7 @@ import pytest
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.plan import extract
+from privis.run.he.calibration import measured
 from privis.run.he.cost import Machine, calibration_file
 from privis.run.he.executor import CKKS, HE
 
@@ -34,7 +35,7 @@ def test_a_damaged_calibration_is_as_good_as_none(cache):
 
 
 def test_measuring_takes_seconds_and_finds_positive_numbers():
-    machine = Machine.measure(0.5)
+    machine = measured(0.5)
     assert machine.switch_square > 0 and machine.encode > 0 and machine.rescale > machine.add
 
 

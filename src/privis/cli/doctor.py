@@ -70,9 +70,9 @@ def _speed() -> Iterator[Finding]:
 
 def calibration() -> Finding:
     """Measure the operations that predictions of encrypted runs are made of, and keep them."""
-    from privis.run.he.cost import Machine
+    from privis.run.he.calibration import measured
 
-    machine = Machine.measure()
+    machine = measured()
     path = machine.save()
     seconds = machine.switch_square * 21**2 + machine.switch * 21
     return Finding("ckks, rotation of 2**14 slots at 20 levels", f"{seconds:.2f} s; kept in {path}")

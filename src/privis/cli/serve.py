@@ -49,7 +49,7 @@ def serve(
     gallery: Galleries = None,
     name: Name = None,
     precision: Precision = 1e-4,
-    signs: Signs = 4,
+    signs: Signs = 5,
     inside: Inside = False,
     promised: Promised = False,
     processes: Processes = 1,

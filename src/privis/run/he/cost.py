@@ -6,18 +6,13 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
-
-import numpy as np
 
 from privis.errors import OutputError, Problem
 from privis.run.he.circuit import Linear, Polynomial, Product
 from privis.run.he.compile import Arrangement
-from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.spec import Spec
 
 LARGE = 1 << 15  # the ring that times are stated for
@@ -29,7 +24,7 @@ POOL = 1.8  # of the keys: what the library's allocator keeps from loading them
 
 @dataclass(frozen=True)
 class Machine:
-    """Seconds of operations at ring degree 2**15 with p primes, fitted by ``measure``; other rings take their share.
+    """Seconds of operations at ring degree 2**15 with p primes, by ``calibration.measured``; others take their share.
 
     Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. The defaults
     are those of one core of 2.5 GHz with AVX-512.
@@ -42,41 +37,6 @@ class Machine:
     rescale: float = 1.7e-3
     encode: float = 1.05e-3
     add: float = 1.0e-4
-
-    @classmethod
-    def measure(cls, most_seconds: float = 5.0) -> Machine:
-        """Time each operation at two levels of a ring of degree 2**14; medians. Takes about ``most_seconds``."""
-        from privis.run.he.seal import SealEngine
-        from privis.run.he.seal_secret import SealSecret
-
-        parameters = Parameters(LARGE // 2, (40, *[36] * 7, 60))
-        groups = (KeyGroup(parameters.levels, (1,)),)
-        secret = SealSecret.generate(parameters)
-        engine = SealEngine.with_keys(parameters, groups, secret.evaluation_keys(groups))
-        numbers = np.cos(np.arange(parameters.slots))
-        fresh = engine.load(secret.encrypt(numbers, parameters.levels, 2.0**36))
-        levels, each = (2, parameters.levels), most_seconds / 14
-
-        def took(make: Callable[[Any, int], Callable[[], Any]]) -> list[float]:
-            return [_median(make(engine.lower(fresh, level), level), each) for level in levels]
-
-        primes = np.array(levels) + 1.0
-        plain = {level: engine.encode(numbers, level, 2.0**36) for level in levels}
-        rotated = 2 * np.array(took(lambda x, level: lambda: engine.rotate(x, 1)))
-        square, linear = np.linalg.solve(np.stack([primes**2, primes], 1), rotated)
-
-        def per_prime(make: Callable[[Any, int], Callable[[], Any]]) -> float:
-            return float(np.mean(2 * np.array(took(make)) / primes))
-
-        return cls(
-            max(float(square), 1e-5),
-            max(float(linear), 0.0),
-            per_prime(lambda x, level: lambda: engine.multiply(x, engine.copy(x))),
-            per_prime(lambda x, level: lambda: engine.multiply_plain(x, plain[level])),
-            per_prime(lambda x, level: lambda: engine.rescale(x, 1.0)),
-            per_prime(lambda x, level: lambda: engine.encode(numbers, level, 2.0**36)),
-            per_prime(lambda x, level: lambda: engine.add(x, x)),
-        )
 
     @classmethod
     def of_this_machine(cls) -> Machine:
@@ -211,15 +171,3 @@ def _alive(spec: Spec, arrangement: Arrangement) -> int:
         peak = max(peak, sum(held.values()) + working)
         held = {value: size for value, size in held.items() if last.get(value, -1) > index}
     return peak
-
-
-def _median(call: Callable[[], Any], seconds: float) -> float:
-    """Of as many calls as fit, at least three."""
-    call()
-    took: list[float] = []
-    end = perf_counter() + seconds
-    while len(took) < 3 or perf_counter() < end:
-        start = perf_counter()
-        call()
-        took.append(perf_counter() - start)
-    return float(np.median(took))
