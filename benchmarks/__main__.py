@@ -18,6 +18,7 @@ BENCHMARKS = (
     ("denoising", "what denoising and bias correction bring", DATA / "classification"),
     ("mpc", "three parties beside the clear and a hand-written script", None),
     ("mpc_matching", "one query against resident templates", None),
+    ("he", "features of encrypted images, predicted and measured", None),
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),

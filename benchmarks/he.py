@@ -185,7 +185,8 @@ def main() -> None:
         print(json.dumps(serve(case, options.place, options.runs)))
         return
     chosen = [c for c in cases() if options.only in c.name and (c.tiny or not options.tiny)]
-    table(run(chosen, options.photographs, options.runs, Machine.of_this_machine()), print)
+    rows = run(chosen, options.photographs, options.runs, Machine.of_this_machine())
+    table(rows, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
