@@ -19,6 +19,7 @@ from privis.training.networks import (
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("opacus")
+torch.set_num_threads(1)  # of tiny networks; threads that spin take minutes on a busy machine
 nn = torch.nn
 CLASSES = ("dark", "light")
 
