@@ -73,7 +73,7 @@ class NetworkTraining:
 
     >>> plan = NetworkTraining(26010, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.01, steps=300)
     >>> round(plan.noise_multiplier, 2)
-    0.64
+    0.71
     """
 
     parameters: int
