@@ -27,7 +27,8 @@ test: .venv/setup-test
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest -m alone
 
 bench: .venv/setup-test
 	$(BIN)/python -m benchmarks

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from privis.features.colour import ColourHistogram, ColourSpace
     from privis.features.dalal_triggs import DalalTriggsHOG
     from privis.features.denoise import Denoised, NoiseLaw, NonLocalMeans, PixelNoise, WaveletShrinkage, Wiener
+    from privis.features.deskew import Deskewed
     from privis.features.feature import Feature
     from privis.features.gabor import Gabor
     from privis.features.glcm import GLCM
@@ -77,6 +78,7 @@ _HOMES = {
     "privis.features.colour": ("ColourHistogram", "ColourSpace"),
     "privis.features.dalal_triggs": ("DalalTriggsHOG",),
     "privis.features.denoise": ("Denoised", "NoiseLaw", "NonLocalMeans", "PixelNoise", "WaveletShrinkage", "Wiener"),
+    "privis.features.deskew": ("Deskewed",),
     "privis.features.feature": ("Feature",),
     "privis.features.gabor": ("Gabor",),
     "privis.features.glcm": ("GLCM",),
@@ -110,14 +112,15 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CKKS", "CNN", "GLCM", "HE", "HOG", "L1", "L2", "LBP", "MPC", "SIFT", "SURF", "VLAD", "BagOfVisualWords",
-    "BlockNorm", "Budget", "BudgetUnit", "Channels", "Clear", "Client", "CodeRelease", "Codebook", "ColourHistogram",
-    "ColourSpace", "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised", "DenseSIFT", "DirectionRelease",
-    "Explanation", "Feature", "FeatureExtractor", "FeatureRelease", "FileLedger", "FolderResult", "Gabor", "Gaussian",
-    "Guarantee", "Hellinger", "HistogramRelease", "Laplace", "Logarithm", "MeanRelease", "Metric", "NoiseLaw",
-    "NonLocalMeans", "OneHot", "Paillier", "Patch", "Patterns", "Per", "Person", "PixelNoise", "PixelRelease", "Pixels",
-    "Posted", "PrivUnit", "Projection", "Quantise", "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote",
-    "Result", "Scattering", "Server", "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage",
-    "Wiener", "WordCode", "__version__", "explain", "extract", "extract_folder",
+    "BlockNorm", "Budget", "BudgetUnit", "Channels", "Clear", "Client", "CodeRelease", "Codebook",
+    "ColourHistogram", "ColourSpace", "CorpusHistogramRelease", "DalalTriggsHOG", "Dataset", "Denoised",
+    "DenseSIFT", "Deskewed", "DirectionRelease", "Explanation", "Feature", "FeatureExtractor", "FeatureRelease",
+    "FileLedger", "FolderResult", "Gabor", "Gaussian", "Guarantee", "Hellinger", "HistogramRelease", "Laplace",
+    "Logarithm", "MeanRelease", "Metric", "NoiseLaw", "NonLocalMeans", "OneHot", "Paillier", "Patch", "Patterns",
+    "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection", "Quantise",
+    "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result", "Scattering", "Server",
+    "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode",
+    "__version__", "explain", "extract", "extract_folder",
 ]  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from privis.parties.configuration import load_party, load_submitter
 from privis.parties.specification import load_specification
 from privis.parties.views import views_of
 
+pytestmark = pytest.mark.alone
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "mpc"
 
 

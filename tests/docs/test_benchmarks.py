@@ -1,6 +1,10 @@
 """The benchmarks run, tiny, so that they cannot rot; speed itself is asserted only where the margin is wide."""
 
+import pytest
+
 from benchmarks import extraction, folder, private_extraction
+
+pytestmark = pytest.mark.alone
 
 
 def test_extraction_runs_and_names_what_it_races():

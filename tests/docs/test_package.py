@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("jax", "torch", "spu", "tenseal", "cv2", "onnx", "onnxruntime", "numba", "sklearn", "pyarrow")
 
 
+@pytest.mark.alone
 def test_import_is_light():
     """Best of three, so that a busy machine does not decide; modules must never appear."""
     code = "import sys, time; t = time.perf_counter(); import privis; print(time.perf_counter() - t, *sys.modules)"

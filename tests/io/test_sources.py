@@ -12,6 +12,8 @@ import pytest
 from privis.errors import ParameterError
 from privis.io.sources import find
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

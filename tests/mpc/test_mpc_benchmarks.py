@@ -9,6 +9,8 @@ from privis.readings import evaluate
 from privis.run.mpc.cost import Machine, Network
 
 pytest.importorskip("spu")
+
+pytestmark = pytest.mark.alone
 jnp = pytest.importorskip("jax.numpy")
 
 

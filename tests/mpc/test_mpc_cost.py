@@ -22,6 +22,8 @@ from privis.run.mpc.traffic import traffic
 
 pytest.importorskip("spu")
 
+pytestmark = pytest.mark.alone
+
 REAL = Input((7, 33), 0.25, 4.0, None)
 WHOLE = Input((7, 33), 0.0, 255.0)
 IMAGE = Input((2, 12, 12), 0.0, 255.0)

@@ -24,6 +24,8 @@ from tests.mpc.party_group import LIMIT, LONG, MEMBERS, PARTIES, POLICY, Group, 
 
 pytest.importorskip("spu")
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def whole_group(tmp_path_factory):

@@ -16,6 +16,8 @@ from privis.run.mpc.presets import ABY3
 from privis.run.mpc.promises import refuse_marked
 from tests.mpc.in_process import on_shares
 
+pytestmark = pytest.mark.alone
+
 RING = FixedPoint()
 WEIGHTS = np.block([[np.eye(1), np.zeros((1, 5))], [np.zeros((5, 1)), np.full((5, 5), 100.0)]])
 BIAS = np.array([0.0, *[-20.0] * 5])

@@ -23,6 +23,8 @@ from privis.run.mpc.local import LocalParties
 from privis.run.mpc.presets import ABY3, preset
 from privis.run.mpc.shares import from_bytes, join, share
 
+pytestmark = pytest.mark.alone
+
 SQUARES = trace(lambda x: (x * x).sum(0), Input((8,)))
 SLOW = trace(lambda x: x.sqrt((0.0, 255.0)), Input((500_000,)))
 

@@ -294,6 +294,7 @@ def test_a_charge_refused_by_the_budget_leaves_no_account(ledger):
     assert ledger.worst() == [] and size_of(ledger) < 400
 
 
+@pytest.mark.alone
 def test_a_charge_takes_less_than_5_ms_beside_the_disk():
     specification = importlib.util.spec_from_file_location("ledger_benchmark", BENCHMARK)
     assert specification is not None and specification.loader is not None

@@ -25,6 +25,7 @@ def processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in usage)
 
 
+@pytest.mark.alone
 def test_a_small_demo(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(encrypted, "MOST_SECONDS", 0.0)  # the second feature of the server is left out
     before = processor_seconds()

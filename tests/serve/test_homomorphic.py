@@ -32,6 +32,8 @@ from tests.serve.place import LIMITS, Running, new_place
 from tests.serve.test_faults import held_by_workers
 from tests.serve.test_server import metrics
 
+pytestmark = pytest.mark.alone
+
 ENERGY = trace(lambda x: (x * x).sum(1) * (1 / 255**2), Input((8, 8)))
 CONTRAST = trace(lambda x: (x[:, 1:] - x[:, :-1]) * (1 / 255), Input((8, 8)))
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3

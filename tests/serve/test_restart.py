@@ -17,6 +17,8 @@ from tests.serve.place import Place, until
 from tests.serve.test_server import post, total
 from tests.serve.toy import message
 
+pytestmark = pytest.mark.alone
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
 

@@ -20,6 +20,8 @@ from privis.serve.server import Server
 from tests.serve.place import LIMITS, new_place, serving, until
 from tests.serve.toy import Adder, BrokenMaker, message
 
+pytestmark = pytest.mark.alone
+
 
 def total(reply: bytes) -> int:
     return struct.unpack(">q", reply)[0]
