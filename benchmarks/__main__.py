@@ -19,6 +19,7 @@ BENCHMARKS = (
     ("mpc", "three parties beside the clear and a hand-written script", None),
     ("mpc_matching", "one query against resident templates", None),
     ("he", "features of encrypted images, predicted and measured", None),
+    ("he_mnist", "encrypted digits beside TenSEAL's tutorial", DATA / "weights" / "mnist_fhe_convnet"),
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),

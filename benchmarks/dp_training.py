@@ -2,10 +2,14 @@
 
 ``python -m benchmarks.dp_training`` prints the table for MNIST, CIFAR-10, Medical-MNIST and chest radiographs of
 shared/data; ``--only NAME`` one of them, ``--data FILE.npz`` a set of your own instead (arrays x_train, y_train,
-x_test, y_test; x uint8). ``--cache FOLDER`` keeps the features, which take longer than the training.
+x_test, y_test; x uint8) with the parameters of ``--like NAME``. ``--images N ...`` also trains on the first N, and
+``--draw FILE.svg`` draws accuracy against their number. ``--cache FOLDER`` keeps the features, which take longer than
+the training.
 
-- The feature is the logarithm of `Scattering(2, 8)` of every colour plane; the head is `LogisticTraining`, with true
-  Poisson samples, PLD accounting and a private standardisation that is part of the same epsilon.
+- What is read of an image stands in ``READINGS``: the logarithm of `Scattering(2, 8)` of every colour plane, of
+  handwriting made upright first, of photographs averaged with that of their mirror image; for CIFAR-10 also what two
+  public networks say, with what those have seen. The head is `LogisticTraining`, with true Poisson samples, PLD
+  accounting and a private standardisation that is part of the same epsilon.
 - Parameters stand in `SETTINGS`. They were chosen on the last sixth of the *training* images (``--held-out`` shows it),
   which a benchmark may treat as public and a hospital may not; test images were read once, for the table.
 - delta is 1e-5. "presence": one image comes or goes, as in all published figures. Means and standard deviations are
@@ -17,41 +21,68 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import statistics
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 import privis
-from privis.features.owner import resize
+from benchmarks.dp_training_sets import SETS, SHARED, Split, from_npz
+from privis.features.feature import Feature
 from privis.privacy import Dataset, Gaussian, Person, ReleaseKey
 from privis.privacy.subsampling import CorpusUnit
 from privis.privacy.train import LogisticTraining
+from privis.report.chart import drawn
+from privis.report.parts import Chart, Line
 from privis.training.fitting import train_head
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DELTA = 1e-5
 CHUNK = 2000
 
 Array = NDArray[np.generic]
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Training and test images, uint8 (N, H, W) or (N, H, W, 3), with class numbers; ``people`` of training images."""
+@dataclass(frozen=True)
+class Reading:
+    """What a head reads of an image; ``seen``: what the numbers in it were learned from, empty for none at all.
+
+    ``by_plane``: of each colour plane on its own. ``mirrored``: the mean with what is read of the mirror image.
+    ``groups``: components that share a deviation of the private standardisation, as many runs of them.
+    """
 
     name: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    test_images: NDArray[np.uint8]
-    test_labels: NDArray[np.int64]
-    people: tuple[str, ...] | None = None
+    feature: Feature
+    groups: int
+    by_plane: bool = False
+    mirrored: bool = False
+    seen: str = ""
+
+    def vectors(self, images: NDArray[np.uint8], cache: Path | None) -> NDArray[np.float32]:
+        """One row per image; kept in ``cache`` under the digest of the images and of this."""
+        name = hashlib.sha256(images.tobytes() + repr((images.shape, self)).encode()).hexdigest()[:24]
+        kept = None if cache is None else cache / f"{name}.npy"
+        if kept is not None and kept.exists():
+            return np.load(kept, mmap_mode="r")
+        vectors = np.concatenate([self._chunk(images[k : k + CHUNK]) for k in range(0, len(images), CHUNK)])
+        if kept is not None:
+            np.save(kept, vectors)
+        return vectors
+
+    def _chunk(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        views = [images, images[:, :, ::-1]] if self.mirrored else [images]
+        made = [np.concatenate([self._extracted(plane) for plane in self._planes(view)], axis=1) for view in views]
+        return np.mean(made, axis=0, dtype=np.float32)
+
+    def _planes(self, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        return [images[..., k] for k in range(3)] if self.by_plane and images.ndim == 4 else [images]
+
+    def _extracted(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return privis.extract(self.feature, [np.ascontiguousarray(image) for image in images]).features
 
 
 @dataclass(frozen=True)
@@ -67,10 +98,45 @@ class Setting:
     published: str = ""
 
 
+def _scattering(name: str, groups: int, *, mirrored: bool = False, size: tuple[int, int] | None = None) -> Reading:
+    feature = privis.Posted(privis.Scattering(size=size), (privis.Logarithm(),))
+    return Reading(name, feature, groups, by_plane=True, mirrored=mirrored)
+
+
+def _upright() -> Reading:
+    feature = privis.Posted(privis.Deskewed(privis.Scattering()), (privis.Logarithm(),))
+    return Reading("scattering of the upright digit", feature, 81)
+
+
+def _squeezenet() -> Reading:
+    """The 1,000 scores, as public as its weights; images enlarged to what its last layers need."""
+    from tests.reference.networks import arrays, squeezenet
+
+    side = 131
+    network = squeezenet(arrays(SHARED / "weights/imagenet_squeezenet/squeezenet_v1.0_deepcomp.npz"), side)
+    mean = (104.0, 117.0, 123.0)
+    feature = privis.CNN(network, size=(side, side), mean=mean, divisor=1.0, channels=privis.Channels.BGR)
+    return Reading("scores of SqueezeNet", feature, 0, seen="1.28 million ImageNet photographs")
+
+
+def _mobilefacenet() -> Reading:
+    path = SHARED / "weights/face_embedding_mobilefacenet/MobileFaceNet.onnx"
+    feature = privis.CNN.from_onnx(path, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    return Reading("embedding of MobileFaceNet", feature, 0, seen="faces of MS-Celeb-1M")
+
+
+READINGS: dict[str, tuple[Callable[[], Reading], ...]] = {
+    "mnist": (_upright,),
+    "cifar10": (lambda: _scattering("scattering", 243, mirrored=True), _squeezenet, _mobilefacenet),
+    "medical": (lambda: _scattering("scattering", 81, size=(32, 32)),),
+    "chest": (lambda: _scattering("scattering", 81, size=(32, 32)),),
+}
 SETTINGS = {
     "mnist": (
-        Setting(2.93, 0.137, 200, 90.0, published="98.7 from scratch (Tramer and Boneh), 96.8 (Opacus's example)"),
-        Setting(1.0, 0.137, 150, 60.0, published="95.0 at 1.19 (TF-Privacy's example)"),
+        Setting(
+            2.93, 0.137, 200, 90.0, 0.05, published="98.7 from scratch (Tramer and Boneh), 96.8 (Opacus's example)"
+        ),
+        Setting(1.0, 0.137, 150, 60.0, 0.05, published="95.0 at 1.19 (TF-Privacy's example)"),
     ),
     "cifar10": (Setting(3.0, 0.137, 200, 90.0, published="67.0 linear, 69.3 CNN, on 50,000 lossless images"),),
     "medical": (
@@ -98,39 +164,30 @@ class Row:
     processor_seconds: float
     clear: float | None
     published: str
+    reading: str
+    seen: str
 
     def __str__(self) -> str:
         mean = statistics.mean(self.accuracies)
         deviation = statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
         clear = "" if self.clear is None else f", no privacy {self.clear:.2f}"
         published = f", published {self.published}" if self.published else ""
+        seen = f" (which has seen {self.seen})" if self.seen else ""
         return (
-            f"{self.data}: {self.images:,} images, {self.unit}, epsilon {self.epsilon:.4g}: "
+            f"{self.data}, {self.reading}{seen}: {self.images:,} images, {self.unit}, epsilon {self.epsilon:.4g}: "
             f"{mean:.2f} ± {deviation:.2f}{clear}{published} "
             f"({self.seconds:.0f} s, of a processor {self.processor_seconds:.0f} s)"
         )
 
 
-def features(images: NDArray[np.uint8], cache: Path | None, size: int | None = None) -> NDArray[np.float32]:
-    """Logarithms of the scattering transform of every plane; kept under the digest of the images."""
-    name = hashlib.sha256(images.tobytes() + repr((images.shape, size)).encode()).hexdigest()[:24]
-    kept = None if cache is None else cache / f"{name}.npy"
-    if kept is not None and kept.exists():
-        return np.load(kept, mmap_mode="r")
-    feature = privis.Posted(privis.Scattering(size=None if size is None else (size, size)), (privis.Logarithm(),))
-    planes = [images] if images.ndim == 3 else [np.ascontiguousarray(images[..., plane]) for plane in range(3)]
-    parts = []
-    for start in range(0, len(images), CHUNK):
-        each = [privis.extract(feature, list(plane[start : start + CHUNK])).features for plane in planes]
-        parts.append(np.concatenate(each, axis=1))
-    vectors = np.concatenate(parts)
-    if kept is not None:
-        np.save(kept, vectors)
-    return vectors
-
-
 def trained(
-    setting: Setting, vectors: Array, labels: Array, tests: tuple[Array, Array], key: ReleaseKey, people=None
+    setting: Setting,
+    groups: int,
+    vectors: Array,
+    labels: Array,
+    tests: tuple[Array, Array],
+    key: ReleaseKey,
+    people: tuple[str, ...] | None = None,
 ) -> tuple[float, float, float]:
     """Accuracy on the test vectors in per cent, wall and processor seconds of the training."""
     classes = tuple(map(str, np.unique(labels)))
@@ -146,7 +203,7 @@ def trained(
         rate=setting.rate,
         clip=setting.clip,
         standardise=0.05,
-        groups=243 if vectors.shape[1] % 243 == 0 else 81,  # paths, of three planes or one
+        groups=groups,
     )
     wall, processor = time.perf_counter(), time.process_time()
     head = train_head(plan, vectors, labels, classes, corpus="benchmark", key=key, subjects=people)
@@ -167,157 +224,106 @@ def clear_accuracy(vectors: Array, labels: Array, tests: tuple[Array, Array]) ->
 
 def rows_of(
     split: Split,
+    reading: Reading,
     settings: Sequence[Setting],
     seeds: int,
     cache: Path | None,
     *,
     clear: bool = False,
-    size: int | None = None,
     held_out: bool = False,
-    images: int | None = None,
+    counts: Sequence[int] = (),
 ) -> list[Row]:
-    """All rows of one set of images, or of its first ``images``; prints each as it comes."""
-    vectors, labels, name = features(split.images, cache, size), split.labels, split.name
-    first = len(labels) * 5 // 6 if held_out else images or len(labels)
+    """All rows of one reading of a set, for its first ``counts`` images and for all; prints each as it comes."""
+    vectors, labels, name = reading.vectors(split.images, cache), split.labels, split.name
+    most = len(labels) * 5 // 6 if held_out else len(labels)
     if held_out:
-        tests, name = (vectors[first:], labels[first:]), f"{name}, held-out training images"
+        tests, name = (vectors[most:], labels[most:]), f"{name}, held-out training images"
     else:
-        tests = features(split.test_images, cache, size), split.test_labels
-    vectors, labels = vectors[:first], labels[:first]
-    without = clear_accuracy(vectors, labels, tests) if clear else None
+        tests = reading.vectors(split.test_images, cache), split.test_labels
+    keys = [ReleaseKey(hashlib.sha256(f"seed {seed}".encode()).digest()) for seed in range(seeds)]
     made = []
-    for setting in settings:
-        people = split.people[:first] if split.people and isinstance(setting.unit, Person) else None
-        keys = [ReleaseKey(hashlib.sha256(f"seed {seed}".encode()).digest()) for seed in range(seeds)]
-        runs = [trained(setting, vectors, labels, tests, key, people) for key in keys]
-        unit = "presence" if isinstance(setting.unit, Dataset) else f"people of up to {setting.unit.images} images"
-        row = Row(
-            name,
-            unit,
-            len(labels),
-            setting.epsilon,
-            tuple(run[0] for run in runs),
-            statistics.median(run[1] for run in runs),
-            statistics.median(run[2] for run in runs),
-            without,
-            setting.published,
-        )
-        print(row, flush=True)
-        made.append(row)
+    for first in [*counts, most]:
+        own, own_labels = vectors[:first], labels[:first]
+        without = clear_accuracy(own, own_labels, tests) if clear else None
+        for setting in settings:
+            people = split.people[:first] if split.people and isinstance(setting.unit, Person) else None
+            runs = [trained(setting, reading.groups, own, own_labels, tests, key, people) for key in keys]
+            unit = "presence" if isinstance(setting.unit, Dataset) else f"people of up to {setting.unit.images} images"
+            row = Row(
+                name,
+                unit,
+                len(own_labels),
+                setting.epsilon,
+                tuple(run[0] for run in runs),
+                statistics.median(run[1] for run in runs),
+                statistics.median(run[2] for run in runs),
+                without,
+                setting.published if first == most else "",
+                reading.name,
+                reading.seen,
+            )
+            print(row, flush=True)
+            made.append(row)
     return made
 
 
-def from_npz(path: Path, name: str) -> Split:
-    """Images of a file with x_train, y_train, x_test and y_test."""
-    with np.load(path) as arrays:
-        labels = [arrays[each].astype(np.int64) for each in ("y_train", "y_test")]
-        return Split(name, arrays["x_train"], labels[0], arrays["x_test"], labels[1])
-
-
-def from_zips(train: Path, test: Path, name: str, class_at: int, most: int | None = None) -> Split:
-    """Images of two archives, their class being the folder at ``class_at`` of the path; ``most`` per class."""
-    parts: list[tuple[NDArray[np.uint8], list[str]]] = []
-    for path in (train, test):
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if n.lower().endswith((".jpg", ".jpeg", ".png")))
-            seen: dict[str, int] = {}
-            kept = []
-            for entry in names:
-                label = entry.split("/")[class_at]
-                seen[label] = seen.get(label, 0) + 1
-                if most is None or seen[label] <= most:
-                    kept.append((entry, label))
-            from privis.io.images import load
-
-            parts.append((np.stack([load(_open(archive, entry)) for entry, _ in kept]), [label for _, label in kept]))
-    numbers = {label: number for number, label in enumerate(sorted(set(parts[0][1])))}
-    (images, labels), (test_images, test_labels) = parts
-    order = np.random.default_rng(0).permutation(len(labels))  # a held-out part has every class
-    return Split(
-        name,
-        images[order],
-        np.array([numbers[label] for label in labels])[order],
-        test_images,
-        np.array([numbers[label] for label in test_labels]),
-    )
-
-
-def _open(archive: zipfile.ZipFile, entry: str):
-    from PIL import Image
-
-    return Image.open(io.BytesIO(archive.read(entry)))
-
-
-def chest() -> Split:
-    """Sixty radiographs per class, 64x64; made-up people of three images each, as the set names none."""
-    from privis.io.images import load
-
-    images, labels = [], []
-    for number, name in enumerate(("Covid-19", "No_findings", "Pneumonia")):
-        for path in sorted((SHARED / "medical" / "chest_xray" / name).glob("*.*")):
-            image = load(path)
-            grey = image if image.ndim == 2 else image.mean(2).astype(np.uint8)
-            images.append(resize(grey, (64, 64)))
-            labels.append(number)
-    order = np.random.default_rng(0).permutation(len(labels))
-    x, y = np.stack(images)[order], np.array(labels)[order]
-    test = np.arange(len(y)) % 4 == 0
-    people = tuple(f"person {row // 3}" for row in range(int((~test).sum())))
-    return Split("chest radiographs", x[~test], y[~test], x[test], y[test], people)
-
-
-SETS: dict[str, tuple[Callable[[], Split], int | None]] = {
-    "mnist": (lambda: from_npz(SHARED / "classification/mnist/mnist.npz", "MNIST"), None),
-    "cifar10": (
-        lambda: from_zips(
-            SHARED / "classification/cifar10/cifar10_jpeg_train_10000.zip",
-            SHARED / "classification/cifar10/cifar10_jpeg_test_6000.zip",
-            "CIFAR-10 (JPEG)",
-            1,
-        ),
-        None,
-    ),
-    "medical": (
-        lambda: from_zips(
-            SHARED / "medical/medical_mnist/medical_mnist_train_5400.zip",
-            SHARED / "medical/medical_mnist/medical_mnist_test_1200.zip",
-            "Medical-MNIST",
-            0,
-        ),
-        32,
-    ),
-    "chest": (chest, 32),
-}
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Accuracy against the number of images, a line per reading and epsilon, and one without privacy; as SVG."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        points.setdefault(f"{row.reading}, ε {row.epsilon:g}", []).append(
+            (row.images, statistics.mean(row.accuracies) / 100)
+        )
+        if row.clear is not None:
+            exact = points.setdefault(f"{row.reading}, no privacy", [])
+            if (row.images, row.clear / 100) not in exact:
+                exact.append((row.images, row.clear / 100))
+    lines = tuple(Line(name, tuple(sorted(own))) for name, own in points.items())
+    chart = Chart(rows[0].data, "", "training images", "test accuracy", lines)
+    style = resources.files("privis.report").joinpath("style.css").read_text(encoding="utf-8")
+    size = 'xmlns="http://www.w3.org/2000/svg"'
+    svg = drawn(chart).replace("<svg", f"<svg {size}", 1).replace(">", f"><style>{style}</style>", 1)
+    path.write_text(svg, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", nargs="?", help="ignored: `python -m benchmarks` names the folder it looked for")
     parser.add_argument("--only", choices=SETS, help="one set of images")
-    parser.add_argument("--data", type=Path, help="an .npz of your own, with MNIST's parameters")
-    parser.add_argument("--images", type=int, nargs="*", help="also with so many of the training images")
+    parser.add_argument("--data", type=Path, help="an .npz of your own")
+    parser.add_argument("--like", choices=SETS, default="mnist", help="whose features and parameters --data has")
+    parser.add_argument("--reading", default="", help="readings whose name holds this")
+    parser.add_argument("--images", type=int, nargs="*", default=[], help="also with so many of the training images")
+    parser.add_argument("--draw", type=Path, help="an SVG of accuracy against the number of images; with --only")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, help="folder that keeps features")
     parser.add_argument("--held-out", action="store_true", help="on held-out training images instead")
     parser.add_argument("--no-clear", action="store_true", help="leave out the row without privacy")
     words = parser.parse_args()
+    if words.draw and not (words.only or words.data):
+        parser.error("--draw draws one set: name it with --only or --data")
     if words.cache is not None:
         words.cache.mkdir(exist_ok=True)
     chosen = [words.only] if words.only else list(SETS)
-    for name in ["mnist"] if words.data else chosen:
-        load, size = SETS[name]
-        split = from_npz(words.data, words.data.stem) if words.data else load()
-        for images in [*(words.images or []), None]:
-            rows_of(
+    for name in [words.like] if words.data else chosen:
+        split = from_npz(words.data, words.data.stem) if words.data else SETS[name]()
+        readings = [made for make in READINGS[name] if words.reading in (made := make()).name]
+        rows = [
+            row
+            for reading in readings
+            for row in rows_of(
                 split,
+                reading,
                 SETTINGS[name],
                 words.seeds,
                 words.cache,
                 clear=not words.no_clear,
-                size=size,
                 held_out=words.held_out,
-                images=images,
+                counts=words.images,
             )
+        ]
+        if words.draw:
+            draw(rows, words.draw)
 
 
 if __name__ == "__main__":

@@ -223,6 +223,7 @@ def accuracy(row: Row, digits: Digits, w: Arrays, stride: int = 3) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", nargs="?", help="ignored: `python -m benchmarks` names the folder it looked for")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--images", type=int, default=8192)
     parser.add_argument("--processes", type=int, default=1)

@@ -98,7 +98,7 @@ def aespa_vgg11(w: Arrays) -> Program:
     return trace(network, Input((3, 32, 32), -3.0, 3.0, None))
 
 
-def squeezenet(w: Arrays) -> Program:
+def squeezenet(w: Arrays, side: int = 227) -> Program:
     """SqueezeNet 1.0 (Iandola et al. 2016, arXiv:1602.07360): 1000 scores before the softmax."""
 
     def layer(x: Value, name: str, stride: int = 1, pad: int = 0) -> Value:
@@ -122,7 +122,7 @@ def squeezenet(w: Arrays) -> Program:
             x = pool(x) if k in (4, 8) else x
         return mean_of_planes(layer(x, "conv10"))
 
-    return trace(network, Input((3, 227, 227), -128.0, 255.0, None))
+    return trace(network, Input((3, side, side), -128.0, 255.0, None))
 
 
 def mnist_squares(w: Arrays) -> Program:

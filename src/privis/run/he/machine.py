@@ -33,12 +33,16 @@ class Plaintexts:
     held: int = 0
     made: dict[tuple[int, int, int, int], Plaintext] = field(default_factory=dict)
 
+    def has_room(self, size: int) -> bool:
+        """Whether one more of ``size`` bytes would be kept."""
+        return self.held + size <= self.limit
+
     def get(self, key: tuple[int, int, int, int], size: int, make: Callable[[], Plaintext]) -> Plaintext:
         """What ``make`` returns, from memory where it was kept."""
         if key in self.made:
             return self.made[key]
         plain = make()
-        if self.held + size <= self.limit:
+        if self.has_room(size):
             self.made[key] = plain
             self.held += size
         return plain
@@ -124,6 +128,8 @@ class Machine:
             for amount, parent in amounts:
                 x = turned[(number, ciphertext, parent)]
                 turned[(number, ciphertext, amount)] = engine.rotate(x, amount - parent)
+        if self.processes > 1:
+            self._encode(index, packed, turned)
         numbers = range(len(packed.giants))
         if len(numbers) == 1 and self.processes > 1 and half(packed):
             total = self._halves(index, packed, turned)
@@ -135,6 +141,18 @@ class Machine:
             return [self._finished(index, packed, number, total)]
 
         return [made for (made,) in self._each(numbers, one)]
+
+    def _encode(self, index: int, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext]) -> None:
+        """Encode weights here as far as they will be kept: those that a forked process encodes are lost with it."""
+        size = self._plain_size(index)
+        for ciphertext, groups in enumerate(packed.giants):
+            for place, (_, terms) in enumerate(groups):
+                for number, term in enumerate(terms):
+                    if not self.plaintexts.has_room(size):
+                        return
+                    if term.weights is not None:
+                        x = turned[(term.operand, term.ciphertext, term.baby)]
+                        self._plain(index, (ciphertext, place, number), term, x)
 
     def _each(self, items: Sequence[Any], work: Callable[[Any], list[Ciphertext]]) -> list[list[Ciphertext]]:
         """``work`` on every item, shared among processes."""
@@ -213,7 +231,12 @@ class Machine:
             numbers[term.slots] = term.weights / arrangement.units[index]
             return engine.encode(numbers, level, scale)
 
-        return self.plaintexts.get((index, *place), (level + 1) * 16 * arrangement.slots, encode)
+        return self.plaintexts.get((index, *place), self._plain_size(index), encode)
+
+    def _plain_size(self, index: int) -> int:
+        """Bytes of encoded weights of a step."""
+        arrangement = self.choice.arrangement
+        return (arrangement.levels[index] + 2) * 16 * arrangement.slots
 
     def _with_bias(self, index: int, ciphertext: int, x: Ciphertext) -> Ciphertext:
         engine, arrangement = self.engine, self.choice.arrangement
