@@ -38,8 +38,21 @@ def checked(site: Site, op: ops.Nonlinear, y: Held) -> Held:
     largest = count * (magnitude(site.operands[0]) + abs(op.a))
     site.need("a total that a promise is compared with", largest / y.scale, 1 if y.is_fixed else 0)
     limit = (op.domain[1] - op.a + count * op.a) / y.scale
-    site.promises.append(Promise(y.array.sum(axes, dtype=y.array.dtype).reshape(-1), limit))
+    site.promises.append(Promise(_totals(y.array, count), limit))
     return y
+
+
+def _totals(x: Tensor, count: int) -> Tensor:
+    """Sums of ``count`` neighbours each, as a product of ring integers with ones: SPU adds up axes fifty times slower.
+
+    Read as integers, fixed-point numbers are multiplied without a truncation, hence without a message.
+    """
+    from jax import lax
+
+    rows = x.reshape(-1, count)
+    if x.dtype == np.int64:
+        return rows @ np.ones(count, np.int64)
+    return lax.bitcast_convert_type(lax.bitcast_convert_type(rows, np.int32) @ np.ones(count, np.int32), x.dtype)
 
 
 def _is_open(op: ops.Op, highest: float) -> bool:
