@@ -1,10 +1,10 @@
 """Features of encrypted images: seconds, memory and bytes, predicted and measured, and how far results are off.
 
-``python -m benchmarks.he [--tiny] [--only WORD] [--photographs N] [--runs N]``. Owner and server are two processes: the
-owner makes keys, encrypts and decrypts; the server has compiled the same program, loads the evaluation keys and
-computes. Seconds are the server's for one image, the first one (which encodes weights) left out, medians; ``at once``
-are two images in two processes, per image. Memory is the server's peak without what compiling took. ``error`` is the
-distance of decrypted results from the polynomial form in the clear, over the largest; ``quality`` is against the
+``python -m benchmarks.he [--tiny] [--only NAME-OR-PART] [--photographs N] [--runs N]``. Owner and server are two
+processes: the owner makes keys, encrypts and decrypts; the server has compiled the same program, loads the evaluation
+keys and computes. Seconds are the server's for one image, the first one (which encodes weights) left out, medians; ``at
+once`` are two images in two processes, per image. Memory is the server's peak without what compiling took. ``error`` is
+the distance of decrypted results from the polynomial form in the clear, over the largest; ``quality`` is against the
 textbook: the least and the mean cosine of HOG with scikit-image, the largest wrong share of a histogram's pixels.
 """
 
@@ -184,7 +184,8 @@ def main() -> None:
         case = next(c for c in cases() if c.name == options.serve)
         print(json.dumps(serve(case, options.place, options.runs)))
         return
-    chosen = [c for c in cases() if options.only in c.name and (c.tiny or not options.tiny)]
+    named = [c for c in cases() if c.name == options.only] or [c for c in cases() if options.only in c.name]
+    chosen = [c for c in named if c.tiny or not options.tiny]
     rows = run(chosen, options.photographs, options.runs, Machine.of_this_machine())
     table(rows, lambda line: print(line, flush=True))
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from privis.program import Input, Kind, concat, trace
 from privis.program import ops as o
 from privis.readings import batched, evaluate, promised, secret_weights
+from privis.run.mpc.arithmetic import MANY_IMAGES
 from privis.run.mpc.fixed_point import FixedPoint, fixed_point
 from privis.run.mpc.folding import folded
 from privis.run.mpc.lowering import lower
@@ -153,13 +154,14 @@ CONVOLUTIONS = [
 ]
 
 
+@pytest.mark.parametrize("images", [2, MANY_IMAGES])
 @pytest.mark.parametrize("step", [1.0, None])
 @pytest.mark.parametrize("fields", CONVOLUTIONS)
-def test_convolutions(fields, step):
+def test_convolutions(fields, step, images):
     rng = np.random.default_rng(1)
     kernel = rng.normal(size=(32, 16 // fields["groups"], 3, 3)) * 0.1
-    program = trace(lambda x: x >> o.Conv(kernel, **fields), Input((2, 16, 7, 9), 0.0, 50.0, step))
-    x = rng.integers(0, 51, (2, 16, 7, 9))
+    program = trace(lambda x: x >> o.Conv(kernel, **fields), Input((images, 16, 7, 9), 0.0, 50.0, step))
+    x = rng.integers(0, 51, (images, 16, 7, 9))
     np.testing.assert_allclose(on_shares(program, x), evaluate(program, x.astype(float)), atol=5e-3)
 
 

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.alone
 REAL = Input((7, 33), 0.25, 4.0, None)
 WHOLE = Input((7, 33), 0.0, 255.0)
 IMAGE = Input((2, 12, 12), 0.0, 255.0)
+MANY = Input((8, 2, 12, 12), -1.0, 1.0, None)
 KERNEL = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
 
 
@@ -46,6 +47,7 @@ PROGRAMS = {
     "tanh": (smooth(Kind.TANH), REAL),
     "normalise": (lambda x: x >> ops.Normalise((1.0, 600.0)), REAL),
     "convolution": (lambda x: (x >> ops.Conv(KERNEL, pad=(1, 1, 1, 1))).relu(), IMAGE),
+    "convolution of many": (lambda x: x >> ops.Conv(KERNEL, stride=(2, 1), pad=(1, 1, 1, 1)), MANY),
     "dense": (lambda x: x >> ops.Dense(np.ones((5, 33)) / 33), REAL),
     "matrix product": (lambda x: x @ (x >> ops.Transpose((1, 0))), REAL),
     "histogram": (lambda x: x >> ops.Histogram(((64.0, 128.0),) * 7), Input((7, 33), 0.0, 255.0)),

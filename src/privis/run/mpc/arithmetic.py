@@ -35,6 +35,7 @@ from privis.run.mpc.movement import bordered, cut, taps
 
 FINER_BITS = 3  # that a weighted sum may have beyond those of its natural scale
 JOINED_CHANNELS = 8  # of grouped convolutions
+MANY_IMAGES = 8  # from here on SPU's own convolution is faster than a matrix product
 FEW = 9  # elements that are summed up as slices: along an axis, SPU adds one element after another
 
 
@@ -155,8 +156,13 @@ def conv(site: Site, op: ops.Conv, x: Held) -> Held:
 
 
 def _correlated(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
-    """Kernel times windows as one matrix product: SPU's convolution spends its time on taking windows one by one."""
+    """Kernel times windows as one matrix product: SPU's convolution spends its time on taking windows one by one.
+
+    Of many images it takes each window once for all of them; then it is the faster.
+    """
     lead, (channels, *_) = x.shape[:-3], x.shape[-3:]
+    if op.groups == 1 and math.prod(lead) >= MANY_IMAGES:
+        return _correlated_at_once(op, x, kernel)
     top, left, bottom, right = op.pad
     x = x.reshape(-1, *x.shape[-3:]).swapaxes(0, 1)  # channels first: products then come out in the order of memory
     if any(op.pad):
@@ -168,6 +174,22 @@ def _correlated(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
     weights = kernel.reshape(groups, len(kernel) // groups, -1)
     result = (weights[0] @ taken[0])[None] if groups == 1 else weights @ taken
     return result.reshape(len(kernel), images, rows, columns).swapaxes(0, 1).reshape(*lead, len(kernel), rows, columns)
+
+
+def _correlated_at_once(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
+    """SPU's own convolution, in the order of axes that it works in."""
+    from jax import lax
+
+    top, left, bottom, right = op.pad
+    result = lax.conv_general_dilated(
+        x.reshape(-1, *x.shape[-3:]).transpose(0, 2, 3, 1),
+        kernel.transpose(2, 3, 1, 0),
+        op.stride,
+        ((top, bottom), (left, right)),
+        rhs_dilation=op.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return result.transpose(0, 3, 1, 2).reshape(*x.shape[:-3], len(kernel), *result.shape[1:3])
 
 
 def _joined_groups(kernel: np.ndarray, groups: int) -> tuple[int, np.ndarray]:
