@@ -74,7 +74,7 @@ def _cases() -> list[Case]:
         _of("colour", colour, Options(), _exact(colour), tiny=True),
         _of("hog", hog, Options(processes=2), _cosines(hog)),
         _of("hog, 4 signs", hog, Options(signs=4), _cosines(hog)),
-        _of("lbp", lbp, Options(precision=1e-3, processes=2), _shares(lbp)),
+        _of("lbp", lbp, Options(precision=1e-3, signs=(7, 7, 7, 7, 15), processes=2), _shares(lbp)),
         _of("gabor", Gabor(stride=2), Options(), _difference(Gabor(stride=2))),
         _of("surf", SURF(keypoints=8), Options(signs=3, promised=True), _difference(SURF(keypoints=8))),
         _of("dense-sift", DenseSIFT(step=16), Options(signs=3, promised=True), _difference(DenseSIFT(step=16))),

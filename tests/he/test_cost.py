@@ -37,6 +37,7 @@ def test_a_damaged_calibration_is_as_good_as_none(cache):
 def test_measuring_takes_seconds_and_finds_positive_numbers():
     machine = measured(0.5)
     assert machine.switch_square > 0 and machine.encode > 0 and machine.rescale > machine.add
+    assert 1.0 <= machine.beside < 4.0
 
 
 def test_programs_beyond_a_declared_limit_are_refused_before_any_key_is_made(cache):

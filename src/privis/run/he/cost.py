@@ -20,14 +20,16 @@ WORD = 8  # bytes of a residue in memory
 ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
 BASE = 160 << 20  # bytes of an interpreter with the libraries
 POOL = 1.8  # of the keys: what the library's allocator keeps from loading them
+ALONE = 0.3  # of the work that two processes cannot share, and passing results on
 
 
 @dataclass(frozen=True)
 class Machine:
     """Seconds of operations at ring degree 2**15 with p primes, by ``calibration.measured``; others take their share.
 
-    Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. The defaults
-    are those of one core of 2.5 GHz with AVX-512.
+    Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. ``beside`` is
+    how much longer two processes take at once than one alone: 1 on cores of their own, up to 2 on one core's two
+    threads. The defaults are those of one core of 2.5 GHz with AVX-512.
     """
 
     switch_square: float = 6.2e-4
@@ -37,6 +39,7 @@ class Machine:
     rescale: float = 1.7e-3
     encode: float = 1.05e-3
     add: float = 1.0e-4
+    beside: float = 1.0
 
     @classmethod
     def of_this_machine(cls) -> Machine:
@@ -110,8 +113,8 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
                 seconds += share * primes * count * len(coefficients) * (machine.plain + machine.rescale) / 2
             case Product():
                 seconds += share * primes * count * machine.add
-    processes = min(arrangement.processes, 2)
-    seconds *= 1.0 if processes == 1 else 0.65  # what is not shared, and passing results on
+    if arrangement.processes > 1:
+        seconds *= ALONE + (1 - ALONE) * machine.beside / 2
     kept = min(cache, encoded)
     again = encoding * (1 - kept / encoded) if encoded else 0.0
     return Prediction(
