@@ -43,7 +43,7 @@ def checked(site: Site, op: ops.Nonlinear, y: Held) -> Held:
 
 
 def _totals(x: Tensor, count: int) -> Tensor:
-    """Sums of ``count`` neighbours each, as a product of ring integers with ones: SPU adds up axes fifty times slower.
+    """Sums of ``count`` neighbours each, as a product of ring integers with ones: sums along axes were 3 % of a ResNet-20's time.
 
     Read as integers, fixed-point numbers are multiplied without a truncation, hence without a message.
     """
