@@ -26,17 +26,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Array, Feature, Image
-from privis.features.owner import Size, grey, integer_problem, resize
-from privis.features.post import of_feature
-from privis.program import Program
-from privis.program.shapes import Shape
+from privis.features.feature import Image
+from privis.features.owner import integer_problem
+from privis.features.prepared import Prepared
 
 WHITE = 255
 CONTRAST = 64.0  # standard deviation of an image's pixels in grey levels, as public as 1/f: photographs have 40 to 80
@@ -186,7 +184,7 @@ class NonLocalMeans:
 
 
 @dataclass(frozen=True)
-class Denoised:
+class Denoised(Prepared):
     """``feature`` of images that ``denoiser`` takes the noise of a release off first.
 
     ``before`` sees what the release let out and nothing else, so all of it is post-processing and costs no privacy,
@@ -194,24 +192,18 @@ class Denoised:
     The noise it expects is public: it comes with the guarantee. Where the noise is put on the feature instead, this is
     one more fixed function of one image before it, and the release's clip covers it.
 
-    Images are brought to the feature's size, and to luma where it reads no more, before the denoiser, as
-    ``privis.extract`` does before the noise. ``name``, ``luma_only``, ``size`` and the core are the feature's own.
+    ``privis.extract``, too, brings images to size and luma before the noise. ``name``, ``luma_only``, ``size`` and the
+    core are the feature's own.
 
     >>> from privis.features.hog import HOG
     >>> Denoised(HOG(), Wiener(PixelNoise(NoiseLaw.LAPLACE, 64.0))).program((64, 64)).output_shapes
     ((6, 6, 3, 3, 9),)
     """
 
-    feature: Feature
     denoiser: Denoiser
 
-    name: ClassVar[str] = of_feature("name")
-    luma_only: ClassVar[bool] = of_feature("luma_only")
-
     def __post_init__(self) -> None:
-        problems = []
-        if isinstance(self.feature, type) or not isinstance(self.feature, Feature):
-            problems.append(Problem("Denoised.feature", repr(self.feature), "a feature, as in HOG()"))
+        problems = self.feature_problems()
         if (
             isinstance(self.denoiser, type)
             or not dataclasses.is_dataclass(self.denoiser)
@@ -220,27 +212,9 @@ class Denoised:
             problems.append(Problem("Denoised.denoiser", repr(self.denoiser), "a denoiser, as in Wiener(noise)"))
         refuse(ParameterError, problems)
 
-    @property
-    def size(self) -> Size | None:
-        """That of the feature."""
-        return self.feature.size
-
-    def before(self, image: Image) -> Array:
-        """What the feature makes of the denoised image."""
-        image = resize(image, self.size)
-        return self.feature.before(self.denoiser(grey(image) if self.luma_only else image))
-
-    def program(self, shape: Shape) -> Program:
-        """The core of the feature."""
-        return self.feature.program(shape)
-
-    def after(self, values: Array) -> Array:
-        """The feature's vector."""
-        return self.feature.after(values)
-
-    def names(self, shape: Shape) -> tuple[str, ...]:
-        """The feature's names."""
-        return self.feature.names(shape)
+    def prepare(self, image: Image) -> Image:
+        """The denoised image."""
+        return self.denoiser(image)
 
 
 def denoised(image: Image, noise: PixelNoise, smooth: Callable[[Plane, float, float], Plane]) -> Image:

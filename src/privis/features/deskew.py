@@ -9,18 +9,15 @@ from typing import ClassVar
 import numpy as np
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Array, Feature, Image
-from privis.features.owner import Size, grey, resize
-from privis.features.post import of_feature
-from privis.program import Program
-from privis.program.shapes import Shape
+from privis.features.feature import Image
+from privis.features.owner import grey
+from privis.features.prepared import Prepared
 
-WHITE = 255
 STEEPEST = 1.0  # columns per row: slants beyond 45 degrees are strokes, not handwriting
 
 
 @dataclass(frozen=True)
-class Deskewed:
+class Deskewed(Prepared):
     """``feature`` of an image of one character or word, sheared until it stands upright and moved to the middle.
 
     The shear, of 45 degrees at most, takes away the covariance of column and row, weighted by ink: grey levels, or 255
@@ -36,36 +33,27 @@ class Deskewed:
     >>> import numpy as np
     >>> from privis.features.hog import HOG
     >>> slanted = np.fliplr(np.eye(28, dtype=np.uint8)) * 255
-    >>> upright = Deskewed(HOG()).upright(slanted)
+    >>> upright = Deskewed(HOG()).prepare(slanted)
     >>> int(upright[:, 13:15].sum() * 100 / upright.sum())
     100
     """
 
-    feature: Feature
     dark_ink: bool = False
 
-    name: ClassVar[str] = of_feature("name")
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        problems = []
-        if isinstance(self.feature, type) or not isinstance(self.feature, Feature):
-            problems.append(Problem("Deskewed.feature", repr(self.feature), "a feature, as in Scattering()"))
+        problems = self.feature_problems()
         if not isinstance(self.dark_ink, bool):
             problems.append(Problem("Deskewed.dark_ink", repr(self.dark_ink), "True or False"))
         refuse(ParameterError, problems)
 
-    @property
-    def size(self) -> Size | None:
-        """That of the feature."""
-        return self.feature.size
-
-    def upright(self, image: Image) -> Image:
-        """The image, uint8 (H, W), without its slant and with its ink in the middle."""
+    def prepare(self, image: Image) -> Image:
+        """The luma image, uint8 (H, W), without its slant and with its ink in the middle."""
         import cv2
 
-        plane = grey(resize(image, self.size))
-        ink = WHITE - plane if self.dark_ink else plane
+        plane = grey(image)
+        ink = ~plane if self.dark_ink else plane  # 255 less the grey level
         sums = cv2.moments(ink)
         if not sums["m00"]:
             return plane
@@ -77,20 +65,4 @@ class Deskewed:
         back = np.array([[1.0, slant, column - across - slant * down], [0.0, 1.0, row - down]])
         how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         moved = np.asarray(cv2.warpAffine(ink, back, (width, height), flags=how), np.uint8)
-        return WHITE - moved if self.dark_ink else moved
-
-    def before(self, image: Image) -> Array:
-        """What the feature makes of the upright image."""
-        return self.feature.before(self.upright(image))
-
-    def program(self, shape: Shape) -> Program:
-        """The core of the feature."""
-        return self.feature.program(shape)
-
-    def after(self, values: Array) -> Array:
-        """The feature's vector."""
-        return self.feature.after(values)
-
-    def names(self, shape: Shape) -> tuple[str, ...]:
-        """The feature's names."""
-        return self.feature.names(shape)
+        return ~moved if self.dark_ink else moved
