@@ -10,6 +10,7 @@ from privis.program import Input, ops, trace
 from privis.run.he.compiled import Options, compiled
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluator import Evaluator
+from privis.run.he.machine import Plaintexts
 from privis.run.he.seal import SealEngine, galois_element
 from privis.run.he.seal_secret import SealSecret
 from privis.run.he.secret import SecretKeys
@@ -126,6 +127,24 @@ def test_an_image_goes_to_the_server_and_its_feature_comes_back(small):
         np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
     assert seen == sorted(seen) and seen[-1] == 1.0
     assert abs(small.in_the_clear(images[0])[0]).max() > 0.1  # something was computed
+
+
+@pytest.mark.parametrize("limit", [1 << 30, 1 << 20])
+def test_weights_are_encoded_once_though_two_processes_share_an_image(limit):
+    kernel = np.random.default_rng(5).normal(size=(8, 1, 3, 3))
+    program = trace(lambda x: x >> ops.Conv(kernel), Input((1, 16, 16), 0.0, 255.0))
+    made = compiled(program, Options(processes=2))
+    keys, plaintexts = SecretKeys.generate(made.spec), Plaintexts(limit)
+    evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), plaintexts)
+    image = np.random.default_rng(6).integers(0, 256, (1, 16, 16)).astype(float)
+    query = keys.encrypt(made.spec, [(image,)])
+    kept = []
+    for _ in range(2):
+        ((features,),) = keys.decrypt(made.spec, query, evaluator.run(query.message))
+        np.testing.assert_allclose(features, made.in_the_clear(image)[0], atol=0.1)
+        kept.append(dict(plaintexts.made))
+    assert kept[0] and kept[0].keys() == kept[1].keys() and plaintexts.held <= limit
+    assert all(kept[0][key] is kept[1][key] for key in kept[0])
 
 
 def test_a_query_for_another_program_is_refused(small):
