@@ -7,9 +7,11 @@ import pytest
 
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
+from privis.features.hog import HOG
 from privis.plan import extract
 from privis.run.he.calibration import measured
-from privis.run.he.cost import Machine, calibration_file
+from privis.run.he.compiled import Options, compiled
+from privis.run.he.cost import Machine, calibration_file, predict
 from privis.run.he.executor import CKKS, HE
 
 
@@ -32,6 +34,18 @@ def test_a_damaged_calibration_is_as_good_as_none(cache):
     Machine(encode=1.0).save()
     calibration_file().write_text(json.dumps({"encode": "often"}))
     assert Machine.of_this_machine() == Machine()
+
+
+def test_two_processes_help_less_where_they_slow_each_other_down():
+    program = HOG(block=2).program((16, 16))
+    alone, shared = (compiled(program, Options(processes=n)) for n in (1, 2))
+
+    def seconds(made, beside):
+        return predict(made.spec, made.choice.arrangement, 1 << 30, Machine(beside=beside)).seconds
+
+    assert seconds(alone, 1.0) == seconds(alone, 2.0)
+    assert seconds(shared, 1.0) < 0.9 * seconds(shared, 1.5) < 0.9 * seconds(shared, 2.0)
+    assert 0.9 < seconds(shared, 2.0) / seconds(alone, 2.0) < 1.3  # twice as slow each: nothing is won
 
 
 def test_measuring_takes_seconds_and_finds_positive_numbers():
