@@ -1,11 +1,10 @@
-"""Distributed noise: exact sums, the law of what is revealed, what a colluding party still cannot tell, and ledgers."""
+"""Distributed noise: exact sums, the law of what is revealed, and what a colluding party still cannot tell."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,73 +12,18 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from privis.errors import BudgetError, DomainError, ParameterError
+from privis.errors import DomainError, ParameterError
 from privis.joint import distributed_noise
 from privis.joint.distributed_noise import ReleasePlan, noise_source
 from privis.joint.noise_shares import MOST_SHARES, SMALLEST_SHARE, aggregation_distance, share_variance
-from privis.joint.private_sums import Owner, release_jointly
-from privis.joint.running import Arrays, InTheClear, on_this_machine
-from privis.joint.sums import Committee, source, total_of
-from privis.privacy import Gaussian, Laplace, ReleaseKey, WholeImage
+from privis.joint.private_sums import Owner
+from privis.joint.sums import source
+from privis.privacy import Gaussian, Laplace
 from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease
-from privis.privacy.budget import Budget, BudgetUnit, Per
-from privis.privacy.file_ledger import FileLedger
 from privis.privacy.partials import Partial
-from privis.privacy.units import Dataset, Person
+from privis.privacy.units import Dataset
 from privis.run.mpc.job import Job, Reveal, Run
-
-OWNERS = ("north", "south", "west")
-UNITS = [WholeImage(), Dataset(), Person(6)]
-RELEASES: list[Aggregate] = [
-    release
-    for noise in (Laplace(1.0), Gaussian(1.0, 1e-6))
-    for unit in UNITS
-    for release in (
-        SumRelease(noise, 0.7, unit),
-        MeanRelease(noise, 0.7, unit),
-        CorpusHistogramRelease(noise, (-0.5, 0.0, 0.5), unit),
-    )
-]
-KEYS = {f"party {i}": ReleaseKey(bytes([i] * 32)) for i in range(3)}  # test keys
-
-
-def plan_of(release: Aggregate, components: int = 4, **changes: Any) -> ReleasePlan:
-    return ReleasePlan(release, "wards", components, OWNERS, ("north",), most_images=1000, **changes)
-
-
-def partials(release: Aggregate, components: int = 4, seed: int = 0) -> dict[str, Partial]:
-    rows = np.random.default_rng(seed).standard_normal((60, components))
-    people = [f"{i % 15}" for i in range(20)] if isinstance(release.unit, Person) else None
-    parts = zip(OWNERS, np.split(rows, 3), strict=True)
-    return {name: release.partial(part, people and [name + person for person in people]) for name, part in parts}
-
-
-def identity(plan: ReleasePlan, content: str = "content") -> str:
-    tags = {owner: content for owner in plan.owners}
-    return plan.release_id(tags, {name: plan.fingerprint(KEYS[name]) for name in plan.drawing})
-
-
-def shares(plan: ReleasePlan, content: str = "content") -> dict[str, npt.NDArray[np.int64]]:
-    return {name: plan.noise_share(KEYS[name], identity(plan, content)) for name in plan.drawing}
-
-
-def added(noise: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    return np.sum(list(noise.values()), axis=0)
-
-
-def run_with(plan: ReleasePlan, noise: Mapping[str, npt.NDArray[np.int64]], run=InTheClear()) -> list[int]:
-    parts = partials(plan.release, plan.components)
-    arrays: dict[str, Any] = {
-        source(name): plan.contribution(name, part, KEYS["party 0"]).summand for name, part in parts.items()
-    }
-    arrays |= {noise_source(name): share for name, share in noise.items()}
-    return total_of(run(plan.job, arrays)).tolist()
-
-
-def merged(release: Aggregate, components: int = 4) -> Partial:
-    parts = list(partials(release, components).values())
-    return parts[0] + parts[1] + parts[2]
-
+from tests.mpc.wards import KEYS, OWNERS, RELEASES, UNITS, added, identity, merged, partials, plan_of, run_with, shares
 
 # Exactness
 
@@ -376,118 +320,3 @@ def test_noise_and_integers_stay_inside_what_is_declared() -> None:
         assert 70 * plan.share_scale < declared.high < 90 * plan.share_scale
     with pytest.raises(DomainError):
         plan.job.check_array(source("north"), np.full(WIDE, 2**20 * 1000 + 1))
-
-
-# Ledgers
-
-
-def home(folder: Path, name: str, part: Partial, epsilon: float = 2.5, unit=BudgetUnit.IMAGE) -> Owner:
-    path = folder / name
-    ledger = FileLedger(path) if path.exists() else FileLedger.create(path, Budget(epsilon, 1e-5, Per.CORPUS, unit))
-    return Owner(part, ReleaseKey(name.encode().ljust(32)), ledger)
-
-
-def homes(folder: Path, release: Aggregate, epsilon: float = 2.5, unit=BudgetUnit.IMAGE, seed=0) -> dict[str, Owner]:
-    return {name: home(folder, name, part, epsilon, unit) for name, part in partials(release, seed=seed).items()}
-
-
-UNIT_OF = {WholeImage: BudgetUnit.IMAGE, Dataset: BudgetUnit.DATASET, Person: BudgetUnit.PERSON}
-
-
-@pytest.mark.parametrize("unit", UNITS, ids=repr)
-def test_every_owner_pays_the_whole_epsilon_once(tmp_path: Path, unit) -> None:
-    release = MeanRelease(Laplace(1.0), 0.7, unit)
-    plan, owners = plan_of(release), homes(tmp_path, release, unit=UNIT_OF[type(unit)])
-    first = release_jointly(plan, owners, KEYS, run=InTheClear())
-    again = release_jointly(plan, owners, KEYS, run=InTheClear())
-    assert (first.values == again.values).all()  # the same release
-    for owner in owners.values():
-        assert (owner.ledger.spent().charges, owner.ledger.spent().epsilon) == (1, 1.0)
-    fresh = homes(tmp_path, release, seed=1)
-    assert (release_jointly(plan, fresh, KEYS, run=InTheClear()).values != first.values).all()
-    assert [owner.ledger.spent().charges for owner in fresh.values()] == [2, 2, 2]
-    assert "As long as at most 2 of the noise parties" in first.revealed and "epsilon 1)" in first.revealed
-
-
-def test_nothing_is_drawn_when_a_ledger_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    release = SumRelease(Laplace(1.0), 0.7)
-    plan, owners = plan_of(release), homes(tmp_path, release)
-    owners["west"] = Owner(owners["west"].partial, owners["west"].key, FileLedger.create(tmp_path / "poor", Budget(
-        0.5, 1e-5, Per.CORPUS)))  # fmt: skip
-
-    def forbidden(*given: object) -> None:
-        raise AssertionError("noise was drawn, or a job run, before all ledgers were charged")
-
-    monkeypatch.setattr(distributed_noise, "draw_noise", forbidden)
-    with pytest.raises(BudgetError, match=r"at most about epsilon 0\.5"):
-        release_jointly(plan, owners, KEYS, run=forbidden)  # type: ignore[arg-type]
-    assert owners["north"].ledger.spent().charges == 1  # wasted, never overspent; the same release is free later
-    with pytest.raises(BudgetError):
-        release_jointly(plan, owners, KEYS, run=forbidden)  # type: ignore[arg-type]
-    assert owners["north"].ledger.spent().charges == 1
-
-
-def test_a_ledger_per_subject_is_refused(tmp_path: Path) -> None:
-    plan = plan_of(SumRelease(Laplace(1.0), 0.7))
-    with pytest.raises(ParameterError, match="per corpus"):
-        plan.charge(FileLedger.create(tmp_path / "x", Budget(9.0, 1e-5)), "id")
-
-
-def test_persons_over_several_owners(tmp_path: Path) -> None:
-    """Nobody can count a person's images over owners, so each owner takes its part of k, unless they are disjoint."""
-    release = SumRelease(Laplace(1.0), 0.7, Person(6))
-    part = release.partial(np.ones((3, 4)), ["ann"] * 3)
-    with pytest.raises(ParameterError, match="more than 2 images of a person"):
-        plan_of(release).contribution("north", part, KEYS["party 0"])
-    assert plan_of(release, disjoint=True).contribution("north", part, KEYS["party 0"]).images is None
-    with pytest.raises(ParameterError, match="at least one image per person"):
-        plan_of(SumRelease(Laplace(1.0), 0.7, Person(2)))
-
-
-@pytest.mark.parametrize(
-    ("changes", "match"),
-    [
-        ({"colluding": 3}, "0 to 2"),
-        ({"colluding": -1}, "0 to 2"),
-        ({"colluding": True}, "0 to 2"),
-        ({"colluding": 1}, "only sums of Gaussian"),
-        ({"noise_parties": ()}, "at least one"),
-        ({"noise_parties": ("a", "a")}, "each named once"),
-        ({"release": "mean"}, "histogram"),
-        ({"components": 0}, "components"),
-    ],
-)
-def test_plans_that_promise_too_much_are_refused(changes: dict[str, Any], match: str) -> None:
-    plan = plan_of(SumRelease(Laplace(1.0), 0.7))
-    with pytest.raises(ParameterError, match=match):
-        dataclasses.replace(plan, **changes)
-
-
-def test_contributions_must_fit() -> None:
-    release = SumRelease(Laplace(1.0), 0.7)
-    part, plan = release.partial(np.ones((3, 5))), plan_of(release)
-    with pytest.raises(ParameterError) as caught:
-        dataclasses.replace(plan, most_images=2).contribution("east", part, KEYS["party 0"])
-    assert [problem.where for problem in caught.value.problems] == ["owner", "Partial", "Partial"]
-    with pytest.raises(ParameterError, match="noise_keys"):
-        release_jointly(plan, {}, {})
-
-
-# On shares
-
-
-def test_aby3_adds_exactly(tmp_path: Path) -> None:
-    pytest.importorskip("spu")
-    release = MeanRelease(Gaussian(1.0, 1e-6), 0.7, Dataset())
-    plan = plan_of(release, colluding=1)
-    totals: list[Arrays] = []
-
-    def both(job: Job, arrays: Arrays) -> Arrays:
-        shared, clear = on_this_machine(job, arrays), InTheClear()(job, arrays)
-        totals.extend([shared, clear])
-        return shared
-
-    released = release_jointly(plan, homes(tmp_path, release, unit=BudgetUnit.DATASET), KEYS, run=both)
-    assert total_of(totals[0]).tolist() == total_of(totals[1]).tolist()
-    assert released.guarantee == plan.guarantee
-    assert Committee() == plan.committee

@@ -1,0 +1,27 @@
+"""A job over fifty pictures, for the tests of folder runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from privis.stream import Job
+from tests.io.stream_place import pictures
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(HERE))
+    import stream_jobs
+
+    return stream_jobs
+
+
+@pytest.fixture
+def job(tmp_path: Path, jobs: Any) -> Job:
+    sources = pictures(tmp_path / "in", 50)
+    return Job(sources, tmp_path / "out.npz", "moments", jobs.make_moments, jobs.names_and_metadata, chunk=4)
