@@ -27,6 +27,7 @@ from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiled import Compiled, Options, compiled
 from privis.run.he.evaluator import Evaluator
+from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -100,11 +101,11 @@ def random_network(side: int = 8) -> Arrays:
 
 
 class Ours:
-    """A program with keys on both sides; ``batch``: images share ciphertexts."""
+    """A program with keys on both sides."""
 
-    def __init__(self, program: Program, digits: Digits, *, batch: bool, processes: int) -> None:
+    def __init__(self, program: Program, digits: Digits, sharing: Sharing, processes: int = 1) -> None:
         samples = [(image[None],) for image in digits.samples]
-        options = Options(PRECISION, batch=batch, processes=processes)
+        options = Options(PRECISION, sharing=sharing, processes=processes)
         self.made: Compiled = compiled(program, options, samples)
         self.owner = SecretKeys.generate(self.made.spec)
         keys = self.owner.evaluation_keys(self.made.spec)
@@ -168,7 +169,7 @@ def measure(w: Arrays, digits: Digits, stride: int = 3, runs: int = 5, processes
     """One at a time and TenSEAL's way take turns; the images that share ciphertexts come after them."""
     program = network(w, digits.images.shape[-1], stride)
     clear = np.stack([evaluate(program, image[None]) for image in digits.images[: max(runs, JUDGED)]])
-    alone, theirs = Ours(program, digits, batch=False, processes=1), TenSEAL(w, stride)
+    alone, theirs = Ours(program, digits, Sharing.ALONE), TenSEAL(w, stride)
     alone.ask(digits.images[:1])  # encodes the weights
     one, other = [], []
     for image in digits.images[:runs]:
@@ -179,7 +180,7 @@ def measure(w: Arrays, digits: Digits, stride: int = 3, runs: int = 5, processes
         _row("TenSEAL, tutorial 4", 1, [t for t, _ in other], np.stack([s for _, s in other]), clear, 0, theirs),
     ]
     del alone, theirs
-    together = Ours(program, digits, batch=True, processes=processes)
+    together = Ours(program, digits, Sharing.SLOTS, processes)
     images = digits.images[: together.made.spec.together]
     took, scores, size = together.ask(images)
     return [*rows, _row("together", len(images), [took], scores, clear, size, together)]

@@ -123,12 +123,15 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
     """For each image its outputs, all computed at once."""
+    from privis.run.he.machine import Machine, Plaintexts
     from privis.run.he.secret import emptied
     from privis.run.he.together_machine import TogetherMachine
 
     spec = made.spec
     engine = ClearEngine(spec.parameters, spec.keys)
-    outputs = TogetherMachine(made.choice, engine).run(_encrypted(engine, spec, images))
+    apart = made.choice.arrangement.elements_apart
+    machine = TogetherMachine(made.choice, engine) if apart else Machine(made.choice, engine, Plaintexts(0))
+    outputs = machine.run(_encrypted(engine, spec, images))
     columns = [
         emptied(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
         for slots, output in zip(spec.outputs, outputs, strict=True)

@@ -137,6 +137,16 @@ def test_too_many_levels_are_refused_with_their_number():
         compiled(trace(network, Input((4,), -1.0, 1.0, None)), OPTIONS)
 
 
+def test_what_is_taken_from_itself_is_a_constant():
+    cancelled = trace(lambda x: x * 0.25 - x * 0.25, Input((3,), 0.0, 16.0, 1.0))
+    with pytest.raises(UnsupportedError, match=r"a constant, expected a value that depends on an input"):
+        compiled(cancelled, OPTIONS)
+    agree(
+        trace(lambda x: ((x - x + 0.5) >> ops.Poly((1.0, 2.0), (-1.0, 1.0))) * x, Input((3,), 0.0, 1.0, None)),
+        np.ones(3),
+    )
+
+
 def test_an_impossible_precision_names_the_knob():
     program = trace(lambda x: x * x, Input((4,), -1.0, 1.0, None))
     with pytest.raises(UnsupportedError, match="ask for precision="):

@@ -9,6 +9,7 @@ from privis.readings import evaluate
 from privis.run.he.compiled import Options, compiled
 from privis.run.he.evaluator import Evaluator
 from privis.run.he.executor import CKKS
+from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
 from privis.run.he.spec import Spec
 
@@ -26,7 +27,7 @@ PROGRAM = trace(network, Input((1, 4, 4), -1.0, 1.0, None))
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_more_images_than_ciphertexts_hold(processes):
-    made = compiled(PROGRAM, Options(batch=True, processes=processes))
+    made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS, processes=processes))
     spec = Spec.from_json(made.spec.to_json())
     assert spec.together == 2 * spec.parameters.slots and spec.digest == made.spec.digest
     assert [(group.steps, group.conjugate) for group in spec.keys] == [((), True)]
@@ -42,7 +43,7 @@ def test_more_images_than_ciphertexts_hold(processes):
 
 
 def test_without_the_key_that_tells_pairs_apart_nothing_is_computed():
-    made = compiled(PROGRAM, Options(batch=True))
+    made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS))
     keys = SecretKeys.generate(made.spec)
     alone = compiled(PROGRAM, Options())
     with pytest.raises(ProtocolError, match="one for the program"):
@@ -57,7 +58,29 @@ def test_the_executor_takes_a_list_of_images():
     assert run([]) == []
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_images_side_by_side_under_encryption(processes):
+    made = compiled(PROGRAM, Options(sharing=Sharing.SIDE_BY_SIDE, processes=processes))
+    spec = Spec.from_json(made.spec.to_json())
+    assert 1 < spec.together < spec.parameters.slots and spec.digest == made.spec.digest
+    keys = SecretKeys.generate(spec)
+    evaluator = Evaluator.open(made, keys.evaluation_keys(spec), at_once=processes)
+    images = RNG.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    query = keys.encrypt(spec, [(x,) for x in images])
+    results = keys.decrypt(spec, query, evaluator.run(query.message))
+    expected = np.array([evaluate(PROGRAM, x) for x in images])
+    assert np.abs(np.array(results)[:, 0] - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_the_executor_shares_ciphertexts_in_the_way_that_is_quickest_for_so_many_images():
+    under = CKKS()
+    squares, large = (trace(lambda x: x * x, Input((n, n), -1.0, 1.0, None)) for n in (32, 1024))
+    few, many = (under._shared(squares, images).spec for images in (5, 10**6))
+    assert few.together < few.parameters.slots and many.together == 2 * many.parameters.slots
+    assert under._shared(large, None).spec.together == 1  # neither way fits
+
+
 def test_more_ciphertexts_than_memory_are_refused_with_their_number():
     program = trace(lambda x: x * x, Input((1024, 1024), -1.0, 1.0, None))
     with pytest.raises(UnsupportedError, match=r"take [\d,]+ GB at once, one for each of 1,048,576 elements"):
-        compiled(program, Options(batch=True))
+        compiled(program, Options(sharing=Sharing.SLOTS))

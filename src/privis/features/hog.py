@@ -156,15 +156,16 @@ def projected_votes(x: Value, count: int, pixels: int) -> Value:
     gradients along an edge, half of which belong to either bin; but where integer gradients can lie on an edge, many
     do, and all belong to one: there the edge is tilted by ``POLYNOMIAL_TIE``.
     """
-    angles = np.arange(count + 1) * np.pi / count
-    edges = np.where(4 * np.arange(count + 1) % count == 0, angles - POLYNOMIAL_TIE, angles)
-    centres = angles[:-1] + np.pi / (2 * count)
+    angles = np.arange(count) * np.pi / count
+    edges = np.where(4 * np.arange(count) % count == 0, angles - POLYNOMIAL_TIE, angles)
+    centres = angles + np.pi / (2 * count)
     gx, gy = gradient(x)
     g = concat(gy.reshape(1, *gy.shape), gx.reshape(1, *gx.shape))
     side = g >> ops.Conv(np.stack([np.cos(edges), -np.sin(edges)], 1)[:, :, None, None])
     along = g >> ops.Conv(np.stack([np.sin(centres), np.cos(centres)], 1)[:, :, None, None] / pixels)
     beyond = side.compare(0.0, step=0.25, exact=False)
-    return along * (beyond[:-1] - beyond[1:])
+    following = concat(beyond[1:], 1.0 - beyond[:1])  # half a turn on, the first edge has changed sides
+    return along * (beyond - following)
 
 
 # Sum of squares of a block's cell means on which polynomial forms must hold: 45 photographs, flat patches excluded.

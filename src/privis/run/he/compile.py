@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from privis.run.he.beside import side_by_side
 from privis.run.he.circuit import Circuit, Encoding, Linear, Matrix, Polynomial, Product, Source
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Grid, Layout, flat, over, power_of_two
@@ -24,7 +25,7 @@ class Arrangement:
 
     ``units``: what a stored 1 of each value stands for. ``levels``: rescalings each value has left when it is made.
     ``packed``: the plan of each linear step, by its index. ``processes``: how many share the work of one image.
-    ``together``: images that share ciphertexts, a slot for each, or for each two of them.
+    ``together``: images that share ciphertexts, side by side or, from ``slots`` on, a slot for each or each two.
     """
 
     circuit: Circuit
@@ -36,6 +37,11 @@ class Arrangement:
     effort: float
     processes: int = 1
     together: int = 1
+
+    @property
+    def elements_apart(self) -> bool:
+        """Whether every element is a ciphertext of its own, with a slot for each image."""
+        return self.together >= self.slots
 
     @property
     def depth(self) -> int:
@@ -76,18 +82,22 @@ def polynomial_depth(circuit: Circuit, step: Polynomial) -> int:
     return shared_depth(step.coefficients) if is_shared else depth(step.coefficients)
 
 
-def arrange(circuit: Circuit, slots: int, processes: int = 1) -> Arrangement:
+def arrange(circuit: Circuit, slots: int, processes: int = 1, together: int = 1) -> Arrangement:
     """Lay ``circuit`` out: inputs as the linear steps that read them need it, greedily from there on.
 
-    With two ``processes`` for one image, large linear steps need one more key each.
+    With two ``processes`` for one image, large linear steps need one more key each. ``together`` images lie side by
+    side.
     """
-    tried = [_Arranging(circuit, slots, choice) for choice in ("over", "flat")]
-    written_out = _windows_by_owner(circuit, slots)
+    forms = [(circuit, "over"), (circuit, "flat")]
+    written_out = _windows_by_owner(circuit, slots // together)
     if written_out is not None:
-        tried.append(_Arranging(written_out, slots, "flat"))
+        forms.append((written_out, "flat"))
+    tried = [
+        _Arranging(form if together == 1 else side_by_side(form, together), slots, choice) for form, choice in forms
+    ]
     best = min(tried, key=lambda attempt: attempt.place(only_first=True))
     best.place()
-    return replace(best.pack(), processes=processes)
+    return replace(best.pack(), processes=processes, together=together)
 
 
 def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:

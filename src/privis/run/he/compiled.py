@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from privis.program import Program, digest
 from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
+from privis.run.he.beside import by_image
 from privis.run.he.circuit import Circuit, Source
 from privis.run.he.compile import key_groups
 from privis.run.he.lower import lower
-from privis.run.he.parameters import Choice, choose
+from privis.run.he.parameters import Choice, Sharing, choose
 from privis.run.he.reference import outputs, typical, with_expected_bounds
 from privis.run.he.spec import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.together import keys_together
@@ -33,7 +34,7 @@ class Options:
     as in ``polynomialise``. ``promised``: accept domains that only hold for suitable inputs.
     ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
     specification then tells the program, so it is not for private models. ``processes`` share the work of one image
-    (1 or 2; 2 may need larger keys). ``batch``: thousands of images share ciphertexts, which makes each cheap and one
+    (1 or 2; 2 may need larger keys). ``sharing``: which images share ciphertexts, which makes each cheaper and one
     alone as dear as all of them.
     """
 
@@ -45,7 +46,7 @@ class Options:
     promised: bool = False
     stretch: bool = True
     processes: int = 1
-    batch: bool = False
+    sharing: Sharing = Sharing.ALONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDAr
 
     circuit = lower(head, polynomial)
     shown = samples or list(zip(*map(typical, head.inputs), strict=True))
-    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, batch=options.batch)
+    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, options.sharing)
     form = forms[-1]
     spec = _spec(head, tail, choice, form, _stretched(form, options))
     return Compiled(spec, choice, circuit, head, form)
@@ -127,26 +128,24 @@ def _spec(
     head: Program, tail: Program | None, choice: Choice, form: PolynomialForm, stretched: Stretched | None
 ) -> Spec:
     arrangement = choice.arrangement
-    circuit = arrangement.circuit
+    circuit, layouts = arrangement.circuit, arrangement.layouts
+    if arrangement.together > 1 and not arrangement.elements_apart:
+        layouts = tuple(by_image(own, shape) for own, shape in zip(layouts, circuit.shapes, strict=True))
     sources = tuple(
-        InputSlots(step, arrangement.layouts[i], arrangement.units[i], arrangement.levels[i])
+        InputSlots(step, layouts[i], arrangement.units[i], arrangement.levels[i])
         for i, step in enumerate(circuit.steps)
         if isinstance(step, Source)
     )
     known = ranges(head)
     read = []
-    for value, output in zip(circuit.outputs, head.outputs, strict=True):
+    for value, output, shape in zip(circuit.outputs, head.outputs, head.output_shapes, strict=True):
         step = known[output].step if not form.errors else None
         exact = step is not None and choice.error * circuit.bounds[value] < ROUNDED * step
-        read.append(
-            OutputSlots(
-                circuit.shapes[value], arrangement.layouts[value], arrangement.units[value], step if exact else None
-            )
-        )
+        read.append(OutputSlots(shape, layouts[value], arrangement.units[value], step if exact else None))
     return Spec(
         choice.parameters,
         choice.scale,
-        keys_together(arrangement) if arrangement.together > 1 else key_groups(arrangement),
+        keys_together(arrangement) if arrangement.elements_apart else key_groups(arrangement),
         tuple(x.shape for x in head.inputs),
         sources,
         tuple(read),

@@ -102,7 +102,7 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
                 packed = arrangement.packed[index]
                 primes += packed.levels
                 products = packed.products
-                if arrangement.together > 1:  # with single numbers, which are encoded in no time
+                if arrangement.elements_apart:  # with single numbers, which are encoded in no time
                     products = packed.levels * sum(matrix.nnz for matrix in matrices)
                 seconds += share * primes * products * (machine.plain + machine.add)
                 seconds += share * primes * count * machine.rescale * packed.levels

@@ -35,7 +35,7 @@ class Evaluator:
         spec = compiled.spec
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
         processes = compiled.choice.arrangement.processes
-        if spec.together > 1:
+        if compiled.choice.arrangement.elements_apart:
             return cls(compiled, TogetherMachine(compiled.choice, engine, processes), at_once)
         return cls(compiled, Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once)
 

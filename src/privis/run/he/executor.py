@@ -12,7 +12,9 @@ from privis.readings import Cost, broken_promises, cost, domain_problems
 from privis.run.he.compiled import Compiled, Options, compiled
 from privis.run.he.cost import Machine, Prediction, predict
 from privis.run.he.evaluator import CACHE, Evaluator
+from privis.run.he.forks import cores
 from privis.run.he.paillier import Paillier
+from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
 
 MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
@@ -58,11 +60,11 @@ class CKKS:
         """The owner alone, who holds the key."""
         return "Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts."
 
-    def compiled(self, program: Program, *, batch: bool = False) -> Compiled:
-        """The program as a server runs it, ``batch``: for thousands of images at once; the last few are kept."""
-        name = digest(program) + (" batch" if batch else "")
+    def compiled(self, program: Program, sharing: Sharing = Sharing.ALONE) -> Compiled:
+        """The program as a server runs it; the last few are kept."""
+        name = f"{digest(program)} {sharing.value}"
         if name not in self._kept:
-            options = Options(self.precision, self.signs, self.inside, self.promised, batch=batch)
+            options = Options(self.precision, self.signs, self.inside, self.promised, sharing=sharing)
             made = compiled(program, options)
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
@@ -122,15 +124,18 @@ class CKKS:
 
         return run
 
-    def prepare_many(self, program: Program) -> Callable[[Sequence[Sequence[Any]]], list[Any]]:
+    def prepare_many(
+        self, program: Program, expected: int | None = None
+    ) -> Callable[[Sequence[Sequence[Any]]], list[Any]]:
         """Return a function of many images, each a sequence of inputs, that gives the outputs of each (float32).
 
-        A slot of a ciphertext belongs to one image, or to two: a few thousand images together take as long as one.
-        Raises like ``prepare``, and UnsupportedError where the ciphertexts would not fit this machine's memory.
+        Images share ciphertexts in the way that is predicted to be quickest for the ``expected`` number of them (None:
+        any number): side by side, or each in a slot of its own, so that thousands take as long as one. All processors
+        take part. Raises like ``prepare``.
         """
-        made = self.compiled(program, batch=True)
+        made = self._shared(program, expected)
         keys = SecretKeys.generate(made.spec)
-        evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))
+        evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), at_once=cores())
         promises = bool(domain_problems(made.head))
 
         def run(images: Sequence[Sequence[Any]]) -> list[Any]:
@@ -141,6 +146,23 @@ class CKKS:
             return [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in results]
 
         return run
+
+    def _shared(self, program: Program, images: int | None) -> Compiled:
+        """Compiled for ``images`` in the quickest of the ways that fit."""
+        machine, refused = Machine.of_this_machine(), []
+        fitting: list[tuple[float, Compiled]] = []
+        for sharing in Sharing:
+            try:
+                made = self.compiled(program, sharing)
+            except UnsupportedError as error:
+                refused.append(error)
+                continue
+            seconds = predict(made.spec, made.choice.arrangement, CACHE, machine).seconds
+            together = made.spec.together
+            fitting.append((seconds / together if images is None else seconds * made.spec.groups(images), made))
+        if not fitting:
+            raise refused[0]
+        return min(fitting, key=lambda found: found[0])[1]
 
 
 def HE(scheme: str = "ckks") -> CKKS | Paillier:

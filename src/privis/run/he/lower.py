@@ -47,6 +47,8 @@ class Form:
         made = dict(self.sources)
         for source, matrix in other.sources.items():
             made[source] = sparse.csr_array(made[source] + matrix) if source in made else matrix
+            if not made[source].count_nonzero():  # what is taken from itself
+                del made[source]
         return Form(made, self.bias + other.bias, self.shape)
 
 
@@ -159,6 +161,8 @@ def _node(
             return _product(builder, operands, taken, made, bound, name)
         case ops.MatMul():
             return _matrix_product(builder, operands, taken, made, name)
+        case ops.Poly() if not x.sources:
+            return Form({}, evaluate_op(op, [x.bias], np), made)
         case ops.Poly(coefficients, (low, high)):
             size = math.prod(made)
             scale, centre = 2 / (high - low), (high + low) / (high - low)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import sparse
 
 from privis.errors import Problem, UnsupportedError
+from privis.run.he.beside import fitting
 from privis.run.he.circuit import Circuit, Linear, Polynomial, Product, Source
 from privis.run.he.compile import Arrangement, arrange, polynomial_depth
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
@@ -24,6 +26,14 @@ SIX_SIGMA = 6.0
 MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
 
 
+class Sharing(Enum):
+    """Which images share ciphertexts."""
+
+    ALONE = "alone"  # none: one image at a time is quickest
+    SIDE_BY_SIDE = "side by side"  # as many as fit into the slots that one would leave empty
+    SLOTS = "slots"  # thousands, each in a slot of its own: cheapest for each, but all wait for all
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
@@ -36,10 +46,8 @@ class Choice:
     error: float
 
 
-def choose(circuit: Circuit, precision: float, processes: int = 1, *, batch: bool = False) -> Choice:
+def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Sharing = Sharing.ALONE) -> Choice:
     """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
-
-    ``batch``: laid out for thousands of images at once.
 
     Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
     """
@@ -49,7 +57,7 @@ def choose(circuit: Circuit, precision: float, processes: int = 1, *, batch: boo
     for degree in sorted(LARGEST_MODULUS)[1:]:
         if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
             continue
-        arrangement = (arrange_together if batch else arrange)(circuit, degree // 2, processes)
+        arrangement = _arranged(circuit, degree // 2, processes, sharing)
         found = _fit(arrangement, degree)
         if found is not None:
             fitting.append(found)
@@ -61,6 +69,16 @@ def choose(circuit: Circuit, precision: float, processes: int = 1, *, batch: boo
     got = f"a predicted error of {best.error:.1e} of the largest output with {math.log2(best.scale):.0f} bits a level"
     remedy = f"ask for precision={2 * best.error:.0e}, or for fewer levels (fewer sign polynomials, the owner's tail)"
     raise UnsupportedError(Problem("HE", got, f"at most {precision:.1e}", remedy))
+
+
+def _arranged(circuit: Circuit, slots: int, processes: int, sharing: Sharing) -> Arrangement:
+    match sharing:
+        case Sharing.ALONE:
+            return arrange(circuit, slots, processes)
+        case Sharing.SIDE_BY_SIDE:
+            return arrange(circuit, slots, processes, fitting(circuit, slots))
+        case Sharing.SLOTS:
+            return arrange_together(circuit, slots, processes)
 
 
 def _most_levels() -> int:

@@ -74,8 +74,9 @@ class Spec:
     ``error`` is the predicted largest difference from the polynomial form, relative to the largest output;
     ``approximations`` say in words what the polynomial form itself approximates. ``stretched`` is there when the
     owner may scale an image before encryption to use the whole domain of its polynomials. ``weights`` is the digest
-    of the server's program: other weights, other specification. ``together`` images share ciphertexts: image ``k`` is
-    ``k % slots`` slots after where the layouts say, and multiplied by ``layout.second`` where ``k >= slots``.
+    of the server's program: other weights, other specification. ``together`` images share ciphertexts. Fewer than there
+    are slots lie side by side: layouts list the elements of one image after those of another. From there on image ``k``
+    is ``k % slots`` slots after where the layouts say, and multiplied by ``layout.second`` where ``k >= slots``.
     """
 
     parameters: Parameters
@@ -96,6 +97,11 @@ class Spec:
     def digest(self) -> str:
         """SHA-256 of ``to_json()``, as 64 hexadecimal digits."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def elements_apart(self) -> bool:
+        """Whether every element is a ciphertext of its own, with a slot for each image."""
+        return self.together >= self.parameters.slots
 
     def groups(self, images: int) -> int:
         """How many times ciphertexts are sent for ``images``."""
@@ -143,7 +149,7 @@ class Spec:
             if found["format"] != FORMAT:
                 raise ValueError(f"format {found['format']!r}")
             tail, parameters = found["tail"], Parameters(int(found["degree"]), tuple(map(int, found["bits"])))
-            if found["together"] not in (1, parameters.slots, 2 * parameters.slots):
+            if found["together"] not in (*range(1, parameters.slots + 1), 2 * parameters.slots):
                 raise ValueError(f"{found['together']!r} images together")
             return cls(
                 parameters,

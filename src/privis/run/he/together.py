@@ -97,7 +97,7 @@ def arrange_together(circuit: Circuit, slots: int, processes: int = 1) -> Arrang
     if needed > there:
         got = f"a batch whose ciphertexts take {needed / 1e9:,.0f} GB at once, one for each of {max(sizes):,} elements"
         expected = f"at most the {there / 1e9:,.0f} GB of this machine"
-        raise UnsupportedError(Problem("HE", got, expected, "smaller images, or one image at a time (batch=False)"))
+        raise UnsupportedError(Problem("HE", got, expected, "smaller images, or Sharing.SIDE_BY_SIDE"))
     return made
 
 
