@@ -222,8 +222,10 @@ class Machine:
     def _plain(self, index: int, place: tuple[int, int, int], term: Term, x: Ciphertext) -> Plaintext:
         """Weights at the scale that makes the result land on the common one."""
         engine, arrangement = self.engine, self.choice.arrangement
-        level = arrangement.levels[index] + 1
-        scale = self.choice.scale * engine.primes[level] / engine.scale(x)
+        packed = arrangement.packed[index]
+        level = arrangement.levels[index] + packed.levels
+        wanted = self.choice.scale * (self.choice.last if packed.is_last else engine.primes[level])
+        scale = wanted / engine.scale(x)
 
         def encode() -> Plaintext:
             assert term.weights is not None and term.slots is not None
@@ -236,7 +238,7 @@ class Machine:
     def _plain_size(self, index: int) -> int:
         """Bytes of encoded weights of a step."""
         arrangement = self.choice.arrangement
-        return (arrangement.levels[index] + 2) * 16 * arrangement.slots
+        return (arrangement.levels[index] + arrangement.packed[index].levels + 1) * 16 * arrangement.slots
 
     def _with_bias(self, index: int, ciphertext: int, x: Ciphertext) -> Ciphertext:
         engine, arrangement = self.engine, self.choice.arrangement
