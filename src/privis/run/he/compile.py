@@ -11,10 +11,10 @@ from privis.run.he.beside import side_by_side
 from privis.run.he.circuit import Circuit, Encoding, Linear, Matrix, Polynomial, Product, Source
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Grid, Layout, flat, over, power_of_two
-from privis.run.he.packing import Packed, Placed, half, pack, place
+from privis.run.he.packing import Packed, Placed, effort, half, pack, place
 from privis.run.he.polynomial import SHARED, depth, products, shared_depth
 
-PRODUCT_COST, PLAIN_COST, LEVEL_COST = 1.1, 0.07, 5.0  # in rotations at the same level
+PRODUCT_COST = 1.1  # in rotations at the same level
 LARGEST_STORED = 2.0**14  # numbers that are only added may grow to this
 MOST_UPLOADED = 8  # ciphertexts an input may become when its windows are written out by the owner
 
@@ -151,7 +151,7 @@ class _Arranging:
         self.grid = Grid.of(circuit.shapes[first])
         self.layouts: dict[int, Layout] = {}  # of groups
         self.units: list[float] = []
-        self.free: dict[int, bool] = {}
+        self.placed: dict[int, Placed] = {}
         self.effort = 0.0
         for index, step in enumerate(steps):
             group = self.groups[index]
@@ -180,7 +180,7 @@ class _Arranging:
             if isinstance(step, Linear):
                 operands = [layouts[o] for o in step.operands]
                 scaled = self._on_stored(step)
-                packed[index] = pack(scaled, operands, layouts[index], self.slots, free=self.free[index])
+                packed[index] = pack(scaled, operands, self.placed[index], self.slots)
         levels = levels_of(self.circuit, packed)
         return Arrangement(self.circuit, self.slots, layouts, tuple(self.units), levels, packed, self.effort)
 
@@ -197,8 +197,8 @@ class _Arranging:
             placed = self._choose(index)
             assert placed is not None
             self.layouts[group] = placed.result
-        self.free[index] = placed.factor is not None
-        self.effort += _effort(placed)
+        self.placed[index] = replace(placed, result=self.layouts[group])
+        self.effort += effort(placed)
         largest = max(float(abs(m).max()) for m in scaled.matrices)
         unit = linear_unit(self.circuit, index, largest, only_added=self.only_added[index])
         self.units.append(unit if placed.factor is None else placed.factor)
@@ -237,12 +237,17 @@ class _Arranging:
         candidates += [
             _anchored(step, self.layouts[self.groups[step.operands[0]]], self.slots) for _, step in incoming[:1]
         ]
+        candidates += [
+            replace(layout, period=self.slots)  # what has no copies may take copies of what it reads
+            for layout in (candidate for candidate in candidates if candidate is not None)
+            if layout.ciphertexts == 1 and layout.period < self.slots
+        ]
         best: tuple[float, Layout, Placed | None] | None = None
         for layout in (candidate for candidate in candidates if candidate is not None):
             cost, own = self.weight[group] * layout.ciphertexts, None
             for i, step in incoming:
                 placed = self._placed(i, step, self._on_stored(step), layout, fixed=False)
-                cost += _effort(placed)
+                cost += effort(placed)
                 own = placed if i == index else own
             if best is None or cost < best[0]:
                 best = cost, layout, own
@@ -306,11 +311,6 @@ def only_added(circuit: Circuit) -> list[bool]:
         for operand in {Product: ("left", "right"), Polynomial: ("operand",)}.get(type(step), ()):
             only[getattr(step, operand)] = False
     return only
-
-
-def _effort(placed: Placed) -> float:
-    """In rotations."""
-    return placed.rotations + PLAIN_COST * placed.products + (LEVEL_COST if placed.factor is None else 0.0)
 
 
 def _anchored(step: Linear, layout: Layout, slots: int) -> Layout | None:

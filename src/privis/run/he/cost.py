@@ -106,9 +106,9 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
                     products = packed.levels * sum(matrix.nnz for matrix in matrices)
                 seconds += share * primes * products * (machine.plain + machine.add)
                 seconds += share * primes * count * machine.rescale * packed.levels
-                seconds += share * primes * count * machine.encode * bool(bias.any())
-                encoding += share * primes * packed.products * machine.encode
-                encoded += primes * packed.products * spec.parameters.degree * WORD
+                weights = primes * packed.products + (primes - packed.levels) * count * bool(bias.any())
+                encoding += share * weights * machine.encode
+                encoded += weights * spec.parameters.degree * WORD
             case Polynomial(_, coefficients):
                 seconds += share * primes * count * len(coefficients) * (machine.plain + machine.rescale) / 2
             case Product():

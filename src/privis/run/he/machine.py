@@ -246,11 +246,16 @@ class Machine:
         assert isinstance(step, Linear)
         if not step.bias.any():
             return x
-        numbers = np.zeros(arrangement.slots)
-        for positions in layout.with_copies(arrangement.slots):
-            here = positions // arrangement.slots == ciphertext
-            numbers[positions[here] % arrangement.slots] = step.bias[here] / arrangement.units[index]
-        return engine.add_plain(x, engine.encode(numbers, engine.level(x), engine.scale(x)))
+
+        def encode() -> Plaintext:
+            numbers = np.zeros(arrangement.slots)
+            for positions in layout.with_copies(arrangement.slots):
+                here = positions // arrangement.slots == ciphertext
+                numbers[positions[here] % arrangement.slots] = step.bias[here] / arrangement.units[index]
+            return engine.encode(numbers, engine.level(x), engine.scale(x))
+
+        size = (engine.level(x) + 1) * 16 * arrangement.slots
+        return engine.add_plain(x, self.plaintexts.get((index, ciphertext, -1, 0), size, encode))
 
     def _weights(self) -> list[float]:
         """Rough share of each step in the whole, for progress."""

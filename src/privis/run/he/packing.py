@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from privis.run.he.circuit import Linear, Matrix
 from privis.run.he.layout import Layout
-
-Integers = NDArray[np.int64]
+from privis.run.he.rotations import chain, distinct, doublings, giant_modulus
+from privis.run.he.uncopied import Entries, without_copies
 
 MOST_CIPHERTEXTS = 1 << 12
+PLAIN_COST, LEVEL_COST = 0.07, 5.0  # in rotations at the same level
 WORTH_HALVING = 8  # giant steps
 
 
@@ -87,28 +88,17 @@ def half(packed: Packed) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class _Entries:
-    """The nonzero elements of all matrices of a step: what is read, where the result is written, how far apart."""
-
-    source: Integers  # operand and ciphertext, as one number
-    distance: Integers
-    period: Integers  # of the operand's layout
-    ciphertext: Integers
-    slot: Integers
-    weight: NDArray[np.floating] | NDArray[np.complexfloating]
-
-    def __getitem__(self, at: Integers) -> _Entries:
-        return _Entries(*(getattr(self, name)[at] for name in self.__dataclass_fields__))
-
-
-@dataclass(frozen=True, eq=False)
 class Placed:
-    """Where the result of a linear step goes and what that will take: ``factor`` as in ``Packed``."""
+    """Where the result of a linear step goes and what that will take: ``factor`` as in ``Packed``.
+
+    ``uncopied``: by ``without_copies``.
+    """
 
     result: Layout
     factor: float | None
     rotations: int
     products: int
+    uncopied: bool = False
 
 
 def place(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, *, fixed: bool, clean: bool) -> Placed:
@@ -128,20 +118,36 @@ def place(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, 
         if not clean or _stays(entries) or _fills(copied, slots):
             return Placed(copied, factor, len(_sums(entries, factor, slots).rotations), 0)
     distance = np.where(entries.period > result.period, entries.distance % result.period, entries.distance)
-    where, _ = _distinct(entries.ciphertext, entries.source, distance)
-    _, rotations = _giant_modulus(where[0], where[1], where[2], slots)
-    return Placed(shifted, None, rotations + copies.bit_length() - 1, where.shape[1])
+    where, _ = distinct(entries.ciphertext, entries.source, distance)
+    _, rotations = giant_modulus(where[0], where[1], where[2], slots)
+    usual = Placed(shifted, None, rotations + copies.bit_length() - 1, where.shape[1])
+    moved = None if clean else without_copies(_entries(step, operands, result, slots), result, slots)
+    if moved is None:
+        return usual
+    where, _ = distinct(moved[0].ciphertext, moved[0].source, moved[0].distance)
+    _, rotations = giant_modulus(where[0], where[1], where[2], slots)
+    other = Placed(result, None, rotations + len(moved[1]), where.shape[1], uncopied=True)
+    return min(usual, other, key=effort)
 
 
-def pack(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, *, free: bool) -> Packed:
-    """Plan ``step`` between layouts; ``free`` as ``place`` found it: only sums of equal terms."""
-    entries = _entries(step, operands, result, slots)
-    period = int(entries.period.max(initial=1))
-    copies = max(1, period // result.period)
-    if free:
+def effort(placed: Placed) -> float:
+    """In rotations."""
+    return placed.rotations + PLAIN_COST * placed.products + (LEVEL_COST if placed.factor is None else 0.0)
+
+
+def pack(step: Linear, operands: Sequence[Layout], placed: Placed, slots: int) -> Packed:
+    """Plan ``step`` as ``place`` found it best."""
+    result, entries = placed.result, _entries(step, operands, placed.result, slots)
+    if placed.factor is not None:
         factor = _factor(entries, result, slots)
         assert factor is not None
         return _sums(entries, factor, slots)
+    if placed.uncopied:
+        moved = without_copies(entries, result, slots)
+        assert moved is not None
+        return _diagonals(*moved, slots)
+    period = int(entries.period.max(initial=1))
+    copies = max(1, period // result.period)
     copy = np.where(entries.period > result.period, entries.distance // result.period, 0)
     slot = (entries.slot + copy * result.period) % slots
     entries = replace(entries, distance=entries.distance - copy * result.period, slot=slot)
@@ -150,7 +156,7 @@ def pack(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, *
     return _diagonals(entries, folds, slots)
 
 
-def _entries(step: Linear, operands: Sequence[Layout], result: Layout, slots: int) -> _Entries:
+def _entries(step: Linear, operands: Sequence[Layout], result: Layout, slots: int) -> Entries:
     parts: list[tuple[np.ndarray, ...]] = []
     for number, (matrix, layout) in enumerate(zip(step.matrices, operands, strict=True)):
         coo = matrix.tocoo()
@@ -160,10 +166,10 @@ def _entries(step: Linear, operands: Sequence[Layout], result: Layout, slots: in
         source = number * MOST_CIPHERTEXTS + read // slots
         periods = np.full(len(read), layout.period)
         parts.append((source, distance, periods, write // slots, write % slots, coo.data))
-    return _Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _base(entries: _Entries, period: int) -> int:
+def _base(entries: Entries, period: int) -> int:
     """The rotation that all others follow when counted up cyclically: just after the largest gap."""
     distances = np.unique(entries.distance % period)
     gaps = np.diff(distances, append=distances[0] + period)
@@ -182,7 +188,7 @@ def _equal_sizes(weights: NDArray[Any]) -> bool:
     )
 
 
-def _factor(entries: _Entries, result: Layout, slots: int) -> float | None:
+def _factor(entries: Entries, result: Layout, slots: int) -> float | None:
     """The common factor when every element of a ciphertext reads the same rotations with the same sign, else None."""
     if not _equal_sizes(entries.weight):
         return None
@@ -202,14 +208,14 @@ def _factor(entries: _Entries, result: Layout, slots: int) -> float | None:
     return float(size[0]) * sign
 
 
-def _stays(entries: _Entries) -> bool:
+def _stays(entries: Entries) -> bool:
     """Every element stays where it is: slots without one stay as they were."""
     return not entries.distance.any()
 
 
-def _sums(entries: _Entries, factor: float, slots: int) -> Packed:
+def _sums(entries: Entries, factor: float, slots: int) -> Packed:
     """Rotations added up: by doubling where the amounts allow it."""
-    seen, first = _distinct(entries.ciphertext, entries.source, entries.distance)
+    seen, first = distinct(entries.ciphertext, entries.source, entries.distance)
     sign = np.where(entries.weight[first] * factor > 0, 1, -1)
     amounts = [np.unique(seen[2, seen[0] == c]) for c in np.unique(seen[0])]
     alike = all(np.array_equal(a, amounts[0]) for a in amounts)
@@ -227,27 +233,7 @@ def _sums(entries: _Entries, factor: float, slots: int) -> Packed:
     return _stepped(columns, (), slots, factor)
 
 
-def doublings(amounts: Integers) -> tuple[int, ...] | None:
-    """Steps such that rotating by each and adding makes all ``amounts`` (from the first on), or None.
-
-    >>> doublings(np.array([0, 1, 64, 65]))
-    (1, 64)
-    """
-    rest, steps = set((amounts - amounts[0]).tolist()), []
-    while len(rest) > 1:
-        step = sorted(rest)[1]
-        half = set()
-        for amount in sorted(rest):
-            if amount - step not in half:
-                half.add(amount)
-        if len(half) * 2 != len(rest) or {a + step for a in half} | half != rest:
-            return None
-        steps.append(step)
-        rest = half
-    return tuple(steps)
-
-
-def _with_copies(layout: Layout, entries: _Entries) -> Layout:
+def _with_copies(layout: Layout, entries: Entries) -> Layout:
     """Sums over a whole period are the same wherever they start: the least power of two after which they repeat."""
     period = int(entries.period.min())
     amounts = [np.unique(entries.distance[entries.source == source]) for source in np.unique(entries.source)]
@@ -265,7 +251,7 @@ def _fills(layout: Layout, slots: int) -> bool:
     return len(layout.positions) * (slots // layout.period) == slots * layout.ciphertexts
 
 
-def _repeated(entries: _Entries, period: int, slots: int) -> _Entries:
+def _repeated(entries: Entries, period: int, slots: int) -> Entries:
     """The same for every copy of the operands."""
     copies = slots // period
     if copies == 1:
@@ -276,7 +262,7 @@ def _repeated(entries: _Entries, period: int, slots: int) -> _Entries:
     return replace(tiled, slot=slot)
 
 
-def _diagonals(entries: _Entries, folds: tuple[int, ...], slots: int) -> Packed:
+def _diagonals(entries: Entries, folds: tuple[int, ...], slots: int) -> Packed:
     """Group by ciphertexts and rotation; elements that meet in a slot add up."""
     order = np.lexsort((entries.slot, entries.distance, entries.source, entries.ciphertext))
     entries = entries[order]
@@ -295,7 +281,7 @@ def _diagonals(entries: _Entries, folds: tuple[int, ...], slots: int) -> Packed:
 def _stepped(columns: list[tuple], folds: tuple[int, ...], slots: int, factor: float | None) -> Packed:
     """Split the amounts of all columns into giant steps and baby steps."""
     where = np.array([column[:3] for column in columns]).T
-    modulus, _ = _giant_modulus(where[0], where[1], where[2], slots)
+    modulus, _ = giant_modulus(where[0], where[1], where[2], slots)
     babies: dict[int, set[int]] = {}
     groups: dict[int, dict[int, list[Term]]] = {}
     for ciphertext, source, distance, slot, weight, sign in columns:
@@ -312,60 +298,3 @@ def _stepped(columns: list[tuple], folds: tuple[int, ...], slots: int, factor: f
         for _, own in sorted(groups.items())
     )
     return Packed(chains, giants, (), folds, factor)
-
-
-def _giant_modulus(ciphertexts: Integers, sources: Integers, distances: Integers, slots: int) -> tuple[int, int]:
-    """The modulus of the baby steps that leaves the fewest rotations, and how many."""
-    every = np.unique(distances)
-    gaps = np.unique(np.diff(every))[:64] if len(every) > 1 else np.array([], int)
-    candidates = sorted({1 << k for k in range(slots.bit_length())} | set(gaps.tolist()) | {slots})
-
-    def count(modulus: int) -> int:
-        babies, giants = distances % modulus, distances // modulus
-        made = np.unique(sources[babies != 0] << 20 | babies[babies != 0])
-        return len(made) + len(np.unique(ciphertexts[giants != 0] << 20 | giants[giants != 0]))
-
-    best = min(candidates, key=count)
-    return best, count(best)
-
-
-def _distinct(ciphertext: Integers, source: Integers, distance: Integers) -> tuple[Integers, Integers]:
-    """The different triples, (3, count), and where each is first."""
-    names, number = np.unique(source, return_inverse=True)
-    span = int(distance.max(initial=0)) + 1
-    key = (ciphertext * len(names) + number) * span + distance
-    first = np.full(int(key.max(initial=0)) + 1, -1)
-    first[key[::-1]] = np.arange(len(key))[::-1]
-    found = np.flatnonzero(first >= 0)
-    rest, at = np.divmod(found, span)
-    return np.stack([rest // len(names), names[rest % len(names)], at]), first[found]
-
-
-def chain(amounts: set[int]) -> tuple[tuple[int, int], ...]:
-    """Order ``amounts`` so that each is one step from an earlier one, with few different steps: (amount, from).
-
-    >>> chain({0, 1, 2, 64, 65, 66})
-    ((1, 0), (2, 1), (64, 0), (65, 64), (66, 65))
-    """
-    every = np.array(sorted(amounts | {0}))
-    differences = (every[:, None] - every[None, :]).reshape(-1)
-    steps, counts = np.unique(differences[differences > 0], return_counts=True)
-    order = np.lexsort((steps, -counts))
-    chosen: list[int] = []
-    for step in steps[order].tolist():
-        chosen.append(step)
-        reached = _reached(set(every.tolist()), chosen)
-        if len(reached) == len(every) - 1:
-            return tuple(sorted(reached.items()))
-    return ()
-
-
-def _reached(every: set[int], steps: list[int]) -> dict[int, int]:
-    """Amounts that steps lead to from 0, each with the amount before it."""
-    found: dict[int, int] = {}
-    for amount in sorted(every - {0}):
-        for step in steps:
-            if amount == step or (amount - step) in found:
-                found[amount] = amount - step
-                break
-    return found

@@ -1,0 +1,85 @@
+"""Sets of rotations: by which steps they are made, and how few."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+def doublings(amounts: Integers) -> tuple[int, ...] | None:
+    """Steps such that rotating by each and adding makes all ``amounts`` (from the first on), or None.
+
+    >>> doublings(np.array([0, 1, 64, 65]))
+    (1, 64)
+    """
+    rest, steps = set((amounts - amounts[0]).tolist()), []
+    while len(rest) > 1:
+        step = sorted(rest)[1]
+        half = set()
+        for amount in sorted(rest):
+            if amount - step not in half:
+                half.add(amount)
+        if len(half) * 2 != len(rest) or {a + step for a in half} | half != rest:
+            return None
+        steps.append(step)
+        rest = half
+    return tuple(steps)
+
+
+def giant_modulus(ciphertexts: Integers, sources: Integers, distances: Integers, slots: int) -> tuple[int, int]:
+    """The modulus of the baby steps that leaves the fewest rotations, and how many."""
+    every = np.unique(distances)
+    gaps = np.unique(np.diff(every))[:64] if len(every) > 1 else np.array([], int)
+    candidates = sorted({1 << k for k in range(slots.bit_length())} | set(gaps.tolist()) | {slots})
+
+    def count(modulus: int) -> int:
+        babies, giants = distances % modulus, distances // modulus
+        made = np.unique(sources[babies != 0] << 20 | babies[babies != 0])
+        return len(made) + len(np.unique(ciphertexts[giants != 0] << 20 | giants[giants != 0]))
+
+    best = min(candidates, key=count)
+    return best, count(best)
+
+
+def distinct(ciphertext: Integers, source: Integers, distance: Integers) -> tuple[Integers, Integers]:
+    """The different triples, (3, count), and where each is first."""
+    names, number = np.unique(source, return_inverse=True)
+    span = int(distance.max(initial=0)) + 1
+    key = (ciphertext * len(names) + number) * span + distance
+    first = np.full(int(key.max(initial=0)) + 1, -1)
+    first[key[::-1]] = np.arange(len(key))[::-1]
+    found = np.flatnonzero(first >= 0)
+    rest, at = np.divmod(found, span)
+    return np.stack([rest // len(names), names[rest % len(names)], at]), first[found]
+
+
+def chain(amounts: set[int]) -> tuple[tuple[int, int], ...]:
+    """Order ``amounts`` so that each is one step from an earlier one, with few different steps: (amount, from).
+
+    >>> chain({0, 1, 2, 64, 65, 66})
+    ((1, 0), (2, 1), (64, 0), (65, 64), (66, 65))
+    """
+    every = np.array(sorted(amounts | {0}))
+    differences = (every[:, None] - every[None, :]).reshape(-1)
+    steps, counts = np.unique(differences[differences > 0], return_counts=True)
+    order = np.lexsort((steps, -counts))
+    chosen: list[int] = []
+    for step in steps[order].tolist():
+        chosen.append(step)
+        reached = _reached(set(every.tolist()), chosen)
+        if len(reached) == len(every) - 1:
+            return tuple(sorted(reached.items()))
+    return ()
+
+
+def _reached(every: set[int], steps: list[int]) -> dict[int, int]:
+    """Amounts that steps lead to from 0, each with the amount before it."""
+    found: dict[int, int] = {}
+    for amount in sorted(every - {0}):
+        for step in steps:
+            if amount == step or (amount - step) in found:
+                found[amount] = amount - step
+                break
+    return found

@@ -1,0 +1,63 @@
+"""Linear steps that use up the copies of what they read: fewer rotations, and nothing larger than an element."""
+
+import numpy as np
+import pytest
+
+from privis.program import Input, ops, trace
+from privis.run.he.compiled import Options, compiled
+from privis.run.he.layout import Layout
+from privis.run.he.uncopied import Entries, without_copies
+from tests.he.clear_engine import run_in_the_clear
+
+RNG = np.random.default_rng(9)
+SLOTS = 4096
+
+
+def entries(matrix: np.ndarray, period: int) -> tuple[Entries, Layout]:
+    rows, columns = np.nonzero(matrix)
+    distance = (columns - rows) % period
+    same = np.zeros(len(rows), np.int64)
+    own = Entries(same, distance, np.full(len(rows), period), same, rows, matrix[rows, columns])
+    return own, Layout(np.arange(len(matrix)), SLOTS, 1)
+
+
+@pytest.mark.parametrize("repeat", range(4))
+@pytest.mark.parametrize("rows", [3, 10, 64, 100])
+@pytest.mark.parametrize(("columns", "period"), [(256, 256), (200, 256), (64, 64), (64, SLOTS), (1000, 1024)])
+def test_sums_of_products_in_other_slots_are_the_matrix_product(rows, columns, period, repeat):
+    scattered = RNG.random((rows, columns)) < RNG.choice([0.02, 1.0])
+    matrix, x = np.abs(RNG.normal(size=(rows, columns))) * scattered, np.ones(columns)
+    matrix[:, 0] += 0.01
+    held = np.full(SLOTS, 1e9)  # what lies between the elements must not matter
+    for start in range(0, SLOTS, period):
+        held[start : start + columns] = x
+    found = without_copies(*entries(matrix, period), SLOTS)
+    if found is None:
+        assert power(rows) * (power(columns) // power(rows)) * 2 > SLOTS or rows > columns
+        return
+    moved, folds = found
+    sums = np.zeros(SLOTS)
+    np.add.at(sums, moved.slot, moved.weight * held[(moved.slot + moved.distance) % SLOTS])
+    for step in folds:
+        sums = sums + np.roll(sums, -step)
+    np.testing.assert_allclose(sums[:rows], matrix @ x, atol=1e-9)
+    assert sums.max() <= matrix.sum(1).max() * (1 + 1e-9)  # weights and x are positive: no sum is hidden
+
+
+def power(size: int) -> int:
+    return 1 << (size - 1).bit_length()
+
+
+def test_the_network_of_the_tutorials_takes_25_rotations():
+    kernel, first, second = RNG.normal(size=(4, 1, 7, 7)) / 7, RNG.normal(size=(64, 256)), RNG.normal(size=(10, 64))
+
+    def network(x):
+        y = (x >> ops.Conv(kernel, (3, 3), (0,) * 4)) + 0.1
+        y = ((y * y).reshape(256) >> ops.Dense(first / 16)) + 0.5
+        return (y * y >> ops.Dense(second / 8)) - 0.25
+
+    program, image = trace(network, Input((1, 28, 28), -1.0, 1.0, None)), RNG.uniform(-1, 1, (1, 28, 28))
+    made = compiled(program, Options(precision=1e-2))
+    assert made.rotations <= 25 and sum(p.products for p in made.choice.arrangement.packed.values()) <= 28
+    (ours,) = run_in_the_clear(made, [image])
+    np.testing.assert_allclose(ours, made.in_the_clear(image)[0], rtol=1e-6, atol=1e-6)
