@@ -2,10 +2,11 @@
 
 ``python -m benchmarks.he [--tiny] [--only NAME-OR-PART] [--photographs N] [--runs N]``. Owner and server are two
 processes: the owner makes keys, encrypts and decrypts; the server has compiled the same program, loads the evaluation
-keys and computes. Seconds are the server's for one image, the first one (which encodes weights) left out, medians; ``at
-once`` are two images in two processes, per image. Memory is the server's peak without what compiling took. ``error`` is
-the distance of decrypted results from the polynomial form in the clear, over the largest; ``quality`` is against the
-textbook: the least and the mean cosine of HOG with scikit-image, the largest wrong share of a histogram's pixels.
+keys and computes. Seconds are the server's for one image, the first one (which encodes weights) left out, medians;
+``batch`` is a batch of as many images as lie side by side in two sets of ciphertexts, one for each of two processes,
+per image. Memory is the server's peak without what compiling took. ``error`` is the distance of decrypted results from
+the polynomial form in the clear, over the largest; ``quality`` is against the textbook: the least and the mean cosine
+of HOG with scikit-image, the largest wrong share of a histogram's pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from privis.run.he.cost import Machine, Prediction, predict
 from privis.run.he.evaluator import Evaluator
 from privis.run.he.frames import join, split
 from privis.run.he.machine import Plaintexts
+from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
 
 
@@ -44,12 +46,24 @@ class Row:
     expected: Prediction
     seconds: float
     first_seconds: float
-    at_once: float | None
     processor: float
     memory: int
     keys: int
     query: int
     reply: int
+    error: float
+    quality: str
+    batch: Batch | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images that share ciphertexts: how many were asked at once, seconds for each, and as in ``Row``."""
+
+    images: int
+    seconds: float
+    expected: float
+    keys: int
     error: float
     quality: str
 
@@ -67,20 +81,10 @@ def run(chosen: Sequence[Case], images: int, runs: int, machine: Machine) -> Ite
 
 def _row(case: Case, made: Compiled, images: int, runs: int, machine: Machine) -> Row:
     shown = case.inputs[:images]
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        secret = SecretKeys.generate(made.spec)
-        keys = secret.evaluation_keys(made.spec)
-        (place / "keys").write_bytes(keys)
-        queries = [secret.encrypt(made.spec, [inputs]) for inputs in shown]
-        pair = secret.encrypt(made.spec, [shown[0]] * 2) if case.at_once else None
-        parts = [q.message for q in queries] + ([pair.message] if pair else [])
-        (place / "queries").write_bytes(join(parts))
-        command = [sys.executable, "-m", "benchmarks.he", "--serve", case.name, "--in", folder, "--runs", str(runs)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        replies = split((place / "replies").read_bytes(), "replies")
-        outputs = [secret.decrypt(made.spec, q, r)[0] for q, r in zip(queries, replies, strict=True)]
-    errors = [_error(made, inputs, out) for inputs, out in zip(shown, outputs, strict=True)]
+    secret = SecretKeys.generate(made.spec)
+    queries = [secret.encrypt(made.spec, [inputs]) for inputs in shown]
+    keys, replies, found = _served(case, made, secret, [q.message for q in queries], runs)
+    outputs = [secret.decrypt(made.spec, q, r)[0] for q, r in zip(queries, replies, strict=True)]
     took = found["seconds"]
     return Row(
         case,
@@ -88,15 +92,51 @@ def _row(case: Case, made: Compiled, images: int, runs: int, machine: Machine) -
         predict(made.spec, made.choice.arrangement, case.cache, machine),
         statistics.median(took[1:] or took),
         took[0],
-        found["at_once"],
         statistics.median(found["processor"][1:] or found["processor"]),
         found["memory"],
-        len(keys),
+        keys,
         len(queries[0].message),
         len(replies[0]),
-        max(errors),
+        max(_error(made, inputs, out) for inputs, out in zip(shown, outputs, strict=True)),
         case.quality([out[0] for out in outputs]),
+        _batch(case, machine) if case.batch else None,
     )
+
+
+def _batch(case: Case, machine: Machine) -> Batch:
+    """Two sets of ciphertexts, each for one process."""
+    case = replace(case, options=replace(case.options, sharing=Sharing.SIDE_BY_SIDE, processes=1))
+    made = compiled(case.program, case.options, case.samples)
+    images = 2 * made.spec.together
+    shown = [case.inputs[k % len(case.inputs)] for k in range(images)]
+    secret = SecretKeys.generate(made.spec)
+    query = secret.encrypt(made.spec, shown)
+    keys, (reply,), found = _served(case, made, secret, [query.message], 0)
+    outputs = secret.decrypt(made.spec, query, reply)
+    expected = predict(made.spec, made.choice.arrangement, case.cache, machine).seconds * machine.beside
+    return Batch(
+        images,
+        found["seconds"][-1] / images,
+        expected / made.spec.together / 2,
+        keys,
+        max(_error(made, inputs, out) for inputs, out in zip(shown, outputs, strict=True)),
+        case.quality([out[0] for out in outputs[: len(case.inputs)]]),
+    )
+
+
+def _served(
+    case: Case, made: Compiled, secret: SecretKeys, queries: Sequence[bytes], runs: int
+) -> tuple[int, list[bytes], dict[str, Any]]:
+    """Bytes of the evaluation keys, and what a server process answers and says that it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        keys = secret.evaluation_keys(made.spec)
+        (place / "keys").write_bytes(keys)
+        (place / "queries").write_bytes(join(queries))
+        command = [sys.executable, "-m", "benchmarks.he", "--serve", case.name, "--in", folder, "--runs", str(runs)]
+        command += ["--sharing", case.options.sharing.value]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return len(keys), split((place / "replies").read_bytes(), "replies"), json.loads(said)
 
 
 def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
@@ -105,34 +145,24 @@ def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.nd
     return float(np.abs(outputs[0] - form).max() / np.abs(form).max())
 
 
-def serve(case: Case, place: Path, runs: int) -> dict[str, Any]:
+def serve(case: Case, place: Path, runs: int, sharing: Sharing) -> dict[str, Any]:
     """The server's process: compile, load keys, answer the queries, say what it took."""
+    if sharing is not case.options.sharing:
+        case = replace(case, options=replace(case.options, sharing=sharing, processes=1))
     made = compiled(case.program, case.options, case.samples)
     _reset_peak()
     keys = (place / "keys").read_bytes()
     evaluator = Evaluator.open(made, keys, Plaintexts(case.cache), at_once=2)
     del keys
-    *queries, last = split((place / "queries").read_bytes(), "queries")
-    queries = [*queries, last] if not case.at_once else queries
+    queries = split((place / "queries").read_bytes(), "queries")
     seconds, processor, replies = [], [], []
     for query in [*queries, *queries[-1:] * max(0, runs + 1 - len(queries))]:
         start, before = time.perf_counter(), _processor()
         replies.append(evaluator.run(query))
         seconds.append(time.perf_counter() - start)
         processor.append(_processor() - before)
-    memory = _peak()
-    at_once = None
-    if case.at_once:
-        start = time.perf_counter()
-        evaluator.run(last)
-        at_once = (time.perf_counter() - start) / 2
     (place / "replies").write_bytes(join(replies[: len(queries)]))
-    return {
-        "seconds": seconds,
-        "processor": processor,
-        "at_once": at_once,
-        "memory": memory,
-    }
+    return {"seconds": seconds, "processor": processor, "memory": _peak()}
 
 
 def _processor() -> float:
@@ -152,7 +182,8 @@ def _peak() -> int:
 def table(rows: Iterator[Row | str], show: Callable[[str], None]) -> None:
     """Print as rows come."""
     show(
-        f"{'case':14} {'ring/levels/bits':18} {'rot':>4} {'s':>7} {'pred':>7} {'first':>7} {'cpu s':>7} {'at once':>7} "
+        f"{'case':14} {'ring/levels/bits':18} {'rot':>4} {'s':>7} {'pred':>7} {'first':>7} {'cpu s':>7} "
+        f"{'batch':>7} {'pred':>7} "
         f"{'MiB':>6} {'pred':>6} {'keys MB':>8} {'pred':>6} {'query':>6} {'pred':>6} {'reply':>6} {'pred':>6} "
         f"{'error':>8}  quality"
     )
@@ -161,14 +192,17 @@ def table(rows: Iterator[Row | str], show: Callable[[str], None]) -> None:
             show(row)
             continue
         p, e = row.made.spec.parameters, row.expected
-        at_once = f"{row.at_once:7.2f}" if row.at_once else "      -"
+        batch = f"{row.batch.seconds:7.2f} {row.batch.expected:7.2f}" if row.batch else f"{'-':>7} {'-':>7}"
         show(
             f"{row.case.name:14} 2^{p.degree.bit_length() - 1}/{p.levels}/{p.bits[1]:<10} {row.made.rotations:4d} "
-            f"{row.seconds:7.2f} {e.seconds:7.2f} {row.first_seconds:7.2f} {row.processor:7.2f} {at_once} "
+            f"{row.seconds:7.2f} {e.seconds:7.2f} {row.first_seconds:7.2f} {row.processor:7.2f} {batch} "
             f"{row.memory / 2**20:6.0f} {e.memory / 2**20:6.0f} {row.keys / 1e6:8.1f} {e.keys / 1e6:6.1f} "
             f"{row.query / 1e6:6.2f} {e.query / 1e6:6.2f} {row.reply / 1e6:6.2f} {e.reply / 1e6:6.2f} "
             f"{row.error:8.1e}  {row.quality}"
         )
+        if row.batch:
+            b = row.batch
+            show(f"{'':14} batch of {b.images}, keys {b.keys / 1e6:.1f} MB, error {b.error:.1e}, {b.quality}")
 
 
 def main() -> None:
@@ -179,10 +213,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--serve")
     parser.add_argument("--in", dest="place", type=Path)
+    parser.add_argument("--sharing", type=Sharing, default=Sharing.ALONE)
     options, _ = parser.parse_known_args()
     if options.serve:
         case = next(c for c in cases() if c.name == options.serve)
-        print(json.dumps(serve(case, options.place, options.runs)))
+        print(json.dumps(serve(case, options.place, options.runs, options.sharing)))
         return
     named = [c for c in cases() if c.name == options.only] or [c for c in cases() if options.only in c.name]
     chosen = [c for c in named if c.tiny or not options.tiny]

@@ -46,7 +46,7 @@ class Case:
     quality: Quality = lambda outputs: ""
     samples: tuple[tuple[np.ndarray, ...], ...] = ()
     cache: int = CACHE
-    at_once: bool = True
+    batch: bool = True
     tiny: bool = field(default=False)
 
 
@@ -180,4 +180,4 @@ def _vgg(path: Path) -> Case:
 
     samples = inputs[-6:]  # sizes of values only; never among the first that are asked
     options = Options(precision=1e-2, processes=2, stretch=False)
-    return Case("vgg11", program, inputs, options, quality, samples, cache=3 << 29, at_once=False)
+    return Case("vgg11", program, inputs, options, quality, samples, cache=3 << 29, batch=False)

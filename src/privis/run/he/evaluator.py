@@ -54,6 +54,8 @@ class Evaluator:
         images = [parts[k * spec.queried : (k + 1) * spec.queried] for k in range(count)]
         replies: dict[int, list[bytes]] = {}
         if self.at_once > 1 and count > 1:
+            if isinstance(self.machine, Machine):
+                self.machine.encode()
             for k, data in forked(lambda own: frames.join(self._image(own, nothing)), images, self.at_once):
                 replies[k] = frames.split(data, "results")
                 progress(len(replies) / count)

@@ -17,8 +17,10 @@ from privis.run.he.frames import join, split
 from privis.run.he.packing import Packed, Term, half
 from privis.run.he.parameters import Choice
 from privis.run.he.polynomial import evaluate_series, multiplied
+from privis.run.he.rotations import Chain, halved
 
 Progress = Callable[[float], None]
+WORTH_SHARING = 600  # rotations times squares of primes: half a second, and starting processes takes a tenth of one
 
 
 def nothing(share: float) -> None:
@@ -68,6 +70,8 @@ class Machine:
         given = iter(inputs)
         weights = self._weights()
         done, total = 0.0, sum(weights)
+        if self.processes > 1:
+            self.encode()
         for index, step in enumerate(circuit.steps):
             values[index] = list(next(given)) if isinstance(step, Source) else self._step(index, values)
             for operand in circuit.operands(index):
@@ -124,12 +128,7 @@ class Machine:
         for number, own in enumerate(operands):
             for ciphertext, x in enumerate(own):
                 turned[(number, ciphertext, 0)] = engine.lower(x, above)
-        for (number, ciphertext), amounts in packed.babies:
-            for amount, parent in amounts:
-                x = turned[(number, ciphertext, parent)]
-                turned[(number, ciphertext, amount)] = engine.rotate(x, amount - parent)
-        if self.processes > 1:
-            self._encode(index, packed, turned)
+        self._rotate(packed, turned, above)
         numbers = range(len(packed.giants))
         if len(numbers) == 1 and self.processes > 1 and half(packed):
             total = self._halves(index, packed, turned)
@@ -142,17 +141,51 @@ class Machine:
 
         return [made for (made,) in self._each(numbers, one)]
 
-    def _encode(self, index: int, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext]) -> None:
+    def _rotate(self, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext], level: int) -> None:
+        """Add the baby steps to ``turned``, shared among processes where that saves more than starting them takes."""
+        work: list[tuple[tuple[int, int], tuple[int, ...], Chain]] = []
+        is_shared = self.processes > 1 and sum(len(c) for _, c in packed.babies) * (level + 1) ** 2 >= WORTH_SHARING
+        for source, amounts in packed.babies:
+            whole = [(tuple(amount for amount, _ in amounts), amounts)]
+            is_split = is_shared and len(packed.babies) == 1 and len(amounts) > 1
+            work += [(source, *part) for part in (halved(amounts) if is_split else whole)]
+
+        def one(item: tuple[tuple[int, int], tuple[int, ...], Chain]) -> list[Ciphertext]:
+            source, wanted, amounts = item
+            made = {0: turned[(*source, 0)]}
+            for amount, parent in amounts:
+                made[amount] = self.engine.rotate(made[parent], amount - parent)
+            return [made[amount] for amount in wanted]
+
+        for (source, wanted, _), made in zip(work, self._each(work, one) if is_shared else map(one, work), strict=True):
+            turned |= {(*source, amount): x for amount, x in zip(wanted, made, strict=True)}
+
+    def encode(self) -> None:
         """Encode weights here as far as they will be kept: those that a forked process encodes are lost with it."""
-        size = self._plain_size(index)
-        for ciphertext, groups in enumerate(packed.giants):
-            for place, (_, terms) in enumerate(groups):
-                for number, term in enumerate(terms):
-                    if not self.plaintexts.has_room(size):
-                        return
-                    if term.weights is not None:
-                        x = turned[(term.operand, term.ciphertext, term.baby)]
-                        self._plain(index, (ciphertext, place, number), term, x)
+        arrangement, scales = self.choice.arrangement, self._scales()
+        for index, packed in arrangement.packed.items():
+            operands, size = arrangement.circuit.operands(index), self._plain_size(index)
+            for ciphertext, groups in enumerate(packed.giants):
+                for place, (_, terms) in enumerate(groups):
+                    for number, term in enumerate(terms):
+                        if not self.plaintexts.has_room(size):
+                            return
+                        if term.weights is not None:
+                            self._plain(index, (ciphertext, place, number), term, scales[operands[term.operand]])
+
+    def _scales(self) -> list[float]:
+        """Of every value, as the engine will find it."""
+        arrangement, common = self.choice.arrangement, self.choice.scale
+        scales: list[float] = []
+        for index, step in enumerate(arrangement.circuit.steps):
+            match step:
+                case Product(left, right):
+                    scales.append(scales[left] * scales[right] / self.engine.primes[arrangement.levels[index] + 1])
+                case Linear(operands) if arrangement.packed[index].factor is not None:
+                    scales.append(scales[operands[0]])
+                case _:
+                    scales.append(common)
+        return scales
 
     def _each(self, items: Sequence[Any], work: Callable[[Any], list[Ciphertext]]) -> list[list[Ciphertext]]:
         """``work`` on every item, shared among processes."""
@@ -198,7 +231,7 @@ class Machine:
                     signed = x if term.sign > 0 else engine.negative(x)
                     total = signed if total is None else engine.add(total, signed)
                 else:
-                    plain = self._plain(index, (ciphertext, place, number), term, x)
+                    plain = self._plain(index, (ciphertext, place, number), term, engine.scale(x))
                     if not engine.is_zero(plain):  # weights so small that nothing is left of them
                         total = engine.accumulate(total, engine.multiply_plain(x, plain))
             following = groups[place + 1][0] if place + 1 in places else until
@@ -219,26 +252,24 @@ class Machine:
             total = engine.add(total, engine.rotate(total, step))
         return self._with_bias(index, ciphertext, total)
 
-    def _plain(self, index: int, place: tuple[int, int, int], term: Term, x: Ciphertext) -> Plaintext:
-        """Weights at the scale that makes the result land on the common one."""
+    def _plain(self, index: int, place: tuple[int, int, int], term: Term, scale: float) -> Plaintext:
+        """Weights of what has this ``scale``, at the one that makes the result land on the common one."""
         engine, arrangement = self.engine, self.choice.arrangement
-        packed = arrangement.packed[index]
-        level = arrangement.levels[index] + packed.levels
-        wanted = self.choice.scale * (self.choice.last if packed.is_last else engine.primes[level])
-        scale = wanted / engine.scale(x)
+        level = arrangement.levels[index] + 1
+        wanted = self.choice.scale * engine.primes[level]
 
         def encode() -> Plaintext:
             assert term.weights is not None and term.slots is not None
             numbers = np.zeros(arrangement.slots, term.weights.dtype)
             numbers[term.slots] = term.weights / arrangement.units[index]
-            return engine.encode(numbers, level, scale)
+            return engine.encode(numbers, level, wanted / scale)
 
         return self.plaintexts.get((index, *place), self._plain_size(index), encode)
 
     def _plain_size(self, index: int) -> int:
         """Bytes of encoded weights of a step."""
         arrangement = self.choice.arrangement
-        return (arrangement.levels[index] + arrangement.packed[index].levels + 1) * 16 * arrangement.slots
+        return (arrangement.levels[index] + 2) * 16 * arrangement.slots
 
     def _with_bias(self, index: int, ciphertext: int, x: Ciphertext) -> Ciphertext:
         engine, arrangement = self.engine, self.choice.arrangement

@@ -49,8 +49,7 @@ class Packed:
     ``giants``: for each ciphertext of the result, (amount, terms), largest amount first: the terms are added up, and
     what was added so far is rotated by the difference to the next amount. ``doublings``: rotate by each and add.
     ``folds``: the same after that, with copies. ``factor``: the number all terms without weights are multiplied by
-    (in units, for free); None where there are weights, which cost one level, unless ``is_last``: an output that nothing
-    reads may keep the scale of its products.
+    (in units, for free); None where there are weights, which cost one level.
     """
 
     babies: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...]
@@ -58,12 +57,11 @@ class Packed:
     doublings: tuple[int, ...]
     folds: tuple[int, ...]
     factor: float | None
-    is_last: bool = False
 
     @property
     def levels(self) -> int:
         """Levels it takes."""
-        return 0 if self.factor is not None or self.is_last else 1
+        return 0 if self.factor is not None else 1
 
     @property
     def rotations(self) -> tuple[int, ...]:
@@ -78,13 +76,13 @@ class Packed:
     @property
     def products(self) -> int:
         """Products with plaintexts."""
-        return sum(len(terms) for groups in self.giants for _, terms in groups) if self.factor is None else 0
+        return sum(len(terms) for groups in self.giants for _, terms in groups) if self.levels else 0
 
 
 def half(packed: Packed) -> int:
     """Where two processes divide the giant steps of a single ciphertext; 0: not worth it."""
     count = len(packed.giants[0])
-    return count // 2 if len(packed.giants) == 1 and packed.factor is None and count >= WORTH_HALVING else 0
+    return count // 2 if len(packed.giants) == 1 and packed.levels and count >= WORTH_HALVING else 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -14,7 +13,7 @@ from scipy import sparse
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.beside import fitting
 from privis.run.he.circuit import Circuit, Linear, Polynomial, Product, Source
-from privis.run.he.compile import Arrangement, arrange, levels_of, polynomial_depth
+from privis.run.he.compile import Arrangement, arrange, polynomial_depth
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing import Packed, is_uniform
 from privis.run.he.polynomial import products
@@ -24,7 +23,6 @@ LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features n
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
-LEAST_LAST = 10  # bits of weights of outputs that keep the scale of their products
 MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
 
 
@@ -39,15 +37,13 @@ class Sharing(Enum):
 @dataclass(frozen=True, eq=False)
 class Choice:
     """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
-    difference of an output from the exact polynomial form, relative to the output's bound; ``last`` the factor of the
-    weights of outputs that keep the scale of their products.
+    difference of an output from the exact polynomial form, relative to the output's bound.
     """
 
     arrangement: Arrangement
     parameters: Parameters
     scale: float
     error: float
-    last: float = 1.0
 
 
 def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Sharing = Sharing.ALONE) -> Choice:
@@ -62,11 +58,11 @@ def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Shar
         if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
             continue
         arrangement = _arranged(circuit, degree // 2, processes, sharing)
-        for found in (_fit_sparing_a_level(arrangement, degree), _fit(arrangement, degree)):
-            if found is not None:
-                fitting.append(found)
-                if found.error <= precision:
-                    return found
+        found = _fit(arrangement, degree)
+        if found is not None:
+            fitting.append(found)
+            if found.error <= precision:
+                return found
     if not fitting:
         raise UnsupportedError(_too_deep(arrangement.depth))
     best = min(fitting, key=lambda choice: choice.error)
@@ -127,47 +123,18 @@ def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
     return min(fitting, key=lambda choice: choice.error, default=None)
 
 
-def _fit_sparing_a_level(arrangement: Arrangement, degree: int) -> Choice | None:
-    """Without the last rescaling: a lowest prime of up to 60 bits holds the products; None where it does not."""
-    circuit, packed = arrangement.circuit, dict(arrangement.packed)
-    if arrangement.elements_apart:
-        return None
-    for index in _written_last(arrangement):
-        packed[index] = replace(packed[index], is_last=True)
-    levels = levels_of(circuit, packed)
-    if max(levels) == arrangement.depth:
-        return None
-    spared = replace(arrangement, packed=packed, levels=levels)
-    most, depth, fitting = LARGEST_MODULUS[degree], spared.depth, []
-    for bits in range(LEAST_SCALE, MOST_SCALE + 1):
-        for lowest in range(bits, SPECIAL + 1):
-            last = min(lowest - bits - _headroom(spared, _written_last(spared)), bits)
-            special = min(SPECIAL, most - lowest - bits * depth)
-            if last < LEAST_LAST or special < lowest or lowest < bits + _headroom(spared, range(len(levels))):
-                continue
-            parameters = Parameters(degree, (lowest, *[bits] * depth, special))
-            error = _error(spared, parameters, bits, last)
-            fitting.append(Choice(spared, parameters, 2.0**bits, error, 2.0**last))
-    return min(fitting, key=lambda choice: choice.error, default=None)
-
-
-def _written_last(arrangement: Arrangement) -> set[int]:
-    """Outputs of weighted sums that nothing else reads."""
-    circuit = arrangement.circuit
-    read = {operand for index in range(len(circuit.steps)) for operand in circuit.operands(index)}
-    return {o for o in circuit.outputs if o in arrangement.packed and arrangement.packed[o].factor is None} - read
-
-
 def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
     """Outputs of weighted sums that nothing else reads, stored divided ``by``."""
-    free = _written_last(arrangement)
+    circuit = arrangement.circuit
+    read = {operand for index in range(len(circuit.steps)) for operand in circuit.operands(index)}
+    free = {o for o in circuit.outputs if o in arrangement.packed and arrangement.packed[o].levels} - read
     units = tuple(unit * by if index in free else unit for index, unit in enumerate(arrangement.units))
     return replace(arrangement, units=units)
 
 
 def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SCALE) -> Choice | None:
     levels, most = arrangement.depth, LARGEST_MODULUS[degree]
-    head = _headroom(arrangement, range(len(arrangement.levels)))
+    head = _headroom(arrangement)
     for bits in range(most_scale, LEAST_SCALE - 1, -1):
         lowest = min(60, bits + head)
         special = min(SPECIAL, most - lowest - bits * levels)
@@ -177,22 +144,21 @@ def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SC
     return None
 
 
-def _headroom(arrangement: Arrangement, values: Iterable[int]) -> int:
-    """Bits above the scale that stored ``values`` need at the lowest level, one of them for the sign."""
+def _headroom(arrangement: Arrangement) -> int:
+    """Bits above the scale that stored results need at the lowest level, one of them for the sign."""
     largest = 1.0
-    for index in values:
+    for index in range(len(arrangement.circuit.steps)):
         if arrangement.levels[index] == 0:
             largest = max(largest, arrangement.circuit.certain[index] / abs(arrangement.units[index]))
     return UNKNOWN if largest == math.inf else math.ceil(math.log2(largest)) + 3
 
 
-def _error(arrangement: Arrangement, parameters: Parameters, bits: int, last: int = 0) -> float:
+def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float:
     """Six standard deviations of the noise in stored numbers, carried through the circuit by mean squares.
 
     Encryption and every rescaling add rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over
     the scale (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit,
-    Gaussian noise times a uniform digit, divided by the special prime. Outputs that keep the scale of their products
-    have weights of ``last`` bits and are not rounded again.
+    Gaussian noise times a uniform digit, divided by the special prime.
     """
     degree = parameters.degree
     lowest, *rest, special = parameters.bits
@@ -215,11 +181,11 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int, last: in
                     turned = noise[operand] ** 2 + switched**2 * _turns(packed)
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
-                    finer = 2.0 ** (bits - last) if packed.is_last else 1.0
-                    spread += (encoded * finer * size) ** 2 * packed.products
+                    added = packed.products * 2 ** len(packed.folds)  # weights are off where there are none, too
+                    spread += (encoded * size) ** 2 * added
                 # each fold doubles what was there before
                 folded = first * math.sqrt(2.0 ** len(packed.folds) - 1)
-                noise.append(math.hypot(math.sqrt(spread), 0.0 if packed.is_last else rounding, folded))
+                noise.append(math.hypot(math.sqrt(spread), rounding, folded))
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
