@@ -33,8 +33,8 @@ from privis.run.he.cost import Machine, Prediction, predict
 from privis.run.he.evaluator import Evaluator
 from privis.run.he.frames import join, split
 from privis.run.he.machine import Plaintexts
-from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
+from privis.run.he.sharing import Sharing
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiled import Compiled, Options, compiled
 from privis.run.he.evaluator import Evaluator
-from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
+from privis.run.he.sharing import Sharing
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "mnist_fhe_convnet" / "tenseal_ConvMNIST-0.1.npz"

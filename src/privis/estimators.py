@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import MissingExtraError
+from privis.extractor import Executor
 from privis.features.feature import Feature
-from privis.plan import Executor, Result, extract
+from privis.plan import Result, extract
 from privis.privacy import Ledger, Release, ReleaseKey
 
 try:

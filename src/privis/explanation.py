@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.extractor import Extractor, owner_shape
 from privis.features.feature import Feature
-from privis.plan import Extractor, owner_shape
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from privis.card import Card, described
 from privis.contributions import Contributions, contributions
 from privis.errors import ImageError, OutputError, PrivisError, Problem
+from privis.extractor import Executor, Extractor, SharingExecutor, owner_shape
 from privis.features.feature import Feature
 from privis.io import headers
 from privis.io import images as pictures
-from privis.plan import Executor, Extractor, card_of, check_release, owner_shape, weakest_guarantee
+from privis.plan import card_of, check_release, weakest_guarantee
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
+from privis.program import digest
 from privis.run.clear import Clear
 from privis.stream import Job, Outcome, Progress, run
 from privis.version import VERSION
@@ -46,11 +48,12 @@ class MakeExtractor:
     ledger: Ledger | None
     key_path: Path | None
     contributions: Contributions
+    expected: int
 
     def __call__(self) -> Extractor:
         """Make the extractor, in the process that is to use it."""
         key = ReleaseKey.load(self.key_path) if self.key_path else None
-        return Extractor(self.feature, self.under, self.release, key, self.ledger, self.contributions)
+        return Extractor(self.feature, self.under, self.release, key, self.ledger, self.contributions, self.expected)
 
 
 def extract_folder(
@@ -88,7 +91,7 @@ def extract_folder(
     key_path = own_key or key_path
     if release is not None and key_path is not None and not key_path.exists():
         ReleaseKey.generate().save(key_path)
-    make = MakeExtractor(feature, under, release, ledger, key_path, whose)
+    make = MakeExtractor(feature, under, release, ledger, key_path, whose, len(sources))
     made: list[tuple[Guarantee, Card]] = []
 
     def finish(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -97,7 +100,8 @@ def extract_folder(
         metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
         return names, metadata
 
-    job = Job(sources, output, _fingerprint(make), make, finish, workers, chunk, max_pixels)
+    fair = not isinstance(under, SharingExecutor)
+    job = Job(sources, output, _fingerprint(make), make, finish, workers, chunk, max_pixels, fair)
     try:
         outcome = run(job, on_progress=on_progress)
     except ImageError:  # nothing to go on with: the key has no use either
@@ -128,7 +132,7 @@ def _describe(
     core = extractor.feature.before(extractor.owner_image(image))
     names = extractor.feature.names(core.shape)
     guarantee = weakest_guarantee(extractor, _shapes(extractor, sources, image), length)
-    digests = (extractor.prepare(core.shape).digest,)
+    digests = (digest(extractor.feature.program(core.shape)),)
     return names, guarantee, card_of(extractor, guarantee, digests, rows)
 
 

@@ -3,65 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.card import Card, described
-from privis.contributions import NOBODY, Contributions, contributions
-from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
+from privis.contributions import contributions
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.extractor import Executor, Extractor, Source, Vector, owner_shape
 from privis.features.feature import Feature
-from privis.features.owner import grey, resize
 from privis.io import images as pictures
-from privis.privacy import (
-    FeatureRelease,
-    Guarantee,
-    Ledger,
-    Patch,
-    PixelRelease,
-    Pixels,
-    Release,
-    ReleaseKey,
-    no_release,
-)
-from privis.program import Program, digest
+from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.program.shapes import Shape
 from privis.readings import Cost
 from privis.readings import cost as count
 from privis.run.clear import Clear
 from privis.version import VERSION
-
-Vector = NDArray[np.float32]
-MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
-
-
-class Executor(Protocol):
-    """Who computes, and what they may see of the input."""
-
-    @property
-    def seen(self) -> str:
-        """One sentence: who sees the images."""
-        ...
-
-    def supports(self, program: Program) -> list[Problem]:
-        """All reasons why ``program`` cannot run here."""
-        ...
-
-    def cost(self, program: Program) -> Cost:
-        """What ``program`` will take."""
-        ...
-
-    def prepare(self, program: Program) -> Callable[..., Any]:
-        """A function of the inputs that computes the outputs."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -77,104 +41,6 @@ class Result:
     guarantee: Guarantee
     cost: Cost
     card: Card
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """The core of a feature for one input shape, ready to run."""
-
-    program: Program
-    run: Callable[..., Any]
-    made_by: str
-
-    @cached_property
-    def digest(self) -> str:
-        """The program's digest; hashing weights takes a while, so only when asked."""
-        return digest(self.program)
-
-    @cached_property
-    def purpose(self) -> bytes:
-        """What tells noise on this feature from any other noise."""
-        return hashlib.sha256((self.made_by + self.digest).encode()).digest()
-
-
-@dataclass(eq=False)
-class Extractor:
-    """Turns one image after another into vectors; keeps what was prepared for the last image shapes."""
-
-    feature: Feature
-    under: Executor
-    release: Release | None
-    key: ReleaseKey | None
-    ledger: Ledger | None
-    contributions: Contributions = NOBODY
-    prepared: dict[Shape, Prepared] = field(default_factory=dict)
-
-    def __call__(self, image: NDArray[np.uint8], label: str, record: str | None = None) -> Vector:
-        """Extract from the decoded image ``label``.
-
-        ``record`` names it towards the noise, and towards the ledger unless a subject does; without it ``label`` is
-        a path, and the same file under another spelling of its path is the same record.
-        """
-        record = os.path.abspath(label) if record is None else record
-        subject = self.contributions.admit(label) or record
-        shown = self.owner_image(image)
-        if isinstance(self.release, PixelRelease):
-            shown = self._released(self.release, shown, (record, subject), shown, None)
-        core = self.feature.before(shown)
-        prepared = self.prepare(core.shape)
-        vector = self.feature.after(prepared.run(core))
-        if self.release is not None and not isinstance(self.release, PixelRelease):
-            vector = self._released(self.release, vector, (record, subject), shown, prepared)
-        return vector
-
-    def owner_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What noise on pixels protects: the image at the feature's size; luma alone where that is all it reads."""
-        image = resize(image, self.feature.size)
-        return grey(image) if self.feature.luma_only else image
-
-    def prepare(self, shape: Shape) -> Prepared:
-        """Return the core for inputs of ``shape``; UnsupportedError lists all that the executor cannot run."""
-        if shape not in self.prepared:
-            program = self.feature.program(shape)
-            refuse(UnsupportedError, self.under.supports(program))
-            while len(self.prepared) >= MOST_SHAPES:
-                del self.prepared[next(iter(self.prepared))]
-            run, made_by = self.under.prepare(program), repr(self.release) + repr(self.feature)
-            self.prepared[shape] = Prepared(program, run, made_by)
-        return self.prepared[shape]
-
-    def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
-        """The guarantee for an image of ``image_shape`` (as ``owner_image`` gives it), ``length`` components."""
-        match self.release:
-            case PixelRelease():
-                return self.release.guarantee(image_shape)
-            case None:
-                return no_release()
-            case _:
-                return self.release.guarantee((length,))
-
-    @cached_property
-    def _pixel_purpose(self) -> bytes:
-        return hashlib.sha256(repr(self.release).encode()).digest()
-
-    def _released(
-        self, release: Release, values: Any, whose: tuple[str, str], image: NDArray[np.uint8], prepared: Prepared | None
-    ) -> Any:
-        """Charge, then sample: a refusal must reveal nothing."""
-        if self.key is None:
-            raise ParameterError(Problem("extract.key", "no key", "a ReleaseKey for a release with noise"))
-        content = hashlib.sha256(repr(image.shape).encode())
-        content.update(np.ascontiguousarray(image).data)
-        # Noise on pixels is one release whatever is extracted from it; noise on a feature is one per feature.
-        purpose = prepared.purpose if prepared else self._pixel_purpose
-        record, subject = whose
-        stream = self.key.stream(record, content.digest(), purpose)
-        if self.ledger is not None:
-            # Taken from the stream, so that another key (other noise: a second release) has another identity.
-            release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
-            self.ledger.charge(subject, release.guarantee(values.shape), release_id)
-        return release.apply(values, stream)
 
 
 def extract(
@@ -210,7 +76,7 @@ def extract(
     if release is not None and key is None:
         key = ReleaseKey.generate()
     whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release, ledger)
-    extractor = Extractor(feature, under or Clear(), release, key, ledger, whose)
+    extractor = Extractor(feature, under or Clear(), release, key, ledger, whose, len(sources))
     rows, shapes = _rows(extractor, sources)
     core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape
     first = extractor.prepare(core_shape)
@@ -271,26 +137,45 @@ def _listed(images: Iterable[Any]) -> list[Any]:
 
 def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:
     """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
+    labels = [_label(index, source) for index, source in enumerate(sources)]
+    seen: Counter[str] = Counter()
+    sizes: dict[str, Shape] = {}
+
+    def read(label: str, source: Any) -> tuple[NDArray[np.uint8], str, str | None]:
+        image = pictures.load(source)
+        sizes[label] = image.shape
+        return image, label, None if isinstance(source, str | Path) else _record(image, seen)
+
+    readers = [partial(read, label, source) for label, source in zip(labels, sources, strict=True)]
+    found = extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
     rows: list[Vector] = []
     shapes: list[Shape] = []
     problems: list[Problem] = []
-    seen: Counter[str] = Counter()
-    for index, source in enumerate(sources):
-        label = _label(index, source)
-        try:
-            image = pictures.load(source)
-            vector = extractor(image, label, None if isinstance(source, str | Path) else _record(image, seen))
-        except (ImageError, ParameterError) as error:
-            problems += [_located(label, problem) for problem in error.problems]
-            continue
-        if rows and len(vector) != len(rows[0]):
-            got, remedy = f"{len(vector)} components from {image.shape}", "pass size=(height, width) to the feature"
+    for label, vector in zip(labels, found, strict=True):
+        if isinstance(vector, ImageError | ParameterError):
+            problems += [_located(label, problem) for problem in vector.problems]
+        elif isinstance(vector, PrivisError):
+            raise vector
+        elif rows and len(vector) != len(rows[0]):
+            got, remedy = f"{len(vector)} components from {sizes[label]}", "pass size=(height, width) to the feature"
             problems.append(Problem(label, got, f"{len(rows[0])} as from the first image", remedy))
-            continue
-        rows.append(vector)
-        shapes.append(owner_shape(extractor, image.shape))
+        else:
+            rows.append(vector)
+            shapes.append(owner_shape(extractor, sizes[label]))
     refuse(ImageError, problems)
     return rows, shapes
+
+
+def _alone(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
+    """One image after another, so that memory holds one."""
+
+    def one(read: Source) -> Vector | PrivisError:
+        try:
+            return extractor(*read())
+        except (ImageError, ParameterError) as error:
+            return error
+
+    return one
 
 
 def _label(index: int, source: Any) -> str:
@@ -307,12 +192,6 @@ def _record(image: NDArray[np.uint8], seen: Counter[str]) -> str:
 
 def _located(label: str, problem: Problem) -> Problem:
     return problem if label in problem.where else replace(problem, where=f"{label}: {problem.where}")
-
-
-def owner_shape(extractor: Extractor, shape: Shape) -> Shape:
-    """The shape ``Extractor.owner_image`` gives an image of ``shape``."""
-    size = extractor.feature.size or shape[:2]
-    return (*size,) if extractor.feature.luma_only or len(shape) == 2 else (*size, 3)
 
 
 def weakest_guarantee(extractor: Extractor, shapes: Iterable[Shape], length: int) -> Guarantee:

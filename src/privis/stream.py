@@ -23,10 +23,11 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,22 @@ from privis.io.processes import Compute, share_out
 
 Extractor = Callable[[NDArray[np.uint8], str], NDArray[np.float32]]
 """A decoded picture and its path to a float32 vector; whatever it raises makes the picture a listed failure."""
+
+
+@runtime_checkable
+class SharingExtractor(Protocol):
+    """An extractor that may be cheaper for several pictures at once."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether it is."""
+        ...
+
+    def many(
+        self, images: Iterable[Callable[[], tuple[NDArray[np.uint8], str, str | None]]]
+    ) -> Sequence[NDArray[np.float32] | PrivisError]:
+        """For each picture, read when its turn comes, a vector or what is wrong with it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,8 @@ class Job:
         metadata. Keep times out of the metadata if equal runs are to give equal bytes.
     workers, chunk, max_pixels
         processes; most sources per span; most pixels per picture. None of them changes a vector.
+    fair
+        whether spans are so small that every worker is busy to the end: no gain where pictures are cheaper together.
     """
 
     sources: Sequence[str]
@@ -69,6 +88,7 @@ class Job:
     workers: int = 1
     chunk: int = 64
     max_pixels: int = images.MAX_PIXELS
+    fair: bool = True
 
 
 @dataclass(frozen=True)
@@ -174,7 +194,7 @@ def _manifest(job: Job) -> dict[str, str]:
 def _computed(job: Job, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
     """Compute what is not finished; gives each span with its number of failures, in any order."""
     fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
-    spans = open_spans(finished, len(job.sources), min(job.chunk, fair))
+    spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
     make = _MakeCompute(folder, job.make_extractor, job.max_pixels)
     if job.workers > 1:
         yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder))
@@ -197,7 +217,10 @@ class _MakeCompute:
 
 
 def _compute(folder: Path, extractor: Extractor, max_pixels: int, span: Span, paths: Sequence[str]) -> int:
-    part = Part.of([_vector(path, extractor, max_pixels) for path in paths])
+    if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
+        part = Part.of(_vectors(paths, extractor, max_pixels))
+    else:
+        part = Part.of([_vector(path, extractor, max_pixels) for path in paths])
     write_part(folder, span, part)
     return part.failed
 
@@ -207,15 +230,36 @@ def _give_up(folder: Path, span: Span, reason: str) -> int:
     return 1
 
 
+def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[NDArray[np.float32] | str]:
+    def reader(path: str) -> Callable[[], tuple[NDArray[np.uint8], str, str | None]]:
+        return lambda: (images.load(path, max_pixels=max_pixels), path, None)
+
+    try:
+        found = extractor.many([reader(path) for path in paths])
+    except PrivisError:
+        raise
+    except Exception:  # one of them: which, and all others on their own
+        assert callable(extractor)
+        return [_vector(path, extractor, max_pixels) for path in paths]
+    return [_result(path, vector) for path, vector in zip(paths, found, strict=True)]
+
+
 def _vector(path: str, extractor: Extractor, max_pixels: int) -> NDArray[np.float32] | str:
     try:
-        vector = np.asarray(extractor(images.load(path, max_pixels=max_pixels), path), dtype=np.float32)
+        return _result(path, extractor(images.load(path, max_pixels=max_pixels), path))
     except (ServiceError, ProtocolError):
         raise
     except PrivisError as error:
-        return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in error.problems)
+        return _result(path, error)
     except Exception as error:  # one picture must never end a run of a million
         return f"{type(error).__name__}: {error}"
+
+
+def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
+    """A vector, or why there is none."""
+    if isinstance(found, PrivisError):
+        return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in found.problems)
+    vector = np.asarray(found, dtype=np.float32)
     if vector.ndim != 1 or not vector.size:
         return f"got a feature of shape {vector.shape}, expected a vector"
     return vector

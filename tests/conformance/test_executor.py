@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from privis.plan import Extractor
+from privis.extractor import Extractor
 from privis.readings import evaluate
 from privis.run.clear import Clear
 from privis.run.he.executor import CKKS

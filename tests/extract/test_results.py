@@ -145,7 +145,7 @@ def test_noise_is_not_spent_on_colour_that_nobody_reads():
 
 
 def test_more_sizes_than_are_kept(images):
-    from privis.plan import MOST_SHAPES, Extractor
+    from privis.extractor import MOST_SHAPES, Extractor
 
     extractor = Extractor(privis.GLCM(), privis.Clear(), None, None, None)
     for side in range(8, 8 + MOST_SHAPES + 5):

@@ -12,7 +12,7 @@ from privis.program import Input, concat, ops, trace
 from privis.readings import evaluate
 from privis.run.he import reference
 from privis.run.he.compiled import Options, compiled
-from privis.run.he.parameters import Sharing
+from privis.run.he.sharing import Sharing
 from tests.conformance.programs import programs
 from tests.he.clear_engine import run_together_in_the_clear
 

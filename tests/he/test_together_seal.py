@@ -9,8 +9,8 @@ from privis.readings import evaluate
 from privis.run.he.compiled import Options, compiled
 from privis.run.he.evaluator import Evaluator
 from privis.run.he.executor import CKKS
-from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
+from privis.run.he.sharing import Sharing
 from privis.run.he.spec import Spec
 
 RNG = np.random.default_rng(6)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import privis
+from privis.extractor import Extractor
 from privis.features.colour import ColourHistogram
-from privis.plan import Extractor
 from privis.privacy import ReleaseKey
 from privis.privacy.budget import Budget
 from privis.privacy.file_ledger import FileLedger

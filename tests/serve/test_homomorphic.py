@@ -21,7 +21,9 @@ from privis.features.cnn import Channels
 from privis.plan import extract
 from privis.program import Input, save, trace
 from privis.readings import evaluate
+from privis.run.he.compiled import Options
 from privis.run.he.messages import Message, read, written
+from privis.run.he.sharing import Sharing
 from privis.serve.client import Client
 from privis.serve.homomorphic import OfferProgram
 from privis.serve.owner import OwnerKeys, ask
@@ -42,7 +44,12 @@ IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     place = new_place(tmp_path_factory.mktemp("encrypted"))
-    offerings = [OfferProgram("energy", "energies of rows", ENERGY), OfferProgram("contrast", "steps", CONTRAST)]
+    beside = Options(sharing=Sharing.SIDE_BY_SIDE)
+    offerings = [
+        OfferProgram("energy", "energies of rows", ENERGY),
+        OfferProgram("contrast", "steps", CONTRAST),
+        OfferProgram("beside", "energies of rows", ENERGY, beside),
+    ]
     limits = replace(LIMITS, memory=2 << 30, job_memory=0)
     server = Server(offerings, place.tokens, place.folder / "state", port=0, limits=limits)
     with server.running() as url:
@@ -62,18 +69,35 @@ def remote(running: Running, keys: OwnerKeys) -> Remote:
 def test_encrypted_results_are_those_of_the_definition(running, keys):
     with running.client() as client:
         steps = []
-        (found,) = ask(client, keys, [IMAGE], steps.append)
+        ((found,),) = ask(client, keys, [(IMAGE,)], steps.append)
         np.testing.assert_allclose(found, evaluate(ENERGY, IMAGE), atol=1e-4)
         assert {step.phase for step in steps} >= {"sending keys", "running"}
         steps.clear()
-        ask(client, keys, [255 - IMAGE], steps.append)
+        ask(client, keys, [(255 - IMAGE,)], steps.append)
         assert "sending keys" not in {step.phase for step in steps}
+
+
+def test_images_that_share_ciphertexts_are_one_job(running):
+    with running.client() as client:
+        terms = client.terms("beside")
+        shared = OwnerKeys.generate(terms, running.place.folder / "shared keys")
+    together = shared.spec.together
+    assert terms.estimate.images == together > 1
+    images = np.random.default_rng(1).integers(0, 256, (together + 2, 8, 8), np.uint8)
+    with remote(running, shared) as executor:
+        assert executor.together(ENERGY) == together
+        found = executor.prepare_many(ENERGY)([(image,) for image in images])
+        alone = executor.prepare(ENERGY)(images[0])
+    np.testing.assert_allclose(found, [evaluate(ENERGY, image) for image in images], atol=1e-4)
+    np.testing.assert_allclose(alone, evaluate(ENERGY, images[0]), atol=1e-4)
+    with running.http() as http:
+        assert metrics(http)['privis_jobs_total{offer="beside",state="done"}'] == 3  # two for all of them, one for one
 
 
 def test_what_a_job_takes_is_known_before(running, keys):
     said = keys.terms.estimate
     with running.client() as client, running.http() as http:
-        message = keys.encrypt([IMAGE]).message
+        message = keys.encrypt([(IMAGE,)]).message
         reply = client.compute("energy", client.send_keys("energy", keys.evaluation), message)
         assert keys.evaluation.stat().st_size == pytest.approx(said.keys_bytes, rel=0.3)
         assert len(message) == pytest.approx(said.message_bytes, rel=0.3)
@@ -99,7 +123,7 @@ def test_keys_are_saved_whole_private_and_once(running, keys):
     again = OwnerKeys.load(keys.folder)
     assert again.terms == keys.terms
     with running.client() as client:
-        np.testing.assert_allclose(ask(client, again, [IMAGE])[0], evaluate(ENERGY, IMAGE), atol=1e-4)
+        np.testing.assert_allclose(ask(client, again, [(IMAGE,)])[0][0], evaluate(ENERGY, IMAGE), atol=1e-4)
         with pytest.raises(OutputError, match="never overwritten"):
             OwnerKeys.generate(keys.terms, keys.folder)
     secret = keys.folder / "secret.key"
@@ -130,12 +154,12 @@ def test_another_owner_reads_nothing(running, keys, tmp_path):
     """Her message under his evaluation keys gives a reply that neither of them can read."""
     other = OwnerKeys.generate(keys.terms, tmp_path / "other")
     with running.client() as client:
-        query = keys.encrypt([IMAGE])
+        query = keys.encrypt([(IMAGE,)])
         mine = client.compute("energy", client.send_keys("energy", keys.evaluation), query.message)
         wrong = other.decrypt(query, mine)[0]
         assert np.abs(wrong - evaluate(ENERGY, IMAGE)).max() > 10, "uniform modulo the lowest prime: some 2,000 here"
         crossed = client.compute("energy", client.send_keys("energy", other.evaluation), query.message)
-        assert np.abs(keys.decrypt(query, crossed)[0] - evaluate(ENERGY, IMAGE)).max() > 10
+        assert np.abs(keys.decrypt(query, crossed)[0][0] - evaluate(ENERGY, IMAGE)).max() > 10
 
 
 def test_messages_and_keys_of_another_program(running, keys, tmp_path):
@@ -145,7 +169,7 @@ def test_messages_and_keys_of_another_program(running, keys, tmp_path):
             client.send_keys("energy", contrast.evaluation)
         digest = client.send_keys("energy", keys.evaluation)
         with pytest.raises(ProtocolError, match="one for the program"):
-            client.compute("energy", digest, contrast.encrypt([IMAGE]).message)
+            client.compute("energy", digest, contrast.encrypt([(IMAGE,)]).message)
 
 
 def test_old_keys_say_that_the_program_changed(place, tmp_path):
@@ -157,17 +181,17 @@ def test_old_keys_say_that_the_program_changed(place, tmp_path):
     ]
     with servers[0].running() as url, Client(url, place.token("alice")) as client:
         keys = OwnerKeys.generate(client.terms("model"), tmp_path / "keys")
-        ask(client, keys, [IMAGE])
+        ask(client, keys, [(IMAGE,)])
     with servers[1].running() as url, Client(url, place.token("alice")) as client:
         with pytest.raises(ProtocolError, match="make new keys"):
-            ask(client, keys, [IMAGE])
+            ask(client, keys, [(IMAGE,)])
         with pytest.raises(ProtocolError, match="make new keys"):
             Remote(url, keys.folder, place.folder / "alice.token").prepare(ENERGY)
 
 
 @pytest.fixture(scope="module")
 def query(keys):
-    return keys.encrypt([IMAGE])
+    return keys.encrypt([(IMAGE,)])
 
 
 @settings(max_examples=25)
@@ -196,7 +220,7 @@ def test_damaged_ciphertexts_reach_the_library_and_the_server_lives(running, key
             keys.decrypt(query, client.compute("energy", digest, message))
         except ProtocolError:
             pass
-        np.testing.assert_allclose(ask(client, keys, [IMAGE])[0], evaluate(ENERGY, IMAGE), atol=1e-4)
+        np.testing.assert_allclose(ask(client, keys, [(IMAGE,)])[0][0], evaluate(ENERGY, IMAGE), atol=1e-4)
 
 
 WATCH = """
@@ -225,7 +249,7 @@ def test_no_process_of_a_running_server_holds_anything_that_decrypts(place, tmp_
         url = next(line for line in lines if line.startswith("http")).split(": ")[0]
         with Client(url, place.token("alice")) as client:
             keys = OwnerKeys.generate(client.terms("energy"), tmp_path / "keys")
-            np.testing.assert_allclose(ask(client, keys, [IMAGE])[0], evaluate(ENERGY, IMAGE), atol=1e-4)
+            np.testing.assert_allclose(ask(client, keys, [(IMAGE,)])[0][0], evaluate(ENERGY, IMAGE), atol=1e-4)
         pids = [process.pid, *descendants(process.pid)]
         told = {}
         deadline = time.monotonic() + 20

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from privis.errors import ParameterError, Problem
+from privis.extractor import Executor
 from privis.features.feature import Feature
-from privis.plan import Executor
 from privis.run.clear import Clear
 
 

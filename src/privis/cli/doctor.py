@@ -51,9 +51,9 @@ def findings() -> Iterator[Finding]:
 
 
 def _speed() -> Iterator[Finding]:
+    from privis.extractor import Extractor
     from privis.features.hog import HOG
     from privis.features.lbp import LBP
-    from privis.plan import Extractor
     from privis.privacy import Laplace, PixelRelease, Pixels, ReleaseKey
     from privis.run.clear import Clear
 
@@ -79,8 +79,8 @@ def calibration() -> Finding:
 
 
 def _three_parties(image: NDArray[np.uint8]) -> Finding:
+    from privis.extractor import Extractor
     from privis.features.hog import HOG
-    from privis.plan import Extractor
     from privis.run.mpc.executor import MPC
 
     with MPC("aby3") as parties:

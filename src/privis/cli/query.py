@@ -97,7 +97,7 @@ def _features(
             output,
             under=Remote(server, keys, token_file, authority, patience, show_step),
             workers=min(at_once, len(sources)),
-            chunk=1,  # what was computed in seconds is not computed again after an interruption
+            chunk=terms.estimate.images,  # what was computed in seconds is not computed again after an interruption
             max_pixels=max_pixels,
             on_progress=show_files,
         )

@@ -12,6 +12,7 @@ import typer
 from privis.cli.console import err, explained
 from privis.cli.extract import Parameters
 from privis.errors import ParameterError, Problem
+from privis.run.he.sharing import Sharing
 
 if TYPE_CHECKING:
     from privis.serve.offering import Terms
@@ -28,6 +29,7 @@ Precision = Annotated[float, typer.Option(help="Largest error by encryption, rel
 Signs = Annotated[int, typer.Option(help="Polynomials of degree 7 in a comparison, three levels each.")]
 Inside = Annotated[bool, typer.Option("--inside", help="Normalise encrypted values too; else their owner does.")]
 Promised = Annotated[bool, typer.Option("--promised", help="Rely on domains that owners check before they encrypt.")]
+Shared = Annotated[Sharing, typer.Option("--sharing", help="Images that share ciphertexts: cheaper for each.")]
 Processes = Annotated[int, typer.Option(min=1, max=2, help="Processes that share one job; 2 may need larger keys.")]
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; without TLS only on this machine.")]
 TokensFile = Annotated[Path, typer.Option("--tokens", help="Digests of the clients' tokens; `privis keygen` adds one.")]
@@ -53,6 +55,7 @@ def serve(
     inside: Inside = False,
     promised: Promised = False,
     processes: Processes = 1,
+    sharing: Shared = Sharing.ALONE,
     listen: Listen = "127.0.0.1:8443",
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -73,7 +76,7 @@ def serve(
         from privis.serve.server import Server
         from privis.serve.tokens import Tokens
 
-        options = Options(precision, signs, inside, promised, processes=processes)
+        options = Options(precision, signs, inside, promised, processes=processes, sharing=sharing)
         makers = Offered(feature, parameter or [], program or [], model or [], gallery or [], name).makers(options)
         host, port = address_of(listen)
         server = Server(
@@ -100,7 +103,8 @@ def _say(server: Server) -> None:
 def _described(terms: Terms) -> str:
     estimate = terms.estimate
     sizes = f"keys {_bytes(estimate.keys_bytes)}, message {_bytes(estimate.message_bytes)}"
-    expected = f"about {estimate.seconds:.1f} s and {_bytes(estimate.memory)} of memory a job"
+    job = "a job" if estimate.images == 1 else f"a job of up to {estimate.images:,} images"
+    expected = f"about {estimate.seconds:.1f} s and {_bytes(estimate.memory)} of memory {job}"
     return f"{terms.name}: {terms.summary}; {expected}; {sizes}, result {_bytes(estimate.reply_bytes)}"
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from privis import draw
 from privis.demo import encrypted, parties
 from privis.errors import MissingExtraError
+from privis.extractor import Extractor
 from privis.features.aggregate import BagOfVisualWords, Codebook
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
@@ -29,7 +30,7 @@ from privis.features.sift import SIFT
 from privis.features.surf import SURF
 from privis.io import images as pictures
 from privis.io.atomic import unwritable
-from privis.plan import Extractor, card_of, extract
+from privis.plan import card_of, extract
 from privis.privacy import (
     FeatureRelease,
     Gaussian,

@@ -109,9 +109,9 @@ def _seen(client: Client, keys: OwnerKeys, offered: Offered, image: Image) -> Ga
     """Send ``image`` once more, and draw what went there, what came back, and what the owner read in it."""
     from privis.serve.key_folder import KeyFolder
 
-    query = keys.encrypt([offered.feature.before(image)])
+    query = keys.encrypt([(offered.feature.before(image),)])
     reply = KeyFolder(keys.folder).compute(client, query.message)
-    decrypted = offered.feature.after(keys.decrypt(query, reply)[0])
+    decrypted = offered.feature.after(keys.decrypt(query, reply)[0][0])
     pictures = (
         (image.repeat(SHOWN // SIDE, 0).repeat(SHOWN // SIDE, 1), "What the owner sees.", "a photograph"),
         (_bytes(query.message), f"What the server got: {_start(query.message)} of ciphertext.", "noise"),

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from privis.extractor import Executor, Extractor
 from privis.features.feature import Feature
-from privis.plan import Executor, Extractor, card_of
+from privis.plan import card_of
 from privis.privacy import no_release
 from privis.report import Row
 from privis.run.clear import Clear

@@ -11,4 +11,5 @@ from privis.serve.offering import Estimate
 def estimate(made: Compiled) -> Estimate:
     """Predict one job of ``made``: the first one of a worker, which also encodes the weights."""
     expected = predict(made.spec, made.choice.arrangement, CACHE, Machine.of_this_machine())
-    return Estimate(expected.first_seconds, expected.keys, expected.query, expected.reply, expected.memory)
+    sizes = expected.keys, expected.query, expected.reply, expected.memory
+    return Estimate(expected.first_seconds, *sizes, images=made.spec.together)

@@ -16,6 +16,7 @@ class Estimate:
     """What is expected of one job: seconds of work, and bytes of files, messages and memory.
 
     ``memory`` is of one worker: its evaluation keys and one job, beyond what all workers of the offering share.
+    ``images`` is how many one job may be about at that price.
     """
 
     seconds: float
@@ -23,6 +24,7 @@ class Estimate:
     message_bytes: int
     reply_bytes: int
     memory: int
+    images: int = 1
 
 
 @dataclass(frozen=True)

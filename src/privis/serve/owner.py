@@ -65,24 +65,24 @@ class OwnerKeys:
         """The bundle that the server needs."""
         return KeyFolder(self.folder).evaluation
 
-    def encrypt(self, inputs: Arrays) -> Query:
-        """One message from the arrays that the program takes, with what is needed to read its reply."""
-        return self.secret.encrypt(self.spec, [inputs])
+    def encrypt(self, images: Sequence[Arrays]) -> Query:
+        """One message from the arrays that the program takes of each image, with what is needed to read its reply."""
+        return self.secret.encrypt(self.spec, images)
 
-    def decrypt(self, query: Query, reply: bytes) -> list[NDArray[Any]]:
-        """The program's outputs from the server's reply; ProtocolError when it is none of these keys."""
-        return list(self.secret.decrypt(self.spec, query, reply)[0])
+    def decrypt(self, query: Query, reply: bytes) -> list[list[NDArray[Any]]]:
+        """The outputs of each image from the server's reply; ProtocolError when it is none of these keys."""
+        return [list(outputs) for outputs in self.secret.decrypt(self.spec, query, reply)]
 
 
 def ask(
-    client: Client, keys: OwnerKeys, inputs: Arrays, progress: Callable[[Step], None] = nothing
-) -> list[NDArray[Any]]:
-    """Encrypt ``inputs``, let the server compute on them, and decrypt what comes back.
+    client: Client, keys: OwnerKeys, images: Sequence[Arrays], progress: Callable[[Step], None] = nothing
+) -> list[list[NDArray[Any]]]:
+    """Encrypt the inputs of ``images``, let the server compute on them, and decrypt what comes back.
 
     Evaluation keys are sent if the server does not have them. Raises ServiceError; ProtocolError also when the server's
     program is no longer the one that the keys were made for.
     """
-    query = keys.encrypt(inputs)
+    query = keys.encrypt(images)
     return keys.decrypt(query, KeyFolder(keys.folder).compute(client, query.message, progress))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -85,7 +85,7 @@ class Remote:
         return []
 
     def cost(self, program: Program) -> Cost:
-        """What the server says one input takes: seconds, its memory, and the bytes of an upload."""
+        """What the server says one job takes: seconds, its memory, and the bytes of an upload."""
         estimate = self._open()[1].terms.estimate
         return Cost(memory=estimate.memory, sent=estimate.message_bytes, seconds=estimate.seconds)
 
@@ -101,10 +101,21 @@ class Remote:
         require_current(client, keys)
 
         def run(*inputs: Any) -> Any:
-            outputs = ask(client, keys, [np.asarray(each) for each in inputs], self.on_step)
+            (outputs,) = ask(client, keys, [_arrays(inputs)], self.on_step)
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
         return run
+
+    def together(self, program: Program, expected: int | None = None) -> int:
+        """How many images the server computes on at once: those that share its ciphertexts."""
+        return self._open()[1].spec.together
+
+    def prepare_many(self, program: Program, expected: int | None = None) -> ManyAsked:
+        """Like ``prepare``, for many images: as many as share ciphertexts are one job of the server."""
+        refuse(UnsupportedError, self.supports(program))
+        client, keys = self._open()
+        require_current(client, keys)
+        return ManyAsked(client, keys, self.on_step)
 
     def _open(self) -> tuple[Client, OwnerKeys]:
         if not self._opened:
@@ -112,6 +123,34 @@ class Remote:
             authority = None if self.authority is None else Path(self.authority)
             self._opened.append((Client(self.url, token, authority=authority, patience=self.patience), keys))
         return self._opened[0]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ManyAsked:
+    """Asks a server about many images."""
+
+    client: Client
+    keys: OwnerKeys
+    on_step: Callable[[Step], None]
+
+    def check(self, *inputs: Any) -> None:
+        """Raise DomainError where the inputs of an image are outside the domains of the program's polynomials."""
+        if self.keys.spec.stretched is not None:
+            self.keys.spec.stretched.factor(_arrays(inputs))
+
+    def __call__(self, images: Sequence[Sequence[Any]]) -> list[Any]:
+        """The outputs of each image, decrypted."""
+        found: list[Any] = []
+        together = self.keys.spec.together
+        for first in range(0, len(images), together):
+            own = [_arrays(inputs) for inputs in images[first : first + together]]
+            asked = ask(self.client, self.keys, own, self.on_step)
+            found += [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in asked]
+        return found
+
+
+def _arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
+    return [np.asarray(each) for each in inputs]
 
 
 def _close_all(opened: list[tuple[Client, OwnerKeys]]) -> None:

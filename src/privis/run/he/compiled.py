@@ -15,8 +15,9 @@ from privis.run.he.beside import by_image
 from privis.run.he.circuit import Circuit, Source
 from privis.run.he.compile import key_groups
 from privis.run.he.lower import lower
-from privis.run.he.parameters import Choice, Sharing, choose
+from privis.run.he.parameters import Choice, choose
 from privis.run.he.reference import outputs, typical, with_expected_bounds
+from privis.run.he.sharing import Sharing
 from privis.run.he.spec import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.together import keys_together
 

@@ -14,8 +14,8 @@ from privis.run.he.cost import Machine, Prediction, predict
 from privis.run.he.evaluator import CACHE, Evaluator
 from privis.run.he.forks import cores
 from privis.run.he.paillier import Paillier
-from privis.run.he.parameters import Sharing
 from privis.run.he.secret import SecretKeys
+from privis.run.he.sharing import Sharing
 
 MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
 
@@ -124,9 +124,11 @@ class CKKS:
 
         return run
 
-    def prepare_many(
-        self, program: Program, expected: int | None = None
-    ) -> Callable[[Sequence[Sequence[Any]]], list[Any]]:
+    def together(self, program: Program, expected: int | None = None) -> int:
+        """How many images ``prepare_many`` computes at once, for the ``expected`` number of them; 1: each alone."""
+        return self._shared(program, expected).spec.together
+
+    def prepare_many(self, program: Program, expected: int | None = None) -> ManyImages:
         """Return a function of many images, each a sequence of inputs, that gives the outputs of each (float32).
 
         Images share ciphertexts in the way that is predicted to be quickest for the ``expected`` number of them (None:
@@ -136,16 +138,7 @@ class CKKS:
         made = self._shared(program, expected)
         keys = SecretKeys.generate(made.spec)
         evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), at_once=cores())
-        promises = bool(domain_problems(made.head))
-
-        def run(images: Sequence[Sequence[Any]]) -> list[Any]:
-            if promises:
-                refuse(DomainError, [problem for inputs in images for problem in broken_promises(made.head, *inputs)])
-            query = keys.encrypt(made.spec, images)
-            results = keys.decrypt(made.spec, query, evaluator.run(query.message)) if images else []
-            return [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in results]
-
-        return run
+        return ManyImages(made, keys, evaluator)
 
     def _shared(self, program: Program, images: int | None) -> Compiled:
         """Compiled for ``images`` in the quickest of the ways that fit."""
@@ -163,6 +156,32 @@ class CKKS:
         if not fitting:
             raise refused[0]
         return min(fitting, key=lambda found: found[0])[1]
+
+
+@dataclass(frozen=True, eq=False)
+class ManyImages:
+    """A program with keys, for many images at once."""
+
+    made: Compiled
+    keys: SecretKeys = field(repr=False)
+    evaluator: Evaluator = field(repr=False)
+
+    def check(self, *inputs: Any) -> None:
+        """Raise DomainError where the inputs of an image break a domain that the program relies on."""
+        if domain_problems(self.made.head):
+            refuse(DomainError, broken_promises(self.made.head, *inputs))
+        if self.made.spec.stretched is not None:
+            self.made.spec.stretched.factor(inputs)
+
+    def __call__(self, images: Sequence[Sequence[Any]]) -> list[Any]:
+        """The outputs of each image; raises as ``check``, before anything is computed."""
+        for inputs in images:
+            self.check(*inputs)
+        if not images:
+            return []
+        query = self.keys.encrypt(self.made.spec, images)
+        results = self.keys.decrypt(self.made.spec, query, self.evaluator.run(query.message))
+        return [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in results]
 
 
 def HE(scheme: str = "ckks") -> CKKS | Paillier:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -17,6 +16,7 @@ from privis.run.he.compile import Arrangement, arrange, polynomial_depth
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing import Packed, is_uniform
 from privis.run.he.polynomial import products
+from privis.run.he.sharing import Sharing
 from privis.run.he.together import arrange_together
 
 LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
@@ -24,14 +24,6 @@ SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is d
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
 MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
-
-
-class Sharing(Enum):
-    """Which images share ciphertexts."""
-
-    ALONE = "alone"  # none: one image at a time is quickest
-    SIDE_BY_SIDE = "side by side"  # as many as fit into the slots that one would leave empty
-    SLOTS = "slots"  # thousands, each in a slot of its own: cheapest for each, but all wait for all
 
 
 @dataclass(frozen=True, eq=False)
