@@ -1,20 +1,25 @@
 """Speed of private training of the brief's network: images per second, beside Opacus alone.
 
-``python -m benchmarks.dp_networks`` trains a convolutional network (32 filters of 3x3, pooling, 128 hidden units, 10
-classes: 693,962 parameters) on random images of MNIST's size, a few steps of about 256 images at a time, by Privis
-(exact integer noise from keyed AES, ghost clipping of linear layers), and by Opacus (`PrivacyEngine` with its hooks,
-and with its ghost clipping; both with float noise of torch's generator, as its secure mode needs a package that cannot
-be installed). Runs are interleaved; ratios are medians over pairs. Processor time is what is compared: a busy machine
-does not change it.
+``python -m benchmarks.dp_networks [--jax-privacy PYTHON]`` trains a convolutional network (32 filters of 3x3, pooling,
+128 hidden units, 10 classes: 693,962 parameters) on random images of MNIST's size, a few steps of about 256 images at a
+time, by Privis (exact integer noise from keyed AES, ghost clipping of linear layers), by Opacus (`PrivacyEngine` with
+its hooks, and with its ghost clipping; both with float noise of torch's generator, as its secure mode needs a package
+that cannot be installed) and by jax-privacy (compiled, float noise), which needs an interpreter of its own: ``python -m
+venv``, ``pip install jax-privacy``. Runs are interleaved; ratios are medians over pairs. Processor time is what is
+compared: a busy machine does not change it.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import statistics
+import subprocess
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +27,10 @@ from privis.privacy import Dataset, Gaussian, ReleaseKey
 from privis.training.networks import NetworkTraining, noisy_gradients, trained_numbers
 
 BATCH, IMAGES = 256, 1024
+WARMING = 10  # steps
+
+Racer = Callable[[int], float]
+"""So many steps; gives images per second of processor time."""
 
 
 @dataclass(frozen=True)
@@ -119,28 +128,59 @@ def opacus(mode: str, images, targets) -> Callable[[int], int]:
     return run
 
 
-def run(steps: int = 1, repeats: int = 5) -> Speeds:
+def timed(train: Callable[[int], int]) -> Racer:
+    """Images per second of processor time."""
+
+    def race(steps: int) -> float:
+        start = time.process_time()
+        seen = train(steps)
+        return seen / (time.process_time() - start)
+
+    return race
+
+
+@contextlib.contextmanager
+def elsewhere(python: str) -> Iterator[Racer]:
+    """jax-privacy in a process of another Python."""
+    command = [python, str(Path(__file__).with_name("dp_networks_jax.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        words, answers = process.stdin, process.stdout
+
+        def race(steps: int) -> float:
+            print(steps, file=words, flush=True)
+            seen, seconds = answers.readline().split()
+            return int(seen) / float(seconds)
+
+        if answers.readline().strip() != "ready":
+            raise RuntimeError(f"{python} could not start jax-privacy; is it installed there?")
+        race(WARMING)  # batches of different sizes are compiled once each
+        yield race
+        words.close()
+
+
+def run(steps: int = 1, repeats: int = 5, jax_privacy: str | None = None) -> Speeds:
     """Race them."""
     import torch
 
     rng = np.random.default_rng(0)
     images = torch.as_tensor(rng.random((IMAGES, 1, 28, 28), dtype=np.float32))
     targets = torch.as_tensor(rng.integers(0, 10, IMAGES))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.ExitStack() as others:
         warnings.simplefilter("ignore")
         racers = {
-            "Privis": ours(images, targets),
-            "Opacus, hooks": opacus("hooks", images, targets),
-            "Opacus, ghost": opacus("ghost", images, targets),
+            "Privis": timed(ours(images, targets)),
+            "Opacus, hooks": timed(opacus("hooks", images, targets)),
+            "Opacus, ghost": timed(opacus("ghost", images, targets)),
         }
+        if jax_privacy is not None:
+            racers["jax-privacy"] = others.enter_context(elsewhere(jax_privacy))
         speeds: dict[str, list[float]] = {name: [] for name in racers}
         for each in racers.values():
             each(1)
         for _ in range(repeats):
             for name, each in racers.items():
-                start = time.process_time()
-                seen = each(steps)
-                speeds[name].append(seen / (time.process_time() - start))
+                speeds[name].append(each(steps))
     ratios = {
         name: statistics.median(a / b for a, b in zip(speeds["Privis"], speeds[name], strict=True))
         for name in racers
@@ -150,7 +190,11 @@ def run(steps: int = 1, repeats: int = 5) -> Speeds:
 
 
 def main() -> None:
-    found = run()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jax-privacy", metavar="PYTHON", help="an interpreter that has jax-privacy")
+    parser.add_argument("--repeats", type=int, default=5)
+    words, _ = parser.parse_known_args()
+    found = run(repeats=words.repeats, jax_privacy=words.jax_privacy)
     for name, speed in found.images_per_second.items():
         print(f"{name:15} {speed:8.0f} images per second of processor time")
     for name, ratio in found.ratios.items():
