@@ -155,15 +155,14 @@ class Extractor:
         for number, opened in images:
             with _kept(found, number):
                 prepared = self.prepare(shape)
-                if prepared.many is not None:
+                if prepared.many is None:
+                    found[number] = self._closed(opened, prepared, prepared.run(opened.core))
+                else:
                     prepared.many.check(opened.core)
-                fitting.append((number, opened))
-        if prepared is None or not fitting:
+                    fitting.append((number, opened))
+        if prepared is None or prepared.many is None or not fitting:
             return
-        if prepared.many is None:
-            outputs = [prepared.run(opened.core) for _, opened in fitting]
-        else:
-            outputs = prepared.many([(opened.core,) for _, opened in fitting])
+        outputs = prepared.many([(opened.core,) for _, opened in fitting])
         for (number, opened), values in zip(fitting, outputs, strict=True):
             with _kept(found, number):
                 found[number] = self._closed(opened, prepared, values)
@@ -194,14 +193,20 @@ class Extractor:
             refuse(UnsupportedError, self.under.supports(program))
             while len(self.prepared) >= MOST_SHAPES:
                 del self.prepared[next(iter(self.prepared))]
-            self.prepared[shape] = self._prepared(program)
+            self.prepared[shape] = self._prepared(program, shape)
         return self.prepared[shape]
 
-    def _prepared(self, program: Program) -> Prepared:
+    def together(self, shape: Shape) -> int:
+        """How many images with cores of ``shape`` are computed at once; 1: each on its own."""
+        if self.expected == 1 or not isinstance(self.under, SharingExecutor):
+            return 1
+        return self.under.together(self.feature.program(shape), self.expected)
+
+    def _prepared(self, program: Program, shape: Shape) -> Prepared:
         made_by = repr(self.release) + repr(self.feature)
-        if not self.shares or self.under.together(program, self.expected) == 1:  # type: ignore[attr-defined]
+        if not isinstance(self.under, SharingExecutor) or self.together(shape) == 1:
             return Prepared(program, self.under.prepare(program), made_by)
-        many: Many = self.under.prepare_many(program, self.expected)  # type: ignore[attr-defined]
+        many = self.under.prepare_many(program, self.expected)
         return Prepared(program, lambda core: many([(core,)])[0], made_by, many)
 
     def guarantee(self, image_shape: Shape, length: int) -> Guarantee:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from privis.card import Card, described
 from privis.contributions import Contributions, contributions
 from privis.errors import ImageError, OutputError, PrivisError, Problem
-from privis.extractor import Executor, Extractor, SharingExecutor, owner_shape
+from privis.extractor import Executor, Extractor, owner_shape
 from privis.features.feature import Feature
 from privis.io import headers
 from privis.io import images as pictures
@@ -100,8 +100,10 @@ def extract_folder(
         metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
         return names, metadata
 
-    fair = not isinstance(under, SharingExecutor)
-    job = Job(sources, output, _fingerprint(make), make, finish, workers, chunk, max_pixels, fair)
+    together = _together(make(), sources)
+    if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
+        chunk = together * min(max(chunk // together, 1), 2)
+    job = Job(sources, output, _fingerprint(make), make, finish, workers, chunk, max_pixels, fair=together == 1)
     try:
         outcome = run(job, on_progress=on_progress)
     except ImageError:  # nothing to go on with: the key has no use either
@@ -110,6 +112,17 @@ def extract_folder(
     _forget(own_key)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
+
+
+def _together(extractor: Extractor, sources: Sequence[str]) -> int:
+    """How many images are computed at once, judged by the first one that can be read; 1: each on its own."""
+    for path in sources if extractor.shares else ():
+        try:
+            core = extractor.feature.before(extractor.owner_image(pictures.load(path)))
+            return extractor.together(core.shape)
+        except PrivisError:
+            continue  # listed as a failure by the run itself
+    return 1
 
 
 def _forget(own_key: Path | None) -> None:

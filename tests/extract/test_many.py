@@ -20,9 +20,10 @@ class Sharing(Clear):
 
     asked: list = field(default_factory=list)
     brightest: int = 255
+    at_once: int = 4
 
     def together(self, program, expected=None):
-        return 4
+        return self.at_once
 
     def prepare_many(self, program, expected=None):
         return Many(self, self.prepare(program))
@@ -101,6 +102,15 @@ def test_a_folder_lists_what_fails_and_computes_the_rest_at_once(folder, images,
     assert under.asked == [3] and result.outcome.rows == 3
     reasons = {Path(failure.path).name: failure.reason for failure in result.outcome.failures}
     assert set(reasons) == {"2.png", "4.png"} and "a bright pixel" in reasons["4.png"]
+
+
+def test_a_run_over_a_folder_keeps_what_is_cheapest_together_and_no_more(folder, tmp_path):
+    for at_once, asked in ((4, [4]), (2, [3, 1]), (1, [])):
+        under = Sharing(at_once=at_once)
+        extract_folder(privis.LBP(), folder, tmp_path / f"{at_once}.npz", under=under)
+        assert under.asked == asked
+    dark = Sharing(at_once=1, brightest=100)  # each on its own is not asked before
+    assert extract_folder(privis.LBP(), folder, tmp_path / "f.npz", under=dark).outcome.rows == 4
 
 
 def test_a_server_that_is_gone_ends_the_run_and_no_image_is_blamed(folder, tmp_path):
