@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from privis.card import Card, described
 from privis.contributions import Contributions, contributions
-from privis.errors import ImageError, OutputError, PrivisError, Problem
+from privis.errors import ImageError, OutputError, ParameterError, PrivisError, Problem, UnsupportedError
 from privis.extractor import Executor, Extractor, owner_shape
 from privis.features.feature import Feature
 from privis.io import headers
@@ -119,9 +119,12 @@ def _together(extractor: Extractor, sources: Sequence[str]) -> int:
     for path in sources if extractor.shares else ():
         try:
             core = extractor.feature.before(extractor.owner_image(pictures.load(path)))
-            return extractor.together(core.shape)
-        except PrivisError:
+        except (ImageError, ParameterError):
             continue  # listed as a failure by the run itself
+        try:
+            return extractor.together(core.shape)
+        except UnsupportedError:
+            return 1  # as every image of this size will say
     return 1
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from privis.errors import ProtocolError, UnsupportedError
+from privis.features.colour import ColourHistogram
+from privis.plan import extract
 from privis.program import Input, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiled import Options, compiled
@@ -56,6 +58,13 @@ def test_the_executor_takes_a_list_of_images():
     for ours, image in zip(run([(x,) for x in images]), images, strict=True):
         np.testing.assert_allclose(ours, evaluate(PROGRAM, image), atol=1e-3)
     assert run([]) == []
+
+
+def test_extract_gives_each_of_several_images_its_own_feature():
+    feature, under = ColourHistogram(bins=4), CKKS()
+    images = list(RNG.integers(0, 256, (11, 8, 8, 3), dtype=np.uint8))
+    assert under.together(feature.program((3, 8, 8)), len(images)) > 1
+    np.testing.assert_array_equal(extract(feature, images, under=under).features, extract(feature, images).features)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -18,12 +18,17 @@ from privis.run.he.circuit import Circuit, Linear, Matrix, Source, Step
 from privis.run.he.layout import Layout, power_of_two
 
 MOST = 64  # images: more are cheaper with a slot for each
+MOST_WEIGHTS = 1 << 24  # of all images together, when matrices are written out
 
 
 def fitting(circuit: Circuit, slots: int) -> int:
     """How many images lie beside each other where the largest input of one fills part of the slots; 1: no more."""
     sources = [math.prod(circuit.shapes[i]) for i, step in enumerate(circuit.steps) if isinstance(step, Source)]
-    return min(MOST, max(1, slots // power_of_two(max(sources))))
+    weights = sum(matrix.nnz for step in circuit.steps if isinstance(step, Linear) for matrix in step.matrices)
+    count = MOST
+    while count > 1 and (count * power_of_two(max(sources)) > slots or count * weights > MOST_WEIGHTS):
+        count //= 2
+    return count
 
 
 def side_by_side(circuit: Circuit, count: int) -> Circuit:

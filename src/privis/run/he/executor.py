@@ -60,12 +60,16 @@ class CKKS:
         """The owner alone, who holds the key."""
         return "Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts."
 
-    def compiled(self, program: Program, sharing: Sharing = Sharing.ALONE) -> Compiled:
-        """The program as a server runs it; the last few are kept."""
-        name = f"{digest(program)} {sharing.value}"
+    def compiled(self, program: Program) -> Compiled:
+        """The program as a server runs it for one image; the last few are kept."""
+        return self._keep(digest(program), lambda: compiled(program, self._options(Sharing.ALONE)))
+
+    def _options(self, sharing: Sharing) -> Options:
+        return Options(self.precision, self.signs, self.inside, self.promised, sharing=sharing)
+
+    def _keep(self, name: str, make: Callable[[], Compiled]) -> Compiled:
         if name not in self._kept:
-            options = Options(self.precision, self.signs, self.inside, self.promised, sharing=sharing)
-            made = compiled(program, options)
+            made = make()
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[name] = made
@@ -142,11 +146,14 @@ class CKKS:
 
     def _shared(self, program: Program, images: int | None) -> Compiled:
         """Compiled for ``images`` in the quickest of the ways that fit."""
+        return self._keep(f"{digest(program)} for {images}", lambda: self._quickest(program, images))
+
+    def _quickest(self, program: Program, images: int | None) -> Compiled:
         machine, refused = Machine.of_this_machine(), []
         fitting: list[tuple[float, Compiled]] = []
         for sharing in Sharing:
             try:
-                made = self.compiled(program, sharing)
+                made = compiled(program, self._options(sharing))
             except UnsupportedError as error:
                 refused.append(error)
                 continue
