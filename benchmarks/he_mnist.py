@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiled import Compiled, Options, compiled
-from privis.run.he.evaluator import Evaluator
+from privis.run.he.cost import Machine, predict
+from privis.run.he.evaluator import CACHE, Evaluator
 from privis.run.he.secret import SecretKeys
 from privis.run.he.sharing import Sharing
 
@@ -51,7 +52,8 @@ class Digits:
 
 @dataclass(frozen=True)
 class Row:
-    """Median seconds of the server for an image, processor seconds, the largest error of a score, bytes of a query.
+    """Median seconds of the server for an image (``expected``: predicted), processor seconds, the largest error of a
+    score, bytes of a query.
 
     TenSEAL does not follow the scale of its ciphertexts exactly, so its scores are a few per cent off.
     """
@@ -59,6 +61,7 @@ class Row:
     name: str
     images: int
     seconds: float
+    expected: float
     processor: float
     error: float
     query: float
@@ -110,6 +113,7 @@ class Ours:
         self.owner = SecretKeys.generate(self.made.spec)
         keys = self.owner.evaluation_keys(self.made.spec)
         self.keys, self.server = len(keys), Evaluator.open(self.made, keys)
+        self.expected = predict(self.made.spec, self.made.choice.arrangement, CACHE, Machine.of_this_machine()).seconds
         parameters = self.made.spec.parameters
         self.ring = f"2^{parameters.degree.bit_length() - 1}, {'+'.join(map(str, parameters.bits))}"
 
@@ -193,20 +197,19 @@ def _row(
     count = min(len(scores), len(clear))
     error = float(np.abs(scores[:count] - clear[:count]).max())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    keys = by.keys if isinstance(by, Ours) else 0
-    return Row(name, images, wall, busy, error, query / images, keys, memory, by.ring, scores)
+    keys, expected = (by.keys, by.expected / images) if isinstance(by, Ours) else (0, 0.0)
+    return Row(name, images, wall, expected, busy, error, query / images, keys, memory, by.ring, scores)
 
 
-HEAD = (
-    f"{'':22}{'images':>7}{'ms/image':>10}{'CPU ms':>9}{'error':>9}{'kB/image':>10}{'keys MB':>9}{'peak MB':>9}  ring"
-)
+HEAD = f"{'':22}{'images':>7}{'ms/image':>10}{'pred':>9}{'CPU ms':>9}{'error':>9}{'kB/image':>10}{'keys MB':>9}{'peak MB':>9}  ring"
 
 
 def line(row: Row) -> str:
     """One row of the table."""
     sent = f"{row.query / 1e3:10.1f}{row.keys / 1e6:9.1f}" if row.query else f"{'-':>10}{'-':>9}"
+    expected = f"{1e3 * row.expected:9.2f}" if row.expected else f"{'-':>9}"
     return (
-        f"{row.name:22}{row.images:7,}{1e3 * row.seconds:10.2f}{1e3 * row.processor:9.2f}{row.error:9.1e}"
+        f"{row.name:22}{row.images:7,}{1e3 * row.seconds:10.2f}{expected}{1e3 * row.processor:9.2f}{row.error:9.1e}"
         f"{sent}{row.memory / 1e6:9.0f}  {row.ring}"
     )
 
