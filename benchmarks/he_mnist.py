@@ -201,8 +201,10 @@ def _row(
     return Row(name, images, wall, expected, busy, error, query / images, keys, memory, by.ring, scores)
 
 
-HEAD = f"{'':22}{'images':>7}{'ms/image':>10}{'pred':>9}{'CPU ms':>9}{'error':>9}"
+HEAD = (
+    f"{'':22}{'images':>7}{'ms/image':>10}{'pred':>9}{'CPU ms':>9}{'error':>9}"
     f"{'kB/image':>10}{'keys MB':>9}{'peak MB':>9}  ring"
+)
 
 
 def line(row: Row) -> str:
