@@ -51,6 +51,10 @@ class SharingExtractor(Protocol):
         """Whether it is."""
         ...
 
+    def __call__(self, image: NDArray[np.uint8], path: str, /) -> NDArray[np.float32]:
+        """As an ``Extractor``, for one."""
+        ...
+
     def many(
         self, images: Iterable[Callable[[], tuple[NDArray[np.uint8], str, str | None]]]
     ) -> Sequence[NDArray[np.float32] | PrivisError]:
@@ -239,7 +243,6 @@ def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int)
     except PrivisError:
         raise
     except Exception:  # one of them: which, and all others on their own
-        assert callable(extractor)
         return [_vector(path, extractor, max_pixels) for path in paths]
     return [_result(path, vector) for path, vector in zip(paths, found, strict=True)]
 
