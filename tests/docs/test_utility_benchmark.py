@@ -29,6 +29,12 @@ def bars(tmp_path_factory):
     return Source("bars", path, 140, 100, 80)
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Choose quickly."""
+    monkeypatch.setattr(utility, "LEAST_RELEASED", 200)
+
+
 def lines(source, mechanism):
     return [index for index, line in enumerate(prepared(source)[1]) if line.mechanism == mechanism]
 
@@ -80,6 +86,25 @@ def test_nothing_is_chosen_on_training_or_test_images(bars):
     senseless = replace(parts.public, labels=np.zeros_like(parts.public.labels))
     first, shrinkage = chosen(table[words], senseless)
     assert first is table[words].routes[0] and shrinkage == utility.SHRINKAGES[0]
+
+
+def test_a_choice_does_not_hang_on_one_release_of_few_images(bars, monkeypatch):
+    monkeypatch.setattr(utility, "LEAST_RELEASED", 250)
+    parts, table = prepared(bars)
+    route, keys = table[lines(bars, "pixels, Laplace")[0]].routes[0], []
+
+    class Watched:
+        guarantee = route.guarantee
+
+        def released(self, part, key):
+            keys.append(key)
+            return route.released(part, key)
+
+    chosen(replace(table[0], routes=(Watched(), Watched())), parts.public)
+    assert len(parts.public.labels) == 100 and len(keys) == 6  # three releases for each of two ways
+    assert len({id(key) for key in keys[:3]}) == 3 and not np.array_equal(
+        *(route.released(parts.test, k) for k in keys[:2])
+    )
 
 
 def test_each_key_is_another_release(bars):
