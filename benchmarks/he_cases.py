@@ -180,4 +180,4 @@ def _vgg(path: Path) -> Case:
 
     samples = inputs[-6:]  # sizes of values only; never among the first that are asked
     options = Options(precision=1e-2, processes=2, stretch=False)
-    return Case("vgg11", program, inputs, options, quality, samples, cache=3 << 30, batch=False)
+    return Case("vgg11", program, inputs, options, quality, samples, cache=3 << 29, batch=False)

@@ -7,7 +7,6 @@ import pytest
 
 from privis.errors import ParameterError, ProtocolError
 from privis.program import Input, ops, trace
-from privis.run.he import machine
 from privis.run.he.compiled import Options, compiled
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluator import Evaluator
@@ -148,26 +147,6 @@ def test_weights_are_encoded_once_though_two_processes_share_an_image(limit):
         kept.append(dict(plaintexts.made))
     assert kept[0] and kept[0].keys() == kept[1].keys() and plaintexts.held <= limit
     assert all(kept[0][key] is kept[1][key] for key in kept[0])
-
-
-@pytest.mark.parametrize("worth", [1, 1 << 30])
-def test_two_processes_share_baby_steps_where_that_is_worth_it(worth, monkeypatch):
-    monkeypatch.setattr(machine, "WORTH_SHARING", worth)
-    kernel = np.random.default_rng(7).normal(size=(4, 4, 3, 3)) / 6
-    program = trace(lambda x: x >> ops.Conv(kernel, (1, 1), (1, 1, 1, 1)), Input((4, 16, 16), -1.0, 1.0, None))
-    made = compiled(program, Options(processes=2))
-    packed = made.choice.arrangement.packed[1]
-    ((_, amounts),) = packed.babies
-    keys, here = SecretKeys.generate(made.spec), []
-    evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))
-    rotate = SealEngine.rotate
-    monkeypatch.setattr(SealEngine, "rotate", lambda *given: here.append(given[2]) or rotate(*given))
-    image = np.random.default_rng(8).uniform(-1, 1, (4, 16, 16))
-    query = keys.encrypt(made.spec, [(image,)])
-    ((features,),) = keys.decrypt(made.spec, query, evaluator.run(query.message))
-    np.testing.assert_allclose(features, made.in_the_clear(image)[0], atol=1e-3)
-    assert len(amounts) == 5 and not half(packed)  # giant steps are made here
-    assert sum(step != 0 for step in here) == len(packed.rotations) - (len(amounts) if worth == 1 else 0)
 
 
 def test_a_query_for_another_program_is_refused(small):

@@ -17,10 +17,8 @@ from privis.run.he.frames import join, split
 from privis.run.he.packing import Packed, Term, half
 from privis.run.he.parameters import Choice
 from privis.run.he.polynomial import evaluate_series, multiplied
-from privis.run.he.rotations import Chain, halved
 
 Progress = Callable[[float], None]
-WORTH_SHARING = 600  # rotations times squares of primes: half a second, and starting processes takes a tenth of one
 
 
 def nothing(share: float) -> None:
@@ -128,7 +126,10 @@ class Machine:
         for number, own in enumerate(operands):
             for ciphertext, x in enumerate(own):
                 turned[(number, ciphertext, 0)] = engine.lower(x, above)
-        self._rotate(packed, turned, above)
+        for (number, ciphertext), amounts in packed.babies:
+            for amount, parent in amounts:
+                x = turned[(number, ciphertext, parent)]
+                turned[(number, ciphertext, amount)] = engine.rotate(x, amount - parent)
         numbers = range(len(packed.giants))
         if len(numbers) == 1 and self.processes > 1 and half(packed):
             total = self._halves(index, packed, turned)
@@ -140,25 +141,6 @@ class Machine:
             return [self._finished(index, packed, number, total)]
 
         return [made for (made,) in self._each(numbers, one)]
-
-    def _rotate(self, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext], level: int) -> None:
-        """Add the baby steps to ``turned``, shared among processes where that saves more than starting them takes."""
-        work: list[tuple[tuple[int, int], tuple[int, ...], Chain]] = []
-        is_shared = self.processes > 1 and sum(len(c) for _, c in packed.babies) * (level + 1) ** 2 >= WORTH_SHARING
-        for source, amounts in packed.babies:
-            whole = [(tuple(amount for amount, _ in amounts), amounts)]
-            is_split = is_shared and len(packed.babies) == 1 and len(amounts) > 1
-            work += [(source, *part) for part in (halved(amounts) if is_split else whole)]
-
-        def one(item: tuple[tuple[int, int], tuple[int, ...], Chain]) -> list[Ciphertext]:
-            source, wanted, amounts = item
-            made = {0: turned[(*source, 0)]}
-            for amount, parent in amounts:
-                made[amount] = self.engine.rotate(made[parent], amount - parent)
-            return [made[amount] for amount in wanted]
-
-        for (source, wanted, _), made in zip(work, self._each(work, one) if is_shared else map(one, work), strict=True):
-            turned |= {(*source, amount): x for amount, x in zip(wanted, made, strict=True)}
 
     def encode(self) -> None:
         """Encode weights here as far as they will be kept: those that a forked process encodes are lost with it."""

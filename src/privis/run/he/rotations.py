@@ -84,37 +84,3 @@ def _reached(every: set[int], steps: list[int]) -> dict[int, int]:
                 found[amount] = amount - step
                 break
     return found
-
-
-def halved(amounts: Chain) -> list[tuple[tuple[int, ...], Chain]]:
-    """Share a chain among two: for each the amounts it answers for, and the chain it makes them by.
-
-    What lies on the way to amounts of both is made twice.
-
-    >>> halved(((1, 0), (2, 1), (64, 0), (65, 64), (66, 65)))
-    [((1, 2), ((1, 0), (2, 1))), ((64, 65, 66), ((64, 0), (65, 64), (66, 65)))]
-    """
-    order = [amount for amount, _ in _preorder(amounts)]
-    options = [(order[:count], order[count:]) for count in range(1, len(order))]
-    best = min(options, key=lambda parts: max(len(_way(amounts, set(part))) for part in parts))
-    return [(tuple(part), _way(amounts, set(part))) for part in best]
-
-
-def _preorder(amounts: Chain) -> Chain:
-    """Every amount before those made from it, and those right after it."""
-    following: dict[int, list[tuple[int, int]]] = {}
-    for amount, parent in amounts:
-        following.setdefault(parent, []).append((amount, parent))
-    found, waiting = [], following.get(0, [])[::-1]
-    while waiting:
-        found.append(waiting.pop())
-        waiting += following.get(found[-1][0], [])[::-1]
-    return tuple(found)
-
-
-def _way(amounts: Chain, wanted: set[int]) -> Chain:
-    """The part of a chain that leads to ``wanted``."""
-    for amount, parent in reversed(amounts):
-        if amount in wanted:
-            wanted.add(parent)
-    return tuple(pair for pair in amounts if pair[0] in wanted)
