@@ -103,3 +103,45 @@ class Circuit:
                 return (operand,)
             case _:
                 return ()
+
+
+def must_be_clean(circuit: Circuit) -> list[bool]:
+    """Values whose unused slots may reach a polynomial, which explodes outside its domain."""
+    clean = [False] * len(circuit.steps)
+    for index in reversed(range(len(circuit.steps))):
+        step = circuit.steps[index]
+        reaches = isinstance(step, Polynomial) or clean[index]
+        if isinstance(step, Linear) and not any(_keeps_places(matrix) for matrix in step.matrices):
+            continue  # what it reads is where elements are, and nothing else
+        if reaches and not isinstance(step, Source):
+            for operand in circuit.operands(index):
+                clean[operand] = True
+    return clean
+
+
+def _keeps_places(matrix: Matrix) -> bool:
+    """Each element of the result reads the same element and no other."""
+    rows, columns = matrix.shape
+    return rows == columns == matrix.nnz and np.array_equal(matrix.indices, np.arange(rows))
+
+
+def without_imaginary_parts(circuit: Circuit) -> list[bool]:
+    """Values without imaginary parts."""
+    real: list[bool] = []
+    for index, step in enumerate(circuit.steps):
+        own = all(real[operand] for operand in circuit.operands(index))
+        if isinstance(step, Source):
+            own = step.encoding is Encoding.NUMBERS
+        elif isinstance(step, Linear):
+            own = own and not any(np.iscomplexobj(matrix.data) for matrix in step.matrices)
+        real.append(own)
+    return real
+
+
+def only_added(circuit: Circuit) -> list[bool]:
+    """Values that are multiplied by nothing but public weights: their numbers may be larger than 1."""
+    only = [True] * len(circuit.steps)
+    for step in circuit.steps:
+        for operand in {Product: ("left", "right"), Polynomial: ("operand",)}.get(type(step), ()):
+            only[getattr(step, operand)] = False
+    return only

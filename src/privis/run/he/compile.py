@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from privis.run.he.beside import side_by_side
-from privis.run.he.circuit import Circuit, Encoding, Linear, Matrix, Polynomial, Product, Source
+from privis.run.he.circuit import (
+    Circuit,
+    Encoding,
+    Linear,
+    Polynomial,
+    Product,
+    Source,
+    must_be_clean,
+    only_added,
+    without_imaginary_parts,
+)
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Grid, Layout, flat, over, power_of_two
 from privis.run.he.packing import Packed, Placed, effort, half, pack, place
@@ -58,6 +68,11 @@ class Arrangement:
             if self.processes > 1 and packed.giants and half(packed):
                 made.append((packed.giants[0][half(packed) - 1][0], level))
         return [(step, level) for step, level in made if step]
+
+    def conjugations(self) -> list[int]:
+        """The level of every complex conjugate of a ciphertext."""
+        paired = [i for i, packed in self.packed.items() if packed.pairing]
+        return [self.levels[index] for index in paired for _ in range(self.layouts[index].ciphertexts)]
 
     def relinearisations(self) -> list[int]:
         """The level of every product of ciphertexts."""
@@ -145,8 +160,9 @@ class _Arranging:
         steps, circuit = self.circuit.steps, self.circuit
         self.groups = _groups(circuit)
         self.weight = self._elementwise()
-        self.clean = _must_be_clean(circuit)
+        self.clean = must_be_clean(circuit)
         self.only_added = only_added(circuit)
+        self.real = without_imaginary_parts(circuit)
         first = next(i for i, s in enumerate(steps) if isinstance(s, Source))
         self.grid = Grid.of(circuit.shapes[first])
         self.layouts: dict[int, Layout] = {}  # of groups
@@ -206,10 +222,11 @@ class _Arranging:
     def _placed(self, index: int, step: Linear, scaled: Linear, layout: Layout, *, fixed: bool) -> Placed:
         operands = [self.layouts[self.groups[o]] for o in step.operands]
         clean = self.clean[index] or len(operands) > 1
-        placed = place(scaled, operands, layout, self.slots, fixed=fixed, clean=clean)
+        real = all(self.real[o] for o in step.operands)
+        placed = place(scaled, operands, layout, self.slots, fixed=fixed, clean=clean, real=real)
         if placed.factor is not None and not self._may_be_free(index, step, placed.factor):
             spoilt = Linear(scaled.operands, tuple(m * 1j for m in scaled.matrices), scaled.bias)
-            placed = place(spoilt, operands, layout, self.slots, fixed=fixed, clean=True)
+            placed = place(spoilt, operands, layout, self.slots, fixed=fixed, clean=True, real=False)
         return placed
 
     def _on_stored(self, step: Linear) -> Linear:
@@ -284,35 +301,6 @@ def _groups(circuit: Circuit) -> list[int]:
     return [find(i) for i in range(len(circuit.steps))]
 
 
-def _must_be_clean(circuit: Circuit) -> list[bool]:
-    """Values whose unused slots may reach a polynomial, which explodes outside its domain."""
-    clean = [False] * len(circuit.steps)
-    for index in reversed(range(len(circuit.steps))):
-        step = circuit.steps[index]
-        reaches = isinstance(step, Polynomial) or clean[index]
-        if isinstance(step, Linear) and not any(_keeps_places(matrix) for matrix in step.matrices):
-            continue  # what it reads is where elements are, and nothing else
-        if reaches and not isinstance(step, Source):
-            for operand in circuit.operands(index):
-                clean[operand] = True
-    return clean
-
-
-def _keeps_places(matrix: Matrix) -> bool:
-    """Each element of the result reads the same element and no other."""
-    rows, columns = matrix.shape
-    return rows == columns == matrix.nnz and np.array_equal(matrix.indices, np.arange(rows))
-
-
-def only_added(circuit: Circuit) -> list[bool]:
-    """Values that are multiplied by nothing but public weights: their numbers may be larger than 1."""
-    only = [True] * len(circuit.steps)
-    for step in circuit.steps:
-        for operand in {Product: ("left", "right"), Polynomial: ("operand",)}.get(type(step), ()):
-            only[getattr(step, operand)] = False
-    return only
-
-
 def _anchored(step: Linear, layout: Layout, slots: int) -> Layout | None:
     """Every element where the first element that it reads is: what sums of neighbours want."""
     matrix = step.matrices[0]
@@ -364,16 +352,17 @@ def key_groups(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
     highest: dict[int, int] = {}
     for step, level in arrangement.rotations():
         highest[step] = max(level, highest.get(step, 0))
-    relinearise = max(arrangement.relinearisations(), default=None)
-    wanted = sorted({*highest.values(), *([] if relinearise is None else [relinearise])})
+    relinearise = max(arrangement.relinearisations(), default=-1)
+    conjugate = max(arrangement.conjugations(), default=-1)
+    wanted = sorted({*highest.values(), relinearise, conjugate} - {-1})
     if not wanted:
         return ()
     bounds = _few(wanted, highest)
     groups, low = [], -1
     for bound in bounds:
         steps = tuple(sorted(s for s, level in highest.items() if low < level <= bound))
-        is_last = relinearise is not None and low < relinearise <= bound
-        groups.append(KeyGroup(max(bound, 1) if arrangement.depth else 0, steps, is_last))
+        level = max(bound, 1) if arrangement.depth else 0
+        groups.append(KeyGroup(level, steps, low < relinearise <= bound, low < conjugate <= bound))
         low = bound
     return tuple(groups)
 

@@ -92,6 +92,7 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
         return share * (machine.switch_square * primes**2 + machine.switch * primes)
 
     seconds = sum(switching(level) for _, level in arrangement.rotations())
+    seconds += sum(switching(level) for level in arrangement.conjugations())
     for level in arrangement.relinearisations():
         seconds += switching(level) + share * (level + 1) * (machine.multiply + machine.rescale)
     encoding, encoded = 0.0, 0

@@ -14,6 +14,7 @@ from privis.run.he.circuit import Linear, Polynomial, Product, Source
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.forks import forked
 from privis.run.he.frames import join, split
+from privis.run.he.layout import second
 from privis.run.he.packing import Packed, Term, half
 from privis.run.he.parameters import Choice
 from privis.run.he.polynomial import evaluate_series, multiplied
@@ -125,7 +126,7 @@ class Machine:
         turned: dict[tuple[int, int, int], Ciphertext] = {}
         for number, own in enumerate(operands):
             for ciphertext, x in enumerate(own):
-                turned[(number, ciphertext, 0)] = engine.lower(x, above)
+                turned[(number, ciphertext, 0)] = self._pairs(index, packed.pairing, engine.lower(x, above))
         for (number, ciphertext), amounts in packed.babies:
             for amount, parent in amounts:
                 x = turned[(number, ciphertext, parent)]
@@ -141,6 +142,16 @@ class Machine:
             return [self._finished(index, packed, number, total)]
 
         return [made for (made,) in self._each(numbers, one)]
+
+    def _pairs(self, index: int, apart: int, x: Ciphertext) -> Ciphertext:
+        """``x`` with what is ``apart`` slots further on as imaginary part; as it is where ``apart`` is 0."""
+        if not apart:
+            return x
+        engine, slots = self.engine, self.choice.arrangement.slots
+        level = engine.level(x)
+        size = (level + 1) * 16 * slots
+        unit = self.plaintexts.get((index, -2, 0, 0), size, lambda: engine.encode(second(slots), level, 1.0))
+        return engine.add(x, engine.multiply_plain(engine.rotate(x, apart), unit))
 
     def encode(self) -> None:
         """Encode weights here as far as they will be kept: those that a forked process encodes are lost with it."""
@@ -230,6 +241,8 @@ class Machine:
             total = engine.add(total, engine.rotate(total, step))
         if packed.levels:
             total = engine.rescale(total, self.choice.scale)
+        if packed.pairing:
+            total = engine.add(total, engine.conjugate(total))
         for step in packed.folds:
             total = engine.add(total, engine.rotate(total, step))
         return self._with_bias(index, ciphertext, total)

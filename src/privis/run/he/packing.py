@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from privis.run.he.circuit import Linear, Matrix
 from privis.run.he.layout import Layout
+from privis.run.he.pairs import paired
 from privis.run.he.rotations import chain, distinct, doublings, giant_modulus
 from privis.run.he.uncopied import Entries, without_copies
 
 MOST_CIPHERTEXTS = 1 << 12
 PLAIN_COST, LEVEL_COST = 0.07, 5.0  # in rotations at the same level
+PAIRING_COST = 6.0  # a rotation, a conjugation, and keys for both
 WORTH_HALVING = 8  # giant steps
 
 
@@ -49,7 +51,7 @@ class Packed:
     ``giants``: for each ciphertext of the result, (amount, terms), largest amount first: the terms are added up, and
     what was added so far is rotated by the difference to the next amount. ``doublings``: rotate by each and add.
     ``folds``: the same after that, with copies. ``factor``: the number all terms without weights are multiplied by
-    (in units, for free); None where there are weights, which cost one level.
+    (in units, for free); None where there are weights, which cost one level. ``pairing``: as in ``pairs``, 0: none.
     """
 
     babies: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...]
@@ -57,6 +59,7 @@ class Packed:
     doublings: tuple[int, ...]
     folds: tuple[int, ...]
     factor: float | None
+    pairing: int = 0
 
     @property
     def levels(self) -> int:
@@ -67,6 +70,7 @@ class Packed:
     def rotations(self) -> tuple[int, ...]:
         """The step of every rotation it makes."""
         made = [amount - parent for _, chain in self.babies for amount, parent in chain]
+        made += [self.pairing] * bool(self.pairing)
         for groups in self.giants:
             amounts = [*(amount for amount, _ in groups), 0]
             made += [a - b for a, b in pairwise(amounts) if a != b]
@@ -89,7 +93,7 @@ def half(packed: Packed) -> int:
 class Placed:
     """Where the result of a linear step goes and what that will take: ``factor`` as in ``Packed``.
 
-    ``uncopied``: by ``without_copies``.
+    ``uncopied``: by ``without_copies``; ``pairing``: by ``paired``, how far apart the numbers of a pair are.
     """
 
     result: Layout
@@ -97,12 +101,16 @@ class Placed:
     rotations: int
     products: int
     uncopied: bool = False
+    pairing: int = 0
 
 
-def place(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, *, fixed: bool, clean: bool) -> Placed:
+def place(
+    step: Linear, operands: Sequence[Layout], result: Layout, slots: int, *, fixed: bool, clean: bool, real: bool
+) -> Placed:
     """Shift ``result``, unless ``fixed``, to where ``step`` needs the fewest rotations, and count them.
 
-    ``clean`` asks for zeros in all slots that hold no element: then sums of equal terms need weights too.
+    ``clean`` asks for zeros in all slots that hold no element: then sums of equal terms need weights too. ``real``:
+    there is nothing imaginary in any slot of the operands.
     """
     entries = _entries(step, operands, result, slots)
     period = int(entries.period.max(initial=1))
@@ -116,21 +124,38 @@ def place(step: Linear, operands: Sequence[Layout], result: Layout, slots: int, 
         if not clean or _stays(entries) or _fills(copied, slots):
             return Placed(copied, factor, len(_sums(entries, factor, slots).rotations), 0)
     distance = np.where(entries.period > result.period, entries.distance % result.period, entries.distance)
-    where, _ = distinct(entries.ciphertext, entries.source, distance)
+    rotations, products = _counted(replace(entries, distance=distance), slots)
+    ways = [Placed(shifted, None, rotations + copies.bit_length() - 1, products)]
+    unmoved = _entries(step, operands, result, slots)
+    moved = None if clean else without_copies(unmoved, result, slots)
+    if moved is not None:
+        rotations, products = _counted(moved[0], slots)
+        ways.append(Placed(result, None, rotations + len(moved[1]), products, uncopied=True))
+    if real and copies == 1 and _may_pair(unmoved, operands):
+        base = 0 if fixed else _base(unmoved, period // 2)
+        distance = (unmoved.distance - base) % (period // 2)
+        shifted = result.shifted(base, slots) if base else result
+        ways.append(Placed(shifted, None, *_counted(replace(unmoved, distance=distance), slots), pairing=period // 2))
+    return min(ways, key=effort)
+
+
+def _counted(entries: Entries, slots: int) -> tuple[int, int]:
+    """Rotations and products."""
+    where, _ = distinct(entries.ciphertext, entries.source, entries.distance)
     _, rotations = giant_modulus(where[0], where[1], where[2], slots)
-    usual = Placed(shifted, None, rotations + copies.bit_length() - 1, where.shape[1])
-    moved = None if clean else without_copies(_entries(step, operands, result, slots), result, slots)
-    if moved is None:
-        return usual
-    where, _ = distinct(moved[0].ciphertext, moved[0].source, moved[0].distance)
-    _, rotations = giant_modulus(where[0], where[1], where[2], slots)
-    other = Placed(result, None, rotations + len(moved[1]), where.shape[1], uncopied=True)
-    return min(usual, other, key=effort)
+    return rotations, where.shape[1]
+
+
+def _may_pair(entries: Entries, operands: Sequence[Layout]) -> bool:
+    """One operand in one ciphertext, and real weights."""
+    single = len(operands) == 1 and operands[0].ciphertexts == 1 and operands[0].period > 1
+    return single and not np.iscomplexobj(entries.weight)
 
 
 def effort(placed: Placed) -> float:
     """In rotations."""
-    return placed.rotations + PLAIN_COST * placed.products + (LEVEL_COST if placed.factor is None else 0.0)
+    level, pairing = LEVEL_COST * (placed.factor is None), PAIRING_COST * bool(placed.pairing)
+    return placed.rotations + PLAIN_COST * placed.products + level + pairing
 
 
 def pack(step: Linear, operands: Sequence[Layout], placed: Placed, slots: int) -> Packed:
@@ -145,6 +170,9 @@ def pack(step: Linear, operands: Sequence[Layout], placed: Placed, slots: int) -
         assert moved is not None
         return _diagonals(*moved, slots)
     period = int(entries.period.max(initial=1))
+    if placed.pairing:
+        halved = _repeated(paired(entries, placed.pairing, slots), max(period, result.period), slots)
+        return replace(_diagonals(halved, (), slots), pairing=placed.pairing)
     copies = max(1, period // result.period)
     copy = np.where(entries.period > result.period, entries.distance // result.period, 0)
     slot = (entries.slot + copy * result.period) % slots

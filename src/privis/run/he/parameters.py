@@ -174,10 +174,14 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
                     added = packed.products * 2 ** len(packed.folds)  # weights are off where there are none, too
+                    added *= 4 if packed.pairing else 1  # pairs are larger, and their noise meets its conjugate
                     spread += (encoded * size) ** 2 * added
                 # each fold doubles what was there before
                 folded = first * math.sqrt(2.0 ** len(packed.folds) - 1)
-                noise.append(math.hypot(math.sqrt(spread), rounding, folded))
+                if packed.pairing:
+                    noise.append(math.hypot(math.sqrt(spread), rounding * math.sqrt(2), first))
+                else:
+                    noise.append(math.hypot(math.sqrt(spread), rounding, folded))
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])

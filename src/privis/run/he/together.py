@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from privis.errors import Problem, UnsupportedError
-from privis.run.he.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source
-from privis.run.he.compile import Arrangement, levels_of, linear_unit, only_added, unit_of
+from privis.run.he.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source, only_added
+from privis.run.he.compile import Arrangement, levels_of, linear_unit, unit_of
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Layout
 from privis.run.he.packing import Packed, is_uniform
