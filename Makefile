@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test test-openfhe bench clean
 
 setup: .venv/setup
 
@@ -29,6 +29,17 @@ test: .venv/setup-test
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist worksteal
 	$(BIN)/python -m pytest -m alone
+
+# The second library behind the port of homomorphic encryption: its wheel imports on CPython 3.10 (or 3.12 with glibc 2.38)
+OPENFHE_PYTHON ?= python3.10
+
+test-openfhe: .venv/openfhe/setup
+	PYTHONPATH=src .venv/openfhe/bin/python -m pytest tests/he/test_engines.py
+
+.venv/openfhe/setup:
+	$(OPENFHE_PYTHON) -m venv .venv/openfhe
+	.venv/openfhe/bin/pip install --quiet 'openfhe==1.6.1.0.22.4' 'numpy==1.26.4' 'scipy==1.15.3' pytest hypothesis
+	touch $@
 
 bench: .venv/setup-test
 	$(BIN)/python -m benchmarks

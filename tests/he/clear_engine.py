@@ -123,8 +123,8 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
     """For each image its outputs, all computed at once."""
+    from privis.run.he.filling import emptied
     from privis.run.he.machine import Machine, Plaintexts
-    from privis.run.he.secret import emptied
     from privis.run.he.together_machine import TogetherMachine
 
     spec = made.spec
@@ -143,7 +143,7 @@ def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> l
 
 
 def _encrypted(engine: ClearEngine, spec, images: Sequence[Sequence[np.ndarray]]) -> list[list[Number]]:
-    from privis.run.he.secret import filled
+    from privis.run.he.filling import filled
 
     return [
         [engine.encrypt(row, slots.level, spec.scale) for row in filled(spec, slots, images)] for slots in spec.sources

@@ -8,11 +8,11 @@ import pytest
 from privis.errors import ParameterError, ProtocolError
 from privis.program import Input, ops, trace
 from privis.run.he.compiled import Options, compiled
-from privis.run.he.engine import KeyGroup, Parameters
+from privis.run.he.engine import KeyGroup, Parameters, galois_element
 from privis.run.he.evaluator import Evaluator
 from privis.run.he.machine import Plaintexts
 from privis.run.he.packing import half
-from privis.run.he.seal import SealEngine, galois_element
+from privis.run.he.seal import SealEngine
 from privis.run.he.seal_secret import SealSecret
 from privis.run.he.secret import SecretKeys
 from privis.run.he.spec import Spec

@@ -1,7 +1,8 @@
 """The port to a CKKS library: what the compiler and the machine ask of it, and nothing else.
 
 A ciphertext holds ``slots`` numbers at a *level*, the number of rescalings it can still take, and at a *scale*, the
-factor by which its numbers are stored. Reference: Cheon, Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
+factor by which its numbers are stored. Slot ``s`` is the polynomial's value at the primitive root of unity to the power
+``3 ** s``. Reference: Cheon, Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
 """
 
 from __future__ import annotations
@@ -68,6 +69,17 @@ class KeyGroup:
     steps: tuple[int, ...]
     relinearise: bool = True
     conjugate: bool = False
+
+
+def galois_element(step: int, degree: int) -> int:
+    """The automorphism that rotates by ``step`` slots."""
+    return pow(3, step % (degree // 2), 2 * degree)
+
+
+def galois_elements(group: KeyGroup, degree: int) -> list[int]:
+    """The automorphisms that a group has keys for; the last of all conjugates."""
+    conjugation = [2 * degree - 1] if group.conjugate else []
+    return sorted({galois_element(step, degree) for step in group.steps}) + conjugation
 
 
 class Engine(Protocol):

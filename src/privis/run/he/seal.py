@@ -17,23 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import MissingExtraError, ParameterError, Problem, ProtocolError
-from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext
+from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext, galois_element, galois_elements
 
 try:
     import tenseal.sealapi as seal
 except ImportError as error:
     raise MissingExtraError.of("tenseal", "he", "homomorphic encryption") from error
-
-
-def galois_element(step: int, degree: int) -> int:
-    """The automorphism that rotates by ``step`` slots."""
-    return pow(3, step % (degree // 2), 2 * degree)
-
-
-def galois_elements(group: KeyGroup, degree: int) -> list[int]:
-    """The automorphisms that a group has keys for; the last of all conjugates."""
-    conjugation = [2 * degree - 1] if group.conjugate else []
-    return sorted({galois_element(step, degree) for step in group.steps}) + conjugation
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ import tenseal.sealapi as seal
 from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
-from privis.run.he.engine import KeyGroup, Parameters
-from privis.run.he.seal import Ring, from_bytes, galois_elements, ring, to_bytes
+from privis.run.he.engine import KeyGroup, Parameters, galois_elements
+from privis.run.he.seal import Ring, from_bytes, ring, to_bytes
 
 _MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
 

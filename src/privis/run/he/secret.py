@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.readings.evaluate import evaluate
-from privis.run.he.layout import second
+from privis.run.he.filling import Arrays, emptied, filled
 from privis.run.he.messages import Message, read, written
-from privis.run.he.reference import encoded
 from privis.run.he.seal_secret import SealSecret
-from privis.run.he.spec import InputSlots, OutputSlots, Spec
-
-Arrays = Sequence[NDArray[Any]]
+from privis.run.he.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -112,34 +109,6 @@ def _finished(spec: Spec, numbers: Arrays, factor: float) -> list[NDArray[np.flo
         made = evaluate(spec.tail, *outputs)
         outputs = list(made) if isinstance(made, tuple) else [made]
     return [np.asarray(output, np.float32) for output in outputs]
-
-
-def filled(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[NDArray[Any]]:
-    """The numbers of every ciphertext of one source of up to ``spec.together`` images, zeros where nothing belongs."""
-    numbers = np.stack([encoded(slots.source, inputs) / slots.unit for inputs in images])
-    size, layout = spec.parameters.slots, slots.layout
-    if not spec.elements_apart:
-        rows = np.zeros(layout.ciphertexts * size, numbers.dtype)
-        for positions in layout.with_copies(size):
-            rows[positions.reshape(spec.together, -1)[: len(images)]] = numbers
-        yield from rows.reshape(-1, size)
-        return
-    for own in numbers.T:
-        row = np.zeros(size, np.complex128)
-        row[: len(own)] = own[:size]
-        if len(own) > size:
-            row[: len(own) - size] += own[size:] * second(size)[: len(own) - size]
-        yield row
-
-
-def emptied(spec: Spec, output: OutputSlots, numbers: NDArray[Any], images: int) -> NDArray[np.float64]:
-    """The elements of an output, in stored numbers, of each of the ``images`` that share ciphertexts."""
-    size = spec.parameters.slots
-    if not spec.elements_apart:
-        return numbers.real[output.layout.positions].reshape(spec.together, -1)[:images]
-    rows = numbers.reshape(-1, size)
-    both = np.concatenate([rows.real, (rows * second(size).conj()).real], axis=1)
-    return both[:, :images].T
 
 
 def _shape_problems(spec: Spec, images: Sequence[Arrays]) -> list[Problem]:
