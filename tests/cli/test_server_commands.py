@@ -54,10 +54,19 @@ class Served:
         assert token.returncode == 0, token.stderr
         assert "over a channel you trust" in token.stdout
         command = [sys.executable, "-m", "privis", "serve", "--program", "energy.program", "--tokens", "tokens"]
-        command += ["--gallery", "faces.npz", "--listen", "127.0.0.1:0", "--limit", "grace-seconds=1"]
+        command += [
+            "--gallery",
+            "faces.npz",
+            "--encrypted-gallery",
+            "50x24",
+            "--listen",
+            "127.0.0.1:0",
+            "--limit",
+            "grace-seconds=1",
+        ]
         self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
-        self.described = [self.process.stderr.readline() for _ in range(2)]
+        self.described = [self.process.stderr.readline() for _ in range(3)]
         self.url = self.process.stderr.readline().split(": ")[0]
 
     def client(self, *words: object) -> list[object]:
@@ -87,6 +96,7 @@ def served(tmp_path_factory):
 def test_what_is_offered_is_said_with_its_price(served):
     assert served.described[0].startswith("energy: program energy.program; about ")
     assert served.described[1].startswith("faces: cosines with 40 templates of 24 components; about ")
+    assert served.described[2].startswith("encrypted-50x24: cosines with up to 50 templates of 24 components")
     assert all(word in line for line in served.described for word in ("memory a job", "keys", "message", "result"))
     assert served.url.startswith("http://127.0.0.1:")
 
@@ -113,6 +123,21 @@ def test_several_at_once_give_the_same_table(served):
         assert json.loads(done.stdout)["rows"] == 2
     one, two = (read(served.folder / name) for name in ("single.csv", "double.csv"))
     np.testing.assert_allclose(one.features, two.features, atol=1e-6)
+
+
+def test_templates_that_the_server_never_sees(served):
+    words = served.client("--offer", "encrypted-50x24", "--for", "homomorphic")
+    keys = typed("keygen", served.folder / "mine", *words, "--gallery", served.folder / "faces.npz")
+    assert keys.exit_code == 0, keys.stderr
+    output = served.folder / "mine.json"
+    words = served.client("--keys", served.folder / "mine", "--top", 1, "-o", output)
+    done = typed("query", served.folder / "asked.csv", *words)
+    assert done.exit_code == 0, done.stderr
+    assert [row["template"] for row in json.loads(output.read_text())] == ["face 7", "face 31"]
+    words = served.client("--offer", "energy", "--for", "homomorphic", "--gallery", served.folder / "faces.npz")
+    wrong = typed("keygen", served.folder / "none", *words)
+    assert wrong.exit_code == 2 and "an offer of an encrypted gallery" in wrong.stderr
+    assert not (served.folder / "none").exists()
 
 
 def test_vectors_in_matches_out(served):
@@ -165,7 +190,8 @@ def test_options_that_do_not_fit_are_listed_together(tmp_path):
     typed("keygen", tmp_path / "a", "--for", "token", "--name", "a", "--tokens", tmp_path / "tokens")
     serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check"]
     for words, said in (
-        ([], "-f, --model, --program or --gallery"),
+        ([], "-f, --model, --program, --gallery or --encrypted-gallery"),
+        (["--encrypted-gallery", "512"], "TEMPLATESxCOMPONENTS"),
         (["-f", "lbp"], "-p size=HxW"),
         (["-f", "cnn", "-p", "path=x"], "--model FILE.onnx"),
         (["-f", "hog", "--limit", "memory=lots"], "512MiB or 2GB"),
@@ -219,7 +245,7 @@ def test_a_network_stays_on_the_server(tmp_path):
     shapes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 1, 8, 8]), ("y", [1, 3]))]
     graph = helper.make_graph(nodes, "net", shapes[:1], shapes[1:], [numpy_helper.from_array(weights, "w")])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "net one.onnx")
-    makers = Offered(None, ["divisor=255"], [], [tmp_path / "net one.onnx"], [], None).makers(Options())
+    makers = Offered(None, ["divisor=255"], [], [tmp_path / "net one.onnx"], [], [], None).makers(Options())
     place = new_place(tmp_path)
     limits = replace(LIMITS, memory=1 << 30, job_memory=0)
     with Server(makers, place.tokens, tmp_path / "state", port=0, limits=limits).running() as url:

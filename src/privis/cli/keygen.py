@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from privis.cli.console import err, explained, out
 from privis.errors import ParameterError, Problem, refuse
+
+if TYPE_CHECKING:
+    from privis.serve.offering import Terms
 
 
 class Purpose(StrEnum):
@@ -22,7 +25,7 @@ class Purpose(StrEnum):
 
 _OPTIONS = {
     Purpose.RELEASE: (),
-    Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms"),
+    Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms", "--gallery"),
     Purpose.TOKEN: ("--name", "--tokens"),
 }
 
@@ -30,6 +33,10 @@ ServerUrl = Annotated[str | None, typer.Option("--server", metavar="URL", help="
 OfferName = Annotated[str | None, typer.Option("--offer", help="What it is to compute; it has a list.")]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Your token, from the server's operator.")]
 Authority = Annotated[Path | None, typer.Option("--authority", help="Certificate to trust, PEM; else the system's.")]
+
+GalleryTable = Annotated[
+    Path | None, typer.Option("--gallery", help="Homomorphic: a table of templates, which the server never sees.")
+]
 
 
 def keygen(
@@ -40,6 +47,7 @@ def keygen(
     token_file: TokenFile = None,
     authority: Authority = None,
     terms: Annotated[Path | None, typer.Option(help="Homomorphic, without a server: its terms as a JSON file.")] = None,
+    gallery: GalleryTable = None,
     name: Annotated[str | None, typer.Option(help="Token: the client it is for.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="Token: the server's file of token digests.")] = None,
 ) -> None:
@@ -54,7 +62,7 @@ def keygen(
     with explained():
         given = {
             "--server": server, "--offer": offer, "--token-file": token_file, "--authority": authority,
-            "--terms": terms, "--name": name, "--tokens": tokens,
+            "--terms": terms, "--gallery": gallery, "--name": name, "--tokens": tokens,
         }  # fmt: skip
         _require_fitting(purpose, {option for option, value in given.items() if value is not None})
         match purpose:
@@ -64,7 +72,8 @@ def keygen(
                 assert name is not None and tokens is not None
                 _token(path, name, tokens)
             case Purpose.HOMOMORPHIC:
-                _homomorphic_keys(path, server, offer, token_file, authority, terms)
+                found = _terms(server, offer, token_file, authority, terms)
+                _homomorphic_keys(path, found, gallery)
 
 
 def _require_fitting(purpose: Purpose, given: set[str]) -> None:
@@ -94,15 +103,9 @@ def _token(path: Path, name: str, tokens: Path) -> None:
     out.print(f"{tokens}: now also knows {name}; a server that runs reads it when it starts", markup=False)
 
 
-def _homomorphic_keys(
-    path: Path,
-    server: str | None,
-    offer: str | None,
-    token_file: Path | None,
-    authority: Path | None,
-    terms: Path | None,
-) -> None:
-    from privis.serve.key_folder import KeyFolder
+def _terms(
+    server: str | None, offer: str | None, token_file: Path | None, authority: Path | None, terms: Path | None
+) -> Terms:
     from privis.serve.offering import Terms
 
     if terms is None:
@@ -111,17 +114,25 @@ def _homomorphic_keys(
 
         assert server is not None and offer is not None and token_file is not None
         with Client(server, Token.load(token_file), authority=authority) as client:
-            found = client.terms(offer)
-    else:
-        try:
-            found = Terms.from_json(terms.read_bytes())
-        except OSError as error:
-            raise ParameterError(Problem("--terms", str(error.strerror), "what GET /v1/offers/NAME answers")) from error
+            return client.terms(offer)
+    try:
+        return Terms.from_json(terms.read_bytes())
+    except OSError as error:
+        raise ParameterError(Problem("--terms", str(error.strerror), "what GET /v1/offers/NAME answers")) from error
+
+
+def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:
+    from privis.serve.key_folder import KeyFolder
+
+    if gallery is not None and "gallery" not in found.words:
+        raise ParameterError(Problem("--gallery", f"with {found.name}", "an offer of an encrypted gallery"))
     with err.status(f"keys for {found.name}"):
         if "gallery" in found.words:
-            from privis.serve.gallery_owner import GalleryKeys
+            from privis.io import tables
+            from privis.serve.gallery_owner import GalleryKeys, Templates
 
-            GalleryKeys.generate(found, path)
+            table = None if gallery is None else tables.read(gallery)
+            GalleryKeys.generate(found, path, None if table is None else Templates(table.paths, table.features))
         else:
             from privis.serve.owner import OwnerKeys
 

@@ -33,6 +33,7 @@ class Offered:
     programs: list[Path]
     models: list[Path]
     galleries: list[Path]
+    encrypted_galleries: list[str]
     name: str | None
 
     def makers(self, options: Options) -> list[MakeOffering]:
@@ -44,13 +45,16 @@ class Offered:
         makers += [self._of_model(path, options) for path in self.models]
         makers += [self._of_program(path, options) for path in self.programs]
         makers += [self._of_gallery(path) for path in self.galleries]
+        makers += [self._of_encrypted_gallery(size) for size in self.encrypted_galleries]
         return makers
 
     def _check(self) -> None:
         problems: list[Problem] = []
-        count = (self.feature is not None) + len(self.programs) + len(self.models) + len(self.galleries)
+        files = len(self.programs) + len(self.models) + len(self.galleries) + len(self.encrypted_galleries)
+        count = (self.feature is not None) + files
         if not count:
-            problems.append(Problem("privis serve", "nothing to compute", "-f, --model, --program or --gallery"))
+            expected = "-f, --model, --program, --gallery or --encrypted-gallery"
+            problems.append(Problem("privis serve", "nothing to compute", expected))
         if self.feature == "cnn":
             problems.append(Problem("-f cnn", "a network", "--model FILE.onnx", "its weights stay on the server"))
         if self.parameters and (self.feature is None) != (len(self.models) == 1):
@@ -89,6 +93,17 @@ class Offered:
         found = tables.read(path)
         summary = f"cosines with {len(found.paths):,} templates of {found.features.shape[1]} components"
         return OfferGallery(self._named(path), summary, found.paths, found.features)
+
+    def _of_encrypted_gallery(self, size: str) -> MakeOffering:
+        from privis.serve.gallery import OfferEncryptedGallery
+
+        found = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size)
+        if found is None:
+            expected = "TEMPLATESxCOMPONENTS, as in 10000x512"
+            raise ParameterError(Problem("--encrypted-gallery", repr(size), expected))
+        templates, dimension = map(int, found.groups())
+        summary = f"cosines with up to {templates:,} templates of {dimension} components, encrypted by you"
+        return OfferEncryptedGallery(self.name or f"encrypted-{size}", summary, dimension, templates)
 
     def _named(self, path: Path) -> str:
         return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)

@@ -24,6 +24,10 @@ Models = Annotated[list[Path] | None, typer.Option("--model", help="A network, O
 Galleries = Annotated[
     list[Path] | None, typer.Option("--gallery", help="A table with a template in each row, to match with; repeatable.")
 ]
+EncryptedGalleries = Annotated[
+    list[str] | None,
+    typer.Option("--encrypted-gallery", metavar="SIZE", help="Room for clients' encrypted templates, 10000x512."),
+]
 Name = Annotated[str | None, typer.Option(help="Name of the offer, if there is one; else that of feature or file.")]
 Precision = Annotated[float, typer.Option(help="Largest error by encryption, relative to the largest output.")]
 Signs = Annotated[int, typer.Option(help="Polynomials of degree 7 in a comparison, three levels each.")]
@@ -49,6 +53,7 @@ def serve(
     program: Programs = None,
     model: Models = None,
     gallery: Galleries = None,
+    encrypted_gallery: EncryptedGalleries = None,
     name: Name = None,
     precision: Precision = 1e-4,
     signs: Signs = 5,
@@ -77,7 +82,8 @@ def serve(
         from privis.serve.tokens import Tokens
 
         options = Options(precision, signs, inside, promised, processes=processes, sharing=sharing)
-        makers = Offered(feature, parameter or [], program or [], model or [], gallery or [], name).makers(options)
+        files = (program or [], model or [], gallery or [], encrypted_gallery or [])
+        makers = Offered(feature, parameter or [], *files, name).makers(options)
         host, port = address_of(listen)
         server = Server(
             makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])

@@ -1,4 +1,7 @@
-"""A gallery as an offering: clients ask with encrypted vectors and learn cosines, the server learns nothing."""
+"""A gallery as an offering: clients ask with encrypted vectors and learn cosines, the server learns nothing.
+
+Its templates are the server's own, or each client's, encrypted by the client and sent with its evaluation keys.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he import bundle
 from privis.run.he.forks import cores
-from privis.run.he.matching import Matcher, PlainGallery
+from privis.run.he.frames import split
+from privis.run.he.matching import EncryptedGallery, Matcher, PlainGallery
 from privis.run.he.matching_cost import predicted
 from privis.run.he.matching_spec import BLOCK, MatchingSpec
 from privis.serve.offering import Estimate, Runner, Terms
@@ -62,3 +67,63 @@ class GalleryOffering:
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys."""
         return Matcher.open(self.gallery, bundle.read(keys, bundle.Kind.EVALUATION, self.gallery.spec.digest))
+
+
+@dataclass(frozen=True)
+class OfferEncryptedGallery:
+    """Room for up to ``templates`` encrypted templates of ``dimension`` components, for each client its own.
+
+    They come with a client's evaluation keys. The server sees how many blocks of 4,096 there are, and computes cosines
+    that the client alone can read. Raises ParameterError for a size that cannot be.
+    """
+
+    name: str
+    summary: str
+    dimension: int
+    templates: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.templates, int) or self.templates < 1:
+            raise ParameterError(Problem("templates", repr(self.templates), "at least 1"))
+        MatchingSpec(self.dimension, encrypted=True)
+
+    def __call__(self) -> EncryptedGalleryOffering:
+        """Nothing has to be made: the templates come later."""
+        return EncryptedGalleryOffering(self)
+
+
+@dataclass(frozen=True)
+class EncryptedGalleryOffering:
+    """What a client may send its templates to."""
+
+    offer: OfferEncryptedGallery
+
+    @property
+    def spec(self) -> MatchingSpec:
+        """With templates encrypted under the client's key."""
+        return MatchingSpec(self.offer.dimension, encrypted=True)
+
+    @property
+    def terms(self) -> Terms:
+        """What clients are told: what it takes when all the room is used."""
+        spec, most = self.spec, self.offer.templates
+        blocks = -(-most // BLOCK)
+        keys = spec.key_bytes + blocks * spec.block_bytes
+        reply = spec.reply_bytes(blocks)
+        memory = 4 * spec.key_bytes + blocks * (spec.resident_bytes + 2 * spec.block_bytes) + reply + _WORK
+        seconds = predicted(spec, blocks * BLOCK, cores()).seconds or 0.0
+        estimate = Estimate(seconds, keys, spec.query_bytes, reply, memory)
+        words = {"gallery": {"dimension": spec.dimension, "templates": most}}
+        return Terms(self.offer.name, self.offer.summary, spec.digest, spec.to_json(), estimate, words=words)
+
+    def open(self, keys: Path) -> Runner:
+        """Load a client's evaluation keys and its templates; ProtocolError for anything else, or for too many."""
+        spec, most = self.spec, -(-self.offer.templates // BLOCK)
+        parts = split(bundle.read(keys, bundle.Kind.EVALUATION, spec.digest), "evaluation keys and templates")
+        if not 2 <= len(parts) <= 1 + most:
+            got, expected = f"{len(parts) - 1} blocks of templates", f"1 to {most} of up to {BLOCK:,} each"
+            raise ProtocolError(Problem("evaluation keys", got, expected, "send fewer templates"))
+        gallery = EncryptedGallery(spec)
+        for number, block in enumerate(parts[1:]):
+            gallery.put(str(number), block)
+        return Matcher.open(gallery, parts[0])
