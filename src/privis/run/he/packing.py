@@ -112,12 +112,12 @@ def place(
     ``clean`` asks for zeros in all slots that hold no element: then sums of equal terms need weights too. ``real``:
     there is nothing imaginary in any slot of the operands.
     """
-    entries = _entries(step, operands, result, slots)
-    period = int(entries.period.max(initial=1))
+    unmoved = _entries(step, operands, result, slots)
+    period = int(unmoved.period.max(initial=1))
     copies = max(1, period // result.period)
-    base = 0 if fixed else _base(entries, period)
+    base = 0 if fixed else _base(unmoved, period)
     shifted = result.shifted(base, slots) if base else result
-    entries = replace(entries, distance=(entries.distance - base) % entries.period)
+    entries = replace(unmoved, distance=(unmoved.distance - base) % unmoved.period)
     factor = _factor(entries, result, slots) if copies == 1 else None
     if factor is not None:
         copied = _with_copies(shifted, entries)
@@ -126,7 +126,6 @@ def place(
     distance = np.where(entries.period > result.period, entries.distance % result.period, entries.distance)
     rotations, products = _counted(replace(entries, distance=distance), slots)
     ways = [Placed(shifted, None, rotations + copies.bit_length() - 1, products)]
-    unmoved = _entries(step, operands, result, slots)
     moved = None if clean else without_copies(unmoved, result, slots)
     if moved is not None:
         rotations, products = _counted(moved[0], slots)

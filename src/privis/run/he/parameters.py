@@ -168,20 +168,17 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                 noise.append(fresh)
             case Linear(operands, matrices):
                 packed, spread = arrangement.packed[index], 0.0
+                met = len(packed.folds) + bool(packed.pairing)  # times that sums meet their rotations or conjugates
                 for operand, matrix in zip(operands, matrices, strict=True):
                     scale = abs(arrangement.units[operand]) / unit
                     turned = noise[operand] ** 2 + switched**2 * _turns(packed)
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
-                    added = packed.products * 2 ** len(packed.folds)  # weights are off where there are none, too
-                    added *= 4 if packed.pairing else 1  # pairs are larger, and their noise meets its conjugate
+                    size *= math.sqrt(2) if packed.pairing else 1.0
+                    added = packed.products * 2**met  # weights are off where there are none, too
                     spread += (encoded * size) ** 2 * added
-                # each fold doubles what was there before
-                folded = first * math.sqrt(2.0 ** len(packed.folds) - 1)
-                if packed.pairing:
-                    noise.append(math.hypot(math.sqrt(spread), rounding * math.sqrt(2), first))
-                else:
-                    noise.append(math.hypot(math.sqrt(spread), rounding, folded))
+                folded = first * math.sqrt(2.0**met - 1)  # each fold doubles what was there before
+                noise.append(math.hypot(math.sqrt(spread), rounding * 2 ** (met / 2), folded))
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
