@@ -178,7 +178,8 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                     added = packed.products * 2**met  # weights are off where there are none, too
                     spread += (encoded * size) ** 2 * added
                 folded = first * math.sqrt(2.0**met - 1)  # each fold doubles what was there before
-                noise.append(math.hypot(math.sqrt(spread), rounding * 2 ** (met / 2), folded))
+                rounded = rounding * (math.sqrt(2) if packed.pairing else 1.0)
+                noise.append(math.hypot(math.sqrt(spread), rounded, folded))
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
