@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from privis.errors import Problem, UnsupportedError
+from privis.run.he.chains import Part, chain_from, phases
 from privis.run.he.circuit import Linear, Polynomial, Product, Source
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.forks import forked
@@ -91,34 +92,56 @@ class Machine:
                 above = [[self.engine.lower(x, level + 1) for x in values[o]] for o in {left: 0, right: 0}]
                 return [multiplied(self.engine, x, y) for x, y in zip(above[0], above[-1], strict=True)]
             case Polynomial(operand):
-                return self._polynomials(operand, values)[index]
+                if index not in values:
+                    chain = chain_from(arrangement.circuit, index)
+                    if self.processes > 1 and len(chain) > 1 and len(values[operand]) % 2:
+                        values.update({i: [] for i in chain[:-1]})  # nobody reads those
+                        values[chain[-1]] = self._chained(chain, values[operand])
+                    else:
+                        values.update(self._polynomials(operand, values[operand]))
+                return values[index]
             case _:
                 raise AssertionError("a source is given")
 
-    def _polynomials(self, operand: int, values: dict[int, list[Ciphertext]]) -> dict[int, list[Ciphertext]]:
-        """All polynomials of ``operand``, the first time one is asked for; they share what they need of it."""
+    def _polynomials(self, operand: int, given: Sequence[Ciphertext]) -> dict[int, list[Ciphertext]]:
+        """All polynomials of ``operand``, which share what they need of it."""
+        steps = self.choice.arrangement.circuit.steps
+        every = [i for i, step in enumerate(steps) if isinstance(step, Polynomial) and step.operand == operand]
+        made = self._each(given, lambda x: self._evaluated(operand, every, x))
+        return {i: [own[place] for own in made] for place, i in enumerate(every)}
+
+    def _chained(self, chain: range, given: Sequence[Ciphertext]) -> list[Ciphertext]:
+        """The last of polynomials of polynomials, so that two processes have equally much to do."""
+        weights, made = self._weights(), list(given)
+
+        def work(parts: Sequence[Part]) -> list[Ciphertext]:
+            results = []
+            for part in parts:
+                x = made[part.ciphertext]
+                for index in chain[part.start : part.stop]:
+                    (operand,) = self.choice.arrangement.circuit.operands(index)
+                    (x,) = self._evaluated(operand, [index], x)
+                results.append(x)
+            return results
+
+        for phase in phases(len(given), [weights[index] for index in chain]):
+            for parts, results in zip(phase, self._each(phase, work), strict=True):
+                for part, x in zip(parts, results, strict=True):
+                    made[part.ciphertext] = x
+        return made
+
+    def _evaluated(self, operand: int, indices: Sequence[int], x: Ciphertext) -> list[Ciphertext]:
+        """The polynomials ``indices`` of a ciphertext of ``operand``."""
         arrangement, engine = self.choice.arrangement, self.engine
-        steps = arrangement.circuit.steps
-        series = {i: s.coefficients for i, s in enumerate(steps) if isinstance(s, Polynomial) and s.operand == operand}
-        waiting = {i: values[i] for i in series if i in values}
-        if waiting:
-            return waiting
-        unit = arrangement.units[operand]
-        top = arrangement.levels[operand]
-        wanted = [
-            ([c / arrangement.units[i] for c in coefficients], arrangement.levels[i])
-            for i, coefficients in series.items()
-        ]
-
-        def one(x: Ciphertext) -> list[Ciphertext]:
-            x = engine.lower(x, top)
-            if unit != 1.0:  # the same numbers in another unit
-                x = engine.at_scale(engine.copy(x), engine.scale(x) / unit)
-            return evaluate_series(engine, x, wanted, self.choice.scale)
-
-        made = self._each(values[operand], one)
-        values.update({i: [own[place] for own in made] for place, i in enumerate(series)})
-        return values
+        wanted = []
+        for index in indices:
+            step = arrangement.circuit.steps[index]
+            assert isinstance(step, Polynomial)
+            wanted.append(([c / arrangement.units[index] for c in step.coefficients], arrangement.levels[index]))
+        x, unit = engine.lower(x, arrangement.levels[operand]), arrangement.units[operand]
+        if unit != 1.0:  # the same numbers in another unit
+            x = engine.at_scale(engine.copy(x), engine.scale(x) / unit)
+        return evaluate_series(engine, x, wanted, self.choice.scale)
 
     def _linear(self, index: int, packed: Packed, operands: Sequence[Sequence[Ciphertext]]) -> list[Ciphertext]:
         engine, level = self.engine, self.choice.arrangement.levels[index]
