@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import queue
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +48,7 @@ def submit(
         raise ParameterError(Problem("members known to the submitter", got, shown(specification.members), remedy))
     following = _Following(specification, configuration, wait)
     try:
-        with _interrupts(following.interrupt):
-            return following.to_the_end(on_event)
+        return following.to_the_end(on_event)
     except KeyboardInterrupt:
         following.cancel("a submitter that interrupts the job")
         raise
@@ -59,25 +56,11 @@ def submit(
         following.close()
 
 
-@contextmanager
-def _interrupts(tell: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C call ``tell``: an exception, raised wherever the main thread is, is lost inside of a callback."""
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda *_: tell())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 class _Following:
     """One call to each member, and the events that come back."""
 
     def __init__(self, specification: Specification, configuration: SubmitterConfiguration, wait: float) -> None:
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._outgoing = {name: queue.SimpleQueue[Message | None]() for name in specification.members}
         self._channels: list[Any] = []
         self._over = threading.Event()
@@ -97,13 +80,11 @@ class _Following:
         while len(reports) + len(failures) < len(self._outgoing):
             left = None if deadline is None else deadline - time.monotonic()
             try:
-                event = self._events.get(timeout=0.5 if left is None else max(0.01, left))  # short: signals are heard
+                event = self._events.get(timeout=0.5 if left is None else max(0.01, left))  # short: Ctrl-C is heard
             except queue.Empty:
                 if left is not None and left <= 0:
                     break
                 continue
-            if event is None:
-                raise KeyboardInterrupt
             on_event(event)
             if event.kind == DONE:
                 reports[event.member] = Report(event.member, dict(event.facts))
@@ -118,10 +99,6 @@ class _Following:
         if deadline is not None:
             raise PartyError(Problem("job", "a failure without a reason", "all members to finish", "see their logs"))
         return tuple(reports[name] for name in self._outgoing)
-
-    def interrupt(self) -> None:
-        """End ``to_the_end`` with KeyboardInterrupt; a signal handler may call this at any time."""
-        self._events.put(None)
 
     def cancel(self, reason: str, *, later: bool = False) -> None:
         """Ask all members to end the job; ``later`` leaves them a moment to find out by themselves what is wrong."""
