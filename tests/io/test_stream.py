@@ -228,7 +228,7 @@ def test_a_kill_at_any_file_operation_is_survived(job: Job, monkeypatch: pytest.
 
 
 def test_interrupt_keeps_the_parts_and_says_how_to_go_on(job: Job) -> None:
-    process = launched(job, 2, 0.3)  # seconds of work are left when it comes
+    process = launched(job, 2, 0.03)
     done_at_least(process, 8)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     _, errors = process.communicate(timeout=60)
