@@ -31,7 +31,6 @@ from privis.errors import UnsupportedError
 from privis.run.he.compiled import Compiled, compiled
 from privis.run.he.cost import Machine, Prediction, predict
 from privis.run.he.evaluator import Evaluator
-from privis.run.he.frames import join, split
 from privis.run.he.machine import Plaintexts
 from privis.run.he.secret import SecretKeys
 from privis.run.he.sharing import Sharing
@@ -132,11 +131,13 @@ def _served(
         place = Path(folder)
         keys = secret.evaluation_keys(made.spec)
         (place / "keys").write_bytes(keys)
-        (place / "queries").write_bytes(join(queries))
+        for number, query in enumerate(queries):
+            (place / f"query-{number}").write_bytes(query)
         command = [sys.executable, "-m", "benchmarks.he", "--serve", case.name, "--in", folder, "--runs", str(runs)]
         command += ["--sharing", case.options.sharing.value]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        return len(keys), split((place / "replies").read_bytes(), "replies"), json.loads(said)
+        replies = [(place / f"reply-{number}").read_bytes() for number in range(len(queries))]
+        return len(keys), replies, json.loads(said)
 
 
 def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
@@ -154,14 +155,16 @@ def serve(case: Case, place: Path, runs: int, sharing: Sharing) -> dict[str, Any
     keys = (place / "keys").read_bytes()
     evaluator = Evaluator.open(made, keys, Plaintexts(case.cache), at_once=2)
     del keys
-    queries = split((place / "queries").read_bytes(), "queries")
-    seconds, processor, replies = [], [], []
-    for query in [*queries, *queries[-1:] * max(0, runs + 1 - len(queries))]:
+    count = len(list(place.glob("query-*")))
+    seconds, processor = [], []
+    for run in range(max(count, runs + 1)):  # one query in memory at a time, as a server has it
+        query = (place / f"query-{min(run, count - 1)}").read_bytes()
         start, before = time.perf_counter(), _processor()
-        replies.append(evaluator.run(query))
+        reply = evaluator.run(query)
         seconds.append(time.perf_counter() - start)
         processor.append(_processor() - before)
-    (place / "replies").write_bytes(join(replies[: len(queries)]))
+        if run < count:
+            (place / f"reply-{run}").write_bytes(reply)
     return {"seconds": seconds, "processor": processor, "memory": _peak()}
 
 
