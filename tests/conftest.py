@@ -15,6 +15,12 @@ settings.register_profile("privis", deadline=None, suppress_health_check=[Health
 settings.load_profile("privis")
 
 
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are the same for a test whatever ran before it, in whichever process."""
+    return np.random.default_rng(17)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real images beside the checkout; what needs it skips where it is absent."""

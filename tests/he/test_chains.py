@@ -10,13 +10,11 @@ from privis.run.he.chains import chain_from, phases
 from privis.run.he.circuit import Polynomial
 from privis.run.he.compiled import Options, compiled
 
-RNG = np.random.default_rng(12)
-
 
 @pytest.mark.parametrize("ciphertexts", range(1, 9))
 @pytest.mark.parametrize("steps", [1, 2, 4, 7])
-def test_every_ciphertext_goes_through_the_whole_chain_in_order(ciphertexts, steps):
-    weights = RNG.uniform(1, 9, steps)
+def test_every_ciphertext_goes_through_the_whole_chain_in_order(ciphertexts, steps, rng):
+    weights = rng.uniform(1, 9, steps)
     done, took = [0] * ciphertexts, 0.0
     for phase in phases(ciphertexts, list(weights)):
         assert len(phase) == 2
@@ -54,7 +52,7 @@ def test_chains_end_where_something_else_reads():
     assert chain_from(replace(circuit, steps=twice, **many), first) == range(first, first + 1)
 
 
-def test_encrypted_chains_in_two_processes_give_the_polynomial_form():
+def test_encrypted_chains_in_two_processes_give_the_polynomial_form(rng):
     pytest.importorskip("tenseal")
     from privis.run.he.evaluator import Evaluator
     from privis.run.he.secret import SecretKeys
@@ -63,7 +61,7 @@ def test_encrypted_chains_in_two_processes_give_the_polynomial_form():
     made = compiled(program, Options(precision=1e-2, signs=2, processes=2))
     first = next(i for i, step in enumerate(made.circuit.steps) if isinstance(step, Polynomial))
     assert made.choice.arrangement.layouts[first].ciphertexts == 3
-    image = RNG.uniform(-1, 1, (3, 64, 128))
+    image = rng.uniform(-1, 1, (3, 64, 128))
     keys = SecretKeys.generate(made.spec)
     query = keys.encrypt(made.spec, [[image]])
     evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))

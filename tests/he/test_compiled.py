@@ -35,14 +35,11 @@ def test_random_programs_equal_their_polynomial_form_or_are_refused(made):
         assume(refusal.problems)
 
 
-RNG = np.random.default_rng(3)
-
-
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("channels", [(1, 4), (3, 5), (4, 20)])
-def test_convolutions_of_any_stride_and_width(stride, channels):
+def test_convolutions_of_any_stride_and_width(stride, channels, rng):
     taken, made = channels
-    kernel, second = RNG.normal(size=(made, taken, 3, 3)), RNG.normal(size=(7, made, 3, 3))
+    kernel, second = rng.normal(size=(made, taken, 3, 3)), rng.normal(size=(7, made, 3, 3))
 
     def network(x):
         y = x >> ops.Conv(kernel, (stride, stride), (1, 1, 1, 1))
@@ -50,49 +47,49 @@ def test_convolutions_of_any_stride_and_width(stride, channels):
         return (y >> ops.Conv(second, (1, 1), (1, 1, 1, 1))).sum(1, 2)
 
     program = trace(network, Input((taken, 12, 16), -1.0, 1.0, None))
-    agree(program, RNG.uniform(-1, 1, (taken, 12, 16)))
+    agree(program, rng.uniform(-1, 1, (taken, 12, 16)))
 
 
 @pytest.mark.parametrize("sizes", [(5, 3), (64, 10), (300, 7), (7, 300), (5000, 3), (3, 5000)])
-def test_matrices_of_any_shape(sizes):
+def test_matrices_of_any_shape(sizes, rng):
     taken, made = sizes
-    first, second = RNG.normal(size=(made, taken)) / taken, RNG.normal(size=(4, made)) / made
+    first, second = rng.normal(size=(made, taken)) / taken, rng.normal(size=(4, made)) / made
 
     def network(x):
         y = (x >> ops.Dense(first)) + 0.25
         return y * y >> ops.Dense(second)
 
-    agree(trace(network, Input((taken,), -1.0, 1.0, None)), RNG.uniform(-1, 1, taken))
+    agree(trace(network, Input((taken,), -1.0, 1.0, None)), rng.uniform(-1, 1, taken))
 
 
-def test_two_inputs_products_and_matrix_products():
+def test_two_inputs_products_and_matrix_products(rng):
     def network(x, y):
         return concat((x @ y).reshape(-1), (x * 2.0 - y.transpose(1, 0)).reshape(-1))
 
     program = trace(network, Input((3, 4), -1.0, 1.0, None), Input((4, 3), -1.0, 1.0, None))
-    agree(program, RNG.uniform(-1, 1, (3, 4)), RNG.uniform(-1, 1, (4, 3)))
+    agree(program, rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (4, 3)))
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 5, 7, 8, 15, 16, 31])
 @pytest.mark.parametrize("several", [1, 4])
-def test_polynomials_of_every_degree_alone_and_several_of_one_value(degree, several):
-    series = [tuple(RNG.normal(size=degree + 1)) for _ in range(several)]
+def test_polynomials_of_every_degree_alone_and_several_of_one_value(degree, several, rng):
+    series = [tuple(rng.normal(size=degree + 1)) for _ in range(several)]
     program = trace(
         lambda x: concat(*[(x * 0.5 >> ops.Poly(c, (-1.0, 1.0))).reshape(1, 9) for c in series]),
         Input((9,), -2.0, 2.0, None),
     )
-    agree(program, RNG.uniform(-2, 2, 9))
+    agree(program, rng.uniform(-2, 2, 9))
 
 
-def test_a_square_that_is_completed_needs_one_linear_map():
+def test_a_square_that_is_completed_needs_one_linear_map(rng):
     scale, shift = np.array([0.5, -2.0, 3.0])[:, None, None], np.array([1.0, 0.25, -1.0])[:, None, None]
-    kernel = RNG.normal(size=(3, 1, 3, 3))
+    kernel = rng.normal(size=(3, 1, 3, 3))
 
     def network(x):
         y = x >> ops.Conv(kernel, (1, 1), (1, 1, 1, 1))
         return ((y >> ops.Affine(scale, shift)) * y + shift).sum(1, 2)
 
-    made = agree(trace(network, Input((1, 8, 8), -1.0, 1.0, None)), RNG.uniform(-1, 1, (1, 8, 8)))
+    made = agree(trace(network, Input((1, 8, 8), -1.0, 1.0, None)), rng.uniform(-1, 1, (1, 8, 8)))
     assert [type(step).__name__ for step in made.circuit.steps].count("Product") == 1
     assert len(made.circuit.steps) == 4
 
@@ -101,8 +98,8 @@ COUNTED = ("colour", "colour-hsv-joint", "colour-lab")
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.label in COUNTED], ids=lambda sample: sample.label)
-def test_histograms_of_pixels_need_no_comparison_and_are_exact(sample):
-    image = RNG.integers(0, 256, (32, 48, 3), dtype=np.uint8)
+def test_histograms_of_pixels_need_no_comparison_and_are_exact(sample, rng):
+    image = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
     x = sample.feature.before(image)
     program = sample.feature.program(x.shape)
     made = compiled(program, Options())
@@ -116,8 +113,8 @@ FORMS = ("hog", "surf", "lbp-uniform", "dense-sift")
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.label in FORMS], ids=lambda sample: sample.label)
-def test_features_equal_their_polynomial_form(sample):
-    image = RNG.integers(40, 220, (32, 32, 3), dtype=np.uint8)
+def test_features_equal_their_polynomial_form(sample, rng):
+    image = rng.integers(40, 220, (32, 32, 3), dtype=np.uint8)
     x = sample.feature.before(image)
     made = compiled(sample.feature.program(x.shape), Options(precision=1e-3, promised=sample.promised))
     (ours,) = run_in_the_clear(made, [x])

@@ -20,7 +20,6 @@ from privis.run.he.machine import Machine, Plaintexts
 PARAMETERS = Parameters(16384, (50, 40, 40, 40, 60))
 GROUPS = (KeyGroup(1, (8191,), False), KeyGroup(3, (1, 32), True, True))
 SCALE, CLOSE = 2.0**40, 1e-5
-RNG = np.random.default_rng(4)
 
 
 def seal():
@@ -63,7 +62,8 @@ def engine(library, owner):
 
 @pytest.fixture(scope="module")
 def numbers():
-    return RNG.uniform(-1, 1, PARAMETERS.slots) + 1j * RNG.uniform(-1, 1, PARAMETERS.slots)
+    rng = np.random.default_rng(4)
+    return rng.uniform(-1, 1, PARAMETERS.slots) + 1j * rng.uniform(-1, 1, PARAMETERS.slots)
 
 
 def holds(owner, engine, x, expected):
@@ -169,8 +169,8 @@ def comparison(x):
 
 
 @pytest.mark.parametrize("program", [convolutions, comparison], ids=lambda program: program.__name__)
-def test_programs_give_their_polynomial_form(library, program):
-    image = RNG.uniform(-1, 1, (3, 16, 16))
+def test_programs_give_their_polynomial_form(library, program, rng):
+    image = rng.uniform(-1, 1, (3, 16, 16))
     made = compiled(trace(program, Input((3, 16, 16), -1.0, 1.0, None)), Options(1e-8, signs=2, stretch=False))
     spec = made.spec
     assert any(group.conjugate for group in spec.keys) == (program is convolutions)  # pairs, too

@@ -18,7 +18,6 @@ from tests.he.clear_engine import run_together_in_the_clear
 
 OPTIONS = Options(precision=0.1, promised=True, inside=True, sharing=Sharing.SLOTS)
 SHARED = pytest.mark.parametrize("sharing", [Sharing.SIDE_BY_SIDE, Sharing.SLOTS], ids=lambda sharing: sharing.name)
-RNG = np.random.default_rng(5)
 
 
 def agree(program, images, sharing):
@@ -43,7 +42,8 @@ def test_random_programs_equal_their_polynomial_form_or_are_refused(sharing, mad
         assume(refusal.problems)
 
 
-KERNEL, MATRIX = RNG.normal(size=(3, 2, 3, 3)), RNG.normal(size=(4, 36))
+WEIGHTS = np.random.default_rng(5)
+KERNEL, MATRIX = WEIGHTS.normal(size=(3, 2, 3, 3)), WEIGHTS.normal(size=(4, 36))
 
 
 def network(x):
@@ -51,12 +51,12 @@ def network(x):
     return ((y * y).reshape(36) + 0.25) * 0.5 >> ops.Dense(MATRIX)
 
 
-def test_each_slot_holds_two_images_and_the_last_one_is_as_right_as_the_first():
+def test_each_slot_holds_two_images_and_the_last_one_is_as_right_as_the_first(rng):
     program = trace(network, Input((2, 6, 8), -1.0, 1.0, None))
     made = compiled(program, OPTIONS)
     slots = made.spec.parameters.slots
     assert made.spec.together == 2 * slots and made.rotations == 0
-    whole = RNG.uniform(-1, 1, (2 * slots, 2, 6, 8))
+    whole = rng.uniform(-1, 1, (2 * slots, 2, 6, 8))
     results = run_together_in_the_clear(made, [(x,) for x in whole])
     for k in (0, 1, slots - 1, slots, slots + 1, 2 * slots - 1):
         np.testing.assert_allclose(results[k][0], evaluate(program, whole[k]), atol=1e-6)
@@ -65,30 +65,30 @@ def test_each_slot_holds_two_images_and_the_last_one_is_as_right_as_the_first():
 @SHARED
 @pytest.mark.parametrize("degree", [1, 2, 3, 7, 8, 15])
 @pytest.mark.parametrize("several", [1, 4])
-def test_polynomials_alone_and_several_of_one_value(degree, several, sharing):
-    series = [tuple(RNG.normal(size=degree + 1)) for _ in range(several)]
+def test_polynomials_alone_and_several_of_one_value(degree, several, sharing, rng):
+    series = [tuple(rng.normal(size=degree + 1)) for _ in range(several)]
     program = trace(
         lambda x: concat(*[(x * 0.5 >> ops.Poly(c, (-1.0, 1.0))).reshape(1, 9) for c in series]),
         Input((9,), -2.0, 2.0, None),
     )
-    agree(program, [(x,) for x in RNG.uniform(-2, 2, (3, 9))], sharing)
+    agree(program, [(x,) for x in rng.uniform(-2, 2, (3, 9))], sharing)
 
 
 @SHARED
-def test_values_read_again_later_and_products_of_inputs(sharing):
+def test_values_read_again_later_and_products_of_inputs(sharing, rng):
     def program(x, y):
         product = x * y
         summed = product + x
         return concat(product * summed, (summed >> ops.Poly((0.1, 0.5, 0.25), (-8.0, 8.0))) * x)
 
     inputs = [Input((2, 3), -1.0, 1.0, None), Input((2, 3), -2.0, 2.0, None)]
-    images = list(zip(RNG.uniform(-1, 1, (4, 2, 3)), RNG.uniform(-2, 2, (4, 2, 3)), strict=True))
+    images = list(zip(rng.uniform(-1, 1, (4, 2, 3)), rng.uniform(-2, 2, (4, 2, 3)), strict=True))
     agree(trace(program, *inputs), images, sharing)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_images_side_by_side_fill_the_slots_and_keep_to_themselves(stride):
-    kernel = RNG.normal(size=(5, 2, 3, 3))
+def test_images_side_by_side_fill_the_slots_and_keep_to_themselves(stride, rng):
+    kernel = rng.normal(size=(5, 2, 3, 3))
 
     def network(x):
         y = x >> ops.Conv(kernel, (stride, stride), (1, 1, 1, 1))
@@ -96,7 +96,7 @@ def test_images_side_by_side_fill_the_slots_and_keep_to_themselves(stride):
 
     program = trace(network, Input((2, 12, 16), -1.0, 1.0, None))
     every = compiled(program, replace(OPTIONS, sharing=Sharing.SIDE_BY_SIDE)).spec
-    images = RNG.uniform(-1, 1, (every.together, 2, 12, 16))
+    images = rng.uniform(-1, 1, (every.together, 2, 12, 16))
     assert every.together == every.parameters.slots // 512
     for count in (1, len(images)):
         agree(program, [(x,) for x in images[:count]], Sharing.SIDE_BY_SIDE)

@@ -15,8 +15,8 @@ from privis.run.he.secret import SecretKeys
 from privis.run.he.sharing import Sharing
 from privis.run.he.spec import Spec
 
-RNG = np.random.default_rng(6)
-KERNEL, MATRIX = RNG.normal(size=(2, 1, 3, 3)), RNG.normal(size=(3, 8))
+WEIGHTS = np.random.default_rng(6)
+KERNEL, MATRIX = WEIGHTS.normal(size=(2, 1, 3, 3)), WEIGHTS.normal(size=(3, 8))
 
 
 def network(x):
@@ -28,14 +28,14 @@ PROGRAM = trace(network, Input((1, 4, 4), -1.0, 1.0, None))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_more_images_than_ciphertexts_hold(processes):
+def test_more_images_than_ciphertexts_hold(processes, rng):
     made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS, processes=processes))
     spec = Spec.from_json(made.spec.to_json())
     assert spec.together == 2 * spec.parameters.slots and spec.digest == made.spec.digest
     assert [(group.steps, group.conjugate) for group in spec.keys] == [((), True)]
     keys = SecretKeys.generate(spec)
     evaluator = Evaluator.open(made, keys.evaluation_keys(spec))
-    images = RNG.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    images = rng.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
     query, shares = keys.encrypt(spec, [(x,) for x in images]), []
     reply = evaluator.run(query.message, shares.append)
     results = keys.decrypt(spec, query, reply)
@@ -52,29 +52,29 @@ def test_without_the_key_that_tells_pairs_apart_nothing_is_computed():
         Evaluator.open(made, keys.evaluation_keys(alone.spec))
 
 
-def test_the_executor_takes_a_list_of_images():
-    images = RNG.uniform(-1, 1, (3, 1, 4, 4))
+def test_the_executor_takes_a_list_of_images(rng):
+    images = rng.uniform(-1, 1, (3, 1, 4, 4))
     run = CKKS().prepare_many(PROGRAM)
     for ours, image in zip(run([(x,) for x in images]), images, strict=True):
         np.testing.assert_allclose(ours, evaluate(PROGRAM, image), atol=1e-3)
     assert run([]) == []
 
 
-def test_extract_gives_each_of_several_images_its_own_feature():
+def test_extract_gives_each_of_several_images_its_own_feature(rng):
     feature, under = ColourHistogram(bins=4), CKKS()
-    images = list(RNG.integers(0, 256, (11, 8, 8, 3), dtype=np.uint8))
+    images = list(rng.integers(0, 256, (11, 8, 8, 3), dtype=np.uint8))
     assert under.together(feature.program((3, 8, 8)), len(images)) > 1
     np.testing.assert_array_equal(extract(feature, images, under=under).features, extract(feature, images).features)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_images_side_by_side_under_encryption(processes):
+def test_images_side_by_side_under_encryption(processes, rng):
     made = compiled(PROGRAM, Options(sharing=Sharing.SIDE_BY_SIDE, processes=processes))
     spec = Spec.from_json(made.spec.to_json())
     assert 1 < spec.together < spec.parameters.slots and spec.digest == made.spec.digest
     keys = SecretKeys.generate(spec)
     evaluator = Evaluator.open(made, keys.evaluation_keys(spec), at_once=processes)
-    images = RNG.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    images = rng.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
     query = keys.encrypt(spec, [(x,) for x in images])
     results = keys.decrypt(spec, query, evaluator.run(query.message))
     expected = np.array([evaluate(PROGRAM, x) for x in images])

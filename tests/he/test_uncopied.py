@@ -9,7 +9,6 @@ from privis.run.he.layout import Layout
 from privis.run.he.uncopied import Entries, without_copies
 from tests.he.clear_engine import run_in_the_clear
 
-RNG = np.random.default_rng(9)
 SLOTS = 4096
 
 
@@ -24,9 +23,9 @@ def entries(matrix: np.ndarray, period: int) -> tuple[Entries, Layout]:
 @pytest.mark.parametrize("repeat", range(4))
 @pytest.mark.parametrize("rows", [3, 10, 64, 100])
 @pytest.mark.parametrize(("columns", "period"), [(256, 256), (200, 256), (64, 64), (64, SLOTS), (1000, 1024)])
-def test_sums_of_products_in_other_slots_are_the_matrix_product(rows, columns, period, repeat):
-    scattered = RNG.random((rows, columns)) < RNG.choice([0.02, 1.0])
-    matrix, x = np.abs(RNG.normal(size=(rows, columns))) * scattered, np.ones(columns)
+def test_sums_of_products_in_other_slots_are_the_matrix_product(rows, columns, period, repeat, rng):
+    scattered = rng.random((rows, columns)) < rng.choice([0.02, 1.0])
+    matrix, x = np.abs(rng.normal(size=(rows, columns))) * scattered, np.ones(columns)
     matrix[:, 0] += 0.01
     held = np.full(SLOTS, 1e9)  # what lies between the elements must not matter
     for start in range(0, SLOTS, period):
@@ -48,15 +47,15 @@ def power(size: int) -> int:
     return 1 << (size - 1).bit_length()
 
 
-def test_the_network_of_the_tutorials_takes_25_rotations():
-    kernel, first, second = RNG.normal(size=(4, 1, 7, 7)) / 7, RNG.normal(size=(64, 256)), RNG.normal(size=(10, 64))
+def test_the_network_of_the_tutorials_takes_25_rotations(rng):
+    kernel, first, second = rng.normal(size=(4, 1, 7, 7)) / 7, rng.normal(size=(64, 256)), rng.normal(size=(10, 64))
 
     def network(x):
         y = (x >> ops.Conv(kernel, (3, 3), (0,) * 4)) + 0.1
         y = ((y * y).reshape(256) >> ops.Dense(first / 16)) + 0.5
         return (y * y >> ops.Dense(second / 8)) - 0.25
 
-    program, image = trace(network, Input((1, 28, 28), -1.0, 1.0, None)), RNG.uniform(-1, 1, (1, 28, 28))
+    program, image = trace(network, Input((1, 28, 28), -1.0, 1.0, None)), rng.uniform(-1, 1, (1, 28, 28))
     made = compiled(program, Options(precision=1e-2))
     assert made.rotations <= 25 and sum(p.products for p in made.choice.arrangement.packed.values()) <= 28
     (ours,) = run_in_the_clear(made, [image])

@@ -19,8 +19,7 @@ from PIL import Image, ImageOps
 from privis.errors import ImageError
 from privis.io.images import load
 
-RNG = np.random.default_rng(7)
-COLOUR = RNG.integers(0, 256, (19, 23, 3), dtype=np.uint8)
+COLOUR = np.random.default_rng(7).integers(0, 256, (19, 23, 3), dtype=np.uint8)
 GREY = COLOUR[:, :, 0].copy()
 
 
@@ -149,8 +148,8 @@ def test_sixteen_bits_keep_their_high_byte(tmp_path: Path, suffix: str) -> None:
     assert np.array_equal(load(path), deep >> 8)
 
 
-def test_deep_colour_keeps_its_high_byte(tmp_path: Path) -> None:
-    deep = RNG.integers(0, 65536, (4, 5, 3), dtype=np.uint16)
+def test_deep_colour_keeps_its_high_byte(tmp_path: Path, rng: np.random.Generator) -> None:
+    deep = rng.integers(0, 65536, (4, 5, 3), dtype=np.uint16)
     path = tmp_path / "a.png"
     path.write_bytes(png(5, 4, depth=16, colour=2, rows=[row.astype(">u2").tobytes() for row in deep]))
     assert np.array_equal(load(path), deep >> 8)

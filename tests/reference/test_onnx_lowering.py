@@ -15,8 +15,8 @@ from privis.readings import evaluate
 from privis.run.clear.onnx_lowering import lower, to_onnx
 
 pytest.importorskip("onnxruntime")
-RANDOM = np.random.default_rng(3)
-KERNEL = RANDOM.normal(size=(4, 3, 3, 3))
+WEIGHTS = np.random.default_rng(3)
+KERNEL = WEIGHTS.normal(size=(4, 3, 3, 3))
 
 
 def kinds(program: Program) -> Counter[str]:
@@ -35,8 +35,8 @@ def assert_equal(program: Program, *inputs: np.ndarray) -> None:
 
 PROGRAMS: dict[str, tuple[Callable[..., Value | tuple[Value, ...]], tuple[int, ...]]] = {
     "affine grows its operand": (lambda x: x >> ops.Affine(np.ones((2, 1, 1, 1)), 0.5), (3, 7, 6)),
-    "dense on a vector": (lambda x: x >> ops.Dense(RANDOM.normal(size=(4, 6))), (6,)),
-    "dense on the last axis": (lambda x: x >> ops.Dense(RANDOM.normal(size=(4, 6))), (3, 7, 6)),
+    "dense on a vector": (lambda x: x >> ops.Dense(WEIGHTS.normal(size=(4, 6))), (6,)),
+    "dense on the last axis": (lambda x: x >> ops.Dense(WEIGHTS.normal(size=(4, 6))), (3, 7, 6)),
     "compare on a grid": (lambda x: (x >> ops.Affine(2.0)).compare(3.0, step=1.0), (3, 7, 6)),
     "compare with many thresholds": (lambda x: x.compare(np.array([0.0, 1.0, 2.0]), exact=False), (4, 3)),
     "normalise": (lambda x: x >> ops.Normalise((0.0, 100.0), 0.1, 0.2), (3, 7, 6)),
@@ -70,20 +70,20 @@ PROGRAMS: dict[str, tuple[Callable[..., Value | tuple[Value, ...]], tuple[int, .
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_lowered_program_equals_its_definition(name: str) -> None:
+def test_a_lowered_program_equals_its_definition(name: str, rng: np.random.Generator) -> None:
     build, shape = PROGRAMS[name]
-    assert_equal(trace(build, Input(shape)), np.round(4 * RANDOM.normal(size=shape)))
+    assert_equal(trace(build, Input(shape)), np.round(4 * rng.normal(size=shape)))
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_scalar_functions(kind: Kind) -> None:
+def test_scalar_functions(kind: Kind, rng: np.random.Generator) -> None:
     op = ops.Nonlinear(kind, a=0.5, b=2.0)
-    assert_equal(trace(lambda x: x >> op, Input((4, 5))), np.abs(RANDOM.normal(size=(4, 5))))
+    assert_equal(trace(lambda x: x >> op, Input((4, 5))), np.abs(rng.normal(size=(4, 5))))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (-math.inf, 1.0), (-0.5, math.inf), (-1.0, 1.0)])
-def test_clips(low: float, high: float) -> None:
-    assert_equal(trace(lambda x: x.clip(low, high), Input((4, 5))), RANDOM.normal(size=(4, 5)))
+def test_clips(low: float, high: float, rng: np.random.Generator) -> None:
+    assert_equal(trace(lambda x: x.clip(low, high), Input((4, 5))), rng.normal(size=(4, 5)))
 
 
 def border(x: Value, before: int, after: int) -> Value:
@@ -142,33 +142,33 @@ FUSED: dict[str, tuple[Callable[[Value], Value], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize("name", FUSED)
-def test_patterns_become_single_operators(name: str) -> None:
+def test_patterns_become_single_operators(name: str, rng: np.random.Generator) -> None:
     build, expected = FUSED[name]
     program = trace(build, Input((3, 13, 16)))
     counted = kinds(program)
     assert {kind: counted[kind] for kind in expected} == expected
-    assert_equal(program, RANDOM.normal(size=(3, 13, 16)) - 2.0)
+    assert_equal(program, rng.normal(size=(3, 13, 16)) - 2.0)
 
 
-def test_a_value_that_is_read_twice_is_not_swallowed() -> None:
+def test_a_value_that_is_read_twice_is_not_swallowed(rng: np.random.Generator) -> None:
     def both(x: Value) -> tuple[Value, Value]:
         y = x >> ops.Conv(KERNEL)
         return y, y + CHANNELS
 
     program = trace(both, Input((3, 13, 16)))
     assert kinds(program)["Conv"] == 1
-    assert_equal(program, RANDOM.normal(size=(3, 13, 16)))
+    assert_equal(program, rng.normal(size=(3, 13, 16)))
 
 
-def test_an_affine_that_is_not_per_channel_stays() -> None:
-    program = trace(lambda x: (x >> ops.Conv(KERNEL)) * RANDOM.normal(size=(11, 14)), Input((3, 13, 16)))
+def test_an_affine_that_is_not_per_channel_stays(rng: np.random.Generator) -> None:
+    program = trace(lambda x: (x >> ops.Conv(KERNEL)) * rng.normal(size=(11, 14)), Input((3, 13, 16)))
     assert kinds(program)["Mul"] == 1
-    assert_equal(program, RANDOM.normal(size=(3, 13, 16)))
+    assert_equal(program, rng.normal(size=(3, 13, 16)))
 
 
-def test_integers_stay_exact() -> None:
+def test_integers_stay_exact(rng: np.random.Generator) -> None:
     program = trace(lambda x: (x >> ops.Window((8, 8), (8, 8))).sum(2, 3), Input((64, 64)))
-    pixels = RANDOM.integers(0, 256, (64, 64))
+    pixels = rng.integers(0, 256, (64, 64))
     run = lower(program)
     assert run is not None and (run(pixels) == pixels.reshape(8, 8, 8, 8).sum((1, 3))).all()
 

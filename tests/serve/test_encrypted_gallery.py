@@ -16,8 +16,7 @@ from privis.serve.gallery_owner import GalleryKeys, Templates
 from privis.serve.limits import MIB
 from tests.serve.place import LIMITS, new_place, serving
 
-RNG = np.random.default_rng(6)
-FACES = RNG.normal(size=(BLOCK + 40, 8))  # two blocks
+FACES = np.random.default_rng(6).normal(size=(BLOCK + 40, 8))  # two blocks
 PEOPLE = Templates(tuple(f"patient {number}" for number in range(len(FACES))), FACES)
 OFFER = OfferEncryptedGallery("index", "room for encrypted templates", 8, 2 * BLOCK)
 OWN = OfferGallery("faces", "the server's", ("a", "b"), FACES[:2])
@@ -56,7 +55,7 @@ def test_terms_say_what_is_sent(place):
     assert MatchingSpec.from_json(terms.specification) == MatchingSpec(8, encrypted=True)
 
 
-def test_templates_that_do_not_fit_are_refused_before_keys_are_made(place, tmp_path):
+def test_templates_that_do_not_fit_are_refused_before_keys_are_made(place, tmp_path, rng):
     _, client, _ = place
     terms, own = client.terms("index"), client.terms("faces")
     for given, said in (
@@ -65,7 +64,7 @@ def test_templates_that_do_not_fit_are_refused_before_keys_are_made(place, tmp_p
         (Templates(("a", "a"), FACES[:2]), "1 different"),
         (Templates(("a",), FACES[:2]), "for 2 vectors"),
         (Templates(tuple(map(str, range(3 * BLOCK))), np.tile(FACES, (3, 1))[: 3 * BLOCK]), "1 to 8,192"),
-        (Templates(("a",), RNG.normal(size=(1, 9))), "8"),
+        (Templates(("a",), rng.normal(size=(1, 9))), "8"),
         (Templates(("a",), np.zeros((1, 8))), "a direction"),
     ):
         with pytest.raises(ParameterError, match=said):
