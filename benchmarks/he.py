@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.he_cases import Case, cases
+from benchmarks.he_cases import Case, named
 from privis.errors import UnsupportedError
 from privis.run.he.compiled import Compiled, compiled
 from privis.run.he.cost import Machine, Prediction, predict
@@ -79,7 +79,7 @@ def run(chosen: Sequence[Case], images: int, runs: int, machine: Machine) -> Ite
 
 
 def _row(case: Case, made: Compiled, images: int, runs: int, machine: Machine) -> Row:
-    shown = case.inputs[:images]
+    shown = case.inputs()[:images]
     secret = SecretKeys.generate(made.spec)
     queries = [secret.encrypt(made.spec, [inputs]) for inputs in shown]
     keys, replies, found = _served(case, made, secret, [q.message for q in queries], runs)
@@ -107,7 +107,8 @@ def _batch(case: Case, machine: Machine) -> Batch:
     case = replace(case, options=replace(case.options, sharing=Sharing.SIDE_BY_SIDE, processes=1))
     made = compiled(case.program, case.options, case.samples)
     images = 2 * made.spec.together
-    shown = [case.inputs[k % len(case.inputs)] for k in range(images)]
+    own = case.inputs()
+    shown = [own[k % len(own)] for k in range(images)]
     secret = SecretKeys.generate(made.spec)
     query = secret.encrypt(made.spec, shown)
     keys, (reply,), found = _served(case, made, secret, [query.message], 0)
@@ -119,7 +120,7 @@ def _batch(case: Case, machine: Machine) -> Batch:
         expected / made.spec.together / 2,
         keys,
         max(_error(made, inputs, out) for inputs, out in zip(shown, outputs, strict=True)),
-        case.quality([out[0] for out in outputs[: len(case.inputs)]]),
+        case.quality([out[0] for out in outputs[: len(own)]]),
     )
 
 
@@ -219,11 +220,12 @@ def main() -> None:
     parser.add_argument("--sharing", type=Sharing, default=Sharing.ALONE)
     options, _ = parser.parse_known_args()
     if options.serve:
-        case = next(c for c in cases() if c.name == options.serve)
+        case = named()[options.serve]()
         print(json.dumps(serve(case, options.place, options.runs, options.sharing)))
         return
-    named = [c for c in cases() if c.name == options.only] or [c for c in cases() if options.only in c.name]
-    chosen = [c for c in named if c.tiny or not options.tiny]
+    known = named()
+    asked = [name for name in known if name == options.only] or [name for name in known if options.only in name]
+    chosen = [case for case in (known[name]() for name in asked) if case.tiny or not options.tiny]
     rows = run(chosen, options.photographs, options.runs, Machine.of_this_machine())
     table(rows, lambda line: print(line, flush=True))
 

@@ -26,13 +26,13 @@ TITLES = (
 def more() -> Iterator[Case]:
     """Programs that are planned and never timed."""
     joint = ColourHistogram(bins=3, joint=True)
-    yield Case("colour, joint", joint.program((3, *SIZE)), ())
-    yield Case("lbp, 256 patterns", LBP().program(SIZE), ())
+    yield Case("colour, joint", joint.program((3, *SIZE)))
+    yield Case("lbp, 256 patterns", LBP().program(SIZE))
     resnet = DATA / "weights" / "cifar10_fhe_polynomial" / "resnet20_aespa-cifar10.npz"
     if resnet.exists():
         from tests.reference.networks import aespa_resnet20, arrays
 
-        yield Case("resnet20", aespa_resnet20(arrays(resnet)), (), Options(precision=1e-2, processes=2))
+        yield Case("resnet20", aespa_resnet20(arrays(resnet)), options=Options(precision=1e-2, processes=2))
 
 
 def plan(case: Case) -> tuple[Any, ...]:

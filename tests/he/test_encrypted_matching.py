@@ -287,3 +287,6 @@ def test_predicted_bytes_are_those_of_the_messages(secret_owner):
     assert on_the_fly.seconds > 2 * predicted(WIDE, 2 * BLOCK, 1).seconds
     assert on_the_fly.memory < predicted(WIDE, 2 * BLOCK, 1).memory - 60e6
     assert Machine() == Machine() and PARAMETERS.levels == 1
+    threads = Machine(beside=2.0)  # two of one core: a second process gains nothing, and is started
+    alone, both = (predicted(WIDE, 2 * BLOCK, processes, machine=threads).seconds for processes in (1, 2))
+    assert alone == predicted(WIDE, 2 * BLOCK, 1).seconds and both == pytest.approx(alone + threads.fork)

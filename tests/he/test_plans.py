@@ -15,7 +15,7 @@ PAGES = [Path(__file__).resolve().parents[2] / "docs" / name for name in ("homom
 
 
 def test_a_row_says_what_the_compiler_plans():
-    row = plan(Case("colour", ColourHistogram(bins=16).program((3, *SIZE)), ()))
+    row = plan(Case("colour", ColourHistogram(bins=16).program((3, *SIZE))))
     assert len(row) == len(TITLES)
     assert row[0] == "colour" and row[1] in LARGEST_MODULUS and row[2] <= LARGEST_MODULUS[row[1]]
     assert all(size > 0 for size in row[3:9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -11,10 +12,12 @@ import numpy as np
 
 from privis.readings import Cost
 from privis.run.he.engine import Ciphertext
+from privis.run.he.forks import forked
 from privis.run.he.matching_spec import BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.seal import SealEngine
 
 _NAME_BYTES = 12  # of a name in a reply, quotes and comma included
+_TIMED = 256  # diagonals: 17 MB, as little in a processor's caches as those of a gallery are
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Machine:
     """Seconds of one operation of an engine; the defaults are of one core of a 2020s server, ``measure`` finds yours.
 
     ``turn``: a rotation of the query and its way down; ``rotate``, ``relinearise``: at level 0; ``plain``,
-    ``cipher``: a product and its addition; ``encode``: a diagonal; ``save``: a ciphertext to bytes.
+    ``cipher``: a product and its addition; ``encode``: a diagonal; ``save``: a ciphertext to bytes. ``beside`` is how
+    much longer two processes take at once than one alone: 1 on cores of their own, up to 2 on one core's two threads.
     """
 
     turn: float = 2.4e-3
@@ -33,6 +37,7 @@ class Machine:
     encode: float = 7e-4
     save: float = 1.5e-3
     fork: float = 1.5e-2
+    beside: float = 1.0
 
     @classmethod
     def measure(cls, spec: MatchingSpec, engine: SealEngine, query: bytes, repeats: int = 5) -> Machine:
@@ -42,13 +47,18 @@ class Machine:
         """
         turned = engine.load(query)
         spread = np.cos(np.arange(BLOCK))
-        diagonals = [engine.encode(spread * k, 0, 2.0**26) for k in range(1, 33)]
+        diagonals = [engine.encode(spread * k, 0, 2.0**26) for k in range(1, _TIMED + 1)]
         down = engine.rescale(turned, 2.0**29)
         others = [engine.add(down, down) for _ in range(32)]  # not squares, which are faster
         low, high = (group.steps for group in spec.groups)
+
+        def plain() -> None:
+            _sum(engine, down, diagonals, engine.multiply_plain)
+
         found: dict[str, float] = {
             "encode": _seconds(lambda: engine.encode(spread, 0, 2.0**26), repeats),
-            "plain": _seconds(lambda: _sum(engine, down, diagonals, engine.multiply_plain), repeats) / len(diagonals),
+            "plain": _seconds(plain, repeats) / len(diagonals),
+            "beside": _beside(plain, repeats),
             "save": _seconds(lambda: engine.save(down), repeats),
             "cipher": _seconds(lambda: _sum(engine, down, others, engine.multiply), repeats) / len(others),
         }
@@ -76,8 +86,8 @@ def predicted(
     product = found.cipher if spec.encrypted else found.plain
     block = spec.width * product + giants * found.rotate + found.save
     block += spec.giants * found.relinearise if spec.encrypted else 0.0
-    seconds = (spec.turns - 1) * found.turn + share * block + again * spec.width * found.encode
-    seconds += found.fork if share < blocks else 0.0
+    work, turns = share * block + again * spec.width * found.encode, (spec.turns - 1) * found.turn
+    seconds = turns + (found.fork + work * found.beside if share < blocks else work)
     held = kept * spec.resident_bytes + 2 * spec.key_bytes + 8 * spec.turns * PARAMETERS.degree * 8
     held += 0 if spec.encrypted else templates * spec.dimension * 4
     return Cost(
@@ -94,6 +104,13 @@ def _sum(engine: SealEngine, x: Ciphertext, factors: list[Any], multiply: Callab
     total = None
     for factor in factors:
         total = engine.accumulate(total, multiply(x, factor))
+
+
+def _beside(run: Callable[[], object], repeats: int) -> float:
+    """How much longer two processes take at once than one alone."""
+    alone = _seconds(run, repeats)
+    both = [data for _, data in forked(lambda _: struct.pack(">d", _seconds(run, repeats)), [None, None], 2)]
+    return max(1.0, sum(struct.unpack(">d", data)[0] for data in both) / (2 * alone))
 
 
 def _seconds(run: Callable[[], object], repeats: int) -> float:
