@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,17 +128,24 @@ def _served(
     case: Case, made: Compiled, secret: SecretKeys, queries: Sequence[bytes], runs: int
 ) -> tuple[int, list[bytes], dict[str, Any]]:
     """Bytes of the evaluation keys, and what a server process answers and says that it took."""
+    keys = secret.evaluation_keys(made.spec)
+    command = ["benchmarks.he", "--serve", case.name, "--sharing", case.options.sharing.value]
+    return len(keys), *asked(command, {"keys": keys}, queries, runs)
+
+
+def asked(
+    command: Sequence[str], files: Mapping[str, bytes], queries: Sequence[bytes], runs: int = 0
+) -> tuple[list[bytes], dict[str, Any]]:
+    """What a server process answers and says that it took; ``command`` names its module, and ``answer`` is its work."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        keys = secret.evaluation_keys(made.spec)
-        (place / "keys").write_bytes(keys)
+        for name, data in files.items():
+            (place / name).write_bytes(data)
         for number, query in enumerate(queries):
             (place / f"query-{number}").write_bytes(query)
-        command = [sys.executable, "-m", "benchmarks.he", "--serve", case.name, "--in", folder, "--runs", str(runs)]
-        command += ["--sharing", case.options.sharing.value]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        replies = [(place / f"reply-{number}").read_bytes() for number in range(len(queries))]
-        return len(keys), replies, json.loads(said)
+        whole = [sys.executable, "-m", *command, "--in", folder, "--runs", str(runs)]
+        said = subprocess.run(whole, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return [(place / f"reply-{number}").read_bytes() for number in range(len(queries))], json.loads(said)
 
 
 def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
@@ -148,13 +155,17 @@ def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.nd
 
 
 def serve(case: Case, place: Path, runs: int, sharing: Sharing) -> dict[str, Any]:
-    """The server's process: compile, load keys, answer the queries, say what it took."""
+    """The server's process: compile, and answer."""
     if sharing is not case.options.sharing:
         case = replace(case, options=replace(case.options, sharing=sharing, processes=1))
-    made = compiled(case.program, case.options, case.samples)
+    return answer(compiled(case.program, case.options, case.samples), case.cache, place, runs)
+
+
+def answer(made: Compiled, cache: int, place: Path, runs: int = 0) -> dict[str, Any]:
+    """Load keys, answer the queries, say what it took; the last one again until there were ``runs`` after the first."""
     _reset_peak()
     keys = (place / "keys").read_bytes()
-    evaluator = Evaluator.open(made, keys, Plaintexts(case.cache), at_once=2)
+    evaluator = Evaluator.open(made, keys, Plaintexts(cache), at_once=2)
     del keys
     count = len(list(place.glob("query-*")))
     seconds, processor = [], []

@@ -18,6 +18,7 @@ def test_the_smallest_case_runs_and_its_predictions_are_close():
         (row.expected.keys, row.keys),
         (row.expected.query, row.query),
         (row.expected.reply, row.reply),
+        (row.expected.memory, row.memory),
     ):
         assert np.isclose(predicted, measured, rtol=0.3)
     lines: list[str] = []

@@ -18,8 +18,8 @@ from privis.run.he.spec import Spec
 LARGE = 1 << 15  # the ring that times are stated for
 WORD = 8  # bytes of a residue in memory
 ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
-BASE = 160 << 20  # bytes of an interpreter with the libraries
-POOL = 1.8  # of the keys: what the library's allocator keeps from loading them
+BASE = 64 << 20  # bytes of an interpreter with the libraries
+ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
 ALONE = 0.3  # of the work that two processes cannot share, and passing results on
 
 
@@ -121,11 +121,18 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
     return Prediction(
         seconds + again,
         seconds + encoding,
-        int(BASE + POOL * _key_memory(spec) + _key_bytes(spec) + kept + _alive(spec, arrangement)),
+        int(BASE + _tables(spec) + _key_memory(spec) + _key_bytes(spec) + kept + _alive(spec, arrangement)),
         _key_bytes(spec),
         sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
         sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
     )
+
+
+def _tables(spec: Spec) -> int:
+    """Roots of unity: the library keeps those of every level apart, twice, for each group of keys with its own ring."""
+    top = spec.parameters.levels
+    primes = [level + 2 for level in {top, *(group.level for group in spec.keys)}]
+    return sum(count * (count + 3) for count in primes) * spec.parameters.degree * ROOT
 
 
 def _key_memory(spec: Spec) -> int:

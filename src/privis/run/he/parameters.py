@@ -146,11 +146,19 @@ def _headroom(arrangement: Arrangement) -> int:
 
 
 def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float:
-    """Six standard deviations of the noise in stored numbers, carried through the circuit by mean squares.
+    """Six standard deviations of the noise in outputs, relative to their bounds."""
+    circuit, noise = arrangement.circuit, noises(arrangement, parameters, bits)
+    relative = [noise[o] * abs(arrangement.units[o]) / max(circuit.bounds[o], 1e-300) for o in circuit.outputs]
+    return SIX_SIGMA * max(relative)
 
-    Encryption and every rescaling add rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over
-    the scale (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit,
-    Gaussian noise times a uniform digit, divided by the special prime.
+
+def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[float]:
+    """Standard deviations of the noise in every value's stored numbers, carried through the circuit by mean squares.
+
+    Every rescaling adds rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over the scale
+    (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit, Gaussian
+    noise times a uniform digit, divided by the special prime, and rounds like a rescaling. These are the sizes of
+    complex numbers: of what is read as a real one, the part that matters is smaller by ``sqrt(2)``.
     """
     degree = parameters.degree
     lowest, *rest, special = parameters.bits
@@ -160,7 +168,8 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
     rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / 2.0**bits
     fresh = 3.2 * math.sqrt(degree) / 2.0**bits
     encoded = math.sqrt(degree / 12) / 2.0**bits
-    circuit, noise = arrangement.circuit, []
+    circuit = arrangement.circuit
+    noise: list[float] = []
     for index, step in enumerate(circuit.steps):
         unit = abs(arrangement.units[index])
         match step:
@@ -171,15 +180,15 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                 met = len(packed.folds) + bool(packed.pairing)  # times that sums meet their rotations or conjugates
                 for operand, matrix in zip(operands, matrices, strict=True):
                     scale = abs(arrangement.units[operand]) / unit
-                    turned = noise[operand] ** 2 + switched**2 * _turns(packed)
+                    turned = noise[operand] ** 2 + (switched**2 + rounding**2) * (_turns(packed) + bool(packed.pairing))
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
                     size *= math.sqrt(2) if packed.pairing else 1.0
                     added = packed.products * 2**met  # weights are off where there are none, too
                     spread += (encoded * size) ** 2 * added
-                folded = first * math.sqrt(2.0**met - 1)  # each fold doubles what was there before
-                rounded = rounding * (math.sqrt(2) if packed.pairing else 1.0)
-                noise.append(math.hypot(math.sqrt(spread), rounded, folded))
+                folded = first * math.sqrt(met)  # of every fold, in the same slot; the copies lie in others
+                again = (switched**2 + rounding**2) * (2.0**met - 1)  # each fold adds up two slots, one turned anew
+                noise.append(math.sqrt(spread + rounding**2 * 2.0**met + again + folded**2))
             case Product(left, right):
                 sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
                 carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
@@ -188,8 +197,7 @@ def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float
                 slope = _slope(coefficients) * noise[operand]
                 inside = rounding * math.sqrt(products(coefficients) + 1) * _size(coefficients)
                 noise.append(math.hypot(slope, inside) / unit)
-    relative = [noise[o] * abs(arrangement.units[o]) / max(circuit.bounds[o], 1e-300) for o in circuit.outputs]
-    return SIX_SIGMA * max(relative)
+    return noise
 
 
 def _turns(packed: Packed) -> float:
