@@ -138,6 +138,16 @@ def without_imaginary_parts(circuit: Circuit) -> list[bool]:
     return real
 
 
+def is_real(circuit: Circuit) -> bool:
+    """Whether no value is complex."""
+    is_complex = any(
+        (isinstance(step, Source) and step.encoding is not Encoding.NUMBERS)
+        or (isinstance(step, Linear) and any(np.iscomplexobj(matrix.data) for matrix in step.matrices))
+        for step in circuit.steps
+    )
+    return not is_complex
+
+
 def only_added(circuit: Circuit) -> list[bool]:
     """Values that are multiplied by nothing but public weights: their numbers may be larger than 1."""
     only = [True] * len(circuit.steps)

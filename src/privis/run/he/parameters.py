@@ -11,7 +11,7 @@ from scipy import sparse
 
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.beside import fitting
-from privis.run.he.circuit import Circuit, Linear, Polynomial, Product, Source
+from privis.run.he.circuit import Circuit, Linear, Polynomial, Product, Source, is_real
 from privis.run.he.compile import Arrangement, arrange, polynomial_depth
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing import Packed, is_uniform
@@ -29,7 +29,8 @@ MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare
 @dataclass(frozen=True, eq=False)
 class Choice:
     """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
-    difference of an output from the exact polynomial form, relative to the output's bound.
+    difference of an output from the exact polynomial form, relative to the output's bound: six standard deviations of
+    noise where values are as large as in samples. Products of larger ones carry more.
     """
 
     arrangement: Arrangement
@@ -158,17 +159,18 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
     Every rescaling adds rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over the scale
     (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit, Gaussian
     noise times a uniform digit, divided by the special prime, and rounds like a rescaling. These are the sizes of
-    complex numbers: of what is read as a real one, the part that matters is smaller by ``sqrt(2)``.
+    complex numbers: where all values are real ones, only the real part of noise matters.
     """
     degree = parameters.degree
     lowest, *rest, special = parameters.bits
-    digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
-    switched = 3.2 * degree * digits / math.sqrt(12) / 2.0**bits
-    first = switched * math.sqrt(12 * degree) / math.pi  # the library's digits are not centred: all meet in one slot
-    rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / 2.0**bits
-    fresh = 3.2 * math.sqrt(degree) / 2.0**bits
-    encoded = math.sqrt(degree / 12) / 2.0**bits
     circuit = arrangement.circuit
+    stored = 2.0**bits * (math.sqrt(2) if is_real(circuit) else 1.0)
+    digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
+    switched = 3.2 * degree * digits / math.sqrt(12) / stored
+    first = switched * math.sqrt(12 * degree) / math.pi  # the library's digits are not centred: all meet in one slot
+    rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / stored
+    fresh = 3.2 * math.sqrt(degree) / stored
+    encoded = math.sqrt(degree / 12) / stored
     noise: list[float] = []
     for index, step in enumerate(circuit.steps):
         unit = abs(arrangement.units[index])

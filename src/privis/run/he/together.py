@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from privis.errors import Problem, UnsupportedError
-from privis.run.he.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source, only_added
+from privis.run.he.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source, is_real, only_added
 from privis.run.he.compile import Arrangement, levels_of, linear_unit, unit_of
 from privis.run.he.engine import KeyGroup
 from privis.run.he.layout import Layout
@@ -84,7 +84,7 @@ def arrange_together(circuit: Circuit, slots: int, processes: int = 1) -> Arrang
 
     Raises UnsupportedError, with the numbers, where the ciphertexts needed at once would not fit this machine's memory.
     """
-    pairs = _is_real(circuit)
+    pairs = is_real(circuit)
     sizes = [math.prod(shape) for shape in circuit.shapes]
     layouts = tuple(Layout(np.arange(size) * slots, slots, size) for size in sizes)
     packed = {i: _plan(circuit, i, step) for i, step in enumerate(circuit.steps) if isinstance(step, Linear)}
@@ -127,15 +127,6 @@ def keys_together(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
         return ()
     highest = max([*relinearise, *(split if conjugate else [])])
     return (KeyGroup(max(highest, 1), (), bool(relinearise), conjugate),)
-
-
-def _is_real(circuit: Circuit) -> bool:
-    is_complex = any(
-        (isinstance(step, Source) and step.encoding is not Encoding.NUMBERS)
-        or (isinstance(step, Linear) and any(np.iscomplexobj(matrix.data) for matrix in step.matrices))
-        for step in circuit.steps
-    )
-    return not is_complex
 
 
 def _plan(circuit: Circuit, index: int, step: Linear) -> Packed:
