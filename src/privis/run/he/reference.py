@@ -59,10 +59,11 @@ def with_expected_bounds(circuit: Circuit, samples: Sequence[Sequence[NDArray[An
     Nothing depends on it but precision: larger values stay right as long as they fit the lowest prime.
     """
     largest, squares = np.zeros(len(circuit.steps)), np.zeros(len(circuit.steps))
-    for sample in samples:
-        made = values(circuit, sample)
-        largest = np.maximum(largest, [float(np.abs(v).max(initial=0.0)) for v in made])
-        squares = np.maximum(squares, [float(np.mean(np.abs(v) ** 2)) for v in made])
+    with np.errstate(over="ignore"):  # programs that grow beyond all bounds are refused for their depth, in words
+        for sample in samples:
+            made = values(circuit, sample)
+            largest = np.maximum(largest, [float(np.abs(v).max(initial=0.0)) for v in made])
+            squares = np.maximum(squares, [float(np.mean(np.abs(v) ** 2)) for v in made])
     used_by_polynomial = {s.operand for s in circuit.steps if isinstance(s, Polynomial)}
     bounds = [
         certain if i in used_by_polynomial or isinstance(circuit.steps[i], Source) or size == 0 else min(certain, size)
