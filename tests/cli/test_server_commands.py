@@ -204,6 +204,16 @@ def test_options_that_do_not_fit_are_listed_together(tmp_path):
         assert done.exit_code == 2 and said in " ".join(done.stderr.split()), done.stderr
 
 
+def test_normalisation_inside_is_offered_to_those_who_promise(tmp_path):
+    typed("keygen", tmp_path / "a", "--for", "token", "--name", "a", "--tokens", tmp_path / "tokens")
+    serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check", "--signs", "2"]
+    serve += ["-f", "hog", "-p", "size=16x16", "-p", "block=2", "-p", "norm=L2", "--precision", "0.01", "--inside"]
+    refused = typed(*serve)
+    assert refused.exit_code != 0 and "promise" in refused.stderr
+    done = typed(*serve, "--promised")
+    assert done.exit_code == 0 and "hog" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -7,7 +7,7 @@ import pytest
 
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
-from privis.features.hog import HOG
+from privis.features.hog import HOG, BlockNorm
 from privis.plan import extract
 from privis.run.he.calibration import measured
 from privis.run.he.compiled import Options, compiled
@@ -71,3 +71,11 @@ def test_extract_says_who_sees_the_image_and_what_it_cost(cache):
     assert "CKKS ciphertexts" in result.card.seen
     cost = HE().cost(ColourHistogram(bins=4).program((16, 16, 3)))
     assert cost.depth and cost.rotations and cost.sent and cost.seconds and cost.memory
+
+
+def test_what_the_caller_promises_reaches_the_compiler(cache):
+    """An inverse root inside needs the promise that no block is flat; without it the program is refused."""
+    program = HOG(block=2, norm=BlockNorm.L2).program((16, 16))
+    (problem,) = CKKS(precision=1e-2, signs=2, inside=True).supports(program)
+    assert "Normalise" in problem.where and "promise" in problem.remedy
+    assert CKKS(precision=1e-2, signs=2, inside=True, promised=True).supports(program) == []

@@ -81,7 +81,9 @@ def serve(
         from privis.serve.server import Server
         from privis.serve.tokens import Tokens
 
-        options = Options(precision, signs, inside, promised, processes=processes, sharing=sharing)
+        options = Options(
+            precision, signs=signs, inside=inside, promised=promised, processes=processes, sharing=sharing
+        )
         files = (program or [], model or [], gallery or [], encrypted_gallery or [])
         makers = Offered(feature, parameter or [], *files, name).makers(options)
         host, port = address_of(listen)

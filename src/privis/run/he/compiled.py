@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class Options:
     """
 
     precision: float = 1e-4
+    _: KW_ONLY
     signs: int | tuple[int, ...] = 5
     inside: bool = False
     normalise_domain: tuple[float, float] | None = None

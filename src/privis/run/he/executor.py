@@ -65,7 +65,7 @@ class CKKS:
         return self._keep(digest(program), lambda: compiled(program, self._options(Sharing.ALONE)))
 
     def _options(self, sharing: Sharing) -> Options:
-        return Options(self.precision, self.signs, self.inside, self.promised, sharing=sharing)
+        return Options(self.precision, signs=self.signs, inside=self.inside, promised=self.promised, sharing=sharing)
 
     def _keep(self, name: str, make: Callable[[], Compiled]) -> Compiled:
         if name not in self._kept:

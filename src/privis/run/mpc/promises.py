@@ -58,8 +58,9 @@ def _totals(x: Tensor, count: int) -> Tensor:
 
 def _is_open(op: ops.Op, highest: float) -> bool:
     """Whether ``op`` relies on a promise: on the upper end of a domain that values up to ``highest`` may leave."""
-    clips = isinstance(op, ops.Nonlinear) and op.kind is Kind.CLIP and op.domain is not None
-    return clips and op.domain[1] < min(highest, op.b) and op.a > -math.inf
+    if not isinstance(op, ops.Nonlinear) or op.kind is not Kind.CLIP or op.domain is None:
+        return False
+    return op.domain[1] < min(highest, op.b) and op.a > -math.inf
 
 
 def has_open_promises(program: Program) -> bool:
