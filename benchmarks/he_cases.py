@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -167,8 +167,7 @@ def _linear_model(feature: HOG) -> Case:
             f"scores within {found[worst]:.0%} ({worst}) of the clear ones, {np.median([*found.values()]):.0%} median"
         )
 
-    inside = Options(inside=True, normalise_domain=(50.0, 2e4), normalise_degree=15)
-    options = replace(inside, precision=0.01, signs=4, promised=True, processes=2)
+    options = Options(0.01, signs=3, inside=True, promised=True, processes=2)
     return Case("hog >> dense", program, cores, options, quality)
 
 
