@@ -121,11 +121,26 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) 
     return Prediction(
         seconds + again,
         seconds + encoding,
-        int(BASE + _tables(spec) + _key_memory(spec) + _key_bytes(spec) + kept + _alive(spec, arrangement)),
+        BASE + _keys(spec) + _program(arrangement) + kept + _alive(spec, arrangement),
         _key_bytes(spec),
         sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
         sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
     )
+
+
+def _keys(spec: Spec) -> int:
+    """Evaluation keys as they came, as they are used, and the rings they are for."""
+    return _key_bytes(spec) + _key_memory(spec) + _tables(spec)
+
+
+def _program(arrangement: Arrangement) -> int:
+    """Weights as the compiler left them: matrices, and their diagonals."""
+    matrices = (m for step in arrangement.circuit.steps if isinstance(step, Linear) for m in step.matrices)
+    total = sum(part.nbytes for m in matrices for part in (m.data, m.indices, m.indptr))
+    for packed in arrangement.packed.values():
+        terms = (term for groups in packed.giants for _, own in groups for term in own)
+        total += sum(part.nbytes for term in terms for part in (term.weights, term.slots) if part is not None)
+    return total
 
 
 def _tables(spec: Spec) -> int:
