@@ -30,7 +30,7 @@ Image = NDArray[np.uint8]
 SIDE = 64  # pixels
 PHOTOGRAPHS = 2  # the first one prepares, the second one is timed
 MOST_SECONDS = 45.0  # that a feature may take for a photograph on this machine
-HIDES = "hides image and feature from the server; the result is exact"
+HIDES = "hides image and feature from the server; no noise is added"
 MISSING = (
     "Without the extras he and serve (pip install 'privis[he,serve]') the demo leaves the encrypted photograph out."
 )

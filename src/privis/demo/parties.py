@@ -30,7 +30,7 @@ FEATURES: tuple[tuple[str, Feature], ...] = (
     ("HOG", HOG()),
 )
 PHOTOGRAPHS = 2  # the first one prepares, the second one is timed; a run takes about a second
-HIDES = "hides the image from the parties; the result is exact"
+HIDES = "hides the image from the parties; no noise is added"
 MISSING = "Without the extra mpc (CPython 3.11: pip install 'privis[mpc]') the demo leaves the three parties out."
 
 
