@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,18 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.contributions import NOBODY, Contributions
-from privis.errors import ParameterError, PrivisError, Problem, ProtocolError, ServiceError, UnsupportedError, refuse
+from privis.errors import (
+    ImageError,
+    ParameterError,
+    PrivisError,
+    Problem,
+    ProtocolError,
+    ServiceError,
+    UnsupportedError,
+    refuse,
+)
 from privis.features.feature import Feature
 from privis.features.owner import grey, resize
+from privis.identity import identity
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, no_release
+from privis.privacy.ledger import counts_images
+from privis.privacy.records import former_records, image_record
 from privis.program import Program, digest
 from privis.program.shapes import Shape
 from privis.readings import Cost
 
 Vector = NDArray[np.float32]
 MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
-Source = Callable[[], tuple[NDArray[np.uint8], str, str | None]]
-"""Reads an image: its pixels, its label, and its record as in ``Extractor``."""
+Source = Callable[[], tuple[NDArray[np.uint8], str, bool]]
+"""Reads an image: its pixels, its label, and whether that is the path of its file."""
 
 
 class Executor(Protocol):
@@ -80,7 +91,7 @@ class Prepared:
 
     program: Program
     run: Callable[..., Any]
-    made_by: str
+    made_by: bytes
     many: Many | None = None
 
     @cached_property
@@ -91,7 +102,7 @@ class Prepared:
     @cached_property
     def purpose(self) -> bytes:
         """What tells noise on this feature from any other noise."""
-        return hashlib.sha256((self.made_by + self.digest).encode()).digest()
+        return hashlib.sha256(self.made_by + self.digest.encode()).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +110,25 @@ class Opened:
     """What an image's owner knows of it before the core runs."""
 
     core: NDArray[Any]
-    shown: NDArray[np.uint8]
-    whose: tuple[str, str]  # record and subject
+    whose: Whose | None
+
+
+@dataclass(frozen=True)
+class Whose:
+    """What a release of an image is called: its ``record``, its ``subject`` if one was named, and former names."""
+
+    record: str
+    subject: str | None
+    former: tuple[str, ...]
 
 
 @dataclass(eq=False)
 class Extractor:
     """Turns images into vectors; keeps what was prepared for the last image shapes.
 
-    ``expected`` is how many images there will be, for executors that several images may share.
+    ``expected`` is how many images there will be, for executors that several images may share. ``length`` is how many
+    components every vector must have, where that is known: an image of another length is refused before it is charged.
+    ``charges`` counts what was charged so far, repeated releases included.
     """
 
     feature: Feature
@@ -117,15 +138,17 @@ class Extractor:
     ledger: Ledger | None
     contributions: Contributions = NOBODY
     expected: int = 1
+    length: int | None = None
+    charges: int = 0
     prepared: dict[Shape, Prepared] = field(default_factory=dict)
+    _checked: dict[Shape, int] = field(default_factory=dict)
 
-    def __call__(self, image: NDArray[np.uint8], label: str, record: str | None = None) -> Vector:
-        """Extract from the decoded image ``label``.
+    def __call__(self, image: NDArray[np.uint8], label: str, is_file: bool = True) -> Vector:
+        """Extract from the decoded image ``label``, the path of a file or another name for messages.
 
-        ``record`` names it towards the noise, and towards the ledger unless a subject does; without it ``label`` is
-        a path, and the same file under another spelling of its path is the same record.
+        Towards noise and ledger an image is its content (`privis.privacy.records`), whatever it is called.
         """
-        opened = self._opened(image, label, record)
+        opened = self._opened(image, label, is_file)
         prepared = self.prepare(opened.core.shape)
         return self._closed(opened, prepared, prepared.run(opened.core))
 
@@ -167,19 +190,51 @@ class Extractor:
             with _kept(found, number):
                 found[number] = self._closed(opened, prepared, values)
 
-    def _opened(self, image: NDArray[np.uint8], label: str, record: str | None) -> Opened:
-        record = os.path.abspath(label) if record is None else record
-        subject = self.contributions.admit(label) or record
+    def _opened(self, image: NDArray[np.uint8], label: str, is_file: bool) -> Opened:
+        subject = self.contributions.admit(label)
+        if self.release is None:
+            return Opened(self.feature.before(self.owner_image(image)), None)
+        self.check(image.shape)
+        former = former_records(image, label if is_file else None, subject) if self._has_former_names else ()
+        whose = Whose(image_record(image), subject, former)
         shown = self.owner_image(image)
         if isinstance(self.release, PixelRelease):
-            shown = self._released(self.release, shown, (record, subject), shown, None)
-        return Opened(self.feature.before(shown), shown, (record, subject))
+            shown = self._released(self.release, shown, whose, self._pixel_purpose)
+        return Opened(self.feature.before(shown), whose)
 
     def _closed(self, opened: Opened, prepared: Prepared, values: Any) -> Vector:
         vector = self.feature.after(values)
-        if self.release is not None and not isinstance(self.release, PixelRelease):
-            vector = self._released(self.release, vector, opened.whose, opened.shown, prepared)
-        return vector
+        if self.release is None or opened.whose is None or isinstance(self.release, PixelRelease):
+            return vector
+        self._refuse_length(len(vector))
+        return self._released(self.release, vector, opened.whose, prepared.purpose)
+
+    def check(self, shape: Shape) -> int:
+        """Raise every public reason against an image of ``shape``, before anything is charged for it.
+
+        Args:
+            shape: of the decoded image, (H, W) or (H, W, 3).
+
+        Returns:
+            How many components its vector will have.
+
+        Raises:
+            ImageError, ParameterError: the image is too small for the feature, or its vector is not of ``length``.
+            UnsupportedError: the executor cannot run the program.
+        """
+        owner = owner_shape(self, shape)
+        if owner not in self._checked:
+            core = self.feature.before(np.zeros(owner, np.uint8)).shape
+            self.prepare(core)
+            self._checked[owner] = len(self.feature.names(core))
+        self._refuse_length(self._checked[owner])
+        return self._checked[owner]
+
+    def _refuse_length(self, length: int) -> None:
+        if self.length is not None and length != self.length:
+            remedy = "pass size=(height, width) to the feature"
+            got, expected = f"a feature of {length} components", f"{self.length} as from the first image"
+            raise ImageError(Problem("image", got, expected, remedy))
 
     def owner_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What noise on pixels protects: the image at the feature's size; luma alone where that is all it reads."""
@@ -203,7 +258,7 @@ class Extractor:
         return self.under.together(self.feature.program(shape), self.expected)
 
     def _prepared(self, program: Program, shape: Shape) -> Prepared:
-        made_by = repr(self.release) + repr(self.feature)
+        made_by = b"" if self.release is None else self._made_by
         if not isinstance(self.under, SharingExecutor) or self.together(shape) == 1:
             return Prepared(program, self.under.prepare(program), made_by)
         many = self.under.prepare_many(program, self.expected)
@@ -220,25 +275,45 @@ class Extractor:
                 return self.release.guarantee((length,))
 
     @cached_property
-    def _pixel_purpose(self) -> bytes:
-        return hashlib.sha256(repr(self.release).encode()).digest()
+    def _made_by(self) -> bytes:
+        """Who computes what: noise on a feature is another one for every feature, release and executor."""
+        return identity((self.release, self.feature, self.under), "extract")
 
-    def _released(
-        self, release: Release, values: Any, whose: tuple[str, str], image: NDArray[np.uint8], prepared: Prepared | None
-    ) -> Any:
-        """Charge, then sample: a refusal must reveal nothing."""
+    @cached_property
+    def _pixel_purpose(self) -> bytes:
+        """Noise on pixels is one release, whatever is extracted from it and by whom."""
+        return identity((self.release,), "extract.release")
+
+    @cached_property
+    def _per_image(self) -> bool:
+        return counts_images(self.ledger)
+
+    @cached_property
+    def _has_former_names(self) -> bool:
+        return self.ledger is not None and self._per_image
+
+    def _released(self, release: Release, values: Any, whose: Whose, purpose: bytes) -> Any:
+        """Charge, then sample: a refusal must reveal nothing.
+
+        The noise is a function of the very values that it hides, too: an executor that errs a little differently each
+        time, or code that changed, must not share noise with an earlier release of almost equal values.
+        """
         if self.key is None:
             raise ParameterError(Problem("extract.key", "no key", "a ReleaseKey for a release with noise"))
-        content = hashlib.sha256(repr(image.shape).encode())
-        content.update(np.ascontiguousarray(image).data)
-        # Noise on pixels is one release whatever is extracted from it; noise on a feature is one per feature.
-        purpose = prepared.purpose if prepared else self._pixel_purpose
-        record, subject = whose
-        stream = self.key.stream(record, content.digest(), purpose)
+        release.check(values)
+        guarantee = release.guarantee(values.shape)
+        subject = whose.subject
+        record = whose.record if subject is None else f"{whose.record} of {subject}"
+        stream = self.key.stream(record, identity(np.asarray(values)), purpose)
         if self.ledger is not None:
             # Taken from the stream, so that another key (other noise: a second release) has another identity.
             release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
-            self.ledger.charge(subject, release.guarantee(values.shape), release_id)
+            account = whose.record if self._per_image or subject is None else subject
+            if whose.former:
+                self.ledger.charge(account, guarantee, release_id, formerly=whose.former)
+            else:
+                self.ledger.charge(account, guarantee, release_id)
+            self.charges += 1
         return release.apply(values, stream)
 
 

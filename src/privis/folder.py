@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,13 @@ class MakeExtractor:
     key_path: Path | None
     contributions: Contributions
     expected: int
+    length: int | None = None
 
     def __call__(self) -> Extractor:
         """Make the extractor, in the process that is to use it."""
         key = ReleaseKey.load(self.key_path) if self.key_path else None
-        return Extractor(self.feature, self.under, self.release, key, self.ledger, self.contributions, self.expected)
+        whose = self.contributions
+        return Extractor(self.feature, self.under, self.release, key, self.ledger, whose, self.expected, self.length)
 
 
 def extract_folder(
@@ -92,6 +94,8 @@ def extract_folder(
     if release is not None and key_path is not None and not key_path.exists():
         ReleaseKey.generate().save(key_path)
     make = MakeExtractor(feature, under, release, ledger, key_path, whose, len(sources))
+    if ledger is not None:
+        make = replace(make, length=_length(make(), sources))
     made: list[tuple[Guarantee, Card]] = []
 
     def finish(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -112,6 +116,17 @@ def extract_folder(
     _forget(own_key)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
+
+
+def _length(extractor: Extractor, sources: Sequence[str]) -> int | None:
+    """Components of the first image that nothing public is held against; None: there is none."""
+    for path in sources:
+        try:
+            extractor.contributions.admit(path)
+            return extractor.check(pictures.load(path).shape)
+        except (ImageError, ParameterError):
+            continue  # listed as a failure by the run itself
+    return None
 
 
 def _together(extractor: Extractor, sources: Sequence[str]) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -56,12 +55,14 @@ def extract(
     """Extract ``feature`` from ``images``: paths, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
 
     ``under`` says who computes (default ``Clear()``), ``release`` what the output may say (default: everything).
-    Noise is a function of ``key``, the record, the image and the release: with the same key the same call gives the
-    same noise; without one a fresh key is drawn and forgotten. The record of a file is its absolute path, that of any
-    other image its content (and which of several equal ones it is). ``ledger`` is charged before any noise is drawn.
-    With a PixelRelease the image is brought to the feature's size, and to luma where the feature
-    reads no more, before the noise: its unit means those pixels. ``subjects`` says whose image each is: the ledger
-    then keeps one budget per person, and a release that hides a person takes no more images of one than it says.
+    An image is its content: equal pixels are one image with one account, one release and one charge, whatever file,
+    link or array holds them. Noise is a function of ``key``, the image, its subject if one is named, the release, the
+    feature, who computes it, and the very values that are hidden: with the same key the same call is the same release;
+    without one a fresh key is drawn and forgotten. ``ledger`` is charged before any noise is drawn, and every public
+    reason against an image is found before anything is charged. With a PixelRelease the image is brought to the
+    feature's size, and to luma where the feature reads no more, before the noise: its unit means those pixels.
+    ``subjects`` says whose image each is: a ledger per person then keeps one budget per person, and a release that
+    hides a person takes no more images of one than it says.
 
     Raises ImageError naming every image that cannot be used, ParameterError, UnsupportedError, BudgetError.
 
@@ -73,11 +74,15 @@ def extract(
     sources = _listed(images)
     start = time.perf_counter()
     check_release(release, ledger)
-    if release is not None and key is None:
+    fresh = release is not None and key is None
+    if fresh:
         key = ReleaseKey.generate()
     whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release, ledger)
     extractor = Extractor(feature, under or Clear(), release, key, ledger, whose, len(sources))
-    rows, shapes = _rows(extractor, sources)
+    if ledger is not None:
+        _check(extractor, sources)
+    with _resumable(extractor, fresh):
+        rows, shapes = _rows(extractor, sources)
     core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape
     first = extractor.prepare(core_shape)
     names = feature.names(core_shape)
@@ -135,16 +140,47 @@ def _listed(images: Iterable[Any]) -> list[Any]:
     return sources
 
 
+def _check(extractor: Extractor, sources: Sequence[Any]) -> None:
+    """Raise every public reason against the images, before the first one is charged.
+
+    Each is decoded for that, and once more when its turn comes: memory holds one.
+    """
+    problems: list[Problem] = []
+    for index, source in enumerate(sources):
+        label = _label(index, source)
+        try:
+            extractor.contributions.admit(label)
+            length = extractor.check(pictures.load(source).shape)
+            extractor.length = length if extractor.length is None else extractor.length
+        except (ImageError, ParameterError) as error:
+            problems += [_located(label, problem) for problem in error.problems]
+    refuse(ImageError, problems)
+
+
+@contextlib.contextmanager
+def _resumable(extractor: Extractor, fresh: bool) -> Iterator[None]:
+    """Say of a failure after the first charge how to go on, or that charges were for nothing."""
+    try:
+        yield
+    except PrivisError as error:
+        if not extractor.charges:
+            raise
+        remedy = "call again with the same key: what was charged already is the same release, and free"
+        if fresh:
+            remedy = "pass key=ReleaseKey.generate(), and keep it: then the same call goes on, and repeats are free"
+        got = f"{extractor.charges} charges before this failure, with {'a key that is gone' if fresh else 'your key'}"
+        raise type(error)(*error.problems, Problem("extract.ledger", got, "a call that ends", remedy)) from error
+
+
 def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:
     """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
     labels = [_label(index, source) for index, source in enumerate(sources)]
-    seen: Counter[str] = Counter()
     sizes: dict[str, Shape] = {}
 
-    def read(label: str, source: Any) -> tuple[NDArray[np.uint8], str, str | None]:
+    def read(label: str, source: Any) -> tuple[NDArray[np.uint8], str, bool]:
         image = pictures.load(source)
         sizes[label] = image.shape
-        return image, label, None if isinstance(source, str | Path) else _record(image, seen)
+        return image, label, isinstance(source, str | Path)
 
     readers = [partial(read, label, source) for label, source in zip(labels, sources, strict=True)]
     found = extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
@@ -181,13 +217,6 @@ def _alone(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
 def _label(index: int, source: Any) -> str:
     """What messages call an image: its path, or its position."""
     return str(source) if isinstance(source, str | Path) else f"image {index}"
-
-
-def _record(image: NDArray[np.uint8], seen: Counter[str]) -> str:
-    """The identity of an image without a path, the same in every call; equal images in one call are told apart."""
-    content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-    seen[content] += 1
-    return f"sha256 {content} #{seen[content]}"
 
 
 def _located(label: str, problem: Problem) -> Problem:

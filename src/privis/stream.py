@@ -56,9 +56,9 @@ class SharingExtractor(Protocol):
         ...
 
     def many(
-        self, images: Iterable[Callable[[], tuple[NDArray[np.uint8], str, str | None]]]
+        self, images: Iterable[Callable[[], tuple[NDArray[np.uint8], str, bool]]]
     ) -> Sequence[NDArray[np.float32] | PrivisError]:
-        """For each picture, read when its turn comes, a vector or what is wrong with it."""
+        """For each picture, read when its turn comes (pixels, path, True), a vector or what is wrong with it."""
         ...
 
 
@@ -235,8 +235,8 @@ def _give_up(folder: Path, span: Span, reason: str) -> int:
 
 
 def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[NDArray[np.float32] | str]:
-    def reader(path: str) -> Callable[[], tuple[NDArray[np.uint8], str, str | None]]:
-        return lambda: (images.load(path, max_pixels=max_pixels), path, None)
+    def reader(path: str) -> Callable[[], tuple[NDArray[np.uint8], str, bool]]:
+        return lambda: (images.load(path, max_pixels=max_pixels), path, True)
 
     try:
         found = extractor.many([reader(path) for path in paths])

@@ -51,7 +51,7 @@ def test_clone_and_parameters_keep_the_key_a_secret(textures):
 
 def test_fit_draws_no_noise(textures):
     class Refusing:
-        def charge(self, record, guarantee, release_id):
+        def charge(self, record, guarantee, release_id, *, formerly=()):
             pytest.fail("fit must not release anything")
 
     release = privis.FeatureRelease(privis.Laplace(2.0), clip=1.0)

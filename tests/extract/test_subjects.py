@@ -22,7 +22,7 @@ class Recorder:
     def __init__(self):
         self.records = []
 
-    def charge(self, record, guarantee, release_id):
+    def charge(self, record, guarantee, release_id, *, formerly=()):
         self.records.append(record)
 
 

@@ -33,6 +33,8 @@ class Codebook:
     (2, 2)
     """
 
+    identifier: ClassVar[str] = "privis.codebook/1"
+
     centres: NDArray[np.float32]
     source: str
 
@@ -135,6 +137,7 @@ class BagOfVisualWords:
     codebook: Codebook
 
     name: ClassVar[str] = "bag_of_visual_words"
+    identifier: ClassVar[str] = "privis.bag-of-visual-words/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -193,6 +196,7 @@ class VLAD:
     codebook: Codebook
 
     name: ClassVar[str] = "vlad"
+    identifier: ClassVar[str] = "privis.vlad/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

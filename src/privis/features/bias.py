@@ -53,6 +53,7 @@ class UnbiasedHOG:
     noise: PixelNoise
 
     name: ClassVar[str] = "hog"
+    identifier: ClassVar[str] = "privis.unbiased-hog/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.onnx_import import NetworkInput, join, network_input, parse_onnx, read_onnx, trace_onnx
 from privis.features.owner import colour, grey, planar, resize, size_problem
+from privis.identity import UNIDENTIFIED
 from privis.program import Input, Program, Shape, Value, digest, ops, trace
 
 Planes = float | tuple[float, ...]
@@ -52,9 +53,10 @@ class CNN:
     """
 
     name: ClassVar[str] = "cnn"
+    identifier: ClassVar[str] = "privis.cnn/1"
     luma_only: ClassVar[bool] = False
 
-    network: bytes | Program = field(repr=False, compare=False)
+    network: bytes | Program = field(repr=False, compare=False, metadata=UNIDENTIFIED)  # by its digest
     layer: str | None = None
     size: tuple[int, int] | None = None
     mean: Planes = 0.0
@@ -62,7 +64,7 @@ class CNN:
     divisor: float = 255.0
     channels: Channels = Channels.RGB
     sha256: str = field(init=False)
-    shape: Shape = field(init=False, repr=False)
+    shape: Shape = field(init=False, repr=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:
         reads = _reads(self.network)

@@ -49,6 +49,7 @@ class ColourHistogram:
     size: Size | None = None
 
     name: ClassVar[str] = "colour"
+    identifier: ClassVar[str] = "privis.colour-histogram/1"
     luma_only: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

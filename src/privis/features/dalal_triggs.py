@@ -42,6 +42,7 @@ class DalalTriggsHOG:
     gamma: bool = True
 
     name: ClassVar[str] = "hog-opencv"
+    identifier: ClassVar[str] = "privis.dalal-triggs-hog/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,8 @@ class PixelNoise:
     >>> noise.law, round(noise.deviation, 1), noise.released_mean[[0, 255]].round(1).tolist()
     (<NoiseLaw.LAPLACE: 'discrete Laplace'>, 90.2, [31.3, 223.7])
     """
+
+    identifier: ClassVar[str] = "privis.pixel-noise/1"
 
     law: NoiseLaw
     scale: float
@@ -138,6 +140,8 @@ class Wiener:
     [[7, 9], [0, 255]]
     """
 
+    identifier: ClassVar[str] = "privis.wiener/1"
+
     noise: PixelNoise
 
     def __call__(self, image: Image) -> Image:
@@ -157,6 +161,8 @@ class WaveletShrinkage:
     [[7, 9], [0, 255]]
     """
 
+    identifier: ClassVar[str] = "privis.wavelet-shrinkage/1"
+
     noise: PixelNoise
 
     def __call__(self, image: Image) -> Image:
@@ -175,6 +181,8 @@ class NonLocalMeans:
     >>> NonLocalMeans(PixelNoise(NoiseLaw.GAUSSIAN, 0.0))(np.array([[7, 9], [0, 255]], np.uint8)).tolist()
     [[7, 9], [0, 255]]
     """
+
+    identifier: ClassVar[str] = "privis.non-local-means/1"
 
     noise: PixelNoise
 
@@ -199,6 +207,8 @@ class Denoised(Prepared):
     >>> Denoised(HOG(), Wiener(PixelNoise(NoiseLaw.LAPLACE, 64.0))).program((64, 64)).output_shapes
     ((6, 6, 3, 3, 9),)
     """
+
+    identifier: ClassVar[str] = "privis.denoised/1"
 
     denoiser: Denoiser
 

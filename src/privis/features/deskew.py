@@ -38,6 +38,8 @@ class Deskewed(Prepared):
     100
     """
 
+    identifier: ClassVar[str] = "privis.deskewed/1"
+
     dark_ink: bool = False
 
     luma_only: ClassVar[bool] = True

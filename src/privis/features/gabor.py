@@ -46,6 +46,7 @@ class Gabor:
     size: Size | None = None
 
     name: ClassVar[str] = "gabor"
+    identifier: ClassVar[str] = "privis.gabor/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

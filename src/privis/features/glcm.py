@@ -39,6 +39,7 @@ class GLCM:
     size: Size | None = None
 
     name: ClassVar[str] = "glcm"
+    identifier: ClassVar[str] = "privis.glcm/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

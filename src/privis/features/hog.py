@@ -53,6 +53,7 @@ class HOG:
     size: Size | None = None
 
     name: ClassVar[str] = "hog"
+    identifier: ClassVar[str] = "privis.hog/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

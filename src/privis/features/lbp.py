@@ -51,6 +51,7 @@ class LBP:
     size: Size | None = None
 
     name: ClassVar[str] = "lbp"
+    identifier: ClassVar[str] = "privis.lbp/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ class Logarithm:
     >>> Logarithm()(np.array([0.0, np.e - 1, 1 - np.e])).round(3).tolist()
     [0.0, 1.0, -1.0]
     """
+
+    identifier: ClassVar[str] = "privis.logarithm/1"
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
         """Take logarithms."""

@@ -49,6 +49,8 @@ class L1:
     [0.25, -0.75]
     """
 
+    identifier: ClassVar[str] = "privis.l1/1"
+
     def __call__(self, values: Array) -> NDArray[np.float32]:
         """Scale the last axis."""
         direction = _direction(values)
@@ -66,6 +68,8 @@ class L2:
     >>> L2()(np.array([3.0, -4.0])).round(3).tolist()
     [0.6000000238418579, -0.800000011920929]
     """
+
+    identifier: ClassVar[str] = "privis.l2/1"
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
         """Scale the last axis."""
@@ -88,6 +92,8 @@ class Hellinger:
     [0.5, -0.8660253882408142]
     """
 
+    identifier: ClassVar[str] = "privis.hellinger/1"
+
     def __call__(self, values: Array) -> NDArray[np.float32]:
         """Scale the last axis and take roots."""
         direction = _direction(values)
@@ -109,6 +115,8 @@ class Quantise:
     >>> Quantise(0.5)(np.array([0.2, 0.3, -0.9])).tolist()
     [0.0, 0.5, -1.0]
     """
+
+    identifier: ClassVar[str] = "privis.quantise/1"
 
     step: float
 
@@ -152,6 +160,7 @@ class Posted:
     steps: tuple[Step, ...]
 
     name: ClassVar[str] = of_feature("name")
+    identifier: ClassVar[str] = "privis.posted/1"
     luma_only: ClassVar[bool] = of_feature("luma_only")
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Projection:
     >>> first(np.array([3.0, 1.0, 2.0])).tolist(), first.names(("a", "b", "c"))
     ([3.0], ('projection_0',))
     """
+
+    identifier: ClassVar[str] = "privis.projection/1"
 
     matrix: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -215,6 +217,8 @@ class RandomProjection:
     >>> RandomProjection(2)(np.ones((5, 81))).shape
     (5, 2)
     """
+
+    identifier: ClassVar[str] = "privis.random-projection/1"
 
     components: int
     seed: str = "privis"

@@ -39,6 +39,7 @@ class Scattering:
     size: Size | None = None
 
     name: ClassVar[str] = "scattering"
+    identifier: ClassVar[str] = "privis.scattering/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -70,6 +70,7 @@ class SIFT:
     edge: float = 10.0
 
     name: ClassVar[str] = "sift"
+    identifier: ClassVar[str] = "privis.sift/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -162,6 +163,7 @@ class DenseSIFT:
     size: Size | None = None
 
     name: ClassVar[str] = "dense_sift"
+    identifier: ClassVar[str] = "privis.dense-sift/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

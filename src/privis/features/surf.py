@@ -64,6 +64,7 @@ class SURF:
     upright: bool = False
 
     name: ClassVar[str] = "surf"
+    identifier: ClassVar[str] = "privis.surf/1"
     luma_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ class WordCode:
     >>> WordCode(corners)(np.array([0.9, 0.2])).tolist()
     [-1.0, 1.0]
     """
+
+    identifier: ClassVar[str] = "privis.word-code/1"
 
     codebook: Codebook
 
@@ -56,6 +59,8 @@ class OneHot:
     >>> OneHot(2)(np.array([-3.0, 3.0])).tolist()
     [0.0, 0.0, 1.0, 0.0]
     """
+
+    identifier: ClassVar[str] = "privis.one-hot/1"
 
     bits: int
 

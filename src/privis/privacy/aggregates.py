@@ -50,12 +50,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.identity import identity
 from privis.privacy.guarantee import CORPUS, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.mechanisms import Noise
@@ -80,6 +81,8 @@ class SumRelease:
     >>> SumRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((128,)).sensitivity  # 2**19 steps are 1.0
     524288.0
     """
+
+    identifier: ClassVar[str] = "privis.sum-release/1"
 
     noise: Noise
     clip: float
@@ -145,6 +148,8 @@ class MeanRelease:
     >>> guarantee.sensitivity / 2**19, guarantee.whole_image_epsilon
     (1.5, 1.3333333333333333)
     """
+
+    identifier: ClassVar[str] = "privis.mean-release/1"
 
     noise: Noise
     clip: float
@@ -217,6 +222,8 @@ class CorpusHistogramRelease:
     >>> release.partial(np.array([[0.1, 0.5], [0.2, 0.7], [0.9, 0.1]])).total  # two components, two bins each
     (2, 1, 1, 2)
     """
+
+    identifier: ClassVar[str] = "privis.corpus-histogram-release/1"
 
     noise: Noise
     edges: tuple[float, ...]
@@ -324,7 +331,7 @@ def _noisy(release: Aggregate, partial: Partial, stream: NoiseStream) -> list[in
     steps = release.steps(partial)
     scale = _scale(release, partial.shape)
     content = hashlib.sha256(repr(steps).encode()).hexdigest()
-    purpose = f"{partial.made_by}, {partial.shape}, {content}"  # made by this release, as ``steps`` has checked
+    purpose = f"{identity(release).hex()}, {partial.shape}, {content}"
     noise = draw_noise(release.noise, scale, stream, (len(steps),), purpose).tolist()
     return [step + more for step, more in zip(steps, noise, strict=True)]
 

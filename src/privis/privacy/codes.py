@@ -48,6 +48,7 @@ class RandomisedResponse:
     epsilon: float
 
     name: ClassVar[str] = "randomised response"
+    identifier: ClassVar[str] = "privis.randomised-response/1"
 
     def __post_init__(self) -> None:
         problems = positive_number("RandomisedResponse.epsilon", self.epsilon)
@@ -136,6 +137,8 @@ class CodeRelease:
     (4.0, 0.0)
     """
 
+    identifier: ClassVar[str] = "privis.code-release/1"
+
     mechanism: RandomisedResponse
     unit: WholeImage | Person = field(default_factory=WholeImage)
 
@@ -171,6 +174,10 @@ class CodeRelease:
             whole_image_epsilon=share(self.mechanism.epsilon, images_of(self.unit)),
             whole_image_delta=0.0,
         )
+
+    def check(self, values: npt.NDArray[Any]) -> None:
+        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        self._bits(real_values("code", values).shape)
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release the signs of ``values``, real numbers of any shape: float32 of the same shape.

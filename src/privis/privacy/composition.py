@@ -18,7 +18,7 @@ Which law stands for a release, and what its sampling costs, is derived in `priv
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Context
 from fractions import Fraction
@@ -115,6 +115,16 @@ class Account:
             for cost, count in self.counts.items():
                 self.terms += count * _terms(cost)
         return self.terms
+
+
+def sum_of(accounts: Sequence[Account]) -> Account:
+    """The charges of all ``accounts`` as one account."""
+    total = Account(epsilon=sum((one.epsilon for one in accounts), Fraction(0)))
+    total.delta = sum((one.delta for one in accounts), Fraction(0))
+    for one in accounts:
+        for cost, count in one.counts.items():
+            total.counts[cost] = total.counts.get(cost, 0) + count
+    return total
 
 
 @lru_cache(maxsize=16384)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,8 @@ class HistogramRelease:
     (96.0, 49.0)
     """
 
+    identifier: ClassVar[str] = "privis.histogram-release/1"
+
     noise: Noise
     moves: int
     unit: WholeImage | Pixels | Person = field(default_factory=WholeImage)
@@ -78,6 +80,10 @@ class HistogramRelease:
         bins = math.prod(shape)
         whole = None if self.total is None else self._whole(self.total, bins)
         return noise_guarantee(self.noise, self.unit, self._sensitivity(bins), whole, 1.0, "counts")
+
+    def check(self, values: npt.NDArray[Any]) -> None:
+        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        self.on_grid(real_values("histogram", values))
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release ``values``, counts of any shape, with this stream's noise: float32 of the same shape, at least 0.

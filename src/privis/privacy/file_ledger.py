@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,7 +126,7 @@ class FileLedger:
         with self._looked_up() as books:
             return books.head
 
-    def charge(self, record: str, guarantee: Guarantee, release_id: str) -> None:
+    def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
         """Charge one release of ``record``, durably, or raise ``BudgetError``; see `privis.privacy.ledger.Ledger`.
 
         Raises ``OutputError`` when the file cannot be written: nothing may be released then either.
@@ -139,7 +139,7 @@ class FileLedger:
             if books.released(hashed, release_id, digest):
                 return
             cost = cost_of(guarantee, books.budget)
-            account = books.account(hashed)
+            account = books.account(hashed, formerly)
             if not account.fits(cost, books.budget):
                 raise BudgetError(_refusal(record, account, cost, books.budget))
             self._books = None  # until line and books agree again
@@ -149,8 +149,10 @@ class FileLedger:
             self._append(files, books, charge)
             self._books = books
 
-    def spent(self, record: str | None = None) -> Spent:
+    def spent(self, record: str | None = None, *, formerly: Sequence[str] = ()) -> Spent:
         """Give what ``record``, or of a ledger per corpus the corpus, has spent at the budget's delta.
+
+        ``formerly`` as of `charge`.
 
         Raises ``ParameterError`` without a record when the budget is per subject.
         """
@@ -159,7 +161,7 @@ class FileLedger:
                 return books.account(CORPUS).spent(books.budget)
             if record is None:
                 raise ParameterError(Problem("record", "none", "a record, as the budget is per subject"))
-            return books.account(books.hashed(record)).spent(books.budget)
+            return books.account(books.hashed(record), formerly).spent(books.budget)
 
     def worst(self, most: int = 20) -> list[tuple[str, Spent]]:
         """Give the ``most`` accounts that spent most, by hashed record ("corpus" for a ledger per corpus)."""

@@ -14,6 +14,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class LeastSquaresTraining:
     >>> plan.guarantee.epsilon <= 0.5
     True
     """
+
+    identifier: ClassVar[str] = "privis.least-squares-training/1"
 
     classes: int
     components: int

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from privis.privacy.budget import Budget, BudgetUnit
 from privis.privacy.guarantee import Guarantee
 
 
@@ -20,10 +22,20 @@ class Ledger(Protocol):
     - be safe to share between threads and processes, and never be reset by copying or pickling.
     """
 
-    def charge(self, record: str, guarantee: Guarantee, release_id: str) -> None:
+    def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
         """Charge one release of ``record``; raises ``BudgetError`` when it would overspend.
 
-        ``record`` is whose budget it is: a person where images have subjects, otherwise the image, or the name of the
-        corpus for an aggregate.
+        ``record`` is whose budget it is: an image (`privis.privacy.records.image_record`), a person where the budget
+        is one person's, or the name of the corpus for an aggregate. ``formerly``, passed where there are any, are
+        names that earlier versions gave the same record: what was charged under them still counts.
         """
         ...
+
+
+def counts_images(ledger: object) -> bool:
+    """Whether ``ledger`` keeps one account per image, whoever is in it.
+
+    A ledger that states no budget of its own is not asked: there a subject, where one is named, has the account.
+    """
+    budget = getattr(ledger, "budget", None)
+    return isinstance(budget, Budget) and budget.unit is BudgetUnit.IMAGE

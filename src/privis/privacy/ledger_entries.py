@@ -17,18 +17,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from privis.errors import BudgetError, ParameterError, Problem
 from privis.privacy.budget import Budget, BudgetUnit, Cost, Per, law_of
-from privis.privacy.composition import Account
+from privis.privacy.composition import Account, sum_of
 from privis.privacy.guarantee import Guarantee
+from privis.privacy.records import equals_of
 
-FORMAT = "privis ledger 1"
+FORMAT = "privis ledger 2"  # accounts of images are named by content; format 1 named them by path
+FORMER_FORMAT = "privis ledger 1"
 NO_LINE = "0" * 64
 CORPUS = "corpus"  # the one account of a budget per corpus
 SLOT_BYTES = 124
@@ -121,15 +124,15 @@ def _line(values: dict[str, Any]) -> bytes:
     return json.dumps(values, allow_nan=False).encode() + b"\n"
 
 
-def read_first_line(line: bytes) -> tuple[Budget, str]:
-    """Return budget and salt; raises ``ValueError`` for anything else."""
+def read_first_line(line: bytes) -> tuple[Budget, str, bool]:
+    """Return budget, salt, and whether images may have former names; raises ``ValueError`` for anything else."""
     try:
         values = json.loads(line)
         words = values["budget"]
         budget = Budget(words["epsilon"], words["delta"], Per(words["per"]), BudgetUnit(words["unit"]))
-        if values["format"] != FORMAT:
+        if values["format"] not in (FORMAT, FORMER_FORMAT):
             raise ValueError(f"format {values['format']!r}")
-        return budget, str(values["salt"])
+        return budget, str(values["salt"]), values["format"] == FORMER_FORMAT
     except (KeyError, TypeError, ParameterError, UnicodeDecodeError) as error:
         raise ValueError("no first line of a ledger") from error
 
@@ -143,20 +146,31 @@ class Books:
     head: Head
     accounts: dict[str, Account] = field(default_factory=dict)
     releases: dict[str, tuple[str, set[str]]] = field(default_factory=dict)  # id -> guarantee digest, records
+    former_names: bool = False
 
     @classmethod
     def opened(cls, line: bytes) -> Books:
         """Open the books with a ledger's first line; raises ``ValueError`` when it is none."""
-        budget, salt = read_first_line(line)
-        return cls(budget, salt, Head(1, len(line), hashlib.sha256(line).hexdigest()))
+        budget, salt, former_names = read_first_line(line)
+        return cls(budget, salt, Head(1, len(line), hashlib.sha256(line).hexdigest()), former_names=former_names)
 
     def hashed(self, record: str) -> str:
         """Give the name that ``record`` has in this ledger."""
         return hmac.digest(self.salt.encode(), record.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
 
-    def account(self, hashed: str) -> Account:
-        """Give the account that charges of a record go to; an empty one before the first."""
-        return self.accounts.get(self._name(hashed)) or Account()
+    def account(self, hashed: str, formerly: Sequence[str] = ()) -> Account:
+        """Give what charges of a record, under this and ``formerly`` other names, add up to; empty before the first."""
+        own = self.accounts.get(self._name(hashed)) or Account()
+        if not self.former_names or self.budget.per is not Per.SUBJECT:
+            return own
+        former = [account for name in formerly for account in self._formerly(name)]
+        return sum_of([own, *former]) if former else own
+
+    def _formerly(self, name: str) -> Iterator[Account]:
+        """The accounts of a former name; equal images of one call had numbered ones."""
+        numbered = equals_of(name)
+        names = (numbered.format(number) for number in itertools.count(1)) if numbered else iter([name])
+        yield from itertools.takewhile(bool, (self.accounts.get(self.hashed(each)) for each in names))
 
     def _name(self, hashed: str) -> str:
         return hashed if self.budget.per is Per.SUBJECT else CORPUS

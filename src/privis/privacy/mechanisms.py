@@ -29,6 +29,7 @@ class Laplace:
     epsilon: float
 
     name: ClassVar[str] = "discrete Laplace"
+    identifier: ClassVar[str] = "privis.laplace/1"
     norm: ClassVar[Norm] = "L1"
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class Gaussian:
     delta: float
 
     name: ClassVar[str] = "rounded Gaussian"
+    identifier: ClassVar[str] = "privis.gaussian/1"
     norm: ClassVar[Norm] = "L2"
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,8 @@ class PixelRelease:
     (4.0, 3136.0)
     """
 
+    identifier: ClassVar[str] = "privis.pixel-release/1"
+
     noise: Noise
     unit: WholeImage | Pixels | Patch | Person = field(default_factory=WholeImage)
     block: int = 1
@@ -69,15 +71,20 @@ class PixelRelease:
         step = 255 / whole.largest  # of the largest block; a smaller one at the border has larger steps
         return noise_guarantee(self.noise, self.unit, sensitivity, whole, step, "grey levels")
 
+    def check(self, values: npt.NDArray[np.uint8]) -> None:
+        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
+            kind = getattr(values, "dtype", type(values).__name__)
+            raise ImageError(Problem("image", f"{kind} values", "a uint8 array", "convert it to 0..255"))
+        self._whole_sensitivity(values.shape)
+
     def apply(self, values: npt.NDArray[np.uint8], stream: NoiseStream) -> npt.NDArray[np.uint8]:
         """Release ``values``, a uint8 image of shape (H, W) or (H, W, C), with this stream's noise.
 
         Raises ``ImageError`` for another shape or type, ``ParameterError`` when no noise can keep this
         epsilon.
         """
-        if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
-            kind = getattr(values, "dtype", type(values).__name__)
-            raise ImageError(Problem("image", f"{kind} values", "a uint8 array", "convert it to 0..255"))
+        self.check(values)
         scale = self.noise.scale(self._sensitivity(values.shape))
         rows, columns = _extents(values.shape[0], self.block), _extents(values.shape[1], self.block)
         sums = block_sums(values, self.block)
@@ -122,6 +129,8 @@ class FeatureRelease:
     1048576.0
     """
 
+    identifier: ClassVar[str] = "privis.feature-release/1"
+
     noise: Noise
     clip: float
     unit: WholeImage | Person = field(default_factory=WholeImage)
@@ -155,6 +164,10 @@ class FeatureRelease:
         whole = self._sensitivity(shape)
         together = whole.times(images_of(self.unit))
         return noise_guarantee(self.noise, self.unit, together, whole, self.grid, "feature units")
+
+    def check(self, values: npt.NDArray[Any]) -> None:
+        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        real_values("feature", values)
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release ``values``, real numbers of any shape, with this stream's noise: float32 of the same shape.

@@ -43,6 +43,7 @@ class PrivUnit:
     epsilon: float
 
     name: ClassVar[str] = "PrivUnit"
+    identifier: ClassVar[str] = "privis.privunit/1"
 
     def __post_init__(self) -> None:
         refuse(ParameterError, positive_number("PrivUnit.epsilon", self.epsilon))
@@ -78,6 +79,7 @@ class VonMisesFisher:
     concentration: float
 
     name: ClassVar[str] = "von Mises-Fisher"
+    identifier: ClassVar[str] = "privis.von-mises-fisher/1"
 
     def __post_init__(self) -> None:
         refuse(ParameterError, positive_number("VonMisesFisher.concentration", self.concentration))
@@ -111,6 +113,8 @@ class DirectionRelease:
     >>> release.guarantee((64,)).epsilon
     8.0
     """
+
+    identifier: ClassVar[str] = "privis.direction-release/1"
 
     mechanism: DirectionMechanism
     unit: WholeImage | Person | Metric = field(default_factory=WholeImage)
@@ -152,6 +156,10 @@ class DirectionRelease:
             whole_image_epsilon=whole,
             whole_image_delta=delta,
         )
+
+    def check(self, values: npt.NDArray[Any]) -> None:
+        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        self.guarantee(real_values("feature", values).shape)
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release one vector of any shape with this stream's randomness: float32 of the same shape.

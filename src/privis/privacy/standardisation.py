@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ Integers = npt.NDArray[np.int64]
 @dataclass(frozen=True, eq=False)
 class Standardisation:
     """``(vector / length - mean) / deviation``: float64 (components,) each, released or public."""
+
+    identifier: ClassVar[str] = "privis.standardisation/1"
 
     mean: Floats
     deviation: Floats

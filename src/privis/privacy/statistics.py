@@ -15,6 +15,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,8 @@ class MomentRelease:
     True
     """
 
+    identifier: ClassVar[str] = "privis.moment-release/1"
+
     noise: Gaussian
     components: int
     clip: float
@@ -174,6 +177,8 @@ class KMeansRelease:
     row adds at most the root of R**2 + (R / 2)**2 to it, wherever it is. A centre that noise leaves without rows stays.
     Reference: Su, Cao, Li, Bertino and Jin, arXiv:1504.05998. Raises ``ParameterError`` naming all bad parameters.
     """
+
+    identifier: ClassVar[str] = "privis.k-means-release/1"
 
     noise: Gaussian
     words: int

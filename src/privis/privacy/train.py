@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +80,8 @@ class LogisticTraining:
     >>> round(plan.noise_multiplier, 2), round(plan.guarantee.epsilon, 3)
     (2.65, 3.0)
     """
+
+    identifier: ClassVar[str] = "privis.logistic-training/1"
 
     classes: int
     components: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from privis.errors import ParameterError, refuse
 from privis.privacy.parameters import whole_number
@@ -15,6 +16,8 @@ class WholeImage:
     >>> WholeImage().relation
     'one whole image replaced by any other of the same dimensions'
     """
+
+    identifier: ClassVar[str] = "privis.whole-image/1"
 
     @property
     def relation(self) -> str:
@@ -33,6 +36,8 @@ class Pixels:
     >>> Pixels(16).relation
     'images that differ in at most 16 pixels'
     """
+
+    identifier: ClassVar[str] = "privis.pixels/1"
 
     count: int
 
@@ -56,6 +61,8 @@ class Patch:
     >>> Patch(4).relation
     'images that differ inside one aligned patch of 4 x 4 pixels'
     """
+
+    identifier: ClassVar[str] = "privis.patch/1"
 
     side: int
 
@@ -82,6 +89,8 @@ class Person:
     'all of at most 5 images of one person replaced by any others of the same dimensions'
     """
 
+    identifier: ClassVar[str] = "privis.person/1"
+
     images: int
 
     def __post_init__(self) -> None:
@@ -103,6 +112,8 @@ class Dataset:
     'corpora of which one holds one image more than the other'
     """
 
+    identifier: ClassVar[str] = "privis.dataset/1"
+
     @property
     def relation(self) -> str:
         """The neighbouring relation, in words."""
@@ -118,6 +129,8 @@ class Metric:
     >>> Metric().relation
     'images whose features, brought to length 1, are at Euclidean distance d'
     """
+
+    identifier: ClassVar[str] = "privis.metric/1"
 
     @property
     def relation(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Remote:
 
     It may be pickled: workers of a folder run open connections and keys of their own.
     """
+
+    identifier: ClassVar[str] = "privis.remote/1"
 
     url: str = field(repr=False)  # where it is, and paths of this machine, are nobody's business on a card
     keys: str | Path = field(repr=False)
@@ -62,6 +64,10 @@ class Remote:
     def close(self) -> None:
         """Close the connection."""
         _close_all(self._opened)
+
+    def identified(self) -> tuple[str, str]:
+        """What decides the results, as far as a client can know it: the offer, wherever it is served."""
+        return self.terms.digest, self.terms.program
 
     @property
     def terms(self) -> Terms:

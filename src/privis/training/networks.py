@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,8 @@ class NetworkTraining:
     >>> round(plan.noise_multiplier, 2)
     0.71
     """
+
+    identifier: ClassVar[str] = "privis.network-training/1"
 
     parameters: int
     size: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Clear:
     ``native`` uses compiled kernels and onnxruntime where tests prove them equal to ``evaluate``; without it the
     definition itself runs.
     """
+
+    identifier: ClassVar[str] = "privis.clear/1"
 
     native: bool = True
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
+from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
 from privis.run.he.compiled import Compiled, Options, compiled
@@ -34,13 +35,17 @@ class CKKS:
     'Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts.'
     """
 
+    identifier: ClassVar[str] = "privis.ckks/1"
+
     precision: float = 1e-4
     signs: int | tuple[int, ...] = 5
     inside: bool = False
     promised: bool = False
-    most_memory: int | None = None
-    most_seconds: float | None = None
-    _kept: dict[str, Compiled] = field(default_factory=dict, init=False, repr=False, compare=False)
+    most_memory: int | None = field(default=None, metadata=UNIDENTIFIED)
+    most_seconds: float | None = field(default=None, metadata=UNIDENTIFIED)
+    _kept: dict[str, Compiled] = field(
+        default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
+    )
 
     def __post_init__(self) -> None:
         problems = []

@@ -6,11 +6,12 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
+from privis.identity import UNIDENTIFIED
 from privis.program import Program
 from privis.readings import Cost, cost
 from privis.run.he.paillier_fixed import MOST_WEIGHT_BITS
@@ -72,11 +73,13 @@ class Paillier:
     Reference: Paillier, 1999, doi:10.1007/3-540-48910-X_16.
     """
 
+    identifier: ClassVar[str] = "privis.paillier/1"
+
     bits: int = DEFAULT_BITS
     weight_bits: int = 24
     key: SecretKey | None = field(default=None, compare=False)
     machine: Machine = Machine()
-    _made: list[SecretKey] = field(default_factory=list, init=False, repr=False, compare=False)
+    _made: list[SecretKey] = field(default_factory=list, init=False, repr=False, compare=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:
         problems = []

@@ -6,11 +6,12 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from privis.errors import DomainError, Problem
+from privis.identity import UNIDENTIFIED
 from privis.program import Program
 from privis.readings import Cost
 from privis.run.mpc.cost import predicted
@@ -35,9 +36,13 @@ class MPC:
     'semi-honest parties, at most one of three corrupt, no dealer'
     """
 
+    identifier: ClassVar[str] = "privis.mpc/1"
+
     protocol: str = "aby3"
     insecure: bool = False
-    _sessions: dict[FixedPoint, LocalParties] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _sessions: dict[FixedPoint, LocalParties] = field(
+        default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
+    )
 
     def __post_init__(self) -> None:
         preset(self.protocol, insecure=self.insecure)

@@ -1,0 +1,142 @@
+"""The identity of a feature, a release, a unit or an executor: a digest of all that decides what it does.
+
+Noise, charges and unfinished runs hang on identities, so two things share one only when they are the same thing:
+
+- a dataclass is its *identifier* and the values of its fields, in order. Names of classes and fields do not count: the
+  identifier is a class attribute of its own (``identifier = "privis.hog/1"``), whose number changes with the meaning of
+  the fields. A class without one, or one that only inherits it, is known by module and qualified name;
+- an array is its type, shape and bytes, whatever its byte order, memory layout and the print options;
+- a number is its type's kind and its exact value; -0.0 is another number than 0.0, and every NaN is one;
+- text, bytes, enum members (their values), tuples and lists, sets and mappings go by content;
+- anything else, functions above all, has no content to go by and is refused.
+
+What a class cannot know of itself (code that reads files, a network that draws random numbers) is not in its identity.
+Noise on features therefore hangs on the exact values that it hides, too; see `privis.extractor`.
+
+Format: SHA-256 over ``FORMAT`` and one encoding, in which every part stands behind its kind and length, so that no two
+values read alike. Another encoding gets another ``FORMAT``; digests of both are then different identities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from privis.errors import ParameterError, Problem
+
+FORMAT = b"privis identity 1"
+
+UNIDENTIFIED: Mapping[str, bool] = MappingProxyType({"identified": False})
+"""Metadata of a dataclass field that decides nothing of the result: a cache, a limit, a callback, an address."""
+
+
+def identity(value: object, where: str = "identity") -> bytes:
+    """Digest what decides ``value``: equal for equal content, in every process and version of the same format.
+
+    Args:
+        value: a frozen dataclass, or a tuple of such and of plain values.
+        where: what messages call it.
+
+    Returns:
+        SHA-256, 32 bytes.
+
+    Raises:
+        ParameterError: naming every part of it that has no content to go by.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Mapped:
+    ...     matrix: object
+    >>> first, second = np.zeros(2000), np.zeros(2000)
+    >>> second[1000] = 1.0  # where printing an array shows dots
+    >>> identity(Mapped(first)) == identity(Mapped(second)), identity(Mapped(first)) == identity(Mapped(first.copy()))
+    (False, True)
+    """
+    problems: list[Problem] = []
+    encoded = _encoded(value, where, problems)
+    if problems:
+        raise ParameterError(*problems)
+    return hashlib.sha256(FORMAT + encoded).digest()
+
+
+def identifier(kind: type) -> str:
+    """What ``kind`` is called in identities: its own ``identifier``, or module and qualified name."""
+    return str(vars(kind).get("identifier") or f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _encoded(value: object, where: str, problems: list[Problem]) -> bytes:
+    match value:
+        case Enum():
+            return _encoded(value.value, where, problems)
+        case np.ndarray():
+            return _array(value, where, problems)
+        case np.generic():
+            return _encoded(value.item(), where, problems)
+        case None:
+            return _part(b"none")
+        case bool():
+            return _part(b"bool", b"1" if value else b"0")
+        case int():
+            return _part(b"int", str(value).encode())
+        case float():
+            return _part(b"float", b"nan" if math.isnan(value) else value.hex().encode())
+        case str():
+            return _part(b"text", value.encode("utf-8", "surrogatepass"))
+        case bytes() | bytearray():
+            return _part(b"bytes", bytes(value))
+        case PurePath():
+            return _part(b"text", str(value).encode("utf-8", "surrogatepass"))
+        case tuple() | list():
+            items = (_encoded(item, f"{where}[{index}]", problems) for index, item in enumerate(value))
+            return _part(b"sequence", *items)
+        case set() | frozenset():
+            return _part(b"set", *sorted(_encoded(item, where, problems) for item in value))
+        case Mapping():
+            pairs = ((_encoded(k, where, problems), _encoded(v, f"{where}[{k!r}]", problems)) for k, v in value.items())
+            return _part(b"mapping", *(part for pair in sorted(pairs) for part in pair))
+    if is_dataclass(value) and not isinstance(value, type):
+        return _dataclass(value, where, problems)
+    remedy = "keep what it does in numbers, text, arrays or frozen dataclasses, and the code in the class"
+    problems.append(Problem(where, f"a {type(value).__name__}", "content that can be compared byte by byte", remedy))
+    return b""
+
+
+def _dataclass(value: Any, where: str, problems: list[Problem]) -> bytes:
+    own = getattr(value, "identified", None)  # for what its fields do not say: the offer of a server, say
+    if own is not None:
+        values = [_encoded(own(), where, problems)]
+    else:
+        values = [
+            _encoded(getattr(value, field.name), f"{where}.{field.name}", problems)
+            for field in fields(value)
+            if _identified(field)
+        ]
+    return _part(b"object", identifier(type(value)).encode(), *values)
+
+
+def _identified(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("identified", True))
+
+
+def _array(array: np.ndarray, where: str, problems: list[Problem]) -> bytes:
+    if array.dtype.hasobject or array.dtype.names is not None:
+        problems.append(Problem(where, f"an array of {array.dtype}", "an array of numbers or text"))
+        return b""
+    little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+    return _part(b"array", little.dtype.str.encode(), repr(tuple(map(int, array.shape))).encode(), little.tobytes())
+
+
+def _part(kind: bytes, *parts: bytes) -> bytes:
+    return b"".join([_framed(kind), len(parts).to_bytes(8, "big"), *map(_framed, parts)])
+
+
+def _framed(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "big") + data
