@@ -56,7 +56,6 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.identity import identity
 from privis.privacy.guarantee import CORPUS, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.mechanisms import Noise
@@ -331,7 +330,7 @@ def _noisy(release: Aggregate, partial: Partial, stream: NoiseStream) -> list[in
     steps = release.steps(partial)
     scale = _scale(release, partial.shape)
     content = hashlib.sha256(repr(steps).encode()).hexdigest()
-    purpose = f"{identity(release).hex()}, {partial.shape}, {content}"
+    purpose = f"{partial.made_by}, {partial.shape}, {content}"  # made by this release, as ``steps`` has checked
     noise = draw_noise(release.noise, scale, stream, (len(steps),), purpose).tolist()
     return [step + more for step, more in zip(steps, noise, strict=True)]
 
