@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from privis.contributions import NOBODY, Contributions
 from privis.errors import (
+    BudgetError,
     ImageError,
     ParameterError,
     PrivisError,
@@ -115,8 +116,12 @@ class Opened:
 
 @dataclass(frozen=True)
 class Whose:
-    """What a release of an image is called: its ``record``, its ``subject`` if one was named, and former names."""
+    """What a release of an image is called: its ``record``, its ``subject`` if one was named, and former names.
 
+    ``label`` is what messages call it.
+    """
+
+    label: str
     record: str
     subject: str | None
     former: tuple[str, ...]
@@ -196,7 +201,7 @@ class Extractor:
             return Opened(self.feature.before(self.owner_image(image)), None)
         self.check(image.shape)
         former = former_records(image, label if is_file else None, subject) if self._has_former_names else ()
-        whose = Whose(image_record(image), subject, former)
+        whose = Whose(label, image_record(image), subject, former)
         shown = self.owner_image(image)
         if isinstance(self.release, PixelRelease):
             shown = self._released(self.release, shown, whose, self._pixel_purpose)
@@ -309,12 +314,19 @@ class Extractor:
             # Taken from the stream, so that another key (other noise: a second release) has another identity.
             release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
             account = whose.record if self._per_image or subject is None else subject
-            if whose.former:
-                self.ledger.charge(account, guarantee, release_id, formerly=whose.former)
-            else:
-                self.ledger.charge(account, guarantee, release_id)
-            self.charges += 1
+            self._charge(self.ledger, account, guarantee, release_id, whose)
         return release.apply(values, stream)
+
+    def _charge(self, ledger: Ledger, account: str, guarantee: Guarantee, release_id: str, whose: Whose) -> None:
+        try:
+            if whose.former:
+                ledger.charge(account, guarantee, release_id, formerly=whose.former)
+            else:
+                ledger.charge(account, guarantee, release_id)
+        except BudgetError as error:  # nobody knows an image by its digest
+            problems = [replace(p, where=whose.label) if p.where == whose.record else p for p in error.problems]
+            raise BudgetError(*problems) from error
+        self.charges += 1
 
 
 @contextlib.contextmanager

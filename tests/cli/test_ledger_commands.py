@@ -2,15 +2,19 @@
 
 import csv
 import json
+import shutil
 import stat
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from privis.cli.ledger import ledger
 from privis.privacy import FeatureRelease, Laplace
 from privis.privacy.file_ledger import FileLedger
+from privis.privacy.records import image_record
 
 COSTLY = FeatureRelease(Laplace(0.3), clip=1.0).guarantee((8,))
 
@@ -55,8 +59,9 @@ def test_all_wrong_options_are_named(run, tmp_path):
 
 
 def test_show_gives_worst_first_and_one_record_by_name(run, path, tmp_path, monkeypatch):
-    opened = FileLedger(path)
-    for record, count in (("ann", 1), (str(tmp_path / "b.png"), 3)):
+    opened, image = FileLedger(path), np.arange(64, dtype=np.uint8).reshape(8, 8)
+    Image.fromarray(image).save(tmp_path / "b.png")
+    for record, count in (("ann", 1), (image_record(image), 3)):
         for index in range(count):
             opened.charge(record, COSTLY, f"{record} {index}")
     lines = run("show", path).output.splitlines()
@@ -65,7 +70,8 @@ def test_show_gives_worst_first_and_one_record_by_name(run, path, tmp_path, monk
     assert rows[0][7] == "0.1" and "ann" not in run("show", path).output, "a table need not name people"
     assert len([line for line in run("show", path, "--most", 1).output.splitlines() if "basic" in line]) == 1
     monkeypatch.chdir(tmp_path)
-    assert " 0.9 " in run("show", path, "b.png").output
+    shutil.copy("b.png", "copy.png")
+    assert " 0.9 " in run("show", path, "b.png").output and " 0.9 " in run("show", path, "copy.png").output
     assert " 0.3 " in run("show", path, "ann").output
     assert " 0 " in run("show", path, "nobody").output
 

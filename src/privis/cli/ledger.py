@@ -7,13 +7,17 @@ import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from privis.cli.console import err, explained, out
 from privis.privacy.budget import Budget, BudgetUnit, Per
+
+if TYPE_CHECKING:
+    from privis.privacy.composition import Spent
+    from privis.privacy.file_ledger import FileLedger
 
 NOT_INTACT = 1
 LEDGER_EXIT_CODES = """Exit codes: 0 done · 1 (verify) the ledger is not intact · 2 a wrong option · 4 a file could not
@@ -32,7 +36,9 @@ Epsilon = Annotated[float, typer.Option(help="Privacy budget: largest epsilon of
 Delta = Annotated[float, typer.Option(help="Privacy budget: largest delta of all releases together.")]
 PerOption = Annotated[Per, typer.Option(help="Add up charges per subject (image or person), or over the corpus.")]
 UnitOption = Annotated[BudgetUnit, typer.Option(help="What the budget protects.")]
-Record = Annotated[str | None, typer.Argument(metavar="[RECORD]", help="One image's path, or one person's id.")]
+Record = Annotated[
+    str | None, typer.Argument(metavar="[RECORD]", help="An image file, or one person's id.")
+]
 Most = Annotated[int, typer.Option(min=1, help="How many accounts to show, those that spent most first.")]
 KnownHead = Annotated[str, typer.Option(metavar="SHA256", help="Head noted earlier, which must be in the chain.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .csv or .json.")]
@@ -70,15 +76,26 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
         if record is None or budget.per is Per.CORPUS:
             accounts = opened.worst(most)
         else:
-            # Images are charged under their absolute paths, people under their ids.
-            spent = max(map(opened.spent, (record, os.path.abspath(record))), key=lambda found: found.charges)
-            accounts = [(record, spent)]
+            accounts = [(record, _spent(opened, record))]
         table = Table("record", "charges", "epsilon spent", "epsilon left", "bound")
         for name, spent in accounts:
             left = max(0.0, budget.epsilon - spent.epsilon)
             shown = name if name == record else name[:16]
             table.add_row(shown, f"{spent.charges:,}", f"{spent.epsilon:.4g}", f"{left:.4g}", spent.bound)
         out.print(table)
+
+
+def _spent(opened: FileLedger, record: str) -> Spent:
+    """Of an image, named by a file that holds it, or of a person."""
+    from privis.io import images
+    from privis.privacy.records import former_records, image_record
+
+    if opened.budget.unit is not BudgetUnit.IMAGE:
+        return opened.spent(record)
+    if not os.path.exists(record):  # the name of an image itself, or a person under whom a former version charged it
+        return opened.spent(record)
+    image = images.load(record)
+    return opened.spent(image_record(image), formerly=former_records(image, record, None))
 
 
 @ledger.command(epilog=LEDGER_EXIT_CODES)
