@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from privis.features.surf import SURF
     from privis.features.words import OneHot, WordCode
     from privis.folder import FolderResult, extract_folder
-    from privis.plan import Result, extract
+    from privis.plan import Result, extract, image_record
     from privis.privacy import (
         CodeRelease,
         Dataset,
@@ -92,7 +92,7 @@ _HOMES = {
     "privis.features.surf": ("SURF",),
     "privis.features.words": ("OneHot", "WordCode"),
     "privis.folder": ("FolderResult", "extract_folder"),
-    "privis.plan": ("Result", "extract"),
+    "privis.plan": ("Result", "extract", "image_record"),
     "privis.privacy": (
         "CodeRelease", "Dataset", "DirectionRelease", "FeatureRelease", "Gaussian", "Guarantee", "HistogramRelease",
         "Laplace", "Metric", "Patch", "Person", "PixelRelease", "Pixels", "PrivUnit", "RandomisedResponse",
@@ -120,7 +120,7 @@ __all__ = [
     "Per", "Person", "PixelNoise", "PixelRelease", "Pixels", "Posted", "PrivUnit", "Projection", "Quantise",
     "RandomProjection", "RandomisedResponse", "ReleaseKey", "Remote", "Result", "Scattering", "Server",
     "SumRelease", "UnbiasedHOG", "VonMisesFisher", "WaveletShrinkage", "WholeImage", "Wiener", "WordCode",
-    "__version__", "explain", "extract", "extract_folder",
+    "__version__", "explain", "extract", "extract_folder", "image_record",
 ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from privis.features.owner import grey, resize
 from privis.identity import identity
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, no_release
 from privis.privacy.ledger import counts_images
-from privis.privacy.records import former_records, image_record
+from privis.privacy.records import former_records, record_of_pixels
 from privis.program import Program, digest
 from privis.program.shapes import Shape
 from privis.readings import Cost
@@ -201,7 +201,7 @@ class Extractor:
             return Opened(self.feature.before(self.owner_image(image)), None)
         self.check(image.shape)
         former = former_records(image, label if is_file else None, subject) if self._has_former_names else ()
-        whose = Whose(label, image_record(image), subject, former)
+        whose = Whose(label, record_of_pixels(image), subject, former)
         shown = self.owner_image(image)
         if isinstance(self.release, PixelRelease):
             shown = self._released(self.release, shown, whose, self._pixel_purpose)

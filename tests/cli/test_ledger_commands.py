@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from privis.cli.ledger import ledger
 from privis.privacy import FeatureRelease, Laplace
 from privis.privacy.file_ledger import FileLedger
-from privis.privacy.records import image_record
+from privis.privacy.records import record_of_pixels
 
 COSTLY = FeatureRelease(Laplace(0.3), clip=1.0).guarantee((8,))
 
@@ -61,7 +61,7 @@ def test_all_wrong_options_are_named(run, tmp_path):
 def test_show_gives_worst_first_and_one_record_by_name(run, path, tmp_path, monkeypatch):
     opened, image = FileLedger(path), np.arange(64, dtype=np.uint8).reshape(8, 8)
     Image.fromarray(image).save(tmp_path / "b.png")
-    for record, count in (("ann", 1), (image_record(image), 3)):
+    for record, count in (("ann", 1), (record_of_pixels(image), 3)):
         for index in range(count):
             opened.charge(record, COSTLY, f"{record} {index}")
     lines = run("show", path).output.splitlines()

@@ -13,7 +13,7 @@ from privis.errors import BudgetError, ParameterError
 from privis.folder import extract_folder
 from privis.privacy import ledger_entries
 from privis.privacy.budget import Budget, BudgetUnit, Per
-from privis.privacy.records import former_records, image_record
+from privis.privacy.records import former_records, record_of_pixels
 
 FEATURE = privis.ColourHistogram(bins=2, density=True)
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)
@@ -56,8 +56,8 @@ def test_every_spelling_of_an_image_is_one_release_and_one_charge(image, tmp_pat
 
 def test_a_grey_image_in_three_channels_is_the_grey_image(image):
     grey = image[:, :, 0]
-    assert image_record(grey) == image_record(np.dstack([grey] * 3)) != image_record(image)
-    assert image_record(grey) != image_record(grey.T) != image_record(grey.reshape(8, 24))
+    assert record_of_pixels(grey) == record_of_pixels(np.dstack([grey] * 3)) != record_of_pixels(image)
+    assert record_of_pixels(grey) != record_of_pixels(grey.T) != record_of_pixels(grey.reshape(8, 24))
 
 
 def test_a_replaced_file_is_another_image(image, tmp_path):
@@ -82,7 +82,7 @@ def test_a_ledger_per_image_has_one_account_per_image_whoever_is_named(image, tm
 def test_a_ledger_per_person_charges_the_person(image, tmp_path):
     ledger = ledger_of(tmp_path, per=Per.SUBJECT, unit=BudgetUnit.PERSON)
     privis.extract(FEATURE, [image, 255 - image], release=RELEASE, ledger=ledger, subjects=["ann", "ann"])
-    assert ledger.spent("ann").charges == 2 and ledger.spent(image_record(image)).charges == 0
+    assert ledger.spent("ann").charges == 2 and ledger.spent(record_of_pixels(image)).charges == 0
 
 
 def test_a_folder_and_a_list_charge_the_same_release(image, tmp_path):

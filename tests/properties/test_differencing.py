@@ -17,7 +17,7 @@ import privis
 from privis.features.feature import numbered
 from privis.features.owner import grey, resize
 from privis.privacy.keys import NoiseStream
-from privis.privacy.records import image_record
+from privis.privacy.records import record_of_pixels
 from privis.program import Input, trace
 
 PAIRS = 600
@@ -150,7 +150,7 @@ class Configuration:
             shown = resize(image, feature.size)
             shown = grey(shown) if feature.luma_only else shown
             read = (shown.shape, shown.tobytes())
-        return (image_record(image), SUBJECTS[self.subject], self.key, self.release, *read)
+        return (record_of_pixels(image), SUBJECTS[self.subject], self.key, self.release, *read)
 
 
 def varied(rng, one: Configuration) -> Configuration:

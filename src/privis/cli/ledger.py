@@ -36,9 +36,7 @@ Epsilon = Annotated[float, typer.Option(help="Privacy budget: largest epsilon of
 Delta = Annotated[float, typer.Option(help="Privacy budget: largest delta of all releases together.")]
 PerOption = Annotated[Per, typer.Option(help="Add up charges per subject (image or person), or over the corpus.")]
 UnitOption = Annotated[BudgetUnit, typer.Option(help="What the budget protects.")]
-Record = Annotated[
-    str | None, typer.Argument(metavar="[RECORD]", help="An image file, or one person's id.")
-]
+Record = Annotated[str | None, typer.Argument(metavar="[RECORD]", help="An image file, or one person's id.")]
 Most = Annotated[int, typer.Option(min=1, help="How many accounts to show, those that spent most first.")]
 KnownHead = Annotated[str, typer.Option(metavar="SHA256", help="Head noted earlier, which must be in the chain.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .csv or .json.")]
@@ -88,14 +86,14 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
 def _spent(opened: FileLedger, record: str) -> Spent:
     """Of an image, named by a file that holds it, or of a person."""
     from privis.io import images
-    from privis.privacy.records import former_records, image_record
+    from privis.privacy.records import former_records, record_of_pixels
 
     if opened.budget.unit is not BudgetUnit.IMAGE:
         return opened.spent(record)
     if not os.path.exists(record):  # the name of an image itself, or a person under whom a former version charged it
         return opened.spent(record)
     image = images.load(record)
-    return opened.spent(image_record(image), formerly=former_records(image, record, None))
+    return opened.spent(record_of_pixels(image), formerly=former_records(image, record, None))
 
 
 @ledger.command(epilog=LEDGER_EXIT_CODES)

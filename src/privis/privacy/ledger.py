@@ -25,7 +25,7 @@ class Ledger(Protocol):
     def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
         """Charge one release of ``record``; raises ``BudgetError`` when it would overspend.
 
-        ``record`` is whose budget it is: an image (`privis.privacy.records.image_record`), a person where the budget
+        ``record`` is whose budget it is: an image (`privis.image_record`), a person where the budget
         is one person's, or the name of the corpus for an aggregate. ``formerly``, passed where there are any, are
         names that earlier versions gave the same record: what was charged under them still counts.
         """

@@ -12,7 +12,7 @@ _FORMAT = b"privis image 1"
 _FIRST_OF_EQUALS = " #1"
 
 
-def image_record(image: npt.NDArray[np.uint8]) -> str:
+def record_of_pixels(image: npt.NDArray[np.uint8]) -> str:
     """Name a decoded image by its content: equal pixels are one image, whatever file, link, mount or array holds them.
 
     Grey pixels that are stored in three equal channels are the grey image. Anything that changes a pixel (an edit, a
@@ -22,7 +22,7 @@ def image_record(image: npt.NDArray[np.uint8]) -> str:
         image: uint8, (H, W) or (H, W, 3), as `privis.io.images.load` gives it.
 
     >>> grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    >>> image_record(grey) == image_record(np.dstack([grey] * 3)), image_record(grey) == image_record(grey.T)
+    >>> record_of_pixels(grey) == record_of_pixels(np.dstack([grey] * 3)), record_of_pixels(grey) == record_of_pixels(grey.T)
     (True, False)
     """
     if image.ndim == 3 and (image == image[:, :, :1]).all():
