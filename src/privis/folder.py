@@ -67,7 +67,7 @@ def extract_folder(
     release: Release | None = None,
     ledger: Ledger | None = None,
     key_path: Path | None = None,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
     workers: int = 1,
     chunk: int = 64,
     max_pixels: int = pictures.MAX_PIXELS,

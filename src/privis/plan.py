@@ -51,7 +51,7 @@ def extract(
     release: Release | None = None,
     ledger: Ledger | None = None,
     key: ReleaseKey | None = None,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
 ) -> Result:
     """Extract ``feature`` from ``images``: paths, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
 
@@ -63,7 +63,8 @@ def extract(
     reason against an image is found before anything is charged. With a PixelRelease the image is brought to the
     feature's size, and to luma where the feature reads no more, before the noise: its unit means those pixels.
     ``subjects`` says whose image each is: a ledger per person then keeps one budget per person, and a release that
-    hides a person takes no more images of one than it says.
+    hides a person takes no more images of one than it says. What an id is, `privis.subjects` says: a missing one is
+    refused, and so is one image under two ids.
 
     Raises ImageError naming every image that cannot be used, ParameterError, UnsupportedError, BudgetError.
 
@@ -78,7 +79,8 @@ def extract(
     fresh = release is not None and key is None
     if fresh:
         key = ReleaseKey.generate()
-    whose = contributions([_label(i, source) for i, source in enumerate(sources)], subjects, release, ledger)
+    labels = [_label(i, source) for i, source in enumerate(sources)]
+    whose = contributions(labels, subjects, release, ledger, sources)
     extractor = Extractor(feature, under or Clear(), release, key, ledger, whose, len(sources))
     if ledger is not None:
         _check(extractor, sources)

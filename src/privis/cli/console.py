@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from privis import errors
 from privis.stream import Progress as Step
+from privis.subjects import SubjectWarning
 
 SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, SERVER, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 130
 EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are listed) · 2 a wrong option or parameter ·
@@ -28,9 +31,13 @@ err = Console(stderr=True, highlight=False)
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Print an error as its sentences and leave with its exit code; no traceback for what a user can mend."""
+    """Print an error as its sentences and leave with its exit code; no traceback for what a user can mend.
+
+    Warnings about ids of people are printed as sentences, too.
+    """
     try:
-        yield
+        with _warned():
+            yield
     except errors.PrivisError as error:
         for problem in error.problems:
             err.print(f"privis: {problem}", markup=False, soft_wrap=True)
@@ -38,6 +45,22 @@ def explained() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         err.print(f"privis: {interrupt or 'interrupted'}", markup=False, soft_wrap=True)
         raise SystemExit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _warned() -> Iterator[None]:
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, SubjectWarning):
+                err.print(f"privis: warning: {message}", markup=False, soft_wrap=True)
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", SubjectWarning)
+        yield
 
 
 def exit_code(error: errors.PrivisError) -> int:

@@ -20,7 +20,7 @@ from privis.features.feature import Feature
 from privis.features.post import Posted
 from privis.folder import FolderResult, extract_folder
 from privis.io.images import MAX_PIXELS
-from privis.io.manifest import read_manifest
+from privis.io.manifest import read_subjects
 from privis.io.sources import find
 from privis.privacy.file_ledger import FileLedger
 
@@ -134,7 +134,7 @@ def _sources(inputs: list[str], subject_column: str | None) -> tuple[Sequence[st
     if len(inputs) != 1:
         expected = "one CSV file with --subject-column"
         raise ParameterError(Problem("INPUT", f"{len(inputs)} arguments", expected))
-    manifest = read_manifest(Path(inputs[0]), subject_column)
+    manifest = read_subjects(Path(inputs[0]), subject_column)
     return manifest.paths, manifest.subjects
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +15,12 @@ import numpy as np
 import typer
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
+from privis.contributions import identities_of_one_person
 from privis.errors import ParameterError, Problem
 from privis.io import tables
 from privis.io.atomic import replacing
-from privis.io.manifest import read_manifest
+from privis.io.identity import file_identity
+from privis.io.manifest import Manifest, read_manifest, read_subjects
 
 if TYPE_CHECKING:
     from privis.privacy.train import LogisticTraining
@@ -92,8 +93,8 @@ def train(
         read = tables.read(table)
         names = tuple(name.strip() for name in classes.split(","))
         hidden = _unit(unit)
-        known = _column(labels, label_column, read.paths)
-        subjects = None if subject_column is None else _column(labels, subject_column, read.paths)
+        known = _column(labels, read_manifest(labels, label_column), label_column, read.paths)
+        subjects = None if subject_column is None else _subjects(labels, subject_column, read.paths)
         if isinstance(hidden, Person) and subjects is None:
             raise ParameterError(Problem("--subject-column", "nothing", "a column, as a person is hidden"))
         if not isinstance(hidden, Person):
@@ -191,15 +192,22 @@ def _size(unit: str, size: int | None, rows: int) -> int:
     return size
 
 
-def _column(labels: Path, column: str, paths: tuple[str, ...]) -> list[str]:
+def _subjects(labels: Path, column: str, paths: tuple[str, ...]) -> list[str]:
+    """Whose every image is; ParameterError for one image of two people."""
+    names = _column(labels, read_subjects(labels, column), column, paths)
+    identities_of_one_person(paths, names)
+    return names
+
+
+def _column(labels: Path, manifest: Manifest, column: str, paths: tuple[str, ...]) -> list[str]:
     """The value in ``column`` for every path of a table."""
-    manifest = read_manifest(labels, column)
-    found = {os.path.abspath(path): value for path, value in zip(manifest.paths, manifest.subjects, strict=True)}
-    missing = [path for path in paths if os.path.abspath(path) not in found]
+    found = {file_identity(path): value for path, value in zip(manifest.paths, manifest.subjects, strict=True)}
+    keys = [file_identity(path) for path in paths]
+    missing = [path for path, key in zip(paths, keys, strict=True) if key not in found]
     if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise ParameterError(Problem(str(labels), f"no {column} of {len(missing)}: {shown}", "one for every image"))
-    return [found[os.path.abspath(path)] for path in paths]
+    return [found[key] for key in keys]
 
 
 @contextlib.contextmanager

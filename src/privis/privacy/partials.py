@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.parameters import real_values
+from privis.subjects import subject_ids, warn_of_alike
 
 Integers = npt.NDArray[np.int64]
 
@@ -77,14 +77,16 @@ class Partial:
 def within_bound(subjects: Sequence[str | int] | npt.NDArray[Any], most: int) -> npt.NDArray[np.bool_]:
     """Choose the first ``most`` rows of every subject, in the order of rows: True for a row that is used.
 
-    Whether a row is chosen depends on the rows of the same subject alone, so nobody's rows displace another's. The
-    integer 7 and the text "7" are one subject: shards may have read the same column differently. Other ids are refused
-    with a ``ParameterError``, above all missing ones: NaN is not even equal to itself.
+    Whether a row is chosen depends on the rows of the same subject alone, so nobody's rows displace another's. Ids are
+    those of `privis.subjects`: 7, 7.0 and the text "7" are one subject, as shards may have read the same column
+    differently, and missing ids are refused with a ``ParameterError``.
 
     >>> within_bound(["ann", "bob", "ann", "ann"], 2).tolist()
     [True, True, True, False]
     """
-    return _chosen(_names(subjects), most)
+    names = subject_ids(subjects)
+    warn_of_alike(names)
+    return _chosen(names, most)
 
 
 def gathered(
@@ -108,13 +110,14 @@ def gathered(
         problems.append(Problem("subjects", "some", "none", "unit=Person(images) bounds what a person gives"))
     elif most is not None and subjects is None:
         problems.append(Problem("subjects", "none", "a subject for every row, as a person is hidden"))
-    elif subjects is not None and rows.ndim == 2 and len(subjects) != len(rows):
-        problems.append(Problem("subjects", f"{len(subjects)} subjects", f"{len(rows)}, one per row"))
     refuse(ParameterError, problems)
     counts: Counter[str] = Counter()
     used = np.ones(len(rows), bool)
     if most is not None and subjects is not None:
-        names = _names(subjects)
+        names = subject_ids(subjects)
+        if len(names) != len(rows):
+            raise ParameterError(Problem("subjects", f"{len(names)} subjects", f"{len(rows)}, one per row"))
+        warn_of_alike(names)
         used = _chosen(names, most)
         counts.update(name for name, chosen in zip(names, used, strict=True) if chosen)
     # A row's integer is at most 2**20, and no memory holds the 2**43 rows whose sum would not fit into 64 bits.
@@ -130,16 +133,3 @@ def _chosen(names: Sequence[str], most: int) -> npt.NDArray[np.bool_]:
         given[name] += 1
         used[row] = given[name] <= most
     return used
-
-
-def _names(subjects: Sequence[str | int] | npt.NDArray[Any]) -> list[str]:
-    strange = [type(subject).__name__ for subject in subjects if not _is_id(subject)]
-    if strange:
-        got = f"{len(strange)} ids that are neither, the first a {strange[0]}"
-        remedy = "an image of an unknown person needs an id too; equal ids share one bound"
-        raise ParameterError(Problem("subjects", got, "text or integers", remedy))
-    return [str(subject) if isinstance(subject, str) else str(int(subject)) for subject in subjects]
-
-
-def _is_id(subject: object) -> bool:
-    return isinstance(subject, str | Integral) and not isinstance(subject, bool)

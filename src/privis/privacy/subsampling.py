@@ -36,6 +36,7 @@ from privis.privacy.keys import NoiseStream
 from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.parameters import positive_number, whole_number
 from privis.privacy.units import Dataset, Person, WholeImage
+from privis.subjects import subject_ids
 
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
@@ -179,9 +180,12 @@ def sampling_problem(where: str, value: object) -> list[Problem]:
     return [Problem(where, repr(value), "a probability from 1e-9 to 1", "1 means every member in every step")]
 
 
-def members_of(subjects: Sequence[str] | None, count: int) -> tuple[npt.NDArray[np.int64], int]:
-    """Number the members of a corpus: the row's member, and how many there are; without subjects, one per row."""
+def members_of(subjects: Sequence[str | int] | None, count: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Number the members of a corpus: the row's member, and how many there are; without subjects, one per row.
+
+    Ids are those of `privis.subjects`: ParameterError for a missing one.
+    """
     if subjects is None:
         return np.arange(count), count
-    _, owners = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    _, owners = np.unique(np.asarray(subject_ids(subjects), dtype=str), return_inverse=True)
     return owners.astype(np.int64), int(owners.max(initial=-1)) + 1

@@ -21,6 +21,7 @@ from privis.privacy.partials import within_bound
 from privis.privacy.subsampling import members_of
 from privis.privacy.train import LogisticTraining, TrainingState, prepared, steps
 from privis.privacy.units import Person, WholeImage
+from privis.subjects import subject_ids
 from privis.training import checkpoints
 from privis.training.heads import Head, class_numbers
 
@@ -66,7 +67,7 @@ def corpus_of(
     labels: Labels,
     classes: Sequence[str],
     unit: object,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
 ) -> Corpus:
     """Check labelled vectors and bound what every person gives: the first k rows of one count for ``Person(k)``.
 
@@ -81,15 +82,16 @@ def corpus_of(
         problems.append(Problem("subjects", "none", "a subject for every row, as a person is hidden"))
     if not isinstance(unit, Person) and subjects is not None:
         problems.append(Problem("subjects", "some", "none", "unit=Person(images) hides a person"))
-    if subjects is not None and len(subjects) != len(rows):
-        problems.append(Problem("subjects", f"{len(subjects)} subjects", f"{len(rows)}, one per row"))
     refuse(ParameterError, problems)
+    names = None if subjects is None else subject_ids(subjects)
+    if names is not None and len(names) != len(rows):
+        raise ParameterError(Problem("subjects", f"{len(names)} subjects", f"{len(rows)}, one per row"))
     numbers = class_numbers(labels, classes, len(rows))
-    if isinstance(unit, Person) and subjects is not None:
-        used = np.flatnonzero(within_bound(subjects, unit.images))
+    if isinstance(unit, Person) and names is not None:
+        used = np.flatnonzero(within_bound(names, unit.images))
         rows, numbers = rows[used], numbers[used]
-        subjects = [str(subjects[row]) for row in used]
-    owners, members = members_of(subjects, len(rows))
+        names = tuple(names[row] for row in used)
+    owners, members = members_of(names, len(rows))
     return Corpus(rows, numbers, owners, np.bincount(owners)[owners], members)
 
 
@@ -102,7 +104,7 @@ def train_head(
     corpus: str,
     key: ReleaseKey | None = None,
     ledger: Ledger | None = None,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
     checkpoint: Path | None = None,
     feature: Mapping[str, Any] | None = None,
     on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
@@ -156,7 +158,7 @@ def solve_head(
     corpus: str,
     key: ReleaseKey | None = None,
     ledger: Ledger | None = None,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
     feature: Mapping[str, Any] | None = None,
 ) -> Head:
     """Solve for a linear classifier of private ``vectors`` (rows, components) under ``plan.guarantee``, in one release.

@@ -17,6 +17,7 @@ from privis.privacy.partials import within_bound
 from privis.privacy.statistics import KMeansRelease, MomentRelease
 from privis.privacy.subsampling import members_of
 from privis.privacy.units import Person
+from privis.subjects import subject_ids
 from privis.training.fitting import content_of
 
 Vectors = npt.NDArray[np.floating]
@@ -30,7 +31,7 @@ def private_projection(
     corpus: str,
     key: ReleaseKey | None = None,
     ledger: Ledger | None = None,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
 ) -> Projection:
     """Learn the ``components`` directions of largest variance from private vectors, under ``release.guarantee``.
 
@@ -59,7 +60,7 @@ def private_codebook(
     corpus: str,
     key: ReleaseKey | None = None,
     ledger: Ledger | None = None,
-    subjects: Sequence[str] | None = None,
+    subjects: Sequence[str | int] | None = None,
 ) -> Codebook:
     """Learn visual words from private descriptors (rows, length), under ``release.guarantee``.
 
@@ -78,7 +79,7 @@ def _charged(
     corpus: str,
     key: ReleaseKey | None,
     ledger: Ledger | None,
-    subjects: Sequence[str] | None,
+    subjects: Sequence[str | int] | None,
 ) -> tuple[Vectors, Integers, NoiseStream]:
     """Check and bound the rows, charge the ledger, and give rows, their members' shares and the noise stream."""
     check_vectors("vectors", vectors)
@@ -87,10 +88,11 @@ def _charged(
         raise ParameterError(Problem("subjects", "none" if subjects is None else "some", expected))
     rows = np.asarray(vectors)
     if subjects is not None and isinstance(release.unit, Person):
-        if len(subjects) != len(rows):
-            raise ParameterError(Problem("subjects", f"{len(subjects)} subjects", f"{len(rows)}, one per row"))
-        used = np.flatnonzero(within_bound(subjects, release.unit.images))
-        rows, subjects = rows[used], [str(subjects[row]) for row in used]
+        names = subject_ids(subjects)
+        if len(names) != len(rows):
+            raise ParameterError(Problem("subjects", f"{len(names)} subjects", f"{len(rows)}, one per row"))
+        used = np.flatnonzero(within_bound(names, release.unit.images))
+        rows, subjects = rows[used], [names[row] for row in used]
     if rows.shape[1] != release.components:
         got, expected = f"{rows.shape[1]} components", f"{release.components}, as the release says"
         raise ParameterError(Problem("vectors", got, expected))

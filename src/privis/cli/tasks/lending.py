@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from privis.cli.choices import feature_named
+from privis.contributions import identities_of_one_person
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.features.feature import Feature
 from privis.io import images, tables
-from privis.io.manifest import PATH, read_manifest
+from privis.io.manifest import PATH, Manifest, read_manifest, read_subjects
 from privis.io.sources import find
 from privis.parties.tables import Reader, shown
 from privis.parties.task import Array, Lent
 from privis.plan import extract
+from privis.subjects import subject_ids
 
 FEATURES = "features"  # the array of an npz file that holds the rows
 
@@ -61,8 +63,10 @@ class Reading:
         return self._of_arrays(lent.arrays) if lent.arrays is not None else self._of_table(lent.table or Path())
 
     def _of_pictures(self, lent: Lent, listed: Path) -> Rows:
-        labels = None if self.label is None else column(listed, self.label)
-        subjects = None if self.subject is None else column(listed, self.subject)
+        labels = None if self.label is None else column(listed, self.label).subjects
+        people = None if self.subject is None else column(listed, self.subject, subjects=True)
+        if people is not None:
+            identities_of_one_person(people.paths, people.subjects)
         if self.feature is not None:
             names = paths_of(listed)
             values: Array = extract(self.feature, names).features
@@ -73,6 +77,7 @@ class Reading:
                 remedy = "name a feature, or make all pictures of one size"
                 raise ImageError(Problem(f"input {lent.name}", f"{len(sizes)} sizes of pictures", "one", remedy))
             values = np.stack(loaded).reshape(len(loaded), -1)
+        subjects = None if people is None else people.subjects
         return Rows(values, names, None if labels is None else whole(labels, str(listed)), subjects)
 
     def _of_table(self, path: Path) -> Rows:
@@ -81,9 +86,9 @@ class Reading:
         missing = [name for name in asked if name not in table.names]
         if missing:
             raise ParameterError(Problem(str(path), f"no column {shown(missing)}", f"one of {shown(table.names)}"))
-        found = {name: whole(table.features[:, table.names.index(name)], str(path)) for name in asked}
+        found = {name: table.features[:, table.names.index(name)] for name in asked}
         kept = [index for index, name in enumerate(table.names) if name not in asked]
-        return self._made(table.features[:, kept], table.paths, found)
+        return self._made(table.features[:, kept], table.paths, found, path)
 
     def _of_arrays(self, path: Path) -> Rows:
         asked = [name for name in (self.label, self.subject) if name is not None]
@@ -98,13 +103,13 @@ class Reading:
         if values.ndim < 2 or short:
             got = f"{values.shape} features, and another number of {shown(short)}"
             raise ParameterError(Problem(str(path), got, "rows of features, and a value for each"))
-        found = {name: whole(array, str(path)) if name == self.label else array for name, array in arrays.items()}
         names = tuple(str(index) for index in range(len(values)))
-        return self._made(values.reshape(len(values), -1), names, found)
+        return self._made(values.reshape(len(values), -1), names, arrays, path)
 
-    def _made(self, values: Array, names: tuple[str, ...], found: dict[str, Array]) -> Rows:
-        subjects = None if self.subject is None else tuple(str(one) for one in found[self.subject].tolist())
-        return Rows(values, names, None if self.label is None else found[self.label], subjects)
+    def _made(self, values: Array, names: tuple[str, ...], found: dict[str, Array], path: Path) -> Rows:
+        labels = None if self.label is None else whole(found[self.label], str(path))
+        subjects = None if self.subject is None else subject_ids(found[self.subject], f"{path}, {self.subject}")
+        return Rows(values, names, labels, subjects)
 
 
 def read_reading(reader: Reader, labelled: bool = False, subject: str | None = None) -> Reading:
@@ -141,12 +146,12 @@ def paths_of(listed: Path) -> tuple[str, ...]:
     return read_manifest(listed, PATH).paths if listed.suffix.lower() == ".csv" else find([str(listed)])
 
 
-def column(listed: Path, name: str) -> tuple[str, ...]:
-    """A column of the CSV file that lists pictures, in their order."""
+def column(listed: Path, name: str, subjects: bool = False) -> Manifest:
+    """A column of the CSV file that lists pictures, in their order; as ids of people where it tells ``subjects``."""
     if listed.suffix.lower() != ".csv":
         remedy = f"list the pictures in a CSV file with the columns {PATH} and {name}"
         raise ParameterError(Problem(str(listed), "pictures without columns", f"a column {name}", remedy))
-    return read_manifest(listed, name).subjects
+    return read_subjects(listed, name) if subjects else read_manifest(listed, name)
 
 
 def whole(values: Sequence[Any] | Array, where: str) -> Array:
@@ -156,7 +161,7 @@ def whole(values: Sequence[Any] | Array, where: str) -> Array:
     except ValueError:
         numbers = np.array([np.nan])
     if not (np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()):
-        raise ParameterError(Problem(where, "classes or persons that are no whole numbers", "0, 1, 2 …"))
+        raise ParameterError(Problem(where, "classes that are no whole numbers", "0, 1, 2 …"))
     return numbers.astype(np.int64)
 
 
