@@ -1,0 +1,219 @@
+"""One image of two people is refused before anything is charged; one image of one person counts once."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import privis
+from privis.contributions import NOBODY, contributions
+from privis.errors import ImageError, ParameterError
+from privis.folder import extract_folder
+from privis.io.identity import file_identity, image_identities
+from privis.io.manifest import read_manifest, read_subjects
+from privis.privacy.budget import Budget, BudgetUnit, Per
+
+rng = np.random.default_rng(0)
+FIRST, SECOND, THIRD = rng.integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)
+HISTOGRAM = privis.ColourHistogram(bins=2, density=True)
+RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)
+
+
+def one_of(most):
+    return privis.FeatureRelease(privis.Laplace(1.0), clip=3.0, unit=privis.Person(most))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """a.png, another spelling, links and a copy of it, and two other pictures, in the current folder."""
+    for name, image in (("a", FIRST), ("b", SECOND), ("c", THIRD)):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "link.png").symlink_to("a.png")
+    (tmp_path / "there").symlink_to(".", target_is_directory=True)
+    os.link(tmp_path / "a.png", tmp_path / "hard.png")
+    shutil.copy(tmp_path / "a.png", tmp_path / "copy.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return privis.FileLedger.create(tmp_path / "ledger", Budget(9.0, 1e-6, Per.SUBJECT, BudgetUnit.PERSON))
+
+
+NAMES = ["a.png", "./a.png", "deep/../a.png", "link.png", "there/a.png", "hard.png", "copy.png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_file_of_two_people_is_refused_whatever_it_is_called(folder, ledger, name):
+    for release in (RELEASE, one_of(5)):
+        for sources in (["b.png", "a.png", name], ["b.png", "a.png", str(folder / name)]):
+            with pytest.raises(ParameterError) as caught:
+                privis.extract(HISTOGRAM, sources, release=release, ledger=ledger, subjects=["ann", "ann", "bob"])
+            with pytest.raises(ParameterError, match=r"ann\+bob"):
+                output = folder / "t.npz"
+                extract_folder(
+                    HISTOGRAM, sources, output, release=release, ledger=ledger, subjects=["ann", "ann", "bob"]
+                )
+            for told in ("'ann'", "'bob'", "a.png", sources[2]):
+                assert told in str(caught.value)
+    assert list(ledger.charges()) == []
+    assert not (folder / "t.npz").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_file_of_one_person_counts_once(folder, name):
+    sources = ["a.png", name, "b.png"]
+    kept = contributions(sources, ["ann"] * 3, one_of(1))
+    assert kept.beyond == {"b.png"}
+    assert contributions(["b.png", *sources], ["ann"] * 4, one_of(1)).beyond == {"a.png", name}
+    assert contributions(sources, ["ann"] * 3, one_of(2)).beyond == set()
+    result = privis.extract(HISTOGRAM, sources[:2], release=one_of(1), subjects=["ann", "ann"])
+    assert result.features.shape[0] == 2
+    folder_result = extract_folder(HISTOGRAM, sources, folder / "t.npz", release=one_of(1), subjects=["ann"] * 3)
+    assert [failure.path for failure in folder_result.outcome.failures] == ["b.png"]
+
+
+def test_one_image_in_memory_of_two_people_is_refused(folder, ledger):
+    copies = [
+        FIRST,
+        FIRST.copy(),
+        np.asfortranarray(FIRST),
+        Image.fromarray(FIRST),
+        Image.fromarray(FIRST).convert("RGBA"),
+        "a.png",
+        folder / "copy.png",
+    ]
+    for other in copies:
+        for sources in ([FIRST, SECOND, other], [other, SECOND, FIRST]):
+            with pytest.raises(ParameterError, match=r"'ann' and .*'bob'"):
+                subjects = ["ann", "ann", "bob"]
+                privis.extract(HISTOGRAM, sources, release=RELEASE, ledger=ledger, subjects=subjects)
+            assert contributions(["x", "y", "z"], ["ann"] * 3, one_of(1), sources=sources).beyond == {"y"}
+    assert list(ledger.charges()) == []
+    grey = FIRST[:, :, 0]
+    with pytest.raises(ParameterError, match="image 1, the same image"):
+        privis.extract(privis.LBP(), [grey, grey[:, :, None]], release=RELEASE, subjects=["ann", "bob"])
+
+
+def test_a_picture_that_lies_on_its_side_is_the_same_in_memory(folder):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(FIRST).save("turned.png", exif=exif)
+    upright = np.rot90(FIRST, -1)
+    with pytest.raises(ParameterError, match="turned"):
+        privis.extract(HISTOGRAM, ["turned.png", upright], release=RELEASE, subjects=["ann", "bob"])
+
+
+def test_all_shared_images_are_named_at_once(folder):
+    with pytest.raises(ParameterError) as caught:
+        privis.extract(
+            HISTOGRAM,
+            ["a.png", "b.png", "link.png", "./b.png", "c.png", "hard.png"],
+            release=RELEASE,
+            subjects=["ann", "ann", "bob", "eve", "eve", "eve"],
+        )
+    assert len(caught.value.problems) == 2
+
+
+def test_other_images_of_other_people_pass(folder, ledger):
+    sources = ["a.png", "b.png", SECOND[::-1], THIRD, "link.png"]
+    subjects = ["ann", "bob", "eve", "kim", "ann"]
+    privis.extract(HISTOGRAM, sources, release=RELEASE, ledger=ledger, subjects=subjects)
+    assert [ledger.spent(name).charges for name in ("bob", "eve", "kim")] == [1, 1, 1]
+    privis.extract(HISTOGRAM, ["b.png"], release=RELEASE, ledger=ledger, subjects=["ann+bob"])
+    assert privis.extract(HISTOGRAM, ["a.png", "copy.png"], subjects=["ann", "bob"]).features.shape[0] == 2  # exact
+
+
+def test_a_file_called_like_an_image_in_memory_is_not_taken_for_it(folder):
+    Image.fromarray(THIRD).save("image 1", format="PNG")
+    for release in (RELEASE, None):
+        with pytest.raises(ParameterError, match="image 1"):
+            privis.extract(HISTOGRAM, ["image 1", FIRST], release=release, subjects=["ann", "bob"])
+
+
+def test_only_files_of_one_size_are_opened(folder, monkeypatch):
+    (folder / "longer.png").write_bytes((folder / "b.png").read_bytes() + b"!")
+    opened = []
+
+    def never(path, *_):
+        opened.append(path)
+        raise OSError
+
+    monkeypatch.setattr("builtins.open", never)
+    assert len(set(image_identities(["a.png", "link.png", "hard.png", "longer.png"]))) == 2
+    assert opened == []
+    image_identities(["a.png", "copy.png", "longer.png"])
+    assert opened == ["a.png", "copy.png"]
+
+
+def test_what_cannot_be_read_is_itself(folder):
+    os.mkfifo("pipe.png")
+    (folder / "empty.png").touch()
+    (folder / "void.png").touch()
+    (folder / "loop.png").symlink_to("loop.png")
+    sources = [
+        "no.png",
+        "./no.png",
+        "other.png",
+        "pipe.png",
+        "empty.png",
+        "void.png",
+        "deep",
+        "loop.png",
+        "a\0b",
+        None,
+        3,
+    ]
+    assert len(set(image_identities(sources))) == len(sources) - 1
+    assert file_identity("no.png") == file_identity("there/no.png")
+
+
+def test_nobody_is_named_or_everybody():
+    assert NOBODY.admit("a") is None
+    assert contributions(["a"], ["0"], RELEASE).admit("a") == "0"
+    assert contributions(["a"], [0], RELEASE).admit("a") == "0"
+
+
+def listed(folder, *rows):
+    path = folder / "images.csv"
+    path.write_text("\n".join(["path,who", *rows]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_a_list_with_one_file_of_two_people_is_refused(folder, name):
+    for read in (read_subjects, read_manifest):
+        with pytest.raises(ParameterError, match=r"line 4: .*'ann' and .*'bob'"):
+            read(listed(folder, "a.png,ann", "b.png,ann", f"{name},bob"), "who")
+        once = read(listed(folder, "a.png,ann", "b.png,bob", f"{name},ann"), "who")
+        assert once.paths == (str(folder / "a.png"), str(folder / "b.png"))
+    assert read_manifest(listed(folder, "a.png,ann", f"{name},bob"), "path").paths == (str(folder / "a.png"),)
+
+
+def test_ids_of_one_form_are_one_person_of_a_list(folder):
+    assert read_subjects(listed(folder, "a.png,Ame\u0301lie", "link.png,Am\u00e9lie"), "who").subjects == (
+        "Am\u00e9lie",
+    )
+
+
+def test_what_is_lent_to_jobs_and_trained_on_is_of_one_person(folder):
+    from privis.cli.tasks.lending import Reading
+    from privis.cli.train import _subjects
+    from privis.parties.task import Lent
+
+    path = listed(folder, "a.png,ann", "copy.png,bob", "b.png,bob")
+    with pytest.raises(ParameterError, match=r"ann\+bob"):
+        Reading(None, None, "who").rows(Lent("x", images=path))
+    with pytest.raises(ParameterError, match=r"ann\+bob"):
+        _subjects(path, "who", ("a.png", "copy.png"))
+    assert _subjects(path, "who", ("link.png", str(folder / "b.png"))) == ["ann", "bob"]
+
+
+def test_the_second_image_of_a_person_is_still_beyond(folder):
+    with pytest.raises(ImageError) as caught:
+        privis.extract(HISTOGRAM, [FIRST, SECOND, FIRST], release=one_of(1), subjects=["ann"] * 3)
+    assert [problem.where for problem in caught.value.problems] == ["image 1"]
