@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.io.identity import image_identities
+from privis.io import headers
+from privis.io import images as pictures
+from privis.io.same_files import equal_bytes, file_identity
 from privis.privacy import Ledger, Person, Release
 from privis.privacy.budget import BudgetUnit, Per
 from privis.privacy.file_ledger import FileLedger
+from privis.privacy.records import image_record
 from privis.subjects import shortened, subject_ids, warn_of_alike
 
 
@@ -45,10 +49,11 @@ def contributions(
     release: Release | None,
     ledger: Ledger | None = None,
     sources: Sequence[Any] | None = None,
+    repeatable: bool = False,
 ) -> Contributions:
     """Bound contributions as ``release`` needs it: the first images of a person count, in the order given.
 
-    One image that is listed several times for one person, whatever it is called, counts once: it is one release.
+    One image that is listed several times for one person, whatever it is called, counts once if it is one release.
     Without ``subjects`` every record is a subject of its own.
 
     Args:
@@ -57,6 +62,8 @@ def contributions(
         release: what is released; without one only the ids are checked.
         ledger: what is charged.
         sources: the images, where they are no paths.
+        repeatable: an image that is released twice is one release with one noise, as nothing that comes before the
+            noise errs a little differently each time.
 
     Raises:
         ParameterError: the release hides a person, or the ledger keeps a budget per person, and nobody says who is
@@ -67,8 +74,10 @@ def contributions(
 
     >>> from privis.privacy import FeatureRelease, Laplace
     >>> release = FeatureRelease(Laplace(1.0), clip=1.0, unit=Person(2))
-    >>> sorted(contributions(["a", "b", "c", "./a"], ["ann", "ann", "ann", "ann"], release).beyond)
+    >>> sorted(contributions(["a", "b", "c"], ["ann", "ann", "ann"], release).beyond)
     ['c']
+    >>> sorted(contributions(["a", "./a", "b"], ["ann", "ann", "ann"], release, repeatable=True).beyond)
+    []
     """
     unit = None if release is None else release.unit
     most = unit.images if isinstance(unit, Person) else None
@@ -88,7 +97,7 @@ def contributions(
     beyond: frozenset[str] = frozenset()
     if release is not None:
         identities = identities_of_one_person(records, names, sources)
-        beyond = _beyond(records, names, identities, most)
+        beyond = _beyond(records, names, identities if repeatable else range(len(names)), most)
         refuse(ParameterError, _other_spellings(list(given), names, ledger))
     return Contributions(dict(zip(records, names, strict=True)), beyond, most)
 
@@ -96,10 +105,52 @@ def contributions(
 def identities_of_one_person(
     records: Sequence[str], subjects: Sequence[str], sources: Sequence[Any] | None = None
 ) -> list[Hashable]:
-    """Tell images apart as `image_identities` does: one key per image. ParameterError if one is of two people."""
+    """Tell images apart by `image_identities`: one key per image. ParameterError if one is of two people."""
     identities = image_identities(records if sources is None else sources)
     refuse(ParameterError, _two_people(records, identities, subjects))
     return identities
+
+
+def image_identities(sources: Sequence[Any]) -> list[Hashable]:
+    """Give a key for every source, as `privis.io.images.load` takes them: equal keys are one image.
+
+    Those are: one file, whatever its path is; files of equal bytes; images in memory with equal pixels; a file and an
+    image in memory with equal pixels. Two files with equal pixels and other bytes have different keys. Files are opened
+    only where another one is of the same size, or an image in memory has the same dimensions. What cannot be read is
+    known by its place alone.
+    """
+    keys: list[Hashable] = []
+    files: dict[Hashable, str | Path] = {}
+    dimensions: set[tuple[int, ...]] = set()
+    for place, source in enumerate(sources):
+        if isinstance(source, str | Path):
+            keys.append(file_identity(source))
+            files[keys[-1]] = source
+        elif (found := _pixels(source)) is not None:
+            keys.append(found[0])
+            dimensions.add(found[1])
+        else:
+            keys.append(("place", place))
+    same = equal_bytes(files)
+    for key, path in files.items() if dimensions else ():
+        shape = headers.shape(str(path))
+        if shape is not None and _unturned(shape) in dimensions and (found := _pixels(path)) is not None:
+            same[key] = found[0]
+    return [same.get(key, key) for key in keys]
+
+
+def _pixels(source: Any) -> tuple[str, tuple[int, ...]] | None:
+    """The record of an image and its dimensions, if it can be read."""
+    try:
+        image = pictures.load(source)
+    except ImageError:
+        return None
+    return image_record(image), _unturned(image.shape)
+
+
+def _unturned(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Height and width in the order of their size: headers do not tell whether a picture lies on its side."""
+    return tuple(sorted(shape[:2]))
 
 
 def _two_people(records: Sequence[str], identities: Sequence[Hashable], subjects: Sequence[str]) -> list[Problem]:

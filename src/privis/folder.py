@@ -19,7 +19,7 @@ from privis.extractor import Executor, Extractor, owner_shape
 from privis.features.feature import Feature
 from privis.io import headers
 from privis.io import images as pictures
-from privis.plan import card_of, check_release, weakest_guarantee
+from privis.plan import card_of, check_release, repeatable, weakest_guarantee
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
 from privis.program import digest
 from privis.run.clear import Clear
@@ -88,7 +88,7 @@ def extract_folder(
     """
     under = under or Clear()
     check_release(release, ledger)
-    whose = contributions(sources, subjects, release, ledger)
+    whose = contributions(sources, subjects, release, ledger, repeatable=repeatable(release, under))
     own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
     key_path = own_key or key_path
     if release is not None and key_path is not None and not key_path.exists():

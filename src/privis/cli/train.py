@@ -19,8 +19,8 @@ from privis.contributions import identities_of_one_person
 from privis.errors import ParameterError, Problem
 from privis.io import tables
 from privis.io.atomic import replacing
-from privis.io.identity import file_identity
 from privis.io.manifest import Manifest, read_manifest, read_subjects
+from privis.io.same_files import file_identity
 
 if TYPE_CHECKING:
     from privis.privacy.train import LogisticTraining

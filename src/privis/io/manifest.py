@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.io.identity import file_identity
+from privis.io.same_files import file_identity
 from privis.subjects import shortened, subject_ids
 
 PATH = "path"
