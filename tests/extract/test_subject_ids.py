@@ -126,6 +126,12 @@ def test_what_is_no_id_is_refused(value):
     assert [problem.where for problem in caught.value.problems] == ["subjects[1]"]
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), np.datetime64("NaT"), np.ma.masked, NAType(), "nan", "", " "])
+def test_a_missing_id_is_called_so(missing):
+    with pytest.raises(ParameterError, match="expected an id; an image of an unknown person needs an id too"):
+        subject_ids([missing])
+
+
 def test_everything_that_is_wrong_is_said_at_once_and_not_without_end():
     with pytest.raises(ParameterError) as caught:
         subject_ids(["ann", None, 3, True, "nan", ""], "people")
