@@ -15,7 +15,7 @@ from privis.io.same_files import equal_bytes, file_identity
 from privis.privacy import Ledger, Person, Release
 from privis.privacy.budget import BudgetUnit, Per
 from privis.privacy.file_ledger import FileLedger
-from privis.privacy.records import image_record
+from privis.privacy.records import record_of_pixels
 from privis.subjects import shortened, subject_ids, warn_of_alike
 
 
@@ -145,7 +145,7 @@ def _pixels(source: Any) -> tuple[str, tuple[int, ...]] | None:
         image = pictures.load(source)
     except ImageError:
         return None
-    return image_record(image), _unturned(image.shape)
+    return record_of_pixels(image), _unturned(image.shape)
 
 
 def _unturned(shape: tuple[int, ...]) -> tuple[int, ...]:
