@@ -87,9 +87,10 @@ def _spent(opened: FileLedger, record: str) -> Spent:
     """Of an image, named by a file that holds it, or of a person."""
     from privis.io import images
     from privis.privacy.records import former_records, record_of_pixels
+    from privis.subjects import subject_ids
 
     if opened.budget.unit is not BudgetUnit.IMAGE:
-        return opened.spent(record)
+        return opened.spent(*subject_ids([record], "record"))
     if not os.path.exists(record):  # the name of an image itself, or a person under whom a former version charged it
         return opened.spent(record)
     image = images.load(record)
