@@ -7,10 +7,10 @@ from privis.errors import ParameterError, UnsupportedError
 from privis.privacy import Dataset, Gaussian, ReleaseKey
 from privis.privacy.budget import Budget, BudgetUnit, Per
 from privis.privacy.file_ledger import FileLedger
+from privis.training.gradients import Captured
 from privis.training.networks import (
     GRID,
     NetworkTraining,
-    _Captured,
     check_network,
     noisy_gradients,
     train_network,
@@ -59,7 +59,7 @@ def single_gradients(trained, x, y):
 def test_clipped_sums_are_those_of_one_image_at_a_time(clip):
     trained, (x, numbers) = network(), images(12)
     x, y = torch.tensor(x), torch.tensor(numbers)
-    with _Captured(trained) as captured:
+    with Captured(trained) as captured:
         got = captured.clipped_sum(x, y, clip)
         singles = [captured.clipped_sum(x[row : row + 1], y[row : row + 1], clip) for row in range(12)]
     gradients = single_gradients(trained, x, y)
@@ -73,7 +73,7 @@ def test_clipped_sums_are_those_of_one_image_at_a_time(clip):
 def test_an_image_that_makes_gradients_infinite_adds_nothing_to_them():
     trained, (x, numbers) = network(), images(3)
     x[1] = 1e38
-    with _Captured(trained) as captured:
+    with Captured(trained) as captured:
         got = captured.clipped_sum(torch.tensor(x), torch.tensor(numbers), 1.0)
     assert np.isfinite(got).all() and np.linalg.norm(got[:-1]) <= 3
 
@@ -128,7 +128,7 @@ def test_layers_that_mix_images_are_named_with_what_replaces_them():
         check_network(nn.Sequential(nn.Bilinear(2, 2, 2)))
     shared = nn.Linear(4, 4)
     twice = nn.Sequential(nn.Flatten(), shared, shared)
-    with pytest.raises(UnsupportedError, match="used twice"), _Captured(twice) as captured:
+    with pytest.raises(UnsupportedError, match="used twice"), Captured(twice) as captured:
         captured.clipped_sum(torch.ones(2, 1, 2, 2), torch.tensor([0, 1]), 1.0)
 
 

@@ -20,6 +20,7 @@ Q(S) + delta + N tau <= exp(epsilon) Q'(S) + delta + (1 + exp(epsilon)) N tau: t
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,10 @@ import numpy.typing as npt
 from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.accounting import gaussian_ratio
 from privis.privacy.keys import NoiseStream
+from privis.privacy.mechanisms import Gaussian
 from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.releases import draw_noise
 from privis.privacy.units import Dataset, Person, WholeImage
 from privis.subjects import subject_ids
 
@@ -171,6 +174,19 @@ def drawn(stream: NoiseStream, members: int, sampling: float) -> npt.NDArray[np.
         return np.arange(members)
     words = stream.words(0, (members + 1) // 2)[:members]
     return np.flatnonzero(words < np.uint64(math.floor(math.ldexp(sampling, 64))))
+
+
+def noisy_sums(
+    noise: Gaussian, scale: float, stream: NoiseStream, sums: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Add integer noise of ``scale`` to ``sums``: a keyed function of the stream and of the very sums that it hides.
+
+    Two runs whose sums differ, be it by one unit, have independent noise, whatever made them differ: their difference
+    never shows what the sums differ by. Members of later samples must then differ too, and the later run is a release
+    of its own.
+    """
+    content = hashlib.sha256(repr(sums.shape).encode() + np.ascontiguousarray(sums, np.int64).tobytes()).hexdigest()
+    return sums + draw_noise(noise, scale, stream, sums.shape, content)
 
 
 def sampling_problem(where: str, value: object) -> list[Problem]:

@@ -1,9 +1,7 @@
 """Differentially private training of torch networks: noise of our own on gradients by Opacus.
 
-What a step adds up are the gradients of single images, each clipped to length 1 over all parameters. For a linear layer
-on vectors it is never formed: its length is that of error and input, multiplied (ghost clipping: Li, Tramer, Liang and
-Hashimoto, arXiv:2110.05679), and the clipped sum is one matrix product. For every other layer Opacus's samplers give
-it. One backward pass does for both.
+What a step adds up are the gradients of single images, each clipped to length 1 over all parameters
+(`privis.training.gradients`).
 
 Sums are of single precision over at most ``microbatch`` images and of double precision beyond, put on a grid of 2**-24
 and covered with integer noise. The sensitivity is stated with a margin for all of that (`NetworkTraining.margin`):
@@ -15,7 +13,13 @@ and covered with integer noise. The sensitivity is stated with a margin for all 
 - cutting P numbers to the grid moves each sum by at most 2**-24 sqrt(P), twice that for two neighbours.
 
 One thing is assumed, as in every implementation that computes many images at once: that the gradient of an image does
-not depend on which images are computed beside it by more than the margin's spare half.
+not depend on which images are computed beside it by more than the margin's spare half. Networks that break it on
+made-up images, draw random numbers or keep what they see are refused before anything is charged
+(`privis.training.probes`).
+
+Members and noise of a step are keyed functions of everything that was added up so far, and of the network and the
+arithmetic that it runs with (`privis.training.network_identity`): two trainings whose sums differ share neither, and
+are two charges.
 """
 
 from __future__ import annotations
@@ -31,13 +35,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from privis.errors import MissingExtraError, ParameterError, Problem, UnsupportedError, refuse
+from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream, ReleaseKey
 from privis.privacy.ledger import Ledger
 from privis.privacy.mechanisms import Gaussian
 from privis.privacy.parameters import positive_number, whole_number
-from privis.privacy.releases import draw_noise
 from privis.privacy.subsampling import (
     CorpusUnit,
     Neighbours,
@@ -46,18 +49,21 @@ from privis.privacy.subsampling import (
     drawn,
     epsilon_of,
     least_multiplier,
+    noisy_sums,
     sampling_problem,
 )
 from privis.privacy.units import Dataset, WholeImage
 from privis.training.fitting import TrainingProgress, content_of
+from privis.training.gradients import LOSS_MOST, LOSS_SHARE, Captured, is_trained, opacus
 from privis.training.heads import class_numbers
+from privis.training.network_identity import network_identity
+from privis.training.probes import behaviour_problems
 
 if TYPE_CHECKING:
     import torch
 
 GRID = 2.0**-24
 """Grid of the noise, in clipping norms."""
-LOSS_MOST, LOSS_SHARE = 8.0, 1 / 16
 
 Images = npt.NDArray[np.floating]
 
@@ -166,9 +172,19 @@ class _Sums:
         return (NoisySums(multiplier, self.sampling, self.steps),)
 
 
-def check_network(network: torch.nn.Module) -> None:
-    """Raise ``UnsupportedError`` naming every layer that mixes images of a batch, and what replaces it."""
-    _, validator, _ = _opacus()
+def check_network(
+    network: torch.nn.Module, shape: tuple[int, ...] | None = None, classes: int = 2, microbatch: int = 64
+) -> None:
+    """Raise ``UnsupportedError`` naming everything in ``network`` that cannot be trained privately.
+
+    Args:
+        network: The network; it is not changed.
+        shape: Of an image, (C, H, W): with it, copies of the network are run on made-up images, and layers that mix
+            the images of a batch, draw random numbers or keep what passes are found whatever they are called.
+        classes: How many scores the network gives.
+        microbatch: How many images pass at a time.
+    """
+    _, validator, _ = opacus()
     problems = []
     names = {id(module): name for name, module in network.named_modules()}
     for module in network.modules():
@@ -177,13 +193,15 @@ def check_network(network: torch.nn.Module) -> None:
             got, remedy = f"{kind} ({names[id(module)]})", "torch.nn.GroupNorm, or a layer with its statistics frozen"
             why = "layers that look at one image at a time"
             problems.append(Problem("network", got, why, f"replace it: {remedy}"))
-        elif _trained(module) and kind not in _KNOWN:
+        elif is_trained(module) and kind not in _KNOWN:
             expected = f"layers with trained parameters out of {', '.join(sorted(_KNOWN))}"
             problems.append(Problem("network", f"{kind} ({names[id(module)]})", expected, "freeze or replace it"))
     others = [] if problems else validator.validate(network, strict=False)
     problems += [Problem("network", str(error).split(".")[0], "what Opacus can differentiate") for error in others]
     if not any(parameter.requires_grad for parameter in network.parameters()):
         problems.append(Problem("network", "no trained parameter", "at least one"))
+    if shape is not None and not problems:
+        problems += behaviour_problems(network, shape, classes, microbatch)
     refuse(UnsupportedError, problems)
 
 
@@ -216,19 +234,20 @@ def train_network(
     same release. Raises ``ParameterError``, ``UnsupportedError`` for a layer that cannot be trained privately,
     ``BudgetError``, and ``MissingExtraError`` without torch and Opacus.
     """
-    torch, _, _ = _opacus()
-    check_network(network)
+    torch, _, _ = opacus()
+    network.train()
     numbers = _checked(plan, network, images, labels, classes)
-    state = [value.detach().cpu().numpy() for value in network.state_dict().values()]
-    content = content_of(np.asarray(images), numbers, *state)
-    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + repr(network).encode())
+    given, targets = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(numbers)
+    check_network(network, tuple(given.shape[1:]), len(classes), plan.microbatch)
+    content = content_of(np.asarray(images), numbers)
+    identity = network_identity(network, tuple(given.shape[1:]), len(classes))
+    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + identity)
+    stream = stream.narrowed(first_sums(plan, network, given, targets, stream))
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, stream.narrowed(b"release id").words(0, 2).tobytes().hex())
-    given, targets = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(numbers)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=plan.rate)
     start, shown = time.monotonic(), math.log(len(classes))
-    network.train()
     for step, (noisy, loss) in enumerate(noisy_gradients(plan, network, given, targets, stream), 1):
         place = 0
         for parameter in trained:
@@ -247,98 +266,40 @@ def train_network(
 def noisy_gradients(
     plan: NetworkTraining, network: torch.nn.Module, images: torch.Tensor, targets: torch.Tensor, stream: NoiseStream
 ) -> Iterator[tuple[npt.NDArray[np.float32], float]]:
-    """Give the noisy mean gradient of every step, float32 (parameters,), and the noisy mean loss in nats."""
+    """Give the noisy mean gradient of every step, float32 (parameters,), and the noisy mean loss in nats.
+
+    A step's members are a keyed function of the sums of all steps before it, its noise of its own sums too.
+    """
     batch = plan.sampling * plan.size
-    with _Captured(network) as captured:
+    with Captured(network) as captured:
         for step in range(plan.steps):
             own = stream.narrowed(f"step {step}".encode())
-            chosen = drawn(own.narrowed(b"sample"), len(images), plan.sampling)
-            total = np.zeros(plan.parameters + 1)
-            for start in range(0, len(chosen), plan.microbatch):
-                part = chosen[start : start + plan.microbatch]
-                total += captured.clipped_sum(images[part], targets[part], plan.clip)
-            steps = np.trunc(total / GRID).astype(np.int64)
-            noise = draw_noise(plan.noise, plan.scale, own, steps.shape, "gradient and loss")
-            noisy = (steps + noise) * GRID
+            steps = _sums(plan, captured, images, targets, own)
+            stream = stream.narrowed(steps.tobytes())
+            noisy = noisy_sums(plan.noise, plan.scale, own, steps) * GRID
             loss = float(noisy[-1]) / batch / LOSS_SHARE * LOSS_MOST
             yield (noisy[:-1] * (plan.clip / batch)).astype(np.float32), loss
 
 
-class _Captured:
-    """Inputs and errors of every layer with trained parameters, caught while a batch goes through the network."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        self.network = network
-        self.layers = [module for module in network.modules() if _trained(module)]
-        self.order = {id(parameter): at for at, parameter in enumerate(network.parameters()) if parameter.requires_grad}
-        self.inputs: dict[int, torch.Tensor] = {}
-        self.errors: dict[int, torch.Tensor] = {}
-        self.handles: list[Any] = []
-
-    def __enter__(self) -> _Captured:
-        for layer in self.layers:
-            self.handles.append(layer.register_forward_hook(self._forward))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self.handles:
-            handle.remove()
-
-    def _forward(self, layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        if id(layer) in self.inputs:
-            got = f"{type(layer).__name__} used twice in one pass"
-            raise UnsupportedError(Problem("network", got, "every trained layer once", "give each use its own layer"))
-        self.inputs[id(layer)] = inputs[0].detach()
-        output.register_hook(lambda error: self.errors.__setitem__(id(layer), error))
-
-    def clipped_sum(self, images: torch.Tensor, targets: torch.Tensor, clip: float) -> npt.NDArray[np.float64]:
-        """Sum of the images' gradients over ``clip``, each of length at most 1, and of their losses; float64."""
-        torch, _, samplers = _opacus()
-        self.inputs.clear(), self.errors.clear()
-        losses = torch.nn.functional.cross_entropy(self.network(images), targets, reduction="none")
-        losses.sum().backward(inputs=[parameter for parameter in self.network.parameters() if parameter.requires_grad])
-        lengths = torch.zeros(len(images), dtype=torch.float64)
-        sums: list[tuple[Any, Callable[[torch.Tensor], torch.Tensor]]] = []
-        with torch.no_grad():
-            for layer in self.layers:
-                found, squared = _layer(layer, self.inputs[id(layer)], self.errors[id(layer)], samplers)
-                sums += found
-                lengths += squared
-            factor = 1.0 / torch.clamp(lengths.sqrt() * (1 + 2**-20), min=clip)
-            factor = torch.where(torch.isfinite(factor) & torch.isfinite(lengths), factor, 0.0).float()
-            parts = {self.order[id(parameter)]: summed(factor) for parameter, summed in sums}
-            gradient = torch.cat([parts[at].reshape(-1).double() for at in sorted(parts)]).numpy()
-            counted = (
-                torch.nan_to_num(losses, nan=LOSS_MOST).clamp(0, LOSS_MOST).double().sum() * LOSS_SHARE / LOSS_MOST
-            )
-        self.network.zero_grad(set_to_none=True)
-        return np.append(np.nan_to_num(gradient), float(counted))
+def first_sums(
+    plan: NetworkTraining, network: torch.nn.Module, images: torch.Tensor, targets: torch.Tensor, stream: NoiseStream
+) -> bytes:
+    """SHA-256 of the sums that the untrained network gives for a sample that no step uses; as secret as the images."""
+    with Captured(network) as captured:
+        sums = _sums(plan, captured, images, targets, stream.narrowed(b"first sums"))
+    return hashlib.sha256(sums.tobytes()).digest()
 
 
-def _layer(layer: torch.nn.Module, inputs: torch.Tensor, errors: torch.Tensor, samplers: Any) -> tuple[list, Any]:
-    """For each parameter a function from factors to the weighted sum of gradients; squared lengths, (images,)."""
-    import torch
-
-    if isinstance(layer, torch.nn.Linear) and inputs.dim() == 2:  # ghost: gradients are outer products
-        size = (errors.double() ** 2).sum(1)
-        sums, squared = [], torch.zeros_like(size)
-        if layer.weight.requires_grad:
-            sums.append((layer.weight, lambda factor: (errors * factor[:, None]).T @ inputs))
-            squared = squared + size * (inputs.double() ** 2).sum(1)
-        if layer.bias is not None and layer.bias.requires_grad:
-            sums.append((layer.bias, lambda factor: factor @ errors))
-            squared = squared + size
-        return sums, squared
-    sums, squared = [], torch.zeros(len(errors), dtype=torch.float64)
-    for parameter, gradients in samplers[type(layer)](layer, [inputs], errors).items():
-        flat = gradients.reshape(len(errors), -1)
-        sums.append((parameter, lambda factor, flat=flat: factor @ flat))
-        squared = squared + torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64) ** 2
-    return sums, squared
-
-
-def _trained(module: torch.nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+def _sums(
+    plan: NetworkTraining, captured: Captured, images: torch.Tensor, targets: torch.Tensor, own: NoiseStream
+) -> npt.NDArray[np.int64]:
+    """Clipped gradients and losses of a sample on the grid, (parameters + 1,)."""
+    chosen = drawn(own.narrowed(b"sample"), len(images), plan.sampling)
+    total = np.zeros(plan.parameters + 1)
+    for start in range(0, len(chosen), plan.microbatch):
+        part = chosen[start : start + plan.microbatch]
+        total += captured.clipped_sum(images[part], targets[part], plan.clip)
+    return np.trunc(total / GRID).astype(np.int64)
 
 
 def _checked(plan: NetworkTraining, network: Any, images: Any, labels: Any, classes: Sequence[str]) -> Any:
@@ -355,14 +316,3 @@ def _checked(plan: NetworkTraining, network: Any, images: Any, labels: Any, clas
         problems.append(Problem("plan.size", str(plan.size), f"{len(array)}, the number of images"))
     refuse(ParameterError, problems)
     return class_numbers(labels, classes, len(array))
-
-
-def _opacus() -> tuple[Any, Any, Any]:
-    """Torch, Opacus's validator, and its table of gradient samplers."""
-    try:
-        import torch
-        from opacus.grad_sample import GradSampleModule
-        from opacus.validators import ModuleValidator
-    except ImportError as error:
-        raise MissingExtraError.of(error.name or "torch", "train", "training a network") from None
-    return torch, ModuleValidator, GradSampleModule.GRAD_SAMPLERS
