@@ -314,7 +314,8 @@ def test_guarantee_composes_epochs_and_counts_a_persons_images():
     assert (noise != one.noise_share(KEYS["carol"], "release", 0, 0)).any()
 
 
-def test_private_training_on_shares_is_that_in_the_clear_noise_included(parties, tmp_path):
+def test_private_training_on_shares_is_that_in_the_clear_noise_included(parties, tmp_path, monkeypatch):
+    monkeypatch.setattr("privis.joint.private_fitting.fresh_run", lambda: "0")  # two runs that pretend to be one
     plan = private_plan(epochs=1)
     owners = private_owners(tmp_path)
     model = train_privately(plan, owners, KEYS, InTheClear())
@@ -334,7 +335,7 @@ def test_nothing_is_drawn_when_a_ledger_refuses(tmp_path):
         train_privately(private_plan(), private_owners(tmp_path, epsilon=1.0), KEYS, run)
 
 
-def test_other_images_get_other_noise(tmp_path):
+def test_other_images_and_other_runs_get_other_noise_and_a_charge(tmp_path):
     plan = private_plan(epochs=1)
     seen = []
 
@@ -350,7 +351,20 @@ def test_other_images_get_other_noise(tmp_path):
     )
     train_privately(plan, owners, KEYS, run)
     first, other, repeated = seen[:: len(plan.jobs)]
-    assert (first != other).any() and (first == repeated).all()
+    for one, two in ((first, other), (first, repeated), (other, repeated)):
+        assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.7  # of 51 numbers each
+    assert all(owner.ledger.spent().charges == 3 for owner in owners.values())
+
+
+def test_a_run_without_everybodys_own_number_has_no_name():
+    plan = private_plan()
+    tags, prints = dict.fromkeys(dict(plan.owners), "tag"), {name: plan.fingerprint(key) for name, key in KEYS.items()}
+    runs = {name: f"run of {name}" for name in plan.members}
+    names = {plan.release_id(tags, prints, {**runs, name: "another"}) for name in plan.members}
+    assert len(names | {plan.release_id(tags, prints, runs)}) == 1 + len(plan.members)
+    for short in ({}, {**runs, "bob": ""}):
+        with pytest.raises(ParameterError, match="numbers of the run"):
+            plan.release_id(tags, prints, short)
 
 
 def test_benchmark_runs(shared):

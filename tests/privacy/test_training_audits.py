@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from privis.privacy import Dataset, Gaussian, ReleaseKey, train
+from privis.privacy import Dataset, Gaussian, ReleaseKey, subsampling, train
 from privis.privacy.logistic import LEVELS, IntegerRows, clipped_sum, shortened
 from privis.privacy.train import LogisticTraining, TrainingState
 
@@ -108,10 +108,10 @@ def unclipped(scores, labels, shares, clip):
     return np.trunc(errors * LEVELS / clip).astype(np.float32), np.zeros(len(labels))
 
 
-true_noise, last_step = train.draw_noise, []
+true_noise, last_step = subsampling.draw_noise, []
 MUTANTS = {
-    "noise x 0.8": ("privis.privacy.train.draw_noise", less_noise, "spread"),
-    "no noise in the last step": ("privis.privacy.train.draw_noise", no_noise_at_last, "step 3 tells"),
+    "noise x 0.8": ("privis.privacy.subsampling.draw_noise", less_noise, "spread"),
+    "no noise in the last step": ("privis.privacy.subsampling.draw_noise", no_noise_at_last, "step 3 tells"),
     "no clipping": ("privis.privacy.logistic.clipped_errors", unclipped, "too far"),
 }
 

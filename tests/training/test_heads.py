@@ -104,7 +104,7 @@ def test_a_refused_training_draws_no_noise_and_a_damaged_checkpoint_is_named(tmp
         raise AssertionError("noise was drawn")
 
     trained(ledger=ledger)
-    monkeypatch.setattr("privis.privacy.train.draw_noise", noise)
+    monkeypatch.setattr("privis.privacy.subsampling.draw_noise", noise)
     with pytest.raises(BudgetError):
         trained(plan(steps=13), ledger=ledger)
     (tmp_path / "checkpoint").write_bytes(b"PK\x03\x04 no archive")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.fitting import Labelled, one_hot
-from privis.joint.private_training import BIAS, UNITS, PrivateTraining
+from privis.joint.private_training import BIAS, UNITS, PrivateTraining, fresh_run
 from privis.joint.running import Runner
 from privis.joint.training import source_name
 from privis.privacy.file_ledger import FileLedger
@@ -68,7 +68,7 @@ def train_privately(
     """Charge every ledger, train with noise inside, reveal the model; this process plays everybody.
 
     Raises ParameterError for what does not fit the plan and BudgetError when a ledger refuses: then nothing was
-    sampled. The same data and keys give the same noise: repeating a release is free.
+    sampled. Every call is a release of its own, with its own noise and charge: see `privis.joint.private_training`.
     """
     problems = [
         Problem(f"data of {owner}", "another number of images", f"{count} images and classes")
@@ -78,7 +78,8 @@ def train_privately(
     refuse(ParameterError, problems)
     vectors = {owner: bounded(owners[owner].data.images) for owner, _ in plan.owners}
     tags = {name: plan.tag(x, owners[name].data.classes, owners[name].key) for name, x in vectors.items()}
-    release_id = plan.release_id(tags, {party: plan.fingerprint(key) for party, key in noise_keys.items()})
+    prints = {party: plan.fingerprint(key) for party, key in noise_keys.items()}
+    release_id = plan.release_id(tags, prints, {name: fresh_run() for name in plan.members})
     for owner, _ in plan.owners:
         plan.charge(owners[owner].ledger, release_id)
     revealed: Mapping[str, NDArray[np.floating]] = {}

@@ -26,6 +26,11 @@ each epoch and touches no other step. So E epochs are E adaptive Gaussian releas
 as one of sensitivity D sqrt(E) (Dong, Roth and Su, arXiv:1905.02383, corollary 3.3). No amplification by sampling or
 shuffling is claimed. For ``Person(k)`` all k rows may be in one batch: k D instead of D.
 
+A run is a release. Truncations are random, so a second run on equal data adds up slightly other gradients, which no
+party sees and no noise can hang on: with equal noise, the difference of two models would show what they differ by.
+Every member therefore says a fresh number for each run, all of them are in the release's name, and noise hangs on it:
+two runs share no noise and are two charges, whoever lies about their numbers.
+
 Noise shares, who may collude and whose budget it is: `privis.joint.distributed_noise`. A network with hidden layers has
 no such bound without clipping each example's gradient of all layers, which is why `PrivateTraining` refuses it.
 """
@@ -37,14 +42,17 @@ import hashlib
 import json
 import math
 import operator
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, UnsupportedError, refuse
+from privis.identity import identity
 from privis.joint.distributed_noise import SMALLEST_SHARE, noise_source
 from privis.joint.networks import Network, Softmax
 from privis.joint.sums import Committee
@@ -72,6 +80,11 @@ STEP = "noisy step"
 Floats = NDArray[np.float32]
 
 
+def fresh_run() -> str:
+    """A number that one member says for one run and never again."""
+    return secrets.token_hex(16)
+
+
 def private_network(components: int, classes: int) -> Network:
     """The only network whose gradients are bounded: logistic regression on vectors of integers, norm at most 4096."""
     return Network((components, classes), inputs=(-float(UNITS), float(UNITS)), step=1.0)
@@ -91,6 +104,8 @@ class PrivateTraining:
     >>> plan.guarantee.epsilon, round(plan.guarantee.sensitivity / 65536, 3)  # of two epochs
     (1.0, 4.0)
     """
+
+    identifier: ClassVar[str] = "privis.joint-training/2"
 
     network: Network
     owners: tuple[tuple[str, int], ...]
@@ -169,7 +184,7 @@ class PrivateTraining:
     @property
     def digest(self) -> bytes:
         """SHA-256 of all that decides what is released and with which noise; receivers do not."""
-        return hashlib.sha256(repr(replace(self, receivers=("anybody",))).encode()).digest()
+        return identity(replace(self, receivers=("anybody",)))
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
@@ -261,8 +276,18 @@ class PrivateTraining:
         """Tell noise keys apart without giving them away: equal keys have equal fingerprints."""
         return key.stream(f"fingerprint: {self.corpus}", b"", self.digest).words(0, 2).tobytes().hex()
 
-    def release_id(self, tags: Mapping[str, str], prints: Mapping[str, str]) -> str:
-        """Name this training of these contents: owners' tags and noise parties' fingerprints, by name.
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Everybody who has something to lose: owners and noise parties."""
+        return tuple(sorted({*dict(self.owners), *self.committee.members}))
+
+    def release_id(self, tags: Mapping[str, str], prints: Mapping[str, str], runs: Mapping[str, str]) -> str:
+        """Name this run of the training of these contents.
+
+        Args:
+            tags: What each owner said for its contents (`tag`).
+            prints: What each noise party said for its key (`fingerprint`).
+            runs: A number that owners and noise parties drew for this run alone (`fresh_run`).
 
         Raises ParameterError when one is missing or two parties have the same key.
         """
@@ -270,13 +295,15 @@ class PrivateTraining:
         for what, got, expected in (
             ("tags", tags, [owner for owner, _ in self.owners]),
             ("noise keys", prints, self.committee.members),
+            ("numbers of the run", {name: run for name, run in runs.items() if run}, self.members),
         ):
             if set(got) != set(expected):
                 problems.append(Problem(what, f"those of {', '.join(sorted(got))}", f"those of {', '.join(expected)}"))
         if len(set(prints.values())) != len(prints):
             problems.append(Problem("noise keys", "two parties with one key", "a key for each, shown to nobody"))
         refuse(ParameterError, problems)
-        agreed = json.dumps([self.digest.hex(), sorted(tags.items()), sorted(prints.items())])
+        said = [sorted(each.items()) for each in (tags, prints, runs)]
+        agreed = json.dumps([self.digest.hex(), *said])
         return hashlib.sha256(agreed.encode()).hexdigest()
 
     def charge(self, ledger: FileLedger, release_id: str) -> None:

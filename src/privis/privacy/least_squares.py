@@ -10,7 +10,6 @@ Reference: Mehta, Krichene, Thakurta, Kurakin and Cutkosky, "Differentially priv
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,14 +18,22 @@ from typing import ClassVar
 import numpy as np
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.identity import identity
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.logistic import Floats, IntegerRows, Integers, bias_value, row_squared
 from privis.privacy.mechanisms import Gaussian
 from privis.privacy.parameters import positive_number, whole_number
-from privis.privacy.releases import draw_noise
 from privis.privacy.statistics import corpus_guarantee
-from privis.privacy.subsampling import CorpusUnit, Neighbours, NoisySums, check_sampling, epsilon_of, least_multiplier
+from privis.privacy.subsampling import (
+    CorpusUnit,
+    Neighbours,
+    NoisySums,
+    check_sampling,
+    epsilon_of,
+    least_multiplier,
+    noisy_sums,
+)
 from privis.privacy.units import Dataset, Person, WholeImage
 
 BLOCK = 1024
@@ -99,7 +106,7 @@ class LeastSquaresTraining:
     @property
     def digest(self) -> bytes:
         """SHA-256 of everything that decides what is released."""
-        return hashlib.sha256(repr(self).encode()).digest()
+        return identity(self)
 
     def weights(self, rows: IntegerRows, labels: Integers, shares: Integers, stream: NoiseStream) -> Floats:
         """Release weights, float64 (classes, components + 1) for vectors of length 1, the last column the biases."""
@@ -108,8 +115,7 @@ class LeastSquaresTraining:
         columns = self.components + 1
         upper = np.triu_indices(columns)
         exact = np.concatenate([square[upper], cross.ravel()])
-        content = hashlib.sha256(exact.tobytes()).hexdigest()
-        noisy = exact + draw_noise(self.noise, self.scale, stream, exact.shape, content)
+        noisy = noisy_sums(self.noise, self.scale, stream, exact)
         square = np.zeros((columns, columns))
         square[upper] = noisy[: len(upper[0])]
         square += np.triu(square, 1).T

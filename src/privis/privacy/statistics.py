@@ -11,7 +11,6 @@ the training that uses them (`privis.privacy.train`).
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,7 +27,15 @@ from privis.privacy.logistic import ROWS, Floats, Integers, check_vectors
 from privis.privacy.mechanisms import Gaussian, Noise
 from privis.privacy.parameters import positive_number, whole_number
 from privis.privacy.releases import draw_noise
-from privis.privacy.subsampling import CorpusUnit, Neighbours, NoisySums, check_sampling, epsilon_of, least_multiplier
+from privis.privacy.subsampling import (
+    CorpusUnit,
+    Neighbours,
+    NoisySums,
+    check_sampling,
+    epsilon_of,
+    least_multiplier,
+    noisy_sums,
+)
 from privis.privacy.units import Dataset, Person, WholeImage
 
 STEPS = 4096
@@ -159,7 +166,7 @@ class MomentRelease:
                 continue
             for row in part:
                 total += np.trunc(np.concatenate([STEPS * row, np.outer(row, row)[upper]]) / share).astype(np.int64)
-        noisy = total + _drawn(self.noise, self._scale, stream, total)
+        noisy = noisy_sums(self.noise, self._scale, stream, total)
         unit = self.clip / STEPS
         mean = noisy[: self.components] / (STEPS * self.size) * unit
         square = np.zeros((self.components, self.components))
@@ -223,7 +230,7 @@ class KMeansRelease:
         for iteration in range(self.iterations):
             total = _cluster_sums(rows, shares, np.rint(centres))
             own = stream.narrowed(f"iteration {iteration}".encode())
-            noisy = total + _drawn(self.noise, self._scale, own, total.ravel()).reshape(total.shape)
+            noisy = noisy_sums(self.noise, self._scale, own, total)
             counts = noisy[:, -1:] / _COUNT
             enough = counts > 3 * self._scale / _COUNT  # fewer rows than that are noise
             moved = noisy[:, :-1] / np.maximum(counts, 1.0)
@@ -255,12 +262,6 @@ class _Repeated:
 
 
 _once = _Repeated(1)
-
-
-def _drawn(noise: Gaussian, scale: float, stream: NoiseStream, hidden: Integers) -> Integers:
-    """Noise that is a function of the very integers it hides, too: other integers never get the same noise."""
-    content = hashlib.sha256(np.ascontiguousarray(hidden).tobytes()).hexdigest()
-    return draw_noise(noise, scale, stream, hidden.shape, content)
 
 
 def corpus_guarantee(

@@ -6,9 +6,11 @@ gradients and losses as integers (`privis.privacy.logistic`), adds integer Gauss
 the weights. Weights, average and the printed loss are computed from noisy sums alone, so the guarantee is that of
 revealing all noisy sums; so is everything in a `TrainingState`.
 
-Noise and samples are functions of a keyed stream and the number of the step. A training that is taken up again from any
-of its states, or done again from the start with the same key and the same vectors, is the same training, bit for bit,
-and is charged once.
+Members of a step are a function of a keyed stream, the number of the step and the state before it; noise is a function
+of the very sums that it hides, too. A training that is taken up again from any of its states, or done again from the
+start with the same key and the same vectors, is the same training, bit for bit, and is charged once. Where arithmetic
+gives other sums, from that step on nothing is shared with the first run: it is another training, and whoever charges
+has to tell it apart by `first_sums` and by the arithmetic.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.identity import identity
 from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.logistic import (
@@ -40,7 +43,6 @@ from privis.privacy.logistic import (
 )
 from privis.privacy.mechanisms import Gaussian
 from privis.privacy.parameters import positive_number, whole_number
-from privis.privacy.releases import draw_noise
 from privis.privacy.standardisation import Standardisation, moment_sums, moments_squared, standardisation_of
 from privis.privacy.subsampling import (
     CorpusUnit,
@@ -50,6 +52,7 @@ from privis.privacy.subsampling import (
     drawn,
     epsilon_of,
     least_multiplier,
+    noisy_sums,
     sampling_problem,
 )
 from privis.privacy.units import Dataset, Person, WholeImage
@@ -188,7 +191,7 @@ class LogisticTraining:
     @property
     def digest(self) -> bytes:
         """SHA-256 of everything that decides what is released."""
-        return hashlib.sha256(repr(self).encode()).digest()
+        return identity(self)
 
     def epsilon_after(self, step: int) -> float:
         """Epsilon of the first ``step`` steps at the whole training's delta."""
@@ -264,8 +267,34 @@ def prepared(
         return None
     sums = moment_sums(vectors, shares)
     scale = _scaled(plan.parts[1].noise_multiplier, moments_squared())
-    noise = draw_noise(plan.noise, scale, stream.narrowed(PREPARED), sums.shape, "standardisation")
-    return standardisation_of(sums + noise, plan.size, scale, plan.components, plan.groups or plan.components)
+    noisy = noisy_sums(plan.noise, scale, stream.narrowed(PREPARED), sums)
+    return standardisation_of(noisy, plan.size, scale, plan.components, plan.groups or plan.components)
+
+
+def first_sums(
+    plan: LogisticTraining,
+    vectors: npt.NDArray[np.floating],
+    labels: Integers,
+    owners: Integers,
+    shares: Integers,
+    stream: NoiseStream,
+) -> bytes:
+    """SHA-256 of what public weights give on a sample that no step uses: tells trainings apart that add up otherwise.
+
+    As secret as the vectors; a keyed function of it is not.
+    """
+    there = np.zeros(int(owners.max()) + 1, bool)
+    there[drawn(stream.narrowed(b"first sums"), len(there), plan.sampling)] = True
+    chosen = np.flatnonzero(there[owners])
+    digest = hashlib.sha256()
+    if plan.standardise:
+        digest.update(moment_sums(vectors, shares).tobytes())
+    if len(chosen):
+        weights = np.linspace(-9.0, 9.0, plan.classes * (plan.components + 1)).reshape(plan.classes, -1)
+        rows, everyone = IntegerRows.of(vectors[chosen]), np.arange(len(chosen))
+        total, losses = clipped_sum(rows, everyone, labels[chosen], shares[chosen], weights, plan.clip)
+        digest.update(np.append(total.ravel(), losses).tobytes())
+    return digest.digest()
 
 
 def steps(
@@ -286,13 +315,12 @@ def steps(
     batch = plan.sampling * plan.size
     unit = LEVELS * rows.unit * batch
     while state.step < plan.steps:
-        own = stream.narrowed(STEP + str(state.step).encode())
+        own = stream.narrowed(STEP + str(state.step).encode() + state.weights.tobytes() + state.velocity.tobytes())
         there = np.zeros(members, bool)
         there[drawn(own.narrowed(b"sample"), members, plan.sampling)] = True
         chosen = np.flatnonzero(there[owners])
         total, losses = clipped_sum(rows, chosen, labels, shares, state.weights, plan.clip)
-        noisy = np.append(total.ravel(), losses)
-        noisy = noisy + draw_noise(plan.noise, plan.scale, own, noisy.shape, "gradient and loss")
+        noisy = noisy_sums(plan.noise, plan.scale, own, np.append(total.ravel(), losses))
         loss = float(noisy[-1]) / batch / loss_steps(plan.components) * LOSS_MOST
         velocity = plan.momentum * state.velocity + noisy[:-1].reshape(total.shape) / unit
         weights = state.weights - plan.rate * velocity

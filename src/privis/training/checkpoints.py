@@ -41,10 +41,11 @@ def save(path: Path, release_id: str, state: TrainingState) -> None:
             file.write(buffer.getvalue())
 
 
-def load(path: Path, release_id: str, shape: tuple[int, int]) -> TrainingState | None:
+def load(path: Path, release_id: str, shape: tuple[int, int], steps: int) -> TrainingState | None:
     """Read the state that the training ``release_id`` was in, None when there is no file.
 
-    ``shape`` is that of its weights. Raises ``ParameterError`` when the file is damaged or another training's.
+    ``shape`` is that of its weights, ``steps`` how many it has. Raises ``ParameterError`` when the file is damaged or
+    another training's.
     """
     if not path.exists():
         return None
@@ -58,12 +59,16 @@ def load(path: Path, release_id: str, shape: tuple[int, int]) -> TrainingState |
             arrays = [np.asarray(members[name], np.float64) for name in _ARRAYS]
             numbers = int(text["step"]), float(text["averaged"]), float(text["loss"])
             release = str(text["release"])
+            finite = all(np.isfinite(array).all() for array in arrays) and np.isfinite(numbers).all()
+            if not finite or (release == release_id and not 0 <= numbers[0] <= steps):
+                raise ValueError("numbers that no training leaves")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ParameterError(Problem(str(path), reason, "a checkpoint of a training", remedy)) from None
     if release != release_id or any(array.shape != shape for array in arrays):
         got = "the checkpoint of another training"
-        expected = "one of the same images, labels, parameters and key"
+        expected = "one of the same images, labels, parameters, key, version of numpy and kind of processor"
+        remedy = "move it away: this training then starts from its beginning, and is charged as a release of its own"
         raise ParameterError(Problem(str(path), got, expected, remedy))
     step, averaged, loss = numbers
     return TrainingState(step, arrays[0], arrays[1], arrays[2], averaged, loss, kept)

@@ -19,10 +19,11 @@ from privis.privacy.ledger import Ledger
 from privis.privacy.logistic import IntegerRows, Integers, check_vectors
 from privis.privacy.partials import within_bound
 from privis.privacy.subsampling import members_of
-from privis.privacy.train import LogisticTraining, TrainingState, prepared, steps
+from privis.privacy.train import LogisticTraining, TrainingState, first_sums, prepared, steps
 from privis.privacy.units import Person, WholeImage
 from privis.subjects import subject_ids
 from privis.training import checkpoints
+from privis.training.arithmetic import arithmetic
 from privis.training.heads import Head, class_numbers
 
 _CHECKPOINT_SECONDS = 10.0
@@ -114,7 +115,9 @@ def train_head(
     ``labels`` name the class of every row, ``classes`` is the public list of them, ``corpus`` what the ledger calls the
     images; ``subjects`` says whose each is where a person is hidden. The ledger is charged once, before any noise is
     drawn, with the whole training. ``checkpoint`` is written every ten seconds; a training that was killed and is
-    called again with the same key, plan, vectors and labels goes on from there and is not charged again.
+    called again with the same key, plan, vectors and labels goes on from there and is not charged again. Where the
+    version of numpy or the kind of processor gives other sums it is another training, with noise and a charge of its
+    own; a checkpoint of another training is refused before anything is charged.
 
     Raises ``ParameterError`` for what does not fit, ``BudgetError`` when the ledger refuses, ``OutputError`` when a
     checkpoint cannot be written.
@@ -129,13 +132,15 @@ def train_head(
     """
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)
-    stream = (key or ReleaseKey.generate()).stream(
-        corpus, content_of(given.vectors, given.labels, given.owners), plan.digest
-    )
+    content = content_of(given.vectors, given.labels, given.owners)
+    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + arithmetic())
+    stream = stream.narrowed(first_sums(plan, given.vectors, given.labels, given.owners, given.shares, stream))
     release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
+    shape = (plan.classes, plan.components + 1)
+    kept_state = None if checkpoint is None else checkpoints.load(checkpoint, release_id, shape, plan.steps)
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, release_id)
-    first = state = _start(plan, given, stream, release_id, checkpoint)
+    first = state = kept_state or _start(plan, given, stream, release_id, checkpoint)
     kept = first.standardisation
     rows = IntegerRows.of(given.vectors if kept is None else kept(given.vectors))
     started = saved = time.monotonic()
@@ -168,7 +173,7 @@ def solve_head(
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)
     content = content_of(given.vectors, given.labels, given.owners)
-    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest)
+    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + arithmetic())
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, stream.narrowed(b"release id").words(0, 2).tobytes().hex())
     weights = plan.weights(IntegerRows.of(given.vectors), given.labels, given.shares, stream)
@@ -178,12 +183,9 @@ def solve_head(
 def _start(
     plan: LogisticTraining, given: Corpus, stream: NoiseStream, release_id: str, checkpoint: Path | None
 ) -> TrainingState:
-    shape = (plan.classes, plan.components + 1)
-    state = None if checkpoint is None else checkpoints.load(checkpoint, release_id, shape)
-    if state is None:
-        state = TrainingState.start(plan, prepared(plan, given.vectors, given.shares, stream))
-        if checkpoint is not None:  # a checkpoint that could not be written should be known at once
-            checkpoints.save(checkpoint, release_id, state)
+    state = TrainingState.start(plan, prepared(plan, given.vectors, given.shares, stream))
+    if checkpoint is not None:  # a checkpoint that could not be written should be known at once
+        checkpoints.save(checkpoint, release_id, state)
     return state
 
 

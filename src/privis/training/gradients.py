@@ -82,9 +82,7 @@ class Captured:
         self.network.zero_grad(set_to_none=True)
         return np.append(np.nan_to_num(gradient), float(counted))
 
-    def clipped_sum_without(
-        self, images: torch.Tensor, targets: torch.Tensor, clip: float
-    ) -> npt.NDArray[np.float64]:
+    def clipped_sum_without(self, images: torch.Tensor, targets: torch.Tensor, clip: float) -> npt.NDArray[np.float64]:
         """`clipped_sum` outside of the mode that it is called in: gradients are needed again."""
         import torch
 
@@ -139,6 +137,7 @@ def _layer(layer: torch.nn.Module, inputs: torch.Tensor, errors: torch.Tensor, s
 
 
 def is_trained(module: torch.nn.Module) -> bool:
+    """Whether a parameter of ``module`` itself is trained."""
     return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from privis.errors import ParameterError, Problem
 from privis.features.aggregate import Codebook
 from privis.features.projection import Projection
+from privis.identity import identity
 from privis.privacy.keys import NoiseStream, ReleaseKey
 from privis.privacy.ledger import Ledger
 from privis.privacy.logistic import Integers, check_vectors
@@ -18,6 +19,7 @@ from privis.privacy.statistics import KMeansRelease, MomentRelease
 from privis.privacy.subsampling import members_of
 from privis.privacy.units import Person
 from privis.subjects import subject_ids
+from privis.training.arithmetic import arithmetic
 from privis.training.fitting import content_of
 
 Vectors = npt.NDArray[np.floating]
@@ -97,7 +99,7 @@ def _charged(
         got, expected = f"{rows.shape[1]} components", f"{release.components}, as the release says"
         raise ParameterError(Problem("vectors", got, expected))
     owners, _ = members_of(subjects, len(rows))
-    stream = (key or ReleaseKey.generate()).stream(corpus, content_of(rows, owners), repr(release).encode())
+    stream = (key or ReleaseKey.generate()).stream(corpus, content_of(rows, owners), identity(release) + arithmetic())
     if ledger is not None:
         release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
         ledger.charge(corpus, release.guarantee, release_id)

@@ -116,7 +116,7 @@ def _bytes_of(tensor: torch.Tensor) -> bytes:
 def _own(value: Any) -> bool:
     """Whether code is not that of a library whose version is known."""
     package = str(getattr(value, "__module__", None) or "builtins").split(".")[0]
-    return package not in _LIBRARIES and package not in sys.stdlib_module_names or package == "__main__"
+    return (package not in _LIBRARIES and package not in sys.stdlib_module_names) or package == "__main__"
 
 
 def _code(value: Any, called: list[Any]) -> Iterator[bytes]:

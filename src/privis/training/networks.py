@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, UnsupportedError, refuse
+from privis.identity import identity
 from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream, ReleaseKey
 from privis.privacy.ledger import Ledger
@@ -133,7 +134,7 @@ class NetworkTraining:
     @property
     def digest(self) -> bytes:
         """SHA-256 of everything that decides what is released, but for the network itself."""
-        return hashlib.sha256(repr(self).encode()).digest()
+        return identity(self)
 
     @cached_property
     def guarantee(self) -> Guarantee:

@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5  # images of a batch whose outputs of all layers are kept, to name the layer that mixes them
 _CLOSE = 1e-2  # of the largest number of a tensor: batches of other sizes are computed in another order
 
+_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 Floats = npt.NDArray[np.float32]
 Change = Callable[[Floats, Floats], Floats]
 
@@ -41,21 +52,22 @@ _CHANGES: dict[str, Change] = {
 }
 
 
-def behaviour_problems(network: torch.nn.Module, shape: tuple[int, ...], classes: int, microbatch: int) -> list[Problem]:
+def behaviour_problems(
+    network: torch.nn.Module, shape: tuple[int, ...], classes: int, microbatch: int
+) -> list[Problem]:
     """Everything that keeps ``network`` from being trained privately on images of ``shape``, ``microbatch`` at a time.
 
     The network itself, and the generators of torch, numpy and Python, are left as they are.
     """
-    import torch
-
     with _generators_kept():
         try:
             return _Probe(copy.deepcopy(network), shape, classes).problems(microbatch)
         except PrivisError as error:
             return list(error.problems)
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError) as error:
-            got = f"{type(error).__name__} on made-up images of shape {shape}: {str(error).splitlines()[0][:200]}"
-            remedy = f"let it take any number of images from 1 on, with every parameter on the processor ({torch.device('cpu')})"
+        except _FAILURES as error:
+            reason = (str(error).splitlines() or [""])[0][:200]
+            got = f"{type(error).__name__} on made-up images of shape {shape}: {reason}"
+            remedy = "let it take any number of images from 1 on, single precision, on the processor"
             return [Problem("network", got, f"scores and gradients for {classes} classes", remedy)]
 
 
@@ -149,7 +161,9 @@ class _Probe:
             names = [next(moved, "its backward pass")]
         for name in names:
             got = f"{name}, which draws random numbers in {mode} mode"
-            remedy = "take it out, or replace it with torch.nn.Identity: noise keeps a private training from overfitting"
+            remedy = (
+                "take it out, or replace it with torch.nn.Identity: noise keeps a private training from overfitting"
+            )
             yield Problem("network", got, "layers that give the same for the same images", remedy)
 
     def kept(self, mode: str) -> Iterator[Problem]:
@@ -295,7 +309,7 @@ def _generators() -> tuple[object, ...]:
     """Where the generators stand that a network may draw from."""
     import torch
 
-    state = np.random.get_state(legacy=False)["state"]  # the global one, as a network may use it
+    state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 (the global one)
     return torch.get_rng_state().numpy().tobytes(), state["key"].tobytes(), state["pos"], random.getstate()
 
 

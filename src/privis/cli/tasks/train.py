@@ -17,7 +17,7 @@ from privis.joint.chaining import chained, chained_names
 from privis.joint.fitting import Labelled, batches, one_hot, pixels
 from privis.joint.networks import Network
 from privis.joint.private_fitting import bounded
-from privis.joint.private_training import BIAS, UNITS, PrivateTraining, private_network
+from privis.joint.private_training import BIAS, UNITS, PrivateTraining, fresh_run, private_network
 from privis.joint.sums import Committee
 from privis.joint.training import Training, portions, source_name
 from privis.parties.specification import Specification
@@ -196,8 +196,8 @@ class NoisyModel:
         )
 
     def pledge(self, announcements: Mapping[str, Announcement], home: Home) -> Mapping[str, Any]:
-        """An owner's tag, a noise party's fingerprint."""
-        plan, said = self.plan(announcements), {}
+        """An owner's tag, a noise party's fingerprint, and everybody's number for this run."""
+        plan, said = self.plan(announcements), {"run": fresh_run()}
         if home.member in dict(plan.owners):
             rows = _trained(home)
             said["tag"] = plan.tag(bounded(rows.values), rows.classes, home.noise_key)
@@ -236,7 +236,8 @@ class NoisyModel:
         plan, said = self.plan(agreed.announcements), agreed.pledges
         tags = {owner: str(said[owner].get("tag")) for owner, _ in plan.owners}
         prints = {party: str(said[party].get("fingerprint")) for party in plan.committee.members}
-        return plan, plan.release_id(tags, prints)
+        runs = {member: str(said[member].get("run") or "") for member in plan.members}
+        return plan, plan.release_id(tags, prints, runs)
 
 
 def _trained(home: Home) -> Rows:
