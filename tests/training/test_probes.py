@@ -224,11 +224,13 @@ def test_layers_of_single_images_are_accepted_and_no_image_moves_a_sum_by_more_t
         assert np.linalg.norm(moved[:-1]) <= 2 + 1e-4 and np.linalg.norm(gone[:-1]) <= 1 + 1e-4
 
 
+@pytest.mark.parametrize("label", [0, 1])
 @pytest.mark.parametrize("exponent", [*range(0, 39, 6), 38])
-def test_an_image_of_any_size_adds_its_clip_at_most_and_takes_nothing_from_others(exponent):
-    network = pictures(nn.ReLU())
+def test_an_image_of_any_size_adds_its_clip_at_most_and_takes_nothing_from_others(exponent, label):
+    network = pictures(Layer(lambda x: 100 * x), nn.ReLU())  # of 1e38 it makes infinity
     x = torch.tensor(np.random.default_rng(0).random((6, *SHAPE)).astype(np.float32))
     y = torch.arange(6) % 2
+    y[0] = label
     with Captured(network) as captured:
         rest = captured.clipped_sum(x[1:], y[1:], 1e-3)
         x[0] *= 10.0**exponent
@@ -236,6 +238,15 @@ def test_an_image_of_any_size_adds_its_clip_at_most_and_takes_nothing_from_other
     assert np.linalg.norm(rest[:-1]) > 1
     assert np.linalg.norm(single[:-1]) <= 1 + 1e-6
     assert np.linalg.norm((whole - rest)[:-1]) <= 1 + 1e-4
+
+
+def test_a_gradient_whose_scaling_single_precision_cannot_hold_is_not_too_long():
+    network = around(Layer(lambda x: 1e12 * (x - x.detach())))  # errors of 1e12, whatever the scores
+    pixels = torch.tensor(np.random.default_rng(0).random((1, *SHAPE)).astype(np.float32))
+    with Captured(network) as captured:
+        for size in 10 ** np.linspace(30, 34, 41):
+            single = captured.clipped_sum(float(size) * pixels, torch.tensor([0]), 1e-3)
+            assert np.linalg.norm(single[:-1]) <= 1 + 1e-6
 
 
 def straightened(x):
