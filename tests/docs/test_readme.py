@@ -30,6 +30,9 @@ def test_python_runs(page, tmp_path, monkeypatch):
         pytest.importorskip("tenseal")
     if "MPC(" in "".join(blocks(page, "python")):
         pytest.importorskip("spu")
+    if "import torch" in "".join(blocks(page, "python")):
+        pytest.importorskip("torch")
+        pytest.importorskip("opacus")
     (tmp_path / "photos").mkdir()
     Image.fromarray(data.astronaut()).save(tmp_path / "photos" / "portrait.jpg")
     Image.fromarray(data.astronaut()).save(tmp_path / "portrait.jpg")
