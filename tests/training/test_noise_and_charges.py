@@ -53,15 +53,16 @@ def correlation(one, two):
 
 
 def noise_of_steps(monkeypatch, wrong_by=0):
-    """The noise of every step, and the sums that it hides; from `ODD` on one number is ``wrong_by`` too large."""
+    """Noise and members of every step; from `ODD` on one number of the sums is ``wrong_by`` too large."""
     from privis.privacy import train
 
-    exact, seen = train.clipped_sum, []
+    exact, seen, members = train.clipped_sum, [], []
 
     def odd(*words):
         total, losses = exact(*words)
         total[0, 0] += wrong_by if len(seen) >= ODD else 0
-        seen.append(np.append(total.ravel(), losses))
+        seen.append(total)
+        members.append(words[1].tolist())
         return total, losses
 
     monkeypatch.setattr(train, "clipped_sum", odd)
@@ -74,19 +75,18 @@ def noise_of_steps(monkeypatch, wrong_by=0):
     unit = LEVELS * rows.unit * plan.sampling * plan.size
     moved = [(b.velocity - plan.momentum * a.velocity) * unit for a, b in itertools.pairwise(states)]
     monkeypatch.setattr(train, "clipped_sum", exact)
-    return [noisy - hidden[:-1].reshape(noisy.shape) for noisy, hidden in zip(moved, seen, strict=True)], seen
+    return [noisy - hidden for noisy, hidden in zip(moved, seen, strict=True)], members
 
 
-def shared_noise(monkeypatch):
-    """The steps whose noise two runs share although their sums differ by one unit, and whether samples differ after."""
-    (first, sums), (second, others) = noise_of_steps(monkeypatch), noise_of_steps(monkeypatch, wrong_by=1)
-    shared = [step for step in range(STEPS) if (np.abs(first[step] - second[step]) < 0.5).all()]
-    return shared, [step for step in range(ODD + 1, STEPS) if np.abs(sums[step] - others[step]).max() < 50]
+def shared(monkeypatch):
+    """The steps whose noise, and those whose members, two runs share although their sums differ by one unit."""
+    (first, ours), (second, theirs) = noise_of_steps(monkeypatch), noise_of_steps(monkeypatch, wrong_by=1)
+    noise = [step for step in range(STEPS) if (np.abs(first[step] - second[step]) < 0.5).all()]
+    return noise, [step for step in range(STEPS) if ours[step] == theirs[step]]
 
 
 def test_heads_share_noise_as_long_as_they_share_sums_and_nothing_after(monkeypatch):
-    shared, close = shared_noise(monkeypatch)
-    assert shared == [*range(ODD)] and close == []
+    assert shared(monkeypatch) == ([*range(ODD)], [*range(ODD + 1)])
 
 
 def only_the_step(noise, scale, stream, sums):
@@ -95,8 +95,8 @@ def only_the_step(noise, scale, stream, sums):
 
 def test_noise_of_the_step_alone_would_be_caught(monkeypatch):
     monkeypatch.setattr("privis.privacy.train.noisy_sums", only_the_step)
-    shared, _ = shared_noise(monkeypatch)
-    assert ODD in shared
+    noise, _ = shared(monkeypatch)
+    assert ODD in noise
 
 
 def one_more(exact):
