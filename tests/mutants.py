@@ -87,6 +87,91 @@ MUTANTS = (
         "tests/properties/test_differencing.py",
     ),
     Mutant(
+        "3", "noise of a training's step hangs on the step alone", "privacy/subsampling.py",
+        "sums.shape, content)", 'sums.shape, "")',
+        "tests/training/test_noise_and_charges.py",
+    ),
+    Mutant(
+        "3", "a head's members do not hang on the steps before", "privacy/train.py",
+        " + state.weights.tobytes() + state.velocity.tobytes()", "",
+        "tests/training/test_noise_and_charges.py",
+    ),
+    Mutant(
+        "3", "a network's members do not hang on the steps before", "training/networks.py",
+        "stream = stream.narrowed(steps.tobytes())", "pass",
+        "tests/training/test_noise_and_charges.py",
+    ),
+    Mutant(
+        "3", "a network that adds up otherwise is not charged", "training/networks.py",
+        "stream = stream.narrowed(first_sums(plan, network, given, targets, stream))", "pass",
+        "tests/training/test_noise_and_charges.py",
+    ),
+    Mutant(
+        "3", "a network goes by its repr", "training/networks.py",
+        "plan.digest + identity)", "plan.digest + repr(network).encode())",
+        "tests/training/test_noise_and_charges.py",
+    ),
+    Mutant(
+        "3", "a network's code is no part of it", "training/network_identity.py",
+        "yield from _code(value, called)", "pass",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "3", "layers that draw random numbers pass", "training/probes.py",
+        "if state != _generators():", "if False:",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "3", "layers that keep what passes pass", "training/probes.py",
+        "if before.get(name) != after.get(name):", "if False:",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "3", "numpy that computes otherwise is no other release", "training/learned.py",
+        " + arithmetic()", "",
+        "tests/training/test_noise_and_charges.py",
+    ),
+    Mutant(
+        "3", "every run of a joint training has the same noise", "joint/private_training.py",
+        "return secrets.token_hex(16)", 'return "0"',
+        "tests/mpc/test_joint_training.py -k other_runs",
+    ),
+    Mutant(
+        "11", "layers that mix images pass", "training/networks.py",
+        "if shape is not None and not problems:", "if False:",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "11", "evaluation mode is not tried", "training/probes.py",
+        "for training in (True, False):", "for training in (True,):",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "11", "gradients are not looked at", "training/probes.py",
+        "captured.errors[id(layer)].clone()", "captured.inputs[id(layer)].clone()",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "11", "the number of images is not tried", "training/probes.py",
+        "for rows in ([3], [0], [2, 3, 0, 1]):", "for rows in ():",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "11", "rows of a layer need not be images", "training/gradients.py",
+        "elif not len(self.inputs[id(layer)]) == len(self.errors[id(layer)]) == len(images):", "elif False:",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "11", "an infinite gradient wipes out those of others", "training/gradients.py",
+        "if not (finite := torch.isfinite(lengths)).all():", "if not (finite := torch.isfinite(lengths) | True).all():",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
+        "11", "factors that single precision cannot hold", "training/gradients.py",
+        "torch.where(factor < _LEAST_FACTOR, 0.0, factor)", "factor",
+        "tests/training/test_probes.py",
+    ),
+    Mutant(
         "12", "what is no count is charged", "extractor.py",
         "        release.check(values)\n", "", "tests/extract/test_records.py",
     ),
