@@ -97,16 +97,6 @@ def test_an_edited_last_line_is_found_although_no_line_follows_it(written, tmp_p
     assert refused(tmp_path, edited, head)
 
 
-def test_a_ledger_that_was_put_back_is_read_anew(ledger, tmp_path):
-    ledger.charge("a.png", COSTLY, "0")
-    kept = ledger.path.read_bytes(), head_of(ledger).read_bytes()
-    ledger.charge("a.png", COSTLY, "1")
-    for path, content in zip((ledger.path, head_of(ledger)), kept, strict=True):
-        path.unlink()
-        path.write_bytes(content)
-    assert ledger.spent("a.png").charges == 1
-
-
 def test_a_chain_that_was_forged_whole_is_found_by_a_noted_head(ledger, tmp_path):
     for index in range(3):
         ledger.charge("a.png", COSTLY, str(index))

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,8 +60,14 @@ class FileLedger:
     Anything else that does not fit is damage, and every charge is refused until the file is restored. A charge reads
     only what was added since this object's last look; a new object reads and checks the whole chain.
 
-    Copies, deep copies and scikit-learn's clones are the object itself, and a pickle holds the path alone: there is no
-    way to reset a budget by copying. Only local file systems keep locks and fsync reliably.
+    An object never goes behind what it has seen: once it has read or written a line, a ledger without that line (a
+    backup put back, another file, a shorter one) is damage to it. So it is for its forks and for what its pickle
+    becomes, as a pickle holds the path and the last head seen, but no more: what others add later they see when they
+    look. A new object knows only the files: that both were put back before it was made, it cannot see; a head noted
+    elsewhere shows it (``verify``, ``privis ledger verify --head``).
+
+    Copies, deep copies and scikit-learn's clones are the object itself: there is no way to reset a budget by copying.
+    Only local file systems keep locks and fsync reliably.
 
     Raises ``ParameterError`` when there is no ledger at ``path``.
     """
@@ -69,6 +75,7 @@ class FileLedger:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.abspath(path))
         self._books: Books | None = None
+        self._seen: Head | None = None
         if not self.path.is_file():
             remedy = f"make one: privis ledger init {self.path} --epsilon 1 --delta 1e-6"
             raise ParameterError(Problem(str(self.path), "no file", "a ledger", remedy))
@@ -82,8 +89,11 @@ class FileLedger:
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
-        return type(self), (str(self.path),)
+    def __reduce__(self) -> tuple[type[Self], tuple[str], Head | None]:
+        return type(self), (str(self.path),), self._seen
+
+    def __setstate__(self, seen: Head) -> None:
+        self._seen = seen
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], budget: Budget) -> Self:
@@ -121,6 +131,13 @@ class FileLedger:
             return books.budget
 
     @property
+    def identity(self) -> str:
+        """SHA-256 of the first line, whose random salt no other ledger has: wherever it lies, it is this ledger."""
+        with self._locked(os.O_RDONLY) as files:
+            self._caught_up(files, repair=False)  # raises when the ledger is damaged
+            return hashlib.sha256(next(complete_lines(_contents(files.lines)))).hexdigest()
+
+    @property
     def head(self) -> Head:
         """How far the ledger is written; noted elsewhere, it shows later that nothing was rewritten."""
         with self._looked_up() as books:
@@ -147,7 +164,8 @@ class FileLedger:
             nominal = (float(guarantee.epsilon), float(guarantee.delta))
             charge = Charge(_now(), hashed, release_id, *stated, *nominal, cost.epsilon, cost.delta, digest)
             self._append(files, books, charge)
-            self._books = books
+            self._require_in_place(files)  # a charge to a file that nobody finds again is none
+            self._books, self._seen = books, books.head
 
     def spent(self, record: str | None = None, *, formerly: Sequence[str] = ()) -> Spent:
         """Give what ``record``, or of a ledger per corpus the corpus, has spent at the budget's delta.
@@ -187,11 +205,23 @@ class FileLedger:
     def verify(self, known_head: str = "") -> Audit:
         """Recompute chain and totals from the file; with ``known_head``, also that the line with this SHA-256 is there.
 
-        Never raises for what is wrong with the ledger: the audit's ``problems`` say it.
+        A line that this object has seen must be there as well. Never raises for what is wrong with the ledger: the
+        audit's ``problems`` say it.
         """
+        seen = {self._seen.digest} if self._seen else set[str]()
         with self._locked(os.O_RDONLY, head_needed=False) as files:
             head = b"" if files.head < 0 else _contents(files.head)
-            return audit(_contents(files.lines), head, known_head)
+            return audit(_contents(files.lines), head, seen | ({known_head} if known_head else set()))
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Give those of ``digests`` (SHA-256 of lines that once were the last) that no line has.
+
+        Raises ``BudgetError`` when the ledger is damaged.
+        """
+        with self._locked(os.O_RDONLY) as files:
+            self._caught_up(files, repair=False)
+            there = {hashlib.sha256(line).hexdigest() for line in complete_lines(_contents(files.lines))}
+        return set(digests) - there
 
     @contextlib.contextmanager
     def _looked_up(self) -> Iterator[Books]:
@@ -216,7 +246,13 @@ class FileLedger:
                 remedy = "ledger and head belong together; without both nothing is released"
                 what = f"{error.strerror}: {error.filename}"
                 raise OutputError(Problem(f"ledger {self.path}", what, "a ledger to use", remedy)) from error
-            yield _Files(lines, head)
+            files = _Files(lines, head)
+            self._require_in_place(files)  # it may have been replaced while this process waited for the lock
+            yield files
+
+    def _require_in_place(self, files: _Files) -> None:
+        if not (self.path.exists() and os.path.samestat(os.fstat(files.lines), os.stat(self.path))):
+            raise _damaged(self.path, "another file, put there while this one was in use")
 
     def _caught_up(self, files: _Files, repair: bool) -> Books:
         """Read on from the last look to the end; the books are forgotten if anything goes wrong meanwhile."""
@@ -236,9 +272,12 @@ class FileLedger:
             passed.add(books.head)
         if books is None or known not in passed:
             raise _damaged(self.path, f"another line {known.lines} than was written")
+        if self._seen is not None and self._seen not in passed:
+            what = f"no line {self._seen.lines} as seen before: an earlier or another ledger was put in its place"
+            raise _damaged(self.path, what)
         if repair and size > known.size:
             self._settle(files, books.head)
-        self._books = books
+        self._books, self._seen = books, books.head
         return books
 
     def _settle(self, files: _Files, head: Head) -> None:

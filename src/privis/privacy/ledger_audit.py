@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from privis.privacy.ledger_entries import SLOT_BYTES, START, Books, Head, complete_lines, heads
@@ -25,15 +26,19 @@ class Audit:
     notes: tuple[str, ...]
 
 
-def audit(data: bytes, head_data: bytes, known_head: str = "") -> Audit:
-    """Check the bytes of a ledger and of its head."""
+def audit(data: bytes, head_data: bytes, known_heads: Collection[str] = ()) -> Audit:
+    """Check the bytes of a ledger and of its head; each of ``known_heads`` (SHA-256) must be that of a line."""
     lines = list(complete_lines(data))
     known = heads(head_data)
     trail = [START]  # the head after every line
     books, problems = _followed(lines, trail)
     problems += _head_problems(trail, known, head_data)
-    if known_head and known_head not in {head.digest for head in trail}:
-        problems.append(f"no line has the noted head {known_head[:16]}…: the ledger was rewritten or put back")
+    there = {head.digest for head in trail}
+    problems += [
+        f"no line has the noted head {digest[:16]}…: the ledger was rewritten or put back"
+        for digest in sorted(known_heads)
+        if digest not in there
+    ]
     notes = []
     newest = known[0] if known else START
     if books is not None:
