@@ -9,6 +9,7 @@
     │   └── DomainError     a node may be asked outside its declared domain
     ├── UnsupportedError    well formed, but not for this executor or importer
     ├── BudgetError         a release the privacy budget does not allow
+    │   └── DamagedLedgerError  a ledger that is not what was written: no release is allowed on its account
     ├── PartyError          a party of a joint computation failed, left or disagreed
     ├── ProtocolError       bytes of a peer that are not what was agreed: damaged, foreign, of another program
     ├── ServiceError        a server refused, failed, or cannot be reached
@@ -75,6 +76,10 @@ class UnsupportedError(PrivisError):
 
 class BudgetError(PrivisError):
     """A release would overspend the privacy budget; nothing was sampled."""
+
+
+class DamagedLedgerError(BudgetError):
+    """A ledger's file is not what was written, or was put back; nothing is released on its account."""
 
 
 class PartyError(PrivisError):

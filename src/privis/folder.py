@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.card import Card, described
+from privis.card import Card
 from privis.contributions import Contributions, contributions
 from privis.errors import ImageError, OutputError, ParameterError, PrivisError, Problem, UnsupportedError
 from privis.extractor import Executor, Extractor, owner_shape
 from privis.features.feature import Feature
+from privis.identity import identity
 from privis.io import headers
 from privis.io import images as pictures
 from privis.plan import card_of, check_release, repeatable, weakest_guarantee
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
+from privis.privacy.file_ledger import FileLedger
 from privis.program import digest
 from privis.run.clear import Clear
 from privis.stream import Job, Outcome, Progress, run
@@ -75,23 +76,31 @@ def extract_folder(
 ) -> FolderResult:
     """Extract ``feature`` from the files ``sources`` into the table ``output`` (.parquet, .npz or .csv).
 
-    Streams, in memory for one span of files per worker; takes up an interrupted run of the same kind; lists files
-    that cannot be used and goes on. The table's metadata holds the guarantee and the card as JSON. ``key_path`` is
-    the release key (made there, readable by its owner alone, if there is none); without it a key is made beside the
-    output for this run and removed after it, so that a run taken up again draws the same noise. ``subjects`` says whose
-    image each is, as in ``privis.extract``; images beyond what one person may give are listed as failures. Images of
-    more than ``max_pixels`` pixels are refused before they are decoded. ``chunk`` is how many files at most an
-    interruption loses.
+    Streams, in memory for one span of files per worker; takes up an interrupted run; lists files that cannot be used
+    and goes on. The table's metadata holds the guarantee and the card as JSON. ``key_path`` is the release key (made
+    there, readable by its owner alone, if there is none); without it a key is made beside the output for this run,
+    ``<output>.key``, so that a run taken up again draws the same noise. It is removed after the run, except where a
+    ledger was charged and files failed: the same call then tries those again, and the others cost nothing more.
+    ``subjects`` says whose image each is, as in ``privis.extract``; images beyond what one person may give are listed
+    as failures. Images of more than ``max_pixels`` pixels are refused before they are decoded. ``chunk`` is how many
+    files at most an interruption loses.
 
-    A record whose budget does not allow another release is listed as well: no noise was drawn for it. Raises what
-    ``privis.stream.run`` raises.
+    A record whose budget does not allow another release is listed as well: no noise was drawn for it.
+
+    An unfinished run is taken up with the feature, executor, release, content of the key, subjects and ledger that it
+    began with, under the same version; with any other it is refused. So a row is in the table only if it was charged to
+    the ledger of the call that wrote the table, and for the file as it is when the run is taken up: files that are
+    others by then are read and charged again. Whatever ends a run after a charge, the same call repeats the same
+    releases, which costs nothing more; the error's note says so. Raises what ``privis.stream.run`` raises.
     """
     under = under or Clear()
     check_release(release, ledger)
     whose = contributions(sources, subjects, release, ledger, repeatable=repeatable(release, under))
     own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
     key_path = own_key or key_path
-    if release is not None and key_path is not None and not key_path.exists():
+    if release is None or key_path is None:
+        key_path = None
+    elif not key_path.exists():
         ReleaseKey.generate().save(key_path)
     make = MakeExtractor(feature, under, release, ledger, key_path, whose, len(sources))
     if ledger is not None:
@@ -107,13 +116,23 @@ def extract_folder(
     together = _together(make(), sources)
     if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
         chunk = together * min(max(chunk // together, 1), 2)
-    job = Job(sources, output, _fingerprint(make), make, finish, workers, chunk, max_pixels, fair=together == 1)
+    account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
+    parts = (workers, chunk, max_pixels, account)
     try:
+        job = Job(sources, output, _fingerprint(make, subjects), make, finish, *parts, fair=together == 1)
         outcome = run(job, on_progress=on_progress)
-    except ImageError:  # nothing to go on with: the key has no use either
-        _forget(own_key)
+    except ParameterError:
         raise
-    _forget(own_key)
+    except ImageError:
+        if ledger is None:  # nothing to go on with: the key has no use either
+            _forget(own_key)
+        raise
+    except BaseException as error:
+        if release is not None:
+            error.add_note(_how_to_go_on(output, own_key))
+        raise
+    if ledger is None or not outcome.failures:
+        _forget(own_key)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
 
@@ -127,6 +146,29 @@ def _length(extractor: Extractor, sources: Sequence[str]) -> int | None:
         except (ImageError, ParameterError):
             continue  # listed as a failure by the run itself
     return None
+
+
+@dataclass(frozen=True)
+class _LedgerAccount:
+    """A ledger as what the parts of a run rely on."""
+
+    ledger: FileLedger
+
+    def mark(self) -> str:
+        """The SHA-256 of the ledger's last line."""
+        return self.ledger.head.digest
+
+    def missing(self, marks: Collection[str]) -> set[str]:
+        """Those of ``marks`` that no line has."""
+        return self.ledger.missing(marks)
+
+
+def _how_to_go_on(output: Path, own_key: Path | None) -> str:
+    kept = f"{output}.partial" if own_key is None else f"{output}.partial, {own_key}"
+    return (
+        f"the same call goes on from here: it repeats what was released, and charges it no second time; "
+        f"until then keep {kept} and the ledger"
+    )
 
 
 def _together(extractor: Extractor, sources: Sequence[str]) -> int:
@@ -148,11 +190,30 @@ def _forget(own_key: Path | None) -> None:
         own_key.unlink(missing_ok=True)
 
 
-def _fingerprint(make: MakeExtractor) -> str:
-    """What decides the vectors: not the key, whose path alone is known here."""
-    described_all: list[Any] = [VERSION, described(make.feature), described(make.under), str(make.key_path)]
-    described_all += [None if make.release is None else described(make.release), sorted(make.contributions.beyond)]
-    return hashlib.sha256(json.dumps(described_all, sort_keys=True).encode()).hexdigest()
+def _fingerprint(make: MakeExtractor, subjects: Sequence[str] | None) -> dict[str, str]:
+    """What decides the vectors and their charges, by name; nothing of it tells the key, and names are digests."""
+    return {
+        "version": VERSION,
+        "feature": identity(make.feature, "feature").hex(),
+        "executor": identity(make.under, "under").hex(),
+        "release": "none" if make.release is None else identity(make.release, "release").hex(),
+        "key": "none" if make.key_path is None else _key_mark(ReleaseKey.load(make.key_path)),
+        "ledger": _ledger_mark(make.ledger),
+        "components": "any" if make.length is None else str(make.length),
+        "subjects": "none" if subjects is None else identity(tuple(subjects), "subjects").hex(),
+    }
+
+
+def _key_mark(key: ReleaseKey) -> str:
+    """Tells keys apart without giving them away: words of a stream that no release uses."""
+    return key.stream("which key", b"", b"privis unfinished run 1").words(0, 2).tobytes().hex()
+
+
+def _ledger_mark(ledger: Ledger | None) -> str:
+    """The ledger's identity, wherever it lies; of a ledger that has none a word that never comes again."""
+    if ledger is None:
+        return "none"
+    return ledger.identity if isinstance(ledger, FileLedger) else f"in memory {secrets.token_hex(16)}"
 
 
 def _describe(

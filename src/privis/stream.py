@@ -10,7 +10,9 @@ What happens to
 - a server that cannot be reached, or keys that do not fit: no picture's fault, the run ends, the same call goes on;
 - a worker process that dies: its span is tried again in another process, then halved and halved again until only
   the picture that kills it is left and listed;
-- an interrupt, a kill, a full disk: the parts stay; the same call goes on.
+- a privacy ledger that cannot be written or is damaged: no picture's fault either;
+- an interrupt, a kill, a full disk: the parts stay; the same call goes on;
+- a picture whose file is another one by then: it is read again, with the others of its part.
 
 With ``workers=1`` everything happens in the calling process, which a deadly picture would end.
 Nothing here knows features: a `Job` brings a factory for the function that turns a picture into a vector.
@@ -23,7 +25,7 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +34,25 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ImageError, ParameterError, PrivisError, Problem, ProtocolError, ServiceError, refuse
+from privis.errors import (
+    DamagedLedgerError,
+    ImageError,
+    OutputError,
+    ParameterError,
+    PrivisError,
+    Problem,
+    ProtocolError,
+    ServiceError,
+    refuse,
+)
 from privis.io import images, tables
 from privis.io.atomic import replacing, unwritable
-from privis.io.parts import Part, Span, discard, finished_spans, open_spans, partial, read_part, write_part
+from privis.io.contents import Observed, content, contents
+from privis.io.parts import Part, Span, discard, finished_spans, open_spans, part_path, partial, read_part, write_part
 from privis.io.processes import Compute, share_out
+
+NO_PICTURES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
+"""What ends a run: the next picture would meet it too, and it must not be lost for it."""
 
 Extractor = Callable[[NDArray[np.uint8], str], NDArray[np.float32]]
 """A decoded picture and its path to a float32 vector; whatever it raises makes the picture a listed failure."""
@@ -62,6 +78,18 @@ class SharingExtractor(Protocol):
         ...
 
 
+class Account(Protocol):
+    """Where vectors are charged, known in every process (picklable): parts are worth what is on it."""
+
+    def mark(self) -> str:
+        """How far it is written; all that was charged before is at or before this mark."""
+        ...
+
+    def missing(self, marks: Collection[str]) -> set[str]:
+        """Those marks that it does not have, or no more."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
     """What to run.
@@ -71,7 +99,8 @@ class Job:
     output
         the table to write: .parquet, .npz or .csv.
     fingerprint
-        digest of all that decides the vectors (feature, release, version); a run goes on only under an equal one.
+        all that decides the vectors and whom they are charged to (feature, release, key, ledger, version), by name; a
+        run goes on only under an equal one.
     make_extractor
         called once in every worker process; picklable, so a module's function, a `functools.partial` of one,
         or a frozen dataclass with ``__call__``.
@@ -80,18 +109,21 @@ class Job:
         metadata. Keep times out of the metadata if equal runs are to give equal bytes.
     workers, chunk, max_pixels
         processes; most sources per span; most pixels per picture. None of them changes a vector.
+    account
+        where vectors are charged; a part whose mark it does not have is refused.
     fair
         whether spans are so small that every worker is busy to the end: no gain where pictures are cheaper together.
     """
 
     sources: Sequence[str]
     output: Path
-    fingerprint: str
+    fingerprint: Mapping[str, str]
     make_extractor: Callable[[], Extractor]
     finish: Callable[[int, int], tuple[Sequence[str], Mapping[str, str]]]
     workers: int = 1
     chunk: int = 64
     max_pixels: int = images.MAX_PIXELS
+    account: Account | None = None
     fair: bool = True
 
 
@@ -134,14 +166,16 @@ def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outco
     """Extract a vector from every source and write the table.
 
     The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
-    are kept in ``<output>.partial/`` until the table is written; a run that goes on does not try again what
-    failed before (delete that folder for this). With several workers a script needs the usual
+    are kept in ``<output>.partial/`` until the table is written; a run that goes on reads every file of them once, to
+    compute again the parts of files that are others by now. It does not try again what failed before and is the same
+    (delete that folder for this). With several workers a script needs the usual
     ``if __name__ == "__main__":`` around the call, because each worker imports it.
 
     Raises:
         ParameterError: a bad job, or an unfinished run of something else in ``<output>.partial``.
         OutputError: the table or a part cannot be written; finished parts stay, the same call goes on.
         ImageError: not one source gave a vector; no table is written, the list of failures is.
+        DamagedLedgerError: the account lacks what finished parts were charged, or is damaged.
         ServiceError, ProtocolError: a server that computes failed; finished parts stay, the same call goes on.
         KeyboardInterrupt: as it came, with a message that says how to go on.
         PrivisError: what ``make_extractor`` or ``finish`` raised.
@@ -150,10 +184,10 @@ def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outco
     started = time.monotonic()
     total = len(job.sources)
     with partial(job.output, _manifest(job)) as folder:
-        spans = finished_spans(folder)
-        done = resumed = sum(map(len, spans))
-        failed = sum(read_part(folder, span, values=False).failed for span in spans)
+        done = 0
         try:
+            spans, failed = _still_true(job, folder)
+            done = resumed = sum(map(len, spans))
             on_progress(Progress(done, failed, total, 0.0, None))
             with closing(_computed(job, folder, spans)) as computed:
                 for span, failures in computed:
@@ -189,19 +223,42 @@ def _manifest(job: Job) -> dict[str, str]:
     for path in job.sources:
         digest.update(b"\0" + os.fsencode(path))
     return {
-        "fingerprint": job.fingerprint,
+        **job.fingerprint,
         "sources": f"{len(job.sources)} files, sha256 {digest.hexdigest()}",
         "max_pixels": str(job.max_pixels),
     }
+
+
+def _still_true(job: Job, folder: Path) -> tuple[list[Span], int]:
+    """The finished spans whose files are what they were, and how many of their files failed; others' parts go.
+
+    Raises DamagedLedgerError for parts whose charges are not on the account.
+    """
+    finished = {span: read_part(folder, span, values=False) for span in finished_spans(folder)}
+    if job.account is not None and finished:
+        marks = {part.mark for part in finished.values()}
+        if missing := job.account.missing(marks):
+            got = f"no trace of the charges of {sum(part.mark in missing for part in finished.values())} finished parts"
+            remedy = f"it was put back: restore it and go on, or delete {folder} to charge and compute afresh"
+            raise DamagedLedgerError(Problem("ledger", got, "the account that the unfinished run charged", remedy))
+    spans, failed = [], 0
+    present = contents(job.sources[span.start : span.stop] for span in finished)
+    for (span, part), files in zip(finished.items(), present, strict=True):
+        if files == part.contents:  # `UNSTEADY` is what no file has
+            spans.append(span)
+            failed += part.failed
+        else:
+            part_path(folder, span).unlink()
+    return spans, failed
 
 
 def _computed(job: Job, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
     """Compute what is not finished; gives each span with its number of failures, in any order."""
     fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
     spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
-    make = _MakeCompute(folder, job.make_extractor, job.max_pixels)
+    make = _MakeCompute(folder, job.make_extractor, job.max_pixels, job.account)
     if job.workers > 1:
-        yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder))
+        yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder, job))
     elif spans:
         compute = make()
         for span in spans:
@@ -215,22 +272,29 @@ class _MakeCompute:
     folder: Path
     make_extractor: Callable[[], Extractor]
     max_pixels: int
+    account: Account | None
 
     def __call__(self) -> Compute:
-        return functools.partial(_compute, self.folder, self.make_extractor(), self.max_pixels)
+        return functools.partial(_compute, self, self.make_extractor())
 
 
-def _compute(folder: Path, extractor: Extractor, max_pixels: int, span: Span, paths: Sequence[str]) -> int:
+def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequence[str]) -> int:
+    observed = [Observed.of(path) for path in paths]
     if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
-        part = Part.of(_vectors(paths, extractor, max_pixels))
+        found = _vectors(paths, extractor, made.max_pixels)
     else:
-        part = Part.of([_vector(path, extractor, max_pixels) for path in paths])
-    write_part(folder, span, part)
+        found = [_vector(path, extractor, made.max_pixels) for path in paths]
+    part = Part.of(found, [file.read() for file in observed], _mark(made.account))
+    write_part(made.folder, span, part)
     return part.failed
 
 
-def _give_up(folder: Path, span: Span, reason: str) -> int:
-    write_part(folder, span, Part.of([reason]))
+def _mark(account: Account | None) -> str:
+    return "" if account is None else account.mark()
+
+
+def _give_up(folder: Path, job: Job, span: Span, reason: str) -> int:
+    write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], _mark(job.account)))
     return 1
 
 
@@ -250,8 +314,6 @@ def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int)
 def _vector(path: str, extractor: Extractor, max_pixels: int) -> NDArray[np.float32] | str:
     try:
         return _result(path, extractor(images.load(path, max_pixels=max_pixels), path))
-    except (ServiceError, ProtocolError):
-        raise
     except PrivisError as error:
         return _result(path, error)
     except Exception as error:  # one picture must never end a run of a million
@@ -259,7 +321,9 @@ def _vector(path: str, extractor: Extractor, max_pixels: int) -> NDArray[np.floa
 
 
 def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
-    """A vector, or why there is none."""
+    """A vector, or why there is none; raises what is no picture's fault."""
+    if isinstance(found, NO_PICTURES_FAULT):
+        raise found
     if isinstance(found, PrivisError):
         return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in found.problems)
     vector = np.asarray(found, dtype=np.float32)

@@ -40,20 +40,26 @@ class Span:
 
 @dataclass(frozen=True)
 class Part:
-    """Vectors of one span: ``values`` one after another, their ``lengths`` (0: failed), why each failed ("": not)."""
+    """Vectors of one span: ``values`` one after another, their ``lengths`` (0: failed), why each failed ("": not).
+
+    ``contents`` are the sources as they were read, as `privis.io.contents` tells them; ``mark`` is how far the account
+    was written to which the span was charged ("" without one).
+    """
 
     values: NDArray[np.float32]
     lengths: NDArray[np.int64]
     reasons: tuple[str, ...]
+    contents: tuple[str, ...]
+    mark: str
 
     @classmethod
-    def of(cls, vectors: Sequence[NDArray[np.float32] | str]) -> Part:
+    def of(cls, vectors: Sequence[NDArray[np.float32] | str], contents: Sequence[str], mark: str = "") -> Part:
         """Collect vectors, each a float32 array or the reason why there is none."""
         arrays = [item for item in vectors if not isinstance(item, str)]
         lengths = [0 if isinstance(item, str) else len(item) for item in vectors]
         reasons = tuple(item if isinstance(item, str) else "" for item in vectors)
         values = np.concatenate([np.empty(0, np.float32), *arrays])
-        return cls(values, np.array(lengths, np.int64), reasons)
+        return cls(values, np.array(lengths, np.int64), reasons, tuple(contents), mark)
 
     @property
     def failed(self) -> int:
@@ -73,8 +79,10 @@ def part_path(folder: Path, span: Span) -> Path:
 def write_part(folder: Path, span: Span, part: Part) -> None:
     """Write the part of ``span``, whole or not at all; raises `OutputError`."""
     content = io.BytesIO()  # a span is small, and zipfile grumbles on stderr when the disk is full
-    reasons = json.dumps(part.reasons if any(part.reasons) else [])
-    np.savez(content, values=part.values, lengths=part.lengths, reasons=np.array(reasons))
+    text = json.dumps(
+        {"reasons": part.reasons if any(part.reasons) else [], "contents": part.contents, "mark": part.mark}
+    )
+    np.savez(content, values=part.values, lengths=part.lengths, text=np.array(text))
     with replacing(part_path(folder, span)) as temporary:
         temporary.write_bytes(content.getbuffer())
 
@@ -85,9 +93,10 @@ def read_part(folder: Path, span: Span, *, values: bool = True) -> Part:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             vectors = arrays["values"] if values else np.empty(0, np.float32)
-            reasons = tuple(json.loads(str(arrays["reasons"]))) or ("",) * len(span)
-            return Part(vectors, arrays["lengths"], reasons)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            text = json.loads(str(arrays["text"]))
+            reasons = tuple(text["reasons"]) or ("",) * len(span)
+            return Part(vectors, arrays["lengths"], reasons, tuple(text["contents"]), text["mark"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         remedy = "delete this file and run the same command again"
         raise ParameterError(Problem(str(path), f"a damaged part ({error})", "a whole one", remedy)) from error
 
@@ -176,9 +185,9 @@ def _take_up(folder: Path, manifest: Mapping[str, str]) -> None:
 
 
 def _compare(folder: Path, earlier: Mapping[str, str], manifest: Mapping[str, str]) -> None:
-    remedy = f"delete {folder} to start afresh, or choose another output"
+    remedy = f"go on as it was begun, or delete {folder} to start afresh, or choose another output"
     problems = [
-        Problem(str(folder), f"an unfinished run with {key} {earlier.get(key)}", f"{key} {wanted}", remedy)
+        Problem(str(folder), f"an unfinished run with {key} {earlier.get(key, 'unknown')}", f"{key} {wanted}", remedy)
         for key, wanted in manifest.items()
         if earlier.get(key) != wanted
     ]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from privis.errors import BudgetError, OutputError, ParameterError, Problem
+from privis.errors import BudgetError, DamagedLedgerError, OutputError, ParameterError, Problem
 from privis.privacy.budget import Budget, BudgetUnit, Cost, Per, cost_of
 from privis.privacy.composition import Account, Spent
 from privis.privacy.guarantee import Guarantee
@@ -216,7 +216,7 @@ class FileLedger:
     def missing(self, digests: Collection[str]) -> set[str]:
         """Give those of ``digests`` (SHA-256 of lines that once were the last) that no line has.
 
-        Raises ``BudgetError`` when the ledger is damaged.
+        Raises ``DamagedLedgerError``.
         """
         with self._locked(os.O_RDONLY) as files:
             self._caught_up(files, repair=False)
@@ -329,9 +329,9 @@ def _refusal(record: str, account: Account, cost: Cost, budget: Budget) -> Probl
     return Problem(where, got, f"at most about epsilon {left:.4g} more", remedy)
 
 
-def _damaged(path: Path, what: str) -> BudgetError:
+def _damaged(path: Path, what: str) -> DamagedLedgerError:
     remedy = f"nothing is released on its account; see: privis ledger verify {path}"
-    return BudgetError(Problem(f"ledger {path}", what, "an unbroken chain", remedy))
+    return DamagedLedgerError(Problem(f"ledger {path}", what, "an unbroken chain", remedy))
 
 
 @contextlib.contextmanager
