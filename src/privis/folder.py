@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from numpy.typing import NDArray
 
 from privis.card import Card
 from privis.contributions import Contributions, contributions
-from privis.errors import ImageError, OutputError, ParameterError, PrivisError, Problem, UnsupportedError
+from privis.errors import (
+    DamagedLedgerError,
+    ImageError,
+    OutputError,
+    ParameterError,
+    PrivisError,
+    Problem,
+    UnsupportedError,
+)
 from privis.extractor import Executor, Extractor, owner_shape
 from privis.features.feature import Feature
 from privis.identity import identity
@@ -91,61 +100,82 @@ def extract_folder(
     began with, under the same version; with any other it is refused. So a row is in the table only if it was charged to
     the ledger of the call that wrote the table, and for the file as it is when the run is taken up: files that are
     others by then are read and charged again. Whatever ends a run after a charge, the same call repeats the same
-    releases, which costs nothing more; the error's note says so. Raises what ``privis.stream.run`` raises.
+    releases, which costs nothing more, and the message says so; where an executor's values err differently each time
+    (encrypted or shared arithmetic), that holds for finished parts alone.
+
+    Raises what ``privis.stream.run`` raises.
     """
     under = under or Clear()
     check_release(release, ledger)
     whose = contributions(sources, subjects, release, ledger, repeatable=repeatable(release, under))
-    own_key = output.with_name(output.name + ".key") if release is not None and key_path is None else None
-    key_path = own_key or key_path
-    if release is None or key_path is None:
-        key_path = None
-    elif not key_path.exists():
-        ReleaseKey.generate().save(key_path)
-    make = MakeExtractor(feature, under, release, ledger, key_path, whose, len(sources))
-    if ledger is not None:
-        make = replace(make, length=_length(make(), sources))
-    made: list[tuple[Guarantee, Card]] = []
+    latest: list[Progress] = []
 
-    def finish(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        names, guarantee, card = _describe(make(), sources, rows, length)
-        made.append((guarantee, card))
-        metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
-        return names, metadata
+    def show(progress: Progress) -> None:
+        latest[:] = [progress]
+        on_progress(progress)
 
-    together = _together(make(), sources)
-    if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
-        chunk = together * min(max(chunk // together, 1), 2)
-    account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
-    parts = (workers, chunk, max_pixels, account)
-    try:
+    if release is None:
+        with_key: AbstractContextManager[Path | None] = nullcontext()
+    elif key_path is None:
+        with_key = _own_key(output, ledger, latest)
+    else:
+        with_key = nullcontext(_made(key_path))
+    with with_key as key:
+        make = MakeExtractor(feature, under, release, ledger, key, whose, len(sources))
+        if ledger is not None:
+            make = replace(make, length=_length(make(), sources))
+        made: list[tuple[Guarantee, Card]] = []
+
+        def finish(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
+            names, guarantee, card = _describe(make(), sources, rows, length)
+            made.append((guarantee, card))
+            metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
+            return names, metadata
+
+        together = _together(make(), sources)
+        if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
+            chunk = together * min(max(chunk // together, 1), 2)
+        account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
+        parts = (workers, chunk, max_pixels, account)
         job = Job(sources, output, _fingerprint(make, subjects), make, finish, *parts, fair=together == 1)
-        outcome = run(job, on_progress=on_progress)
-    except ParameterError:
-        raise
-    except ImageError:
-        if ledger is None:  # nothing to go on with: the key has no use either
-            _forget(own_key)
-        raise
-    except BaseException as error:
-        if release is not None:
-            error.add_note(_how_to_go_on(output, own_key))
-        raise
-    if ledger is None or not outcome.failures:
-        _forget(own_key)
+        with _resumable(make, output, account):
+            outcome = run(job, on_progress=show)
+        if key != key_path and not (ledger is not None and outcome.failures):
+            _forget(key)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
 
 
-def _length(extractor: Extractor, sources: Sequence[str]) -> int | None:
-    """Components of the first image that nothing public is held against; None: there is none."""
-    for path in sources:
-        try:
-            extractor.contributions.admit(path)
-            return extractor.check(pictures.load(path).shape)
-        except (ImageError, ParameterError):
-            continue  # listed as a failure by the run itself
-    return None
+def _made(key_path: Path) -> Path:
+    if not key_path.exists():
+        ReleaseKey.generate().save(key_path)
+    return key_path
+
+
+@contextmanager
+def _own_key(output: Path, ledger: Ledger | None, latest: Sequence[Progress]) -> Iterator[Path]:
+    """The key of a run that was given none, beside its output; removed after errors where nothing goes on with it.
+
+    There is no ``latest`` progress as long as nothing was computed.
+    """
+    path = output.with_name(output.name + ".key")
+    fresh = not path.exists()
+    _made(path)
+    try:
+        yield path
+    except ImageError:
+        if ledger is None:  # not one row
+            _forget(path)
+        raise
+    except PrivisError:
+        if fresh and not latest:
+            _forget(path)
+        raise
+
+
+def _forget(own_key: Path | None) -> None:
+    if own_key is not None:
+        own_key.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -163,12 +193,47 @@ class _LedgerAccount:
         return self.ledger.missing(marks)
 
 
-def _how_to_go_on(output: Path, own_key: Path | None) -> str:
-    kept = f"{output}.partial" if own_key is None else f"{output}.partial, {own_key}"
-    return (
-        f"the same call goes on from here: it repeats what was released, and charges it no second time; "
-        f"until then keep {kept} and the ledger"
-    )
+@contextmanager
+def _resumable(make: MakeExtractor, output: Path, account: _LedgerAccount | None) -> Iterator[None]:
+    """Say of a failure that may have come after a charge how the same releases are had for nothing more."""
+    before = account.mark() if account else ""
+    try:
+        yield
+    except DamagedLedgerError:
+        raise
+    except PrivisError as error:
+        if make.ledger is None or (account and _mark_of(account) == before):
+            raise
+        got = "charges before this failure"
+        raise type(error)(*error.problems, Problem("ledger", got, "a call that ends", _how(make, output))) from error
+    except BaseException as error:
+        if make.ledger is not None:
+            error.add_note(_how(make, output))
+        raise
+
+
+def _mark_of(account: _LedgerAccount) -> str | None:
+    with suppress(PrivisError):  # what is wrong with the ledger must not hide what ended the run
+        return account.mark()
+    return None
+
+
+def _how(make: MakeExtractor, output: Path) -> str:
+    again = "what was charged is the same release again, and free"
+    if not isinstance(make.under, Clear):  # noise is a function of the values, and these may err differently each time
+        again = "finished files cost nothing more; where the others' values come out differently, they are charged anew"
+    return f"give the same call again, and keep {output}.partial, {make.key_path} and the ledger until then: {again}"
+
+
+def _length(extractor: Extractor, sources: Sequence[str]) -> int | None:
+    """Components of the first image that nothing public is held against; None: there is none."""
+    for path in sources:
+        try:
+            extractor.contributions.admit(path)
+            return extractor.check(pictures.load(path).shape)
+        except (ImageError, ParameterError):
+            continue  # listed as a failure by the run itself
+    return None
 
 
 def _together(extractor: Extractor, sources: Sequence[str]) -> int:
@@ -183,11 +248,6 @@ def _together(extractor: Extractor, sources: Sequence[str]) -> int:
         except UnsupportedError:
             return 1  # as every image of this size will say
     return 1
-
-
-def _forget(own_key: Path | None) -> None:
-    if own_key is not None:
-        own_key.unlink(missing_ok=True)
 
 
 def _fingerprint(make: MakeExtractor, subjects: Sequence[str] | None) -> dict[str, str]:

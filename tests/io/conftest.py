@@ -24,4 +24,6 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def job(tmp_path: Path, jobs: Any) -> Job:
     sources = pictures(tmp_path / "in", 50)
-    return Job(sources, tmp_path / "out.npz", "moments", jobs.make_moments, jobs.names_and_metadata, chunk=4)
+    return Job(
+        sources, tmp_path / "out.npz", {"feature": "moments"}, jobs.make_moments, jobs.names_and_metadata, chunk=4
+    )

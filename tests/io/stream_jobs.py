@@ -121,7 +121,7 @@ if __name__ == "__main__":
     folder, output, workers, seconds = sys.argv[1:]
     paths = sorted(str(path) for path in Path(folder).iterdir())
     slow = Slow(float(seconds))
-    job = Job(paths, Path(output), "slow", slow, names_and_metadata, workers=int(workers), chunk=8)
+    job = Job(paths, Path(output), {"feature": "slow"}, slow, names_and_metadata, workers=int(workers), chunk=8)
     try:
         outcome = run(job, on_progress=say)
     except KeyboardInterrupt as interrupt:

@@ -79,7 +79,9 @@ def test_ten_thousand_files_of_which_three_are_bad(tmp_path: Path, jobs: Any) ->
     bad = {4: b"", 5_000: b"no picture", 9_999: Path(sources[0]).read_bytes()[:60]}
     for index, content in bad.items():
         Path(sources[index]).write_bytes(content)
-    job = Job(sources, tmp_path / "out.parquet", "moments", jobs.make_moments, jobs.names_and_metadata, workers=2)
+    job = Job(
+        sources, tmp_path / "out.parquet", {"feature": "moments"}, jobs.make_moments, jobs.names_and_metadata, workers=2
+    )
     outcome = run(job)
     table = read(job.output)
     assert len(table.paths) == len(table.features) == outcome.rows == 9_997
@@ -274,7 +276,7 @@ def test_only_the_picture_that_kills_its_process_is_listed(job: Job, jobs: Any, 
     run(job)
     expected = read(job.output)
     deadly = jobs.Deadly("00023", tmp_path / "in" / "log")
-    outcome = run(replace(job, make_extractor=deadly, workers=2, chunk=8, fingerprint="deadly"))
+    outcome = run(replace(job, make_extractor=deadly, workers=2, chunk=8, fingerprint={"feature": "deadly"}))
     assert [failure.path for failure in outcome.failures] == [job.sources[23]]
     assert "SIGKILL" in outcome.failures[0].reason
     table = read(job.output)

@@ -38,7 +38,8 @@ def test_an_unfinished_run_of_something_else_is_not(job: Job) -> None:
     interrupted(job, 20)
     before = sorted((job.output.parent / "out.npz.partial").iterdir())
     for other, word in (
-        (replace(job, fingerprint="another feature"), "fingerprint moments"),
+        (replace(job, fingerprint={"feature": "edges"}), "feature moments"),
+        (replace(job, fingerprint={**job.fingerprint, "ledger": "ab"}), "ledger unknown"),
         (replace(job, sources=job.sources[1:]), "sources 50 files"),
         (replace(job, max_pixels=7), "max_pixels 100000000"),
     ):
@@ -50,7 +51,7 @@ def test_an_unfinished_run_of_something_else_is_not(job: Job) -> None:
 
 def test_a_run_that_finished_nothing_binds_nobody(job: Job) -> None:
     interrupted(job, 0)
-    assert run(replace(job, fingerprint="another feature")).rows == 50
+    assert run(replace(job, fingerprint={"feature": "edges"})).rows == 50
 
 
 def test_the_same_relative_paths_in_another_folder_are_another_run(
