@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import stat
+import tempfile
+import weakref
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 _HEADER = b"privis release key 1\n"
 _KEY_BYTES = 32
+_MEMORY = "/dev/shm"
 _MOST_BLOCKS = 16
 _KEPT_COUNTERS = 1 << 14  # blocks, of 16 bytes each
 
@@ -116,12 +121,13 @@ class ReleaseKey(_Secret):
     system.
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_lent")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != _KEY_BYTES:
             raise ParameterError(Problem("ReleaseKey", f"{len(secret)} bytes", f"{_KEY_BYTES} secret bytes"))
         super().__init__(secret)
+        self._lent: tuple[int, Path] | None = None  # by which process, and where
 
     @classmethod
     def generate(cls) -> ReleaseKey:
@@ -131,13 +137,19 @@ class ReleaseKey(_Secret):
     def save(self, path: str | Path) -> None:
         """Write the key to a new file that only its owner can read (mode 0600).
 
+        It is on the disk when this returns; a kill before leaves no file, where the file system knows nameless ones.
+
         Raises ``OutputError`` when the file exists or cannot be written.
         """
+        folder = os.path.dirname(os.path.abspath(path))
         try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(_nameless(folder, path), "wb") as file:
                 file.write(_HEADER + self._secret)
                 file.flush()
                 os.fsync(file.fileno())
+                if not os.fstat(file.fileno()).st_nlink:  # given a name only now that it is whole
+                    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
+            _flush(folder)
         except OSError as error:
             remedy = "keys are never overwritten: choose another name, or load this one"
             raise OutputError(
@@ -156,16 +168,34 @@ class ReleaseKey(_Secret):
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 content = file.read(len(_HEADER) + _KEY_BYTES + 1)
         except OSError as error:
-            raise ParameterError(Problem(str(path), str(error.strerror), "a release key file")) from error
+            remedy = f"privis keygen {path} makes a new one, whose noise is another"
+            raise ParameterError(Problem(str(path), str(error.strerror), "a release key file", remedy)) from error
         if mode & 0o077:
             raise ParameterError(
                 Problem(str(path), f"mode {mode:04o}", "mode 0600", "run: chmod 600, if nobody else has read it")
             )
         if len(content) != len(_HEADER) + _KEY_BYTES or not content.startswith(_HEADER):
-            raise ParameterError(
-                Problem(str(path), f"{len(content)} bytes that are no key", "a file that ReleaseKey.save wrote")
-            )
+            cut = len(content) < len(_HEADER) + _KEY_BYTES and _HEADER.startswith(content[: len(_HEADER)])
+            remedy = "a kill while it was made cut it off: nothing was released with it, so delete it" if cut else ""
+            got = f"{len(content)} bytes that are no key"
+            raise ParameterError(Problem(str(path), got, "a file that ReleaseKey.save wrote", remedy))
         return cls(content[len(_HEADER) :])
+
+    def lent(self) -> Path:
+        """Give a file from which this user's other processes on this machine load the key while this object lives.
+
+        For libraries that pickle what they hand to their workers: the path gives nothing away. The file has mode 0600,
+        in a folder of its own (0700) that lies in memory where the system offers that. It is removed with the last
+        reference to this object, at the latest when the process ends; only a kill leaves it there.
+        """
+        if self._lent is None or self._lent[0] != os.getpid():  # a fork lends its own: its parent may end before it
+            place = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+            folder = tempfile.mkdtemp(prefix="privis-", dir=place)
+            weakref.finalize(self, _remove, folder, os.getpid())
+            path = Path(folder, "release.key")
+            self.save(path)
+            self._lent = os.getpid(), path
+        return self._lent[1]
 
     def stream(self, record: str, content: bytes, purpose: bytes) -> NoiseStream:
         """Give the noise stream of one record, one content and one purpose.
@@ -188,6 +218,29 @@ class ReleaseKey(_Secret):
         False
         """
         return NoiseStream(_derive(self._secret, b"stream", record.encode("utf-8", "surrogatepass"), content, purpose))
+
+
+def _nameless(folder: str, path: str | Path) -> int:
+    """Open a new file in ``folder`` that has no name yet, or ``path`` itself where that cannot be."""
+    try:
+        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _flush(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: str, process: int) -> None:
+    if os.getpid() == process:  # not by a fork that ends
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _derive(secret: bytes, *fields: bytes) -> bytes:
