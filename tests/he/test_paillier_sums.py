@@ -48,6 +48,16 @@ def test_signed_values_at_their_limits_do_not_touch_their_neighbours(key):
     assert total.values.tolist() == [3000, -3000, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "value", [np.int64(-(2**63)), np.int64(2**63 - 1), np.uint64(2**63), -8, 8, -(2.0**63), np.int8(-128), 1e300]
+)
+def test_a_number_beyond_the_agreement_is_refused_at_both_ends(key, value):
+    """numpy's magnitude of the least int64 is that number itself, and negative."""
+    agreed = EncryptedSum("bins", length=1, most=7, owners=2)
+    with pytest.raises(DomainError, match="at most 7"):
+        agreed.encrypt(key.public, np.array([value]))
+
+
 def test_a_total_is_masked_afresh(key, messages):
     """Without it, whoever sees all messages could tell which of them a total holds."""
     first, second = (SUM.add(key.public, messages[:2]) for _ in range(2))

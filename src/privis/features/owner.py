@@ -9,6 +9,9 @@ from privis.features.feature import Array, Image
 
 Size = tuple[int, int]
 
+LARGEST = 2**31 - 1
+LONGEST_SIDE = 2**15 - 1  # pixels, which OpenCV resizes to
+
 
 def grey(image: Image) -> Image:
     """Return luma ``(H, W)`` of an RGB or grey image: ITU-R BT.601 weights, rounded as OpenCV rounds."""
@@ -43,12 +46,19 @@ def resize(image: Image, size: Size | None) -> Image:
 
 
 def integer_problem(where: str, value: object, low: int, high: int | None = None) -> list[Problem]:
-    """A problem unless ``value`` is an integer within ``[low, high]``."""
+    """A problem unless ``value`` is an integer within ``[low, high]``; without ``high`` below 2**31.
+
+    Of numpy's integers int64 alone: products of narrower ones overflow at once, and unsigned ones below 0.
+    """
     bounds = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
-    good = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if good and low <= value and (high is None or value <= high):  # type: ignore[operator]
-        return []
-    return [Problem(where, repr(value), bounds)]
+    if isinstance(value, np.integer) and not isinstance(value, np.int64):
+        return [Problem(where, f"numpy's {type(value).__name__} {value}", bounds, f"pass int({value})")]
+    if not isinstance(value, int | np.int64) or isinstance(value, bool) or value < low:
+        return [Problem(where, repr(value), bounds)]
+    if value > (LARGEST if high is None else high):
+        got = repr(value) if abs(int(value)) < 2**64 else f"an integer of {value.bit_length()} bits"
+        return [Problem(where, got, bounds if high else f"an integer from {low} to {LARGEST}")]
+    return []
 
 
 def size_problem(where: str, size: object, least: int = 1) -> list[Problem]:
@@ -56,7 +66,7 @@ def size_problem(where: str, size: object, least: int = 1) -> list[Problem]:
     if size is None:
         return []
     if isinstance(size, tuple) and len(size) == 2:
-        return [p for length in size for p in integer_problem(where, length, least)]
+        return [p for length in size for p in integer_problem(where, length, least, LONGEST_SIDE)]
     return [Problem(where, repr(size), "(height, width) in pixels or None")]
 
 

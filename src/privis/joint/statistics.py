@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.running import Runner, on_this_machine
 from privis.joint.sums import Committee, Integers, owners_job, source, total_of, who_learns, who_subtracts
-from privis.privacy.parameters import positive_number, real_values, whole_number
+from privis.privacy.parameters import keep_whole, positive_number, real_values, whole_number
 from privis.run.mpc.job import Job
 
 GRID_BITS = 16
@@ -107,6 +107,7 @@ class Mean:
 
     def __post_init__(self) -> None:
         refuse(ParameterError, _problems("Mean", self.components, self.bound))
+        keep_whole(self, "components")
 
     @property
     def length(self) -> int:
@@ -139,6 +140,7 @@ class Standardisation:
 
     def __post_init__(self) -> None:
         refuse(ParameterError, _problems("Standardisation", self.components, self.bound))
+        keep_whole(self, "components")
 
     @property
     def length(self) -> int:
@@ -178,6 +180,7 @@ class Covariance:
 
     def __post_init__(self) -> None:
         refuse(ParameterError, _problems("Covariance", self.components, self.bound))
+        keep_whole(self, "components")
 
     @property
     def length(self) -> int:
@@ -219,6 +222,7 @@ class ClassMeans:
     def __post_init__(self) -> None:
         problems = _problems("ClassMeans", self.components, self.bound)
         refuse(ParameterError, problems + whole_number("ClassMeans.classes", self.classes))
+        keep_whole(self, "components", "classes")
 
     @property
     def length(self) -> int:
@@ -265,6 +269,7 @@ class Histogram:
             problems.append(Problem("Histogram.edges", repr(self.edges), "at least one, all finite and increasing"))
         refuse(ParameterError, problems)
         object.__setattr__(self, "edges", edges)
+        keep_whole(self, "components")
 
     @property
     def length(self) -> int:

@@ -116,7 +116,8 @@ def owner_problems(owners: Sequence[str]) -> list[Problem]:
 
 def total_of(revealed: Mapping[str, NDArray[Any]]) -> Integers:
     """Give the total that a job of `sum_job` revealed."""
-    return np.rint(np.asarray(revealed[TOTAL])).astype(np.int64)
+    total = np.asarray(revealed[TOTAL])
+    return total if total.dtype == np.int64 else np.rint(total).astype(np.int64)  # rint loses integers beyond 2**53
 
 
 def who_learns(what: str, owners: Sequence[str], receivers: Sequence[str]) -> str:

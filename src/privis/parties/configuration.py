@@ -142,7 +142,7 @@ def _rule(entry: Reader) -> Rule:
         options=values,
         epsilon=entry.number("epsilon", None),
         delta=entry.number("delta", None) or Rule.delta,
-        colluding=None if (least := entry.number("colluding", None)) is None else int(least),
+        colluding=entry.whole("colluding", None),
         insecure=entry.flag("insecure", False),
         jobs=entry.digests("jobs"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 TOKEN = re.compile(r"[0-9a-f]{32}")
 ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):(?P<port>\d{1,5})")
+LARGEST = 2**53  # what JSON and floats hold exactly
 MISSING: Any = object()
 
 
@@ -112,17 +114,25 @@ class Reader:
     def number(self, key: str, default: float | None) -> float | None:
         """A positive number."""
         value = self._take(key, default)
-        if value is default or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
+        if value is default or (_is_number(value) and value > 0):
             return value
-        self.wrong(key, repr(value), "a number above 0")
+        self.wrong(key, repr(value)[:64], "a finite number above 0")
+        return default
+
+    def whole(self, key: str, default: int | None) -> int | None:
+        """An integer of at least 1."""
+        value = self._take(key, default)
+        if value is default or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < LARGEST):
+            return value
+        self.wrong(key, repr(value)[:64], "an integer of at least 1, below 2**53")
         return default
 
     def numbers(self, key: str, default: tuple[float, ...] = ()) -> tuple[float, ...]:
         """A list of numbers."""
         value = self._take(key, list(default))
-        if isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+        if isinstance(value, list) and all(map(_is_number, value)):
             return tuple(value)
-        self.wrong(key, repr(value), "a list of numbers")
+        self.wrong(key, repr(value)[:64], "a list of finite numbers")
         return default
 
     def flag(self, key: str, default: bool) -> bool:
@@ -198,6 +208,11 @@ def host_and_port(address: str) -> tuple[str, int]:
     """
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a float holds it: neither NaN nor infinite, nor an integer beyond all floats."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_json(value: Any) -> bool:

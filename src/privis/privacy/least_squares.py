@@ -23,7 +23,7 @@ from privis.privacy.guarantee import Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.logistic import Floats, IntegerRows, Integers, bias_value, row_squared
 from privis.privacy.mechanisms import Gaussian
-from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.parameters import keep_whole, positive_number, whole_number
 from privis.privacy.statistics import corpus_guarantee
 from privis.privacy.subsampling import (
     CorpusUnit,
@@ -74,6 +74,7 @@ class LeastSquaresTraining:
             expected = "WholeImage(), Dataset() or Person(images)"
             problems.append(Problem("LeastSquaresTraining.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
+        keep_whole(self, "classes", "components", "size")
 
     @property
     def squared(self) -> int:

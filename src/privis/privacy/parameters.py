@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from numbers import Integral, Real
 
@@ -10,19 +11,41 @@ import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem
 
+MOST = 2**40
+"""The largest whole number that a caller may choose: products of a few stay finite as real numbers."""
+
 
 def whole_number(where: str, value: object) -> list[Problem]:
-    """Return the problem that ``value`` is not an integer of at least 1, if so (numpy's integers are welcome)."""
+    """Return the problem that ``value`` is not an integer from 1 to `MOST`, if so.
+
+    numpy's integers are welcome; whoever keeps them keeps them by `keep_whole`.
+    """
     # True is an integer to Python, but no count.
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
-        return []
-    return [Problem(where, repr(value), "an integer of at least 1")]
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 1:
+        return [Problem(where, repr(value), "an integer of at least 1")]
+    if int(value) > MOST:
+        got = repr(value) if int(value) < 2**64 else f"an integer of {int(value).bit_length()} bits"
+        return [Problem(where, got, "an integer from 1 to 2**40")]
+    return []
+
+
+def keep_whole(owner: object, *names: str) -> None:
+    """Turn these fields of a frozen dataclass into Python's integers: numpy's overflow, and sensitivities with them.
+
+    >>> import numpy as np
+    >>> with np.errstate(over="ignore"):
+    ...     int(np.int8(100) * np.int8(100))
+    16
+    """
+    for name in names:
+        object.__setattr__(owner, name, int(getattr(owner, name)))
 
 
 def positive_number(where: str, value: object) -> list[Problem]:
     """Return the problem that ``value`` is not a positive finite number, if so."""
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf:
-        return []
+    with contextlib.suppress(OverflowError):  # of an integer that no float holds
+        if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf:
+            return []
     return [Problem(where, repr(value), "a finite number above 0")]
 
 

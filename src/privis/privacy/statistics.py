@@ -25,7 +25,7 @@ from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.logistic import ROWS, Floats, Integers, check_vectors
 from privis.privacy.mechanisms import Gaussian, Noise
-from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.parameters import keep_whole, positive_number, whole_number
 from privis.privacy.releases import draw_noise
 from privis.privacy.subsampling import (
     CorpusUnit,
@@ -124,6 +124,7 @@ class MomentRelease:
         problems += whole_number("MomentRelease.size", self.size)
         problems += positive_number("MomentRelease.clip", self.clip) + _problems("MomentRelease", self.noise, self.unit)
         refuse(ParameterError, problems)
+        keep_whole(self, "components", "size")
 
     @cached_property
     def guarantee(self) -> Guarantee:
@@ -200,6 +201,7 @@ class KMeansRelease:
         for name in ("words", "components", "iterations"):
             problems += whole_number(f"KMeansRelease.{name}", getattr(self, name))
         refuse(ParameterError, problems)
+        keep_whole(self, "words", "components", "iterations")
 
     @cached_property
     def _sums(self) -> NoisySums:

@@ -36,7 +36,7 @@ from privis.privacy.accounting import gaussian_ratio
 from privis.privacy.keys import NoiseStream
 from privis.privacy.mechanisms import Gaussian
 from privis.privacy.noise_table import TOTAL_VARIATION
-from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.parameters import keep_whole, positive_number, whole_number
 from privis.privacy.releases import draw_noise
 from privis.privacy.units import Dataset, Person, WholeImage
 from privis.subjects import subject_ids
@@ -82,6 +82,7 @@ class NoisySums:
         problems += sampling_problem("NoisySums.sampling", self.sampling)
         problems += whole_number("NoisySums.steps", self.steps)
         refuse(ParameterError, problems)
+        keep_whole(self, "steps")
 
     @property
     def event(self) -> DpEvent:

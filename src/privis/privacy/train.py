@@ -42,7 +42,7 @@ from privis.privacy.logistic import (
     unit_steps,
 )
 from privis.privacy.mechanisms import Gaussian
-from privis.privacy.parameters import positive_number, whole_number
+from privis.privacy.parameters import keep_whole, positive_number, whole_number
 from privis.privacy.standardisation import Standardisation, moment_sums, moments_squared, standardisation_of
 from privis.privacy.subsampling import (
     CorpusUnit,
@@ -123,6 +123,7 @@ class LogisticTraining:
             expected = "WholeImage(), Dataset() or Person(images)"
             problems.append(Problem("LogisticTraining.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
+        keep_whole(self, "classes", "components", "size", "steps", "groups")
         self._check_signal()
 
     @property

@@ -87,7 +87,7 @@ def _extraction(specification: Specification) -> Extraction:
     """ParameterError lists every option that does not fit; a release is refused, not ignored."""
     reader = Reader(specification.options, f"{specification.name}: options")
     feature, parameters = reader.text("feature"), reader.words("parameters")
-    batch, answer = reader.number("batch", 1) or 1, reader.text("answer", Answer.VECTOR.value)
+    batch, answer = reader.whole("batch", 1) or 1, reader.text("answer", Answer.VECTOR.value)
     split = _split(reader)
     reader.done()
     if specification.release is not None:

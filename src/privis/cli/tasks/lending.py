@@ -155,13 +155,13 @@ def column(listed: Path, name: str, subjects: bool = False) -> Manifest:
 
 
 def whole(values: Sequence[Any] | Array, where: str) -> Array:
-    """Classes as int64; ParameterError when they are not whole numbers."""
+    """Classes as int64; ParameterError when they are not whole numbers, or beyond what int64 and float64 both hold."""
     try:
         numbers = np.asarray(values, np.float64)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         numbers = np.array([np.nan])
-    if not (np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()):
-        raise ParameterError(Problem(where, "classes that are no whole numbers", "0, 1, 2 …"))
+    if not ((np.abs(numbers) < 2**53).all() and (numbers == np.round(numbers)).all()):  # NaN is not
+        raise ParameterError(Problem(where, "classes that are no whole numbers", "0, 1, 2 … below 2**53"))
     return numbers.astype(np.int64)
 
 

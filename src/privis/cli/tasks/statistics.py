@@ -216,7 +216,9 @@ def _asked(specification: Specification) -> Asked:
     bound = (
         0.0 if name == "histogram" or release is not None else _needed(reader, "bound", "of the size of a component")
     )
-    classes = _needed(reader, "classes", "of classes") if name == "class-means" else 0
+    classes = 0
+    if name == "class-means" and (classes := reader.whole("classes", 0) or 0) == 0:
+        reader.wrong("classes", "nothing", "a number of classes")
     if release is not None and (release.clip is None) != (name == "histogram"):
         got, expected = ("nothing", "a bound of a row's norm") if release.clip is None else ("one", "none for counts")
         problems.append(Problem(f"{specification.name}: release: clip", got, expected))

@@ -269,9 +269,11 @@ def _asked(specification: Specification) -> Asked:
     reader = Reader(specification.options, f"{specification.name}: options", problems)
     release = read_release(specification, problems)
     reading = read_reading(reader, labelled=True)
-    classes, batch, seed = reader.number("classes", None), reader.number("batch", 256), reader.number("seed", 1)
+    classes, batch, seed = reader.whole("classes", None), reader.whole("batch", 256), reader.whole("seed", 1)
     bound, hidden, rates = reader.number("bound", None), reader.numbers("hidden"), reader.numbers("rates", (0.5,))
     momentum = reader.number("momentum", 0.75) or 0.0
+    if any(size != int(size) or size < 1 for size in hidden):
+        reader.wrong("hidden", repr(list(hidden)), "integers of at least 1")
     reader.done()
     if classes is None or classes < 2:
         reader.wrong("classes", repr(classes), "how many there are, at least 2")

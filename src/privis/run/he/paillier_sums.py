@@ -62,7 +62,7 @@ class EncryptedSum:
         problems = [
             Problem(f"EncryptedSum.{field}", repr(value), "an integer of at least 1")
             for field, value in found.items()
-            if not isinstance(value, int) or value < 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1
         ]
         if not problems and self.most * self.owners >= 1 << 62:
             got = f"totals of up to {self.most * self.owners:.3g}"
@@ -92,8 +92,8 @@ class EncryptedSum:
             problems.append(Problem(self.name, f"shape {array.shape}", f"shape ({self.length},)"))
         elif array.dtype.kind not in "iufb" or not (np.isfinite(array) & (array == np.rint(array))).all():
             problems.append(Problem(self.name, f"{array.dtype} values that are no integers", "whole numbers"))
-        elif np.abs(array).max() > self.most:
-            got = f"magnitudes up to {np.abs(array).max():g}"
+        elif max(-int(array.min()), int(array.max())) > self.most:  # numpy's magnitude of -2**63 is negative
+            got = f"magnitudes up to {max(-int(array.min()), int(array.max())):g}"
             problems.append(Problem(self.name, got, f"at most {self.most}", "agree on a larger bound"))
         refuse(DomainError, problems)
         numbers = [1, *(int(value) for value in array)]

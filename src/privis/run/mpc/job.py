@@ -154,7 +154,7 @@ class Job:
             problems.append(Problem(where, f"shape {values.shape}", f"shape {declared.shape}"))
         elif values.size and not np.isfinite(values).all():
             problems.append(Problem(where, "values that are not finite", "numbers", "check the data"))
-        elif values.size and not (declared.low <= values.min() and values.max() <= declared.high):
+        elif values.size and not (declared.low <= values.min().item() and values.max().item() <= declared.high):
             got = f"values outside [{declared.low:g}, {declared.high:g}]"
             problems.append(Problem(where, got, "what the job declares", "widen the declared range, or clip first"))
         elif encoding(declared) is Encoding.INTEGER and (values != np.round(values)).any():
