@@ -137,7 +137,7 @@ def extract_folder(
             chunk = together * min(max(chunk // together, 1), 2)
         account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
         parts = (workers, chunk, max_pixels, account)
-        job = Job(sources, output, _fingerprint(make, subjects), make, finish, *parts, fair=together == 1)
+        job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=together == 1)
         with _resumable(make, output, account):
             outcome = run(job, on_progress=show)
         if key != key_path and not (ledger is not None and outcome.failures):
@@ -220,7 +220,7 @@ def _mark_of(account: _LedgerAccount) -> str | None:
 
 def _how(make: MakeExtractor, output: Path) -> str:
     again = "what was charged is the same release again, and free"
-    if not isinstance(make.under, Clear):  # noise is a function of the values, and these may err differently each time
+    if not repeatable(make.release, make.under):  # noise is a function of the values, which err otherwise each time
         again = "finished files cost nothing more; where the others' values come out differently, they are charged anew"
     return f"give the same call again, and keep {output}.partial, {make.key_path} and the ledger until then: {again}"
 
@@ -250,8 +250,10 @@ def _together(extractor: Extractor, sources: Sequence[str]) -> int:
     return 1
 
 
-def _fingerprint(make: MakeExtractor, subjects: Sequence[str] | None) -> dict[str, str]:
+def _fingerprint(make: MakeExtractor, sources: Sequence[str]) -> dict[str, str]:
     """What decides the vectors and their charges, by name; nothing of it tells the key, and names are digests."""
+    whose = make.contributions
+    people = (tuple(whose.subjects[path] for path in sources), whose.beyond) if whose.subjects else ()
     return {
         "version": VERSION,
         "feature": identity(make.feature, "feature").hex(),
@@ -260,7 +262,7 @@ def _fingerprint(make: MakeExtractor, subjects: Sequence[str] | None) -> dict[st
         "key": "none" if make.key_path is None else _key_mark(ReleaseKey.load(make.key_path)),
         "ledger": _ledger_mark(make.ledger),
         "components": "any" if make.length is None else str(make.length),
-        "subjects": "none" if subjects is None else identity(tuple(subjects), "subjects").hex(),
+        "subjects": identity(people, "subjects").hex() if people else "none",
     }
 
 

@@ -226,6 +226,16 @@ def test_the_row_is_that_of_the_file_as_it_is(run: Run, how: str, release: Any) 
         assert ledger.verify().charges == COUNT + (how != "cut off")
 
 
+def test_a_person_gives_no_more_images_because_a_file_changed(run: Run) -> None:
+    """Two equal files were one image of a person who may give one; the part with the second one must not stay."""
+    shutil.copy(run.sources[0], run.sources[1])
+    begun = replace(run, release=privis.FeatureRelease(privis.Laplace(1.0), clip=3.0, unit=privis.Person(1)))
+    begun = replace(begun, subjects=list("aabcde")).interrupted()
+    picture(Path(run.sources[0]), 7)
+    with pytest.raises(ParameterError, match="unfinished run with subjects"):
+        begun()
+
+
 def test_a_file_that_failed_is_tried_again_when_it_was_mended(run: Run) -> None:
     path = Path(run.sources[0])
     content = path.read_bytes()

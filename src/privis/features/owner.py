@@ -51,12 +51,13 @@ def integer_problem(where: str, value: object, low: int, high: int | None = None
     Of numpy's integers int64 alone: products of narrower ones overflow at once, and unsigned ones below 0.
     """
     bounds = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
-    if isinstance(value, np.integer) and not isinstance(value, np.int64):
+    if isinstance(value, np.integer) and value.dtype != np.int64:
         return [Problem(where, f"numpy's {type(value).__name__} {value}", bounds, f"pass int({value})")]
-    if not isinstance(value, int | np.int64) or isinstance(value, bool) or value < low:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < low:
         return [Problem(where, repr(value), bounds)]
-    if value > (LARGEST if high is None else high):
-        got = repr(value) if abs(int(value)) < 2**64 else f"an integer of {value.bit_length()} bits"
+    number = int(value)
+    if number > (LARGEST if high is None else high):
+        got = repr(value) if number < 2**64 else f"an integer of {number.bit_length()} bits"
         return [Problem(where, got, bounds if high else f"an integer from {low} to {LARGEST}")]
     return []
 
