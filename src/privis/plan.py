@@ -186,14 +186,25 @@ def _resumable(extractor: Extractor, fresh: bool) -> Iterator[None]:
     """Say of a failure after the first charge how to go on, or that charges were for nothing."""
     try:
         yield
-    except PrivisError as error:
+    except BaseException as error:
         if not extractor.charges:
             raise
+        problem = _after_charges(extractor, fresh)
+        if isinstance(error, PrivisError):
+            raise type(error)(*error.problems, problem) from error
+        error.add_note(str(problem))  # an interrupt, no memory left: as it came
+        raise
+
+
+def _after_charges(extractor: Extractor, fresh: bool) -> Problem:
+    got = f"{extractor.charges} charges before this failure, with {'a key that is gone' if fresh else 'your key'}"
+    if not repeatable(extractor.release, extractor.under):
+        remedy = "what was charged is spent: this executor errs a little differently each time, so a repeat costs again"
+    elif fresh:
+        remedy = "pass key=ReleaseKey.generate(), and keep it: then the same call goes on, and repeats are free"
+    else:
         remedy = "call again with the same key: what was charged already is the same release, and free"
-        if fresh:
-            remedy = "pass key=ReleaseKey.generate(), and keep it: then the same call goes on, and repeats are free"
-        got = f"{extractor.charges} charges before this failure, with {'a key that is gone' if fresh else 'your key'}"
-        raise type(error)(*error.problems, Problem("extract.ledger", got, "a call that ends", remedy)) from error
+    return Problem("extract.ledger", got, "a call that ends", remedy)
 
 
 def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:

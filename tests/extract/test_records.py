@@ -135,6 +135,20 @@ def test_a_failure_after_charges_says_how_to_go_on(image, tmp_path):
     assert ledger.verify().charges == charged, "resumed, it is the same release and free"
 
 
+def test_an_interrupt_after_charges_says_so_too(image, tmp_path, monkeypatch):
+    class Interrupted(privis.Clear):
+        def prepare(self, program):
+            def run(core):
+                raise KeyboardInterrupt
+
+            return run
+
+    pixels = privis.PixelRelease(privis.Laplace(1.0))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        privis.extract(FEATURE, [image], under=Interrupted(), release=pixels, ledger=ledger_of(tmp_path))
+    assert "1 charges before this failure" in caught.value.__notes__[0]
+
+
 @pytest.mark.parametrize(
     ("feature", "release", "shapes"),
     [
