@@ -14,7 +14,8 @@ import pytest
 
 from privis.errors import ParameterError, ServiceError
 from privis.serve.client import Client, KeysUnknown
-from privis.serve.endpoints import ENDPOINTS, binary_digest
+from privis.serve.endpoints import ENDPOINTS
+from privis.serve.headers import binary_digest
 from privis.serve.memory import group_memory
 from privis.serve.server import Server
 from tests.serve.place import LIMITS, new_place, serving, until

@@ -31,7 +31,7 @@ _CONNECT_SECONDS, _ANSWER_SECONDS, _WAIT_SECONDS = 10.0, 60.0, 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _RESTARTS = 3  # times that a message is sent again to a server that forgot it
 _BLOCK = 1 << 20
-_AGAIN = (408, 502, 503, 504, 507)
+_AGAIN = (408, 429, 502, 503, 504, 507)
 
 
 @dataclass(frozen=True)

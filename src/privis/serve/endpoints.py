@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from privis.errors import ParameterError, Problem
-from privis.serve import metrics
+from privis.serve import bodies, headers, metrics
 from privis.serve.crew import Place
+from privis.serve.headers import DIGEST_HEADER
 from privis.serve.jobs import FINAL, Job, State
 from privis.serve.service import Service
 from privis.serve.worker import as_data
 
-KEYS_HEADER, ONCE_HEADER, DIGEST_HEADER = "Privis-Keys", "Idempotency-Key", "Content-Digest"
+KEYS_HEADER, ONCE_HEADER = "Privis-Keys", "Idempotency-Key"
 LONGEST_WAIT = 30.0
 _LONGEST_ONCE = 256
 
@@ -51,63 +48,12 @@ class Endpoint:
     needs_token: bool = True
 
 
-def binary_digest(sha256: str) -> str:
-    """The Content-Digest field (RFC 9530) of a body with this hexadecimal SHA-256.
-
-    >>> binary_digest("00" * 32)
-    'sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:'
-    """
-    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
-
-
 def _client(request: Request) -> str:
     return request.scope["privis.client"]
 
 
-def _said_digest(request: Request) -> str | None:
-    """SHA-256 of the body as its Content-Digest says; other algorithms are passed over, as the RFC wants."""
-    for field in request.headers.get(DIGEST_HEADER, "").split(","):
-        name, _, value = field.strip().partition("=")
-        if name.lower() == "sha-256":
-            try:
-                return base64.b64decode(value.strip(":"), validate=True).hex()
-            except binascii.Error:
-                raise ParameterError(Problem(DIGEST_HEADER, repr(value[:80]), "sha-256=:BASE64:")) from None
-    return None
-
-
-def _length(request: Request) -> int:
-    text = request.headers.get("content-length", "")
-    if not text.isascii() or not text.isdecimal():
-        raise HTTPException(411, "Content-Length: limits are checked before a body is read")
-    return int(text)
-
-
-async def _chunks(request: Request, idle: float, whole: float, count: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """The body as it comes; a client that stops sending is not waited for."""
-    stream, deadline = aiter(request.stream()), time.monotonic() + whole
-    while True:
-        try:
-            async with asyncio.timeout(min(idle, max(0.0, deadline - time.monotonic()))):
-                chunk = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise HTTPException(
-                408, f"a body that arrives: nothing came for {idle:g} s, or not all in {whole:g}"
-            ) from None
-        count(len(chunk))
-        yield chunk
-
-
 def _body(service: Service, request: Request) -> AsyncIterator[bytes]:
-    limits = service.limits
-    return _chunks(
-        request,
-        limits.upload_idle_seconds,
-        limits.upload_seconds,
-        lambda count: service.metrics.traffic("received", count),
-    )
+    return bodies.received(request, service.limits, lambda count: service.metrics.traffic("received", count))
 
 
 async def _health(service: Service, request: Request) -> Response:
@@ -133,7 +79,8 @@ async def _offer(service: Service, request: Request) -> Response:
 
 async def _put_key(service: Service, request: Request) -> Response:
     offer, digest = request.path_params["offer"], request.path_params["digest"]
-    await service.receive_key(_client(request), offer, digest, _length(request), _body(service, request))
+    length, said = headers.length(request), headers.said_digest(request)
+    await service.receive_key(_client(request), offer, digest, length, _body(service, request), said)
     return Response(status_code=204)
 
 
@@ -150,27 +97,21 @@ async def _drop_key(service: Service, request: Request) -> Response:
 
 
 async def _post_job(service: Service, request: Request) -> Response:
-    keys, once = request.headers.get(KEYS_HEADER, ""), request.headers.get(ONCE_HEADER, "")
+    keys, once = headers.header(request, KEYS_HEADER) or "", headers.header(request, ONCE_HEADER) or ""
     if len(once) > _LONGEST_ONCE:
         raise ParameterError(Problem(ONCE_HEADER, f"{len(once)} characters", f"at most {_LONGEST_ONCE}"))
     place = Place(_client(request), request.path_params["offer"], keys)
-    said = _said_digest(request)
-    job, new = await service.receive_job(place, _length(request), _body(service, request), said, once)
-    headers = {"Location": f"/v1/jobs/{job.id}"}
-    return JSONResponse(_described(service, job), 202 if new else 200, headers)
+    length, said = headers.length(request), headers.said_digest(request)
+    job, new = await service.receive_job(place, length, _body(service, request), said, once)
+    return JSONResponse(_described(service, job), 202 if new else 200, {"Location": f"/v1/jobs/{job.id}"})
 
 
 async def _job(service: Service, request: Request) -> Response:
     job = service.job(_client(request), request.path_params["job"])
-    wait = request.query_params.get("wait", "0")
-    if not wait.isascii() or not wait.isdecimal():
-        raise ParameterError(Problem("wait", repr(wait[:80]), "seconds"))
-    if job.state not in FINAL and int(wait):
-        try:
-            async with asyncio.timeout(min(int(wait), LONGEST_WAIT)):
-                await job.changed.wait()
-        except TimeoutError:
-            pass
+    said = headers.one("wait", request.query_params.getlist("wait"))
+    wait = 0 if said is None else headers.whole("wait", said, "seconds")
+    if job.state not in FINAL and wait:
+        await bodies.change(request, job.changed, min(wait, LONGEST_WAIT))
     return JSONResponse(_described(service, job))
 
 
@@ -178,9 +119,9 @@ async def _result(service: Service, request: Request) -> Response:
     job = service.job(_client(request), request.path_params["job"])
     if job.state is not State.DONE:
         raise HTTPException(409, f"a job that is done; it is {job.state}")
-    service.metrics.traffic("sent", job.reply_bytes)
-    headers = {DIGEST_HEADER: binary_digest(job.reply_sha256)}
-    return FileResponse(job.reply, media_type="application/octet-stream", headers=headers)
+    answer = bodies.sent(request, job.reply, job.reply_bytes, {DIGEST_HEADER: headers.binary_digest(job.reply_sha256)})
+    service.metrics.traffic("sent", 0 if request.method == "HEAD" else job.reply_bytes)
+    return answer
 
 
 async def _drop_job(service: Service, request: Request) -> Response:
@@ -207,6 +148,7 @@ def _described(service: Service, job: Job) -> dict[str, object]:
 _OFFER = Parameter("offer", "path", "Name of an offer.")
 _DIGEST = Parameter("digest", "path", "Digest of a key bundle: the last 32 bytes of its header, in hexadecimal.")
 _JOB = Parameter("job", "path", "Name of a job, as the answer to its POST says.")
+_SAID = Parameter(DIGEST_HEADER, "header", "sha-256=:BASE64: of the body (RFC 9530).", False)
 _BYTES = "application/octet-stream"
 
 ENDPOINTS = (
@@ -219,7 +161,8 @@ ENDPOINTS = (
              {200: "The terms: digest, specification, estimate, words."}, (_OFFER,)),
     Endpoint("PUT", "/v1/offers/{offer}/keys/{digest}", "Upload evaluation keys; the same ones again change nothing.",
              _put_key, {204: "They are here.", 400: "No such keys, damaged ones, or keys of another program.",
-                        413: "Too large.", 503: "Too many uploads.", 507: "No room."}, (_OFFER, _DIGEST), body=_BYTES),
+                        413: "Too large.", 503: "Too many uploads.", 507: "No room; nobody's keys were deleted."},
+             (_OFFER, _DIGEST, _SAID), body=_BYTES),
     Endpoint("HEAD", "/v1/offers/{offer}/keys/{digest}", "Whether keys are here.", _has_key, {204: "They are."},
              (_OFFER, _DIGEST)),
     Endpoint("DELETE", "/v1/offers/{offer}/keys/{digest}", "Forget keys and end the jobs that wait for them.",
@@ -229,7 +172,7 @@ ENDPOINTS = (
               413: "Too large.", 503: "The queue is full; Retry-After says when to come back.", 507: "No room."},
              (_OFFER, Parameter(KEYS_HEADER, "header", "Digest of the keys it was encrypted for."),
               Parameter(ONCE_HEADER, "header", "Equal messages with equal values are one job.", False),
-              Parameter(DIGEST_HEADER, "header", "sha-256=:BASE64: of the body (RFC 9530).", False)), body=_BYTES),
+              _SAID), body=_BYTES),
     Endpoint("GET", "/v1/jobs/{job}", "State, progress and time left of a job.", _job, {200: "A job."},
              (_JOB, Parameter("wait", "query", "Answer at the next change, or after so many seconds.", False))),
     Endpoint("GET", "/v1/jobs/{job}/result", "The encrypted result.", _result,
@@ -273,7 +216,16 @@ def _operation(endpoint: Endpoint) -> dict[str, object]:
     for status, meaning in endpoint.answers.items():
         content = problem if status >= 400 else {} if status == 204 else {endpoint.sends: {}}
         answers[str(status)] = {"description": meaning, **({"content": content} if content else {})}
+    if endpoint.body:
+        answers["408"] = {"description": "The body came too slowly.", "content": problem}
+        answers["411"] = {"description": "No Content-Length.", "content": problem}
+        answers["415"] = {"description": "Another Content-Type, or a Content-Encoding.", "content": problem}
     if endpoint.needs_token:
+        answers["400"] = answers.get("400", {"description": "Malformed headers or query.", "content": problem})
+        answers["429"] = {
+            "description": "Your share is used up; Retry-After says when to come back.",
+            "content": problem,
+        }
         answers["401"] = {"description": "No token, or none that is known.", "content": problem}
         if any(parameter.place == "path" for parameter in endpoint.parameters):
             answers["404"] = {"description": "No such thing, or another client's.", "content": problem}

@@ -16,6 +16,7 @@ from privis.serve.crew import Crew, Failure, Hand, Place
 from privis.serve.limits import Limits
 from privis.serve.metrics import Metrics
 from privis.serve.offering import Terms
+from privis.serve.shares import OverShare, Shares
 from privis.serve.worker import INTERNAL
 
 _LOG = logging.getLogger("privis.serve")
@@ -82,8 +83,11 @@ class QueueFull(ServiceError):
 class Scheduler:
     """Runs jobs in the order they came, those of clients with fewer running jobs first; one event loop only."""
 
-    def __init__(self, terms: Mapping[str, Terms], crew: Crew, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, terms: Mapping[str, Terms], crew: Crew, limits: Limits, metrics: Metrics, clients: int = 0
+    ) -> None:
         self._crew, self._limits, self._metrics = crew, limits, metrics
+        self._shares = Shares(limits.queued_jobs, clients, limits.queued_jobs_per_client)
         self._queue: list[Job] = []
         self._running: list[Job] = []
         self._seconds = {name: offer.estimate.seconds for name, offer in terms.items()}
@@ -101,18 +105,22 @@ class Scheduler:
         return len(self._running)
 
     def require_place(self, client: str) -> None:
-        """Raise QueueFull when a job of ``client`` would not be taken now."""
-        limits, mine = self._limits, sum(job.place.client == client for job in self._queue)
-        if self.draining:
-            got, expected = "no new jobs: it is stopping", "a server that runs"
-        elif len(self._queue) >= limits.queued_jobs:
-            got, expected = f"{len(self._queue)} jobs in the queue", f"less than {limits.queued_jobs}"
-        elif mine >= limits.queued_jobs_per_client:
-            got, expected = f"{mine} jobs of yours in the queue", f"less than {limits.queued_jobs_per_client}"
-        else:
-            return
+        """Raise QueueFull when a job of ``client`` would not be taken now, OverShare when that is its own doing."""
+        held = Counter(job.place.client for job in self._queue)
         seconds = max(1, round(self._wait_seconds(1)))
-        raise QueueFull(Problem("server", got, expected, f"ask again in {seconds} s"), seconds)
+        remedy = f"ask again in {seconds} s"
+        if self.draining:
+            raise QueueFull(Problem("server", "no new jobs: it is stopping", "a server that runs", remedy), seconds)
+        if self._shares.fits(held, client, 1):
+            return
+        if self._shares.is_own_doing(held, client, 1):
+            got, expected = f"{held[client]} jobs of yours in the queue", f"at most {self._shares.each}"
+            raise OverShare(Problem("server", got, expected, remedy), seconds)
+        got, expected = (
+            f"{len(self._queue)} jobs in the queue",
+            f"at most {self._shares.limit}, with some for everybody",
+        )
+        raise QueueFull(Problem("server", got, expected, remedy), seconds)
 
     def submit(self, job: Job) -> None:
         """Queue a job; `require_place` comes first."""

@@ -19,14 +19,17 @@ _SHARE_OF_MEMORY = 0.7
 class Limits:
     """Every bound of a server; a request beyond one is refused with its name, and nothing is kept of it.
 
-    Sizes are in bytes, times in seconds. ``memory`` is for all workers together (0: seven tenths of what the machine
+    Sizes are in bytes, times in seconds. Places and bytes of all clients together are divided as `privis.serve.shares`
+    says: a part of them is set aside for each client. ``memory`` is for all workers together (0: seven tenths of what the machine
     has free at start), ``job_memory`` for one worker (0: twice the offering's estimate and 256 MiB).
     """
 
     message_bytes: int = 64 * MIB  # one encrypted input
     keys_bytes: int = 2 * GIB  # one bundle of evaluation keys
     reply_bytes: int = 256 * MIB
-    key_cache_bytes: int = 20 * GIB  # on disk; the bundle that was not used for longest goes first
+    key_cache_bytes: int = 20 * GIB  # on disk, of bundles that are whole; `privis.serve.evictions` says which go first
+    keys_per_client: int = 64  # bundles of one client; the one that it did not use for longest goes first
+    arriving_bytes: int = 16 * GIB  # on disk, of bundles that are still coming; of one client at most keys_bytes
     spool_bytes: int = 4 * GIB  # on disk: messages and results together
     disk_reserve_bytes: int = 256 * MIB  # never filled
     memory: int = 0
@@ -35,9 +38,16 @@ class Limits:
     jobs_at_once: int = os.cpu_count() or 1
     queued_jobs: int = 256
     queued_jobs_per_client: int = 64
+    jobs_per_client: int = 256  # results that wait to be fetched included
     uploads_at_once: int = 64
+    uploads_per_client: int = 16
     upload_idle_seconds: float = 30.0  # without a byte
+    upload_bytes_per_second: int = 4096  # slower clients are not waited for, after upload_idle_seconds
     upload_seconds: float = 3600.0
+    answer_idle_seconds: float = 30.0  # how long a client may read nothing of its answer
+    header_seconds: float = 10.0  # for a whole head of a request
+    connections: int = 1024
+    connections_per_client: int = 64  # of an address, where no token was shown yet
     result_seconds: float = 600.0  # how long a result waits to be fetched
     idle_worker_seconds: float = 120.0  # how long keys stay in memory after a job
     grace_seconds: float = 30.0  # at a stop, for jobs that run

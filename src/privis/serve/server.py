@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -17,13 +18,14 @@ import uvicorn
 from privis.errors import ParameterError, PrivisError, Problem, ServiceError
 from privis.serve.addresses import is_loopback
 from privis.serve.app import application
+from privis.serve.connections import Connection, Connections
 from privis.serve.limits import Limits
 from privis.serve.offering import MakeOffering, Terms
 from privis.serve.service import Service
 from privis.serve.tokens import Tokens
 
 _BACKLOG = 256
-_CONNECTIONS = 1024
+_CLOSING = 64  # connections that were told to close may take a moment
 _LAST_SECONDS = 5  # for answers that are on their way
 
 
@@ -75,7 +77,8 @@ class Server:
         self._socket = _bind(self.host, self.port)
         self.port = self._socket.getsockname()[1]
         try:
-            self._service = Service.open(self.offerings, self.state, self.limits)
+            clients = tuple(name for name, _ in self.tokens.known)
+            self._service = Service.open(self.offerings, self.state, self.limits, clients)
         except BaseException:
             self._socket.close()
             raise
@@ -138,11 +141,12 @@ class _Draining(uvicorn.Server):
     def __init__(self, service: Service, app: object, certificate: Certificate | None) -> None:
         self._service, self._loop = service, None
         self._begun = False
+        limits = service.limits
         self._drain: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
             loop="asyncio",
-            http="h11",
+            http=functools.partial(Connection, Connections(limits)),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             access_log=False,
@@ -150,7 +154,7 @@ class _Draining(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=limits.connections + _CLOSING,
             timeout_graceful_shutdown=_LAST_SECONDS,
             ssl_certfile=None if certificate is None else certificate.chain,
             ssl_keyfile=None if certificate is None else certificate.key,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,12 +16,14 @@ from pathlib import Path
 from privis.errors import ParameterError, Problem, ProtocolError, ServiceError, refuse
 from privis.run.he import bundle
 from privis.serve.crew import Crew, Place
+from privis.serve.evictions import Bundle
 from privis.serve.jobs import FINAL, Job, QueueFull, Scheduler, State
 from privis.serve.limits import MIB, Limits
 from privis.serve.metrics import Metrics
 from privis.serve.nursery import Nursery
 from privis.serve.offering import MakeOffering, Terms
-from privis.serve.store import Store
+from privis.serve.shares import OverShare, Shares
+from privis.serve.store import Store, Stored
 
 _LOG = logging.getLogger("privis.serve")
 _HOUSEKEEPING_SECONDS = 1.0
@@ -46,11 +50,12 @@ class _Entry:
 
 @dataclass(eq=False)
 class Service:
-    """All state of a server. ``start`` compiles nothing: the nursery did."""
+    """All state of a server for ``clients``. ``start`` compiles nothing: the nursery did."""
 
     nursery: Nursery
     store: Store
     limits: Limits
+    clients: Sequence[str] = ()
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
@@ -58,22 +63,25 @@ class Service:
         self.crew = Crew(
             self.nursery, self.terms, self.limits, lambda place: self.store.key_path(place.client, place.keys)
         )
-        self.scheduler = Scheduler(self.terms, self.crew, self.limits, self.metrics)
+        self.scheduler = Scheduler(self.terms, self.crew, self.limits, self.metrics, len(self.clients))
         self.lost = asyncio.Event()  # set when the nursery is gone
         self._entries: dict[str, _Entry] = {}
-        self._uploads = 0
+        self._uploads: Counter[str] = Counter()
+        self._upload_shares = Shares(self.limits.uploads_at_once, len(self.clients), self.limits.uploads_per_client)
         self._housekeeper: asyncio.Task[None] | None = None
         self._require_memory()
 
     @classmethod
-    def open(cls, offerings: Sequence[MakeOffering], folder: Path, limits: Limits) -> Service:
+    def open(
+        cls, offerings: Sequence[MakeOffering], folder: Path, limits: Limits, clients: Sequence[str] = ()
+    ) -> Service:
         """Take the folder, then compile the offerings, which may take a while and raises what they raise."""
-        store = Store(folder, limits)
+        store = Store(folder, limits, clients)
         store.open()
         try:
             nursery = Nursery(offerings)
             try:
-                return cls(nursery, store, limits)
+                return cls(nursery, store, limits, clients)
             except BaseException:
                 nursery.stop()
                 raise
@@ -128,9 +136,12 @@ class Service:
             raise Unknown("keys", Problem("keys", f"{digest[:12]}…", "keys that you uploaded", remedy))
 
     async def receive_key(
-        self, client: str, offer: str, digest: str, length: int, chunks: AsyncIterator[bytes]
+        self, client: str, offer: str, digest: str, length: int, chunks: AsyncIterator[bytes], sha256: str | None = None
     ) -> None:
-        """Take a bundle of evaluation keys whose digest is ``digest``; the same one again changes nothing."""
+        """Take a bundle of evaluation keys whose digest is ``digest``; the same one again changes nothing.
+
+        ``sha256`` is what the client says the digest of the body is.
+        """
         terms = self.offer(offer)
         _require_size("keys", length, self.limits.keys_bytes)
         if not _is_digest(digest):
@@ -143,27 +154,31 @@ class Service:
                 got, expected = f"bundle {found.digest[:12]}… of {found.size:,} bytes", f"{digest[:12]}…, {length:,}"
                 raise ProtocolError(Problem("keys", got, expected, "name the bundle by the digest in its header"))
 
-        with self._upload():
-            self.store.make_room_for_key(length, self.scheduler.keys_in_use())
+        def room(count: int) -> None:
+            self.store.make_room_on_disk(count, Bundle(client, digest, length), self.scheduler.keys_in_use())
+
+        with self._upload(client):
+            self.store.make_room_for_key(length, self.scheduler.keys_in_use(), client, digest)
             try:
-                stored = await self.store.receive(chunks, length, look, bundle.HEADER_BYTES)
+                stored = await self.store.receive(chunks, length, look, bundle.HEADER_BYTES, room)
                 try:
+                    _require_unchanged("keys", stored, sha256)
                     await asyncio.to_thread(bundle.inspect, stored.path)
-                    self.store.keep_key(stored, client, digest)
+                    self.store.keep_key(stored, client, digest, self.scheduler.keys_in_use())
                 finally:
                     stored.path.unlink(missing_ok=True)
             finally:
-                self.store.release_key_room(length)
+                self.store.release_key_room(length, client)
         _LOG.info("keys %s of %s for %s: %s bytes", digest[:12], client, offer, f"{length:,}")
 
     async def drop_key(self, client: str, digest: str) -> None:
         """Forget keys, on disk and in memory; jobs that wait for them are ended."""
         self.require_key(client, digest)
+        self.store.drop_key(client, digest)  # before anything waits: jobs that come meanwhile find none
+        self.crew.forget(client, digest)
         for entry in tuple(self._entries.values()):
             if (entry.job.place.client, entry.job.place.keys) == (client, digest):
                 await self.scheduler.cancel(entry.job)
-        self.crew.forget(client, digest)
-        self.store.drop_key(client, digest)
 
     async def receive_job(
         self, place: Place, length: int, chunks: AsyncIterator[bytes], sha256: str | None, once: str
@@ -176,24 +191,21 @@ class Service:
         terms = self.offer(place.offer)
         self.require_key(place.client, place.keys)
         _require_size("message", length, self.limits.message_bytes)
-        self.scheduler.require_place(place.client)
+        self._require_place(place.client)
         reserved = length + terms.estimate.reply_bytes
-        with self._upload():
-            self.store.reserve_spool(reserved)
+        with self._upload(place.client):
+            self.store.reserve_spool(reserved, place.client)
             kept = False
             try:
-                stored = await self.store.receive(chunks, length, lambda start: None)
+                stored = await self.store.receive(chunks, length, lambda start: None, 0, self.store.require_free)
                 try:
-                    if sha256 is not None and stored.sha256 != sha256:
-                        raise ProtocolError(
-                            Problem("message", "a body that changed on its way", "its Content-Digest", "send it again")
-                        )
+                    _require_unchanged("message", stored, sha256)
                     name = _job_name(place, stored.sha256, once)
                     known = self._entries.get(name)
                     if known is not None and known.job.state not in (State.FAILED, State.CANCELLED):
                         return known.job, False
                     self.require_key(place.client, place.keys)  # it may have gone while the message came
-                    self.scheduler.require_place(place.client)
+                    self._require_place(place.client)
                     if known is not None:
                         self._drop(known)
                     job = Job(name, place, self.store.job_folder(name, stored))
@@ -203,7 +215,7 @@ class Service:
                     stored.path.unlink(missing_ok=True)
             finally:
                 if not kept:
-                    self.store.release_spool(reserved)
+                    self.store.release_spool(reserved, place.client)
         self.scheduler.submit(job)
         return job, True
 
@@ -218,7 +230,9 @@ class Service:
     async def drop_job(self, job: Job) -> None:
         """End a job if it runs, and delete its result."""
         await self.scheduler.cancel(job)
-        self._drop(self._entries[job.id])
+        entry = self._entries.get(job.id)
+        if entry is not None and entry.job is job:  # another request may have been faster
+            self._drop(entry)
 
     def gauges(self) -> dict[str, tuple[str, float]]:
         """Numbers of now, for `Metrics.text`."""
@@ -230,24 +244,43 @@ class Service:
             "worker_memory_limit_bytes": ("Memory that workers together may take.", self.crew.budget),
             "key_cache_bytes": ("Evaluation keys on disk.", self.store.cached),
             "spool_bytes": ("Messages and results on disk.", self.store.spooled),
-            "uploads": ("Uploads in progress.", self._uploads),
+            "uploads": ("Uploads in progress.", self._uploads.total()),
+            "arriving_bytes": ("Bytes reserved for evaluation keys in uploads.", self.store.arriving),
+            "jobs_kept": ("Jobs, with those whose results wait to be fetched.", len(self._entries)),
         }
 
     def _drop(self, entry: _Entry) -> None:
         if self._entries.pop(entry.job.id, None) is entry:
             self.store.drop_job(entry.job.folder)
-            self.store.release_spool(entry.reserved)
+            self.store.release_spool(entry.reserved, entry.job.place.client)
+
+    def _require_place(self, client: str) -> None:
+        """OverShare or QueueFull when a job of ``client`` would not be taken now."""
+        mine = [entry.job for entry in self._entries.values() if entry.job.place.client == client]
+        if len(mine) >= self.limits.jobs_per_client:
+            ends = [job.finished + self.limits.result_seconds - time.monotonic() for job in mine if job.state in FINAL]
+            seconds = max(1, math.ceil(min(ends, default=_BUSY_SECONDS)))
+            got, expected = f"{len(mine)} jobs of yours", f"less than {self.limits.jobs_per_client}"
+            raise OverShare(Problem("server", got, expected, "fetch results and delete their jobs"), seconds)
+        self.scheduler.require_place(client)
 
     @contextmanager
-    def _upload(self) -> Iterator[None]:
-        if self._uploads >= self.limits.uploads_at_once:
-            got, expected = f"{self._uploads} uploads at once", f"less than {self.limits.uploads_at_once}"
-            raise QueueFull(Problem("server", got, expected, f"ask again in {_BUSY_SECONDS} s"), _BUSY_SECONDS)
-        self._uploads += 1
+    def _upload(self, client: str) -> Iterator[None]:
+        shares, mine, all_of_them = self._upload_shares, self._uploads[client], self._uploads.total()
+        if not shares.fits(self._uploads, client, 1):
+            remedy = f"ask again in {_BUSY_SECONDS} s"
+            if shares.is_own_doing(self._uploads, client, 1):
+                got, expected = f"{mine} uploads of yours at once", f"at most {shares.each}"
+                raise OverShare(Problem("server", got, expected, remedy), _BUSY_SECONDS)
+            got, expected = f"{all_of_them} uploads at once", f"at most {shares.limit}, with some for everybody"
+            raise QueueFull(Problem("server", got, expected, remedy), _BUSY_SECONDS)
+        self._uploads[client] += 1
         try:
             yield
         finally:
-            self._uploads -= 1
+            self._uploads[client] -= 1
+            if not self._uploads[client]:
+                del self._uploads[client]
 
     async def _keep_house(self) -> None:
         while True:
@@ -270,6 +303,11 @@ def _job_name(place: Place, message: str, once: str) -> str:
 
 def _is_digest(text: str) -> bool:
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def _require_unchanged(what: str, stored: Stored, sha256: str | None) -> None:
+    if sha256 is not None and stored.sha256 != sha256:
+        raise ProtocolError(Problem(what, "a body that changed on its way", "its Content-Digest", "send it again"))
 
 
 def _require_size(what: str, length: int, limit: int) -> None:

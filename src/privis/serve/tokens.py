@@ -83,6 +83,12 @@ class Tokens:
                 problems.append(Problem(where, "something else", "NAME sha256:HEX", remedy))  # the line may be a token
             elif name in dict(known):
                 problems.append(Problem(f"{path}, line {number}", f"{name} again", "every client once"))
+            elif bytes.fromhex(text) in (digest for _, digest in known):
+                got, remedy = (
+                    f"{name} with the token of another client",
+                    "privis keygen FILE --for token makes a new one",
+                )
+                problems.append(Problem(f"{path}, line {number}", got, "every token once", remedy))
             else:
                 known.append((name, bytes.fromhex(text)))
         if not problems and not known:
