@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,6 +61,19 @@ class Running:
         """Requests that no library of ours makes."""
         headers = {"Authorization": self.place.token(name).header}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=False)  # http: there is no TLS
+
+    def head(self, request: str, name: str = "", *lines: str) -> bytes:
+        """The head of a request, with the token of a client, as bytes for `connect`."""
+        said = [f"{request} HTTP/1.1", f"Host: {self.url.removeprefix('http://')}"]
+        said += [f"Authorization: {self.place.token(name).header}"] if name else []
+        return "\r\n".join([*said, *lines, "", ""]).encode("latin-1")
+
+    def connect(self, sent: bytes = b"") -> socket.socket:
+        """A connection on which anything may be sent."""
+        host, port = self.url.removeprefix("http://").split(":")
+        link = socket.create_connection((host, int(port)), timeout=10)
+        link.sendall(sent)
+        return link
 
     def left(self) -> list[str]:
         """Files of uploads and jobs that the server keeps."""

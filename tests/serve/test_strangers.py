@@ -38,9 +38,17 @@ def job(running):
 
 
 @pytest.mark.parametrize(
-    "authorization", [None, "Bearer " + "x" * 43, "Bearer", "Basic YTpi", "Bearer \xe9\xff", "stolen"]
+    ("authorization", "status"),
+    [
+        (None, 401),
+        ("Bearer " + "x" * 43, 401),
+        ("Basic YTpi", 401),
+        ("stolen", 401),
+        ("Bearer", 400),
+        ("Bearer \xe9\xff", 400),
+    ],
 )
-def test_without_a_token_that_is_known_there_is_only_whether_it_lives(running, job, authorization):
+def test_without_a_token_that_is_known_there_is_only_whether_it_lives(running, job, authorization, status):
     if authorization == "stolen":  # the digest of the server's file is no token
         authorization = f"Bearer {Tokens.load(running.place.folder / 'tokens').known[0][1].hex()}"
     headers = [] if authorization is None else [("Authorization", authorization.encode("latin-1"))]
@@ -50,10 +58,11 @@ def test_without_a_token_that_is_known_there_is_only_whether_it_lives(running, j
             if endpoint.path == "/healthz":
                 assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
                 continue
-            assert answer.status_code == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
+            assert answer.status_code == status
+            assert answer.headers["WWW-Authenticate"] == "Bearer" + ' error="invalid_request"' * (status == 400)
             assert not any(str(each) in answer.text for each in (job["job"], job["digest"], "adds numbers"))
         for path in ("/openapi.json", "/docs", "/", "/v1/nothing", "/healthz/x", "/HEALTHZ"):
-            assert http.get(path).status_code == 401
+            assert http.get(path).status_code == status
 
 
 def test_another_client_gets_neither_job_nor_result_nor_keys(running, job):

@@ -52,7 +52,7 @@ def victims(
         payers = [
             name
             for name, left in idle.items()
-            if left and (name == new.client or held[name] > share and held[name] >= held[new.client])
+            if left and (name == new.client or (held[name] > share and held[name] >= held[new.client]))
         ]
         if not payers:
             return None

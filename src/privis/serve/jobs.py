@@ -118,7 +118,7 @@ class Scheduler:
             raise OverShare(Problem("server", got, expected, remedy), seconds)
         got, expected = (
             f"{len(self._queue)} jobs in the queue",
-            f"at most {self._shares.limit}, with some for everybody",
+            f"at most {self._shares.limit}, some for everybody",
         )
         raise QueueFull(Problem("server", got, expected, remedy), seconds)
 

@@ -272,7 +272,7 @@ class Service:
             if shares.is_own_doing(self._uploads, client, 1):
                 got, expected = f"{mine} uploads of yours at once", f"at most {shares.each}"
                 raise OverShare(Problem("server", got, expected, remedy), _BUSY_SECONDS)
-            got, expected = f"{all_of_them} uploads at once", f"at most {shares.limit}, with some for everybody"
+            got, expected = f"{all_of_them} uploads at once", f"at most {shares.limit}, some for everybody"
             raise QueueFull(Problem("server", got, expected, remedy), _BUSY_SECONDS)
         self._uploads[client] += 1
         try:

@@ -229,9 +229,9 @@ class Store:
     ) -> Stored:
         """Write a body of ``length`` bytes to a file as it comes, a megabyte in memory at a time.
 
-        ``look`` sees the first ``look_bytes`` before anything is written and may refuse by raising; ``room`` is told how
-        many bytes are to be written next and may refuse likewise. The file is gone when this raises: NoSpace on a full
-        disk, whatever ``chunks``, ``look`` and ``room`` raise, ParameterError when the body is longer or shorter.
+        ``look`` sees the first ``look_bytes`` before anything is written and may refuse by raising; ``room`` is told
+        how many bytes are to be written next and may refuse likewise. The file is gone when this raises: NoSpace on a
+        full disk, whatever ``chunks``, ``look`` and ``room`` raise, ParameterError when the body is longer or shorter.
         """
         path = self._unfinished / secrets.token_hex(16)
         digest, written, held, looked = hashlib.sha256(), 0, bytearray(), False

@@ -1,0 +1,435 @@
+"""Slow, silent and greedy clients beside an honest one, who gets her result every time; nothing of them is left.
+
+No greedy client is stopped by a clock here: what a server waits for is longer than what the honest client waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from privis.errors import ServiceError
+from privis.run.he import bundle
+from privis.serve.limits import MIB
+from tests.serve.place import LIMITS, Running, new_place, serving, until
+from tests.serve.test_server import metrics, post, total
+from tests.serve.toy import message
+
+MANY = 40
+PATIENT = 600.0
+GREED = replace(
+    LIMITS,
+    keys_bytes=300_000,
+    key_cache_bytes=1_000_000,
+    keys_per_client=5,
+    arriving_bytes=600_000,
+    spool_bytes=100_000,
+    message_bytes=20_000,
+    queued_jobs=10,
+    queued_jobs_per_client=8,
+    jobs_per_client=12,
+    uploads_at_once=8,
+    uploads_per_client=6,
+    upload_idle_seconds=PATIENT,
+    answer_idle_seconds=PATIENT,
+    header_seconds=PATIENT,
+    connections=32,
+    connections_per_client=16,
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server with Alice, who is honest and has keys there, and Mallory, who has keys there, too."""
+
+    running: Running
+    alice: str
+    alices: bytes
+    mallory: str
+    mallorys: bytes
+
+    def honest(self, number: int = 22) -> int:
+        """What Alice gets for 20 and a number: an error if she does not get it soon."""
+        with self.running.client("alice", patience=20.0) as client:
+            return total(client.compute("sum", self.alice, message(self.alices, [20, number])))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory) -> Iterator[Scene]:
+    with serving(new_place(tmp_path_factory.mktemp("greed"), ("alice", "mallory")), GREED) as running:
+        found = {}
+        for name in ("alice", "mallory"):
+            path, keys = running.place.keys(size=200_000)
+            with running.client(name) as client:
+                found[name] = (client.send_keys("sum", path), keys)
+        yield Scene(running, *found["alice"], *found["mallory"])
+
+
+@contextlib.contextmanager
+def held(scene: Scene, sent: bytes, count: int = MANY) -> Iterator[list[socket.socket]]:
+    """Connections on which this was sent, and then nothing."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(scene.running.connect(sent))) for _ in range(count)]
+
+
+@contextlib.contextmanager
+def meanwhile(what: Callable[[], None], times: int = 2000) -> Iterator[None]:
+    """Something again and again, as long as the honest client takes; a connection that is closed is opened no more."""
+    done = threading.Event()
+
+    def run() -> None:
+        for _ in range(times):
+            if done.wait(0.002):
+                return
+            with contextlib.suppress(OSError, ServiceError):
+                what()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def silent_messages(scene):
+    """Forty uploads of messages of which nothing comes."""
+    keys = f"Privis-Keys: {scene.mallory}"
+    return held(scene, scene.running.head("POST /v1/offers/sum/jobs", "mallory", keys, "Content-Length: 15000"))
+
+
+def silent_keys(scene):
+    """Forty uploads that say they are as large as keys may be, of which nothing comes."""
+    place = f"PUT /v1/offers/sum/keys/{'0' * 64}"
+    return held(scene, scene.running.head(place, "mallory", f"Content-Length: {GREED.keys_bytes}"))
+
+
+def silent_without_a_token(scene):
+    """Forty connections that say nothing at all."""
+    return held(scene, b"")
+
+
+def half_a_head(scene):
+    """Forty requests whose head does not end."""
+    return held(scene, scene.running.head("GET /v1/offers", "mallory")[:-2])
+
+
+def idle_after_an_answer(scene):
+    """Forty connections that are kept after a request."""
+    return held(scene, scene.running.head("GET /v1/offers", "mallory"))
+
+
+@contextlib.contextmanager
+def dripping(scene, name, *lines):
+    """Uploads of which a byte comes now and then."""
+    head = scene.running.head("POST /v1/offers/sum/jobs", name, *lines, "Content-Length: 15000")
+    with held(scene, head, 20) as links:
+
+        def drip() -> None:
+            for link in links:
+                with contextlib.suppress(OSError):
+                    link.sendall(b"x")
+
+        with meanwhile(drip):
+            yield
+
+
+def slow_messages(scene):
+    """Messages by the byte."""
+    return dripping(scene, "mallory", f"Privis-Keys: {scene.mallory}")
+
+
+def slow_bodies_without_a_token(scene):
+    """Bodies by the byte, for which there is a refusal since their head came."""
+    return dripping(scene, "")
+
+
+def long_polls_that_nobody_reads(scene):
+    """Questions for news of a job that runs, from connections that are closed at once."""
+
+    @contextlib.contextmanager
+    def ask() -> Iterator[None]:
+        with scene.running.http("mallory") as http:
+            job = post(http, scene.mallory, message(scene.mallorys, [1], "sleep", 60.0)).json()["id"]
+            try:
+                head = scene.running.head(f"GET /v1/jobs/{job}?wait=30", "mallory")
+                for _ in range(MANY):
+                    scene.running.connect(head).close()
+                with held(scene, head):
+                    yield
+            finally:
+                http.delete(f"/v1/jobs/{job}")
+
+    return ask()
+
+
+@contextlib.contextmanager
+def requests_whose_answers_nobody_reads(scene):
+    """Thousands of questions on a few connections, pipelined."""
+    head = scene.running.head(f"HEAD /v1/offers/sum/keys/{scene.mallory}", "mallory")
+    with held(scene, b"", 12) as links:
+
+        def ask() -> None:
+            for link in links:
+                link.settimeout(0.01)
+                with contextlib.suppress(OSError):
+                    link.sendall(head * 20)
+
+        with meanwhile(ask, 20):
+            yield
+
+
+@contextlib.contextmanager
+def large_answers_that_nobody_reads(scene):
+    """Megabytes of descriptions, pipelined and never read."""
+    head = scene.running.head("GET /openapi.json", "mallory")
+    with held(scene, head * 300, 12):
+        yield
+
+
+@contextlib.contextmanager
+def aborted_uploads(scene):
+    """Uploads of keys that break off in the middle."""
+    head = scene.running.head(f"PUT /v1/offers/sum/keys/{'0' * 64}", "mallory", "Content-Length: 200000")
+
+    def abort() -> None:
+        scene.running.connect(head + bytes(30)).close()
+
+    with meanwhile(abort, 200):
+        yield
+
+
+@contextlib.contextmanager
+def many_small_keys(scene):
+    """Forty bundles of a few bytes."""
+    with scene.running.client("mallory", patience=0.0) as client:
+        for _ in range(MANY):
+            with contextlib.suppress(ServiceError):
+                client.send_keys("sum", scene.running.place.keys(size=10)[0])
+        yield
+
+
+@contextlib.contextmanager
+def keys_again_and_again(scene):
+    """Bundles that together would fill the cache many times, each deleted after the next came."""
+    paths = [scene.running.place.keys(size=280_000)[0] for _ in range(12)]
+    with scene.running.client("mallory", patience=0.0) as client, scene.running.http("mallory") as http:
+        for path, last in zip(paths, [None, *paths[:-1]], strict=True):
+            with contextlib.suppress(ServiceError):
+                client.send_keys("sum", path)
+            if last is not None and paths.index(path) % 3 == 0:
+                http.delete(f"/v1/offers/sum/keys/{bundle.inspect(last).digest}")
+        yield
+
+
+@contextlib.contextmanager
+def jobs(scene, command, amount, size):
+    """As many jobs as are taken, forty tried."""
+    with scene.running.http("mallory") as http:
+        answers = [
+            post(http, scene.mallory, message(scene.mallorys, [number] * size, command, amount))
+            for number in range(MANY)
+        ]
+        refused = [answer for answer in answers if answer.status_code != 202]
+        assert refused and {answer.status_code for answer in refused} == {429}
+        assert all(int(answer.headers["Retry-After"]) >= 1 and answer.json()["problems"] for answer in refused)
+        try:
+            yield
+        finally:
+            for answer in answers:
+                if answer.status_code == 202:
+                    http.delete(answer.headers["Location"])
+
+
+def a_full_queue(scene):
+    """All the places in the queue that one client may have."""
+    return jobs(scene, "sleep", 0.3, 1)
+
+
+def results_that_nobody_fetches(scene):
+    """Results that are left where they are."""
+    return jobs(scene, "add", 0.0, 1)
+
+
+def a_full_spool(scene):
+    """Large messages that wait."""
+    return jobs(scene, "sleep", 0.3, 2400)
+
+
+@contextlib.contextmanager
+def names_of_others(scene):
+    """Attempts on keys and jobs that are not one's own."""
+    places = [f"/v1/offers/sum/keys/{scene.alice}", "/v1/jobs/" + "0" * 64]
+    answers = []
+    with scene.running.http("mallory") as http:
+
+        def attack() -> None:
+            answers.extend(http.request(method, place) for place in places for method in ("DELETE", "HEAD"))
+
+        with meanwhile(attack, 50):
+            yield
+    assert {answer.status_code for answer in answers} <= {404}
+
+
+GREEDY = (
+    silent_messages,
+    silent_keys,
+    silent_without_a_token,
+    half_a_head,
+    idle_after_an_answer,
+    slow_messages,
+    slow_bodies_without_a_token,
+    long_polls_that_nobody_reads,
+    requests_whose_answers_nobody_reads,
+    large_answers_that_nobody_reads,
+    aborted_uploads,
+    many_small_keys,
+    keys_again_and_again,
+    a_full_queue,
+    results_that_nobody_fetches,
+    a_full_spool,
+    names_of_others,
+)
+
+
+def at_rest(running: Running) -> bool:
+    """Nothing is reserved, kept or counted any more."""
+    state = running.server._server.server_state
+    with running.http("alice") as http:
+        found = metrics(http)
+    numbers = ("uploads", "arriving_bytes", "spool_bytes", "jobs_kept", "jobs_queued", "jobs_running")
+    idle = all(found[f"privis_{name}"] == 0 for name in numbers)
+    return idle and running.left() == [] and len(state.connections) <= 1 and len(state.tasks) <= 1
+
+
+@pytest.mark.parametrize("greed", GREEDY, ids=lambda greed: greed.__name__)
+def test_an_honest_client_beside_a_greedy_one_gets_her_result(scene, greed, caplog):
+    running = scene.running
+    with running.client("mallory") as client, running.http("mallory") as http:  # others may have used her keys up
+        if http.head(f"/v1/offers/sum/keys/{scene.mallory}").status_code == 404:
+            path = running.place.folder / "mallory.key"
+            bundle.write(path, bundle.Kind.EVALUATION, bundle_spec(), scene.mallorys)
+            assert client.send_keys("sum", path) == scene.mallory
+            path.unlink()
+    with greed(scene):
+        assert [scene.honest(number) for number in (22, 23)] == [42, 43]
+        path, keys = running.place.keys(size=100)
+        with running.client("alice", patience=20.0) as client, running.http("alice") as http:
+            digest = client.send_keys("sum", path)
+            assert total(client.compute("sum", digest, message(keys, [1, 2]))) == 3
+            assert http.delete(f"/v1/offers/sum/keys/{digest}").status_code == 204
+    with running.http("alice") as http:
+        assert http.head(f"/v1/offers/sum/keys/{scene.alice}").status_code == 204, "her keys are where they were"
+        assert metrics(http)["privis_key_cache_bytes"] <= GREED.key_cache_bytes
+    until(lambda: at_rest(running))
+    assert not any(record.exc_info for record in caplog.records), "no client makes a traceback"
+
+
+def bundle_spec() -> str:
+    from tests.serve.toy import spec_digest
+
+    return spec_digest("sum")
+
+
+def test_all_greed_at_once(scene):
+    """One greedy client that does most of it together."""
+    with contextlib.ExitStack() as stack:
+        for greed in (silent_keys, silent_without_a_token, half_a_head, aborted_uploads, slow_messages):
+            stack.enter_context(greed(scene))
+        assert scene.honest() == 42
+    until(lambda: at_rest(scene.running))
+
+
+def test_uploads_of_one_client_are_refused_beyond_its_share_and_no_sooner(scene):
+    keys = f"Privis-Keys: {scene.mallory}"
+    head = scene.running.head("POST /v1/offers/sum/jobs", "mallory", keys, "Content-Length: 1500")
+    with held(scene, head, GREED.uploads_per_client), scene.running.http("alice") as alice:
+        until(lambda: metrics(alice)["privis_uploads"] == GREED.uploads_per_client)
+        with scene.running.http("mallory") as http:
+            answer = post(http, scene.mallory, message(scene.mallorys, [1]))
+        assert answer.status_code == 429 and answer.json()["kind"] == "share" and answer.headers["Retry-After"] == "2"
+        assert answer.json()["problems"][0]["got"] == "6 uploads of yours at once"
+    until(lambda: at_rest(scene.running))
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory) -> Iterator[Running]:
+    """A server that waits for nobody."""
+    limits = replace(
+        LIMITS,
+        upload_idle_seconds=0.4,
+        upload_bytes_per_second=100_000,
+        header_seconds=0.3,
+        answer_idle_seconds=0.3,
+        keys_bytes=64 * MIB,
+    )
+    with serving(new_place(tmp_path_factory.mktemp("hasty")), limits) as running:
+        yield running
+
+
+def until_closed(link: socket.socket, sent: bytes = b"", times: int = 3000) -> bytes:
+    """Everything that comes until the server closes, while something is sent again and again."""
+    found = b""
+    link.settimeout(0.01)
+    for _ in range(times):
+        try:
+            if sent:
+                link.sendall(sent)
+            block = link.recv(1 << 16)
+        except TimeoutError:
+            continue
+        except OSError:
+            return found
+        if not block:
+            return found
+        found += block
+    raise AssertionError("it was never closed")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Filler: "])
+def test_a_head_that_does_not_end_is_not_waited_for(hasty, sent):
+    with hasty.connect(sent) as link:
+        assert until_closed(link, b"" if not sent else b"x") == b""
+
+
+def test_a_body_by_the_byte_is_not_waited_for(hasty):
+    head = hasty.head(f"PUT /v1/offers/sum/keys/{'0' * 64}", "alice", "Content-Length: 500000")
+    with hasty.connect(head) as link:
+        found = until_closed(link, b"x")
+    assert found.startswith(b"HTTP/1.1 408") and b"less than 100,000 bytes a second" in found
+    until(lambda: hasty.left() == [])
+
+
+def test_a_body_that_comes_after_its_refusal_is_not_waited_for(hasty):
+    head = hasty.head("POST /v1/offers/sum/jobs", "", "Content-Length: 500000")
+    with hasty.connect(head) as link:
+        assert until_closed(link, b"x").startswith(b"HTTP/1.1 401")
+
+
+def test_a_result_that_is_not_read_is_not_waited_for(hasty):
+    head = hasty.head("GET /openapi.json", "alice")
+    with hasty.connect() as link:
+        link.settimeout(0.05)
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                link.sendall(head * 100)
+        until(lambda: not hasty.server._server.server_state.connections)
+
+
+def test_an_honest_upload_in_pieces_is_in_time(hasty):
+    content = os.urandom(3 * MIB)
+    path = hasty.place.folder / "pieces.key"
+    digest = bundle.write(path, bundle.Kind.EVALUATION, bundle_spec(), content).digest
+    whole = path.read_bytes()
+    head = hasty.head(f"PUT /v1/offers/sum/keys/{digest}", "alice", f"Content-Length: {len(whole)}")
+    with hasty.connect(head) as link:
+        for start in range(0, len(whole), MIB // 2):
+            link.sendall(whole[start : start + MIB // 2])
+        assert link.recv(1 << 16).startswith(b"HTTP/1.1 204")
