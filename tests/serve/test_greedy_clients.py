@@ -19,7 +19,7 @@ from privis.run.he import bundle
 from privis.serve.limits import MIB
 from tests.serve.place import LIMITS, Running, new_place, serving, until
 from tests.serve.test_server import metrics, post, total
-from tests.serve.toy import message
+from tests.serve.toy import message, spec_digest
 
 MANY = 40
 PATIENT = 600.0
@@ -315,7 +315,7 @@ def test_an_honest_client_beside_a_greedy_one_gets_her_result(scene, greed, capl
     with running.client("mallory") as client, running.http("mallory") as http:  # others may have used her keys up
         if http.head(f"/v1/offers/sum/keys/{scene.mallory}").status_code == 404:
             path = running.place.folder / "mallory.key"
-            bundle.write(path, bundle.Kind.EVALUATION, bundle_spec(), scene.mallorys)
+            bundle.write(path, bundle.Kind.EVALUATION, spec_digest("sum"), scene.mallorys)
             assert client.send_keys("sum", path) == scene.mallory
             path.unlink()
     with greed(scene):
@@ -330,12 +330,6 @@ def test_an_honest_client_beside_a_greedy_one_gets_her_result(scene, greed, capl
         assert metrics(http)["privis_key_cache_bytes"] <= GREED.key_cache_bytes
     until(lambda: at_rest(running))
     assert not any(record.exc_info for record in caplog.records), "no client makes a traceback"
-
-
-def bundle_spec() -> str:
-    from tests.serve.toy import spec_digest
-
-    return spec_digest("sum")
 
 
 def test_all_greed_at_once(scene):
@@ -371,6 +365,8 @@ def hasty(tmp_path_factory) -> Iterator[Running]:
         keys_bytes=64 * MIB,
     )
     with serving(new_place(tmp_path_factory.mktemp("hasty")), limits) as running:
+        with running.client() as client:
+            client.offers()  # once it answers
         yield running
 
 
@@ -426,7 +422,7 @@ def test_a_result_that_is_not_read_is_not_waited_for(hasty):
 def test_an_honest_upload_in_pieces_is_in_time(hasty):
     content = os.urandom(3 * MIB)
     path = hasty.place.folder / "pieces.key"
-    digest = bundle.write(path, bundle.Kind.EVALUATION, bundle_spec(), content).digest
+    digest = bundle.write(path, bundle.Kind.EVALUATION, spec_digest("sum"), content).digest
     whole = path.read_bytes()
     head = hasty.head(f"PUT /v1/offers/sum/keys/{digest}", "alice", f"Content-Length: {len(whole)}")
     with hasty.connect(head) as link:

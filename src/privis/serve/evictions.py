@@ -23,8 +23,8 @@ def victims(
     """Which bundles to delete so that ``amount`` bytes become free for ``new``; None when that cannot be done fairly.
 
     The client that holds most pays first, with what it did not use for longest (longest queue drop). Nothing is taken
-    from another client that holds at most its fair share, the limit divided by the clients that hold keys, or less than
-    whoever uploads will; and never keys that a job waits for.
+    from another client that holds at most its fair share: the limit divided by the clients that hold keys. Who keeps
+    other keys besides the new ones takes nothing from another client that holds less. Keys that a job waits for stay.
 
     Args:
         bundles: what is kept, without an older copy of ``new``.
@@ -49,10 +49,11 @@ def victims(
             idle.setdefault(bundle.client, []).append(bundle)  # the oldest last
     share, gone = limit // len(held), []
     while amount > 0:
+        modest = held[new.client] == new.size
         payers = [
             name
             for name, left in idle.items()
-            if left and (name == new.client or (held[name] > share and held[name] >= held[new.client]))
+            if left and (name == new.client or (held[name] > share and (modest or held[name] >= held[new.client])))
         ]
         if not payers:
             return None
