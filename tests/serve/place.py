@@ -68,10 +68,14 @@ class Running:
         said += [f"Authorization: {self.place.token(name).header}"] if name else []
         return "\r\n".join([*said, *lines, "", ""]).encode("latin-1")
 
-    def connect(self, sent: bytes = b"") -> socket.socket:
-        """A connection on which anything may be sent."""
+    def connect(self, sent: bytes = b"", reads: int = 0) -> socket.socket:
+        """A connection on which anything may be sent, and that takes about so many bytes before they are read."""
         host, port = self.url.removeprefix("http://").split(":")
-        link = socket.create_connection((host, int(port)), timeout=10)
+        link = socket.socket()
+        link.settimeout(10)
+        if reads:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, reads)
+        link.connect((host, int(port)))
         link.sendall(sent)
         return link
 

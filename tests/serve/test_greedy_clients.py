@@ -21,8 +21,9 @@ from tests.serve.place import LIMITS, Running, new_place, serving, until
 from tests.serve.test_server import metrics, post, total
 from tests.serve.toy import message, spec_digest
 
-MANY = 40
+MANY, VERY_MANY = 40, 120
 PATIENT = 600.0
+LARGE = [0] * 2000  # a message of nearly what is set aside for a client
 GREED = replace(
     LIMITS,
     keys_bytes=300_000,
@@ -57,7 +58,7 @@ class Scene:
     def honest(self, number: int = 22) -> int:
         """What Alice gets for 20 and a number: an error if she does not get it soon."""
         with self.running.client("alice", patience=20.0) as client:
-            return total(client.compute("sum", self.alice, message(self.alices, [20, number])))
+            return total(client.compute("sum", self.alice, message(self.alices, [20, number, *LARGE])))
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +113,18 @@ def silent_keys(scene):
 
 
 def silent_without_a_token(scene):
-    """Forty connections that say nothing at all."""
-    return held(scene, b"")
+    """Connections that say nothing at all."""
+    return held(scene, b"", VERY_MANY)
 
 
 def half_a_head(scene):
-    """Forty requests whose head does not end."""
-    return held(scene, scene.running.head("GET /v1/offers", "mallory")[:-2])
+    """Requests whose head does not end."""
+    return held(scene, scene.running.head("GET /v1/offers", "mallory")[:-2], VERY_MANY)
 
 
 def idle_after_an_answer(scene):
-    """Forty connections that are kept after a request."""
-    return held(scene, scene.running.head("GET /v1/offers", "mallory"))
+    """Connections that are kept after a request."""
+    return held(scene, scene.running.head("GET /v1/offers", "mallory"), VERY_MANY)
 
 
 @contextlib.contextmanager
@@ -157,7 +158,7 @@ def long_polls_that_nobody_reads(scene):
     @contextlib.contextmanager
     def ask() -> Iterator[None]:
         with scene.running.http("mallory") as http:
-            job = post(http, scene.mallory, message(scene.mallorys, [1], "sleep", 60.0)).json()["id"]
+            job = post(http, scene.mallory, message(scene.mallorys, [1], "spin", 60.0)).json()["id"]
             try:
                 head = scene.running.head(f"GET /v1/jobs/{job}?wait=30", "mallory")
                 for _ in range(MANY):
@@ -353,6 +354,54 @@ def test_uploads_of_one_client_are_refused_beyond_its_share_and_no_sooner(scene)
     until(lambda: at_rest(scene.running))
 
 
+def test_places_in_the_queue_are_kept_for_others(scene):
+    with scene.running.http("mallory") as http, scene.running.http("alice") as alice:
+        taken = [post(http, scene.mallory, message(scene.mallorys, [n], "sleep", 60.0)) for n in range(MANY)]
+        hers = post(alice, scene.alice, message(scene.alices, [1]))
+        assert hers.status_code == 202 and hers.json()["position"] < 10
+        for client, answer in ((alice, hers), *((http, each) for each in taken if each.status_code == 202)):
+            client.delete(answer.headers["Location"])
+    until(lambda: at_rest(scene.running))
+
+
+def test_requests_at_once_are_refused_beyond_a_share_until_their_client_goes_away(scene):
+    with scene.running.http("mallory") as http:
+        place = post(http, scene.mallory, message(scene.mallorys, [1], "spin", 60.0)).headers["Location"]
+        until(lambda: http.get(place).json()["state"] == "running")
+        paused = scene.running.head(f"GET {place}?wait=30", "mallory")
+        with held(scene, paused, GREED.connections_per_client):
+            until(lambda: http.get(place).status_code == 429)
+            answer = http.get(place)
+            assert answer.headers["Retry-After"] == "1" and "16 requests of yours at once" in answer.text
+            assert scene.honest() == 42
+        until(lambda: http.get(place).status_code == 200, 5.0)
+        http.delete(place)
+    until(lambda: at_rest(scene.running))
+
+
+@pytest.mark.parametrize("greed", [silent_without_a_token, half_a_head, idle_after_an_answer])
+def test_connections_that_wait_are_closed_beyond_a_share_the_oldest_first(scene, greed):
+    state = scene.running.server._server.server_state
+    with greed(scene) as links:
+        until(lambda: len(state.connections) == GREED.connections_per_client)
+        until_closed(links[0])
+        links[-1].settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            while links[-1].recv(1 << 16):
+                pass
+    until(lambda: at_rest(scene.running))
+
+
+def test_a_client_waits_until_its_own_share_is_free_again(scene):
+    with scene.running.client("mallory", patience=20.0) as client, scene.running.http("mallory") as http:
+        taken = [post(http, scene.mallory, message(scene.mallorys, [n], "sleep", 0.1)) for n in range(11)]
+        assert taken[-1].status_code == 429
+        assert total(client.compute("sum", scene.mallory, message(scene.mallorys, [5]))) == 5
+        for answer in taken[:-1]:
+            http.delete(answer.headers["Location"])
+    until(lambda: at_rest(scene.running))
+
+
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory) -> Iterator[Running]:
     """A server that waits for nobody."""
@@ -365,8 +414,6 @@ def hasty(tmp_path_factory) -> Iterator[Running]:
         keys_bytes=64 * MIB,
     )
     with serving(new_place(tmp_path_factory.mktemp("hasty")), limits) as running:
-        with running.client() as client:
-            client.offers()  # once it answers
         yield running
 
 
@@ -411,12 +458,23 @@ def test_a_body_that_comes_after_its_refusal_is_not_waited_for(hasty):
 
 def test_a_result_that_is_not_read_is_not_waited_for(hasty):
     head = hasty.head("GET /openapi.json", "alice")
-    with hasty.connect() as link:
+    connections = hasty.server._server.server_state.connections
+    with hasty.connect(reads=4096) as link:
+        until(lambda: connections)
         link.settimeout(0.05)
         with contextlib.suppress(OSError):
             for _ in range(100):
                 link.sendall(head * 100)
-        until(lambda: not hasty.server._server.server_state.connections)
+        until(lambda: not connections)
+
+
+def test_what_is_left_of_an_answer_is_not_waited_for_after_its_end(hasty):
+    """The last answer on a connection, and nobody reads it."""
+    connections = hasty.server._server.server_state.connections
+    heads = hasty.head("GET /openapi.json", "alice") * 3 + hasty.head("GET /openapi.json", "alice", "Connection: close")
+    with hasty.connect(heads, reads=4096):
+        until(lambda: connections)
+        until(lambda: not connections)
 
 
 def test_an_honest_upload_in_pieces_is_in_time(hasty):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from dataclasses import replace
 
 import pytest
@@ -74,19 +74,34 @@ def test_keys_in_use_and_those_of_a_client_within_its_share_stay(kept, client, s
         assert not mine or not left or max(mine) <= min(left), "what was not used for longest goes first"
 
 
-def take(store: Store, client: str, digest: str, size: int, *, sent: int | None = None) -> None:
+def test_who_uploads_more_than_its_share_takes_nothing_from_who_holds_less():
+    alice, bobs = Bundle("alice", "a", 6), Bundle("bob", "b", 4, 9)
+    assert victims([alice, bobs], Bundle("bob", "c", 4), 4, 10, {("bob", "b")}) is None, "he would hold 8, she holds 6"
+    assert victims([alice], Bundle("bob", "c", 5), 1, 10, set()) == [alice], "he would hold 5, she holds more than that"
+    assert victims([replace(alice, size=5)], Bundle("bob", "c", 6), 1, 10, set()) is None, "she holds her share"
+
+
+def take(
+    store: Store,
+    client: str,
+    digest: str,
+    size: int,
+    *,
+    sent: int | None = None,
+    in_use: Container[tuple[str, str]] = frozenset(),
+) -> None:
     """What a PUT does."""
 
     async def body() -> AsyncIterator[bytes]:
         yield bytes(size if sent is None else sent)
 
     def room(count: int) -> None:
-        store.make_room_on_disk(count, Bundle(client, digest, size), set())
+        store.make_room_on_disk(count, Bundle(client, digest, size), in_use)
 
     async def upload() -> None:
-        store.make_room_for_key(size, set(), client, digest)
+        store.make_room_for_key(size, in_use, client, digest)
         try:
-            store.keep_key(await store.receive(body(), size, lambda start: None, 0, room), client, digest)
+            store.keep_key(await store.receive(body(), size, lambda start: None, 0, room), client, digest, in_use)
         finally:
             store.release_key_room(size, client)
 
@@ -152,7 +167,7 @@ def test_whoever_uploads_much_loses_its_own_keys(store):
 def test_the_same_keys_again_take_no_room_twice(store):
     take(store, "alice", A, 5 * MIB)
     take(store, "bob", B, 3 * MIB)
-    take(store, "alice", A, 5 * MIB)
+    take(store, "alice", A, 5 * MIB, in_use={("alice", A), ("bob", B)})
     assert kept(store) == {("alice", "a"), ("bob", "b")} and store.cached == 8 * MIB
 
 

@@ -26,6 +26,7 @@ from privis.serve.tokens import Tokens
 
 _BACKLOG = 256
 _CLOSING = 64  # connections that were told to close may take a moment
+_LOOK_SECONDS = 0.05
 _LAST_SECONDS = 5  # for answers that are on their way
 
 
@@ -62,6 +63,7 @@ class Server:
             raise ParameterError(Problem("listen", got, "TLS for an address that others reach", remedy))
         self._socket: socket.socket | None = None
         self._server: _Draining | None = None
+        self._server_started = threading.Event()
 
     @property
     def url(self) -> str:
@@ -82,7 +84,8 @@ class Server:
         except BaseException:
             self._socket.close()
             raise
-        self._server = _Draining(self._service, application(self._service, self.tokens), self.certificate)
+        app = application(self._service, self.tokens)
+        self._server = _Draining(self._service, app, self.certificate, self._server_started)
         return tuple(self._service.terms.values())
 
     def close(self) -> None:
@@ -126,6 +129,8 @@ class Server:
 
         thread = threading.Thread(target=serve, name="privis-server", daemon=True)
         thread.start()
+        while thread.is_alive() and not self._server_started.wait(_LOOK_SECONDS):
+            pass
         try:
             yield self.url
         finally:
@@ -138,8 +143,10 @@ class Server:
 class _Draining(uvicorn.Server):
     """uvicorn that answers on while it drains: results have to be fetched by somebody."""
 
-    def __init__(self, service: Service, app: object, certificate: Certificate | None) -> None:
-        self._service, self._loop = service, None
+    def __init__(
+        self, service: Service, app: object, certificate: Certificate | None, listening: threading.Event
+    ) -> None:
+        self._service, self._loop, self._listening = service, None, listening
         self._begun = False
         limits = service.limits
         self._drain: asyncio.Task[None] | None = None
@@ -167,6 +174,7 @@ class _Draining(uvicorn.Server):
         await self._service.start()
         self._watch = asyncio.create_task(self._stop_when_lost())
         await super().startup(sockets)
+        self._listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End requests, then jobs and workers."""
