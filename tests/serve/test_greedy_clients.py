@@ -393,12 +393,20 @@ def test_connections_that_wait_are_closed_beyond_a_share_the_oldest_first(scene,
 
 
 def test_a_client_waits_until_its_own_share_is_free_again(scene):
+    refusals = 'privis_requests_total{method="POST",status="429"}'
     with scene.running.client("mallory", patience=20.0) as client, scene.running.http("mallory") as http:
-        taken = [post(http, scene.mallory, message(scene.mallorys, [n], "sleep", 0.1)) for n in range(11)]
+        taken = [post(http, scene.mallory, message(scene.mallorys, [n], "spin", 60.0)) for n in range(11)]
         assert taken[-1].status_code == 429
-        assert total(client.compute("sum", scene.mallory, message(scene.mallorys, [5]))) == 5
+        before, found = metrics(http)[refusals], []
+        thread = threading.Thread(
+            target=lambda: found.append(client.compute("sum", scene.mallory, message(scene.mallorys, [5])))
+        )
+        thread.start()
+        until(lambda: metrics(http)[refusals] > before)
         for answer in taken[:-1]:
             http.delete(answer.headers["Location"])
+        thread.join()
+        assert [total(each) for each in found] == [5]
     until(lambda: at_rest(scene.running))
 
 

@@ -170,6 +170,15 @@ def test_a_body_whose_framing_breaks_ends_its_request_and_nothing_else(running, 
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_a_body_that_breaks_after_its_refusal_is_not_answered_again(running, caplog):
+    with running.connect(running.head(POST, "", "Transfer-Encoding: chunked")) as link:
+        assert link.recv(1 << 16).startswith(b"HTTP/1.1 401")
+        link.sendall(b"zz\r\nno chunk")
+        link.settimeout(10)
+        assert link.recv(1 << 16) == b""
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_keys_that_changed_on_their_way_are_not_kept(running):
     path, _ = running.place.keys()
     digest = bundle.inspect(path).digest
