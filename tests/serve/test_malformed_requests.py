@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -172,10 +173,13 @@ def test_a_body_whose_framing_breaks_ends_its_request_and_nothing_else(running, 
 
 def test_a_body_that_breaks_after_its_refusal_is_not_answered_again(running, caplog):
     with running.connect(running.head(POST, "", "Transfer-Encoding: chunked")) as link:
-        assert link.recv(1 << 16).startswith(b"HTTP/1.1 401")
+        found = b""
+        while not found.endswith(b"}"):
+            found += link.recv(1 << 16)
+        assert found.startswith(b"HTTP/1.1 401")
         link.sendall(b"zz\r\nno chunk")
-        link.settimeout(10)
-        assert link.recv(1 << 16) == b""
+        with suppress(ConnectionResetError):
+            assert link.recv(1 << 16) == b""
     assert not any(record.exc_info for record in caplog.records)
 
 
