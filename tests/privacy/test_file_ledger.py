@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_the_same_release_is_free_and_another_one_under_its_name_an_error(ledger
     with pytest.raises(BudgetError, match="another guarantee"):
         FileLedger(ledger.path).charge("b.png", CHEAP, "one")
     assert ledger.verify().charges == 1
+
+
+def test_a_release_stays_the_same_when_only_the_words_about_it_change(ledger):
+    ledger.charge("a.png", COSTLY, "one")
+    better = replace(COSTLY, sensitivity_reason="in better words", relation="said better")
+    for each in (ledger, FileLedger(ledger.path)):
+        each.charge("a.png", better, "one")
+    assert ledger.spent("a.png").charges == 1 and not ledger.verify().problems
 
 
 def test_a_free_release_stays_free_when_nothing_is_left(ledger):

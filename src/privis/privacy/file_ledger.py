@@ -27,6 +27,7 @@ from privis.privacy.ledger_entries import (
     Head,
     charge_line,
     complete_lines,
+    figures_of,
     first_line,
     guarantee_digest,
     heads,
@@ -148,21 +149,20 @@ class FileLedger:
 
         Raises ``OutputError`` when the file cannot be written: nothing may be released then either.
         """
-        digest = guarantee_digest(guarantee)
+        figures = figures_of(guarantee)
         with self._locked(os.O_RDWR) as files:
             books = self._caught_up(files, repair=True)
             hashed = books.hashed(record)
             self._books = books  # whole, whatever is decided now
-            if books.released(hashed, release_id, digest):
+            if books.released(hashed, release_id, figures):
                 return
             cost = cost_of(guarantee, books.budget)
             account = books.account(hashed, formerly)
             if not account.fits(cost, books.budget):
                 raise BudgetError(_refusal(record, account, cost, books.budget))
             self._books = None  # until line and books agree again
-            stated = (guarantee.unit, guarantee.mechanism, cost.scale)
-            nominal = (float(guarantee.epsilon), float(guarantee.delta))
-            charge = Charge(_now(), hashed, release_id, *stated, *nominal, cost.epsilon, cost.delta, digest)
+            digest = guarantee_digest(guarantee)
+            charge = Charge(_now(), hashed, release_id, *figures, cost.epsilon, cost.delta, digest)
             self._append(files, books, charge)
             self._require_in_place(files)  # a charge to a file that nobody finds again is none
             self._books, self._seen = books, books.head

@@ -37,13 +37,17 @@ CORPUS = "corpus"  # the one account of a budget per corpus
 SLOT_BYTES = 124
 
 
+Figures = tuple[str, str, float, float, float]
+"""Unit, mechanism, scale, and the nominal epsilon and delta of a charge."""
+
+
 @dataclass(frozen=True)
 class Charge:
     """One line: a release of a record.
 
     ``record`` is hashed. ``unit``, ``mechanism``, ``nominal_epsilon`` and ``nominal_delta`` are what the release states
-    about itself, ``guarantee`` is a digest of all of that; ``epsilon`` and ``delta`` are what it costs of this budget.
-    ``scale`` is that of Laplace noise in grid steps, otherwise 0; ``time`` is UTC.
+    about itself, ``guarantee`` digests that and its words; ``epsilon`` and ``delta`` are what it costs of this
+    budget. ``scale`` is that of Laplace noise in grid steps, otherwise 0; ``time`` is UTC.
     """
 
     time: str
@@ -59,9 +63,21 @@ class Charge:
     guarantee: str
 
     @property
+    def figures(self) -> Figures:
+        """What must be equal where a release is charged again: figures, as sentences get better over the years."""
+        return self.unit, self.mechanism, self.scale, self.nominal_epsilon, self.nominal_delta
+
+    @property
     def cost(self) -> Cost:
         """What the charge adds to its account."""
         return law_of(self.mechanism, self.scale, self.epsilon, self.delta)
+
+
+def figures_of(guarantee: Guarantee) -> Figures:
+    """The figures that a charge of ``guarantee`` states."""
+    epsilon, delta = float(guarantee.epsilon), float(guarantee.delta)
+    scale = law_of(guarantee.mechanism, float(guarantee.scale), epsilon, delta).scale
+    return guarantee.unit, guarantee.mechanism, scale, epsilon, delta
 
 
 @lru_cache(maxsize=4096)
@@ -145,7 +161,7 @@ class Books:
     salt: str
     head: Head
     accounts: dict[str, Account] = field(default_factory=dict)
-    releases: dict[str, tuple[str, set[str]]] = field(default_factory=dict)  # id -> guarantee digest, records
+    releases: dict[str, tuple[Figures, set[str]]] = field(default_factory=dict)  # by id: what it states, and records
     former_names: bool = False
 
     @classmethod
@@ -184,22 +200,22 @@ class Books:
             previous = values.pop("previous")
             charge = Charge(**values)
             cost = charge.cost
-            known, records = self.releases.setdefault(charge.release, (charge.guarantee, set()))
+            known, records = self.releases.setdefault(charge.release, (charge.figures, set()))
             self.accounts.setdefault(self._name(charge.record), Account()).add(cost)
         except (KeyError, TypeError, AttributeError, ArithmeticError, UnicodeDecodeError) as error:
             raise ValueError("not a charge") from error
         wrong = [] if previous == digest else ["does not follow the line before it"]
-        if known != charge.guarantee:
+        if known != charge.figures:
             wrong.append("charges a release again with another guarantee")
         elif charge.record in records:
             wrong.append("charges a release of a record a second time")
         records.add(charge.record)
         return charge, wrong
 
-    def released(self, hashed: str, release_id: str, digest: str) -> bool:
+    def released(self, hashed: str, release_id: str, figures: Figures) -> bool:
         """Say whether the release was charged before; raises ``BudgetError`` if it was with another guarantee."""
-        known, records = self.releases.get(release_id, (digest, set()))
-        if known != digest:
+        known, records = self.releases.get(release_id, (figures, set()))
+        if known != figures:
             remedy = "a release_id names one release for ever: derive it from everything that decides the release"
             got = f"release {release_id[:16]} with another guarantee than it was charged with"
             raise BudgetError(Problem("ledger", got, "the same guarantee", remedy))
