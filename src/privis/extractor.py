@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.contributions import NOBODY, Contributions
+from privis.counting import count_problems, stated
 from privis.errors import (
     BudgetError,
     ImageError,
@@ -27,7 +28,7 @@ from privis.errors import (
 from privis.features.feature import Feature
 from privis.features.owner import grey, resize
 from privis.identity import identity
-from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, no_release
+from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey
 from privis.privacy.ledger import counts_images
 from privis.privacy.records import former_records, record_of_pixels
 from privis.program import Program, digest
@@ -250,6 +251,7 @@ class Extractor:
         """Return the core for inputs of ``shape``; UnsupportedError lists all that the executor cannot run."""
         if shape not in self.prepared:
             program = self.feature.program(shape)
+            refuse(ParameterError, count_problems(self.feature, self.release, program, shape))
             refuse(UnsupportedError, self.under.supports(program))
             while len(self.prepared) >= MOST_SHAPES:
                 del self.prepared[next(iter(self.prepared))]
@@ -271,13 +273,7 @@ class Extractor:
 
     def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
         """The guarantee for an image of ``image_shape`` (as ``owner_image`` gives it), ``length`` components."""
-        match self.release:
-            case PixelRelease():
-                return self.release.guarantee(image_shape)
-            case None:
-                return no_release()
-            case _:
-                return self.release.guarantee((length,))
+        return stated(self.feature, self.release, image_shape, length)
 
     @cached_property
     def _made_by(self) -> bytes:

@@ -29,7 +29,7 @@ from privis.identity import identity
 from privis.io import headers
 from privis.io import images as pictures
 from privis.plan import card_of, check_release, repeatable, weakest_guarantee
-from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey, WholeImage
+from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey
 from privis.privacy.file_ledger import FileLedger
 from privis.program import digest
 from privis.run.clear import Clear
@@ -106,7 +106,7 @@ def extract_folder(
     Raises what ``privis.stream.run`` raises.
     """
     under = under or Clear()
-    check_release(release, ledger)
+    check_release(release, ledger, feature)
     whose = contributions(sources, subjects, release, ledger, repeatable=repeatable(release, under))
     latest: list[Progress] = []
 
@@ -281,11 +281,11 @@ def _ledger_mark(ledger: Ledger | None) -> str:
 def _describe(
     extractor: Extractor, sources: Sequence[str], rows: int, length: int
 ) -> tuple[Sequence[str], Guarantee, Card]:
-    """Names from the first usable image; the guarantee of the largest image."""
+    """Names from the first usable image; the guarantee that holds for all images."""
     image = _first(extractor, sources, length)
     core = extractor.feature.before(extractor.owner_image(image))
     names = extractor.feature.names(core.shape)
-    guarantee = weakest_guarantee(extractor, _shapes(extractor, sources, image), length)
+    guarantee = weakest_guarantee(extractor, _shapes(extractor, sources, image, rows, length), length)
     digests = (digest(extractor.feature.program(core.shape)),)
     return names, guarantee, card_of(extractor, guarantee, digests, rows)
 
@@ -302,15 +302,26 @@ def _first(extractor: Extractor, sources: Sequence[str], length: int) -> NDArray
     raise OutputError(Problem("sources", "no usable image left", "the files to stay while a run goes on"))
 
 
-def _shapes(extractor: Extractor, sources: Sequence[str], image: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+def _shapes(
+    extractor: Extractor, sources: Sequence[str], image: NDArray[np.uint8], rows: int, length: int
+) -> list[tuple[int, ...]]:
     """Image shapes that the guarantee must hold for: all of them only where it depends on them."""
     first = owner_shape(extractor, image.shape)
-    depends = isinstance(extractor.release, PixelRelease) and not isinstance(extractor.release.unit, WholeImage)
-    if not depends:
+    if not isinstance(extractor.release, PixelRelease) or (extractor.feature.size and extractor.feature.luma_only):
         return [first]
-    found = {first}
-    for path in sources:
-        shape = headers.shape(path)
-        if shape is not None:
-            found.add(owner_shape(extractor, shape))
-    return sorted(found)
+    shapes = [headers.shape(path) for path in sources]
+    unknown = shapes.count(None)
+    if unknown > len(sources) - rows:  # more than gave no row: somebody took away what did
+        got = f"{unknown} files without a readable header, of which {len(sources) - rows} gave no row"
+        raise OutputError(Problem("sources", got, "the files to stay until the guarantee is known"))
+    found = {first} | {owner_shape(extractor, shape) for shape in shapes if shape is not None}
+    return sorted(shape for shape in found if _can_be_kept(extractor, shape, length))
+
+
+def _can_be_kept(extractor: Extractor, shape: tuple[int, ...], length: int) -> bool:
+    """Whether noise can keep epsilon for images of ``shape``: otherwise none of them gave a row."""
+    try:
+        extractor.guarantee(shape, length)
+    except ParameterError:
+        return False
+    return True

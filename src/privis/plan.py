@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from privis.card import Card, described
 from privis.contributions import contributions
+from privis.counting import feature_problems
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.extractor import Executor, Extractor, Source, Vector, owner_shape
 from privis.features.feature import Feature
@@ -75,7 +76,7 @@ def extract(
     """
     sources = _listed(images)
     start = time.perf_counter()
-    check_release(release, ledger)
+    check_release(release, ledger, feature)
     fresh = release is not None and key is None
     if fresh:
         key = ReleaseKey.generate()
@@ -114,12 +115,13 @@ def image_record(source: Any) -> str:
     return record_of_pixels(pictures.load(source))
 
 
-def check_release(release: Release | None, ledger: Ledger | None) -> None:
+def check_release(release: Release | None, ledger: Ledger | None, feature: Feature) -> None:
     """Raise ParameterError for what cannot be kept, before any image is touched.
 
-    That is a budget for exact results, and an epsilon that no noise can keep. Noise that hides a whole image spreads
-    epsilon over its pixels: only then does the image decide.
+    That is a budget for exact results, an epsilon that no noise can keep, and single pixels hidden in a feature that
+    is not counts. Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
     """
+    refuse(ParameterError, feature_problems(feature, release))
     if release is None and ledger is not None:
         remedy = "exact results have no epsilon that a budget could allow: choose a release, or no ledger"
         raise ParameterError(Problem("ledger", "a ledger without a release", "a release to charge", remedy))
@@ -259,6 +261,20 @@ def _located(label: str, problem: Problem) -> Problem:
 
 
 def weakest_guarantee(extractor: Extractor, shapes: Iterable[Shape], length: int) -> Guarantee:
-    """The guarantee that holds for every image: that of the one with the most pixels."""
-    largest = max(set(shapes), key=lambda shape: int(np.prod(shape)))
-    return extractor.guarantee(largest, length)
+    """The guarantee that holds for every image of ``shapes``, as ``Extractor.owner_image`` gives them.
+
+    One image may be the weakest for the unit and another for whole images. Where no image is the weakest in epsilon and
+    delta of both, each of the four is the largest of any image, and all else is of the one with the largest epsilon for
+    whole images.
+    """
+    found = [extractor.guarantee(shape, length) for shape in sorted(set(shapes))]
+    epsilon, delta = max(g.epsilon for g in found), max(g.delta for g in found)
+    whole, whole_delta = max(g.whole_image_epsilon for g in found), max(g.whole_image_delta for g in found)
+    weakest = max(found, key=lambda g: (g.whole_image_epsilon, g.whole_image_delta, g.epsilon, g.delta))
+    largest = replace(
+        weakest, epsilon=epsilon, delta=delta, whole_image_epsilon=whole, whole_image_delta=whole_delta
+    )
+    if largest == weakest:
+        return weakest
+    reason = f"{weakest.sensitivity_reason}; the largest epsilon and delta of images of {len(found)} shapes"
+    return replace(largest, sensitivity_reason=reason)

@@ -139,6 +139,7 @@ class BagOfVisualWords:
     name: ClassVar[str] = "bag_of_visual_words"
     identifier: ClassVar[str] = "privis.bag-of-visual-words/1"
     luma_only: ClassVar[bool] = True
+    counts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         refuse_parameters(_colour_problem("BagOfVisualWords.local", self.local))

@@ -51,6 +51,7 @@ class ColourHistogram:
     name: ClassVar[str] = "colour"
     identifier: ClassVar[str] = "privis.colour-histogram/1"
     luma_only: ClassVar[bool] = False
+    pixelwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         most = 64 if self.joint else 180
@@ -61,6 +62,11 @@ class ColourHistogram:
             )
         problems += size_problem("ColourHistogram.size", self.size)
         refuse_parameters(problems)
+
+    @property
+    def counts(self) -> bool:
+        """Unless they are divided."""
+        return not self.density
 
     def before(self, image: Image) -> Array:
         """Convert to the colour space: uint8 ``(3, H, W)``."""

@@ -20,6 +20,11 @@ class Feature(Protocol):
     """A frozen dataclass that says once what a feature is; every protection reads ``program``.
 
     ``image ─ before ─▶ core input ═ program ═▶ core output ─ after ─▶ vector``
+
+    A feature may also have two attributes that say more, both False where missing: ``counts``, that ``after`` leaves the
+    counts that the core returns as they are, in C order; and ``pixelwise``, that element ``[..., y, x]`` of what
+    ``before`` makes of an image of the feature's ``size`` is a function of its pixel ``(y, x)`` alone. Noise that hides
+    single pixels in counts needs the first, and with the second less of it does.
     """
 
     name: ClassVar[str]
@@ -45,6 +50,16 @@ class Feature(Protocol):
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name every component of the vector for a core input of ``shape``."""
         ...
+
+
+def is_counts(feature: Feature) -> bool:
+    """Whether the vector is the core's counts as they are, by the feature's own word."""
+    return getattr(feature, "counts", False) is True
+
+
+def is_pixelwise(feature: Feature) -> bool:
+    """Whether ``before`` keeps every pixel at its place and to itself, by the feature's own word."""
+    return getattr(feature, "pixelwise", False) is True
 
 
 def vector(values: Array) -> Array:

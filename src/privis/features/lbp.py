@@ -53,6 +53,7 @@ class LBP:
     name: ClassVar[str] = "lbp"
     identifier: ClassVar[str] = "privis.lbp/1"
     luma_only: ClassVar[bool] = True
+    pixelwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = integer_problem("LBP.points", self.points, 4, 10)
@@ -68,6 +69,11 @@ class LBP:
             problems += [p for length in self.grid for p in integer_problem("LBP.grid", length, 1)]
         problems += size_problem("LBP.size", self.size)
         refuse_parameters(problems)
+
+    @property
+    def counts(self) -> bool:
+        """Unless they are divided."""
+        return not self.density
 
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``."""

@@ -24,6 +24,7 @@ class Prepared:
 
     name: ClassVar[str] = of_feature("name")
     luma_only: ClassVar[bool] = of_feature("luma_only")
+    counts: ClassVar[bool] = of_feature("counts")
 
     @property
     def size(self) -> Size | None:

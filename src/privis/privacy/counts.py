@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -27,13 +27,14 @@ class HistogramRelease:
 
     ``moves`` is how many counts one changed pixel moves from a bin to another, at most: 1 for a histogram of grey
     values, 3 for one histogram per colour channel, 9 for codes of 3 x 3 neighbourhoods. It is a promise about the
-    feature that this release cannot check. `privis.privacy.sensitivity.count_sensitivity` derives what follows:
+    feature that this release cannot check, named in the guarantee; `privis.extract` checks it against the feature's
+    program and refuses what is too little. `privis.privacy.sensitivity.count_sensitivity` derives what follows:
     ``Pixels(m)`` moves m * moves counts, hence L1 sensitivity 2 m moves and L2 sensitivity sqrt(2) m moves.
 
     ``total`` is how many counts there are in an image, at most: a public number (height * width for grey values of
     images of one size), never the sum of a private histogram. The whole image moves all of them, and what exceeds
     it is cut off, so that WholeImage (the default) and Person(k) hold whatever the feature does; they need it.
-    With Pixels it serves to state the whole-image epsilon only, as another promise about the feature, and may be
+    With Pixels it serves to state the whole-image epsilon only, as another such promise about the feature, and may be
     missing: then nothing is said about whole images.
 
     Integer noise is added, and what falls below 0 is set to 0 afterwards (post-processing, which lifts the mean of
@@ -79,7 +80,15 @@ class HistogramRelease:
         """
         bins = math.prod(shape)
         whole = None if self.total is None else self._whole(self.total, bins)
-        return noise_guarantee(self.noise, self.unit, self._sensitivity(bins), whole, 1.0, "counts")
+        guarantee = noise_guarantee(self.noise, self.unit, self._sensitivity(bins), whole, 1.0, "counts")
+        return replace(guarantee, promises=self._promises)
+
+    @property
+    def _promises(self) -> tuple[str, ...]:
+        if not isinstance(self.unit, Pixels):
+            return ()  # what exceeds the total is cut off, and moves say nothing
+        moves = f"one changed pixel moves at most {self.moves} counts"
+        return (moves,) if self.total is None else (moves, f"an image has at most {self.total} counts")
 
     def check(self, values: npt.NDArray[Any]) -> None:
         """Raise what `apply` would for these values, before anything is charged or drawn."""

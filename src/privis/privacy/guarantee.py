@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from privis.privacy.units import Dataset, Metric, Patch, Person, Pixels, Unit, WholeImage
@@ -33,6 +33,8 @@ class Guarantee:
     includes the distance between the sampled noise and its exact law. ``scale`` and ``sensitivity`` are in steps of
     the integer grid that noise is added on; one step is worth ``step`` ``step_unit``. Without such a grid scale is
     the root mean square error of the released vector.
+
+    ``promises`` are what the numbers rest on and nobody but the caller knows; without them they do not hold.
     """
 
     unit: str
@@ -49,10 +51,17 @@ class Guarantee:
     whole_image_epsilon: float
     whole_image_delta: float
     computed_from: str = ONE_IMAGE
+    promises: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The guarantee for a reader who is new to differential privacy."""
+        if not self.promises:
+            return self._stated
+        return f"{self._stated} As promised by the caller, and not checked: {'; '.join(self.promises)}."
+
+    @property
+    def _stated(self) -> str:
         if math.isinf(self.epsilon):
             return "No differential privacy: the result is exact and may reveal the image."
         if self.unit == UNIT_NAMES[Metric]:
@@ -82,21 +91,37 @@ class Guarantee:
             f"delta {self.whole_image_delta:.1e})."
         )
 
+    def of_resized(self, size: tuple[int, int]) -> Guarantee:
+        """Say that the pixels meant are those of an image after it was resized to ``size``, (height, width).
+
+        Nothing is added where whole images are hidden: resizing is a function of one image.
+
+        >>> from privis.privacy import Laplace, PixelRelease, Pixels
+        >>> PixelRelease(Laplace(4.0), Pixels(1)).guarantee((64, 64)).of_resized((64, 64)).relation
+        'images that differ in at most 1 pixel after resizing to 64 x 64'
+        """
+        if self.unit not in (UNIT_NAMES[Pixels], UNIT_NAMES[Patch]):
+            return self
+        resized = f"after resizing to {size[0]} x {size[1]}"
+        reason = f"{self.sensitivity_reason}; pixels are meant {resized}: one of the image before may change several"
+        return replace(self, relation=f"{self.relation} {resized}", sensitivity_reason=reason)
+
     def to_dict(self) -> dict[str, Any]:
         """Give a dictionary for JSON: an infinite value becomes None, and ``sentence`` is included."""
         values = {
             name: None if isinstance(value, float) and math.isinf(value) else value
             for name, value in asdict(self).items()
         }
-        return {**values, "sentence": self.sentence}
+        return {**values, "promises": list(self.promises), "sentence": self.sentence}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what `to_dict` gave."""
-        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        since = {"promises": ()}  # what a dictionary of an earlier version has not
+        known: dict[str, Any] = {field.name: (since | dict(values))[field.name] for field in fields(cls)}
         for name, value in known.items():
             known[name] = math.inf if value is None else value
-        return cls(**known)
+        return cls(**{**known, "promises": tuple(known["promises"])})
 
 
 def _number(value: float) -> str:

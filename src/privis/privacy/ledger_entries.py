@@ -82,8 +82,13 @@ def figures_of(guarantee: Guarantee) -> Figures:
 
 @lru_cache(maxsize=4096)
 def guarantee_digest(guarantee: Guarantee) -> str:
-    """SHA-256 of all fields of a guarantee."""
-    return hashlib.sha256(json.dumps(asdict(guarantee), sort_keys=True).encode()).hexdigest()
+    """SHA-256 of all fields of a guarantee but its promises: of what it says, not of what that rests on.
+
+    Ledgers hold it: fields that come later are left out where they would change it.
+    """
+    values = asdict(guarantee)
+    del values["promises"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
