@@ -105,7 +105,7 @@ class ReleasePlan:
     (None: the committee) add a noise share each, of which ``colluding`` (None: all but one) may pool what they know.
     No owner has more than ``most_images``, a public bound. With a release for ``Person(k)``, a person's images at
     different owners are counted nowhere, so each owner uses at most k // owners of them; ``disjoint`` promises that
-    nobody is at two owners, and each then uses k. Raises ParameterError naming all bad parameters.
+    nobody is at two owners, each then uses k, and the guarantee names the promise. Raises ParameterError naming all bad parameters.
 
     >>> from privis.privacy.mechanisms import Gaussian
     >>> plan = ReleasePlan(MeanRelease(Gaussian(1.0, 1e-6), 1.0), "ward 7", 128, ("north", "south"), ("north", "south"))
@@ -167,7 +167,7 @@ class ReleasePlan:
     @property
     def guarantee(self) -> Guarantee:
         """What the revealed total guarantees towards whoever knows ``colluding`` of the noise shares."""
-        clear = self.release.guarantee((self.components,))
+        clear = replace(self.release.guarantee((self.components,)), promises=self._promises)
         if self.unknown == 1:
             return clear
         scale = self.share_scale * math.sqrt(self.unknown)
@@ -175,6 +175,12 @@ class ReleasePlan:
         if not isinstance(self.release.unit, WholeImage):
             whole = self.release.noise.privacy(scale, self._counted(WholeImage()))
         return replace(clear, scale=scale, whole_image_epsilon=whole[0], whole_image_delta=whole[1])
+
+    @property
+    def _promises(self) -> tuple[str, ...]:
+        """Who is at two owners is nothing that an owner sees."""
+        alone = len(self.owners) < 2 or not isinstance(self.release.unit, Person)
+        return () if alone or not self.disjoint else ("nobody is at two of the owners",)
 
     @property
     def variance(self) -> float:

@@ -172,7 +172,11 @@ class PrivateTraining:
     def guarantee(self) -> Guarantee:
         """What the revealed model guarantees towards whoever knows ``colluding`` of the parties' noise."""
         sensitivity, whole = self.sensitivity(self.unit), self.sensitivity(WholeImage())
-        return noise_guarantee(self.noise, self.unit, sensitivity, whole, 1 / (UNITS * LEVELS), "summed gradients")
+        step = 1 / (UNITS * LEVELS)
+        guarantee = noise_guarantee(self.noise, self.unit, sensitivity, whole, step, "summed gradients")
+        if not isinstance(self.unit, Person):
+            return guarantee
+        return replace(guarantee, promises=(f"nobody is in more than {self.unit.images} images of all owners together",))
 
     @property
     def share_scale(self) -> float:

@@ -29,7 +29,7 @@ Places = NDArray[np.int64]
 Offsets = frozenset[tuple[int, int]]
 
 HERE: Offsets = frozenset({(0, 0)})
-MOST_OFFSETS = 4096  # of a window that is followed; beyond, an element counts as a function of every pixel
+MOST_OFFSETS, WIDEST = 4096, 1024  # of a window that is followed; beyond, an element counts as a function of all pixels
 NOWHERE = -(2**40)  # the row of what depends on no pixel, such as padding
 
 
@@ -165,11 +165,12 @@ def _ranked(sites: _Sites | None, rank: int) -> _Sites | None:
 
 
 def _window(offsets: Offsets, shifts: Offsets) -> Offsets | None:
-    """All sums of an offset and a shift, None when there are too many."""
+    """All sums of an offset and a shift, None when there are too many, or too far apart."""
     if len(offsets) * len(shifts) > 64 * MOST_OFFSETS:
         return None
     window = frozenset((a + c, b + d) for a, b in offsets for c, d in shifts)
-    return window if len(window) <= MOST_OFFSETS else None
+    wide = max((max(abs(down), abs(across)) for down, across in window), default=0)
+    return window if len(window) <= MOST_OFFSETS and wide <= WIDEST else None
 
 
 def _joined(a: _Sites | None, b: _Sites | None) -> _Sites | None:
@@ -342,6 +343,6 @@ def _reshaped(places: Places, taken: Shape, shape: Shape) -> Places:
     while same < min(len(old), len(new)) and old[same] == new[same]:
         same += 1
     lead = own[:same]
-    full = np.broadcast_to(places.reshape(own), (*lead, *old[same:])).reshape(*lead, *new[same:])
+    full = np.broadcast_to(places.reshape(own), (*lead, *old[same:])).reshape((*lead, *new[same:]))
     kept = iter(full.shape)
     return squeeze(full.reshape([1 if length == 1 else next(kept) for length in shape]))
