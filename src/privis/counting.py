@@ -1,8 +1,8 @@
 """Noise on counts that hides single pixels, checked against what the feature's program can move.
 
-A release cannot see a feature, and a feature does not know of releases. Here both are known: what the caller says of a
-feature (``moves`` and ``total`` of a ``HistogramRelease`` for ``Pixels``) is compared with a bound that is read from its
-program (``privis.readings.reach``), and refused where it is less.
+A release cannot see a feature, and a feature does not know of releases. Here both are known: what the caller says of
+a feature (``moves`` and ``total`` of a ``HistogramRelease`` for ``Pixels``) is compared with a bound that is read from
+its program (``privis.readings.reach``), and refused where it is less.
 """
 
 from __future__ import annotations
@@ -93,8 +93,9 @@ def _denied(feature: Feature, program: Program, shape: Shape) -> list[Problem]:
     counts that ``after`` divides.
     """
     problems = []
-    sample = np.arange(1, 1 + int(np.prod(program.output_shapes[0]))).reshape(program.output_shapes[0])
-    if not np.array_equal(np.asarray(feature.after(sample)), sample.ravel().astype(np.float32)):
+    ones = np.ones(program.output_shapes[0], np.float32)
+    sample = np.cumsum(ones, dtype=np.float32).reshape(ones.shape)
+    if not np.array_equal(np.asarray(feature.after(sample)), sample.ravel()):
         got = f"another vector after {type(feature).__name__}.after"
         problems.append(Problem(f"{feature.name}.counts", got, "the counts of the program, in C order", ELSEWHERE))
     if is_pixelwise(feature) and not _keeps_pixels(feature, shape):

@@ -274,9 +274,7 @@ def weakest_guarantee(extractor: Extractor, shapes: Iterable[Shape], length: int
     epsilon, delta = max(g.epsilon for g in found), max(g.delta for g in found)
     whole, whole_delta = max(g.whole_image_epsilon for g in found), max(g.whole_image_delta for g in found)
     weakest = max(found, key=lambda g: (g.whole_image_epsilon, g.whole_image_delta, g.epsilon, g.delta))
-    largest = replace(
-        weakest, epsilon=epsilon, delta=delta, whole_image_epsilon=whole, whole_image_delta=whole_delta
-    )
+    largest = replace(weakest, epsilon=epsilon, delta=delta, whole_image_epsilon=whole, whole_image_delta=whole_delta)
     if largest == weakest:
         return weakest
     reason = f"{weakest.sensitivity_reason}; the largest epsilon and delta of images of {len(found)} shapes"

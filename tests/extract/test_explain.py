@@ -45,7 +45,7 @@ def test_it_tells_the_guarantee_of_the_release():
     """On the image that the feature reads: resized, and luma."""
     release = PixelRelease(Laplace(4.0), unit=Pixels(1))
     told = explain(privis.HOG(size=(28, 28)), (100, 80, 3), release=release)
-    assert told.guarantee == release.guarantee((28, 28))
+    assert told.guarantee == release.guarantee((28, 28)).of_resized((28, 28))
     assert (told.unit.epsilon, told.whole_image.epsilon) == (4.0, 3136.0)
     assert told.shape == (100, 80, 3) and told.noise.values == 28 * 28
 

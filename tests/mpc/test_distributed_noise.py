@@ -21,7 +21,7 @@ from privis.joint.sums import source
 from privis.privacy import Gaussian, Laplace
 from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease
 from privis.privacy.partials import Partial
-from privis.privacy.units import Dataset
+from privis.privacy.units import Dataset, Person
 from privis.run.mpc.job import Job, Reveal, Run
 from tests.mpc.wards import KEYS, OWNERS, RELEASES, UNITS, added, identity, merged, partials, plan_of, run_with, shares
 
@@ -320,3 +320,19 @@ def test_noise_and_integers_stay_inside_what_is_declared() -> None:
         assert 70 * plan.share_scale < declared.high < 90 * plan.share_scale
     with pytest.raises(DomainError):
         plan.job.check_array(source("north"), np.full(WIDE, 2**20 * 1000 + 1))
+
+
+def test_that_nobody_is_at_two_owners_is_named_as_a_promise() -> None:
+    """Where it decides: for persons, at several owners."""
+    noise, both = Gaussian(1.0, 1e-6), ("north", "south")
+    for unit, owners, disjoint, expected in (
+        (Person(2), both, True, ("nobody is at two of the owners",)),
+        (Person(2), both, False, ()),
+        (Person(2), ("north",), True, ()),
+        (Dataset(), both, True, ()),
+    ):
+        for colluding in (None, 0):
+            release = MeanRelease(noise, 1.0, unit)
+            plan = ReleasePlan(release, "wards", 8, owners, ("a",), disjoint=disjoint, colluding=colluding)
+            assert plan.guarantee.promises == expected
+            assert ("As promised by the caller" in plan.guarantee.sentence) == bool(expected)

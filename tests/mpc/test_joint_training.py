@@ -372,3 +372,16 @@ def test_benchmark_runs(shared):
     clear, mpc = mpc_training.run(images, classes, test, "784-10")
     assert mpc.score.accuracy == pytest.approx(clear.score.accuracy, abs=0.015) and clear.score.accuracy > 0.6
     assert mpc.sent > 1e6 and mpc.uploaded > 1e6 and mpc.step_seconds > 0
+
+
+def test_how_often_a_person_occurs_is_named_as_a_promise() -> None:
+    """Rows carry no subjects: that nobody has more than k of them is for the owners to know."""
+    from privis.joint.private_training import PrivateTraining, private_network
+    from privis.privacy.mechanisms import Gaussian
+    from privis.privacy.units import Person, WholeImage
+
+    most = "nobody is in more than 3 images of all owners together"
+    for unit, expected in ((WholeImage(), ()), (Person(3), (most,))):
+        owners = (("bob", 3000), ("carol", 3000))
+        plan = PrivateTraining(private_network(16, 2), owners, Gaussian(1.0, 1e-6), "digits", ("alice",), unit=unit)
+        assert plan.guarantee.promises == expected

@@ -159,8 +159,8 @@ def test_padding_rows_and_strides() -> None:
     """Windows at the border hold fewer pixels, strides skip some: the largest number counts."""
 
     def counts(stride: tuple[int, int], pad: int) -> Program:
-        conv = ops.Conv(np.ones((2, 1, 3, 3)), stride, (pad,) * 4)
-        return trace(lambda x: (x.reshape(1, 6, 6) >> conv).reshape(2, -1) >> ops.Histogram(((9.0,),) * 2), Input((6, 6)))
+        conv, histogram = ops.Conv(np.ones((2, 1, 3, 3)), stride, (pad,) * 4), ops.Histogram(((9.0,),) * 2)
+        return trace(lambda x: (x >> conv).reshape(2, -1) >> histogram, Input((1, 6, 6)))
 
     def moves(program: Program) -> int:
         found = reach(program)

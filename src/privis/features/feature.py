@@ -21,10 +21,10 @@ class Feature(Protocol):
 
     ``image ─ before ─▶ core input ═ program ═▶ core output ─ after ─▶ vector``
 
-    A feature may also have two attributes that say more, both False where missing: ``counts``, that ``after`` leaves the
-    counts that the core returns as they are, in C order; and ``pixelwise``, that element ``[..., y, x]`` of what
-    ``before`` makes of an image of the feature's ``size`` is a function of its pixel ``(y, x)`` alone. Noise that hides
-    single pixels in counts needs the first, and with the second less of it does.
+    A feature may also have two attributes that say more, both False where missing: ``counts``, that ``after`` leaves
+    the counts that the core returns as they are, in C order; and ``pixelwise``, that element ``[..., y, x]`` of what
+    ``before`` makes of an image of the feature's ``size`` is a function of its pixel ``(y, x)`` alone. Noise that
+    hides single pixels in counts needs the first, and with the second less of it does.
     """
 
     name: ClassVar[str]

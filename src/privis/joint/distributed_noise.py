@@ -105,7 +105,8 @@ class ReleasePlan:
     (None: the committee) add a noise share each, of which ``colluding`` (None: all but one) may pool what they know.
     No owner has more than ``most_images``, a public bound. With a release for ``Person(k)``, a person's images at
     different owners are counted nowhere, so each owner uses at most k // owners of them; ``disjoint`` promises that
-    nobody is at two owners, each then uses k, and the guarantee names the promise. Raises ParameterError naming all bad parameters.
+    nobody is at two owners, each then uses k, and the guarantee names the promise. Raises ParameterError naming all bad
+    parameters.
 
     >>> from privis.privacy.mechanisms import Gaussian
     >>> plan = ReleasePlan(MeanRelease(Gaussian(1.0, 1e-6), 1.0), "ward 7", 128, ("north", "south"), ("north", "south"))

@@ -176,7 +176,8 @@ class PrivateTraining:
         guarantee = noise_guarantee(self.noise, self.unit, sensitivity, whole, step, "summed gradients")
         if not isinstance(self.unit, Person):
             return guarantee
-        return replace(guarantee, promises=(f"nobody is in more than {self.unit.images} images of all owners together",))
+        most = f"nobody is in more than {self.unit.images} images of all owners together"
+        return replace(guarantee, promises=(most,))
 
     @property
     def share_scale(self) -> float:

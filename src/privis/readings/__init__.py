@@ -16,5 +16,6 @@ from privis.readings.split import split_at_owner
 __all__ = [
     "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "Reach", "SecretModel",
     "alternative", "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
-    "homogeneity", "measured", "polynomialise", "promised", "ranges", "reach", "secret_weights", "split_at_owner", "stretch",
+    "homogeneity", "measured", "polynomialise", "promised", "ranges", "reach", "secret_weights", "split_at_owner",
+    "stretch",
 ]  # fmt: skip

@@ -6,8 +6,8 @@ for stencils (``Conv``, elementwise ops, reductions over channels, all movement)
 small window holds. *Counts*: how many of them each pixel moves. A ``Histogram`` moves the count of every position that
 is a function of the pixel, and no other; a ``Sum`` of elements from an interval moves by its width per element. A count
 that moves leaves one bin for another: a difference of L1 norm at most 2 and L2 norm at most sqrt(2), and what several
-pixels move adds up (triangle inequality, the pixels changed one after another). Where sites are given up, every position
-of a histogram may move: still a bound, as histograms have so many counts and no more.
+pixels move adds up (triangle inequality, the pixels changed one after another). Where sites are given up, every
+position of a histogram may move: still a bound, as histograms have so many counts and no more.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def reach(program: Program, *, pixelwise: bool = True) -> Reach | None:
     >>> dark = trace(lambda x: x.reshape(1, -1) >> ops.Histogram(((64.0,),)), Input((8, 8)))
     >>> reach(dark)
     Reach(moves=1, total=64, largest=64)
-    >>> box = ops.Conv(np.ones((1, 1, 3, 3)), pad=(1, 1, 1, 1))
-    >>> blurred = trace(lambda x: (x.reshape(1, 8, 8) >> box).reshape(1, -1) >> ops.Histogram(((64.0,),)), Input((8, 8)))
+    >>> box = trace(lambda x: x >> ops.Conv(np.ones((1, 1, 3, 3)), pad=(1, 1, 1, 1)), Input((1, 8, 8)))
+    >>> blurred = box >> trace(lambda x: x.reshape(1, -1) >> ops.Histogram(((64.0,),)), Input((1, 8, 8)))
     >>> reach(blurred).moves, reach(dark, pixelwise=False).moves
     (9, 64)
     """
