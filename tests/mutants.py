@@ -172,6 +172,113 @@ MUTANTS = (
         "tests/training/test_probes.py",
     ),
     Mutant(
+        "7", "the image with most pixels decides", "plan.py",
+        "distinct = sorted(set(shapes))", "distinct = [max(set(shapes), key=lambda shape: int(np.prod(shape)))]",
+        "tests/extract/test_stated_units.py",
+    ),
+    Mutant(
+        "7", "one image decides though none is the weakest in all", "plan.py",
+        "    if largest == weakest:\n", "    if True:\n", "tests/extract/test_stated_units.py",
+    ),
+    Mutant(
+        "7", "a folder looks at its first image where whole images are hidden", "folder.py",
+        "    if not isinstance(extractor.release, PixelRelease) or (",
+        "    if not isinstance(extractor.release, PixelRelease) or extractor.release.unit.relation[:3] == 'one' or (",
+        "tests/extract/test_stated_units.py",
+    ),
+    Mutant(
+        "7", "a palette counts as grey", "io/headers.py", '"LA", "La"', '"LA", "La", "P"', "tests/io/test_headers.py",
+    ),
+    Mutant(
+        "7", "a file that is gone decides nothing", "folder.py",
+        "    if unknown > len(sources) - rows:", "    if False:", "tests/extract/test_stated_units.py",
+    ),
+    Mutant(
+        "7", "an image without a row ends the run at its end", "folder.py",
+        " if _can_be_kept(extractor, shape, length))", ")", "tests/extract/test_stated_units.py",
+    ),
+    Mutant(
+        "8", "nobody says that pixels are those after resizing", "counting.py",
+        "return guarantee if feature.size is None else", "return guarantee if True else",
+        "tests/extract/test_stated_units.py",
+    ),
+    Mutant(
+        "8", "what is done to the image first counts as pixelwise", "counting.py",
+        "pixelwise=is_pixelwise(feature)", "pixelwise=True", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "8", "what a feature says of its pixels is believed", "counting.py",
+        "and not _keeps_pixels(feature, shape)", "and False", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "8", "a feature that resizes to one size is not seen", "counting.py",
+        "for margin in (0, 1) if", "for margin in (0,) if", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "8", "what a feature does after its core is not looked at", "counting.py",
+        "if not np.array_equal(np.asarray(feature.after(sample)), sample.ravel()):", "if False:",
+        "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "8", "kernels reach one pixel", "readings/reach.py",
+        "    window = _window(sites.offsets, taps)\n", "    window = sites.offsets\n", "tests/properties/test_reach.py",
+    ),
+    Mutant(
+        "8", "a code hangs on its first digit", "readings/reach.py",
+        "    codes = _reduced(sites, (0,), False)\n", "    codes = sites\n", "tests/properties/test_reach.py",
+    ),
+    Mutant(
+        "8", "counts of several channels count once", "readings/reach.py",
+        "    return touched * copies\n", "    return touched\n", "tests/properties/test_reach.py",
+    ),
+    Mutant(
+        "8", "differences reach what the first operand does", "readings/reach.py",
+        "a.offsets | shifted", "a.offsets", "tests/properties/test_reach.py",
+    ),
+    Mutant(
+        "8", "any matrix keeps counts", "readings/reach.py",
+        "if counts is not None and partition else", "if counts is not None else", "tests/properties/test_reach.py",
+    ),
+    Mutant(
+        "8", "counts may be repeated", "readings/reach.py",
+        "np.unique(op.index).size < op.index.size", "False", "tests/properties/test_reach.py",
+    ),
+    Mutant(
+        "9", "moves are believed", "counting.py",
+        "if release.moves < found.moves:", "if False:", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "9", "a total is believed", "counting.py",
+        "release.total < found.total:", "False:", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "9", "counts beyond what float32 holds", "counting.py",
+        "LARGEST_COUNT = 2**24", "LARGEST_COUNT = 2**40", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "9", "counts are checked after the charge", "extractor.py",
+        "            refuse(ParameterError, count_problems(self.feature, self.release, program, shape))\n", "",
+        "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "9", "promises are not named", "privacy/guarantee.py",
+        "        if not self.promises:\n", "        if True:\n", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "9", "promises change what ledgers know", "privacy/ledger_entries.py",
+        '    del values["promises"]\n', "", "tests/extract/test_counts_of_pixels.py",
+    ),
+    Mutant(
+        "9", "that nobody is at two owners is not named", "joint/distributed_noise.py",
+        "promises=self._promises)", "promises=())",
+        "tests/mpc/test_distributed_noise.py::test_that_nobody_is_at_two_owners_is_named_as_a_promise",
+    ),
+    Mutant(
+        "9", "how often a person occurs is not named", "joint/private_training.py",
+        "promises=(most,)", "promises=()",
+        "tests/mpc/test_joint_training.py::test_how_often_a_person_occurs_is_named_as_a_promise",
+    ),
+    Mutant(
         "12", "what is no count is charged", "extractor.py",
         "        release.check(values)\n", "", "tests/extract/test_records.py",
     ),

@@ -45,11 +45,16 @@ def stated(feature: Feature, release: Release | None, image_shape: Shape, length
 
 
 def feature_problems(feature: Feature, release: Release | None) -> list[Problem]:
-    """What is wrong with ``release`` for ``feature`` whatever the image."""
-    if not isinstance(release, HistogramRelease) or not isinstance(release.unit, Pixels) or is_counts(feature):
+    """What is wrong with ``release`` for ``feature`` whatever the image: all of it where images are resized."""
+    if not isinstance(release, HistogramRelease) or not isinstance(release.unit, Pixels):
         return []
-    expected = "a feature that says that its vector is the counts of its program (counts = True)"
-    return [Problem("HistogramRelease.unit", f"{release.unit!r} on {feature.name}", expected, ELSEWHERE)]
+    if not is_counts(feature):
+        expected = "a feature that says that its vector is the counts of its program (counts = True)"
+        return [Problem("HistogramRelease.unit", f"{release.unit!r} on {feature.name}", expected, ELSEWHERE)]
+    if feature.size is None:
+        return []
+    shape = feature.before(np.zeros(feature.size if feature.luma_only else (*feature.size, 3), np.uint8)).shape
+    return count_problems(feature, release, feature.program(shape), shape)
 
 
 def count_problems(feature: Feature, release: Release | None, program: Program, shape: Shape) -> list[Problem]:
@@ -59,8 +64,7 @@ def count_problems(feature: Feature, release: Release | None, program: Program, 
     """
     if not isinstance(release, HistogramRelease) or not isinstance(release.unit, Pixels):
         return []
-    problems = feature_problems(feature, release)
-    problems = problems or _denied(feature, program, shape)
+    problems = _denied(feature, program, shape) if is_counts(feature) else feature_problems(feature, release)
     if problems:
         return problems
     found = reach(program, pixelwise=is_pixelwise(feature))
