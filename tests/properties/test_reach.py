@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from privis.features.colour import ColourHistogram, ColourSpace
 from privis.features.feature import Feature
+from privis.features.glcm import GLCM
 from privis.features.lbp import LBP, Patterns
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.readings import evaluate, ranges, reach
@@ -154,6 +155,33 @@ def test_words_may_all_move() -> None:
     bag = BagOfVisualWords(DenseSIFT(step=16), codebook())
     found = reach(bag.program((64, 64)), pixelwise=False)
     assert found is not None and found.moves == found.total == 9
+
+
+PAIRS = {
+    "differences": lambda x: (x[:, 1:] - x[:, :-1]).reshape(1, -1) >> ops.Histogram(((0.0, 9.0),)),
+    "two rows up": lambda x: (x[2:] + x[:-2]).reshape(1, -1) >> ops.Histogram(((4.0, 9.0),)),
+    "co-occurrence": lambda x: GLCM(levels=2).counts(x, (1, -1)),
+    "co-occurrence of three": lambda x: (
+        concat(x[:, 2:].reshape(1, -1), x[:, 1:-1].reshape(1, -1), x[:, :-2].reshape(1, -1))
+        >> ops.Histogram(((4.0,),) * 3)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pixel_is_in_several_pairs(name: str) -> None:
+    """Both ends of a difference and every digit of a code count; a search finds that many moves."""
+    program = trace(PAIRS[name], Input((5, 5)))
+    found = reach(program)
+    expected = 3 if "three" in name else 2
+    assert found is not None and found.moves == expected
+    generator, worst = np.random.default_rng(0), 0.0
+    for _ in range(2000):
+        image = generator.choice([0.0, 4.0, 200.0], (5, 5))
+        other = image.copy()
+        other[generator.integers(5), generator.integers(5)] = generator.choice([0.0, 200.0])
+        worst = max(worst, float(np.abs(evaluate(program, image) - evaluate(program, other)).sum()) / 2)
+    assert worst == expected
 
 
 def test_padding_rows_and_strides() -> None:
