@@ -27,8 +27,10 @@ from privis.privacy import (
     WholeImage,
 )
 from privis.privacy.accounting import gaussian_delta, gaussian_privacy, gaussian_ratio
+from privis.privacy.guarantee import shown, shown_delta
 from privis.privacy.noise_table import TOTAL_VARIATION
 from privis.privacy.parameters import whole_number
+from privis.privacy.releases import block_extents
 from privis.privacy.sensitivity import Sensitivity
 from privis.program.shapes import Shape
 from privis.readings import Cost, cost
@@ -59,15 +61,17 @@ class Secret:
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """Noise of one release: root mean square ``deviation`` in ``unit`` on each of ``values`` values.
+    """Noise of one release: root mean square ``deviation`` in ``unit`` of ``values`` values.
 
-    ``clip`` bounds the norm of what the noise is added to (1 for directions); None for pixels and counts.
+    ``clip`` bounds the norm of what the noise is added to (1 for directions); None for pixels and counts. ``most`` is
+    the deviation of the noisiest value: a block cut off by the border averages its noise over fewer pixels.
     """
 
     deviation: float
     unit: str
     values: int
     clip: float | None
+    most: float
 
     @property
     def length(self) -> float:
@@ -118,8 +122,9 @@ class Explanation:
         if self.person.images > 1 and self.person.what != self.unit.what:
             told.append(self.person)
         return [
-            f"Hidden: {secret.what}, at epsilon {_number(secret.epsilon)} and delta {secret.delta:.1e}. Who must guess "
-            f"which of two it was is right at most {_percent(secret.success)} of the time; a coin is right 50 %."
+            f"Hidden: {secret.what}, at epsilon {_bound(secret.epsilon)} and delta {shown_delta(secret.delta)}. "
+            f"Who must guess which of two it was is right at most {_percent(secret.success)} of the time; a coin is "
+            "right 50 %."
             for secret in told
         ]
 
@@ -135,6 +140,8 @@ class Explanation:
             return []
         noise = self.noise
         each = f"Noise: standard deviation {_number(noise.deviation)} {noise.unit} on each of {noise.values:,} values"
+        if noise.most > noise.deviation * (1 + 1e-9):
+            each += f" on average, up to {_number(noise.most)} on the smallest block at the border"
         if noise.unit == "grey levels":
             return [f"{each}, before clamping to 0..255; what that does to the feature depends on the image."]
         if noise.clip is None:
@@ -228,16 +235,21 @@ def _noise(release: Release, guarantee: Guarantee, image_shape: Shape, length: i
     match release:
         case PixelRelease(block=block):
             height, width, *channels = image_shape
-            blocks = -(-height // block) * -(-width // block) * math.prod(channels)
-            return NoiseLevel(deviation, guarantee.step_unit, blocks, None)
+            rows, columns = block_extents(height, block), block_extents(width, block)
+            largest = float(rows.max() * columns.max())  # pixels of the block that ``step`` is of
+            deviations = deviation * largest / np.outer(rows, columns)
+            average = math.sqrt(float((deviations**2).mean()))
+            values = deviations.size * math.prod(channels)
+            return NoiseLevel(average, guarantee.step_unit, values, None, float(deviations.max()))
         case FeatureRelease(clip=clip):
-            return NoiseLevel(deviation, guarantee.step_unit, length, clip)
+            bound = clip
         case DirectionRelease():
-            return NoiseLevel(deviation, guarantee.step_unit, length, 1.0)
+            bound = 1.0
         case CodeRelease():
-            return NoiseLevel(deviation, guarantee.step_unit, length, math.sqrt(length))
+            bound = math.sqrt(length)
         case HistogramRelease():
-            return NoiseLevel(deviation, guarantee.step_unit, length, None)
+            bound = None
+    return NoiseLevel(deviation, guarantee.step_unit, length, bound, deviation)
 
 
 def _deviation(guarantee: Guarantee, length: int) -> float:
@@ -262,9 +274,11 @@ def _finite(value: Any) -> Any:
 
 
 def _number(value: float) -> str:
-    if math.isinf(value):
-        return "without bound"
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _bound(value: float) -> str:
+    return "without bound" if math.isinf(value) else shown(value)
 
 
 def _percent(share: float) -> str:

@@ -122,10 +122,23 @@ def test_the_noise_is_what_it_says(release):
 def test_pixel_noise_is_told_in_grey_levels():
     """Of the mean of a block: 255 * 16 / 4 over 16 pixels is a scale of 63.75, times the square root of 2."""
     release = PixelRelease(Laplace(4.0), unit=Pixels(16), block=4)
-    told = explain(privis.ColourHistogram(), (30, 30, 3), release=release)
-    assert told.noise.deviation == pytest.approx(math.sqrt(2) * 63.75 * 3, rel=1e-3)  # three channels change
-    assert told.noise.values == 8 * 8 * 3
+    told = explain(privis.ColourHistogram(), (28, 32, 3), release=release)
+    assert (
+        told.noise.deviation == told.noise.most == pytest.approx(math.sqrt(2) * 63.75 * 3, rel=1e-3)
+    )  # three channels
+    assert told.noise.values == 7 * 8 * 3
     assert told.noise.unit == "grey levels" and told.noise.clip is None
+    assert "on average" not in " ".join(told.lines)
+
+
+def test_blocks_cut_off_by_the_border_are_told_to_be_noisier():
+    """Of 64 blocks of 30 x 30 pixels 49 are whole, 14 half and one a quarter: 1, 2 and 4 times the noise."""
+    release = PixelRelease(Laplace(4.0), unit=Pixels(16), block=4)
+    told = explain(privis.ColourHistogram(), (30, 30, 3), release=release)
+    whole = math.sqrt(2) * 63.75 * 3
+    assert told.noise.most == pytest.approx(4 * whole, rel=1e-3)
+    assert told.noise.deviation == pytest.approx(whole * math.sqrt((49 + 14 * 4 + 16) / 64), rel=1e-3)
+    assert "on average, up to 1,082 on the smallest block at the border" in " ".join(told.lines)
 
 
 def test_noise_on_counts_is_told_in_counts():

@@ -86,7 +86,7 @@ class PixelRelease:
         """
         self.check(values)
         scale = self.noise.scale(self._sensitivity(values.shape))
-        rows, columns = _extents(values.shape[0], self.block), _extents(values.shape[1], self.block)
+        rows, columns = block_extents(values.shape[0], self.block), block_extents(values.shape[1], self.block)
         sums = block_sums(values, self.block)
         sums += draw_noise(self.noise, scale, stream, sums.shape, f"pixels, blocks of {self.block}, {values.shape}")
         if self.block > 1:
@@ -269,7 +269,7 @@ def _used_up_by(stream: NoiseStream, noise: Noise, scale: float, purpose: str) -
     return stream.narrowed(f"{noise.name}, scale {scale.hex()}, {purpose}".encode())
 
 
-def _extents(length: int, block: int) -> npt.NDArray[np.int64]:
+def block_extents(length: int, block: int) -> npt.NDArray[np.int64]:
     """Lengths of the blocks along one axis; the last may be shorter."""
     starts = np.arange(0, length, block)
     return np.minimum(block, length - starts)
