@@ -226,6 +226,8 @@ def _kept_key(output: Path, key: Path | None):
 @contextlib.contextmanager
 def _progress(plan: LogisticTraining) -> Iterator[Callable[[TrainingProgress], None]]:
     """A line that is rewritten on a terminal, a line now and then in a pipe."""
+    from privis.privacy.guarantee import shown
+
     last, told = time.monotonic(), (-1, 0.0)
     with contextlib.ExitStack() as stack:
         status = stack.enter_context(err.status("train")) if err.is_terminal else None
@@ -242,7 +244,7 @@ def _progress(plan: LogisticTraining) -> Iterator[Callable[[TrainingProgress], N
             left = "" if progress.eta_seconds is None else f", {progress.eta_seconds:.0f} s left"
             line = (
                 f"train: step {progress.done:,} of {progress.total:,}, loss {progress.loss:.3f} (noisy), "
-                f"epsilon so far at most {told[1]:.3g}{left}"
+                f"epsilon so far at most {shown(told[1], 3)}{left}"
             )
             status.update(line) if status else print(line, file=sys.stderr, flush=True)
 

@@ -274,8 +274,8 @@ def _noised(image: Image, release: PixelRelease) -> Figure:
     stream = ReleaseKey.generate().stream("shown", b"", repr(release).encode())
     promise = release.guarantee(image.shape)
     where = "every pixel" if release.block == 1 else f"means of {release.block} × {release.block} pixels"
-    unit = "" if isinstance(release.unit, WholeImage) else f"ε {promise.epsilon:,.0f} for {CHANGED} pixels, "
-    caption = f"Noise on {where}: {unit}ε {promise.whole_image_epsilon:,.0f} for the whole image."
+    unit = "" if isinstance(release.unit, WholeImage) else f"ε {math.ceil(promise.epsilon):,} for {CHANGED} pixels, "
+    caption = f"Noise on {where}: {unit}ε {math.ceil(promise.whole_image_epsilon):,} for the whole image."
     return Figure(release.apply(image, stream), caption, f"the photograph with noise; {caption}")
 
 

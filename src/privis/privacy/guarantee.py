@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, Self
 
 from privis.privacy.units import Dataset, Metric, Patch, Person, Pixels, Unit, WholeImage
@@ -31,7 +32,8 @@ class Guarantee:
     of distance. ``whole_image_epsilon`` and ``whole_image_delta`` hold for the same noise when one whole image is
     replaced by any other of the same dimensions, which are public; infinity means that nothing bounds them. delta
     includes the distance between the sampled noise and its exact law. ``scale`` and ``sensitivity`` are in steps of
-    the integer grid that noise is added on; one step is worth ``step`` ``step_unit``. Without such a grid scale is
+    the integer grid that noise is added on; one step is worth ``step`` ``step_unit``, for
+    blocks of pixels in the largest block. Without such a grid scale is
     the root mean square error of the released vector.
 
     ``promises`` are what the numbers rest on and nobody but the caller knows; without them they do not hold.
@@ -66,15 +68,16 @@ class Guarantee:
             return "No differential privacy: the result is exact and may reveal the image."
         if self.unit == UNIT_NAMES[Metric]:
             return (
-                f"For any two {self.relation}, no result is more than exp({_number(self.epsilon)} d) times as likely "
+                f"For any two {self.relation}, no result is more than exp({shown(self.epsilon)} d) times as likely "
                 f"from one as from the other: {_factor(self.epsilon / 10)} times at d = 0.1, and "
                 f"{_factor(self.whole_image_epsilon)} times at the largest, d = 2 (whole-image epsilon "
-                f"{_number(self.whole_image_epsilon)}), up to an additional probability of {self.delta:.1e} (delta)."
+                f"{shown(self.whole_image_epsilon)}), up to an additional probability of {shown_delta(self.delta)} "
+                "(delta)."
             )
         sentence = (
             f"For any two neighbours ({self.relation}), no result is more than about {_factor(self.epsilon)} times as "
-            f"likely from one as from the other (epsilon {_number(self.epsilon)}), up to an additional probability of "
-            f"{self.delta:.1e} (delta)."
+            f"likely from one as from the other (epsilon {shown(self.epsilon)}), up to an additional probability of "
+            f"{shown_delta(self.delta)} (delta)."
         )
         if self.unit == UNIT_NAMES[WholeImage]:
             return sentence
@@ -83,12 +86,12 @@ class Guarantee:
         if self.unit == UNIT_NAMES[Person]:
             return (
                 f"{sentence} That is for all of the person's images together; each alone has whole-image epsilon "
-                f"{_number(self.whole_image_epsilon)}, delta {self.whole_image_delta:.1e}."
+                f"{shown(self.whole_image_epsilon)}, delta {shown_delta(self.whole_image_delta)}."
             )
         return (
             f"{sentence} Whoever compares whole images instead is held back only by a factor of "
-            f"{_factor(self.whole_image_epsilon)} (whole-image epsilon {_number(self.whole_image_epsilon)}, "
-            f"delta {self.whole_image_delta:.1e})."
+            f"{_factor(self.whole_image_epsilon)} (whole-image epsilon {shown(self.whole_image_epsilon)}, "
+            f"delta {shown_delta(self.whole_image_delta)})."
         )
 
     def of_resized(self, size: tuple[int, int]) -> Guarantee:
@@ -124,13 +127,39 @@ class Guarantee:
         return cls(**{**known, "promises": tuple(known["promises"])})
 
 
-def _number(value: float) -> str:
-    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+def rounded_up(value: float, digits: int) -> float:
+    """Round to so many significant decimal digits, never down: a bound stays one when it is printed.
+
+    >>> rounded_up(4.5921, 3), rounded_up(196.0, 3), rounded_up(3.2e-08, 1), rounded_up(0.1, 4)
+    (4.6, 196.0, 4e-08, 0.1)
+    """
+    exact = Decimal(repr(float(value)))  # the shortest decimal number that is this double
+    if not exact.is_finite() or not exact:
+        return float(value)
+    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), ROUND_CEILING))
+
+
+def shown(value: float, digits: int = 4) -> str:
+    """Write a bound with so many digits, or with all before the point, rounded up.
+
+    >>> shown(4.59241), shown(3136.0), shown(1234.5)
+    ('4.593', '3,136', '1,235')
+    """
+    return f"{rounded_up(value, digits):,.{digits}g}" if value < 10 ** (digits - 1) else f"{math.ceil(value):,}"
+
+
+def shown_delta(value: float, digits: int = 2) -> str:
+    """Write a tiny bound, rounded up.
+
+    >>> shown_delta(1e-6), shown_delta(1.0017e-31)
+    ('1.0e-06', '1.1e-31')
+    """
+    return f"{rounded_up(value, digits):.{digits - 1}e}"
 
 
 def _factor(epsilon: float) -> str:
     if epsilon < 7:
-        return f"{math.exp(epsilon):.3g}"
+        return f"{rounded_up(math.exp(epsilon), 3):.3g}"
     return f"10^{math.ceil(epsilon / math.log(10)):,}"
 
 

@@ -15,7 +15,19 @@ from privis.errors import OutputError
 from privis.io.atomic import replacing, unwritable
 from privis.privacy import Guarantee
 from privis.report.chart import drawn
-from privis.report.parts import EXACT, LEAST_DELTA, Chart, Gallery, Picture, Report, Row, hidden, number, scientific
+from privis.report.parts import (
+    EXACT,
+    LEAST_DELTA,
+    Chart,
+    Gallery,
+    Picture,
+    Report,
+    Row,
+    bound,
+    hidden,
+    number,
+    scientific,
+)
 from privis.stream import Failure
 from privis.version import VERSION
 
@@ -85,7 +97,7 @@ def _results(rows: Sequence[Row]) -> str:
         start = ' class="first"' if row.feature != before else ""
         name = f'<th scope="row"{_muted(row.feature == before)}>{escape(row.feature)}</th>'
         words = f"<td>{escape(row.protection)}</td><td>{escape(_promise(row.promise))}</td>"
-        cells = [number(row.promise.epsilon), number(row.promise.whole_image_epsilon), f"{1000 * row.seconds:,.1f}"]
+        cells = [bound(row.promise.epsilon), bound(row.promise.whole_image_epsilon), f"{1000 * row.seconds:,.1f}"]
         cells += [_plain(value) for value in (row.difference, row.another, row.cosine)] if compared else []
         lines.append(f"<tr{start}>{name}{words}{''.join(f'<td{_numeric(True)}>{cell}</td>' for cell in cells)}</tr>")
         before = row.feature

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from privis.card import Card
 from privis.folder import FolderResult
 from privis.privacy import Guarantee
+from privis.privacy.guarantee import shown, shown_delta
 from privis.stream import Failure
 
 Picture = NDArray[np.uint8]
@@ -135,11 +136,11 @@ def in_words(guarantee: Guarantee) -> str:
     """
     if math.isinf(guarantee.epsilon):
         return EXACT
-    words = f"hides {hidden(guarantee)}: ε {number(guarantee.epsilon)}"
+    words = f"hides {hidden(guarantee)}: ε {bound(guarantee.epsilon)}"
     words += f", δ {scientific(guarantee.delta)}" if guarantee.delta > LEAST_DELTA else ""
     if guarantee.unit == "whole image":
         return words
-    return f"{words} · whole image: ε {number(guarantee.whole_image_epsilon)}"
+    return f"{words} · whole image: ε {bound(guarantee.whole_image_epsilon)}"
 
 
 def hidden(guarantee: Guarantee) -> str:
@@ -160,12 +161,12 @@ def hidden(guarantee: Guarantee) -> str:
 
 
 def scientific(value: float) -> str:
-    """Write a tiny number.
+    """Write a tiny bound, rounded up.
 
     >>> scientific(1e-6), scientific(2.4e-12)
-    ('1e-6', '2e-12')
+    ('1e-6', '3e-12')
     """
-    return f"{value:.0e}".replace("e-0", "e-")
+    return shown_delta(value, 1).replace("e-0", "e-")
 
 
 def number(value: float | None) -> str:
@@ -175,3 +176,12 @@ def number(value: float | None) -> str:
     if math.isinf(value):
         return "∞"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def bound(value: float) -> str:
+    """Write an epsilon as `number` would, but rounded up: what is stated holds.
+
+    >>> bound(4.0), bound(4.591), bound(1234.5), bound(math.inf)
+    ('4', '4.6', '1,235', '∞')
+    """
+    return "∞" if math.isinf(value) else shown(value, 3)
