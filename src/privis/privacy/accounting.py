@@ -77,8 +77,10 @@ def laplace_scale(epsilon: float, sensitivity: Sensitivity) -> float:
 
 
 def laplace_epsilon(scale: float, sensitivity: Sensitivity) -> float:
-    """Epsilon of discrete Laplace noise of this scale."""
-    return math.isqrt(sensitivity.squared) / scale
+    """Epsilon of discrete Laplace noise of this scale, rounded up."""
+    distance = math.isqrt(sensitivity.squared)
+    epsilon = distance / scale
+    return epsilon if Fraction(epsilon) * Fraction(scale) >= distance else math.nextafter(epsilon, math.inf)
 
 
 def laplace_delta(scale: float, sensitivity: Sensitivity) -> float:
