@@ -17,7 +17,7 @@ from privis.privacy.accounting import share
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.parameters import positive_number, real_values
-from privis.privacy.units import Person, WholeImage, images_of
+from privis.privacy.units import Person, WholeImage, images_of, one_of
 
 LARGEST_CODE = 1 << 14  # bits; the exact thresholds of a code take the square of its length
 LARGEST_EPSILON = 10_000.0
@@ -168,7 +168,10 @@ class CodeRelease:
             step_unit="feature units",
             sensitivity=float(bits),
             norm="Hamming",
-            sensitivity_reason=f"all {bits} bits may differ; codes within {law.radius} bits are e**epsilon as likely",
+            sensitivity_reason=(
+                f"all {bits} bits may differ; codes within {law.radius} bits are e**epsilon times as likely"
+                f"{one_of(images_of(self.unit))}"
+            ),
             epsilon=self.mechanism.epsilon,
             delta=0.0,
             whole_image_epsilon=share(self.mechanism.epsilon, images_of(self.unit)),

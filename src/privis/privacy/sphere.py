@@ -18,7 +18,7 @@ from privis.privacy.directions import STEP, sample
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.keys import NoiseStream
 from privis.privacy.parameters import positive_number, real_values
-from privis.privacy.units import Metric, Person, WholeImage, images_of
+from privis.privacy.units import Metric, Person, WholeImage, images_of, one_of
 from privis.privacy.zonal import ZonalLaw, best_cap
 
 
@@ -150,7 +150,7 @@ class DirectionRelease:
             step_unit="feature units",
             sensitivity=1.0 if metric else 2.0,
             norm="L2",
-            sensitivity_reason=_reason(self.mechanism, metric),
+            sensitivity_reason=_reason(self.mechanism, metric) + one_of(images),
             epsilon=whole / 2 if metric else _stated(self.mechanism),
             delta=images * delta,
             whole_image_epsilon=whole,

@@ -144,3 +144,8 @@ Unit = WholeImage | Pixels | Patch | Person | Dataset | Metric
 def images_of(unit: Unit) -> int:
     """How many images share the epsilon that is stated for ``unit``."""
     return unit.images if isinstance(unit, Person) else 1
+
+
+def one_of(images: int) -> str:
+    """Say that what a reason calls epsilon or concentration is one image's share of what is stated, where it is."""
+    return "" if images == 1 else f"; each image has one of {images} shares of it"
