@@ -101,7 +101,7 @@ class LeastSquaresTraining:
         epsilon, whole = (epsilon_of(sums, self.noise.delta, relation) for relation in relations)
         check_sampling(self.numbers, whole, self.noise.delta)
         reason = "rows have a bounded integer length; their products are in one vector"
-        distance = math.sqrt(self.squared)
+        distance = relations[0].parts * math.sqrt(self.squared)
         return corpus_guarantee(self.unit, Gaussian.name, self.scale, 1.0, reason, epsilon, whole, self.noise, distance)
 
     @property

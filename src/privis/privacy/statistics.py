@@ -220,7 +220,7 @@ class KMeansRelease:
         check_sampling(self.iterations * self.words * (self.components + 1), whole, self.noise.delta)
         name = f"rounded Gaussian in {self.iterations} iterations"
         reason = f"every row's length is clipped to {STEPS} steps, and it is in one cluster"
-        grid, distance = self.clip / STEPS, math.hypot(STEPS, _COUNT)
+        grid, distance = self.clip / STEPS, relations[0].parts * math.hypot(STEPS, _COUNT)
         return corpus_guarantee(self.unit, name, self._scale, grid, reason, epsilon, whole, self.noise, distance)
 
     def release(self, vectors: npt.NDArray[np.floating], shares: Integers, stream: NoiseStream) -> Floats:
@@ -277,7 +277,7 @@ def corpus_guarantee(
     noise: Gaussian,
     distance: float,
 ) -> Guarantee:
-    """Guarantee of noise of ``scale`` on sums over a corpus of which a member adds at most ``distance``."""
+    """Guarantee of noise of ``scale`` on sums over two corpora that are neighbours at most ``distance`` apart."""
     relation = unit.relation
     if isinstance(unit, Person):
         relation = f"all images of one person, of which at most {unit.images} count, replaced, more, fewer or none"

@@ -62,6 +62,11 @@ class Neighbours(Enum):
         """Give the relation of ``unit``: `Dataset` hides presence, the other units what was there."""
         return cls.ADDED if isinstance(unit, Dataset) else cls.REPLACED
 
+    @property
+    def parts(self) -> int:
+        """How many members' parts two neighbouring sums are apart at most: of who goes and of who comes."""
+        return 1 if self is Neighbours.ADDED else 2
+
 
 @dataclass(frozen=True)
 class NoisySums:

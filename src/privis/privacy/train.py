@@ -174,7 +174,7 @@ class LogisticTraining:
             scale=self.scale,
             step=1 / (LEVELS * unit_steps(self.components)),
             step_unit="summed gradients, of which a clipped one is 1",
-            sensitivity=math.sqrt(self.squared),
+            sensitivity=self.neighbours.parts * math.sqrt(self.squared),
             norm="L2",
             sensitivity_reason=f"gradient and loss of every {member} are clipped as integers{prepared}",
             epsilon=epsilon,
