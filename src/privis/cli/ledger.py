@@ -67,7 +67,6 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
     """Show what was spent and what is left, worst first, or for one record."""
     with explained():
         from privis.privacy.file_ledger import FileLedger
-        from privis.privacy.guarantee import rounded_up
         from privis.privacy.guarantee import shown as shown_bound
 
         opened = FileLedger(path)
@@ -81,9 +80,7 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
         for name, spent in accounts:
             left = max(0.0, budget.epsilon - spent.epsilon)
             shown = name if name == record else name[:16]
-            table.add_row(
-                shown, f"{spent.charges:,}", shown_bound(spent.epsilon), f"{-rounded_up(-left, 4):.4g}", spent.bound
-            )
+            table.add_row(shown, f"{spent.charges:,}", shown_bound(spent.epsilon), f"{left:.4g}", spent.bound)
         out.print(table)
 
 

@@ -145,7 +145,7 @@ class MeanRelease:
     >>> from privis.privacy.mechanisms import Laplace
     >>> guarantee = MeanRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((8,))
     >>> guarantee.sensitivity / 2**19, guarantee.whole_image_epsilon
-    (1.5, 1.3333333333333333)
+    (1.5, 1.3333333333333335)
     """
 
     identifier: ClassVar[str] = "privis.mean-release/1"
