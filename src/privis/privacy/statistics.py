@@ -54,7 +54,8 @@ def integer_rows(vectors: npt.NDArray[np.floating], clip: float) -> Integers:
     check_vectors("vectors", vectors)
     reals = np.asarray(vectors, np.float64)
     peak = np.maximum(np.abs(reals).max(1, keepdims=True), 1e-300)
-    length = peak * np.sqrt(((reals / peak) ** 2).sum(1, keepdims=True))
+    with np.errstate(over="ignore"):  # a row longer than any double becomes zero
+        length = peak * np.sqrt(((reals / peak) ** 2).sum(1, keepdims=True))
     steps = np.trunc(reals / np.maximum(length, clip) * STEPS)
     while (beyond := (steps * steps).sum(1) > STEPS**2).any():
         steps[beyond] -= np.sign(steps[beyond])
