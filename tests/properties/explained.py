@@ -53,7 +53,7 @@ FEATURES: tuple[Feature, ...] = (
 SHAPES = ((16, 16), (17, 21), (16, 16, 3), (18, 25, 3))
 EXECUTORS = (
     privis.Clear(), privis.Clear(native=False), privis.MPC("aby3"), privis.MPC("cheetah"), privis.CKKS(),
-    privis.CKKS(precision=1e-6, signs=3),
+    privis.CKKS(precision=1e-6, signs=3), privis.Paillier(),
 )  # fmt: skip
 RELEASES: tuple[Release, ...] = (
     PixelRelease(Laplace(4.0), Pixels(16), 4), PixelRelease(Gaussian(8.0, 1e-9), block=3),

@@ -34,6 +34,7 @@ from privis.privacy import (
     VonMisesFisher,
     WholeImage,
     codes,
+    counts,
     releases,
     sphere,
 )
@@ -138,12 +139,12 @@ def test_clipped_features(noise, clip: float, rng: np.random.Generator, monkeypa
 def test_counts_of_whole_images(noise, total: int, rng: np.random.Generator) -> None:
     release, bins = HistogramRelease(noise, 1, total=total), 5
     special = [0, 1, -1, total, total - 1, total + 1, 2**40, 2**53, 2**62, -(2**63), 2**63 - 1]
-    counts = [total * row for row in np.eye(bins, dtype=np.int64)]
-    counts += [np.array(rng.choice(special, bins), np.int64) for _ in range(VECTORS - 100)]
-    counts += [
+    rows = [total * row for row in np.eye(bins, dtype=np.int64)]
+    rows += [np.array(rng.choice(special, bins), np.int64) for _ in range(VECTORS - 100)]
+    rows += [
         rng.choice([*map(float, special), math.nan, math.inf, -math.inf, -0.0, 1e300], bins) for _ in range(100 - bins)
     ]
-    points = np.stack([release.on_grid(np.asarray(values, np.float64)) for values in counts])
+    points = np.stack([release.on_grid(np.asarray(values, np.float64)) for values in rows])
     assert points.min() >= 0 and points.sum(1).max() <= total
     worst, squared = 0, allowed(release.guarantee((bins,)).sensitivity)
     wide = points.astype(object)  # squares of 2**40 need more than 64 bits
@@ -155,6 +156,19 @@ def test_counts_of_whole_images(noise, total: int, rng: np.random.Generator) -> 
         assert pairs >= PAIRS
     assert worst <= squared
     assert worst >= squared / 2, "the search does not come near"
+
+
+def test_counts_of_more_bins_than_64_bits_can_add_up(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2**23 bins of 2**40 counts; and turns do not show in what is kept."""
+    full = np.full(2**23 + 8, 2.0**40)
+    kept = HistogramRelease(Laplace(1.0), 1, total=2**40).on_grid(full)
+    assert kept[0] == 2**40 and not kept[1:].any()
+    values = rng.integers(0, 9, (40, 11)).astype(float)
+    release = HistogramRelease(Laplace(1.0), 1, total=25)
+    whole = [release.on_grid(row) for row in values]
+    monkeypatch.setattr(counts, "_TURN", 3)
+    assert all((release.on_grid(row) == once).all() for row, once in zip(values, whole, strict=True))
+    assert all(once.sum() == min(25, row.sum()) for row, once in zip(values, whole, strict=True))
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=repr)

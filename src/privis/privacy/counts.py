@@ -19,6 +19,7 @@ from privis.privacy.sensitivity import Sensitivity, count_sensitivity
 from privis.privacy.units import Person, Pixels, WholeImage, images_of
 
 _MOST_COUNTS = 2**40
+_TURN = 2**22  # bins whose sum still fits into 63 bits, whatever they hold
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,13 @@ class HistogramRelease:
             raise ParameterError(Problem("histogram", "values that are no whole numbers", "counts", remedy))
         if self.total is None or isinstance(self.unit, Pixels):
             return counts  # cutting off would let one pixel change many bins
-        flat = counts.ravel()
-        before = np.minimum(np.cumsum(np.minimum(flat, self.total)) - np.minimum(flat, self.total), self.total)
-        return np.minimum(flat, self.total - before).reshape(counts.shape)
+        kept, left = np.minimum(counts.ravel(), self.total), self.total
+        for start in range(0, kept.size, _TURN):
+            part = kept[start : start + _TURN]
+            before = np.cumsum(part) - part
+            part[:] = np.minimum(part, np.maximum(left - before, 0))
+            left -= int(part.sum())
+        return kept.reshape(counts.shape)
 
     def _sensitivity(self, bins: int) -> Sensitivity:
         if bins < 1:
