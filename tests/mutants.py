@@ -38,6 +38,8 @@ class Mutant:
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
 
+CALCULATED = "tests/properties/test_stated_guarantees.py -k every_stated"
+
 MUTANTS = (
     Mutant(
         "1", "identity by repr: arrays are abbreviated", "extractor.py",
@@ -285,6 +287,44 @@ MUTANTS = (
     Mutant(
         "12", "public reasons come after the charge", "plan.py",
         "        _check(extractor, sources)\n", "        pass\n", "tests/extract/test_records.py",
+    ),
+    Mutant(
+        "10", "the sensitivity of a clipped feature is half", "privacy/sensitivity.py",
+        "return Sensitivity(norm, (2 * radius) ** 2, coordinates", "return Sensitivity(norm, radius**2, coordinates",
+        CALCULATED,
+    ),
+    Mutant(
+        "10", "channels of a pixel count once", "privacy/sensitivity.py",
+        "squared = (_WHITE * channels * sum", "squared = (_WHITE * sum", CALCULATED,
+    ),
+    Mutant(
+        "10", "images of a person add up by their root in L1", "privacy/sensitivity.py",
+        'images * images if self.norm == "L1" else images', "images", CALCULATED,
+    ),
+    Mutant(
+        "10", "blocks at the border count as the smallest first", "privacy/sensitivity.py",
+        "return sorted(kinds, reverse=True)", "return sorted(kinds)", CALCULATED,
+    ),
+    Mutant(
+        "10", "Gaussian noise is a hundredth too small", "privacy/accounting.py",
+        "math.nextafter(sensitivity.value / ratio, math.inf)", "sensitivity.value / ratio / 1.01", CALCULATED,
+    ),
+    Mutant(
+        "10", "delta of sampled Laplace noise is half", "privacy/accounting.py",
+        "sensitivity.coordinates * TOTAL_VARIATION * (1 + factor)",
+        "sensitivity.coordinates * TOTAL_VARIATION * (1 + factor) / 2", CALCULATED,
+    ),
+    Mutant(
+        "10", "whole images by the sensitivity of the unit", "privacy/releases.py",
+        "else noise.privacy(scale, whole)", "else noise.privacy(scale, sensitivity)", CALCULATED,
+    ),
+    Mutant(
+        "10", "printed bounds are rounded to the nearest", "privacy/guarantee.py",
+        "digits + 1), ROUND_CEILING)", 'digits + 1), "ROUND_HALF_EVEN")', CALCULATED,
+    ),
+    Mutant(
+        "10", "a row beyond the clip is not pulled in", "privacy/releases.py",
+        "        while size > most:\n", "        while False:\n", "tests/properties/test_adversarial_pairs.py",
     ),
 )  # fmt: skip
 
