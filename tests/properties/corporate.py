@@ -13,12 +13,16 @@ from privis.joint.distributed_noise import ReleasePlan
 from privis.joint.noise_shares import SMALLEST_SHARE
 from privis.privacy import Gaussian, Guarantee, Person, WholeImage
 from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
+from privis.privacy.least_squares import LeastSquaresTraining
 from privis.privacy.statistics import STEPS, KMeansRelease, MomentRelease
+from privis.privacy.train import LogisticTraining
 from privis.privacy.units import Dataset
+from privis.training.networks import NetworkTraining
 from tests.properties import calculator, confirmed
 from tests.properties.calculator import Move
 from tests.properties.configurations import Configuration, kind_of, private_weight, words
 
+Training = LogisticTraining | LeastSquaresTraining | NetworkTraining
 UNITS: tuple[CorpusUnit, ...] = (WholeImage(), Dataset(), Person(4))
 
 
@@ -78,6 +82,16 @@ def means_differences(release: KMeansRelease) -> list[str]:
     return _gaussian_sums(release.guarantee, release.noise, squared, replaced, release.iterations)
 
 
+def training_differences(plan: Training, one: float, steps: int) -> list[str]:
+    """Compare a training in which everybody is in every step, each of which adds ``one`` per member at most.
+
+    Samples of less are accounted by dp-accounting alone; what a member adds is tested where it is clipped.
+    """
+    replaced = 4 * Fraction(one) ** 2
+    squared = replaced / 4 if isinstance(plan.unit, Dataset) else replaced
+    return _gaussian_sums(plan.guarantee, plan.noise, squared, replaced, steps)
+
+
 def _gaussian_sums(
     guarantee: Guarantee, noise: Gaussian, squared: Fraction, replaced: Fraction, times: int
 ) -> list[str]:
@@ -114,3 +128,10 @@ def corporate_configurations() -> Iterator[Configuration]:
         yield Configuration(repr(moments), partial(moment_differences, moments))
         centres = KMeansRelease(noise, 5, length, 1.0, 3, unit)
         yield Configuration(repr(centres), partial(means_differences, centres))
+        plan = LogisticTraining(3, length, 1000, noise, unit, sampling=1.0, steps=4)
+        yield Configuration(repr(plan), partial(training_differences, plan, math.sqrt(plan.squared), 4))
+        squares = LeastSquaresTraining(3, length, 1000, noise, unit)
+        yield Configuration(repr(squares), partial(training_differences, squares, math.sqrt(squares.squared), 1))
+        if not isinstance(unit, Person):
+            network = NetworkTraining(500, 1000, noise, unit, sampling=1.0, steps=4)
+            yield Configuration(repr(network), partial(training_differences, network, network.sensitivity, 4))

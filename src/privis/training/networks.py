@@ -150,7 +150,7 @@ class NetworkTraining:
             scale=self.scale,
             step=GRID * self.clip,
             step_unit="summed gradients",
-            sensitivity=self.sensitivity,
+            sensitivity=relations[0].parts * self.sensitivity,
             norm="L2",
             sensitivity_reason=(
                 f"the gradient of every image is clipped to {self.clip:g} over all parameters; margin for rounding "
