@@ -38,7 +38,7 @@ class Mutant:
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
 
-CALCULATED = "tests/properties/test_stated_guarantees.py -k every_stated"
+CALCULATED = "tests/guarantees/test_stated_guarantees.py -k every_stated"
 
 MUTANTS = (
     Mutant(
@@ -324,7 +324,7 @@ MUTANTS = (
     ),
     Mutant(
         "10", "a row beyond the clip is not pulled in", "privacy/releases.py",
-        "        while size > most:\n", "        while False:\n", "tests/properties/test_adversarial_pairs.py",
+        "        while size > most:\n", "        while False:\n", "tests/guarantees/test_adversarial_pairs.py",
     ),
 )  # fmt: skip
 

@@ -12,8 +12,8 @@ from scipy import special
 from privis.privacy import CodeRelease, DirectionRelease, Guarantee, Metric, Person, PrivUnit
 from privis.privacy.codes import DistanceLaw
 from privis.privacy.zonal import ZonalLaw
-from tests.properties import confirmed
-from tests.properties.confirmed import Expected
+from tests.guarantees import confirmed
+from tests.guarantees.confirmed import Expected
 
 
 def direction_differences(release: DirectionRelease, dimension: int, guarantee: Guarantee) -> list[str]:

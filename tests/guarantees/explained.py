@@ -34,9 +34,9 @@ from privis.privacy import (
     Release,
     VonMisesFisher,
 )
-from tests.properties import calculator, confirmed, directional
-from tests.properties.calculator import Move
-from tests.properties.configurations import (
+from tests.guarantees import calculator, confirmed, directional
+from tests.guarantees.calculator import Move
+from tests.guarantees.configurations import (
     Configuration,
     count_differences,
     feature_differences,

@@ -14,7 +14,7 @@ from fractions import Fraction
 import mpmath
 
 from privis.privacy import Gaussian, Guarantee, Laplace
-from tests.properties.calculator import Move, gaussian_charges, gaussian_profile, laplace_charge
+from tests.guarantees.calculator import Move, gaussian_charges, gaussian_profile, laplace_charge
 
 LEAST_SCALE = 2.0**-10
 """Smallest scale of noise; an epsilon that would do with less is kept with room to spare."""

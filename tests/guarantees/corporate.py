@@ -18,9 +18,9 @@ from privis.privacy.statistics import STEPS, KMeansRelease, MomentRelease
 from privis.privacy.train import LogisticTraining
 from privis.privacy.units import Dataset
 from privis.training.networks import NetworkTraining
-from tests.properties import calculator, confirmed
-from tests.properties.calculator import Move
-from tests.properties.configurations import Configuration, kind_of, private_weight, words
+from tests.guarantees import calculator, confirmed
+from tests.guarantees.calculator import Move
+from tests.guarantees.configurations import Configuration, kind_of, private_weight, words
 
 Training = LogisticTraining | LeastSquaresTraining | NetworkTraining
 UNITS: tuple[CorpusUnit, ...] = (WholeImage(), Dataset(), Person(4))

@@ -1,4 +1,4 @@
-"""Check every guarantee that Privis states: ``python -m tests.properties.stated`` from the project's folder.
+"""Check every guarantee that Privis states: ``python -m tests.guarantees.stated`` from the project's folder.
 
 Prints how many configurations were compared, how many Privis refuses, and every difference; exits 1 if there is one.
 """
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from privis.errors import ParameterError
-from tests.properties.configurations import Configuration, releases
-from tests.properties.corporate import corporate_configurations
-from tests.properties.explained import run_configurations
+from tests.guarantees.configurations import Configuration, releases
+from tests.guarantees.corporate import corporate_configurations
+from tests.guarantees.explained import run_configurations
 
 
 @dataclass(frozen=True)

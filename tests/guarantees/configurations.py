@@ -30,10 +30,10 @@ from privis.privacy import (
 from privis.privacy.aggregates import CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
 from privis.privacy.units import Dataset, Unit
 from privis.report.parts import in_words
-from tests.properties import calculator, confirmed
-from tests.properties.calculator import Move
-from tests.properties.confirmed import Expected
-from tests.properties.directional import code_differences, direction_differences
+from tests.guarantees import calculator, confirmed
+from tests.guarantees.calculator import Move
+from tests.guarantees.confirmed import Expected
+from tests.guarantees.directional import code_differences, direction_differences
 
 NOISES: tuple[Laplace | Gaussian, ...] = (
     Laplace(0.5), Laplace(4.0), Laplace(70.0), Gaussian(1.0, 1e-6), Gaussian(8.0, 1e-9), Gaussian(0.05, 1e-3),

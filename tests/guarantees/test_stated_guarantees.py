@@ -1,4 +1,4 @@
-"""No guarantee is stated that an independent calculator does not confirm; `tests.properties.stated` compares all."""
+"""No guarantee is stated that an independent calculator does not confirm; `tests.guarantees.stated` compares all."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from privis.privacy import (
 from privis.privacy.aggregates import CorpusHistogramRelease, MeanRelease, SumRelease
 from privis.privacy.noise_table import NoiseTable
 from privis.privacy.units import Dataset
+from tests.guarantees import calculator, confirmed
+from tests.guarantees.configurations import NOISES, count_differences, moves_of_pixels, pixel_differences
+from tests.guarantees.explained import RELEASES
+from tests.guarantees.stated import compared, everything
 from tests.privacy.test_noise_tables import exact_tail, sampled_masses
-from tests.properties import calculator, confirmed
-from tests.properties.configurations import NOISES, count_differences, moves_of_pixels, pixel_differences
-from tests.properties.explained import RELEASES
-from tests.properties.stated import compared, everything
 
 KEY = ReleaseKey(bytes(range(32)))
 EVERY = 3
@@ -214,7 +214,7 @@ def test_sampled_noise_of_one_pixel_keeps_what_is_stated_by_summing_over_all_res
 @pytest.mark.parametrize("under", [privis.Clear(), privis.CKKS(), privis.MPC("aby3")], ids=repr)
 @pytest.mark.parametrize("release", [FeatureRelease(Laplace(4.0), 200.0), PixelRelease(Gaussian(1.0, 1e-6), block=3)])
 def test_a_result_and_its_card_state_what_was_confirmed(under, release, rng: np.random.Generator) -> None:
-    from tests.properties.explained import release_differences
+    from tests.guarantees.explained import release_differences
 
     image = rng.integers(0, 256, (9, 8, 3), np.uint8)
     feature = privis.ColourHistogram(bins=2)
