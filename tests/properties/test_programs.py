@@ -1,5 +1,7 @@
 """Laws that hold for every program."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,7 +82,7 @@ def test_programs_cannot_be_changed_after_their_digest():
         program.nodes[0].op.kernel[0, 0, 0, 0] = 2
 
 
-def test_regions_are_hints_and_no_part_of_the_digest():
+def test_names_of_regions_are_hints_and_no_part_of_the_digest():
     program = trace(lambda x: x * 2.0, Input((3,)))
     hinted = Program(program.inputs, program.nodes, program.outputs, (Region("anything", 0, 0, (0,)),))
     assert digest(hinted) == digest(program)
@@ -91,13 +93,13 @@ def stated(x):
     return region("doubled", lambda v: v + v, x, polynomial=lambda v: v * 3.0)
 
 
-def test_polynomial_alternatives_are_hints_that_survive_files_and_composition(tmp_path):
+def test_polynomial_alternatives_survive_files_and_composition_and_are_in_the_digest(tmp_path):
     plain = trace(lambda x: x + x, Input((3,)))
     program = trace(stated, Input((3,)))
-    assert digest(program) == digest(plain)
+    assert digest(program) != digest(plain)
     save(program >> program, tmp_path / "p.npz")
     again = load(tmp_path / "p.npz")
-    assert digest(again) == digest(plain >> plain)
+    assert digest(again) == digest(program >> program) != digest(plain >> plain)
     assert evaluate(again, np.ones(3)).tolist() == [4.0] * 3
     assert evaluate(alternative(again), np.ones(3)).tolist() == [9.0] * 3
     assert evaluate(polynomialise(again).program, np.ones(3)).tolist() == [9.0] * 3
@@ -164,3 +166,15 @@ def test_misfits_name_the_op_and_the_shapes():
         trace(lambda x: x * 2.0, Input((3,))) >> trace(lambda x: x * 2.0, Input((4,)))
     with pytest.raises(ProgramError, match="shape"):
         evaluate(trace(lambda x: x * 2.0, Input((3,))), np.zeros(4))
+
+
+def test_a_digest_covers_the_polynomial_alternatives_that_ckks_runs_and_no_names(tmp_path):
+    def doubled(name, polynomial):
+        return trace(lambda x: region(name, lambda v: v.abs() + v.abs(), x, polynomial=polynomial), Input((3,)))
+
+    plain, twice, thrice = (doubled("a", rule) for rule in (None, lambda v: v * 2.0, lambda v: v * 3.0))
+    assert len({digest(plain), digest(twice), digest(thrice)}) == 3
+    assert digest(doubled("b", lambda v: v * 2.0)) == digest(twice) and digest(doubled("b", None)) == digest(plain)
+    assert digest(plain) == digest(dataclasses.replace(plain, regions=())), "a hint without an alternative"
+    save(twice, tmp_path / "twice")
+    assert digest(load(tmp_path / "twice")) == digest(twice)

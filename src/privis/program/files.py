@@ -74,10 +74,17 @@ def _regions(program: Program, arrays: list[np.ndarray]) -> list[object]:
 def digest(program: Program) -> str:
     """Return the SHA-256 of everything that decides what ``program`` computes, as 64 hexadecimal digits.
 
-    Regions are hints and do not count.
+    The polynomial alternatives of regions count, with the nodes that they stand for: under CKKS they are what runs.
+    Names of regions, and regions without an alternative, are hints and do not count.
     """
     arrays: list[np.ndarray] = []
-    text = json.dumps(_structure(program, arrays), sort_keys=True, allow_nan=False)
+    structure = _structure(program, arrays)
+    stated = [
+        [r.first, r.last, list(r.inputs), _structure(r.polynomial, arrays)] for r in program.regions if r.polynomial
+    ]
+    if stated:  # a program without alternatives keeps the digest that stored tables and ledgers know
+        structure["alternatives"] = stated
+    text = json.dumps(structure, sort_keys=True, allow_nan=False)
     sha = hashlib.sha256(text.encode())
     for array in arrays:
         sha.update(f"{array.dtype.str}{array.shape}".encode())

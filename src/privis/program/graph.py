@@ -40,8 +40,8 @@ class Node:
 class Region:
     """A run of nodes that computes one well-known thing, named by its standard term.
 
-    A hint and nothing else: an executor may own a faster way to compute ``name`` (its constants are read from the
-    nodes themselves) and every other reading never looks. It is no part of the digest.
+    A hint: an executor may own a faster way to compute ``name`` (its constants are read from the nodes themselves) and
+    every other reading never looks. Of all this only ``polynomial``, and what it stands for, is part of the digest.
 
     ``polynomial`` is the same thing from the same inputs, written by the feature with few products one after another:
     what ``readings.polynomialise`` puts in the place of the nodes. It may differ from them by a small error of its own,
