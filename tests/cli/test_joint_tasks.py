@@ -230,7 +230,7 @@ def test_released_histograms_and_means_are_near_the_clear_ones(tmp_path, noise):
     values = np.random.default_rng(0).uniform(0, 1, (500, 2)).astype(np.float32)
     person = np.arange(500) // 2
     np.savez(tmp_path / "x.npz", features=values, person=person)
-    lent = {name: Lent(name, arrays=tmp_path / "x.npz") for name in "xy"}
+    lent = {name: Lent(name, arrays=tmp_path / "x.npz", subject="person") for name in "xy"}
     inputs = {"x": Use("a", "x"), "y": Use("d", "y")}
     release = {"corpus": "c", "epsilon": 4.0, "noise": noise} | ({"delta": 1e-6} if noise == "gaussian" else {})
     options = {"statistic": "histogram", "edges": [0.25, 0.5]}
@@ -239,7 +239,7 @@ def test_released_histograms_and_means_are_near_the_clear_ones(tmp_path, noise):
     clear = [np.bincount(np.searchsorted([0.25, 0.5], column, "right"), minlength=3) * 2 for column in values.T]
     noisy = outputs["b"]["result"]["histogram"]
     assert np.abs(noisy - clear).max() < 60 and (noisy != clear).any()
-    release |= {"clip": 2.0, "unit": "person:4", "subject": "person"}
+    release |= {"clip": 2.0, "unit": "person:4"}
     asked = Specification(
         "m", "statistics", PARTIES, inputs, {"result": ("b",)}, {"statistic": "mean"}, release=release
     )

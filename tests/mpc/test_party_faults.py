@@ -108,7 +108,7 @@ def test_strangers_and_what_no_policy_allows(group):
         assert "policy of clinic: task" in group.failures(member)
     group.ensure()
     stranger = group.submission(total(), by="stranger")
-    assert "policy of hospital: submitter: got stranger, expected one of boss" in stranger.failure()
+    assert "policy of hospital: submitter: got stranger, expected one that its policy names" in stranger.failure()
 
 
 def test_a_submitter_that_sends_nonsense(group):
@@ -150,7 +150,7 @@ def test_a_picture_that_does_not_decode_is_named_to_its_owner_alone(group):
     options = {"feature": "lbp"}
     job = group.submission(Specification("f", "extract", PARTIES, uses, {"features": ("owner",)}, options))
     text = job.failure()
-    assert "input left of hospital: got something that cannot be used" in text and "bad-name" not in text
+    assert "input left of hospital: got something that does not fit" in text and "bad-name" not in text
     assert "bad-name-of-a-person.png: got bytes of no known image format" in group.failures("hospital")
     for member in ("clinic", "lab"):
         assert "input left of hospital" in group.failures(member) and "bad-name" not in group.said(member)

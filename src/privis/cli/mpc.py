@@ -27,6 +27,9 @@ Outsider = Annotated[
     list[str] | None, typer.Option("--outsider", help="An owner or receiver that computes nothing, NAME=HOST:PORT.")
 ]
 Submitter = Annotated[list[str] | None, typer.Option("--submitter", help="NAME of somebody who sends jobs.")]
+Network = Annotated[
+    list[str] | None, typer.Option("--network", help="A network that the job names, NAME=PATH of an ONNX file.")
+]
 JobFile = Annotated[Path, typer.Argument(help="The job, a TOML file.")]
 
 
@@ -89,6 +92,7 @@ def show(
         list[str] | None,
         typer.Option("--lend", help="Data like an owner's, OWNER.NAME=PATH: also say digest and cost."),
     ] = None,
+    network: Network = None,
 ) -> None:
     """Say what each side of a job will see, before anything is sent; with sample data also what it will take."""
     with explained():
@@ -98,19 +102,23 @@ def show(
         for line in views_of(specification, protection_of(specification)):
             out.print(line, markup=False, soft_wrap=True)
         if lend:
-            for line in _forecast(specification, lend):
+            for line in _forecast(specification, lend, network or []):
                 out.print(line, markup=False, soft_wrap=True)
 
 
-def _forecast(specification: Specification, lend: list[str]) -> Iterator[str]:
+def _forecast(specification: Specification, lend: list[str], network: list[str]) -> Iterator[str]:
     """Digest, steps and predicted cost of the job that these data would make."""
-    from privis.parties.local import lent_as, lent_words
+    from privis.parties.local import lent_as, lent_words, network_words
+    from privis.parties.task import LentNetwork
     from privis.run.mpc.cost import predicted
     from privis.run.mpc.job import Run
 
-    task, lent = task_of(specification), lent_words(specification, lend)
+    networks = {name: LentNetwork(name, path) for name, path in network_words(specification, network).items()}
+    task, lent = task_of(specification).knowing(networks), lent_words(specification, lend)
     announcements = {
-        name: task.prepare(specification, name, lent_as(use.lends, lent[use.owner, use.lends])).announcement
+        name: task.prepare(
+            specification, name, lent_as(specification, use.lends, lent[use.owner, use.lends])
+        ).announcement
         for name, use in specification.inputs.items()
     }
     built = task.build(specification, announcements)
@@ -131,17 +139,18 @@ def local(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for what the members receive.")] = Path(
         "joint"
     ),
+    network: Network = None,
 ) -> None:
     """Try a job out: all its members as processes on this machine, with certificates that last as long as the job."""
     with explained():
-        from privis.parties.local import LocalGroup, lent_words
+        from privis.parties.local import LocalGroup, lent_words, network_words
         from privis.parties.submitter import submit
 
         specification = load_specification(job)
-        lent = lent_words(specification, lend)
+        lent, networks = lent_words(specification, lend), network_words(specification, network or [])
         protection = protection_of(specification)
         with tempfile.TemporaryDirectory(prefix="privis-local-") as folder:
-            with LocalGroup(Path(folder), specification, lent, output, protection) as group:
+            with LocalGroup(Path(folder), specification, lent, output, protection, networks) as group:
                 with following(specification.name) as show_event:
                     submit(specification, group.submitter, wait=30.0, on_event=show_event)
                 for member, places in group.received().items():

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from privis.errors import PartyError, Problem
+from privis.errors import PartyError, Problem, refuse
 from privis.parties.specification import Specification
-from privis.parties.task import Announcement
+from privis.parties.task import Agreed, Announcement
 from privis.run.mpc.job import Job
 from privis.version import VERSION
+
+MOST_VALUES = 1 << 28  # of one item, and of anything else that an owner counts: memory ends there
+PLEDGE = re.compile(r"[0-9a-f]{16,128}")
 
 Bodies = Mapping[str, Mapping[str, Any]]
 """What every member said, this one included, by name."""
@@ -37,8 +42,11 @@ def greeting_problems(me: str, said: Bodies) -> list[Problem]:
     """Members with another specification or other versions."""
     remedy = "send the same job file to all"
     problems = differences(me, said, "specification", remedy)
+    for name in said[me]["networks"]:
+        here = {member: {f"network {name}": _of(body, "networks").get(name)} for member, body in said.items()}
+        problems += differences(me, here, f"network {name}", "lend the same file everywhere")
     for name, mine in said[me]["versions"].items():
-        here = {member: {name: body.get("versions", {}).get(name)} for member, body in said.items()}
+        here = {member: {name: _of(body, "versions").get(name)} for member, body in said.items()}
         problems += differences(me, here, name, f"install {name} {mine} everywhere, or another one everywhere")
     return problems
 
@@ -49,12 +57,37 @@ def announced(specification: Specification, said: Bodies) -> dict[str, Announcem
     for name, use in specification.inputs.items():
         try:
             value = said[use.owner]["inputs"][name]
-            shapes = tuple(tuple(int(n) for n in shape) for shape in value["shapes"])
-            found[name] = Announcement(use.owner, shapes, dict(value["facts"]))
-        except (KeyError, TypeError, ValueError):
+            shapes = tuple(map(_shape, value["shapes"]))
+            found[name] = Announcement(use.owner, shapes, _facts(value["facts"]))
+        except (KeyError, TypeError, ValueError, AttributeError):
             got = "no announcement that can be read"
             raise PartyError(Problem(f"input {name}", got, f"one by {use.owner}", "see its log")) from None
     return found
+
+
+def pledged(said: Bodies) -> dict[str, Mapping[str, Any]]:
+    """Every member's pledge: texts, and whole numbers of images; PartyError for anything else."""
+    found, problems = {}, []
+    for member, body in said.items():
+        pledge = body.get("pledge") or {}
+        if isinstance(pledge, dict) and all(_is_pledge(name, value) for name, value in pledge.items()):
+            found[member] = pledge
+        else:
+            problems.append(Problem(f"pledge of {member}", "one that cannot be read", "a tag, a fingerprint, a count"))
+    refuse(PartyError, problems)
+    return found
+
+
+def public_record(agreed: Agreed) -> dict[str, Any]:
+    """Digests of all that members told each other: an owner that tells two of them two things is found out."""
+    announced = {name: one.to_dict() for name, one in agreed.announcements.items()}
+    return {"announcements": _sha(announced), "pledges": _sha({name: dict(p) for name, p in agreed.pledges.items()})}
+
+
+def record_problems(me: str, said: Bodies) -> list[Problem]:
+    """Members that were told something else than this one."""
+    remedy = "somebody told two members two things: look at the logs of the owners"
+    return [problem for what in said[me] for problem in differences(me, said, what, remedy)]
 
 
 def job_record(job: Job) -> dict[str, Any]:
@@ -81,11 +114,37 @@ def code_problems(me: str, said: Bodies) -> list[Problem]:
     """Members whose compiler made other code from the same programs."""
     mine = said[me]["code"]
     return [
-        Problem(f"compiled code of {name} at {member}", str(body["code"].get(name)), f"{digest}, as at {me}")
+        Problem(f"compiled code of {name} at {member}", str(_of(body, "code").get(name)), f"{digest}, as at {me}")
         for member, body in said.items()
         for name, digest in mine.items()
-        if body["code"].get(name) != digest
+        if _of(body, "code").get(name) != digest
     ]
+
+
+def _of(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = body.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _shape(sizes: Any) -> tuple[int, ...]:
+    """A shape that an array of this world can have: what a peer announces is not yet believed."""
+    shape = tuple(sizes)
+    if not all(type(size) is int and size > 0 for size in shape) or math.prod(shape) > MOST_VALUES:
+        raise ValueError
+    return shape
+
+
+def _facts(stated: Any) -> dict[str, Any]:
+    facts = dict(stated)
+    if any(type(value) is int and not 0 < value <= MOST_VALUES for value in facts.values()):
+        raise ValueError
+    return facts
+
+
+def _is_pledge(name: str, value: Any) -> bool:
+    if name == "images":
+        return value is None or (type(value) is int and 0 <= value <= MOST_VALUES)
+    return isinstance(value, str) and PLEDGE.fullmatch(value) is not None
 
 
 def _sha(value: Any) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from privis.errors import ParameterError, refuse
 from privis.parties.certificates import AUTHORITY, CERTIFICATE, KEY, Identity, load_identity
+from privis.parties.lends import overlapping
 from privis.parties.policy import Policy, Rule
 from privis.parties.specification import read_toml
 from privis.parties.tables import Reader
-from privis.parties.task import Lent
+from privis.parties.task import Lent, LentNetwork, Networks
 
 WAIT = 60.0  # seconds until every member of a job must be reachable
 
@@ -38,6 +41,7 @@ class PartyConfiguration:
     policy: Policy
     wait: float = WAIT
     release_key: Path | None = None
+    networks: Networks = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,7 +65,7 @@ def load_party(path: Path) -> PartyConfiguration:
     data = reader.address("data", "") or None
     listen, listen_data = reader.address("listen", control), reader.address("listen_data", data or "") or None
     peers, routes = _addresses(reader, "peers"), _addresses(reader, "routes")
-    inputs = _inputs(reader, base)
+    inputs, networks = _inputs(reader, base), _networks(reader, base)
     output = base / reader.text("output", "results")
     policy = Policy(tuple(_rule(entry) for entry in reader.listed("policy")))
     wait = reader.number("wait", WAIT) or WAIT
@@ -77,7 +81,7 @@ def load_party(path: Path) -> PartyConfiguration:
     refuse(ParameterError, reader.problems)
     assert identity is not None
     places = (control, data, listen, listen_data, peers, routes)
-    return PartyConfiguration(identity, *places, inputs, output, policy, wait, release_key)
+    return PartyConfiguration(identity, *places, inputs, output, policy, wait, release_key, networks)
 
 
 def load_submitter(path: Path) -> SubmitterConfiguration:
@@ -116,7 +120,8 @@ def _addresses(reader: Reader, key: str) -> dict[str, str]:
 def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
     found = {}
     for name, entry in reader.tables("inputs").items():
-        paths = {kind: entry.path(kind, base) for kind in ("images", "table", "arrays") if entry.has(kind)}
+        kinds = ("images", "table", "arrays")
+        paths = {kind: entry.path(kind, base) for kind in kinds if entry.has(kind)}
         if len(paths) != 1:
             got = " and ".join(paths) or "nothing"
             entry.wrong("kind", got, "one of images, table, arrays", 'for example images = "photos"')
@@ -124,22 +129,42 @@ def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
         for kind, path in (paths | ledger).items():
             if not path.exists():
                 entry.wrong(kind, f"{path}: no such file or folder", "one that exists", "check the path")
+        labels = entry.words("labels") if entry.has("labels") else Lent.labels
+        subject, disjoint = entry.text("subject", "") or None, entry.flag("disjoint", False)
         entry.done()
-        found[name] = Lent(name, **paths, **ledger)
+        images, table, arrays = map(paths.get, kinds)
+        found[name] = Lent(name, images, table, arrays, ledger.get("ledger"), subject, disjoint, labels)
+    for one, other in overlapping(found.values()):
+        if one.ledger and other.ledger and os.path.realpath(one.ledger) != os.path.realpath(other.ledger):
+            got, remedy = f"another ledger than {one.name}, which lends the same data", "name one ledger in both"
+            reader.wrong(f"inputs: {other.name}", got, "one budget for them", remedy)
+    return found
+
+
+def _networks(reader: Reader, base: Path) -> dict[str, LentNetwork]:
+    found = {}
+    for name, entry in reader.tables("networks").items():
+        path = entry.path("path", base)
+        if not path.is_file():
+            entry.wrong("path", f"{path}: no such file", "an ONNX file", "check the path")
+        entry.done()
+        found[name] = LentNetwork(name, path)
     return found
 
 
 def _rule(entry: Reader) -> Rule:
-    options = entry.json("options") or {}
-    values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in options.items()}
+    parameters = _allowed(entry, "parameters") if entry.has("parameters") else None
     rule = Rule(
         submitters=entry.names("submitters"),
         tasks=entry.names("tasks"),
         receivers=entry.names("receivers"),
         inputs=entry.names("inputs", ()),
+        networks=entry.names("networks", ()),
         features=entry.names("features") if entry.has("features") else None,
         parties=entry.names("parties") if entry.has("parties") else None,
-        options=values,
+        options=_allowed(entry, "options"),
+        release=_allowed(entry, "release"),
+        parameters=None if parameters is None else {key: tuple(map(str, words)) for key, words in parameters.items()},
         epsilon=entry.number("epsilon", None),
         delta=entry.number("delta", None) or Rule.delta,
         colluding=entry.whole("colluding", None),
@@ -148,3 +173,9 @@ def _rule(entry: Reader) -> Rule:
     )
     entry.done()
     return rule
+
+
+def _allowed(entry: Reader, key: str) -> dict[str, tuple[Any, ...]]:
+    """The values allowed, by what they are of; one alone counts as a list of one."""
+    tables = entry.json(key) or {}
+    return {name: tuple(value) if isinstance(value, list) else (value,) for name, value in tables.items()}

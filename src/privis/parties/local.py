@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from privis.errors import ParameterError, Problem, refuse
@@ -27,6 +28,7 @@ from privis.run.mpc.local import free_ports
 SUBMITTER = "local-submitter"
 HOST = "127.0.0.1"
 START_SECONDS, STOP_SECONDS = 30.0, 10.0
+NONE: Mapping[str, Path] = MappingProxyType({})
 KINDS = {".parquet": "table", ".csv": "table", ".npz": "arrays"}
 
 
@@ -47,13 +49,45 @@ def lent_words(specification: Specification, words: Sequence[str]) -> dict[tuple
     mentioned = {tuple(word.partition("=")[0].split(".", 1)) for word in words}
     for owner, name in sorted(needed - mentioned):
         problems.append(Problem("--lend", f"nothing for {owner}.{name}", f"--lend {owner}.{name}=PATH"))
+    for (one, path), (other, same) in itertools.combinations(found.items(), 2):
+        if one[0] == other[0] and path == same:
+            got = f"{path} as {one[1]} and {other[1]} of {one[0]}"
+            problems.append(Problem("--lend", got, "what an owner lends once", "name it in one input"))
     refuse(ParameterError, problems)
     return found
 
 
-def lent_as(name: str, path: Path) -> Lent:
-    """What ``path`` is by its suffix: a table, arrays, or else pictures."""
-    return Lent(name, **{_kind(path): path})
+def network_words(specification: Specification, words: Sequence[str]) -> dict[str, Path]:
+    """NAME=PATH words for every network that a job names; ParameterError lists those that are missing or wrong."""
+    found, problems = {}, []
+    for word in words:
+        name, _, path = word.partition("=")
+        if name not in specification.networks:
+            expected = f"one of {shown(f'{known}=PATH' for known in specification.networks)}"
+            problems.append(Problem("--network", repr(word), expected))
+        elif not Path(path).is_file():
+            problems.append(Problem("--network", f"{path}: no such file", "an ONNX file", "check the path"))
+        else:
+            found[name] = Path(path).resolve()
+    missing = [name for name in specification.networks if name not in {word.partition("=")[0] for word in words}]
+    problems += [Problem("--network", f"nothing for {name}", f"--network {name}=PATH") for name in missing]
+    refuse(ParameterError, problems)
+    return found
+
+
+def lent_as(specification: Specification, name: str, path: Path) -> Lent:
+    """What ``path`` is by its suffix: a table, arrays, or else pictures; in a trial the job speaks for the owners."""
+    kind, stated = _kind(path), _stated(specification)
+    subject, labels = stated.get("subject"), tuple(stated.get("labels", Lent.labels))
+    images, table, arrays = (path if kind == one else None for one in ("images", "table", "arrays"))
+    return Lent(name, images, table, arrays, None, subject, stated.get("disjoint", False), labels)
+
+
+def _stated(specification: Specification) -> dict[str, Any]:
+    """What owners would say of their inputs, as the job has it."""
+    release, label = specification.release or {}, specification.options.get("label")
+    stated = {key: release[key] for key in ("subject", "disjoint") if release.get(key)}
+    return stated | ({} if label is None else {"labels": [label]})
 
 
 def _kind(path: Path) -> str:
@@ -76,8 +110,10 @@ class LocalGroup:
         lent: Mapping[tuple[str, str], Path],
         output: Path,
         protection: Protection | None = None,
+        networks: Mapping[str, Path] = NONE,
     ) -> None:
         self._folder, self._specification, self._output = folder, specification, output
+        self._networks = dict(networks)
         self._budget = None if protection is None else Budget(2 * protection.epsilon, 0.5, Per.CORPUS)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         members = specification.members
@@ -102,6 +138,7 @@ class LocalGroup:
             "tasks": [job.task],
             "receivers": list(job.members),
             "inputs": list(own),
+            "networks": list(self._networks),
             "insecure": job.insecure,
         }
         lines = [f"name = {quoted(name)}", f"control = {quoted(self._addresses[name])}"]
@@ -114,9 +151,12 @@ class LocalGroup:
         lines += [f"{peer} = {quoted(at)}" for peer, at in self._addresses.items() if peer != name]
         for use, path in own.items():
             lines += [f"[inputs.{use}]", f"{_kind(path)} = {quoted(str(path))}"]
+            lines += [f"{key} = {quoted(value)}" for key, value in _stated(job).items()]
             if self._budget is not None:
                 FileLedger.create(self._folder / name / f"{use}.ledger", self._budget)
                 lines.append(f'ledger = "{use}.ledger"')
+        for network, path in self._networks.items():
+            lines += [f"[networks.{network}]", f"path = {quoted(str(path))}"]
         lines += ["[[policy]]", *(f"{key} = {quoted(value)}" for key, value in rule.items())]
         return "\n".join(lines) + "\n"
 

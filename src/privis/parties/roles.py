@@ -13,19 +13,20 @@ from privis.errors import PartyError, Problem, refuse
 from privis.parties.agreement import code_problems
 from privis.parties.certificates import Identity
 from privis.parties.conversation import Broken, Conversation
+from privis.parties.disclosure import Withheld
 from privis.parties.proof import IdentityError, LinkProof
 from privis.parties.task import Array
 from privis.run.mpc.fixed_point import encoding
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
 from privis.run.mpc.plan import LinkPlan, Measured
 from privis.run.mpc.shares import join, share
-from privis.run.mpc.supervisor import Worker
+from privis.run.mpc.supervisor import StepError, Worker
 
 CODE, UP = "code", "up"
 LINK_SECONDS = 8.0  # for the data link to come up once every protocol process is
 
 
-class LinkEnded(PartyError):
+class LinkEnded(Withheld):
     """The protocol process failed: by itself, or because a peer's did."""
 
 
@@ -35,8 +36,12 @@ def _linked() -> Iterator[None]:
         yield
     except Broken:
         raise
+    except StepError as error:
+        expected, remedy = "the step to succeed", "see the log of that party, and those of the others"
+        told = tuple(Problem(one.where, "an error of its protocol process", expected, remedy) for one in error.problems)
+        raise LinkEnded(error.problems, told) from None
     except PartyError as error:
-        raise LinkEnded(*error.problems) from None
+        raise LinkEnded(error.problems, error.problems) from None
 
 
 class Role(Protocol):
@@ -79,7 +84,7 @@ class Computing:
             raise
         except PartyError as error:
             if self.conversation.failed and time.monotonic() - started < LINK_SECONDS / 2:
-                raise LinkEnded(*error.problems) from None
+                raise LinkEnded(error.problems, error.problems) from None
             routes = ", ".join(f"{name} at {at}" for name, at in zip(job.parties, proof.routes, strict=True))
             remedy = "check these data addresses and the firewalls between them"
             where = f"data link of {identity.name}"

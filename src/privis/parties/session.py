@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,9 @@ from privis.parties.certificates import session_certificate
 from privis.parties.configuration import PartyConfiguration
 from privis.parties.conversation import Broken, Conversation
 from privis.parties.data_address import free_data_address
+from privis.parties.disclosure import Withheld, own_of, public, told_of, withholding
 from privis.parties.events import DONE, FAILED, PROGRESS, STATE, Event
+from privis.parties.judging import judged, networks_of
 from privis.parties.policy import Rule, job_refusals
 from privis.parties.proof import LinkProof
 from privis.parties.results import Staged, receipt_of, stage
@@ -35,14 +37,6 @@ GREETING, JOB, READY, CHARGED, WRITTEN = "greeting", "job", "ready", "charged", 
 SomeRole = TypeVar("SomeRole", bound=Role)
 PROGRESS_SECONDS = 0.25  # between two reports of progress
 RECEIVE_SECONDS = 24 * 3600.0  # dead peers are noticed by the control plane; a long computation is no failure
-
-
-class Withheld(Exception):
-    """A failure whose details are this member's own affair: ``own`` for its log, ``told`` for the others."""
-
-    def __init__(self, own: tuple[Problem, ...], told: Problem) -> None:
-        super().__init__()
-        self.own, self.told = own, (told,)
 
 
 @dataclass(frozen=True)
@@ -71,6 +65,7 @@ class Session:
         self.conversation = Conversation(
             configuration.identity, assignment.session, assignment.specification.members, self._wake
         )
+        self._task = assignment.task.knowing(configuration.networks)
         self._role: Role | None = None
         self._staged: Staged | None = None
         self._own: list[Problem] = []
@@ -117,19 +112,9 @@ class Session:
 
     def _failed(self, error: BaseException) -> None:
         me = self.configuration.name
-        expected, remedy = "the job to go on", f"see the log of {me}"
-        match error:
-            case Withheld():
-                own, told = error.own, error.told
-            case Broken():
-                own = told = ()
-            case LinkEnded() if self.conversation.failed:  # its process was ended because another member failed
-                own = told = ()
-            case PrivisError():
-                own = told = error.problems
-            case _:
-                own = (Problem(me, f"{type(error).__name__}: {error}", expected, "report this"),)
-                told = (Problem(me, type(error).__name__, expected, remedy),)
+        own, told = own_of(me, error), told_of(me, error)
+        if isinstance(error, Broken) or (isinstance(error, LinkEnded) and self.conversation.failed):
+            own = told = ()  # another member failed, or its process was ended because one did
         with self._lock:
             own, told = (*self._own, *own), (*self._own, *told)
         if self._own:  # stopped from outside: what broke after that is a consequence
@@ -144,14 +129,15 @@ class Session:
         started = time.monotonic()
         specification = self.assignment.specification
         self.conversation.dial(self._addresses(), self.assignment.wait, self._fail)
-        rules = self._allowed()
+        self._event(STATE, "asking the policy")
+        releasing, rules = judged(self.configuration, self.assignment.submitter, specification, self._task)
         computes = self.configuration.name in specification.parties
-        releasing = self.assignment.task.releasing(specification)
         home = self._home(releasing)
         agreed, said = self._agree(home, releasing, computes, rules, folder)
         arrays = self._arrays(agreed, home)
         role = self._opened(agreed.job, said, folder) if computes else self._taken(Outside(self.conversation))
-        self._together(READY)
+        heard = self._exchange(READY, agreement.public_record(agreed))
+        refuse(PartyError, agreement.record_problems(self.configuration.name, heard))
         arrays |= self._drawn(agreed, releasing, home)
         self._check_sources(agreed.job, arrays)
         revealed = self._compute(role, agreed.job, arrays)
@@ -171,42 +157,13 @@ class Session:
             raise PartyError(*self._own)
         return {name: self.configuration.peers[name] for name in others}
 
-    def _allowed(self) -> tuple[Rule, ...]:
-        """What the policy says, before anything of this member's is read."""
-        specification, me = self.assignment.specification, self.configuration.name
-        self._event(STATE, "asking the policy")
-        releasing = self.assignment.task.releasing(specification)
-        protection = None if releasing is None else releasing.protection
-        problems, rules = self.configuration.policy.refusals(me, self.assignment.submitter, specification, protection)
-        mine = {use.lends for use in specification.inputs.values() if use.owner == me}
-        lent = shown(sorted(self.configuration.inputs))
-        for name in sorted(mine - set(self.configuration.inputs)):
-            problems.append(Problem(f"inputs of {me}", repr(name), f"one of {lent}", "name one that it lends"))
-        if me in specification.parties and self.configuration.data is None:
-            remedy = "add data = HOST:PORT to its configuration, or do not name it among the parties"
-            problems.append(Problem(f"{me} as a compute party", "no data address", "one", remedy))
-        refuse(PartyError, problems + ([] if releasing is None else self._release_problems(mine)))
-        return rules
-
-    def _release_problems(self, mine: set[str]) -> list[Problem]:
-        """What a release needs of this member and its configuration lacks."""
-        me, problems = self.configuration.name, []
-        if self.configuration.release_key is None:
-            remedy = 'run privis keygen release.key there, and add release_key = "release.key" to its configuration'
-            problems.append(Problem(f"release key of {me}", "none", "one, for a release with noise", remedy))
-        for name in sorted(mine):
-            if self.configuration.inputs[name].ledger is None:
-                remedy = f'run privis ledger init with --per corpus there, and add ledger = "…" to [inputs.{name}]'
-                problems.append(Problem(f"ledger of {name} at {me}", "none", "one that pays for the release", remedy))
-        return problems
-
     def _home(self, releasing: Releasing | None) -> Home:
         """My own inputs, and for a release my key and ledgers."""
         me, inputs = self.configuration.name, self.assignment.specification.inputs
         prepared, path = self._prepared(), self.configuration.release_key
         if releasing is None or path is None:
             return Home(me, prepared)
-        with self._withholding(f"release key and ledgers of {me}", "something that cannot be used", "key and ledgers"):
+        with self._withholding(f"release key and ledgers of {me}", "key and ledgers"):
             lent = {name: self.configuration.inputs[inputs[name].lends].ledger for name in prepared}
             ledgers = {name: FileLedger(ledger) for name, ledger in lent.items() if ledger is not None}
             return Home(me, prepared, ReleaseKey.load(path), ledgers)
@@ -226,18 +183,13 @@ class Session:
         for name, use in specification.inputs.items():
             if use.owner == me:
                 self._event(STATE, f"preparing {name}")
-                with self._withholding(f"input {name} of {me}", "something that cannot be used", "data for the task"):
+                with self._withholding(f"input {name} of {me}", "data for the task"):
                     lent = self.configuration.inputs[use.lends]
-                    found[name] = self.assignment.task.prepare(specification, name, lent)
+                    found[name] = self._task.prepare(specification, name, lent)
         return found
 
-    @contextlib.contextmanager
-    def _withholding(self, where: str, got: str, expected: str) -> Iterator[None]:
-        try:
-            yield
-        except PrivisError as error:
-            told = Problem(where, got, expected, f"the log of {self.configuration.name} says what it is")
-            raise Withheld(error.problems, told) from None
+    def _withholding(self, where: str, expected: str) -> AbstractContextManager[None]:
+        return withholding(self.configuration.name, where, expected)
 
     def _agree(
         self, home: Home, releasing: Releasing | None, computes: bool, rules: tuple[Rule, ...], folder: Path
@@ -247,6 +199,7 @@ class Session:
         greeting: dict[str, Any] = {
             "specification": specification.digest,
             "versions": agreement.versions(),
+            "networks": networks_of(self.configuration, specification),
             "inputs": {name: one.announcement.to_dict() for name, one in home.prepared.items()},
         }
         if computes:
@@ -261,13 +214,16 @@ class Session:
         refuse(PartyError, agreement.greeting_problems(me, said))
         announcements = agreement.announced(specification, said)
         self._event(STATE, "building the job")
-        job = self.assignment.task.build(specification, announcements)
+        with public():
+            job = self._task.build(specification, announcements)
         self._check_built(job, rules)
-        pledge = {} if releasing is None else releasing.pledge(announcements, home)
+        pledge: Mapping[str, Any] = {}
+        if releasing is not None:
+            with self._withholding(f"contribution of {me}", "what the release bounds"):
+                pledge = releasing.pledge(announcements, home)
         heard = self._exchange(JOB, {**agreement.job_record(job), "pledge": pledge})
         refuse(PartyError, agreement.job_problems(me, heard))
-        pledges = {name: body.get("pledge") or {} for name, body in heard.items()}
-        return Agreed(specification, announcements, job, pledges), said
+        return Agreed(specification, announcements, job, agreement.pledged(heard)), said
 
     def _check_built(self, job: Job, rules: tuple[Rule, ...]) -> None:
         specification, me = self.assignment.specification, self.configuration.name
@@ -317,16 +273,17 @@ class Session:
         """My other sources; noise is drawn only after every owner has charged its ledgers."""
         if releasing is not None:
             self._event(STATE, "charging")
-            try:
-                releasing.charge(agreed, home)
-            except BudgetError as error:
-                me = home.member
-                remedy = f"ask for a smaller epsilon; what is left is in the log of {me}"
-                got, expected = "a budget that does not pay for this release", "one that does"
-                raise Withheld(error.problems, Problem(f"ledger of {me}", got, expected, remedy)) from None
+            me = home.member
+            with self._withholding(f"ledger of {me}", "one that takes the charge"):
+                try:
+                    releasing.charge(agreed, home)
+                except BudgetError as error:
+                    remedy = f"ask for a smaller epsilon; what is left is in the log of {me}"
+                    got, expected = "a budget that does not pay for this release", "one that does"
+                    raise Withheld(error.problems, (Problem(f"ledger of {me}", got, expected, remedy),)) from None
             self._together(CHARGED)
-        with self._withholding(f"secret sources of {home.member}", "sources that cannot be made", "what the job needs"):
-            drawn = dict(self.assignment.task.draw(agreed, home))
+        with self._withholding(f"secret sources of {home.member}", "what the job needs"):
+            drawn = dict(self._task.draw(agreed, home))
         return self._checked(agreed.job, drawn)
 
     def _checked(self, job: Job, arrays: dict[str, Array]) -> dict[str, Array]:
@@ -334,9 +291,7 @@ class Session:
         me = self.configuration.name
         shared = {step.name for step in job.instructions if isinstance(step, Share)}
         mine = {name: a for name, a in arrays.items() if name in shared and job.sources[name].owner == me}
-        with self._withholding(
-            f"secret sources of {me}", "values that break their declaration", "what the job declares"
-        ):
+        with self._withholding(f"secret sources of {me}", "what the job declares"):
             for name, array in mine.items():
                 job.check_array(name, array)
         return mine
@@ -366,8 +321,9 @@ class Session:
         """Write results aside; show them when every member has got so far."""
         me, session = self.configuration.name, self.assignment.session
         labels = {name: one.labels for name, one in prepared.items()}
-        task, submitter = self.assignment.task, self.assignment.submitter
-        with self._withholding(f"results of {me}", "an error while they were written", "results that are written"):
+        task, submitter = self._task, self.assignment.submitter
+        where, failed = f"results of {me}", "an error while they were written"
+        with withholding(me, where, "results that are written", failed):
             outputs = task.finish(agreed, me, labels, revealed) if revealed else {}
             if outputs:
                 releasing = task.releasing(agreed.specification)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.parties.tables import Reader, shown
 
 FORMAT = "privis.specification/1"
+NETWORK = "network"  # the parameter of a feature that names a network; files are never named
 OWNER, ALL = "owner", "all"  # words that stand for receivers; no party may be called so
 
 
@@ -48,6 +50,18 @@ class Specification:
     preset: str = "aby3"
     insecure: bool = False
     release: Mapping[str, Any] | None = None
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The feature's parameters as the job words them: every ``name=value`` of the option ``parameters``."""
+        words = self.options.get("parameters", [])
+        listed = words if isinstance(words, list | tuple) else [words]
+        return tuple((name, value) for name, _, value in (str(word).partition("=") for word in listed))
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks that it names, which every member's configuration lends."""
+        return tuple(value for name, value in self.parameters if name == NETWORK)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -142,11 +156,27 @@ def _problems(specification: Specification, where: str) -> list[Problem]:
     if reserved:
         got = shown(sorted(reserved))
         problems.append(Problem(f"{where}: parties", got, "a name that stands for nobody else", "rename that party"))
+    problems += _repeated(specification, where)
     if not specification.inputs:
         problems.append(Problem(f"{where}: inputs", "none", "at least one", "add [inputs.NAME] with owner and lends"))
     if not any(specification.receivers.values()):
         remedy = 'add [receivers] with, for example, features = ["owner"]'
         problems.append(Problem(f"{where}: receivers", "nobody", "a receiver of at least one output", remedy))
+    return problems
+
+
+def _repeated(specification: Specification, where: str) -> list[Problem]:
+    """What is lent counts once: named n times, every image would count n times for one charge."""
+    uses = Counter((use.owner, use.lends) for use in specification.inputs.values())
+    parameters = Counter(name for name, _ in specification.parameters)
+    problems = [
+        Problem(f"{where}: inputs", f"{lends} of {owner} {count} times", "once", "name it in one input")
+        for (owner, lends), count in uses.items()
+        if count > 1
+    ]
+    twice = [name for name, count in parameters.items() if count > 1]
+    if twice:
+        problems.append(Problem(f"{where}: parameters", f"{shown(twice)} more than once", "every parameter once"))
     return problems
 
 

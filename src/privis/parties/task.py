@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from numpy.typing import NDArray
 
+from privis.errors import ParameterError, Problem
 from privis.io.tables import Table
 from privis.parties.specification import Specification
 from privis.privacy.file_ledger import FileLedger
@@ -26,6 +28,10 @@ class Lent:
     """Data that this party's configuration lends to jobs under ``name``: a folder or list of pictures, a table that
     ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set. Releases
     of it are charged to ``ledger``; without one there are none.
+
+    What only the owner can know is stated here and never in a job: ``subject``, the column that tells people apart (a
+    release for a person needs one); ``disjoint``, that nobody in it is at another owner; ``labels``, the columns that
+    a job may take classes from.
     """
 
     name: str
@@ -33,21 +39,55 @@ class Lent:
     table: Path | None = None
     arrays: Path | None = None
     ledger: Path | None = None
+    subject: str | None = None
+    disjoint: bool = False
+    labels: tuple[str, ...] = ("label",)
+
+    @property
+    def path(self) -> Path:
+        """Where the data are."""
+        return self.images or self.table or self.arrays or Path()
+
+
+@dataclass(frozen=True)
+class LentNetwork:
+    """A network that this party's configuration lends to jobs under ``name``: jobs name it, and never a file."""
+
+    name: str
+    path: Path
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, as 64 hexadecimal digits; all members of a job compare it. ParameterError without a file."""
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as error:
+            got = error.strerror or "an error"
+            raise ParameterError(Problem(str(self.path), got, "a network in an ONNX file", "check the path")) from None
+
+
+Networks = Mapping[str, LentNetwork]
+"""By name."""
 
 
 @dataclass(frozen=True)
 class Protection:
-    """What the outputs guarantee, as long as at most ``colluding`` of the compute parties pool their noise."""
+    """What the outputs guarantee, as long as at most ``colluding`` of the compute parties pool their noise.
+
+    ``relation`` says what is hidden: which change of the data.
+    """
 
     epsilon: float
     delta: float
     colluding: int
+    relation: str = ""
 
     @property
     def sentence(self) -> str:
         """In words."""
         figures = f"differential privacy with epsilon {self.epsilon:g} and delta {self.delta:g}"
-        return f"{figures}, as long as at most {self.colluding} compute parties pool their noise"
+        hidden = f" for {self.relation}" if self.relation else ""
+        return f"{figures}{hidden}, as long as at most {self.colluding} compute parties pool their noise"
 
 
 @dataclass(frozen=True)
@@ -135,10 +175,15 @@ class Task(Protocol):
     ``draw``.
     """
 
+    def knowing(self, networks: Networks) -> Self:
+        """The same task at a member that lends ``networks`` to jobs by name."""
+        ...
+
     def releasing(self, specification: Specification) -> Releasing | None:
         """The release that ``specification.release`` asks for, or None: then results are exact.
 
-        Policies judge by it, so a task that does not know releases returns None, and refuses them in ``build``.
+        Policies judge by it, so a task that does not know releases returns None, and refuses them in ``build``. Reads
+        words alone: no file is opened.
         """
         ...
 
@@ -147,7 +192,10 @@ class Task(Protocol):
         ...
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
-        """The job; every member builds the same from the same."""
+        """The job; every member builds the same from the same.
+
+        Its digest covers the specification, the announcements and the feature: `Job.stating`.
+        """
         ...
 
     def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:

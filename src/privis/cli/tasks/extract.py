@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from privis.cli.choices import described_type, feature_named, parameter_types, parse
+from privis.cli.choices import described_type, parameter_types, parse
+from privis.cli.tasks.features import job_feature
 from privis.cli.tasks.lending import pictures
+from privis.cli.tasks.words import stated
 from privis.errors import ParameterError, Problem, refuse
+from privis.features.feature import Feature
 from privis.features.owner import resize
 from privis.io.tables import Table
 from privis.joint.extraction import Announcement as Announced
@@ -18,7 +21,7 @@ from privis.joint.extraction import Answer, Extraction, announce, extracted, ext
 from privis.joint.splits import ByChannels, ByExposures, ByTiles, ByTime, Split
 from privis.parties.specification import Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Outputs, Prepared
+from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared
 from privis.run.mpc.job import Job, Reveal
 from privis.run.mpc.presets import preset
 
@@ -35,13 +38,19 @@ class Extract:
     owner holds a part of each picture; ``answer`` (vector, largest). Output: ``features``.
     """
 
+    networks: Networks = dataclasses.field(default_factory=dict)
+
+    def knowing(self, networks: Networks) -> Extract:
+        """The same at a member that lends ``networks``."""
+        return Extract(networks)
+
     def releasing(self, specification: Specification) -> None:
-        """None: features are exact."""
-        return None
+        """None: features are exact; ParameterError lists every option that does not fit."""
+        _asked(specification, None)
 
     def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
         """Decode the pictures and turn each into the core's input; ImageError lists all that cannot be used."""
-        extraction = _extraction(specification)
+        extraction = _extraction(specification, self.networks)
         paths, loaded = pictures(lent)
         owner = specification.inputs[name].owner
         sized = [resize(image, extraction.feature.size) for image in loaded]
@@ -52,14 +61,16 @@ class Extract:
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """The job of ``privis.joint.extraction``, with the receivers that the specification names."""
         kind = preset(specification.preset, insecure=specification.insecure)
-        job = extraction_job(_extraction(specification), _announced(announcements), kind, specification.parties)
+        extraction = _extraction(specification, self.networks)
+        job = extraction_job(extraction, _announced(announcements), kind, specification.parties)
         steps = tuple(
             dataclasses.replace(step, receivers=_receivers(specification, step.receivers))
             if isinstance(step, Reveal)
             else step
             for step in job.instructions
         )
-        return dataclasses.replace(job, instructions=steps)
+        job = dataclasses.replace(job, instructions=steps)
+        return stated(job, specification, announcements, extraction.feature)
 
     def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
         """Nothing: there is no noise."""
@@ -69,7 +80,7 @@ class Extract:
         self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """A table of features; rows are named by path where they are one's own, else by owner and position."""
-        found = extracted(_extraction(agreed.specification), _announced(agreed.announcements), revealed)
+        found = extracted(_extraction(agreed.specification, self.networks), _announced(agreed.announcements), revealed)
         mine = {agreed.specification.inputs[name].owner: own for name, own in labels.items()}
         rows: dict[tuple[str, ...], list[tuple[str, Array]]] = {}
         for one in found:
@@ -83,7 +94,14 @@ class Extract:
         return tables
 
 
-def _extraction(specification: Specification) -> Extraction:
+def _extraction(specification: Specification, networks: Networks) -> Extraction:
+    """What the job asks for, at a member that lends ``networks``."""
+    feature, batch, split, answer = _asked(specification, networks)
+    assert feature is not None
+    return Extraction(feature, None, batch, split, None, answer)
+
+
+def _asked(specification: Specification, networks: Networks | None) -> tuple[Feature | None, int, Split | None, Answer]:
     """ParameterError lists every option that does not fit; a release is refused, not ignored."""
     reader = Reader(specification.options, f"{specification.name}: options")
     feature, parameters = reader.text("feature"), reader.words("parameters")
@@ -99,8 +117,13 @@ def _extraction(specification: Specification) -> Extraction:
     if unknown or FEATURES not in specification.receivers:
         got = shown(sorted(specification.receivers))
         reader.problems.append(Problem(f"{specification.name}: receivers", got, f"who receives {FEATURES}"))
+    found = None
+    try:
+        found = job_feature(feature, parameters, networks) if feature else None
+    except ParameterError as error:
+        reader.problems.extend(error.problems)
     refuse(ParameterError, reader.problems)
-    return Extraction(feature_named(feature, parameters), None, int(batch), split, None, Answer(answer))
+    return found, int(batch), split, Answer(answer)
 
 
 def _split(reader: Reader) -> Split | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from privis.cli.choices import feature_named
+from privis.cli.tasks.features import job_feature
 from privis.contributions import identities_of_one_person
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.features.feature import Feature
+from privis.identity import identity
 from privis.io import images, tables
 from privis.io.manifest import PATH, Manifest, read_manifest, read_subjects
 from privis.io.sources import find
+from privis.parties.specification import Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Array, Lent
+from privis.parties.task import Array, Lent, Networks
 from privis.plan import extract
 from privis.subjects import subject_ids
 
@@ -26,12 +29,17 @@ FEATURES = "features"  # the array of an npz file that holds the rows
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rows:
-    """``values`` (rows, components), a name for each row, and the columns that were asked for."""
+    """``values`` (rows, components), a name for each row, and the columns that were asked for.
+
+    ``contents`` are digests of what each row is made of, for owners that bring several inputs: the decoded picture,
+    or the numbers.
+    """
 
     values: Array
     names: tuple[str, ...]
     labels: Array | None
     subjects: tuple[str, ...] | None
+    contents: tuple[bytes, ...] | None = None
 
     @property
     def classes(self) -> Array:
@@ -45,26 +53,40 @@ class Reading:
     """How inputs become rows.
 
     Pictures become ``feature``, or without one their bytes; ``label`` and ``subject`` name a column: of the CSV file
-    that lists pictures, a component of a table, an array of an npz file beside ``features``.
+    that lists pictures, a component of a table, an array of an npz file beside ``features``. The column of people is
+    no component, whether or not it is asked for.
     """
 
     feature: Feature | None
     label: str | None
-    subject: str | None
 
-    def rows(self, lent: Lent) -> Rows:
-        """Read it all; ParameterError and ImageError say what does not fit."""
+    def rows(self, lent: Lent, subject: str | None = None, contents: bool = False) -> Rows:
+        """Read it all, with the column ``subject`` and digests if asked.
+
+        ParameterError and ImageError say what does not fit: above all a label that the owner does not lend.
+        """
+        if self.label is not None and self.label not in lent.labels:
+            remedy = f'labels = ["{self.label}"] in [inputs.{lent.name}]'
+            got, expected = repr(self.label), f"one of {shown(lent.labels)}, as its owner says"
+            raise ParameterError(Problem(f"input {lent.name}: label", got, expected, remedy))
+        found = self._found(lent, subject)
+        if not contents:
+            return found
+        made = _picture_contents(found.names) if lent.images is not None else _row_contents(found.values)
+        return dataclasses.replace(found, contents=made)
+
+    def _found(self, lent: Lent, subject: str | None) -> Rows:
         if lent.images is not None:
-            return self._of_pictures(lent, lent.images)
+            return self._of_pictures(lent, lent.images, subject)
         if self.feature is not None:
             got = "a table" if lent.table else "arrays"
             remedy = "leave feature out: what is lent are vectors already"
             raise ParameterError(Problem(f"input {lent.name}", got, "pictures, of which a feature is taken", remedy))
-        return self._of_arrays(lent.arrays) if lent.arrays is not None else self._of_table(lent.table or Path())
+        return self._of_table(lent, subject) if lent.arrays is None else self._of_arrays(lent.arrays, subject)
 
-    def _of_pictures(self, lent: Lent, listed: Path) -> Rows:
+    def _of_pictures(self, lent: Lent, listed: Path, subject: str | None) -> Rows:
         labels = None if self.label is None else column(listed, self.label).subjects
-        people = None if self.subject is None else column(listed, self.subject, subjects=True)
+        people = None if subject is None else column(listed, subject, subjects=True)
         if people is not None:
             identities_of_one_person(people.paths, people.subjects)
         if self.feature is not None:
@@ -80,18 +102,19 @@ class Reading:
         subjects = None if people is None else people.subjects
         return Rows(values, names, None if labels is None else whole(labels, str(listed)), subjects)
 
-    def _of_table(self, path: Path) -> Rows:
+    def _of_table(self, lent: Lent, subject: str | None) -> Rows:
+        path = lent.path
         table = tables.read(path)
-        asked = [name for name in (self.label, self.subject) if name is not None]
+        asked = [name for name in (self.label, subject) if name is not None]
         missing = [name for name in asked if name not in table.names]
         if missing:
             raise ParameterError(Problem(str(path), f"no column {shown(missing)}", f"one of {shown(table.names)}"))
         found = {name: table.features[:, table.names.index(name)] for name in asked}
-        kept = [index for index, name in enumerate(table.names) if name not in asked]
-        return self._made(table.features[:, kept], table.paths, found, path)
+        kept = [index for index, name in enumerate(table.names) if name not in (*asked, lent.subject)]
+        return self._made(table.features[:, kept], table.paths, found, path, subject)
 
-    def _of_arrays(self, path: Path) -> Rows:
-        asked = [name for name in (self.label, self.subject) if name is not None]
+    def _of_arrays(self, path: Path, subject: str | None) -> Rows:
+        asked = [name for name in (self.label, subject) if name is not None]
         try:
             with np.load(path, allow_pickle=False) as members:
                 arrays = {name: members[name] for name in (FEATURES, *asked)}
@@ -104,24 +127,29 @@ class Reading:
             got = f"{values.shape} features, and another number of {shown(short)}"
             raise ParameterError(Problem(str(path), got, "rows of features, and a value for each"))
         names = tuple(str(index) for index in range(len(values)))
-        return self._made(values.reshape(len(values), -1), names, arrays, path)
+        return self._made(values.reshape(len(values), -1), names, arrays, path, subject)
 
-    def _made(self, values: Array, names: tuple[str, ...], found: dict[str, Array], path: Path) -> Rows:
+    def _made(
+        self, values: Array, names: tuple[str, ...], found: dict[str, Array], path: Path, subject: str | None
+    ) -> Rows:
         labels = None if self.label is None else whole(found[self.label], str(path))
-        subjects = None if self.subject is None else subject_ids(found[self.subject], f"{path}, {self.subject}")
+        subjects = None if subject is None else subject_ids(found[subject], f"{path}, {subject}")
         return Rows(values, names, labels, subjects)
 
 
-def read_reading(reader: Reader, labelled: bool = False, subject: str | None = None) -> Reading:
-    """Take ``feature``, ``parameters`` and, where there are classes, ``label`` out of a job's options."""
+def read_reading(reader: Reader, networks: Networks | None, labelled: bool = False) -> Reading:
+    """Take ``feature``, ``parameters`` and, where there are classes, ``label`` out of a job's options.
+
+    Without ``networks`` words alone are checked; see `job_feature`.
+    """
     feature, parameters = reader.text("feature", ""), reader.words("parameters")
     label = reader.text("label", "label") if labelled else None
     try:
-        named = feature_named(feature, parameters) if feature else None
+        named = job_feature(feature, parameters, networks) if feature else None
     except ParameterError as error:
         reader.problems.extend(error.problems)
         named = None
-    return Reading(named, label, subject)
+    return Reading(named, label)
 
 
 def pictures(lent: Lent) -> tuple[tuple[str, ...], list[Array]]:
@@ -166,11 +194,39 @@ def whole(values: Sequence[Any] | Array, where: str) -> Array:
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """All inputs of one owner as one."""
+    """All inputs of one owner as one.
+
+    ParameterError for what lies in two of them: no release bounds what an image adds when it counts twice.
+    """
+    seen: dict[bytes, int] = {}
+    again = 0
+    for index, part in enumerate(parts):
+        again += sum(seen.setdefault(content, index) != index for content in part.contents or ())
+    if again:
+        remedy = "lend them as one input, each once; or leave one of the inputs out of the job"
+        raise ParameterError(Problem("inputs", f"{again} rows of one input that another has too", "each once", remedy))
     labels = [part.labels for part in parts if part.labels is not None]
+    subjects = [part.subjects for part in parts if part.subjects is not None]
     names = tuple(name for part in parts for name in part.names)
     values = np.concatenate([part.values for part in parts])
-    return Rows(values, names, np.concatenate(labels) if labels else None, None)
+    people = tuple(one for part in subjects for one in part) if subjects else None
+    return Rows(values, names, np.concatenate(labels) if labels else None, people)
+
+
+def brings_several(specification: Specification, name: str) -> bool:
+    """Whether the owner of input ``name`` has others in the job, which may hold the same rows."""
+    owners = [use.owner for use in specification.inputs.values()]
+    return owners.count(specification.inputs[name].owner) > 1
+
+
+def _picture_contents(paths: Sequence[str]) -> tuple[bytes, ...]:
+    """What decodes to the same pixels is the same picture, whatever its name or file format."""
+    return tuple(identity(images.load(path)) for path in paths)
+
+
+def _row_contents(values: Array) -> tuple[bytes, ...]:
+    """Equal numbers are equal rows, whatever their type in the file: -0.0 is 0.0."""
+    return tuple(identity(row) for row in np.asarray(values, np.float64) + 0.0)
 
 
 def components_of(announced: dict[str, Any]) -> int:

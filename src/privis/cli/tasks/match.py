@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from privis.cli.tasks.lending import Reading, components_of, read_reading
-from privis.cli.tasks.words import exact_problems, output_problems
+from privis.cli.tasks.words import exact_problems, output_problems, stated
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.gallery import ANSWER, QUERY, ROWS, Block, Gallery
 from privis.joint.matching import AnyAbove, Best, Grid, Question, Top
 from privis.joint.sums import Committee
 from privis.parties.specification import Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Outputs, Prepared
+from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared
 from privis.run.mpc.job import Job
 from privis.run.mpc.presets import preset
 
@@ -31,13 +31,19 @@ class Match:
     Output: ``matches``, whose ``owner`` is that of the queries.
     """
 
+    networks: Networks = field(default_factory=dict)
+
+    def knowing(self, networks: Networks) -> Match:
+        """The same at a member that lends ``networks``."""
+        return Match(networks)
+
     def releasing(self, specification: Specification) -> None:
         """None: answers are exact."""
         _asked(specification)
 
     def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
         """Read the vectors; their grid depends on how many templates there are, so it comes later."""
-        reading, _ = _asked(specification)
+        reading, _ = _asked(specification, self.networks)
         rows = reading.rows(lent)
         count, components = rows.values.shape
         announced = Announcement(specification.inputs[name].owner, ((components,),) * count)
@@ -45,12 +51,12 @@ class Match:
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """Share all vectors, compare, reveal the answer."""
-        _, question = _asked(specification)
+        reading, question = _asked(specification, self.networks)
         queries = announcements[QUERIES]
         receivers = specification.receiving(MATCHES, queries.owner)
-        return _gallery(specification, announcements).asked_once(
-            question, len(queries.shapes), queries.owner, receivers
-        )
+        gallery = _gallery(specification, announcements)
+        job = gallery.asked_once(question, len(queries.shapes), queries.owner, receivers)
+        return stated(job, specification, announcements, reading.feature)
 
     def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
         """This member's unit vectors on the grid that all agreed on, in blocks."""
@@ -109,11 +115,14 @@ def _names(name: str, one: Announcement, labels: Mapping[str, tuple[str, ...]]) 
     return labels.get(name) or tuple(f"{one.owner}/{index}" for index in range(len(one.shapes)))
 
 
-def _asked(specification: Specification) -> tuple[Reading, Question]:
-    """How inputs are read, and the question; ParameterError lists every option that does not fit."""
+def _asked(specification: Specification, networks: Networks | None = None) -> tuple[Reading, Question]:
+    """How inputs are read, and the question; ParameterError lists every option that does not fit.
+
+    Without ``networks`` words alone are looked at, as in all tasks.
+    """
     problems = output_problems(specification, MATCHES, of_all=False) + exact_problems(specification)
     reader = Reader(specification.options, f"{specification.name}: options", problems)
-    reading, answer = read_reading(reader), reader.text("answer", "best")
+    reading, answer = read_reading(reader, networks), reader.text("answer", "best")
     threshold, score = reader.number("threshold", None), reader.flag("score", True)
     reader.done()
     kind, _, count = answer.partition(":")

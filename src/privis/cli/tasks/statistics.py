@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import operator
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from privis.cli.tasks.lending import Reading, components_of, read_reading
-from privis.cli.tasks.words import ReleaseWords, output_problems, read_release
+from privis.cli.tasks.lending import Reading, brings_several, components_of, joined, read_reading
+from privis.cli.tasks.words import ReleaseWords, output_problems, read_release, stated
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.distributed_noise import Contribution, ReleasePlan, noise_source
 from privis.joint.statistics import ClassMeans, Covariance, Histogram, Mean, Standardisation, Statistic, statistic_job
 from privis.joint.sums import Committee, source, total_of
 from privis.parties.specification import Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Outputs, Prepared, Protection
+from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared, Protection
 from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease
+from privis.privacy.partials import within_bound
 from privis.run.mpc.job import Job
 from privis.run.mpc.presets import preset
 
@@ -39,38 +39,46 @@ class Statistics:
     of its own. Output: ``result``.
     """
 
+    networks: Networks = field(default_factory=dict)
+
+    def knowing(self, networks: Networks) -> Statistics:
+        """The same at a member that lends ``networks``."""
+        return Statistics(networks)
+
     def releasing(self, specification: Specification) -> Noisy | None:
         """The release, if the job asks for one; ParameterError lists every option that does not fit."""
         asked = _asked(specification)
         return None if asked.release is None else Noisy(specification, asked, asked.release)
 
     def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
-        """Add up what is lent, at the owner."""
-        asked = _asked(specification)
-        rows = asked.reading.rows(lent)
+        """Read what is lent; it is added up when all of the owner's inputs are there."""
+        asked = _asked(specification, self.networks)
+        subject = None if asked.release is None else asked.release.subject_of(lent)
+        rows = asked.reading.rows(lent, subject, brings_several(specification, name))
         components = rows.values.shape[1]
         if asked.release is None:
-            part: Any = asked.statistic(components).summary(rows.values, rows.labels)
-        else:
-            part = asked.aggregate(asked.release).partial(rows.values, rows.subjects)
-        announced = Announcement(specification.inputs[name].owner, (), {COMPONENTS: components})
-        return Prepared(announced, {}, (), part)
+            asked.statistic(components).summary(rows.values, rows.labels)  # refuses rows that do not fit
+        return Prepared(Announcement(specification.inputs[name].owner, (), {COMPONENTS: components}), {}, (), rows)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """Add the owners' sums, and the noise, and reveal the total."""
-        asked, noisy = _asked(specification), self.releasing(specification)
+        asked, noisy = _asked(specification, self.networks), self.releasing(specification)
         if noisy is not None:
-            return noisy.plan(announcements).job
+            return stated(noisy.plan(announcements).job, specification, announcements, asked.reading.feature)
         statistic, receivers = asked.statistic(_components(announcements)), specification.receiving(RESULT)
-        return statistic_job(statistic, _owners(announcements), receivers, _committee(specification))
+        job = statistic_job(statistic, _owners(announcements), receivers, _committee(specification))
+        return stated(job, specification, announcements, asked.reading.feature)
 
     def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
         """This member's sum, and its noise."""
         noisy = self.releasing(agreed.specification)
         if noisy is not None:
             return noisy.draw(agreed, home)
-        parts = [one.kept for one in home.prepared.values()]
-        return {source(home.member): functools.reduce(operator.add, parts)} if parts else {}
+        if not home.prepared:
+            return {}
+        rows = joined([one.kept for one in home.prepared.values()])
+        statistic = _asked(agreed.specification).statistic(_components(agreed.announcements))
+        return {source(home.member): statistic.summary(rows.values, rows.labels)}
 
     def finish(
         self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
@@ -186,8 +194,13 @@ class Noisy:
 
 
 def _contribution(plan: ReleasePlan, home: Home) -> Contribution:
-    parts = [one.kept for one in home.prepared.values()]
-    return plan.contribution(home.member, functools.reduce(operator.add, parts), home.noise_key)
+    """What the owner's inputs add together; of a person the first rows over all of them, as many as the plan lets."""
+    rows = joined([one.kept for one in home.prepared.values()])
+    values, subjects = rows.values, rows.subjects
+    if subjects is not None and plan.most_per_owner is not None:
+        used = within_bound(subjects, plan.most_per_owner)
+        values, subjects = values[used], tuple(itertools.compress(subjects, used))
+    return plan.contribution(home.member, plan.release.partial(values, subjects), home.noise_key)
 
 
 def _owners(announcements: Mapping[str, Announcement]) -> tuple[str, ...]:
@@ -202,8 +215,8 @@ def _committee(specification: Specification) -> Committee:
     return Committee(specification.parties, preset(specification.preset, insecure=specification.insecure))
 
 
-def _asked(specification: Specification) -> Asked:
-    """ParameterError lists every option that does not fit."""
+def _asked(specification: Specification, networks: Networks | None = None) -> Asked:
+    """ParameterError lists every option that does not fit; without ``networks`` words alone are looked at."""
     problems = output_problems(specification, RESULT)
     reader = Reader(specification.options, f"{specification.name}: options", problems)
     release = read_release(specification, problems)
@@ -211,7 +224,7 @@ def _asked(specification: Specification) -> Asked:
     known = EXACT if release is None else RELEASED
     if name and name not in known:
         reader.wrong("statistic", repr(name), f"one of {shown(known)}" + ("" if release is None else " with a release"))
-    reading = read_reading(reader, name == "class-means", None if release is None else release.subject)
+    reading = read_reading(reader, networks, name == "class-means")
     edges = reader.numbers("edges") if name == "histogram" else ()
     bound = (
         0.0 if name == "histogram" or release is not None else _needed(reader, "bound", "of the size of a component")

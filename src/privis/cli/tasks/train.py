@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from privis.cli.tasks.lending import Reading, Rows, components_of, joined, read_reading
-from privis.cli.tasks.words import ReleaseWords, output_problems, read_release
+from privis.cli.tasks.lending import Reading, Rows, brings_several, components_of, joined, read_reading
+from privis.cli.tasks.words import ReleaseWords, output_problems, read_release, stated
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.chaining import chained, chained_names
 from privis.joint.fitting import Labelled, batches, one_hot, pixels
@@ -22,9 +22,9 @@ from privis.joint.sums import Committee
 from privis.joint.training import Training, portions, source_name
 from privis.parties.specification import Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Outputs, Prepared, Protection
+from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared, Protection
 from privis.privacy.mechanisms import Gaussian
-from privis.privacy.units import Dataset
+from privis.privacy.units import WholeImage
 from privis.run.mpc.job import Job
 from privis.run.mpc.presets import preset
 
@@ -42,6 +42,12 @@ class Train:
     With ``[release]`` there is no input ``score``, and the output is ``model``, a logistic regression with noise.
     """
 
+    networks: Networks = field(default_factory=dict)
+
+    def knowing(self, networks: Networks) -> Train:
+        """The same at a member that lends ``networks``."""
+        return Train(networks)
+
     def releasing(self, specification: Specification) -> NoisyModel | None:
         """The release, if the job asks for one; ParameterError lists every option that does not fit."""
         asked = _asked(specification)
@@ -49,18 +55,19 @@ class Train:
 
     def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
         """Read rows and classes; which batch a row is in depends on how many there are at all owners."""
-        asked = _asked(specification)
-        rows = asked.reading.rows(lent)
+        asked = _asked(specification, self.networks)
+        if asked.release is not None:
+            asked.release.subject_of(lent)
+        rows = asked.reading.rows(lent, contents=name != SCORE and brings_several(specification, name))
         asked.check(rows, lent.name)
         announced = Announcement(specification.inputs[name].owner, ((rows.values.shape[1],),) * len(rows.values))
         return Prepared(announced, {}, rows.names, rows)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """All steps and the score, or all noisy steps and the model, as one job."""
-        noisy = self.releasing(specification)
-        if noisy is not None:
-            return chained(noisy.plan(announcements).jobs)
-        return chained(Plain(specification, _asked(specification), announcements).jobs)
+        asked, noisy = _asked(specification, self.networks), self.releasing(specification)
+        jobs = Plain(specification, asked, announcements).jobs if noisy is None else noisy.plan(announcements).jobs
+        return stated(chained(jobs), specification, announcements, asked.reading.feature)
 
     def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
         """This member's batches, in an order that it keeps to itself, and its noise."""
@@ -179,7 +186,7 @@ class NoisyModel:
     def plan(self, announcements: Mapping[str, Announcement]) -> PrivateTraining:
         """What all members agree on."""
         noise, unit = self.words.noise, self.words.unit
-        assert isinstance(noise, Gaussian) and not isinstance(unit, Dataset)
+        assert isinstance(noise, Gaussian) and isinstance(unit, WholeImage)
         return PrivateTraining(
             private_network(_components(announcements), self.asked.classes),
             _counts(announcements),
@@ -262,13 +269,13 @@ def _committee(specification: Specification) -> Committee:
     return Committee(specification.parties, preset(specification.preset, insecure=specification.insecure))
 
 
-def _asked(specification: Specification) -> Asked:
-    """ParameterError lists every option that does not fit."""
+def _asked(specification: Specification, networks: Networks | None = None) -> Asked:
+    """ParameterError lists every option that does not fit; without ``networks`` words alone are looked at."""
     released = specification.release is not None
     problems = output_problems(specification, MODEL if released else SCORE, of_all=released)
     reader = Reader(specification.options, f"{specification.name}: options", problems)
     release = read_release(specification, problems)
-    reading = read_reading(reader, labelled=True)
+    reading = read_reading(reader, networks, labelled=True)
     classes, batch, seed = reader.whole("classes", None), reader.whole("batch", 256), reader.whole("seed", 1)
     bound, hidden, rates = reader.number("bound", None), reader.numbers("hidden"), reader.numbers("rates", (0.5,))
     momentum = reader.number("momentum", 0.75) or 0.0
@@ -299,7 +306,7 @@ def _release_problems(
     where, problems = specification.name, []
     if not isinstance(release.noise, Gaussian):
         problems.append(Problem(f"{where}: release: noise", "laplace", "gaussian for a model"))
-    if isinstance(release.unit, Dataset) or release.subject is not None:
+    if not isinstance(release.unit, WholeImage):
         problems.append(Problem(f"{where}: release: unit", repr(release.unit), "image for a model"))
     if release.clip is not None or bound is not None:
         remedy = "leave clip and bound out; rows are cut to an L2 norm of 0.968 each, so scale them at home"

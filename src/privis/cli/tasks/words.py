@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from privis.cli.releases import unit_of
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, refuse
+from privis.features.feature import Feature
+from privis.identity import identity
 from privis.parties.specification import OWNER, Specification
 from privis.parties.tables import Reader, shown
-from privis.parties.task import Protection
+from privis.parties.task import Announcement, Lent, Protection
 from privis.privacy.mechanisms import Gaussian, Laplace
 from privis.privacy.units import Dataset, Person, WholeImage
+from privis.run.mpc.job import Job
 
 NOISES = ("gaussian", "laplace")
 
@@ -32,15 +38,37 @@ class ReleaseWords:
     def protection(self) -> Protection:
         """What policies judge by."""
         delta = self.noise.delta if isinstance(self.noise, Gaussian) else 0.0
-        return Protection(self.noise.epsilon, delta, self.colluding)
+        return Protection(self.noise.epsilon, delta, self.colluding, self.unit.relation)
+
+    def subject_of(self, lent: Lent) -> str | None:
+        """The column that tells people apart in ``lent``, where they matter; also checks ``disjoint``.
+
+        Both are the owner's to say: ParameterError when the job says anything else.
+        """
+        problems, where = [], f"input {lent.name}"
+        if self.disjoint and not lent.disjoint:
+            remedy = f"disjoint = true in [inputs.{lent.name}], if that is so"
+            problems.append(
+                Problem(where, "a job that says disjoint", "its owner to say that nobody is elsewhere", remedy)
+            )
+        if isinstance(self.unit, Person):
+            if lent.subject is None:
+                remedy = f'subject = "…" in [inputs.{lent.name}]'
+                problems.append(Problem(where, "no column of people", "one, for a release for a person", remedy))
+            elif self.subject not in (None, lent.subject):
+                expected, remedy = f"{lent.subject!r}, as its owner says", "leave subject out of the job"
+                problems.append(Problem(f"{where}: subject", repr(self.subject), expected, remedy))
+        refuse(ParameterError, problems)
+        return lent.subject if isinstance(self.unit, Person) else None
 
 
 def read_release(specification: Specification, problems: list[Problem]) -> ReleaseWords | None:
     """Read ``[release]``; what does not fit goes to ``problems``.
 
     Keys: ``corpus``, its name in every ledger; ``epsilon``; ``delta``; ``noise`` (gaussian, laplace); ``clip``;
-    ``unit`` (image, dataset, person:IMAGES) and for persons the column ``subject``, ``disjoint`` where nobody is at
-    two owners; ``colluding``, how many compute parties may pool their noise (all but one).
+    ``unit`` (image, dataset, person:IMAGES); ``disjoint`` where nobody is at two owners, as every owner must say too;
+    ``colluding``, how many compute parties may pool their noise (all but one). Which column tells people apart is
+    every owner's to say; a ``subject`` here is what it must be everywhere.
     """
     if specification.release is None:
         return None
@@ -62,9 +90,8 @@ def read_release(specification: Specification, problems: list[Problem]) -> Relea
             raise ParameterError
     except ParameterError:
         reader.wrong("unit", repr(unit_words), "image, dataset or person:IMAGES, as in person:5")
-    if isinstance(unit, Person) != (subject is not None):
-        got, expected = ("nothing", "a column") if subject is None else (repr(subject), "none but for person:IMAGES")
-        reader.wrong("subject", got, expected)
+    if subject is not None and not isinstance(unit, Person):
+        reader.wrong("subject", repr(subject), "none but for person:IMAGES")
     if colluding is None or math.floor(colluding) != colluding:
         reader.wrong("colluding", repr(colluding), "a whole number")
     noise: Gaussian | Laplace = Laplace(1.0)
@@ -75,6 +102,16 @@ def read_release(specification: Specification, problems: list[Problem]) -> Relea
     if name == "laplace" and delta is not None:
         reader.wrong("delta", f"{delta:g}", "none for laplace", "leave it out")
     return ReleaseWords(corpus, noise, unit, clip, int(colluding or 0), disjoint, subject)
+
+
+def stated(
+    job: Job, specification: Specification, announcements: Mapping[str, Announcement], feature: Feature | None
+) -> Job:
+    """``job`` with a digest that covers every word of the job file, what was announced, and the feature at home."""
+    said: dict[str, object] = {"specification": specification.to_dict()}
+    said["inputs"] = [[name, one.to_dict()] for name, one in announcements.items()]
+    said["feature"] = None if feature is None else identity(feature).hex()
+    return job.stating(hashlib.sha256(json.dumps(said, sort_keys=True, allow_nan=False).encode()).hexdigest())
 
 
 def output_problems(specification: Specification, output: str, of_all: bool = True) -> list[Problem]:

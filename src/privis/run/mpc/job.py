@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -84,8 +85,9 @@ class Job:
     """Everything the parties compute together; what is not revealed here stays secret-shared.
 
     ``parties`` are in rank order, as many as the preset needs. ``resident`` are variables that an earlier job of the
-    same session left. Building a job raises ProgramError or DomainError, with all problems at once, when it refers to
-    something that does not exist or when a value could leave what fixed point can hold.
+    same session left. ``statement`` is the digest of what the programs do not show: the words that asked for the job,
+    and what owners do at home before they share. Building a job raises ProgramError or DomainError, with all problems
+    at once, when it refers to something that does not exist or when a value could leave what fixed point can hold.
     """
 
     preset: Preset
@@ -95,6 +97,7 @@ class Job:
     instructions: tuple[Instruction, ...]
     resident: Mapping[str, Input] = field(default_factory=lambda: NOTHING)
     fixed_point: FixedPoint | None = None
+    statement: str = ""
 
     def __post_init__(self) -> None:
         problems = _party_problems(self)
@@ -125,15 +128,26 @@ class Job:
         named += [name for step in self.instructions if isinstance(step, Reveal) for name in step.receivers]
         return tuple(dict.fromkeys(name for name in named if name not in self.parties))
 
+    def stating(self, statement: str) -> Job:
+        """The same job with another ``statement``; it was checked when it was built, and is not checked again."""
+        made = copy.copy(self)
+        object.__setattr__(made, "statement", statement)
+        made.__dict__.pop("digest", None)
+        return made
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over all that decides who computes what and who learns it, as 64 hexadecimal digits."""
+        """SHA-256 over all that decides who computes what and who learns it, as 64 hexadecimal digits.
+
+        Of jobs that tasks build that includes ``statement``: two means of other features at home are two jobs.
+        """
         return hashlib.sha256(json.dumps(self.public_record(), sort_keys=True).encode()).hexdigest()
 
     def public_record(self) -> dict[str, object]:
         """What all parties must agree on, as plain JSON values."""
         return {
-            "format": "privis.job/1",
+            "format": "privis.job/2",
+            "statement": self.statement,
             "versions": {"privis": VERSION, **{name: _version(name) for name in ("spu", "jax")}},
             "preset": self.preset.name,
             "fixed_point": dataclasses.asdict(self.fixed),

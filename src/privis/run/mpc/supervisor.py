@@ -39,6 +39,10 @@ ENVIRONMENT = {
 PATIENCE = 5.0  # seconds a child gets to end by itself
 
 
+class StepError(PartyError):
+    """A step failed inside the protocol process, in the words of a library that holds this party's own arrays."""
+
+
 class Worker:
     """One party's child process; it ends with this object, with this process, or with SPU.
 
@@ -80,7 +84,7 @@ class Worker:
             raise PartyError(self._death(command)) from None
         if "error" in answer:
             remedy = "all parties must run the same job and stay up; see the log of each party"
-            raise PartyError(Problem(f"party {self.name}, {command}", answer["error"], "the step to succeed", remedy))
+            raise StepError(Problem(f"party {self.name}, {command}", answer["error"], "the step to succeed", remedy))
         return answer, data
 
     def _death(self, command: str) -> Problem:

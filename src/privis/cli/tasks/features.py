@@ -1,0 +1,65 @@
+"""The feature that a job words. A job names no file: a network has a name, under which every member lends its own."""
+
+from __future__ import annotations
+
+import typing
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from privis.cli.choices import FEATURES, feature_named, parameter_types
+from privis.errors import ParameterError, PrivisError, Problem, refuse
+from privis.features.feature import Feature
+from privis.parties.disclosure import DOES_NOT_FIT, Withheld
+from privis.parties.specification import NETWORK
+from privis.parties.tables import shown
+from privis.parties.task import Networks
+
+
+def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> Feature | None:
+    """Build the feature ``name`` of ``name=value`` words.
+
+    Args:
+        name: a feature of `FEATURES`.
+        words: its parameters; of a network ``network=NAME`` and the rest.
+        networks: what this member lends; None to check words alone, and then no file is read: a feature that needs a
+            network is None.
+
+    Raises:
+        ParameterError: every word that does not fit, a file above all.
+        Withheld: the network does not fit; what it holds is for the log of who lends it.
+    """
+    if name not in FEATURES:
+        raise ParameterError(Problem("feature", repr(name), f"one of {shown(FEATURES)}"))
+    files = [key for key, kind in parameter_types(FEATURES[name].load()).items() if _names_a_file(kind)]
+    keys = Counter(word.partition("=")[0] for word in words)
+    named = [word.partition("=")[2] for word in words if word.partition("=")[0] == NETWORK]
+    problems = [Problem(f"parameter {key}", f"{count} times", "once") for key, count in keys.items() if count > 1]
+    remedy = f"{NETWORK}=NAME, and path = … under [networks.NAME] at every member"
+    problems += [
+        Problem(f"parameter {key}", "a file", "none: a job names no files", remedy) for key in files if keys[key]
+    ]
+    if files and not named:
+        problems.append(Problem(f"feature {name}", "no network", f"{NETWORK}=NAME", remedy))
+    refuse(ParameterError, problems)
+    if not files:
+        return feature_named(name, words)
+    return None if networks is None else _of_network(name, words, files[0], named[0], networks)
+
+
+def _of_network(name: str, words: Sequence[str], key: str, named: str, networks: Networks) -> Feature:
+    if named not in networks:
+        raise ParameterError(Problem(f"{NETWORK} {named}", "none of that name", f"one of {shown(sorted(networks))}"))
+    rest = [word for word in words if word.partition("=")[0] != NETWORK]
+    try:
+        return feature_named(name, [f"{key}={networks[named].path}", *rest])
+    except (PrivisError, OSError) as error:
+        remedy = "the log of the member that says so has more"
+        told = Problem(f"{NETWORK} {named}", DOES_NOT_FIT, "one that gives the feature", remedy)
+        own = error.problems if isinstance(error, PrivisError) else (Problem(named, str(error), "a network"),)
+        raise Withheld(own, (told,)) from None
+
+
+def _names_a_file(kind: Any) -> bool:
+    return kind is Path or Path in typing.get_args(kind)
