@@ -102,10 +102,11 @@ def test_strangers_and_what_no_policy_allows(group):
     group.ensure(clinic=Variant(policy=POLICY.replace('"total", ', "").replace('"numbers", ', "")))
     job = group.submission(total())
     text = job.failure()
-    assert "policy of clinic: task: got total, expected one of extract" in text
+    assert "policy of clinic: task: got total, expected what its policy allows" in text
     assert "policy of clinic: inputs: got numbers" in text
     for member in PARTIES:
         assert "policy of clinic: task" in group.failures(member)
+        assert ("expected one of extract" in group.failures(member)) == (member == "clinic"), "its rules are its own"
     group.ensure()
     stranger = group.submission(total(), by="stranger")
     assert "policy of hospital: submitter: got stranger, expected one that its policy names" in stranger.failure()

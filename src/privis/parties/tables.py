@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 TOKEN = re.compile(r"[0-9a-f]{32}")
 ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):(?P<port>\d{1,5})")
-LARGEST = 2**53  # what JSON and floats hold exactly
+LARGEST = 1e300  # a larger integer is no float, and nothing that is asked for is as large
+WHOLE = 2**53  # what JSON and floats hold exactly
+LONGEST = 1 << 16  # numbers in a list
 MISSING: Any = object()
 
 
@@ -111,28 +112,28 @@ class Reader:
         """A path, relative to ``base``."""
         return base / self.text(key)
 
-    def number(self, key: str, default: float | None) -> float | None:
-        """A positive number."""
+    def number(self, key: str, default: float | None, most: float = LARGEST) -> float | None:
+        """A positive number of at most ``most``."""
         value = self._take(key, default)
-        if value is default or (_is_number(value) and value > 0):
+        if value is default or (_is_number(value, most) and value > 0):
             return value
-        self.wrong(key, repr(value)[:64], "a finite number above 0")
+        self.wrong(key, repr(value)[:64], "a finite number above 0" + (f", at most {most:g}" if most < LARGEST else ""))
         return default
 
-    def whole(self, key: str, default: int | None) -> int | None:
-        """An integer of at least 1."""
+    def whole(self, key: str, default: int | None, most: int = WHOLE) -> int | None:
+        """An integer of at least 1 and at most ``most``."""
         value = self._take(key, default)
-        if value is default or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < LARGEST):
+        if value is default or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most):
             return value
-        self.wrong(key, repr(value)[:64], "an integer of at least 1, below 2**53")
+        self.wrong(key, repr(value)[:64], f"an integer of at least 1 and at most {most:,}")
         return default
 
-    def numbers(self, key: str, default: tuple[float, ...] = ()) -> tuple[float, ...]:
-        """A list of numbers."""
+    def numbers(self, key: str, default: tuple[float, ...] = (), most: float = LARGEST) -> tuple[float, ...]:
+        """A list of at most `LONGEST` numbers of at most ``most`` in size."""
         value = self._take(key, list(default))
-        if isinstance(value, list) and all(map(_is_number, value)):
+        if isinstance(value, list) and len(value) <= LONGEST and all(_is_number(v, most) for v in value):
             return tuple(value)
-        self.wrong(key, repr(value)[:64], "a list of finite numbers")
+        self.wrong(key, repr(value)[:64], f"a list of numbers, at most {LONGEST:,} of at most {most:g} in size")
         return default
 
     def flag(self, key: str, default: bool) -> bool:
@@ -190,6 +191,10 @@ class Reader:
         return self.table_.get(key, default)
 
 
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
+
+
 def is_address(text: str) -> bool:
     """Whether ``text`` is HOST:PORT with a port that exists.
 
@@ -210,9 +215,9 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a float holds it: neither NaN nor infinite, nor an integer beyond all floats."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+def _is_number(value: Any, most: float = LARGEST) -> bool:
+    """Whether a float holds it, of at most ``most`` in size: neither NaN nor infinite, nor an integer beyond floats."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= most
 
 
 def _is_json(value: Any) -> bool:

@@ -26,6 +26,7 @@ from privis.run.mpc.job import Job, Reveal
 from privis.run.mpc.presets import preset
 
 FEATURES = "features"
+MOST_BATCH = 1 << 12
 SPLITS: dict[str, Any] = {"channels": ByChannels, "tiles": ByTiles, "exposures": ByExposures, "time": ByTime}
 
 
@@ -105,7 +106,7 @@ def _asked(specification: Specification, networks: Networks | None) -> tuple[Fea
     """ParameterError lists every option that does not fit; a release is refused, not ignored."""
     reader = Reader(specification.options, f"{specification.name}: options")
     feature, parameters = reader.text("feature"), reader.words("parameters")
-    batch, answer = reader.whole("batch", 1) or 1, reader.text("answer", Answer.VECTOR.value)
+    batch, answer = reader.whole("batch", 1, MOST_BATCH) or 1, reader.text("answer", Answer.VECTOR.value)
     split = _split(reader)
     reader.done()
     if specification.release is not None:

@@ -17,7 +17,7 @@ from privis.joint.distributed_noise import Contribution, ReleasePlan, noise_sour
 from privis.joint.statistics import ClassMeans, Covariance, Histogram, Mean, Standardisation, Statistic, statistic_job
 from privis.joint.sums import Committee, source, total_of
 from privis.parties.specification import Specification
-from privis.parties.tables import Reader, shown
+from privis.parties.tables import LARGEST, Reader, shown
 from privis.parties.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared, Protection
 from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease
 from privis.privacy.partials import within_bound
@@ -26,6 +26,7 @@ from privis.run.mpc.presets import preset
 
 RESULT, COMPONENTS = "result", "components"
 EXACT = ("mean", "standardisation", "covariance", "class-means", "histogram")
+MOST_CLASSES = 1 << 16
 RELEASED = ("mean", "sum", "histogram")
 
 
@@ -230,7 +231,7 @@ def _asked(specification: Specification, networks: Networks | None = None) -> As
         0.0 if name == "histogram" or release is not None else _needed(reader, "bound", "of the size of a component")
     )
     classes = 0
-    if name == "class-means" and (classes := reader.whole("classes", 0) or 0) == 0:
+    if name == "class-means" and (classes := reader.whole("classes", 0, MOST_CLASSES) or 0) == 0:
         reader.wrong("classes", "nothing", "a number of classes")
     if release is not None and (release.clip is None) != (name == "histogram"):
         got, expected = ("nothing", "a bound of a row's norm") if release.clip is None else ("one", "none for counts")
@@ -242,8 +243,8 @@ def _asked(specification: Specification, networks: Networks | None = None) -> As
     return Asked(name, reading, bound, edges, int(classes), release)
 
 
-def _needed(reader: Reader, key: str, what: str) -> float:
-    found = reader.number(key, None)
+def _needed(reader: Reader, key: str, what: str, most: float = LARGEST) -> float:
+    found = reader.number(key, None, most)
     if found is None:
         reader.wrong(key, "nothing", f"a number {what}")
     return found or 0.0

@@ -29,6 +29,7 @@ from privis.run.mpc.job import Job
 from privis.run.mpc.presets import preset
 
 SCORE, MODEL = "score", "model"
+MOST = 1 << 16  # classes, units of a layer, rows of a batch: what a job names is allocated
 
 
 @dataclass(frozen=True)
@@ -276,8 +277,13 @@ def _asked(specification: Specification, networks: Networks | None = None) -> As
     reader = Reader(specification.options, f"{specification.name}: options", problems)
     release = read_release(specification, problems)
     reading = read_reading(reader, networks, labelled=True)
-    classes, batch, seed = reader.whole("classes", None), reader.whole("batch", 256), reader.whole("seed", 1)
-    bound, hidden, rates = reader.number("bound", None), reader.numbers("hidden"), reader.numbers("rates", (0.5,))
+    classes, batch = reader.whole("classes", None, MOST), reader.whole("batch", 256, MOST)
+    seed = reader.whole("seed", 1)
+    bound, hidden, rates = (
+        reader.number("bound", None),
+        reader.numbers("hidden", (), MOST),
+        reader.numbers("rates", (0.5,)),
+    )
     momentum = reader.number("momentum", 0.75) or 0.0
     if any(size != int(size) or size < 1 for size in hidden):
         reader.wrong("hidden", repr(list(hidden)), "integers of at least 1")
