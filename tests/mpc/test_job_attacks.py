@@ -122,6 +122,7 @@ def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypat
     named = [word.format(wanted) for word in words]
     homes.allow(networks=tuple(word.partition("=")[2] for word in named if word.startswith("network")))
     monkeypatch.setattr(Path, "read_bytes", lambda *_: pytest.fail("a file was opened"))
+    monkeypatch.setattr("privis.features.cnn.read_onnx", lambda *_: pytest.fail("a file was opened"))
     options = {"statistic": "mean", "bound": 1.0, "feature": "cnn", "parameters": named}
     ending = joint(specified(options=options))
     assert ending.failed and not any(ending.received.values())

@@ -46,6 +46,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.identity import identity
 from privis.joint.noise_shares import MOST_SHARES, SMALLEST_SHARE, largest_share, share_variance
 from privis.joint.sums import Committee, Integers, owner_problems, source, sum_job, total_of, who_learns
 from privis.privacy.aggregates import (
@@ -68,6 +69,8 @@ from privis.privacy.releases import FeatureRelease, draw_noise
 from privis.privacy.sensitivity import Sensitivity
 from privis.privacy.units import Person, WholeImage
 from privis.run.mpc.job import Job
+
+IDENTIFIER = "privis.joint release/2"
 
 
 @dataclass(frozen=True)
@@ -249,7 +252,7 @@ class ReleasePlan:
     def digest(self) -> bytes:
         """SHA-256 of all that decides what is released and with which noise; receivers do not."""
         who = (self.release, self.corpus, self.components, sorted(self.owners), self.drawing, self.colluding)
-        return hashlib.sha256(repr((*who, self.disjoint)).encode()).digest()
+        return identity((IDENTIFIER, *who, self.disjoint))
 
     def charge(self, ledger: FileLedger, release_id: str) -> None:
         """Charge an owner's ledger, before any noise is drawn; BudgetError when it would overspend.

@@ -19,7 +19,7 @@ from privis.parties.spare import Spare
 from privis.parties.specification import specification_from
 from privis.parties.tables import Reader, shown
 from privis.parties.task import Task
-from privis.parties.wire import Message, messages, pieces, problems_to
+from privis.parties.wire import Message, messages, pieces, printable, problems_to
 
 THREADS = 64  # lines of two sessions with more members than anyone has
 REMEMBERED = 64  # ended sessions whose late talkers are told why
@@ -208,7 +208,7 @@ def _listen(incoming: Iterator[Message], session: Session, submitter: str) -> No
     try:
         for message in incoming:
             if message.kind == "cancel":
-                got = str(message.body.get("reason", "a wish to end the job"))[:2000]
+                got = printable(message.body.get("reason", "a wish to end the job"))
                 session.stop(Problem(f"submitter {submitter}", got, "it to wait for the end", "submit the job again"))
     except Exception:  # the connection ended: the callback of its end has dealt with it
         return

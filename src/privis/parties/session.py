@@ -227,7 +227,10 @@ class Session:
 
     def _check_built(self, job: Job, rules: tuple[Rule, ...]) -> None:
         specification, me = self.assignment.specification, self.configuration.name
-        problems = job_refusals(rules, me, job)
+        refused = job_refusals(rules, me, job)
+        if refused:
+            raise Withheld(tuple(refused), self.configuration.policy.told(self.assignment.submitter, me, refused))
+        problems = []
         if (job.parties, job.preset.name) != (specification.parties, specification.preset):
             got = f"{shown(job.parties)} with {job.preset.name}"
             expected = f"{shown(specification.parties)} with {specification.preset}"

@@ -11,6 +11,7 @@ from privis.errors import PartyError, Problem
 
 PIECE = 1 << 20  # bytes of a blob in one message of the transport
 LARGEST_HEADER = 32 << 20  # bytes; names and shapes of a million items fit
+MOST_CHARACTERS = 2000  # of one part of a problem
 LARGEST_BLOB = 1 << 36  # bytes; more is no share but a mistake
 
 
@@ -55,6 +56,15 @@ def messages(stream: Iterable[bytes]) -> Iterator[Message]:
         yield Message(kind, body, bytes(blob))
 
 
+def printable(text: Any) -> str:
+    r"""What a peer says, for a log or a terminal: no new lines, no control characters, at most 2000 characters.
+
+    >>> printable("a\nb\x1b[2J")
+    'a b [2J'
+    """
+    return "".join(one if one.isprintable() else " " for one in str(text)[:MOST_CHARACTERS])
+
+
 def problems_to(problems: Iterable[Problem]) -> list[dict[str, str]]:
     """Problems as JSON says them."""
     return [{"where": p.where, "got": p.got, "expected": p.expected, "remedy": p.remedy} for p in problems]
@@ -63,6 +73,6 @@ def problems_to(problems: Iterable[Problem]) -> list[dict[str, str]]:
 def problems_from(values: Any) -> tuple[Problem, ...]:
     """Problems that a peer reports; whatever else it sends is one problem too."""
     try:
-        return tuple(Problem(*(str(v[key])[:2000] for key in ("where", "got", "expected", "remedy"))) for v in values)
+        return tuple(Problem(*(printable(v[key]) for key in ("where", "got", "expected", "remedy"))) for v in values)
     except (KeyError, TypeError):
         return (Problem("peer", "a report that cannot be read", "problems"),)
