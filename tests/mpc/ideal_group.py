@@ -54,6 +54,7 @@ class IdealConversation:
     me: str
     others: tuple[str, ...]
     lie: Lie
+    consistent: bool = False
     losses: tuple = ()
     reports: tuple = ()
 
@@ -69,6 +70,10 @@ class IdealConversation:
         self.check()
 
     def tell(self, members, kind, body=None, blob=b""):
+        if self.consistent and isinstance(body, dict):  # the liar goes on as if it were so
+            told = dict(self.lie(kind, "", dict(body)))
+            body.clear()
+            body.update(told)
         with self.board.changed:
             for member in members:
                 self.board.mail[member, self.me, kind].append(Message(kind, self.lie(kind, member, dict(body or {}))))
@@ -156,13 +161,17 @@ def play(
     members: Mapping[str, Mapping[str, Any]],
     lies: Mapping[str, Lie] | None = None,
     submitter: str = "analyst",
+    consistent: bool = False,
 ) -> Ending:
-    """Let all members play ``job``; ``members`` are the parts of their configurations that matter."""
+    """Let all members play ``job``; ``members`` are the parts of their configurations that matter.
+
+    Liars are ``consistent`` when they believe their own lies.
+    """
     board, own, said = Board(), {}, []
 
     def conversation(identity, session, names, on_failure):
         others = tuple(name for name in names if name != identity.name)
-        return IdealConversation(board, identity.name, others, (lies or {}).get(identity.name, honest))
+        return IdealConversation(board, identity.name, others, (lies or {}).get(identity.name, honest), consistent)
 
     monkeypatch.setattr(sessions, "Conversation", conversation)
     monkeypatch.setattr(sessions, "Outside", lambda conversation: Ideal(board, conversation.me))

@@ -114,19 +114,33 @@ def test_a_stranger_hears_nothing_and_nothing_of_its_job_is_looked_at(joint, hom
     assert "expected one of analyst" in ending.log["alice"]
 
 
-@pytest.mark.parametrize("words", [["path={}"], ["path={}", "network=net"], ["network={}"], ["network=../{}"], []])
+@pytest.mark.parametrize(
+    "words",
+    [["path={}"], ["path={}", "network=net"], ["network=net", "path={}"], ["network={}"], ["network=../{}"], []],
+)
 def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypatch, words):
     """Whoever may submit anything, too: files are named by owners alone."""
-    wanted = homes.folder / "alice" / "private-secret-path.onnx"
-    wanted.write_bytes(b"layer_of_a_private_network")
+    from privis.features import cnn
+    from tests.mpc.networks import small_network
+
+    wanted, lent, opened = homes.folder / "wanted-secret-path.onnx", homes.folder / "net-secret-path.onnx", []
+    for path in (wanted, lent):
+        path.write_bytes(small_network("layer"))
     named = [word.format(wanted) for word in words]
-    homes.allow(networks=tuple(word.partition("=")[2] for word in named if word.startswith("network")))
-    monkeypatch.setattr(Path, "read_bytes", lambda *_: pytest.fail("a file was opened"))
-    monkeypatch.setattr("privis.features.cnn.read_onnx", lambda *_: pytest.fail("a file was opened"))
+    homes.allow(networks=("net", *(word.partition("=")[2] for word in named)))
+    for member in homes.members.values():
+        member["networks"] = {"net": LentNetwork("net", lent)}
+    read, read_bytes = cnn.read_onnx, Path.read_bytes
+    monkeypatch.setattr(cnn, "read_onnx", lambda path: opened.append(str(path)) or read(path))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(str(path)) or read_bytes(path))
     options = {"statistic": "mean", "bound": 1.0, "feature": "cnn", "parameters": named}
     ending = joint(specified(options=options))
+    assert str(wanted) not in opened
     assert ending.failed and not any(ending.received.values())
     assert "Traceback" not in ending.all_told and "unexpected" not in ending.all_told
+    for task in TASKS.values():  # whatever the policy allowed
+        with pytest.raises(ParameterError):
+            task.knowing(homes.members["alice"]["networks"]).releasing(specified(options=options))
 
 
 def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
@@ -495,14 +509,33 @@ LIES = {
 }
 
 
+@pytest.mark.parametrize("consistent", [False, True])
 @pytest.mark.parametrize("what", LIES)
-def test_an_owner_that_lies_is_refused_in_words_before_anything_is_charged(joint, homes, what):
-    ending = joint(specified(**released()), lies={"bob": changed(*LIES[what])})
+def test_an_owner_that_lies_is_refused_in_words_before_anything_is_charged(joint, homes, what, consistent):
+    """Whether or not it keeps to its lie."""
+    ending = joint(specified(**released()), lies={"bob": changed(*LIES[what])}, consistent=consistent)
+    assert ending.failed and homes.spent("alice") == 0 and not any(ending.received.values()), ending.told
+    if consistent:  # it may be the first to notice, and then the others only hear of it
+        assert "unexpected" not in ending.told["alice"] + ending.told["carol"]
+        return
     honest = ending.told["alice"] + ending.told["carol"]
     assert (ending.failed and "bob" in honest) or "differs" in honest or "components" in honest, ending.told
     assert "unexpected" not in honest and not any(ending.received.values()), ending.told
     assert homes.spent("alice") == 0
     check_told(ending, homes)
+
+
+@pytest.mark.parametrize("components", [1 << 62, -1, 0, True, "4", None, 4.0])
+def test_what_a_single_owner_announces_is_not_believed(joint, homes, components):
+    """Nobody else's input contradicts it; no member fails for want of memory."""
+    lie = changed("greeting", ("inputs", "two", "facts"), {"components": components})
+    job = specified(inputs={"two": {"owner": "bob", "lends": "rows"}})
+    ending = joint(job, lies={"bob": lie}, consistent=True)
+    assert ending.failed and not any(ending.received.values())
+    assert "unexpected" not in ending.told["alice"] + ending.told["carol"], ending.told
+    body = {"bob": {"inputs": {"two": {"shapes": [], "facts": {"components": components}}}}}
+    with pytest.raises(PrivisError):
+        TASKS["statistics"].build(job, agreement.announced(job, body))
 
 
 @pytest.mark.parametrize("kind", ["greeting", "job"])

@@ -65,12 +65,17 @@ def announced(specification: Specification, said: Bodies) -> dict[str, Announcem
     return found
 
 
-def pledged(said: Bodies) -> dict[str, Mapping[str, Any]]:
-    """Every member's pledge: texts, and whole numbers of images; PartyError for anything else."""
+def pledged(specification: Specification, released: bool, said: Bodies) -> dict[str, Mapping[str, Any]]:
+    """Every member's pledge: for a release a tag of each owner and a fingerprint of each party, and nothing strange.
+
+    PartyError for anything else.
+    """
+    owners = {use.owner for use in specification.inputs.values()}
     found, problems = {}, []
     for member, body in said.items():
         pledge = body.get("pledge") or {}
-        if isinstance(pledge, dict) and all(_is_pledge(name, value) for name, value in pledge.items()):
+        needed = {name for name, who in (("tag", owners), ("fingerprint", specification.parties)) if member in who}
+        if _is_pledge(pledge) and (not released or needed <= set(pledge)):
             found[member] = pledge
         else:
             problems.append(Problem(f"pledge of {member}", "one that cannot be read", "a tag, a fingerprint, a count"))
@@ -141,10 +146,13 @@ def _facts(stated: Any) -> dict[str, Any]:
     return facts
 
 
-def _is_pledge(name: str, value: Any) -> bool:
-    if name == "images":
-        return value is None or (type(value) is int and 0 <= value <= MOST_VALUES)
-    return isinstance(value, str) and PLEDGE.fullmatch(value) is not None
+def _is_pledge(pledge: Any) -> bool:
+    return isinstance(pledge, dict) and all(
+        (value is None or (type(value) is int and 0 <= value <= MOST_VALUES))
+        if name == "images"
+        else isinstance(value, str) and PLEDGE.fullmatch(value) is not None
+        for name, value in pledge.items()
+    )
 
 
 def _sha(value: Any) -> str:

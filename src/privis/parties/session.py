@@ -223,7 +223,8 @@ class Session:
                 pledge = releasing.pledge(announcements, home)
         heard = self._exchange(JOB, {**agreement.job_record(job), "pledge": pledge})
         refuse(PartyError, agreement.job_problems(me, heard))
-        return Agreed(specification, announcements, job, agreement.pledged(heard)), said
+        pledges = agreement.pledged(specification, releasing is not None, heard)
+        return Agreed(specification, announcements, job, pledges), said
 
     def _check_built(self, job: Job, rules: tuple[Rule, ...]) -> None:
         specification, me = self.assignment.specification, self.configuration.name

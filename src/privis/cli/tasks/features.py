@@ -13,7 +13,7 @@ from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.features.feature import Feature
 from privis.parties.disclosure import DOES_NOT_FIT, Withheld
 from privis.parties.specification import NETWORK
-from privis.parties.tables import shown
+from privis.parties.tables import NAME, shown
 from privis.parties.task import Networks
 
 
@@ -40,6 +40,8 @@ def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> F
     problems += [
         Problem(f"parameter {key}", "a file", "none: a job names no files", remedy) for key in files if keys[key]
     ]
+    if files and not all(map(NAME.fullmatch, named)):
+        problems.append(Problem(f"parameter {NETWORK}", "no name", "letters, digits, - and _, at most 63", remedy))
     if files and not named:
         problems.append(Problem(f"feature {name}", "no network", f"{NETWORK}=NAME", remedy))
     refuse(ParameterError, problems)
