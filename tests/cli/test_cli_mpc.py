@@ -121,7 +121,8 @@ def test_the_sample_files_mean_what_they_say(tmp_path):
     group = tmp_path / "group"
     privis("mpc", "keygen", group, "--party=hospital=hospital.example.org:9440", "--submitter=boss")
     text = (EXAMPLES / "party.toml").read_text()
-    for key in ("listen", "parties", "epsilon", "delta", "colluding", "options", "release_key", "ledger"):
+    words = ("listen", "parties", "epsilon", "delta", "colluding", "options", "release_key", "ledger")
+    for key in (*words, "subject", "disjoint", "labels", "parameters", "release", "networks"):
         text = text.replace(f"# {key} =", f"{key} =")
     for name in ("release.key", "photos.ledger"):
         (group / "hospital" / name).touch()
@@ -129,6 +130,8 @@ def test_the_sample_files_mean_what_they_say(tmp_path):
     (group / "hospital" / "photos").mkdir()
     (rule,) = load_party(group / "hospital" / "party.toml").policy.rules
     assert (rule.epsilon, rule.delta, rule.colluding) == (1.0, 1e-5, 2)
+    assert rule.parameters == {"grid": ("4x4",)} and rule.release["unit"] == ("person:5",)
+    assert rule.networks == ("faces",)
     assert rule.options == {"batch": (1, 4)} and rule.parties == ("hospital", "clinic", "lab")
     (group / "boss" / "submitter.toml").write_text((EXAMPLES / "submitter.toml").read_text())
     assert "lab" in load_submitter(group / "boss" / "submitter.toml").members

@@ -21,6 +21,10 @@ control = {control}
 # [inputs.photos]
 # images = "/data/photos"
 # ledger = "photos.ledger"  # pays for releases with noise: privis ledger init photos.ledger --per corpus …
+# subject = "patient"  # the column that tells people apart, for releases that protect a person
+# disjoint = true  # nobody in it is at another owner
+# [networks.faces]
+# path = "faces.onnx"  # what jobs call network=faces
 
 # What it agrees to. Without a rule nothing runs.
 # [[policy]]
