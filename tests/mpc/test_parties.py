@@ -159,6 +159,32 @@ def test_all_mistakes_of_a_configuration_are_listed_at_once(tmp_path):
     assert "peers: got b itself" in text
 
 
+def test_a_trial_on_one_machine_says_for_its_owners_what_the_job_says(tmp_path):
+    from privis.parties.local import LocalGroup, lent_as, lent_words, network_words
+
+    uses = {name: Use("a", name) for name in ("x", "y")}
+    options = {"label": "kind", "feature": "cnn", "parameters": ["network=net"]}
+    release = {"unit": "person:2", "subject": "patient", "disjoint": True}
+    job = Specification("j", "statistics", ("a", "b", "c"), uses, {"result": ("a",)}, options, release=release)
+    for name in ("x", "y", "net"):
+        (tmp_path / f"{name}.npz").write_bytes(name.encode())
+    words = [f"a.x={tmp_path / 'x.npz'}", f"a.y={tmp_path / 'y.npz'}"]
+    with pytest.raises(ParameterError, match="as x and y of a"):
+        lent_words(job, [words[0], words[0].replace("a.x", "a.y")])
+    for wrong in ([], [f"other={tmp_path / 'x.npz'}"], [f"net={tmp_path / 'none'}"]):
+        with pytest.raises(ParameterError, match="--network"):
+            network_words(job, wrong)
+    networks = network_words(job, [f"net={tmp_path / 'net.npz'}"])
+    group = LocalGroup(
+        tmp_path / "group", job, lent_words(job, words), tmp_path / "out", Protection(1.0, 1e-6, 2), networks
+    )
+    loaded = load_party(tmp_path / "group" / "a" / "party.toml")
+    lent = loaded.inputs["x"]
+    assert (lent.subject, lent.disjoint, lent.labels) == ("patient", True, ("kind",)) and group.processes == {}
+    assert dataclasses.replace(lent, ledger=None) == lent_as(job, "x", tmp_path / "x.npz")
+    assert loaded.policy.word_refusals("a", "local-submitter", job) == [] and set(loaded.networks) == {"net"}
+
+
 # Messages -------------------------------------------------------------------------------------------------------
 
 
