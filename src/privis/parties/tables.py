@@ -15,7 +15,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 TOKEN = re.compile(r"[0-9a-f]{32}")
 ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):(?P<port>\d{1,5})")
 LARGEST = 1e300  # a larger integer is no float, and nothing that is asked for is as large
-WHOLE = 2**53  # what JSON and floats hold exactly
+WHOLE = 2**53 - 1  # the largest that JSON and floats hold and no other integer is rounded to
 LONGEST = 1 << 16  # numbers in a list
 MISSING: Any = object()
 
