@@ -43,6 +43,9 @@ class Loud(str):
 class NAType:
     """As pandas' NA: a comparison is neither true nor false."""
 
+    def __repr__(self):
+        return "<NA>"
+
     def __ne__(self, other):
         return self
 

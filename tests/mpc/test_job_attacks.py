@@ -52,7 +52,7 @@ def test_a_stranger_hears_nothing_and_nothing_of_its_job_is_looked_at(joint, hom
 def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypatch, words):
     """Whoever may submit anything, too: files are named by owners alone."""
     from privis.features import cnn
-    from tests.mpc.networks import small_network
+    from tests.mpc.lent_networks import small_network
 
     wanted, lent, opened = homes.folder / "wanted-secret-path.onnx", homes.folder / "net-secret-path.onnx", []
     for path in (wanted, lent):
@@ -76,7 +76,7 @@ def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypat
 
 def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
     """Layers are listed in the log of who lends the network, and nowhere else."""
-    from tests.mpc.networks import small_network
+    from tests.mpc.lent_networks import small_network
 
     path = homes.folder / "alice" / "net-secret-path.onnx"
     path.write_bytes(small_network("layer_of_a_private_network"))
@@ -90,7 +90,7 @@ def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
 
 
 def test_members_with_other_networks_of_one_name_do_not_start(joint, homes):
-    from tests.mpc.networks import small_network
+    from tests.mpc.lent_networks import small_network
 
     for index, (name, member) in enumerate(homes.members.items()):
         path = homes.folder / name / "net-secret-path.onnx"
