@@ -54,6 +54,7 @@ def identity(value: object, where: str = "identity") -> bytes:
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Mapped:
+    ...     identifier = "author.mapped/1"
     ...     matrix: object
     >>> first, second = np.zeros(2000), np.zeros(2000)
     >>> second[1000] = 1.0  # where printing an array shows dots
@@ -68,8 +69,15 @@ def identity(value: object, where: str = "identity") -> bytes:
 
 
 def identifier(kind: type) -> str:
-    """What ``kind`` is called in identities: its own ``identifier``, or module and qualified name."""
-    return str(vars(kind).get("identifier") or f"{kind.__module__}.{kind.__qualname__}")
+    """What ``kind`` is called in identities: its own ``identifier``, or module and qualified name.
+
+    Raises:
+        TypeError: a class of Privis has none of its own: it would become another one when it is renamed.
+    """
+    own = vars(kind).get("identifier")
+    if own is None and kind.__module__.startswith("privis."):
+        raise TypeError(f"{kind.__qualname__} of {kind.__module__} has no identifier of its own")
+    return str(own or f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _encoded(value: object, where: str, problems: list[Problem]) -> bytes:

@@ -219,7 +219,7 @@ def test_what_is_lent_to_jobs_and_trained_on_is_of_one_person(folder):
 
     path = listed(folder, "a.png,ann", "copy.png,bob", "b.png,bob")
     with pytest.raises(ParameterError, match=r"ann\+bob"):
-        Reading(None, None, "who").rows(Lent("x", images=path))
+        Reading(None, None).rows(Lent("x", images=path), "who")
     with pytest.raises(ParameterError, match=r"ann\+bob"):
         _subjects(path, "who", ("a.png", "copy.png"))
     assert _subjects(path, "who", ("link.png", str(folder / "b.png"))) == ["ann", "bob"]

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ class Network:
     >>> Network((784, 128, 10)).shapes
     ((785, 128), (129, 10))
     """
+
+    identifier: ClassVar[str] = "privis.joint-network/1"
 
     sizes: tuple[int, ...]
     inputs: tuple[float, float] = (0.0, 255.0 * PIXEL)

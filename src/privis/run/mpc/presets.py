@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from privis.errors import ParameterError, Problem
 
@@ -14,6 +15,8 @@ class Preset:
     ``parties`` compute; ``corruptions`` of them may pool all they see and learn nothing; ``model`` says so in words.
     Presets that are not ``secure`` exist for debugging.
     """
+
+    identifier: ClassVar[str] = "privis.mpc-preset/1"
 
     name: str
     parties: int
