@@ -16,7 +16,7 @@ import functools
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Committee:
     >>> Committee().members
     ('party 0', 'party 1', 'party 2')
     """
+
+    identifier: ClassVar[str] = "privis.committee/1"
 
     members: tuple[str, ...] = ("party 0", "party 1", "party 2")
     preset: Preset = ABY3
