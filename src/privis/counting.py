@@ -7,6 +7,8 @@ its program (``privis.readings.reach``), and refused where it is less.
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +23,7 @@ from privis.readings import Reach, reach
 LARGEST_COUNT = 2**24  # features are float32, which holds every whole number up to here
 ELSEWHERE = "hide whole images instead (unit=WholeImage() and total=...), or put the noise on pixels (PixelRelease)"
 _PROBED = 64  # pixels that are changed to see where ``before`` puts them
+_LEVELS = ((0, 256), (96, 160))  # of the images in which they are changed
 
 
 def stated(feature: Feature, release: Release | None, image_shape: Shape, length: int) -> Guarantee:
@@ -97,8 +100,8 @@ def _denied(feature: Feature, program: Program, shape: Shape) -> list[Problem]:
     counts that ``after`` divides.
     """
     problems = []
-    ones = np.ones(program.output_shapes[0], np.float32)
-    sample = np.cumsum(ones, dtype=np.float32).reshape(ones.shape)
+    counts = program.output_shapes[0]
+    sample = np.random.default_rng(0).permutation(math.prod(counts)).astype(np.float32).reshape(counts)
     if not np.array_equal(np.asarray(feature.after(sample)), sample.ravel()):
         got = f"another vector after {type(feature).__name__}.after"
         problems.append(Problem(f"{feature.name}.counts", got, "the counts of the program, in C order", ELSEWHERE))
@@ -110,15 +113,18 @@ def _denied(feature: Feature, program: Program, shape: Shape) -> list[Problem]:
 
 
 def _keeps_pixels(feature: Feature, shape: Shape) -> bool:
-    """Whether changed pixels change ``before`` at their own places only, at this size and, if free, at another."""
+    """Whether changed pixels change ``before`` at their own places only, at this size and, if free, at another.
+
+    Of an image of all grey levels and of one of few: of the first, a stretch of the contrast would not show.
+    """
     generator = np.random.default_rng(0)
-    for margin in (0, 1) if feature.size is None else (0,):
+    for margin, levels in itertools.product((0, 1) if feature.size is None else (0,), _LEVELS):
         height, width = shape[-2] + margin, shape[-1] + 2 * margin
-        image = generator.integers(0, 256, (height, width) if feature.luma_only else (height, width, 3), np.uint8)
+        image = generator.integers(*levels, (height, width) if feature.luma_only else (height, width, 3), np.uint8)
         changed = np.zeros((height, width), bool)
         changed.flat[generator.choice(changed.size, min(_PROBED, 1 + changed.size // 4), replace=False)] = True
         other = image.copy()
-        other[changed] = ~image[changed]
+        other[changed] = np.where(image[changed] < 128, 255, 0)
         first, second = feature.before(image), feature.before(other)
         if first.shape != (*shape[:-2], height, width) or ((first != second) & ~changed).any():
             return False

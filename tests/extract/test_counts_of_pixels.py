@@ -136,7 +136,9 @@ def test_what_is_not_counts_is_refused_before_any_image_is_touched(feature: Feat
 
 @dataclass(frozen=True)
 class Blurred(ColourHistogram):
-    """Inherits the word that it is pixelwise, which it is not."""
+    """Says that it is pixelwise, which it is not."""
+
+    pixelwise: ClassVar[bool] = True
 
     def before(self, image):
         return super().before(cv2.blur(image, (3, 3)))
@@ -146,6 +148,8 @@ class Blurred(ColourHistogram):
 class Halved(ColourHistogram):
     """Resizes without saying so."""
 
+    pixelwise: ClassVar[bool] = True
+
     def before(self, image):
         return super().before(image[::2, ::2])
 
@@ -153,6 +157,8 @@ class Halved(ColourHistogram):
 @dataclass(frozen=True)
 class Fixed(ColourHistogram):
     """Resizes to one size without saying so: no change at that size."""
+
+    pixelwise: ClassVar[bool] = True
 
     def before(self, image):
         return super().before(cv2.resize(image, (16, 16)))
@@ -162,6 +168,8 @@ class Fixed(ColourHistogram):
 class Mirrored(ColourHistogram):
     """Pixels at other places."""
 
+    pixelwise: ClassVar[bool] = True
+
     def before(self, image):
         return super().before(image)[:, :, ::-1]
 
@@ -170,14 +178,69 @@ class Mirrored(ColourHistogram):
 class Doubled(ColourHistogram):
     """Counts that are no longer the core's."""
 
+    counts: ClassVar[bool] = True
+
     def after(self, values):
         return 2 * super().after(values)
 
 
-@pytest.mark.parametrize("feature", [Blurred(), Halved(), Fixed(), Mirrored(), Doubled()], ids=repr)
+@dataclass(frozen=True)
+class Stretched(ColourHistogram):
+    """Every pixel depends on the darkest and the brightest one; of an image of all grey levels that cannot be seen."""
+
+    pixelwise: ClassVar[bool] = True
+
+    def before(self, image):
+        low, high = int(image.min()), int(image.max())
+        return super().before(((image.astype(int) - low) * 255 // max(high - low, 1)).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Heaped(ColourHistogram):
+    """Every count at least as large as the one before: what rises already stays as it is."""
+
+    counts: ClassVar[bool] = True
+
+    def after(self, values):
+        return np.maximum.accumulate(super().after(values))
+
+
+LIARS = [Blurred(), Halved(), Fixed(), Mirrored(), Doubled(), Stretched(), Heaped()]
+
+
+@pytest.mark.parametrize("feature", LIARS, ids=repr)
 def test_a_feature_that_says_what_is_not_so_is_refused(feature: Feature) -> None:
     with pytest.raises((ParameterError, ImageError), match=r"colour\.(pixelwise|counts)"):
         privis.extract(feature, [COLOUR], release=counts_release(10**6))
+
+
+class Equalised(ColourHistogram):
+    """Inherits that pixels stay for themselves, and writes what happens to them anew."""
+
+    def before(self, image):
+        return super().before(cv2.equalizeHist(image[:, :, 0]))
+
+
+class Scaled(ColourHistogram):
+    """Inherits that its vector is counts, and writes the vector anew."""
+
+    def after(self, values):
+        return super().after(values) / 2
+
+
+def test_words_about_a_method_are_not_inherited_by_another_method() -> None:
+    with pytest.raises(ImageError, match="pass moves=768"):
+        privis.extract(Equalised(), [COLOUR], release=counts_release(3))
+    with pytest.raises(ParameterError, match="counts = True"):
+        privis.extract(Scaled(), [COLOUR], release=counts_release(3))
+    with pytest.raises(ParameterError, match="counts = True"):
+        privis.extract(Denoised(Scaled(), Wiener(NOISE)), [COLOUR], release=counts_release(768))
+
+    class Renamed(ColourHistogram):
+        def names(self, shape):
+            return tuple(name.upper() for name in super().names(shape))
+
+    assert privis.extract(Renamed(), [COLOUR], release=counts_release(3)).guarantee.sensitivity == 6
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ class Feature(Protocol):
     A feature may also have two attributes that say more, both False where missing: ``counts``, that ``after`` leaves
     the counts that the core returns as they are, in C order; and ``pixelwise``, that element ``[..., y, x]`` of what
     ``before`` makes of an image of the feature's ``size`` is a function of its pixel ``(y, x)`` alone. Noise that
-    hides single pixels in counts needs the first, and with the second less of it does.
+    hides single pixels in counts needs the first, and with the second less of it does. Both are words about the methods
+    that they name: a subclass that writes its own ``after`` or ``before`` has to say them again.
     """
 
     name: ClassVar[str]
@@ -54,12 +55,22 @@ class Feature(Protocol):
 
 def is_counts(feature: Feature) -> bool:
     """Whether the vector is the core's counts as they are, by the feature's own word."""
-    return getattr(feature, "counts", False) is True
+    return _says(feature, "counts", "after")
 
 
 def is_pixelwise(feature: Feature) -> bool:
     """Whether ``before`` keeps every pixel at its place and to itself, by the feature's own word."""
-    return getattr(feature, "pixelwise", False) is True
+    return _says(feature, "pixelwise", "before")
+
+
+def _says(feature: Feature, word: str, method: str) -> bool:
+    """Whether ``word`` is true by a class that knows the ``method`` it is about: inherited, it is about another one."""
+    for kind in type(feature).__mro__:
+        if word in vars(kind):
+            return getattr(feature, word, False) is True
+        if method in vars(kind):
+            return False
+    return False
 
 
 def vector(values: Array) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from privis.errors import Problem
-from privis.features.feature import Array, Feature, Image
+from privis.features.feature import Array, Feature, Image, is_counts
 from privis.features.owner import Size, grey, resize
 from privis.features.post import of_feature
 from privis.program import Program
@@ -24,7 +24,11 @@ class Prepared:
 
     name: ClassVar[str] = of_feature("name")
     luma_only: ClassVar[bool] = of_feature("luma_only")
-    counts: ClassVar[bool] = of_feature("counts")
+
+    @property
+    def counts(self) -> bool:
+        """Whether the feature's vector is."""
+        return is_counts(self.feature)
 
     @property
     def size(self) -> Size | None:
