@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +14,24 @@ from privis.io import headers
 from privis.io import images as pictures
 from privis.io.same_files import equal_bytes, file_identity
 from privis.privacy import Ledger, Person, Release
-from privis.privacy.budget import BudgetUnit, Per
+from privis.privacy.budget import Per
 from privis.privacy.file_ledger import FileLedger
+from privis.privacy.ledger import counts_people
 from privis.privacy.records import record_of_pixels
 from privis.subjects import shortened, subject_ids, warn_of_alike
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """The subject of every record, and the records beyond what one person may contribute."""
+    """The subject of every record, and the records beyond what one person may contribute.
+
+    ``copied`` are people with more records than that, all admitted because some seem to be one release.
+    """
 
     subjects: Mapping[str, str]
     beyond: frozenset[str]
     most: int | None
+    copied: frozenset[str] = frozenset()
 
     def admit(self, record: str) -> str | None:
         """Return the subject of ``record``, never an empty text, or None where nobody is named for any record.
@@ -33,10 +39,14 @@ class Contributions:
         Raises ImageError when that person has given all they may.
         """
         if record in self.beyond:
-            got = f"one more image of a person who already gave {self.most}"
-            remedy = "a unit of person:COUNT with a larger count hides less of each image"
-            raise ImageError(Problem(record, got, f"at most {self.most} per person", remedy))
+            raise ImageError(self.one_too_many(record))
         return self.subjects[record] if self.subjects else None
+
+    def one_too_many(self, record: str) -> Problem:
+        """What is wrong with an image of a person who has given all they may."""
+        got = f"one more image of a person who already gave {self.most}"
+        remedy = "a unit of person:COUNT with a larger count hides less of each image"
+        return Problem(record, got, f"at most {self.most} per person", remedy)
 
 
 NOBODY = Contributions({}, frozenset(), None)
@@ -82,7 +92,7 @@ def contributions(
     unit = None if release is None else release.unit
     most = unit.images if isinstance(unit, Person) else None
     if subjects is None:
-        if most is not None or _budgets_people(ledger):
+        if most is not None or counts_people(ledger):
             remedy = "pass subjects=[...], on the command line --subject-column"
             raise ParameterError(
                 Problem("subjects", "none", "a subject for every image when a person is hidden", remedy)
@@ -99,7 +109,9 @@ def contributions(
         identities = identities_of_one_person(records, names, sources)
         beyond = _beyond(records, names, identities if repeatable else range(len(names)), most)
         refuse(ParameterError, _other_spellings(list(given), names, ledger))
-    return Contributions(dict(zip(records, names, strict=True)), beyond, most)
+    admitted = Counter(name for record, name in zip(records, names, strict=True) if record not in beyond)
+    copied = frozenset(name for name, count in admitted.items() if most is not None and count > most)
+    return Contributions(dict(zip(records, names, strict=True)), beyond, most, copied)
 
 
 def identities_of_one_person(
@@ -187,7 +199,7 @@ def _beyond(
 
 def _other_spellings(given: Sequence[Any], names: Sequence[str], ledger: Ledger | None) -> list[Problem]:
     """Ids under which a ledger has charges in the form in which they were given before ids had one form."""
-    if not isinstance(ledger, FileLedger) or not _budgets_people(ledger) or ledger.budget.per is not Per.SUBJECT:
+    if not isinstance(ledger, FileLedger) or not counts_people(ledger) or ledger.budget.per is not Per.SUBJECT:
         return []
     forms = {
         (form, name)
@@ -203,7 +215,3 @@ def _other_spellings(given: Sequence[Any], names: Sequence[str], ledger: Ledger 
         if ledger.spent(form).charges
     ]
     return shortened(problems, "subjects")
-
-
-def _budgets_people(ledger: Ledger | None) -> bool:
-    return isinstance(ledger, FileLedger) and ledger.budget.unit is BudgetUnit.PERSON

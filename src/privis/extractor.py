@@ -148,6 +148,7 @@ class Extractor:
     charges: int = 0
     prepared: dict[Shape, Prepared] = field(default_factory=dict)
     _checked: dict[Shape, int] = field(default_factory=dict)
+    _given: dict[str, set[str]] = field(default_factory=dict)
 
     def __call__(self, image: NDArray[np.uint8], label: str, is_file: bool = True) -> Vector:
         """Extract from the decoded image ``label``, the path of a file or another name for messages.
@@ -306,12 +307,23 @@ class Extractor:
         subject = whose.subject
         record = whose.record if subject is None else f"{whose.record} of {subject}"
         stream = self.key.stream(record, identity(np.asarray(values)), purpose)
+        # Taken from the stream, so that another key (other noise: a second release) has another identity.
+        release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
+        self._refuse_beyond(whose, release_id)
         if self.ledger is not None:
-            # Taken from the stream, so that another key (other noise: a second release) has another identity.
-            release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
             account = whose.record if self._per_image or subject is None else subject
             self._charge(self.ledger, account, guarantee, release_id, whose)
         return release.apply(values, stream)
+
+    def _refuse_beyond(self, whose: Whose, release_id: str) -> None:
+        """Refuse what was taken for a copy and is another release: of other values, or of a file that was replaced."""
+        most = self.contributions.most
+        if most is None or whose.subject not in self.contributions.copied:
+            return
+        given = self._given.setdefault(whose.subject, set())
+        if release_id not in given and len(given) >= most:
+            raise ImageError(self.contributions.one_too_many(whose.label))
+        given.add(release_id)
 
     def _charge(self, ledger: Ledger, account: str, guarantee: Guarantee, release_id: str, whose: Whose) -> None:
         try:

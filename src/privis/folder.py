@@ -24,7 +24,7 @@ from privis.errors import (
     UnsupportedError,
 )
 from privis.extractor import Executor, Extractor, owner_shape
-from privis.features.feature import Feature
+from privis.features.feature import Feature, is_own
 from privis.identity import identity
 from privis.io import headers
 from privis.io import images as pictures
@@ -107,7 +107,8 @@ def extract_folder(
     """
     under = under or Clear()
     check_release(release, ledger, feature)
-    whose = contributions(sources, subjects, release, ledger, repeatable=repeatable(release, under))
+    once = repeatable(release, under) and (isinstance(release, PixelRelease) or is_own((feature, under)))
+    whose = contributions(sources, subjects, release, ledger, repeatable=once)
     latest: list[Progress] = []
 
     def show(progress: Progress) -> None:

@@ -1,5 +1,6 @@
 """One image of two people is refused before anything is charged; one image of one person counts once."""
 
+import itertools
 import os
 import shutil
 
@@ -87,6 +88,73 @@ def test_copies_count_once_only_where_they_are_one_release(folder):
         assert np.array_equal(first, second)
     assert contributions(["a.png", "link.png"], ["ann"] * 2, one_of(1)).beyond == {"link.png"}
     assert not repeatable(one_of(1), privis.MPC()) and repeatable(pixels, privis.MPC())
+
+
+class Charges:
+    """How many releases there were of each person."""
+
+    def __init__(self):
+        self.given = {}
+
+    def charge(self, record, guarantee, release_id, *, formerly=()):
+        self.given.setdefault(record, set()).add(release_id)
+
+
+class Cropped(privis.ColourHistogram):
+    """Of a random part of the image: another vector for every copy."""
+
+    def before(self, image):
+        return super().before(image[: next(HEIGHTS)])
+
+
+HEIGHTS = itertools.cycle(range(2, 9))
+
+
+def test_what_was_taken_for_a_copy_and_is_another_release_is_refused():
+    """Copies count once because they are one release; where they are not, nobody gives more than they may."""
+    grey = FIRST[:, :, 0]
+    pixels = privis.PixelRelease(privis.Laplace(1.0), unit=privis.Person(1))
+    for feature, release, images, most in (
+        (privis.ColourHistogram(), pixels, [grey, np.dstack([grey] * 3)], 1),
+        (Cropped(density=True), one_of(1), [FIRST] * 6, 1),
+        (Cropped(density=True), one_of(2), [FIRST] * 6, 2),
+    ):
+        ledger = Charges()
+        with pytest.raises(ImageError, match=f"already gave {most}"):
+            privis.extract(feature, images, release=release, ledger=ledger, subjects=["ann"] * len(images))
+        assert len(ledger.given["ann"]) == most
+    one_picture = privis.extract(privis.ColourHistogram(), [grey] * 3, release=pixels, subjects=["ann"] * 3)
+    assert len(np.unique(one_picture.features, axis=0)) == 1
+
+
+def test_files_of_one_person_count_each_where_others_wrote_the_feature(folder):
+    """Several processes cannot see whether copies are one release."""
+    sources, subjects = ["a.png", "copy.png"], ["ann"] * 2
+    for feature, release, rows in (
+        (Cropped(density=True), one_of(1), 1),
+        (privis.Posted(Cropped(density=True), (privis.L2(),)), one_of(1), 1),
+        (privis.Posted(HISTOGRAM, (privis.L2(),)), one_of(1), 2),
+        (Cropped(), privis.PixelRelease(privis.Laplace(1.0), unit=privis.Person(1)), 2),
+    ):
+        result = extract_folder(feature, sources, folder / "t.npz", release=release, subjects=subjects)
+        assert result.outcome.rows == rows
+
+
+class Noting:
+    """A ledger of a user's own that notes something and leaves the rest to another one."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def test_a_ledger_of_people_that_is_wrapped_needs_ids_too(ledger):
+    with pytest.raises(ParameterError, match="a subject for every image"):
+        privis.extract(HISTOGRAM, [FIRST, SECOND], release=RELEASE, ledger=Noting(ledger))
+    privis.extract(HISTOGRAM, [FIRST, SECOND], release=RELEASE, ledger=Noting(ledger), subjects=["ann"] * 2)
+    assert ledger.spent("ann").charges == 2
 
 
 def test_one_image_in_memory_of_two_people_is_refused(folder, ledger):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -71,6 +72,15 @@ def _says(feature: Feature, word: str, method: str) -> bool:
         if method in vars(kind):
             return False
     return False
+
+
+def is_own(part: object) -> bool:
+    """Whether a feature or executor and all that it is made of are Privis's own: no class of others draws at random."""
+    if isinstance(part, tuple | list):
+        return all(map(is_own, part))
+    if not is_dataclass(part):
+        return True
+    return type(part).__module__.startswith("privis.") and all(is_own(getattr(part, f.name)) for f in fields(part))
 
 
 def vector(values: Array) -> Array:

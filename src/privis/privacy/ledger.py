@@ -37,5 +37,14 @@ def counts_images(ledger: object) -> bool:
 
     A ledger that states no budget of its own is not asked: there a subject, where one is named, has the account.
     """
+    return _budget_unit(ledger) is BudgetUnit.IMAGE
+
+
+def counts_people(ledger: object) -> bool:
+    """Whether ``ledger`` keeps one account per person, so that every image needs one: also one that wraps another."""
+    return _budget_unit(ledger) is BudgetUnit.PERSON
+
+
+def _budget_unit(ledger: object) -> BudgetUnit | None:
     budget = getattr(ledger, "budget", None)
-    return isinstance(budget, Budget) and budget.unit is BudgetUnit.IMAGE
+    return budget.unit if isinstance(budget, Budget) else None
