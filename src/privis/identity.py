@@ -86,7 +86,7 @@ def _encoded(value: object, where: str, problems: list[Problem]) -> bytes:
             return _encoded(value.value, where, problems)
         case np.ndarray():
             return _array(value, where, problems)
-        case np.generic():
+        case np.generic() if not isinstance(value.item(), np.generic):  # a long double has no other form
             return _encoded(value.item(), where, problems)
         case None:
             return _part(b"none")
@@ -135,8 +135,10 @@ def _identified(field: Field[Any]) -> bool:
 
 
 def _array(array: np.ndarray, where: str, problems: list[Problem]) -> bytes:
-    if array.dtype.hasobject or array.dtype.names is not None:
-        problems.append(Problem(where, f"an array of {array.dtype}", "an array of numbers or text"))
+    if array.dtype.hasobject or array.dtype.names is not None or array.dtype.char in "gG":  # bytes that mean nothing
+        problems.append(
+            Problem(where, f"an array of {array.dtype}", "an array of numbers or text", "long doubles: as float64")
+        )
         return b""
     little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
     return _part(b"array", little.dtype.str.encode(), repr(tuple(map(int, array.shape))).encode(), little.tobytes())

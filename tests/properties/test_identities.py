@@ -153,7 +153,12 @@ def test_arrays_go_by_type_shape_and_bytes_whatever_they_look_like():
     assert identity(np.float64(0.5)) == identity(0.5) and identity(Grey.LUMA) == identity("luma")
 
 
-@pytest.mark.parametrize("value", [len, lambda x: x, object(), np.array([object()]), type, (1, (2, print))])
+LONG = np.longdouble(1) / 3  # padded with bytes that mean nothing
+
+
+@pytest.mark.parametrize(
+    "value", [len, lambda x: x, object(), np.array([object()]), type, (1, (2, print)), LONG, np.array([LONG * 1j])]
+)
 def test_what_has_no_content_is_refused(value):
     with pytest.raises(ParameterError, match=r"byte by byte|numbers or text"):
         identity(Mapped(value), "feature")
