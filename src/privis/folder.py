@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from privis.card import Card
 from privis.contributions import Contributions, contributions
 from privis.errors import (
     DamagedLedgerError,
     ImageError,
-    OutputError,
     ParameterError,
     PrivisError,
     Problem,
@@ -26,12 +24,12 @@ from privis.errors import (
 from privis.extractor import Executor, Extractor, owner_shape
 from privis.features.feature import Feature, is_own
 from privis.identity import identity
-from privis.io import headers
 from privis.io import images as pictures
 from privis.plan import card_of, check_release, repeatable, weakest_guarantee
 from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey
 from privis.privacy.file_ledger import FileLedger
 from privis.program import digest
+from privis.program.shapes import Shape
 from privis.run.clear import Clear
 from privis.stream import Job, Outcome, Progress, run
 from privis.version import VERSION
@@ -124,16 +122,16 @@ def extract_folder(
     with with_key as key:
         make = MakeExtractor(feature, under, release, ledger, key, whose, len(sources))
         if ledger is not None:
-            make = replace(make, length=_length(make(), sources))
+            make = replace(make, length=_length(make(), sources, max_pixels))
         made: list[tuple[Guarantee, Card]] = []
 
-        def finish(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
-            names, guarantee, card = _describe(make(), sources, rows, length)
+        def finish(rows: int, length: int, shapes: Sequence[Shape]) -> tuple[Sequence[str], Mapping[str, str]]:
+            names, guarantee, card = _describe(make(), shapes, rows, length)
             made.append((guarantee, card))
             metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
             return names, metadata
 
-        together = _together(make(), sources)
+        together = _together(make(), sources, max_pixels)
         if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
             chunk = together * min(max(chunk // together, 1), 2)
         account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
@@ -226,22 +224,22 @@ def _how(make: MakeExtractor, output: Path) -> str:
     return f"give the same call again, and keep {output}.partial, {make.key_path} and the ledger until then: {again}"
 
 
-def _length(extractor: Extractor, sources: Sequence[str]) -> int | None:
+def _length(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> int | None:
     """Components of the first image that nothing public is held against; None: there is none."""
     for path in sources:
         try:
             extractor.contributions.admit(path)
-            return extractor.check(pictures.load(path).shape)
+            return extractor.check(pictures.load(path, max_pixels=max_pixels).shape)
         except (ImageError, ParameterError):
             continue  # listed as a failure by the run itself
     return None
 
 
-def _together(extractor: Extractor, sources: Sequence[str]) -> int:
+def _together(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> int:
     """How many images are computed at once, judged by the first one that can be read; 1: each on its own."""
     for path in sources if extractor.shares else ():
         try:
-            core = extractor.feature.before(extractor.owner_image(pictures.load(path)))
+            core = extractor.feature.before(extractor.owner_image(pictures.load(path, max_pixels=max_pixels)))
         except (ImageError, ParameterError):
             continue  # listed as a failure by the run itself
         try:
@@ -280,49 +278,11 @@ def _ledger_mark(ledger: Ledger | None) -> str:
 
 
 def _describe(
-    extractor: Extractor, sources: Sequence[str], rows: int, length: int
+    extractor: Extractor, shapes: Sequence[Shape], rows: int, length: int
 ) -> tuple[Sequence[str], Guarantee, Card]:
-    """Names from the first usable image; the guarantee that holds for all images."""
-    image = _first(extractor, sources, length)
-    core = extractor.feature.before(extractor.owner_image(image))
-    names = extractor.feature.names(core.shape)
-    guarantee = weakest_guarantee(extractor, _shapes(extractor, sources, image, rows, length), length)
-    digests = (digest(extractor.feature.program(core.shape)),)
-    return names, guarantee, card_of(extractor, guarantee, digests, rows)
-
-
-def _first(extractor: Extractor, sources: Sequence[str], length: int) -> NDArray[np.uint8]:
-    for path in sources:
-        try:
-            image = pictures.load(path)
-            core = extractor.feature.before(extractor.owner_image(image))
-            if len(extractor.feature.names(core.shape)) == length:
-                return image
-        except PrivisError:
-            continue  # listed as a failure by the run itself
-    raise OutputError(Problem("sources", "no usable image left", "the files to stay while a run goes on"))
-
-
-def _shapes(
-    extractor: Extractor, sources: Sequence[str], image: NDArray[np.uint8], rows: int, length: int
-) -> list[tuple[int, ...]]:
-    """Image shapes that the guarantee must hold for: all of them only where it depends on them."""
-    first = owner_shape(extractor, image.shape)
-    if not isinstance(extractor.release, PixelRelease) or (extractor.feature.size and extractor.feature.luma_only):
-        return [first]
-    shapes = [headers.shape(path) for path in sources]
-    unknown = shapes.count(None)
-    if unknown > len(sources) - rows:  # more than gave no row: somebody took away what did
-        got = f"{unknown} files without a readable header, of which {len(sources) - rows} gave no row"
-        raise OutputError(Problem("sources", got, "the files to stay until the guarantee is known"))
-    found = {first} | {owner_shape(extractor, shape) for shape in shapes if shape is not None}
-    return sorted(shape for shape in found if _can_be_kept(extractor, shape, length))
-
-
-def _can_be_kept(extractor: Extractor, shape: tuple[int, ...], length: int) -> bool:
-    """Whether noise can keep epsilon for images of ``shape``: otherwise none of them gave a row."""
-    try:
-        extractor.guarantee(shape, length)
-    except ParameterError:
-        return False
-    return True
+    """Names of the components; the guarantee that holds for images of all ``shapes``, those that gave rows."""
+    owners = [owner_shape(extractor, shape) for shape in shapes]
+    core = extractor.feature.before(np.zeros(owners[0], np.uint8)).shape
+    guarantee = weakest_guarantee(extractor, owners, length)
+    digests = (digest(extractor.feature.program(core)),)
+    return extractor.feature.names(core), guarantee, card_of(extractor, guarantee, digests, rows)

@@ -48,7 +48,18 @@ from privis.errors import (
 from privis.io import images, tables
 from privis.io.atomic import replacing, unwritable
 from privis.io.contents import Observed, content, contents
-from privis.io.parts import Part, Span, discard, finished_spans, open_spans, part_path, partial, read_part, write_part
+from privis.io.parts import (
+    Part,
+    Shape,
+    Span,
+    discard,
+    finished_spans,
+    open_spans,
+    part_path,
+    partial,
+    read_part,
+    write_part,
+)
 from privis.io.processes import Compute, share_out
 
 NO_PICTURES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
@@ -105,8 +116,9 @@ class Job:
         called once in every worker process; picklable, so a module's function, a `functools.partial` of one,
         or a frozen dataclass with ``__call__``.
     finish
-        called once at the end with the number of rows and their length; gives the components' names and the table's
-        metadata. Keep times out of the metadata if equal runs are to give equal bytes.
+        called once at the end with the number of rows, their length, and the shapes of the pictures that gave them, as
+        they were read, each once, in order; gives the components' names and the table's metadata. Keep times out of the
+        metadata if equal runs are to give equal bytes.
     workers, chunk, max_pixels
         processes; most sources per span; most pixels per picture. None of them changes a vector.
     account
@@ -119,7 +131,7 @@ class Job:
     output: Path
     fingerprint: Mapping[str, str]
     make_extractor: Callable[[], Extractor]
-    finish: Callable[[int, int], tuple[Sequence[str], Mapping[str, str]]]
+    finish: Callable[[int, int, Sequence[Shape]], tuple[Sequence[str], Mapping[str, str]]]
     workers: int = 1
     chunk: int = 64
     max_pixels: int = images.MAX_PIXELS
@@ -156,6 +168,9 @@ class Outcome:
     failures: tuple[Failure, ...]
     resumed: int
     seconds: float
+
+
+_Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded picture's shape or ()
 
 
 def _silent(progress: Progress) -> None:
@@ -284,40 +299,44 @@ def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequen
         found = _vectors(paths, extractor, made.max_pixels)
     else:
         found = [_vector(path, extractor, made.max_pixels) for path in paths]
-    part = Part.of(found, [file.read() for file in observed], _mark(made.account))
+    vectors, shapes = zip(*found, strict=True)
+    part = Part.of(vectors, [file.read() for file in observed], shapes, made.account.mark() if made.account else "")
     write_part(made.folder, span, part)
     return part.failed
 
 
-def _mark(account: Account | None) -> str:
-    return "" if account is None else account.mark()
-
-
 def _give_up(folder: Path, job: Job, span: Span, reason: str) -> int:
-    write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], _mark(job.account)))
+    mark = job.account.mark() if job.account else ""
+    write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], [()], mark))
     return 1
 
 
-def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[NDArray[np.float32] | str]:
-    def reader(path: str) -> Callable[[], tuple[NDArray[np.uint8], str, bool]]:
-        return lambda: (images.load(path, max_pixels=max_pixels), path, True)
+def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[_Found]:
+    shapes: list[Shape] = [()] * len(paths)
+
+    def read(place: int) -> tuple[NDArray[np.uint8], str, bool]:
+        image = images.load(paths[place], max_pixels=max_pixels)
+        shapes[place] = image.shape
+        return image, paths[place], True
 
     try:
-        found = extractor.many([reader(path) for path in paths])
+        found = extractor.many([functools.partial(read, place) for place in range(len(paths))])
     except PrivisError:
         raise
     except Exception:  # one of them: which, and all others on their own
         return [_vector(path, extractor, max_pixels) for path in paths]
-    return [_result(path, vector) for path, vector in zip(paths, found, strict=True)]
+    return list(zip(map(_result, paths, found), shapes, strict=True))
 
 
-def _vector(path: str, extractor: Extractor, max_pixels: int) -> NDArray[np.float32] | str:
+def _vector(path: str, extractor: Extractor, max_pixels: int) -> _Found:
+    shape: Shape = ()
     try:
-        return _result(path, extractor(images.load(path, max_pixels=max_pixels), path))
+        shape = (image := images.load(path, max_pixels=max_pixels)).shape
+        return _result(path, extractor(image, path)), shape
     except PrivisError as error:
-        return _result(path, error)
+        return _result(path, error), shape
     except Exception as error:  # one picture must never end a run of a million
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}", shape
 
 
 def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
@@ -336,13 +355,16 @@ def _join(job: Job, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tupl
     """Write the table and the list of failures; both are decided in the order of the sources."""
     length = 0
     rows: list[str] = []
+    shapes: dict[Shape, None] = {}
     failures: list[Failure] = []
     for span in spans:
         part = read_part(folder, span, values=False)
-        for path, size, reason in zip(job.sources[span.start : span.stop], part.lengths, part.reasons, strict=True):
+        paths = job.sources[span.start : span.stop]
+        for path, size, reason, shape in zip(paths, part.lengths, part.reasons, part.shapes, strict=True):
             length = length or int(size)
             if size and size == length:
                 rows.append(path)
+                shapes[shape] = None
             else:
                 failures.append(Failure(path, reason or _mismatch(int(size), length)))
     _write_failures(job.output, failures)
@@ -350,7 +372,7 @@ def _join(job: Job, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tupl
         discard(folder)  # the next run tries every file again
         first = f"the first, {failures[0].path}: {failures[0].reason}"
         raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable picture", first))
-    names, metadata = job.finish(len(rows), length)
+    names, metadata = job.finish(len(rows), length, list(shapes))
     blocks = (read_part(folder, span).rows(length) for span in spans)
     tables.write(job.output, rows, blocks, names=names, metadata=metadata, scratch=folder)
     return len(rows), length, tuple(failures)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import privis
-from privis.errors import OutputError
 from privis.explanation import explain
 from privis.extractor import Extractor
 from privis.features.colour import ColourHistogram
@@ -25,6 +24,8 @@ from privis.privacy.mechanisms import Gaussian, Laplace
 from privis.privacy.releases import PixelRelease
 from privis.privacy.units import Patch, Person, Pixels, WholeImage
 from privis.report.parts import in_words
+from privis.run.clear import Clear
+from tests.extract.test_many import Sharing
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 
@@ -98,20 +99,39 @@ def test_an_image_that_no_noise_can_hide_is_listed_and_decides_nothing(tmp_path)
     assert figures(result.guarantee) == figures(release.guarantee((64, 64)))
 
 
-def test_a_file_that_is_gone_before_the_guarantee_is_known_ends_the_run(tmp_path) -> None:
+@pytest.mark.parametrize("then", ["replaced", "gone"])
+@pytest.mark.parametrize("under", [Clear(), Sharing()], ids=["alone", "together"])
+def test_a_guarantee_is_of_the_images_that_were_read(tmp_path, then, under) -> None:
+    """Whatever is in their files once the guarantee is stated."""
     paths = []
-    for side in (16, 8):
+    for side in (8, 64, 16):
         Image.fromarray(np.zeros((side, side), np.uint8)).save(tmp_path / f"{side}.png")
         paths.append(str(tmp_path / f"{side}.png"))
 
-    def remove(progress) -> None:
-        if progress.done == 2:
-            (tmp_path / "8.png").unlink(missing_ok=True)
+    def change(progress) -> None:
+        if progress.done == 3 and then == "replaced":
+            Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "64.png")
+        elif progress.done == 3:
+            (tmp_path / "64.png").unlink(missing_ok=True)
 
-    with pytest.raises(OutputError, match="until the guarantee is known"):
-        extract_folder(
-            LBP(), paths, tmp_path / "f.npz", release=PixelRelease(Laplace(1.0), Pixels(1)), on_progress=remove
-        )
+    release = PixelRelease(Laplace(1.0), Pixels(1))
+    result = extract_folder(LBP(), paths, tmp_path / "f.npz", under=under, release=release, on_progress=change)
+    assert result.outcome.rows == 3 and result.guarantee.whole_image_epsilon == 64 * 64
+
+
+def test_most_pixels_hold_wherever_an_image_is_looked_at(tmp_path) -> None:
+    """The first image that is small enough decides the length of all, and no larger one the guarantee."""
+    paths = []
+    for place, side in enumerate((64, 16, 16)):
+        Image.fromarray(np.full((side, side), place, np.uint8)).save(tmp_path / f"{place}.png")
+        paths.append(str(tmp_path / f"{place}.png"))
+    ledger = privis.FileLedger.create(tmp_path / "ledger", privis.Budget(1e6, 1e-6))
+    for feature in (privis.HOG(cell=4, block=2), LBP()):
+        for account in (None, ledger):
+            output, release = tmp_path / "f.npz", PixelRelease(Laplace(1.0), Pixels(1))
+            result = extract_folder(feature, paths, output, release=release, ledger=account, max_pixels=256)
+            assert [failure.path for failure in result.outcome.failures] == paths[:1]
+            assert result.guarantee.whole_image_epsilon == 256
 
 
 # Pixels of resized images -----------------------------------------------------------------------------------

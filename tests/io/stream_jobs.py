@@ -27,7 +27,9 @@ def make_moments() -> Callable[[Any, str], Vector]:
     return moments
 
 
-def names_and_metadata(rows: int, length: int) -> tuple[Sequence[str], Mapping[str, str]]:
+def names_and_metadata(
+    rows: int, length: int, shapes: Sequence[tuple[int, ...]]
+) -> tuple[Sequence[str], Mapping[str, str]]:
     return [f"moment {index}" for index in range(length)], {"privis.guarantee": "none"}
 
 

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.io.atomic import replacing, unwritable
 
+Shape = tuple[int, ...]
+
 _MANIFEST = "manifest.json"
 
 
@@ -42,24 +44,32 @@ class Span:
 class Part:
     """Vectors of one span: ``values`` one after another, their ``lengths`` (0: failed), why each failed ("": not).
 
-    ``contents`` are the sources as they were read, as `privis.io.contents` tells them; ``mark`` is how far the account
-    was written to which the span was charged ("" without one).
+    ``contents`` are the sources as they were read, as `privis.io.contents` tells them; ``shapes`` are those of the
+    decoded pictures, (H, W) or (H, W, 3), and () where there is none; ``mark`` is how far the account was written to
+    which the span was charged ("" without one).
     """
 
     values: NDArray[np.float32]
     lengths: NDArray[np.int64]
     reasons: tuple[str, ...]
     contents: tuple[str, ...]
+    shapes: tuple[Shape, ...]
     mark: str
 
     @classmethod
-    def of(cls, vectors: Sequence[NDArray[np.float32] | str], contents: Sequence[str], mark: str = "") -> Part:
+    def of(
+        cls,
+        vectors: Sequence[NDArray[np.float32] | str],
+        contents: Sequence[str],
+        shapes: Sequence[Shape],
+        mark: str = "",
+    ) -> Part:
         """Collect vectors, each a float32 array or the reason why there is none."""
         arrays = [item for item in vectors if not isinstance(item, str)]
         lengths = [0 if isinstance(item, str) else len(item) for item in vectors]
         reasons = tuple(item if isinstance(item, str) else "" for item in vectors)
         values = np.concatenate([np.empty(0, np.float32), *arrays])
-        return cls(values, np.array(lengths, np.int64), reasons, tuple(contents), mark)
+        return cls(values, np.array(lengths, np.int64), reasons, tuple(contents), tuple(shapes), mark)
 
     @property
     def failed(self) -> int:
@@ -79,9 +89,8 @@ def part_path(folder: Path, span: Span) -> Path:
 def write_part(folder: Path, span: Span, part: Part) -> None:
     """Write the part of ``span``, whole or not at all; raises `OutputError`."""
     content = io.BytesIO()  # a span is small, and zipfile grumbles on stderr when the disk is full
-    text = json.dumps(
-        {"reasons": part.reasons if any(part.reasons) else [], "contents": part.contents, "mark": part.mark}
-    )
+    reasons = part.reasons if any(part.reasons) else []
+    text = json.dumps({"reasons": reasons, "contents": part.contents, "shapes": part.shapes, "mark": part.mark})
     np.savez(content, values=part.values, lengths=part.lengths, text=np.array(text))
     with replacing(part_path(folder, span)) as temporary:
         temporary.write_bytes(content.getbuffer())
@@ -95,7 +104,8 @@ def read_part(folder: Path, span: Span, *, values: bool = True) -> Part:
             vectors = arrays["values"] if values else np.empty(0, np.float32)
             text = json.loads(str(arrays["text"]))
             reasons = tuple(text["reasons"]) or ("",) * len(span)
-            return Part(vectors, arrays["lengths"], reasons, tuple(text["contents"]), text["mark"])
+            shapes = tuple(map(tuple, text["shapes"]))
+            return Part(vectors, arrays["lengths"], reasons, tuple(text["contents"]), shapes, text["mark"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         remedy = "delete this file and run the same command again"
         raise ParameterError(Problem(str(path), f"a damaged part ({error})", "a whole one", remedy)) from error
