@@ -107,6 +107,10 @@ class Cropped(privis.ColourHistogram):
         return super().before(image[: next(HEIGHTS)])
 
 
+class Named(privis.ColourHistogram):
+    """One vector for all copies, which nobody can know."""
+
+
 HEIGHTS = itertools.cycle(range(2, 9))
 
 
@@ -131,6 +135,7 @@ def test_files_of_one_person_count_each_where_others_wrote_the_feature(folder):
     """Several processes cannot see whether copies are one release."""
     sources, subjects = ["a.png", "copy.png"], ["ann"] * 2
     for feature, release, rows in (
+        (Named(density=True), one_of(1), 1),
         (Cropped(density=True), one_of(1), 1),
         (privis.Posted(Cropped(density=True), (privis.L2(),)), one_of(1), 1),
         (privis.Posted(HISTOGRAM, (privis.L2(),)), one_of(1), 2),
