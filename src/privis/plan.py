@@ -199,7 +199,8 @@ def _resumable(extractor: Extractor, fresh: bool) -> Iterator[None]:
 
 
 def _after_charges(extractor: Extractor, fresh: bool) -> Problem:
-    got = f"{extractor.charges} charges before this failure, with {'a key that is gone' if fresh else 'your key'}"
+    paid = "1 release" if extractor.charges == 1 else f"{extractor.charges} releases"
+    got = f"a failure after {paid} had been paid for, with {'a key that is gone' if fresh else 'your key'}"
     if not repeatable(extractor.release, extractor.under):
         remedy = "what was charged is spent: this executor errs a little differently each time, so a repeat costs again"
     elif fresh:

@@ -125,7 +125,7 @@ def test_charges_of_a_ledger_of_format_1_are_in_force(image, tmp_path, monkeypat
 def test_a_failure_after_charges_says_how_to_go_on(image, tmp_path):
     ledger = ledger_of(tmp_path, epsilon=1.0)
     privis.extract(FEATURE, [255 - image], release=RELEASE, ledger=ledger)
-    with pytest.raises(BudgetError, match=r"1 charges before this failure, with a key that is gone.*pass key="):
+    with pytest.raises(BudgetError, match=r"after 1 release had been paid for, with a key that is gone.*pass key="):
         privis.extract(FEATURE, [image, 255 - image], release=RELEASE, ledger=ledger)
     other, key = image // 2, privis.ReleaseKey.generate()
     with pytest.raises(BudgetError, match=r"with your key.*same key"):
@@ -146,7 +146,7 @@ def test_an_interrupt_after_charges_says_so_too(image, tmp_path, monkeypatch):
     pixels = privis.PixelRelease(privis.Laplace(1.0))
     with pytest.raises(KeyboardInterrupt) as caught:
         privis.extract(FEATURE, [image], under=Interrupted(), release=pixels, ledger=ledger_of(tmp_path))
-    assert "1 charges before this failure" in caught.value.__notes__[0]
+    assert "after 1 release had been paid for" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize(
