@@ -119,7 +119,7 @@ def test_refuses_parameters_all_at_once():
     assert [problem.where for problem in raised.value.problems] == [
         "Scattering.scales", "Scattering.angles", "Scattering.size",
     ]  # fmt: skip
-    with pytest.raises(ParameterError, match=r"Scattering.size: got 4, expected an integer of at least 8"):
+    with pytest.raises(ParameterError, match=r"Scattering.size: got 4, expected an integer from 8 to 32767"):
         Scattering(scales=3, size=(4, 32))
 
 
