@@ -34,7 +34,7 @@ test: .venv/setup-test
 OPENFHE_PYTHON ?= python3.10
 
 test-openfhe: .venv/openfhe/setup
-	PYTHONPATH=src .venv/openfhe/bin/python -m pytest tests/he/test_engines.py
+	PYTHONPATH=src .venv/openfhe/bin/python -m pytest tests/run/he/backends/test_engines.py
 
 .venv/openfhe/setup:
 	$(OPENFHE_PYTHON) -m venv .venv/openfhe

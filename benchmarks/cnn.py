@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from privis.features.cnn import CNN
-from privis.features.onnx_import import network_input, parse_onnx
+from privis.program.onnx.translate import network_input, parse_onnx
 from privis.readings import evaluate
 from privis.run.clear.onnx_lowering import lower
 

@@ -15,10 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from privis import HOG, Clear, Laplace, PixelRelease, Pixels, ReleaseKey
-from privis.extractor import Extractor
-from privis.features.bias import UnbiasedHOG
-from privis.features.denoise import Denoised, NoiseLaw, NonLocalMeans, PixelNoise, WaveletShrinkage, Wiener
+from privis.extraction.extractor import Extractor
 from privis.features.feature import Feature
+from privis.features.noise_corrected_hog import UnbiasedHOG
+from privis.features.preprocessing.denoise import (
+    Denoised,
+    NoiseLaw,
+    NonLocalMeans,
+    PixelNoise,
+    WaveletShrinkage,
+    Wiener,
+)
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PENALTY = 10.0  # of the ridge; 1 and 100 rank the rows alike

@@ -36,8 +36,8 @@ import privis
 from benchmarks.dp_training_sets import SETS, SHARED, Split, from_npz
 from privis.features.feature import Feature
 from privis.privacy import Dataset, Gaussian, Person, ReleaseKey
-from privis.privacy.subsampling import CorpusUnit
-from privis.privacy.train import LogisticTraining
+from privis.privacy.learning.logistic_regression import LogisticTraining
+from privis.privacy.learning.subsampling import CorpusUnit
 from privis.report.chart import drawn
 from privis.report.parts import Chart, Line
 from privis.training.fitting import train_head
@@ -111,7 +111,7 @@ def _upright() -> Reading:
 
 def _squeezenet() -> Reading:
     """The 1,000 scores, as public as its weights; images enlarged to what its last layers need."""
-    from tests.reference.networks import arrays, squeezenet
+    from tests.reference.onnx.networks import arrays, squeezenet
 
     side = 131
     network = squeezenet(arrays(SHARED / "weights/imagenet_squeezenet/squeezenet_v1.0_deepcomp.npz"), side)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.features.owner import resize
-from privis.io.images import load
+from privis.features.image_ops import resize
+from privis.io.images.decode import load
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -17,7 +17,7 @@ from skimage.feature import hog, local_binary_pattern
 
 from benchmarks.timing import medians
 from privis import HOG, LBP, Clear, ColourHistogram, DalalTriggsHOG, Patterns
-from privis.extractor import Extractor
+from privis.extraction.extractor import Extractor
 from privis.features.feature import Feature
 
 SIDE = 256

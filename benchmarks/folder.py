@@ -18,7 +18,7 @@ from PIL import Image
 from skimage import data
 
 from privis import HOG
-from privis.folder import extract_folder
+from privis.extraction.folder import extract_folder
 
 
 @dataclass(frozen=True)

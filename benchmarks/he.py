@@ -28,12 +28,12 @@ import numpy as np
 
 from benchmarks.he_cases import Case, named
 from privis.errors import UnsupportedError
-from privis.run.he.compiled import Compiled, compiled
-from privis.run.he.cost import Machine, Prediction, predict
-from privis.run.he.evaluator import Evaluator
-from privis.run.he.machine import Plaintexts
-from privis.run.he.secret import SecretKeys
-from privis.run.he.sharing import Sharing
+from privis.run.he.compiler.compiler import Compiled, compiled
+from privis.run.he.compiler.cost import Machine, Prediction, predict
+from privis.run.he.evaluation.evaluator import Evaluator
+from privis.run.he.evaluation.interpreter import Plaintexts
+from privis.run.he.owner.keys import SecretKeys
+from privis.run.he.packing.batching import Sharing
 
 
 @dataclass(frozen=True)

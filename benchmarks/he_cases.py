@@ -14,17 +14,17 @@ from PIL import Image
 
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
-from privis.features.gabor import Gabor
 from privis.features.hog import HOG, BlockNorm
+from privis.features.image_ops import grey, resize
+from privis.features.keypoints.sift import DenseSIFT
+from privis.features.keypoints.surf import SURF
 from privis.features.lbp import LBP, Patterns
-from privis.features.owner import grey, resize
-from privis.features.scattering import Scattering
-from privis.features.sift import DenseSIFT
-from privis.features.surf import SURF
-from privis.io.images import load
+from privis.features.wavelets.gabor import Gabor
+from privis.features.wavelets.scattering import Scattering
+from privis.io.images.decode import load
 from privis.program import Input, Program, ops, trace
 from privis.readings import evaluate
-from privis.run.he.compiled import Options
+from privis.run.he.compiler.compiler import Options
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SIZE = (64, 64)
@@ -172,7 +172,7 @@ def _linear_model(feature: HOG) -> Case:
 
 
 def _vgg(path: Path) -> Case:
-    from tests.reference.networks import aespa_vgg11, arrays
+    from tests.reference.onnx.networks import aespa_vgg11, arrays
 
     program = aespa_vgg11(arrays(path))
     archive = zipfile.ZipFile(DATA / "classification" / "cifar10" / "cifar10_jpeg_test_6000.zip")

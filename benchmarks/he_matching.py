@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.readings import Cost
-from privis.run.he.forks import cores
-from privis.run.he.matching import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching_cost import predicted
-from privis.run.he.matching_secret import MatchingOwner, calibrate
-from privis.run.he.matching_spec import BLOCK, MatchingSpec
+from privis.run.he.evaluation.forked_map import cores
+from privis.run.he.matching.cost import predicted
+from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
+from privis.run.he.matching.specification import BLOCK, MatchingSpec
+from privis.run.he.owner.matching import MatchingOwner, calibrate
 
 DIMENSION = 512
 CASES = ("plain:10000", "plain:100000", "encrypted:10000")

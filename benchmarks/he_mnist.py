@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from benchmarks.he import answer, asked
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
-from privis.run.he.compiled import Compiled, Options, compiled
-from privis.run.he.cost import Machine, Prediction, predict
-from privis.run.he.evaluator import CACHE
-from privis.run.he.forks import cores
-from privis.run.he.secret import SecretKeys
-from privis.run.he.sharing import Sharing
+from privis.run.he.compiler.compiler import Compiled, Options, compiled
+from privis.run.he.compiler.cost import Machine, Prediction, predict
+from privis.run.he.evaluation.evaluator import CACHE
+from privis.run.he.evaluation.forked_map import cores
+from privis.run.he.owner.keys import SecretKeys
+from privis.run.he.packing.batching import Sharing
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "mnist_fhe_convnet" / "tenseal_ConvMNIST-0.1.npz"

@@ -14,8 +14,8 @@ from benchmarks.he_cases import DATA, SIZE, Case, cases
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.features.lbp import LBP
-from privis.run.he.compiled import Options, compiled
-from privis.run.he.cost import Machine, predict
+from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.cost import Machine, predict
 
 TITLES = (
     *("feature", "ring", "modulus, bits", "levels", "rotations", "products"),
@@ -30,7 +30,7 @@ def more() -> Iterator[Case]:
     yield Case("lbp, 256 patterns", LBP().program(SIZE))
     resnet = DATA / "weights" / "cifar10_fhe_polynomial" / "resnet20_aespa-cifar10.npz"
     if resnet.exists():
-        from tests.reference.networks import aespa_resnet20, arrays
+        from tests.reference.onnx.networks import aespa_resnet20, arrays
 
         yield Case("resnet20", aespa_resnet20(arrays(resnet)), options=Options(precision=1e-2, processes=2))
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from privis.errors import BudgetError
 from privis.privacy import FeatureRelease, Gaussian, Guarantee, Laplace
-from privis.privacy.budget import Budget, Per, cost_of
-from privis.privacy.file_ledger import FileLedger
-from privis.privacy.ledger_entries import Books, Charge, charge_line, guarantee_digest
+from privis.privacy.ledger.budget import Budget, Per, cost_of
+from privis.privacy.ledger.entries import Books, Charge, charge_line, guarantee_digest
+from privis.privacy.ledger.file import FileLedger
 
 CHARGES = 100
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from privis.features.feature import Array, Image
-from privis.features.sift import SIFT
+from privis.features.keypoints.sift import SIFT
 
 VIEWS = (2, 3, 4)
 RATIO = 0.8

@@ -24,10 +24,11 @@ import numpy as np
 from benchmarks.mpc_by_hand import ByHand
 from benchmarks.mpc_cases import Case, cases
 from privis.readings import Cost, evaluate
-from privis.run.mpc.calibration import Resident, Trial, calibrate
-from privis.run.mpc.cost import LOOPBACK, Machine, predicted
-from privis.run.mpc.fixed_point import FixedPoint, fixed_point
-from privis.run.mpc.local import LocalParties
+from privis.run.mpc.cost.calibration import Resident, Trial, calibrate
+from privis.run.mpc.cost.predict import LOOPBACK, Machine, predicted
+from privis.run.mpc.fixed_point import FixedPoint
+from privis.run.mpc.lowering.precision import choose_fixed_point
+from privis.run.mpc.runtime.local import LocalParties
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def run(chosen: Sequence[Case], repeats: int, machines: dict[str, Machine]) -> I
 
 
 def _row(case: Case, repeats: int, machine: Machine) -> Row:
-    fixed = fixed_point([case.program])
+    fixed = choose_fixed_point([case.program])
     expected = predicted(case.program, case.preset, fixed, LOOPBACK, machine)
     clear = evaluate(case.program, *(array.astype(np.float64) for array in case.arrays))
     hand_times: list[float] = []

@@ -19,10 +19,10 @@ from typing import Any, Self
 import numpy as np
 
 from privis.run.mpc.fixed_point import FixedPoint
-from privis.run.mpc.local import free_ports
-from privis.run.mpc.presets import Preset
-from privis.run.mpc.shares import from_bytes, to_bytes
-from privis.run.mpc.supervisor import ENVIRONMENT
+from privis.run.mpc.protocols import Preset
+from privis.run.mpc.runtime.local import free_ports
+from privis.run.mpc.runtime.shares import from_bytes, to_bytes
+from privis.run.mpc.runtime.supervisor import ENVIRONMENT
 
 Arrays = Sequence[np.ndarray]
 

@@ -14,11 +14,11 @@ from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
 from privis.features.hog import HOG
 from privis.features.lbp import LBP, WEIGHT_GRID, neighbour_kernel
-from privis.joint.matching import Best, Grid, matching_program
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import batched, promised
 from privis.run.mpc.fixed_point import FixedPoint
-from privis.run.mpc.presets import ABY3, CHEETAH, Preset
+from privis.run.mpc.protocols import ABY3, CHEETAH, Preset
+from privis.tasks.nearest import Best, Grid, matching_program
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "weights"
 MEAN, DEVIATION = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -103,7 +103,7 @@ def _lenet(weights: Sequence[np.ndarray]) -> Program:
 
 def resnet_case(label: str, count: int, limit: float | None) -> Case:
     """ResNet-20 with its published CIFAR-10 weights on ``count`` crops."""
-    from tests.reference import networks
+    from tests.reference.onnx import networks
 
     weights = networks.checkpoint(WEIGHTS / "cifar10_resnet" / "resnet20-12fca82f.th")
     images = np.stack([(photograph(32, at).transpose(2, 0, 1) / 255 - MEAN) / DEVIATION for at in range(count)])

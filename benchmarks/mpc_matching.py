@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery, LiveGallery
-from privis.joint.matching import AnyAbove, Best, Grid, Question, Top, read_answer
-from privis.run.mpc.local import LocalParties
+from privis.run.mpc.runtime.local import LocalParties
+from privis.tasks.nearest import AnyAbove, Best, Grid, Question, Top, read_answer
 
 DIMENSION = 512
 QUESTIONS: dict[str, Question] = {

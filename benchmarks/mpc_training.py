@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.joint.fitting import Labelled, Progress, Score, fit, score
-from privis.joint.networks import Network
-from privis.joint.running import Arrays, InTheClear, Runner
-from privis.joint.sums import Committee
-from privis.joint.training import Training
+from privis.joint.runners import Arrays, InTheClear, Runner
+from privis.joint.statistics.sums import Committee
+from privis.joint.training.networks import Network
+from privis.joint.training.schedule import Training
+from privis.joint.training.simulate import Labelled, Progress, Score, fit, score
 from privis.run.mpc.job import Job
-from privis.run.mpc.local import LocalParties
-from privis.run.mpc.shares import wire_bytes
+from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.shares import wire_bytes
 
 MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "classification" / "mnist"
 COMMITTEE = Committee(("alice", "bob", "carol"))

@@ -17,10 +17,10 @@ from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG
 from privis.features.lbp import LBP
 from privis.readings import Cost
-from privis.run.mpc.calibration import Trial, calibrate, trial
-from privis.run.mpc.cost import Machine, Network, predicted
-from privis.run.mpc.fixed_point import fixed_point
-from privis.run.mpc.local import LocalParties
+from privis.run.mpc.cost.calibration import Trial, calibrate, trial
+from privis.run.mpc.cost.predict import Machine, Network, predicted
+from privis.run.mpc.lowering.precision import choose_fixed_point
+from privis.run.mpc.runtime.local import LocalParties
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Row:
 def run(chosen: Sequence[Case], network: Network, machine: Machine, repeats: int) -> Iterator[Row]:
     """Run every case with its parties behind relays."""
     for case in chosen:
-        fixed = fixed_point([case.program])
+        fixed = choose_fixed_point([case.program])
         expected = predicted(case.program, case.preset, fixed, network, machine)
         with SlowNetwork(case.preset.parties, network) as slow:
             with LocalParties(case.preset, fixed, addresses=slow.views) as parties:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from privis.privacy import ReleaseKey
-from privis.privacy.noise import sample
-from privis.privacy.tables import gaussian_table, laplace_table
+from privis.privacy.sampling.integer_noise import sample
+from privis.privacy.sampling.noise_tables import gaussian_table, laplace_table
 
 SCALES = (1.0, 20.0, 3000.0, 1e6)
 

@@ -35,9 +35,9 @@ from privis import (
     extract,
     extract_folder,
 )
-from privis.extractor import Extractor
+from privis.extraction.extractor import Extractor
 from privis.features.feature import Feature
-from privis.io.images import load
+from privis.io.images.decode import load
 from privis.privacy import Release
 
 HOG_128 = HOG(size=(128, 128))  # 15,876 components, as many as pixels: noise on them costs as much as on pixels

@@ -15,8 +15,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from privis.run.mpc.cost import Network
-from privis.run.mpc.local import free_ports
+from privis.run.mpc.cost.predict import Network
+from privis.run.mpc.runtime.local import free_ports
 
 CHUNK = 1 << 16
 

@@ -17,7 +17,7 @@ import numpy as np
 from mahotas.features import surf as mahotas_surf
 from numpy.typing import NDArray
 
-from privis.features.surf import SURF
+from privis.features.keypoints.surf import SURF
 
 GRAF = Path(__file__).resolve().parents[2] / "shared/data/local_features/graf"
 VIEWS = (2, 3, 4)

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 import privis
 from benchmarks.utility_routes import Entry, Part, Route, Vectors, entries
-from privis.features.owner import resize
+from privis.features.image_ops import resize
 from privis.privacy import ReleaseKey
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

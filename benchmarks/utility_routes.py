@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import privis
-from privis.features.aggregate import Codebook
-from privis.features.bias import UnbiasedHOG
-from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, WaveletShrinkage, Wiener
 from privis.features.feature import Feature
-from privis.features.post import L2, Step, posted
-from privis.features.projection import Projection
-from privis.features.words import OneHot, WordCode
+from privis.features.keypoints.aggregate import Codebook
+from privis.features.noise_corrected_hog import UnbiasedHOG
+from privis.features.postprocessing.projection import Projection
+from privis.features.postprocessing.steps import L2, Step, posted
+from privis.features.postprocessing.word_code import OneHot, WordCode
+from privis.features.preprocessing.denoise import Denoised, NoiseLaw, PixelNoise, WaveletShrinkage, Wiener
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,

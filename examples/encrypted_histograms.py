@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 import privis
-from privis.run.he.paillier_scheme import PublicKey
-from privis.run.he.paillier_secret import SecretKey
-from privis.run.he.paillier_sums import EncryptedSum
+from privis.run.he.owner.paillier import SecretKey
+from privis.run.he.paillier.scheme import PublicKey
+from privis.run.he.paillier.sums import EncryptedSum
 
 HISTOGRAMS = EncryptedSum("colours of 32x32 images", length=3 * 16, most=20 * 32 * 32, owners=50)
 

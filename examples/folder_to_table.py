@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from privis import HOG
-from privis.folder import extract_folder
-from privis.io.sources import find
+from privis.extraction.folder import extract_folder
+from privis.io.images.sources import find
 from privis.io.tables import read
 
 
@@ -26,7 +26,7 @@ def main() -> None:
 
         table = read(folder / "hog.parquet")
         assert table.features.shape == (4, 2916)
-        assert json.loads(table.metadata["privis.card"])["feature"]["name"] == "hog"
+        assert json.loads(table.metadata["privis.extraction.card"])["feature"]["name"] == "hog"
 
 
 if __name__ == "__main__":

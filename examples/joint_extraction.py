@@ -6,11 +6,11 @@ import numpy as np
 from skimage import data
 
 from privis import HOG, extract
-from privis.features.owner import resize
+from privis.features.image_ops import resize
 from privis.joint.extraction import Extraction, announce, extracted, extraction_job, shared_arrays
-from privis.joint.splits import ByTiles
-from privis.run.mpc.local import LocalParties
-from privis.run.mpc.presets import ABY3
+from privis.joint.image_splits import ByTiles
+from privis.run.mpc.protocols import ABY3
+from privis.run.mpc.runtime.local import LocalParties
 
 
 def main() -> None:

@@ -6,11 +6,11 @@ Everybody is played from this process by processes of this machine; on three mac
 import numpy as np
 from sklearn.datasets import load_digits
 
-from privis.joint.fitting import Labelled, fit, label, score
-from privis.joint.networks import Network
-from privis.joint.sums import Committee
-from privis.joint.training import Training
-from privis.run.mpc.local import LocalParties
+from privis.joint.statistics.sums import Committee
+from privis.joint.training.networks import Network
+from privis.joint.training.schedule import Training
+from privis.joint.training.simulate import Labelled, fit, label, score
+from privis.run.mpc.runtime.local import LocalParties
 
 
 def main() -> None:

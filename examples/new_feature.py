@@ -7,7 +7,7 @@ import numpy as np
 
 import privis
 from privis.features.feature import numbered, vector
-from privis.features.owner import grey, resize
+from privis.features.image_ops import grey, resize
 from privis.program import Input, trace
 from privis.readings import cost, domain_problems, polynomialise
 

@@ -33,7 +33,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def photographs(shared: Path) -> list[np.ndarray]:
     """Every Kodak and ImageNet photograph of shared/data, uint8 RGB (a few are grey)."""
-    from privis.io.images import load
+    from privis.io.images.decode import load
 
     paths = sorted((shared / "photos" / "kodak").glob("*.png"))
     paths += sorted((shared / "photos" / "imagenet_samples").glob("*.JPEG"))

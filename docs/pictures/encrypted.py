@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import privis
 from privis import draw
-from privis.run.he.evaluator import Evaluator
-from privis.run.he.secret import SecretKeys
+from privis.run.he.evaluation.evaluator import Evaluator
+from privis.run.he.owner.keys import SecretKeys
 
 SIDE, SHOWN = 64, 256  # pixels of the photograph, and of its picture
 

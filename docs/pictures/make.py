@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import privis
 from privis import Laplace, Patch, PixelRelease, Pixels, WholeImage
-from privis.features.owner import grey
+from privis.features.image_ops import grey
 
 SIDE, GAP, TEXT = 128, 8, 34
 RELEASES = (

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from privis.errors import ImageError, OutputError, ParameterError, Problem
 from privis.features.feature import Feature
-from privis.features.owner import colour, grey, resize
-from privis.io import images as pictures
+from privis.features.image_ops import colour, grey, resize
 from privis.io.atomic import replacing, unwritable
+from privis.io.images import decode as pictures
 from privis.program import Input, Program, region, trace
 
 Picture = NDArray[np.uint8]
@@ -81,16 +81,16 @@ def save(shown: Picture, path: str | Path) -> None:
 
 
 def _drawn(feature: Feature, image: Picture) -> Picture:
-    from privis.features.aggregate import VLAD, BagOfVisualWords
     from privis.features.cnn import CNN
     from privis.features.colour import ColourHistogram
     from privis.features.dalal_triggs import BINS, CELL, DalalTriggsHOG
     from privis.features.glcm import GLCM
     from privis.features.hog import HOG
+    from privis.features.keypoints.aggregate import VLAD, BagOfVisualWords
+    from privis.features.keypoints.sift import SIFT, DenseSIFT
+    from privis.features.keypoints.surf import SURF
     from privis.features.lbp import LBP
-    from privis.features.scattering import Scattering
-    from privis.features.sift import SIFT, DenseSIFT
-    from privis.features.surf import SURF
+    from privis.features.wavelets.scattering import Scattering
 
     photograph = resize(image, feature.size)
     match feature:
@@ -227,7 +227,7 @@ def _cells_of_blocks(blocks: NDArray[Any]) -> NDArray[Any]:
 
 def _dense(feature: Any, photograph: Picture) -> Picture:
     """Per grid point, rays for the eight directions summed over the descriptor's cells."""
-    from privis.features.sift import DIRECTIONS, side
+    from privis.features.keypoints.sift import DIRECTIONS, side
 
     luma = feature.before(photograph)
     grid = [(length - side(feature.width)) // feature.step + 1 for length in luma.shape]

@@ -11,7 +11,7 @@ Noise, charges and unfinished runs hang on identities, so two things share one o
 - anything else, functions above all, has no content to go by and is refused.
 
 What a class cannot know of itself (code that reads files, a network that draws random numbers) is not in its identity.
-Noise on features therefore hangs on the exact values that it hides, too; see `privis.extractor`.
+Noise on features therefore hangs on the exact values that it hides, too; see `privis.extraction.extractor`.
 
 Format: SHA-256 over ``FORMAT`` and one encoding, in which every part stands behind its kind and length, so that no two
 values read alike. Another encoding gets another ``FORMAT``; digests of both are then different identities.

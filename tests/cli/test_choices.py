@@ -2,7 +2,7 @@
 
 import pytest
 
-from privis.cli.choices import FEATURES, feature_named, parameter_types
+from privis.cli.parsing import FEATURES, feature_named, parameter_types
 from privis.cli.releases import ReleaseWords, release_of, unit_of
 from privis.errors import ParameterError
 from privis.features.colour import ColourHistogram, ColourSpace

@@ -15,9 +15,9 @@ from PIL import Image
 from privis import LBP, extract
 from privis.features.lbp import Patterns
 from privis.io.tables import read
-from privis.parties.configuration import load_party, load_submitter
-from privis.parties.specification import load_specification
-from privis.parties.views import views_of
+from privis.parties.job.specification import load_specification
+from privis.parties.job.views import views_of
+from privis.parties.node.configuration import load_party, load_submitter
 
 pytestmark = pytest.mark.alone
 
@@ -92,7 +92,7 @@ def test_sample_data_tell_digest_and_cost(pictures):
     ],
 )
 def test_every_sample_job_says_what_it_shows(name, said):
-    from privis.cli.mpc import protection_of
+    from privis.cli.joint.mpc import protection_of
 
     specification = load_specification(EXAMPLES / f"{name}.toml")
     lines = " ".join(views_of(specification, protection_of(specification)))

@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from privis import ReleaseKey
-from privis.cli.tasks import TASKS
+from privis.cli.joint import TASKS
 from privis.errors import ImageError, ParameterError
 from privis.io import tables
-from privis.joint.running import InTheClear
-from privis.parties.specification import Specification, Use
-from privis.parties.task import Agreed, Home, Lent
+from privis.joint.runners import InTheClear
+from privis.parties.job.specification import Specification, Use
+from privis.parties.job.task import Agreed, Home, Lent
 from privis.run.mpc.job import Reveal
 
 PARTIES = ("a", "b", "c")

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from privis.cli.ledger import ledger
 from privis.privacy import FeatureRelease, Laplace
-from privis.privacy.file_ledger import FileLedger
-from privis.privacy.records import record_of_pixels
+from privis.privacy.ledger.file import FileLedger
+from privis.privacy.ledger.records import record_of_pixels
 
 COSTLY = FeatureRelease(Laplace(0.3), clip=1.0).guarantee((8,))
 

@@ -9,8 +9,8 @@ import pytest
 
 from privis.cli.post import steps_of
 from privis.errors import ParameterError
-from privis.features.post import L1, L2, Hellinger, Quantise, posted
-from privis.features.projection import Projection, RandomProjection
+from privis.features.postprocessing.projection import Projection, RandomProjection
+from privis.features.postprocessing.steps import L1, L2, Hellinger, Quantise, posted
 
 POINTS = np.random.default_rng(0).normal(size=(40, 7)).astype(np.float32)
 LABELS = np.arange(40) % 4

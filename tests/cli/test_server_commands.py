@@ -23,9 +23,9 @@ from privis.errors import ProtocolError
 from privis.io.tables import read, write
 from privis.program import Input, save, trace
 from privis.readings import evaluate
-from privis.serve.client import Client
-from privis.serve.offering import Estimate, Terms
-from privis.serve.server import Server
+from privis.serve.client.client import Client
+from privis.serve.http.server import Server
+from privis.serve.offerings.offering import Estimate, Terms
 
 FACES = np.random.default_rng(1).normal(size=(40, 24)).astype(np.float32)
 ENERGY = trace(lambda x: (x * x).sum(1) * (1 / 255**2), Input((8, 8)))
@@ -110,7 +110,7 @@ def test_pictures_in_features_out(served):
     for path, found in zip(table.paths, table.features, strict=True):
         pixels = np.asarray(Image.open(served.folder / path))
         np.testing.assert_allclose(found, evaluate(ENERGY, pixels), atol=1e-4)
-    card = json.loads(table.metadata["privis.card"])
+    card = json.loads(table.metadata["privis.extraction.card"])
     assert "computes on ciphertexts" in card["threat_model"]
     assert str(served.folder) not in json.dumps(card) and "secret" not in json.dumps(card)
 
@@ -228,7 +228,7 @@ def test_normalisation_inside_is_offered_to_those_who_promise(tmp_path):
     ],
 )
 def test_words_of_a_server_choose_features_and_nothing_else(words):
-    from privis.cli.offers import feature_of
+    from privis.cli.server.offerings import feature_of
 
     with pytest.raises(ProtocolError):
         feature_of(Terms("x", "", "0" * 64, "", Estimate(1, 1, 1, 1, 1), "", words))
@@ -239,11 +239,11 @@ def test_a_network_stays_on_the_server(tmp_path):
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
 
-    from privis.cli.offers import Offered, feature_of
-    from privis.plan import extract
-    from privis.run.he.compiled import Options
-    from privis.serve.owner import OwnerKeys
-    from privis.serve.remote import Remote
+    from privis.cli.server.offerings import Offered, feature_of
+    from privis.extraction.images import extract
+    from privis.run.he.compiler.compiler import Options
+    from privis.serve.client.executor import Remote
+    from privis.serve.client.program_keys import OwnerKeys
     from tests.serve.place import LIMITS, new_place
 
     weights = np.random.default_rng(2).normal(size=(3, 64)).astype(np.float32) / 64

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from privis.features.aggregate import VLAD, BagOfVisualWords, Codebook
-from privis.features.bias import UnbiasedHOG
 from privis.features.cnn import CNN
 from privis.features.colour import ColourHistogram, ColourSpace
 from privis.features.dalal_triggs import DalalTriggsHOG
-from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, Wiener
 from privis.features.feature import Feature
-from privis.features.gabor import Gabor
 from privis.features.glcm import GLCM
 from privis.features.hog import HOG
+from privis.features.keypoints.aggregate import VLAD, BagOfVisualWords, Codebook
+from privis.features.keypoints.sift import SIFT, DenseSIFT
+from privis.features.keypoints.surf import SURF
 from privis.features.lbp import LBP, Patterns
-from privis.features.post import L2, Hellinger, Posted
-from privis.features.projection import RandomProjection
-from privis.features.scattering import Scattering
-from privis.features.sift import SIFT, DenseSIFT
-from privis.features.surf import SURF
-from tests.reference.networks import tiny_onnx
+from privis.features.noise_corrected_hog import UnbiasedHOG
+from privis.features.postprocessing.projection import RandomProjection
+from privis.features.postprocessing.steps import L2, Hellinger, Posted
+from privis.features.preprocessing.denoise import Denoised, NoiseLaw, PixelNoise, Wiener
+from privis.features.wavelets.gabor import Gabor
+from privis.features.wavelets.scattering import Scattering
+from tests.reference.onnx.networks import tiny_onnx
 
 
 @dataclass(frozen=True)

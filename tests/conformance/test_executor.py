@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from privis.extractor import Extractor
+from privis.extraction.extractor import Extractor
 from privis.readings import evaluate
 from privis.run.clear import Clear
 from privis.run.he.executor import CKKS
@@ -113,7 +113,7 @@ def test_tiny_and_flat_images_give_numbers_or_a_clear_refusal(sample):
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
 def test_luma_only_features_never_read_colour(sample, photograph):
-    from privis.features.owner import grey
+    from privis.features.image_ops import grey
 
     if sample.feature.luma_only and sample.feature.size is None:
         np.testing.assert_array_equal(sample.feature.before(photograph), sample.feature.before(grey(photograph)))

@@ -10,11 +10,11 @@ from skimage import data
 from skimage.feature import hog
 
 from privis.features.hog import HOG, BlockNorm
+from privis.features.image_ops import grey, resize
+from privis.features.keypoints.sift import SIFT, DenseSIFT
+from privis.features.keypoints.surf import SURF
 from privis.features.lbp import LBP, Patterns
-from privis.features.owner import grey, resize
-from privis.features.sift import SIFT, DenseSIFT
-from privis.features.surf import SURF
-from privis.io.images import load
+from privis.io.images.decode import load
 from privis.readings import alternative, broken_promises, cost, evaluate, polynomialise, split_at_owner, stretch
 
 PHOTOGRAPHS = (

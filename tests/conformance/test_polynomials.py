@@ -8,10 +8,10 @@ from privis.errors import DomainError, ParameterError, UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.program import Input, Kind, ops, trace
 from privis.readings import broken_promises, cost, domain_problems, evaluate, measured, polynomialise
+from privis.readings.approximation.interpolation import through
+from privis.readings.approximation.roots import inverse_root, square_root
+from privis.readings.approximation.sign import closest_to_one, composition, sign_plan
 from privis.readings.evaluate import evaluate_op
-from privis.readings.interpolation import through
-from privis.readings.roots import inverse_root, square_root
-from privis.readings.signs import closest_to_one, composition, sign_plan
 from tests.conformance.samples import SAMPLES
 
 

@@ -49,7 +49,7 @@ def test_the_server_unit_starts_a_server_and_keeps_it_apart():
     from typer.main import get_command
 
     from privis.cli.main import app
-    from privis.cli.serve import address_of
+    from privis.cli.server.serve import address_of
     from privis.serve.limits import limits_of
 
     text = (DEPLOY / "privis-server.service").read_text().replace("\\\n", " ")
@@ -86,9 +86,9 @@ def test_three_machines_name_the_members_of_the_page():
 
 
 def test_the_release_of_the_page_is_one_that_its_rules_allow():
-    from privis.cli.mpc import protection_of
-    from privis.parties.policy import Policy, Rule
-    from privis.parties.specification import specification_from
+    from privis.cli.joint.mpc import protection_of
+    from privis.parties.job.policy import Policy, Rule
+    from privis.parties.job.specification import specification_from
 
     job = specification_from(tomllib.loads(tables(8)[0]), "job.toml")
     rule = Rule(("analyst",), ("statistics",), ("alice", "bob"), ("vectors",), epsilon=1.0)
@@ -98,9 +98,9 @@ def test_the_release_of_the_page_is_one_that_its_rules_allow():
 @pytest.fixture
 def alice(tmp_path):
     """Her configuration as keygen made it, with what the page adds."""
-    from privis.parties.certificates import make_group
-    from privis.parties.configuration import load_party
-    from privis.parties.templates import write_templates
+    from privis.parties.identity.certificates import make_group
+    from privis.parties.node.configuration import load_party
+    from privis.parties.node.templates import write_templates
 
     members = {name: f"{name}.example.org:9440" for name in ("alice", "bob", "carol")}
     make_group(tmp_path, {**dict.fromkeys(members), "analyst": None})
@@ -116,10 +116,10 @@ def alice(tmp_path):
 
 def test_the_job_of_the_page_is_one_that_alice_agrees_to(alice):
     pytest.importorskip("spu")
-    from privis.cli.tasks import TASKS
-    from privis.parties.policy import job_refusals
-    from privis.parties.specification import specification_from
-    from privis.parties.task import Announcement
+    from privis.cli.joint import TASKS
+    from privis.parties.job.policy import job_refusals
+    from privis.parties.job.specification import specification_from
+    from privis.parties.job.task import Announcement
     from privis.run.mpc.job import Reveal
 
     specification = specification_from(tomllib.loads(tables()[1]), "job.toml")

@@ -49,8 +49,8 @@ def test_commands_parse(page):
     """Every `privis` line names commands, features and options that exist."""
     from typer.main import get_command
 
-    from privis.cli.choices import FEATURES
     from privis.cli.main import app
+    from privis.cli.parsing import FEATURES
 
     commands = get_command(app).commands
     for block in blocks(page, "console"):

@@ -27,7 +27,7 @@ from privis.privacy import (
     VonMisesFisher,
     WholeImage,
 )
-from privis.privacy.aggregates import CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
+from privis.privacy.releases.corpus import CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
 from privis.privacy.units import Dataset, Unit
 from privis.report.parts import in_words
 from tests.guarantees import calculator, confirmed

@@ -9,13 +9,13 @@ from fractions import Fraction
 from functools import partial
 from itertools import product
 
-from privis.joint.distributed_noise import ReleasePlan
-from privis.joint.noise_shares import SMALLEST_SHARE
+from privis.joint.release.distributed_noise import ReleasePlan
+from privis.joint.release.noise_shares import SMALLEST_SHARE
 from privis.privacy import Gaussian, Guarantee, Person, WholeImage
-from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
-from privis.privacy.least_squares import LeastSquaresTraining
-from privis.privacy.statistics import STEPS, KMeansRelease, MomentRelease
-from privis.privacy.train import LogisticTraining
+from privis.privacy.learning.least_squares import LeastSquaresTraining
+from privis.privacy.learning.logistic_regression import LogisticTraining
+from privis.privacy.learning.moments import STEPS, KMeansRelease, MomentRelease
+from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
 from privis.privacy.units import Dataset
 from privis.training.networks import NetworkTraining
 from tests.guarantees import calculator, confirmed
@@ -42,7 +42,7 @@ def plan_differences(plan: ReleasePlan, unknown: int) -> list[str]:
     """Compare the guarantee of a total with shares of noise, of which ``unknown`` stay so.
 
     Their sum has variance unknown * share_scale^2, and each coordinate is paid for unknown + 1 times where they are
-    more than one (see `privis.joint.noise_shares` for the theorem).
+    more than one (see `privis.joint.release.noise_shares` for the theorem).
     """
     times = 1 if unknown == 1 else unknown + 1
     moves = [

@@ -10,8 +10,8 @@ import mpmath
 from scipy import special
 
 from privis.privacy import CodeRelease, DirectionRelease, Guarantee, Metric, Person, PrivUnit
-from privis.privacy.codes import DistanceLaw
-from privis.privacy.zonal import ZonalLaw
+from privis.privacy.mechanisms.randomised_response import DistanceLaw
+from privis.privacy.sampling.zonal_distribution import ZonalLaw
 from tests.guarantees import confirmed
 from tests.guarantees.confirmed import Expected
 

@@ -13,8 +13,8 @@ import mpmath
 import numpy as np
 
 import privis
-from privis.explanation import Explanation, Secret
-from privis.extractor import Extractor, owner_shape
+from privis.extraction.explain import Explanation, Secret
+from privis.extraction.extractor import Extractor, owner_shape
 from privis.features.feature import Feature
 from privis.privacy import (
     CodeRelease,

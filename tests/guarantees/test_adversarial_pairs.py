@@ -33,13 +33,13 @@ from privis.privacy import (
     ReleaseKey,
     VonMisesFisher,
     WholeImage,
-    codes,
-    counts,
-    releases,
-    sphere,
 )
-from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
-from privis.privacy.statistics import STEPS, MomentRelease, integer_rows
+from privis.privacy.learning.moments import STEPS, MomentRelease, integer_rows
+from privis.privacy.mechanisms import direction as sphere
+from privis.privacy.mechanisms import randomised_response as codes
+from privis.privacy.releases import histogram as counts
+from privis.privacy.releases import image as releases
+from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
 from privis.privacy.units import Dataset
 
 PAIRS = 100_000

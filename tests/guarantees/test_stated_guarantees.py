@@ -29,14 +29,14 @@ from privis.privacy import (
     ReleaseKey,
     WholeImage,
 )
-from privis.privacy.aggregates import CorpusHistogramRelease, MeanRelease, SumRelease
-from privis.privacy.noise_table import NoiseTable
+from privis.privacy.releases.corpus import CorpusHistogramRelease, MeanRelease, SumRelease
+from privis.privacy.sampling.alias_table import NoiseTable
 from privis.privacy.units import Dataset
 from tests.guarantees import calculator, confirmed
 from tests.guarantees.configurations import NOISES, count_differences, moves_of_pixels, pixel_differences
 from tests.guarantees.explained import RELEASES
 from tests.guarantees.stated import compared, everything
-from tests.privacy.test_noise_tables import exact_tail, sampled_masses
+from tests.privacy.sampling.test_noise_tables import exact_tail, sampled_masses
 
 KEY = ReleaseKey(bytes(range(32)))
 EVERY = 3
@@ -168,8 +168,8 @@ def test_noise_is_drawn_at_the_stated_scale(asked) -> None:
 
 
 def test_directions_and_codes_are_drawn_by_the_law_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    import privis.privacy.codes as codes
-    import privis.privacy.sphere as sphere
+    import privis.privacy.mechanisms.direction as sphere
+    import privis.privacy.mechanisms.randomised_response as codes
 
     drawn: list[object] = []
 

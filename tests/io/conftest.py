@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from privis.stream import Job
-from tests.io.stream_place import pictures
+from privis.io.resumable.run import Job
+from tests.io.resumable.stream_place import pictures
 
 HERE = Path(__file__).parent
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from privis.privacy import Gaussian, Laplace, NoiseStream, ReleaseKey, WholeImage
-from privis.privacy.aggregates import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
-from privis.privacy.partials import Partial, within_bound
+from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
+from privis.privacy.releases.partial_sums import Partial, within_bound
 from privis.privacy.units import Dataset, Person
 
 NOISES = [Laplace(1.0), Gaussian(1.0, 1e-6)]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy import NoiseStream, ReleaseKey
-from privis.privacy.zonal import ZonalLaw, best_cap
+from privis.privacy.sampling.zonal_distribution import ZonalLaw, best_cap
 
 KEY = ReleaseKey(bytes(range(32)))  # fixed: a test must not be a lottery
 LAWS = [

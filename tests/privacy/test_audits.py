@@ -30,8 +30,8 @@ from privis.privacy import (
     ReleaseKey,
     VonMisesFisher,
 )
-from privis.privacy.directions import STEP, sample
-from privis.privacy.zonal import ZonalLaw, best_cap
+from privis.privacy.sampling.direction import sample
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
 
 KEY = ReleaseKey(bytes(range(32)))
 COUNT = 100_000

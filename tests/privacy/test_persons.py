@@ -33,8 +33,8 @@ from privis.privacy import (
     VonMisesFisher,
     WholeImage,
 )
-from privis.privacy.accounting import share
-from privis.privacy.releases import block_sums
+from privis.privacy.accounting.calibration import share
+from privis.privacy.releases.image import block_sums
 from privis.privacy.sensitivity import feature_sensitivity, pixel_sensitivity
 
 RELEASES = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from privis.privacy import FeatureRelease, Gaussian, Laplace, Patch, Pixels, WholeImage
-from privis.privacy.releases import block_sums
+from privis.privacy.releases.image import block_sums
 from privis.privacy.sensitivity import Norm, pixel_sensitivity
 from privis.privacy.units import Unit
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from skimage import data
 
-from privis.features.detection import SIFTKeyPoints, SURFKeyPoints
-from privis.features.owner import resize
+from privis.features.image_ops import resize
+from privis.features.keypoints.oblivious import SIFTKeyPoints, SURFKeyPoints
 from privis.program import Input, Program, Value, digest, ops, trace
 from privis.readings import batched, evaluate, ranges, secret_weights
 from tests.conformance.programs import programs

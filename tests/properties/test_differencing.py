@@ -15,9 +15,9 @@ import pytest
 
 import privis
 from privis.features.feature import numbered
-from privis.features.owner import grey, resize
-from privis.privacy.keys import NoiseStream
-from privis.privacy.records import record_of_pixels
+from privis.features.image_ops import grey, resize
+from privis.privacy.ledger.records import record_of_pixels
+from privis.privacy.sampling.keys import NoiseStream
 from privis.program import Input, trace
 
 PAIRS = 600

@@ -16,7 +16,7 @@ import privis
 from privis.errors import ParameterError
 from privis.features.feature import Feature
 from privis.identity import UNIDENTIFIED, identifier, identity
-from privis.privacy.aggregates import CorpusHistogramRelease, MeanRelease, SumRelease
+from privis.privacy.releases.corpus import CorpusHistogramRelease, MeanRelease, SumRelease
 from tests.conformance.samples import SAMPLES
 
 RELEASES = {

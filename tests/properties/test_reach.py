@@ -14,7 +14,8 @@ from privis.features.feature import Feature
 from privis.features.glcm import GLCM
 from privis.features.lbp import LBP, Patterns
 from privis.program import Input, Program, Value, concat, ops, trace
-from privis.readings import evaluate, ranges, reach
+from privis.readings import evaluate, ranges
+from privis.readings.analysis import reach
 from tests.conformance.programs import programs
 from tests.conformance.samples import codebook
 
@@ -149,8 +150,8 @@ def test_every_image_of_three_by_three_pixels_and_two_levels(feature: LBP) -> No
 
 def test_words_may_all_move() -> None:
     """Descriptors are normalised over wide surroundings: nothing less than all of them is proved."""
-    from privis.features.aggregate import BagOfVisualWords
-    from privis.features.sift import DenseSIFT
+    from privis.features.keypoints.aggregate import BagOfVisualWords
+    from privis.features.keypoints.sift import DenseSIFT
 
     bag = BagOfVisualWords(DenseSIFT(step=16), codebook())
     found = reach(bag.program((64, 64)), pixelwise=False)

@@ -15,7 +15,7 @@ import pytest
 
 import privis
 from privis.io import tables
-from privis.privacy.budget import Budget
+from privis.privacy.ledger.budget import Budget
 from privis.program import digest
 from tests.conformance.samples import SAMPLES
 

@@ -10,10 +10,10 @@ from skimage import data
 from sklearn.cluster import MiniBatchKMeans
 
 from privis.errors import OutputError, ParameterError, ProgramError
-from privis.features.aggregate import PRESENT, VLAD, BagOfVisualWords, Codebook
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
-from privis.features.sift import SIFT, DenseSIFT
+from privis.features.keypoints.aggregate import PRESENT, VLAD, BagOfVisualWords, Codebook
+from privis.features.keypoints.sift import SIFT, DenseSIFT
 from privis.program import Program, digest, load, ops, save
 from privis.readings import broken_promises, domain_problems, evaluate
 

@@ -10,9 +10,9 @@ import pytest
 from benchmarks import denoising
 from privis import HOG, Clear, ColourHistogram, Gaussian, Laplace, PixelRelease, Pixels, ReleaseKey, extract
 from privis.errors import ParameterError
-from privis.features.bias import GREY, UnbiasedHOG, expected_cells
-from privis.features.denoise import Denoised, NoiseLaw, PixelNoise, Wiener
 from privis.features.feature import Feature
+from privis.features.noise_corrected_hog import GREY, UnbiasedHOG, expected_cells
+from privis.features.preprocessing.denoise import Denoised, NoiseLaw, PixelNoise, Wiener
 from privis.readings import domain_problems, evaluate
 
 STRONG = PixelRelease(Laplace(4.0), Pixels(1))

@@ -14,7 +14,7 @@ import pytest
 from privis.features.cnn import CNN, Channels
 from privis.readings import evaluate
 from privis.run.clear.onnx_lowering import lower
-from tests.reference import networks
+from tests.reference.onnx import networks
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -236,7 +236,7 @@ def accuracy(feature: CNN, images: list[np.ndarray], labels: np.ndarray) -> floa
 @pytest.fixture(scope="session")
 def cifar(shared: Path) -> tuple[list[np.ndarray], np.ndarray]:
     """20 test images per class."""
-    from privis.io.images import load
+    from privis.io.images.decode import load
 
     with zipfile.ZipFile(shared / "classification/cifar10/cifar10_jpeg_test_6000.zip") as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
@@ -268,7 +268,7 @@ def test_the_mnist_network_keeps_its_accuracy(weights: Path, shared: Path) -> No
 
 
 def test_squeezenet_names_most_sample_photographs(weights: Path, shared: Path) -> None:
-    from privis.io.images import load
+    from privis.io.images.decode import load
 
     folder = shared / "photos/imagenet_samples"
     rows = [line.split(",") for line in (folder / "labels.csv").read_text().splitlines()[1:]]

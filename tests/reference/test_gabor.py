@@ -11,7 +11,7 @@ from skimage import data, filters
 
 from privis.errors import ParameterError
 from privis.features.feature import Feature
-from privis.features.gabor import Gabor
+from privis.features.wavelets.gabor import Gabor
 from privis.program import ops
 from privis.readings import cost, domain_problems, evaluate, polynomialise
 

@@ -6,7 +6,7 @@ from skimage.feature import graycomatrix, graycoprops
 
 from privis.errors import ParameterError
 from privis.features.glcm import GLCM, offset
-from privis.features.owner import grey
+from privis.features.image_ops import grey
 from privis.program import Input, trace
 from privis.readings import domain_problems, evaluate
 

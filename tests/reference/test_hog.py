@@ -8,7 +8,7 @@ from skimage.feature import hog
 from privis.errors import ParameterError
 from privis.features.dalal_triggs import DalalTriggsHOG
 from privis.features.hog import HOG, BlockNorm
-from privis.features.owner import grey
+from privis.features.image_ops import grey
 from privis.readings import broken_promises, evaluate
 
 

@@ -5,8 +5,8 @@ import pytest
 from skimage.feature import local_binary_pattern
 
 from privis.errors import ParameterError
+from privis.features.image_ops import grey
 from privis.features.lbp import LBP, Patterns, rotation_classes
-from privis.features.owner import grey
 from privis.program import Input, trace
 from privis.readings import domain_problems, evaluate
 

@@ -9,8 +9,8 @@ from skimage import data
 
 from privis.errors import ParameterError
 from privis.features.feature import Feature
-from privis.features.owner import grey, resize
-from privis.features.scattering import Scattering
+from privis.features.image_ops import grey, resize
+from privis.features.wavelets.scattering import Scattering
 from privis.program import Program, ops
 from privis.readings import domain_problems, evaluate, polynomialise
 from privis.readings.evaluate import evaluate_op

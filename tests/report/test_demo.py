@@ -13,9 +13,9 @@ pytest.importorskip("skimage")
 from privis import demo
 from privis.demo import encrypted
 from privis.errors import MissingExtraError, OutputError, ParameterError
-from privis.features.owner import colour
-from privis.io.images import load
-from privis.plan import extract
+from privis.extraction.images import extract
+from privis.features.image_ops import colour
+from privis.io.images.decode import load
 from privis.report import Line
 
 

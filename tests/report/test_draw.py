@@ -10,8 +10,8 @@ from PIL import Image
 import privis
 from privis import draw
 from privis.errors import ImageError, OutputError, ParameterError
-from privis.features.aggregate import BagOfVisualWords, Codebook
 from privis.features.colour import ColourSpace
+from privis.features.keypoints.aggregate import BagOfVisualWords, Codebook
 from privis.program import Input, trace
 
 SIDE = 96

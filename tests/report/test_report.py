@@ -14,11 +14,11 @@ from PIL import Image
 
 import privis
 from privis.errors import OutputError
-from privis.folder import extract_folder
-from privis.plan import extract
+from privis.extraction.folder import extract_folder
+from privis.extraction.images import extract
+from privis.io.resumable.run import Failure
 from privis.privacy import Gaussian, Laplace, Patch, PixelRelease, Pixels, no_release
 from privis.report import Chart, Figure, Gallery, Level, Line, Report, Row, folder_report, in_words, render, write
-from privis.stream import Failure
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)>&amp;\udcff.png"
 VOID = {"meta", "img", "link", "br", "hr", "input"}

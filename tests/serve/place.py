@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from privis.run.he import bundle
-from privis.serve.client import Client
+from privis.run.he.wire import key_file as bundle
+from privis.serve.client.client import Client
+from privis.serve.http.server import Server
+from privis.serve.http.tokens import Token, Tokens, issue
 from privis.serve.limits import MIB, Limits
-from privis.serve.server import Server
-from privis.serve.tokens import Token, Tokens, issue
 from tests.serve.toy import Adder, spec_digest
 
 LIMITS = Limits(memory=600 * MIB, job_memory=200 * MIB, jobs_at_once=2, grace_seconds=0.2, disk_reserve_bytes=0)

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privis.errors import ProtocolError, ServiceError
-from privis.run.he import bundle
+from privis.run.he.wire import key_file as bundle
 from privis.serve import store
-from privis.serve.headers import binary_digest
+from privis.serve.http.headers import binary_digest
 from privis.serve.limits import MIB
-from privis.serve.memory import group_memory
+from privis.serve.workers.memory import group_memory
 from tests.serve.place import LIMITS, Running, new_place, serving, until
 from tests.serve.test_server import metrics, post, total
 from tests.serve.toy import Adder, message, spec_digest

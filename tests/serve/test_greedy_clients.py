@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from privis.errors import ServiceError
-from privis.run.he import bundle
+from privis.run.he.wire import key_file as bundle
 from privis.serve.limits import MIB
 from tests.serve.place import LIMITS, Running, new_place, serving, until
 from tests.serve.test_server import metrics, post, total

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from privis.errors import ServiceError
-from privis.serve.client import Client
+from privis.serve.client.client import Client
 from tests.serve.place import Place, until
 from tests.serve.test_server import post, total
 from tests.serve.toy import message

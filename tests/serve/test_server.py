@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from privis.errors import ParameterError, ServiceError
-from privis.serve.client import Client, KeysUnknown
-from privis.serve.endpoints import ENDPOINTS
-from privis.serve.headers import binary_digest
-from privis.serve.memory import group_memory
-from privis.serve.server import Server
+from privis.serve.client.client import Client, KeysUnknown
+from privis.serve.http.endpoints import ENDPOINTS
+from privis.serve.http.headers import binary_digest
+from privis.serve.http.server import Server
+from privis.serve.workers.memory import group_memory
 from tests.serve.place import LIMITS, new_place, serving, until
 from tests.serve.toy import Adder, BrokenMaker, message
 

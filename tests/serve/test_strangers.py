@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from privis.errors import OutputError, ParameterError, ServiceError
-from privis.serve.client import Client
-from privis.serve.endpoints import ENDPOINTS
-from privis.serve.server import Certificate, Server
-from privis.serve.tokens import Token, Tokens, issue
+from privis.serve.client.client import Client
+from privis.serve.http.endpoints import ENDPOINTS
+from privis.serve.http.server import Certificate, Server
+from privis.serve.http.tokens import Token, Tokens, issue
 from tests.serve.place import LIMITS
 from tests.serve.toy import Adder, message
 

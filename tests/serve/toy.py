@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from privis.errors import Problem, ProtocolError
-from privis.run.he import bundle
-from privis.serve.offering import Estimate, Terms
+from privis.run.he.wire import key_file as bundle
+from privis.serve.offerings.offering import Estimate, Terms
 
 MIB = 1 << 20
 _HEAD = struct.Struct(">4s32s16sd")

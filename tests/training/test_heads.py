@@ -8,9 +8,9 @@ import pytest
 
 from privis.errors import BudgetError, ParameterError
 from privis.privacy import Dataset, Gaussian, Person, ReleaseKey, WholeImage
-from privis.privacy.budget import Budget, BudgetUnit, Per
-from privis.privacy.file_ledger import FileLedger
-from privis.privacy.train import LogisticTraining
+from privis.privacy.learning.logistic_regression import LogisticTraining
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
+from privis.privacy.ledger.file import FileLedger
 from privis.training.fitting import train_head
 from privis.training.heads import Head
 
@@ -104,7 +104,7 @@ def test_a_refused_training_draws_no_noise_and_a_damaged_checkpoint_is_named(tmp
         raise AssertionError("noise was drawn")
 
     trained(ledger=ledger)
-    monkeypatch.setattr("privis.privacy.subsampling.draw_noise", noise)
+    monkeypatch.setattr("privis.privacy.learning.subsampling.draw_noise", noise)
     with pytest.raises(BudgetError):
         trained(plan(steps=13), ledger=ledger)
     (tmp_path / "checkpoint").write_bytes(b"PK\x03\x04 no archive")

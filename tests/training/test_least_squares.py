@@ -5,8 +5,8 @@ import pytest
 
 from privis.errors import ParameterError
 from privis.privacy import Dataset, Gaussian, Person, ReleaseKey
-from privis.privacy.least_squares import LeastSquaresTraining, _sums
-from privis.privacy.logistic import IntegerRows, row_squared
+from privis.privacy.learning.clipped_gradients import IntegerRows, row_squared
+from privis.privacy.learning.least_squares import LeastSquaresTraining, _sums
 from privis.training.fitting import solve_head
 
 CLASSES = ("cat", "dog", "eel")

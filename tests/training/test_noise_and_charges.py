@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError
-from privis.privacy import Dataset, Gaussian, ReleaseKey, subsampling
-from privis.privacy.budget import Budget, BudgetUnit, Per
-from privis.privacy.file_ledger import FileLedger
-from privis.privacy.least_squares import LeastSquaresTraining
-from privis.privacy.logistic import LEVELS, IntegerRows
-from privis.privacy.statistics import KMeansRelease, MomentRelease
-from privis.privacy.train import LogisticTraining, TrainingState, steps
+from privis.privacy import Dataset, Gaussian, ReleaseKey
+from privis.privacy.learning import subsampling
+from privis.privacy.learning.clipped_gradients import LEVELS, IntegerRows
+from privis.privacy.learning.least_squares import LeastSquaresTraining
+from privis.privacy.learning.logistic_regression import LogisticTraining, TrainingState, steps
+from privis.privacy.learning.moments import KMeansRelease, MomentRelease
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
+from privis.privacy.ledger.file import FileLedger
 from privis.training import networks
 from privis.training.fitting import solve_head, train_head
 from privis.training.learned import private_codebook, private_projection
@@ -54,7 +55,7 @@ def correlation(one, two):
 
 def noise_of_steps(monkeypatch, wrong_by=0):
     """Noise and members of every step; from `ODD` on one number of the sums is ``wrong_by`` too large."""
-    from privis.privacy import train
+    from privis.privacy.learning import logistic_regression as train
 
     exact, seen, members = train.clipped_sum, [], []
 
@@ -94,7 +95,7 @@ def only_the_step(noise, scale, stream, sums):
 
 
 def test_noise_of_the_step_alone_would_be_caught(monkeypatch):
-    monkeypatch.setattr("privis.privacy.train.noisy_sums", only_the_step)
+    monkeypatch.setattr("privis.privacy.learning.logistic_regression.noisy_sums", only_the_step)
     noise, _ = shared(monkeypatch)
     assert ODD in noise
 
@@ -109,7 +110,7 @@ def one_more(exact):
 
 
 def another_clipping(monkeypatch):
-    from privis.privacy import train
+    from privis.privacy.learning import logistic_regression as train
 
     monkeypatch.setattr(train, "clipped_sum", one_more(train.clipped_sum))
 

@@ -7,8 +7,8 @@ import pytest
 
 from privis.errors import UnsupportedError
 from privis.privacy import Dataset, Gaussian, ReleaseKey
-from privis.privacy.budget import Budget, BudgetUnit, Per
-from privis.privacy.file_ledger import FileLedger
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
+from privis.privacy.ledger.file import FileLedger
 from privis.training.gradients import Captured
 from privis.training.network_identity import network_identity
 from privis.training.networks import NetworkTraining, check_network, train_network, trained_numbers

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from privis import errors
-from privis.stream import Progress as Step
+from privis.io.resumable.run import Progress as Step
 from privis.subjects import SubjectWarning
 
 SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, SERVER, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 130

@@ -51,7 +51,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _speed() -> Iterator[Finding]:
-    from privis.extractor import Extractor
+    from privis.extraction.extractor import Extractor
     from privis.features.hog import HOG
     from privis.features.lbp import LBP
     from privis.privacy import Laplace, PixelRelease, Pixels, ReleaseKey
@@ -70,7 +70,7 @@ def _speed() -> Iterator[Finding]:
 
 def calibration() -> Finding:
     """Measure the operations that predictions of encrypted runs are made of, and keep them."""
-    from privis.run.he.calibration import measured
+    from privis.run.he.owner.calibration import measured
 
     machine = measured()
     path = machine.save()
@@ -79,7 +79,7 @@ def calibration() -> Finding:
 
 
 def _three_parties(image: NDArray[np.uint8]) -> Finding:
-    from privis.extractor import Extractor
+    from privis.extraction.extractor import Extractor
     from privis.features.hog import HOG
     from privis.run.mpc.executor import MPC
 

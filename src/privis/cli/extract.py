@@ -11,18 +11,18 @@ from typing import Annotated
 
 import typer
 
-from privis.cli.choices import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
+from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
 from privis.cli.releases import ReleaseWords, release_of
 from privis.errors import ParameterError, Problem
+from privis.extraction.folder import FolderResult, extract_folder
 from privis.features.feature import Feature
-from privis.features.post import Posted
-from privis.folder import FolderResult, extract_folder
-from privis.io.images import MAX_PIXELS
-from privis.io.manifest import read_subjects
-from privis.io.sources import find
-from privis.privacy.file_ledger import FileLedger
+from privis.features.postprocessing.steps import Posted
+from privis.io.images.decode import MAX_PIXELS
+from privis.io.images.manifest import read_subjects
+from privis.io.images.sources import find
+from privis.privacy.ledger.file import FileLedger
 
 SHOWN_FAILURES = 20
 

@@ -12,7 +12,7 @@ from privis.cli.console import err, explained, out
 from privis.errors import ParameterError, Problem, refuse
 
 if TYPE_CHECKING:
-    from privis.serve.offering import Terms
+    from privis.serve.offerings.offering import Terms
 
 
 class Purpose(StrEnum):
@@ -96,7 +96,7 @@ def _release_key(path: Path) -> None:
 
 
 def _token(path: Path, name: str, tokens: Path) -> None:
-    from privis.serve.tokens import issue
+    from privis.serve.http.tokens import issue
 
     issue(name, tokens, path)
     out.print(f"{path}: give it to {name} over a channel you trust, and keep no copy", markup=False, soft_wrap=True)
@@ -106,11 +106,11 @@ def _token(path: Path, name: str, tokens: Path) -> None:
 def _terms(
     server: str | None, offer: str | None, token_file: Path | None, authority: Path | None, terms: Path | None
 ) -> Terms:
-    from privis.serve.offering import Terms
+    from privis.serve.offerings.offering import Terms
 
     if terms is None:
-        from privis.serve.client import Client
-        from privis.serve.tokens import Token
+        from privis.serve.client.client import Client
+        from privis.serve.http.tokens import Token
 
         assert server is not None and offer is not None and token_file is not None
         with Client(server, Token.load(token_file), authority=authority) as client:
@@ -122,19 +122,19 @@ def _terms(
 
 
 def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:
-    from privis.serve.key_folder import KeyFolder
+    from privis.serve.client.key_folder import KeyFolder
 
     if gallery is not None and "gallery" not in found.words:
         raise ParameterError(Problem("--gallery", f"with {found.name}", "an offer of an encrypted gallery"))
     with err.status(f"keys for {found.name}"):
         if "gallery" in found.words:
             from privis.io import tables
-            from privis.serve.gallery_owner import GalleryKeys, Templates
+            from privis.serve.client.gallery_keys import GalleryKeys, Templates
 
             table = None if gallery is None else tables.read(gallery)
             GalleryKeys.generate(found, path, None if table is None else Templates(table.paths, table.features))
         else:
-            from privis.serve.owner import OwnerKeys
+            from privis.serve.client.program_keys import OwnerKeys
 
             OwnerKeys.generate(found, path)
     size = KeyFolder(path).evaluation.stat().st_size / 1e6

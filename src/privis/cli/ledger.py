@@ -13,11 +13,11 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import err, explained, out
-from privis.privacy.budget import Budget, BudgetUnit, Per
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
 
 if TYPE_CHECKING:
-    from privis.privacy.composition import Spent
-    from privis.privacy.file_ledger import FileLedger
+    from privis.privacy.ledger.composition import Spent
+    from privis.privacy.ledger.file import FileLedger
 
 NOT_INTACT = 1
 LEDGER_EXIT_CODES = """Exit codes: 0 done · 1 (verify) the ledger is not intact · 2 a wrong option · 4 a file could not
@@ -55,7 +55,7 @@ def init(
     privis ledger init budget --epsilon 1 --delta 1e-6 --per subject --unit person
     """
     with explained():
-        from privis.privacy.file_ledger import FileLedger
+        from privis.privacy.ledger.file import FileLedger
 
         made = FileLedger.create(path, Budget(epsilon, delta, per, unit))
         out.print(f"{path}: {made.budget.sentence}", markup=False, soft_wrap=True)
@@ -66,8 +66,8 @@ def init(
 def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
     """Show what was spent and what is left, worst first, or for one record."""
     with explained():
-        from privis.privacy.file_ledger import FileLedger
         from privis.privacy.guarantee import shown as shown_bound
+        from privis.privacy.ledger.file import FileLedger
 
         opened = FileLedger(path)
         budget = opened.budget
@@ -86,8 +86,8 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
 
 def _spent(opened: FileLedger, record: str) -> Spent:
     """Of an image, named by a file that holds it, or of a person."""
-    from privis.io import images
-    from privis.privacy.records import former_records, record_of_pixels
+    from privis.io.images import decode as images
+    from privis.privacy.ledger.records import former_records, record_of_pixels
     from privis.subjects import subject_ids
 
     if opened.budget.unit is not BudgetUnit.IMAGE:
@@ -102,7 +102,7 @@ def _spent(opened: FileLedger, record: str) -> Spent:
 def verify(path: LedgerPath, head: KnownHead = "") -> None:
     """Recompute the chain and all totals from the file; exit code 1 when something is wrong."""
     with explained():
-        from privis.privacy.file_ledger import FileLedger
+        from privis.privacy.ledger.file import FileLedger
 
         found = FileLedger(path).verify(head)
         for problem in found.problems:
@@ -121,8 +121,8 @@ def export(path: LedgerPath, output: Output) -> None:
     with explained():
         from privis.errors import ParameterError, Problem
         from privis.io.atomic import replacing
-        from privis.privacy.file_ledger import FileLedger
-        from privis.privacy.ledger_entries import Charge
+        from privis.privacy.ledger.entries import Charge
+        from privis.privacy.ledger.file import FileLedger
 
         if output.suffix not in (".csv", ".json"):
             raise ParameterError(Problem("-o", repr(str(output)), "a name that ends in .csv or .json"))

@@ -9,14 +9,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from privis.cli.choices import (
-    FEATURES,
-    described_type,
-    feature_named,
-    parameter_defaults,
-    parameter_types,
-    shown_value,
-)
 from privis.cli.console import EXIT_CODES, err, explained, out
 from privis.cli.extract import (
     At,
@@ -34,13 +26,14 @@ from privis.cli.extract import (
     chosen_feature,
     extract,
 )
+from privis.cli.joint.mpc import mpc
+from privis.cli.joint.party import party
 from privis.cli.keygen import keygen
 from privis.cli.ledger import ledger
-from privis.cli.mpc import mpc
-from privis.cli.party import party
-from privis.cli.query import query
+from privis.cli.parsing import FEATURES, described_type, feature_named, parameter_defaults, parameter_types, shown_value
 from privis.cli.releases import ReleaseWords, image_size, release_of
-from privis.cli.serve import serve
+from privis.cli.server.query import query
+from privis.cli.server.serve import serve
 from privis.cli.train import predict, train
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
@@ -115,7 +108,7 @@ def show(
     """Draw what a feature sees in a picture."""
     with explained():
         from privis import draw
-        from privis.io import images
+        from privis.io.images import decode as images
 
         chosen = feature_named(feature, parameter or [])
         draw.save(draw.picture(chosen, images.load(image)), output)
@@ -160,7 +153,7 @@ def explain(
 ) -> None:
     """Say what a release would guarantee, what it would cost and what it leaves, before any image is touched."""
     with explained():
-        from privis.explanation import explain as explanation_of
+        from privis.extraction.explain import explain as explanation_of
 
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
         chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.logarithm import Logarithm
-from privis.features.post import L1, L2, Hellinger, Quantise, Step
-from privis.features.projection import Projection, RandomProjection, read_arrays
+from privis.features.postprocessing.logarithm import Logarithm
+from privis.features.postprocessing.projection import Projection, RandomProjection, read_arrays
+from privis.features.postprocessing.steps import L1, L2, Hellinger, Quantise, Step
 
 WORDS = "l1, l2, log, hellinger, quantise:STEP, pca:K@FILE.npz, lda:K@FILE.npz, random:K or random:K@SEED"
 _PLAIN: Mapping[str, Callable[[], Step]] = MappingProxyType(

@@ -15,15 +15,15 @@ import numpy as np
 import typer
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
-from privis.contributions import identities_of_one_person
 from privis.errors import ParameterError, Problem
+from privis.extraction.contributions import identities_of_one_person
 from privis.io import tables
 from privis.io.atomic import replacing
-from privis.io.manifest import Manifest, read_manifest, read_subjects
-from privis.io.same_files import file_identity
+from privis.io.images.manifest import Manifest, read_manifest, read_subjects
+from privis.io.images.same_files import file_identity
 
 if TYPE_CHECKING:
-    from privis.privacy.train import LogisticTraining
+    from privis.privacy.learning.logistic_regression import LogisticTraining
     from privis.training.fitting import TrainingProgress
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Features of private images, from `privis extract`.")]
@@ -82,9 +82,9 @@ def train(
     privis train hog.parquet --labels labels.csv --classes healthy,ill --epsilon 3 -o head.npz
     """
     with explained():
-        from privis.privacy.file_ledger import FileLedger
-        from privis.privacy.mechanisms import Gaussian
-        from privis.privacy.train import LogisticTraining
+        from privis.privacy.learning.logistic_regression import LogisticTraining
+        from privis.privacy.ledger.file import FileLedger
+        from privis.privacy.mechanisms.additive import Gaussian
         from privis.privacy.units import Person
         from privis.training.fitting import train_head
 
@@ -124,7 +124,7 @@ def train(
                 ledger=None if ledger is None else FileLedger(ledger),
                 subjects=subjects,
                 checkpoint=checkpoint,
-                feature=json.loads(read.metadata.get("privis.card", "{}")).get("feature", {}),
+                feature=json.loads(read.metadata.get("privis.extraction.card", "{}")).get("feature", {}),
                 on_progress=show,
             )
             head.save(output)

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from privis import draw
 from privis.demo import encrypted, parties
 from privis.errors import MissingExtraError
-from privis.extractor import Extractor
-from privis.features.aggregate import BagOfVisualWords, Codebook
+from privis.extraction.extractor import Extractor
+from privis.extraction.images import card_of, extract
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
-from privis.features.gabor import Gabor
 from privis.features.glcm import GLCM
 from privis.features.hog import HOG
+from privis.features.image_ops import colour, resize
+from privis.features.keypoints.aggregate import BagOfVisualWords, Codebook
+from privis.features.keypoints.sift import SIFT
+from privis.features.keypoints.surf import SURF
 from privis.features.lbp import LBP, Patterns
-from privis.features.owner import colour, integer_problem, refuse_parameters, resize
-from privis.features.scattering import Scattering
-from privis.features.sift import SIFT
-from privis.features.surf import SURF
-from privis.io import images as pictures
+from privis.features.wavelets.gabor import Gabor
+from privis.features.wavelets.scattering import Scattering
 from privis.io.atomic import unwritable
-from privis.plan import card_of, extract
+from privis.io.images import decode as pictures
 from privis.privacy import (
     FeatureRelease,
     Gaussian,
@@ -45,6 +45,7 @@ from privis.privacy import (
 from privis.readings import ranges
 from privis.report import Chart, Figure, Gallery, Level, Line, Report, Row, write
 from privis.run.clear import Clear
+from privis.validation import integer_problem, refuse_parameters
 
 Image = NDArray[np.uint8]
 

@@ -17,13 +17,13 @@ from privis.demo.hidden import Hidden, compare
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
 from privis.features.hog import HOG
-from privis.features.owner import resize
+from privis.features.image_ops import resize
 from privis.report import Figure, Gallery, Row
 
 if TYPE_CHECKING:
-    from privis.serve.client import Client
-    from privis.serve.homomorphic import OfferProgram
-    from privis.serve.owner import OwnerKeys
+    from privis.serve.client.client import Client
+    from privis.serve.client.program_keys import OwnerKeys
+    from privis.serve.offerings.program import OfferProgram
 
 Image = NDArray[np.uint8]
 
@@ -50,7 +50,7 @@ class Offered:
     @property
     def offer(self) -> OfferProgram:
         """How the server compiles it."""
-        from privis.serve.homomorphic import OfferProgram
+        from privis.serve.offerings.program import OfferProgram
 
         core = self.feature.before(np.zeros((SIDE, SIDE, 3), np.uint8))
         return OfferProgram(self.name, self.title, self.feature.program(core.shape))
@@ -66,12 +66,12 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     """
     if not all(importlib.util.find_spec(name) for name in NEEDED):
         return [], [], MISSING
-    from privis.serve.client import Client
+    from privis.serve.client.client import Client
+    from privis.serve.client.executor import Remote
+    from privis.serve.client.program_keys import OwnerKeys
+    from privis.serve.http.server import Server
+    from privis.serve.http.tokens import Token, Tokens, issue
     from privis.serve.limits import Limits
-    from privis.serve.owner import OwnerKeys
-    from privis.serve.remote import Remote
-    from privis.serve.server import Server
-    from privis.serve.tokens import Token, Tokens, issue
 
     small = {name: resize(image, (SIDE, SIDE)) for name, image in list(images.items())[:PHOTOGRAPHS]}
     rows: list[Row] = []
@@ -107,7 +107,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
 
 def _seen(client: Client, keys: OwnerKeys, offered: Offered, image: Image) -> Gallery:
     """Send ``image`` once more, and draw what went there, what came back, and what the owner read in it."""
-    from privis.serve.key_folder import KeyFolder
+    from privis.serve.client.key_folder import KeyFolder
 
     query = keys.encrypt([(offered.feature.before(image),)])
     reply = KeyFolder(keys.folder).compute(client, query.message)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.extractor import Executor, Extractor
+from privis.extraction.extractor import Extractor
+from privis.extraction.images import card_of
 from privis.features.feature import Feature
-from privis.plan import card_of
 from privis.privacy import no_release
 from privis.report import Row
 from privis.run.clear import Clear
+from privis.run.protocol import Executor
 
 Image = NDArray[np.uint8]
 

@@ -13,13 +13,13 @@ from privis.errors import MissingExtraError
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
 from privis.features.hog import HOG
+from privis.features.image_ops import grey, resize
 from privis.features.lbp import LBP, Patterns
-from privis.features.owner import grey, resize
 from privis.report import Figure, Gallery, Row
 from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
-from privis.run.mpc.presets import ABY3
-from privis.run.mpc.shares import require_spu, share
+from privis.run.mpc.protocols import ABY3
+from privis.run.mpc.runtime.shares import require_spu, share
 
 Image = NDArray[np.uint8]
 

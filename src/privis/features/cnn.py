@@ -13,10 +13,11 @@ import numpy as np
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.features.feature import Array, Image, numbered, vector
-from privis.features.onnx_import import NetworkInput, join, network_input, parse_onnx, read_onnx, trace_onnx
-from privis.features.owner import colour, grey, planar, resize, size_problem
+from privis.features.image_ops import colour, grey, planar, resize
 from privis.identity import UNIDENTIFIED
 from privis.program import Input, Program, Shape, Value, digest, ops, trace
+from privis.program.onnx.translate import NetworkInput, join, network_input, parse_onnx, read_onnx, trace_onnx
+from privis.validation import size_problem
 
 Planes = float | tuple[float, ...]
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from privis.errors import Problem
 from privis.features.feature import Array, Image, numbered, vector
-from privis.features.owner import Size, colour, integer_problem, refuse_parameters, resize, size_problem
+from privis.features.image_ops import Size, colour, resize
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
+from privis.validation import integer_problem, refuse_parameters, size_problem
 
 
 class ColourSpace(Enum):

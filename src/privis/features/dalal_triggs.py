@@ -11,9 +11,10 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.hog import gradient
-from privis.features.owner import Size, grey, refuse_parameters, resize, size_problem
+from privis.features.image_ops import Size, grey, resize
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
+from privis.validation import refuse_parameters, size_problem
 
 BINS = 9
 CELL = 8  # pixels

@@ -11,9 +11,10 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.colour import bin_edges
 from privis.features.feature import Array, Image, vector
-from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
+from privis.features.image_ops import Size, grey, resize
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
+from privis.validation import integer_problem, refuse_parameters, size_problem
 
 STATISTICS = ("contrast", "dissimilarity", "homogeneity", "asm", "energy", "correlation")
 FLAT = 1e-7  # variance below which a texture counts as flat: its correlation is 1

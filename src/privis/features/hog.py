@@ -12,9 +12,10 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.cells import cells
 from privis.features.feature import Array, Image, numbered, vector
-from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
+from privis.features.image_ops import Size, grey, resize
 from privis.program import Input, Kind, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
+from privis.validation import integer_problem, refuse_parameters, size_problem
 
 TIE = 1 / 1024  # radians; less than the angle between any two integer gradients of 8-bit images, see directions()
 POLYNOMIAL_TIE = math.radians(0.7)  # enough to decide most gradients on the edge, little enough to move few others

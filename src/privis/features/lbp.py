@@ -13,9 +13,10 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.cells import cells
 from privis.features.feature import Array, Image, numbered, vector
-from privis.features.owner import Size, grey, integer_problem, refuse_parameters, resize, size_problem
+from privis.features.image_ops import Size, grey, resize
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
+from privis.validation import integer_problem, refuse_parameters, size_problem
 
 WEIGHT_GRID = 2.0**-12  # bilinear weights are multiples of it, so that every comparison is exact in any arithmetic
 

@@ -21,12 +21,12 @@ import numpy as np
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.features.cnn import CNN
 from privis.features.feature import Array, Feature, Image
-from privis.joint.splits import Split
+from privis.joint.image_splits import Split
 from privis.program import Input, Program, Value, digest, ops, trace
 from privis.program.shapes import Shape
 from privis.readings import architecture, batched, secret_weights
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
-from privis.run.mpc.presets import Preset
+from privis.run.mpc.protocols import Preset
 
 MODEL = "model"  # prefix of the names of a secret model's weights
 

@@ -5,8 +5,8 @@
 jobs, and an answer is a position in that order; vectors, queries and all that a question does not ask for are not.
 
 >>> import numpy as np
->>> from privis.joint.matching import Best
->>> from privis.joint.running import InTheClear
+>>> from privis.tasks.nearest import Best
+>>> from privis.joint.runners import InTheClear
 >>> rng = np.random.default_rng(0)
 >>> faces = rng.standard_normal((6, 8))
 >>> with LiveGallery(Gallery(Grid(8, 100)), InTheClear()) as gallery:
@@ -32,19 +32,11 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.joint.matching import (
-    Grid,
-    Matches,
-    Question,
-    join_program,
-    keep_program,
-    matching_program,
-    read_answer,
-)
-from privis.joint.running import Runner
-from privis.joint.sums import Committee
+from privis.joint.runners import Runner
+from privis.joint.statistics.sums import Committee
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
+from privis.tasks.nearest import Grid, Matches, Question, join_program, keep_program, matching_program, read_answer
 
 ROWS = 4096
 """Templates of one block: shared in one message, and multiplied in one product."""
@@ -202,7 +194,7 @@ class LiveGallery:
 
     def __enter__(self) -> Self:
         if self._run is None:
-            from privis.run.mpc.local import LocalParties
+            from privis.run.mpc.runtime.local import LocalParties
 
             self._parties = LocalParties(self.gallery.committee.preset, FIXED)
             self._run = self._parties.run

@@ -5,14 +5,14 @@
 196
 """
 
-from privis.privacy.codes import CodeRelease, RandomisedResponse
-from privis.privacy.counts import HistogramRelease
 from privis.privacy.guarantee import NO_GUARANTEE, Guarantee, no_release
-from privis.privacy.keys import NoiseStream, ReleaseKey
-from privis.privacy.ledger import Ledger
-from privis.privacy.mechanisms import Gaussian, Laplace, Noise
-from privis.privacy.releases import FeatureRelease, PixelRelease
-from privis.privacy.sphere import DirectionMechanism, DirectionRelease, PrivUnit, VonMisesFisher
+from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.mechanisms.additive import Gaussian, Laplace, Noise
+from privis.privacy.mechanisms.direction import DirectionMechanism, DirectionRelease, PrivUnit, VonMisesFisher
+from privis.privacy.mechanisms.randomised_response import CodeRelease, RandomisedResponse
+from privis.privacy.releases.histogram import HistogramRelease
+from privis.privacy.releases.image import FeatureRelease, PixelRelease
+from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
 from privis.privacy.units import Dataset, Metric, Patch, Person, Pixels, Unit, WholeImage
 
 Release = PixelRelease | FeatureRelease | DirectionRelease | CodeRelease | HistogramRelease

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from privis.errors import ParameterError, refuse
-from privis.privacy.parameters import whole_number
+from privis.validation import whole_number
 
 
 @dataclass(frozen=True)

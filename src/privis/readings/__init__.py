@@ -1,17 +1,17 @@
 """Readings of a program: each walks the same graph and returns something else."""
 
-from privis.readings.alternatives import alternative
-from privis.readings.batched import batched
-from privis.readings.cost import Cost, cost
+from privis.readings.analysis.cost import Cost, cost
+from privis.readings.analysis.ranges import Interval, check_domains, domain_problems, ranges
+from privis.readings.analysis.reach import Reach, reach
+from privis.readings.approximation.homogeneity import homogeneity, stretch
+from privis.readings.approximation.measured_error import Measured, measured
+from privis.readings.approximation.polynomialise import NodeError, PolynomialForm, polynomialise
 from privis.readings.evaluate import evaluate
-from privis.readings.homogeneity import homogeneity, stretch
-from privis.readings.measured import Measured, measured
-from privis.readings.polynomialise import NodeError, PolynomialForm, polynomialise
-from privis.readings.promises import broken_promises, promised
-from privis.readings.ranges import Interval, check_domains, domain_problems, ranges
-from privis.readings.reach import Reach, reach
-from privis.readings.secret_weights import SecretModel, architecture, secret_weights
-from privis.readings.split import split_at_owner
+from privis.readings.transform.batched import batched
+from privis.readings.transform.promises import broken_promises, promised
+from privis.readings.transform.region_alternatives import alternative
+from privis.readings.transform.secret_weights import SecretModel, architecture, secret_weights
+from privis.readings.transform.split_at_owner import split_at_owner
 
 __all__ = [
     "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "Reach", "SecretModel",

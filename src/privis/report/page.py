@@ -13,6 +13,7 @@ from pathlib import Path
 
 from privis.errors import OutputError
 from privis.io.atomic import replacing, unwritable
+from privis.io.resumable.run import Failure
 from privis.privacy import Guarantee
 from privis.report.chart import drawn
 from privis.report.parts import (
@@ -28,7 +29,6 @@ from privis.report.parts import (
     number,
     scientific,
 )
-from privis.stream import Failure
 from privis.version import VERSION
 
 MOST_FAILURES = 200  # listed on the page; a table beside the output lists them all

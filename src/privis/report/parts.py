@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.card import Card
-from privis.folder import FolderResult
+from privis.extraction.card import Card
+from privis.extraction.folder import FolderResult
+from privis.io.resumable.run import Failure
 from privis.privacy import Guarantee
 from privis.privacy.guarantee import shown, shown_delta
-from privis.stream import Failure
 
 Picture = NDArray[np.uint8]
 EXACT = "hides nothing: the result is exact"

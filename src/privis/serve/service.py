@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from privis.errors import ParameterError, Problem, ProtocolError, ServiceError, refuse
-from privis.run.he import bundle
-from privis.serve.crew import Crew, Place
+from privis.run.he.wire import key_file as bundle
 from privis.serve.evictions import Bundle
-from privis.serve.jobs import FINAL, Job, QueueFull, Scheduler, State
 from privis.serve.limits import MIB, Limits
 from privis.serve.metrics import Metrics
-from privis.serve.nursery import Nursery
-from privis.serve.offering import MakeOffering, Terms
+from privis.serve.offerings.offering import MakeOffering, Terms
 from privis.serve.shares import OverShare, Shares
 from privis.serve.store import Store, Stored
+from privis.serve.workers.fork_server import Nursery
+from privis.serve.workers.pool import Crew, Place
+from privis.serve.workers.scheduler import FINAL, Job, QueueFull, Scheduler, State
 
 _LOG = logging.getLogger("privis.serve")
 _HOUSEKEEPING_SECONDS = 1.0

@@ -12,8 +12,8 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem
 from privis.io.atomic import replacing
-from privis.privacy.standardisation import Standardisation
-from privis.privacy.train import TrainingState
+from privis.privacy.learning.logistic_regression import TrainingState
+from privis.privacy.learning.standardisation import Standardisation
 
 FORMAT = "privis.checkpoint/1"
 _ARRAYS = ("weights", "velocity", "average")

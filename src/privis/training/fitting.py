@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.keys import NoiseStream, ReleaseKey
-from privis.privacy.least_squares import LeastSquaresTraining
-from privis.privacy.ledger import Ledger
-from privis.privacy.logistic import IntegerRows, Integers, check_vectors
-from privis.privacy.partials import within_bound
-from privis.privacy.subsampling import members_of
-from privis.privacy.train import LogisticTraining, TrainingState, first_sums, prepared, steps
+from privis.privacy.learning.clipped_gradients import IntegerRows, Integers, check_vectors
+from privis.privacy.learning.least_squares import LeastSquaresTraining
+from privis.privacy.learning.logistic_regression import LogisticTraining, TrainingState, first_sums, prepared, steps
+from privis.privacy.learning.subsampling import members_of
+from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.releases.partial_sums import within_bound
+from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
 from privis.privacy.units import Person, WholeImage
 from privis.subjects import subject_ids
 from privis.training import checkpoints

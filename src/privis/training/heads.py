@@ -16,7 +16,7 @@ import numpy.typing as npt
 from privis.errors import ParameterError, Problem, refuse
 from privis.io.atomic import replacing
 from privis.privacy.guarantee import Guarantee
-from privis.privacy.standardisation import Standardisation, unit_length
+from privis.privacy.learning.standardisation import Standardisation, unit_length
 from privis.version import VERSION
 
 FORMAT = "privis.head/1"

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem
-from privis.features.aggregate import Codebook
-from privis.features.projection import Projection
+from privis.features.keypoints.aggregate import Codebook
+from privis.features.postprocessing.projection import Projection
 from privis.identity import identity
-from privis.privacy.keys import NoiseStream, ReleaseKey
-from privis.privacy.ledger import Ledger
-from privis.privacy.logistic import Integers, check_vectors
-from privis.privacy.partials import within_bound
-from privis.privacy.statistics import KMeansRelease, MomentRelease
-from privis.privacy.subsampling import members_of
+from privis.privacy.learning.clipped_gradients import Integers, check_vectors
+from privis.privacy.learning.moments import KMeansRelease, MomentRelease
+from privis.privacy.learning.subsampling import members_of
+from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.releases.partial_sums import within_bound
+from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
 from privis.privacy.units import Person
 from privis.subjects import subject_ids
 from privis.training.arithmetic import arithmetic

@@ -38,11 +38,7 @@ import numpy.typing as npt
 from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.identity import identity
 from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
-from privis.privacy.keys import NoiseStream, ReleaseKey
-from privis.privacy.ledger import Ledger
-from privis.privacy.mechanisms import Gaussian
-from privis.privacy.parameters import positive_number, whole_number
-from privis.privacy.subsampling import (
+from privis.privacy.learning.subsampling import (
     CorpusUnit,
     Neighbours,
     NoisySums,
@@ -53,12 +49,16 @@ from privis.privacy.subsampling import (
     noisy_sums,
     sampling_problem,
 )
+from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.mechanisms.additive import Gaussian
+from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
 from privis.privacy.units import Dataset, WholeImage
 from privis.training.fitting import TrainingProgress, content_of
 from privis.training.gradients import LOSS_MOST, LOSS_SHARE, Captured, is_trained, opacus
 from privis.training.heads import class_numbers
 from privis.training.network_identity import network_identity
 from privis.training.probes import behaviour_problems
+from privis.validation import positive_number, whole_number
 
 if TYPE_CHECKING:
     import torch
@@ -74,9 +74,10 @@ class NetworkTraining:
     """All that decides a private training of a network of ``parameters`` trained numbers.
 
     ``noise``, ``unit`` (`WholeImage` or `Dataset`), ``size``, ``sampling`` and ``steps`` mean what they do for
-    `privis.privacy.train.LogisticTraining`. ``clip`` is the largest length of an image's gradient over all parameters;
-    ``microbatch`` how many images are computed at a time, which bounds memory and nothing else: clipping is of single
-    images. ``rate`` is the step of Adam. Raises ``ParameterError`` naming all bad parameters.
+    `privis.privacy.learning.logistic_regression.LogisticTraining`. ``clip`` is the largest length of an image's
+    gradient over all parameters; ``microbatch`` how many images are computed at a time, which bounds memory and nothing
+    else: clipping is of single images. ``rate`` is the step of Adam. Raises ``ParameterError`` naming all bad
+    parameters.
 
     >>> plan = NetworkTraining(26010, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.01, steps=300)
     >>> round(plan.noise_multiplier, 2)

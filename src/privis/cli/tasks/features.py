@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from privis.cli.choices import FEATURES, feature_named, parameter_types
+from privis.cli.parsing import FEATURES, feature_named, parameter_types
 from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.features.feature import Feature
-from privis.parties.disclosure import DOES_NOT_FIT, Withheld
-from privis.parties.specification import NETWORK
-from privis.parties.tables import NAME, shown
-from privis.parties.task import Networks
+from privis.parties.job.disclosure import DOES_NOT_FIT, Withheld
+from privis.parties.job.specification import NETWORK
+from privis.parties.job.task import Networks
+from privis.parties.table_reader import NAME, shown
 
 
 def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> Feature | None:

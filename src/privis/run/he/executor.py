@@ -10,13 +10,13 @@ from privis.errors import DomainError, ParameterError, Problem, UnsupportedError
 from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
-from privis.run.he.compiled import Compiled, Options, compiled
-from privis.run.he.cost import Machine, Prediction, predict
-from privis.run.he.evaluator import CACHE, Evaluator
-from privis.run.he.forks import cores
-from privis.run.he.paillier import Paillier
-from privis.run.he.secret import SecretKeys
-from privis.run.he.sharing import Sharing
+from privis.run.he.compiler.compiler import Compiled, Options, compiled
+from privis.run.he.compiler.cost import Machine, Prediction, predict
+from privis.run.he.evaluation.evaluator import CACHE, Evaluator
+from privis.run.he.evaluation.forked_map import cores
+from privis.run.he.owner.keys import SecretKeys
+from privis.run.he.packing.batching import Sharing
+from privis.run.he.paillier_executor import Paillier
 
 MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
 

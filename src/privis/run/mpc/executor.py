@@ -14,11 +14,12 @@ from privis.errors import DomainError, Problem
 from privis.identity import UNIDENTIFIED
 from privis.program import Program
 from privis.readings import Cost
-from privis.run.mpc.cost import predicted
-from privis.run.mpc.fixed_point import FixedPoint, fixed_point, representation_problems
+from privis.run.mpc.cost.predict import predicted
+from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
-from privis.run.mpc.local import LocalParties
-from privis.run.mpc.presets import Preset, preset
+from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
+from privis.run.mpc.protocols import Preset, preset
+from privis.run.mpc.runtime.local import LocalParties
 
 OWNER = "owner"
 
@@ -68,13 +69,13 @@ class MPC:
     def supports(self, program: Program) -> list[Problem]:
         """All nodes whose values cannot be represented in fixed point, with their numbers."""
         try:
-            return representation_problems(program, fixed_point([program]))
+            return representation_problems(program, choose_fixed_point([program]))
         except DomainError as error:
             return list(error.problems)
 
     def cost(self, program: Program) -> Cost:
         """Predicted seconds, bytes a party sends and messages one after another, on this machine."""
-        return predicted(program, self.preset, fixed_point([program]))
+        return predicted(program, self.preset, choose_fixed_point([program]))
 
     def prepare(self, program: Program) -> Callable[..., Any]:
         """Return a function of the inputs (numpy arrays) that shares them, runs and joins the outputs (float32).

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from privis.errors import DomainError, Problem
-from privis.program import Input, Program
+from privis.errors import Problem
+from privis.program import Input
 
 SLACK_BITS = 2  # a sign, and one more that truncation and comparison of shares need
 FRACTION_BITS = 18  # of a 64-bit ring: SPU's square roots and reciprocals are most accurate there
@@ -67,29 +67,6 @@ def encoding(declared: Input) -> Encoding:
     """
     whole = declared.step is not None and declared.step % 1 == 0
     return Encoding.INTEGER if whole else Encoding.FIXED
-
-
-def fixed_point(programs: Sequence[Program]) -> FixedPoint:
-    """Choose the smallest ring and the most fraction bits that hold every value of all ``programs``.
-
-    64 bits with at most 18 fraction bits where they fit, else 128 bits, which take two to four times as long. Raises
-    DomainError with every node that fits neither.
-    """
-    choices = [FixedPoint(64, bits) for bits in range(FRACTION_BITS, LEAST_FRACTION_BITS - 1, -1)]
-    choices += [FixedPoint(128, bits) for bits in range(WIDE_FRACTION_BITS, FRACTION_BITS - 1, -1)]
-    problems: list[Problem] = []
-    for fixed in choices:
-        problems = [problem for program in programs for problem in representation_problems(program, fixed)]
-        if not problems:
-            return fixed
-    raise DomainError(*problems)
-
-
-def representation_problems(program: Program, fixed: FixedPoint) -> list[Problem]:
-    """Return every node of ``program`` whose declared range ``fixed`` cannot hold, with numbers and what to do."""
-    from privis.run.mpc.lowering import demands
-
-    return problems_of(demands(program, fixed), fixed)
 
 
 def problems_of(demands: Sequence[Demand], fixed: FixedPoint) -> list[Problem]:

@@ -17,10 +17,11 @@ import numpy as np
 from privis.errors import DomainError, Problem, ProgramError, refuse
 from privis.program import Input, Program, digest
 from privis.readings import ranges
-from privis.run.mpc.fixed_point import Encoding, FixedPoint, encoding, fixed_point, representation_problems
-from privis.run.mpc.lowering import lower
-from privis.run.mpc.presets import Preset
-from privis.run.mpc.promises import has_open_promises, mark
+from privis.run.mpc.fixed_point import Encoding, FixedPoint, encoding
+from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
+from privis.run.mpc.lowering.runtime_bounds import has_open_promises, mark
+from privis.run.mpc.protocols import Preset
 from privis.version import VERSION
 
 MOST_PROBLEMS = 20  # named at once; one wrong range comes back in every later instruction
@@ -103,7 +104,7 @@ class Job:
         problems = _party_problems(self)
         refuse(ProgramError, problems)
         if self.fixed_point is None:
-            object.__setattr__(self, "fixed_point", fixed_point(list(self.programs.values())))
+            object.__setattr__(self, "fixed_point", choose_fixed_point(list(self.programs.values())))
         reading = _Reading(self)
         refuse(
             ProgramError if reading.references else DomainError, (reading.references + reading.values)[:MOST_PROBLEMS]

@@ -1,0 +1,211 @@
+"""``privis mpc``: keys for a group of members, and jobs that they do together."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from privis.cli.console import err, explained, out
+from privis.cli.joint.party import Log
+from privis.errors import ParameterError, Problem, refuse
+from privis.parties.job.specification import Specification, load_specification
+from privis.parties.job.task import Protection, Task
+from privis.parties.node.events import FAILED, PROGRESS, STATE, Event
+from privis.parties.table_reader import is_address, shown
+
+mpc = typer.Typer(name="mpc", help="Joint jobs: several owners, one protocol, nobody sees another's images.")
+
+Member = Annotated[list[str], typer.Option("--party", help="A compute party, NAME=HOST:PORT; repeatable.")]
+Outsider = Annotated[
+    list[str] | None, typer.Option("--outsider", help="An owner or receiver that computes nothing, NAME=HOST:PORT.")
+]
+Submitter = Annotated[list[str] | None, typer.Option("--submitter", help="NAME of somebody who sends jobs.")]
+Network = Annotated[
+    list[str] | None, typer.Option("--network", help="A network that the job names, NAME=PATH of an ONNX file.")
+]
+JobFile = Annotated[Path, typer.Argument(help="The job, a TOML file.")]
+
+
+@mpc.command()
+def keygen(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; one sub-folder per member, to be sent to it.")],
+    party: Member,
+    outsider: Outsider = None,
+    submitter: Submitter = None,
+    days: Annotated[int, typer.Option(help="How long the certificates are good.")] = 365,
+) -> None:
+    """Make an authority, and a certificate, key and configuration for every member and submitter.
+
+    privis mpc keygen group --party a=a.example.org:9440 --party b=… --party c=… --submitter analyst
+    """
+    with explained():
+        from privis.parties.identity.certificates import AUTHORITY_KEY, group_hosts, make_group
+        from privis.parties.node.templates import write_templates
+
+        parties, outsiders = _addresses("--party", party), _addresses("--outsider", outsider or [])
+        submitters = submitter or ["submitter"]
+        hosts: dict[str, str | None] = {**group_hosts({**parties, **outsiders}), **dict.fromkeys(submitters)}
+        for made in make_group(folder, hosts, days):
+            out.print(str(made), markup=False)
+        write_templates(folder, parties, outsiders, submitters)
+        out.print(
+            f"Send each folder to its member over a channel you trust. {folder / AUTHORITY_KEY} can make new members: "
+            "delete it, or keep it offline.",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@mpc.command()
+def run(
+    job: JobFile,
+    submitter: Annotated[Path, typer.Option("--as", help="submitter.toml: who sends it, and where members are.")],
+    wait: Annotated[float, typer.Option(help="Seconds that members may be late.")] = 60.0,
+) -> None:
+    """Send a job to its members and follow it; every member judges it by its own policy."""
+    with explained():
+        from privis.parties.node.configuration import load_submitter
+        from privis.parties.node.submitter import submit
+
+        specification, configuration = load_specification(job), load_submitter(submitter)
+        with following(specification.name) as show:
+            reports = submit(specification, configuration, wait=wait, on_event=show)
+        table = Table("member", "received", "seconds", "sent")
+        for report in reports:
+            facts = report.facts
+            received = ", ".join(facts.get("received", [])) or "nothing"
+            table.add_row(report.member, received, str(facts.get("seconds")), f"{facts.get('sent bytes', 0):,} B")
+        out.print(table)
+
+
+@mpc.command()
+def show(
+    job: JobFile,
+    lend: Annotated[
+        list[str] | None,
+        typer.Option("--lend", help="Data like an owner's, OWNER.NAME=PATH: also say digest and cost."),
+    ] = None,
+    network: Network = None,
+) -> None:
+    """Say what each side of a job will see, before anything is sent; with sample data also what it will take."""
+    with explained():
+        from privis.parties.job.views import views_of
+
+        specification = load_specification(job)
+        for line in views_of(specification, protection_of(specification)):
+            out.print(line, markup=False, soft_wrap=True)
+        if lend:
+            for line in _forecast(specification, lend, network or []):
+                out.print(line, markup=False, soft_wrap=True)
+
+
+def _forecast(specification: Specification, lend: list[str], network: list[str]) -> Iterator[str]:
+    """Digest, steps and predicted cost of the job that these data would make."""
+    from privis.parties.job.task import LentNetwork
+    from privis.parties.node.local import lent_as, lent_words, network_words
+    from privis.run.mpc.cost.predict import predicted
+    from privis.run.mpc.job import Run
+
+    networks = {name: LentNetwork(name, path) for name, path in network_words(specification, network).items()}
+    task, lent = task_of(specification).knowing(networks), lent_words(specification, lend)
+    announcements = {
+        name: task.prepare(
+            specification, name, lent_as(specification, use.lends, lent[use.owner, use.lends])
+        ).announcement
+        for name, use in specification.inputs.items()
+    }
+    built = task.build(specification, announcements)
+    yield f"Digest of the job: {built.digest}"
+    costs = {name: predicted(program, built.preset, built.fixed) for name, program in built.programs.items()}
+    runs = [costs[step.program] for step in built.instructions if isinstance(step, Run)]
+    yield f"{len(built.instructions)} steps, {len(runs)} of them runs of {len(costs)} programs"
+    if all(cost.sent is not None and cost.seconds is not None and cost.rounds is not None for cost in runs):
+        sent, rounds = sum(cost.sent or 0 for cost in runs), sum(cost.rounds or 0 for cost in runs)
+        seconds = sum(cost.seconds or 0.0 for cost in runs)
+        yield f"Predicted: {seconds:.2f} s of runs without a network, {sent:,} bytes and {rounds:,} messages per party"
+
+
+@mpc.command()
+def local(
+    job: JobFile,
+    lend: Annotated[list[str], typer.Option("--lend", help="Data of an owner, OWNER.NAME=PATH; repeatable.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for what the members receive.")] = Path(
+        "joint"
+    ),
+    network: Network = None,
+) -> None:
+    """Try a job out: all its members as processes on this machine, with certificates that last as long as the job."""
+    with explained():
+        from privis.parties.node.local import LocalGroup, lent_words, network_words
+        from privis.parties.node.submitter import submit
+
+        specification = load_specification(job)
+        lent, networks = lent_words(specification, lend), network_words(specification, network or [])
+        protection = protection_of(specification)
+        with tempfile.TemporaryDirectory(prefix="privis-local-") as folder:
+            with LocalGroup(Path(folder), specification, lent, output, protection, networks) as group:
+                with following(specification.name) as show_event:
+                    submit(specification, group.submitter, wait=30.0, on_event=show_event)
+                for member, places in group.received().items():
+                    listed = ", ".join(str(path) for path in places) or "nothing"
+                    out.print(f"{member} received {listed}", markup=False, soft_wrap=True)
+
+
+def task_of(specification: Specification) -> Task:
+    """The task that a job names; ParameterError when there is none."""
+    from privis.cli.joint import TASKS
+
+    if specification.task not in TASKS:
+        raise ParameterError(Problem(f"{specification.name}: task", repr(specification.task), f"one of {shown(TASKS)}"))
+    return TASKS[specification.task]
+
+
+def protection_of(specification: Specification) -> Protection | None:
+    """What the results of a job guarantee; ParameterError lists every option that does not fit."""
+    releasing = task_of(specification).releasing(specification)
+    return None if releasing is None else releasing.protection
+
+
+@contextlib.contextmanager
+def following(label: str) -> Iterator[Callable[[Event], None]]:
+    """Progress of the slowest member, with the time left on a terminal; lines of text otherwise."""
+    if not err.is_terminal:
+        yield Log()
+        return
+    steps: dict[str, tuple[int, int]] = {}
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=err) as bar:
+        task = bar.add_task(label, total=None, text="")
+
+        def show_event(event: Event) -> None:
+            if event.kind == STATE:
+                bar.update(task, text=f"{event.member}: {event.text}")
+            elif event.kind == PROGRESS:
+                steps[event.member] = (event.done, event.total)
+                done, total = min(steps.values())
+                bar.update(task, completed=done, total=total, text="")
+            elif event.kind == FAILED:
+                bar.update(task, text=f"{event.member} failed")
+
+        yield show_event
+
+
+def _addresses(option: str, words: list[str]) -> dict[str, str]:
+    """NAME=HOST:PORT words; ParameterError lists all that are none."""
+    problems, found = [], {}
+    for word in words:
+        name, _, address = word.partition("=")
+        if not is_address(address):
+            problems.append(Problem(option, repr(word), "NAME=HOST:PORT", "for example a=a.example.org:9440"))
+        elif name in found:
+            problems.append(Problem(option, f"{name} twice", "every member once"))
+        found[name] = address
+    refuse(ParameterError, problems)
+    return found

@@ -1,0 +1,145 @@
+"""From the words of ``privis serve`` to what is offered, and from the words of an offer back to a feature."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from privis.cli.parsing import FEATURES, feature_named, parameter_types
+from privis.errors import ParameterError, Problem, ProtocolError, refuse
+from privis.features.cnn import CNN, Channels
+from privis.features.feature import Feature
+from privis.program import Program
+from privis.serve.client.remote_model import PrivateModel
+
+if TYPE_CHECKING:
+    from privis.run.he.compiler.compiler import Options
+    from privis.serve.offerings.offering import MakeOffering, Terms
+
+_MOST_WORDS = 32
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What the command line wants to offer: a feature with its ``parameters``, and files."""
+
+    feature: str | None
+    parameters: list[str]
+    programs: list[Path]
+    models: list[Path]
+    galleries: list[Path]
+    encrypted_galleries: list[str]
+    name: str | None
+
+    def makers(self, options: Options) -> list[MakeOffering]:
+        """How to compile each; ParameterError lists everything that does not fit."""
+        self._check()
+        makers: list[MakeOffering] = []
+        if self.feature is not None:
+            makers.append(self._of_feature(self.feature, options))
+        makers += [self._of_model(path, options) for path in self.models]
+        makers += [self._of_program(path, options) for path in self.programs]
+        makers += [self._of_gallery(path) for path in self.galleries]
+        makers += [self._of_encrypted_gallery(size) for size in self.encrypted_galleries]
+        return makers
+
+    def _check(self) -> None:
+        problems: list[Problem] = []
+        files = len(self.programs) + len(self.models) + len(self.galleries) + len(self.encrypted_galleries)
+        count = (self.feature is not None) + files
+        if not count:
+            expected = "-f, --model, --program, --gallery or --encrypted-gallery"
+            problems.append(Problem("privis serve", "nothing to compute", expected))
+        if self.feature == "cnn":
+            problems.append(Problem("-f cnn", "a network", "--model FILE.onnx", "its weights stay on the server"))
+        if self.parameters and (self.feature is None) != (len(self.models) == 1):
+            problems.append(Problem("-p", "parameters", "one -f or one --model that they are for"))
+        if self.name is not None and count > 1:
+            problems.append(Problem("--name", f"{count} offers", "one", "without it they are called after their files"))
+        refuse(ParameterError, problems)
+
+    def _of_feature(self, name: str, options: Options) -> MakeOffering:
+        from privis.serve.offerings.program import OfferProgram
+
+        feature = feature_named(name, self.parameters)
+        if feature.size is None:
+            raise ParameterError(Problem(f"-f {name}", "no size", "-p size=HxW", "encrypted images have one size"))
+        shape = feature.before(np.zeros((*feature.size, 3), np.uint8)).shape
+        words = {"feature": name, "parameters": self.parameters}
+        summary = f"{name} of {feature.size[0]}x{feature.size[1]} pixels"
+        return OfferProgram(self.name or name, summary, feature.program(shape), options, words=words)
+
+    def _of_model(self, path: Path, options: Options) -> MakeOffering:
+        network = feature_named("cnn", [f"path={path}", *([] if self.feature else self.parameters)])
+        assert isinstance(network, CNN)
+        program, channels = network.program(network.shape), network.channels
+        return self._private(path, program, network.shape, f"network {path.name}", channels, options)
+
+    def _of_program(self, path: Path, options: Options) -> MakeOffering:
+        from privis.program import load
+
+        program = load(path)
+        return self._private(path, program, program.inputs[0].shape, f"program {path.name}", Channels.RGB, options)
+
+    def _of_gallery(self, path: Path) -> MakeOffering:
+        from privis.io import tables
+        from privis.serve.offerings.gallery import OfferGallery
+
+        found = tables.read(path)
+        summary = f"cosines with {len(found.paths):,} templates of {found.features.shape[1]} components"
+        return OfferGallery(self._named(path), summary, found.paths, found.features)
+
+    def _of_encrypted_gallery(self, size: str) -> MakeOffering:
+        from privis.serve.offerings.gallery import OfferEncryptedGallery
+
+        found = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size)
+        if found is None:
+            expected = "TEMPLATESxCOMPONENTS, as in 10000x512"
+            raise ParameterError(Problem("--encrypted-gallery", repr(size), expected))
+        templates, dimension = map(int, found.groups())
+        summary = f"cosines with up to {templates:,} templates of {dimension} components, encrypted by you"
+        return OfferEncryptedGallery(self.name or f"encrypted-{size}", summary, dimension, templates)
+
+    def _named(self, path: Path) -> str:
+        return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
+
+    def _private(
+        self, path: Path, program: Program, shape: tuple[int, ...], summary: str, channels: Channels, options: Options
+    ) -> MakeOffering:
+        from privis.serve.offerings.program import OfferProgram
+
+        outputs = sum(math.prod(each) for each in program.output_shapes)
+        words = {"model": {"shape": list(shape), "outputs": outputs, "channels": channels.value}}
+        return OfferProgram(self._named(path), summary, program, options, private=True, words=words)
+
+
+def feature_of(terms: Terms) -> Feature:
+    """The feature that an offer computes, rebuilt on the owner's side.
+
+    The words come from a server: they name a feature of the list and plain values, never a file of this machine.
+    Raises ProtocolError for anything else.
+    """
+    try:
+        return _feature_of(terms.words, terms.digest)
+    except (ParameterError, ValueError, TypeError, KeyError) as error:
+        got, remedy = f"{str(dict(terms.words))[:200]} ({error})", "update Privis, or ask the server's operator"
+        raise ProtocolError(Problem(f"offer {terms.name}", got, "a feature of this version", remedy)) from None
+
+
+def _feature_of(words: Any, specification: str) -> Feature:
+    match words:
+        case {"feature": str(name), "parameters": [*parameters]} if name in FEATURES and len(parameters) <= _MOST_WORDS:
+            kinds = parameter_types(FEATURES[name].load())
+            files = {key for key, kind in kinds.items() if "Path" in repr(kind) or "bytes" in repr(kind)}
+            named = {str(word).partition("=")[0] for word in parameters}
+            if files & named:
+                raise ValueError(f"a file for {', '.join(files & named)}")
+            return feature_named(name, [str(word) for word in parameters])
+        case {"model": {"shape": [*shape], "outputs": int(outputs), "channels": str(channels)}}:
+            return PrivateModel(tuple(int(each) for each in shape), outputs, Channels(channels), specification)
+    raise ValueError("no such words")

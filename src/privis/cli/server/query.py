@@ -1,0 +1,184 @@
+"""``privis query``: features of pictures, and matches of vectors, from a server that cannot see them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from privis.cli.console import QUIET_SECONDS, err, explained, out
+from privis.cli.extract import AsJson, Inputs, MaxPixels, Parameters, tell
+from privis.cli.keygen import Authority, OfferName
+from privis.cli.server.query_gallery import Row, check_output, nearest, vectors_of, write
+from privis.errors import ParameterError, Problem
+from privis.extraction.folder import FolderResult, extract_folder
+from privis.io.images.decode import MAX_PIXELS
+from privis.io.images.sources import find
+from privis.io.resumable.run import Progress as Files
+
+if TYPE_CHECKING:
+    from privis.serve.client.client import Step
+    from privis.serve.offerings.offering import Terms
+
+KeysFolder = Annotated[Path, typer.Option("--keys", help="Folder that `privis keygen --for homomorphic` made.")]
+ServerUrl = Annotated[str, typer.Option("--server", metavar="URL", help="The server, https://HOST:PORT.")]
+TokenFile = Annotated[Path, typer.Option("--token-file", help="Your token, from the server's operator.")]
+AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Pictures at the server at a time, a process for each.")]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds that the server may be out of reach, or full.")]
+
+
+def query(
+    inputs: Inputs,
+    server: ServerUrl,
+    keys: KeysFolder,
+    token_file: TokenFile,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Table, as of extract; matches: .csv or .json.")],
+    offer: OfferName = None,
+    authority: Authority = None,
+    at_once: AtOnce = 1,
+    patience: Patience = 60.0,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of pictures, computed here.")] = None,
+    parameter: Parameters = None,
+    top: Annotated[int, typer.Option(min=1, help="Gallery: how many templates to list.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Let a server compute on pictures, or match vectors, that only you can see: it gets ciphertexts, you the results.
+
+    privis query scan.png --server https://HOST:8443 --keys keys/ --token-file alice.token -o features.parquet
+
+    privis query faces.npz --server https://HOST:8443 --keys keys/ --token-file alice.token -o matches.csv
+    """
+    with explained():
+        from privis.serve.client.key_folder import KeyFolder  # decrypts later: not a part of every command's process
+
+        terms = KeyFolder(keys).terms()
+        if offer not in (None, terms.name):
+            raise ParameterError(Problem("--offer", offer, f"{terms.name}, which these keys are for"))
+        if "gallery" in terms.words:
+            rows = _matches(inputs, server, keys, token_file, output, authority, patience, feature, parameter, top)
+            told = f"{len(rows):,} matches in {output}"
+            print(json.dumps({"output": str(output), "rows": len(rows)})) if as_json else out.print(told, markup=False)
+            return
+        if feature is not None or parameter:
+            got, remedy = "given", "the offer says which feature it is; -f is for galleries"
+            raise ParameterError(Problem("-f, -p", got, f"left out for {terms.name}", remedy))
+        result = _features(terms, inputs, server, keys, token_file, output, authority, patience, at_once, max_pixels)
+        tell(result, as_json)
+
+
+def _features(
+    terms: Terms,
+    inputs: list[str],
+    server: str,
+    keys: Path,
+    token_file: Path,
+    output: Path,
+    authority: Path | None,
+    patience: float,
+    at_once: int,
+    max_pixels: int,
+) -> FolderResult:
+    from privis.cli.server.offerings import feature_of
+    from privis.serve.client.executor import Remote
+
+    sources = find(inputs, sys.stdin)
+    with following(terms.name) as (show_files, show_step):
+        return extract_folder(
+            feature_of(terms),
+            sources,
+            output,
+            under=Remote(server, keys, token_file, authority, patience, show_step),
+            workers=min(at_once, len(sources)),
+            chunk=terms.estimate.images,  # what was computed in seconds is not computed again after an interruption
+            max_pixels=max_pixels,
+            on_progress=show_files,
+        )
+
+
+def _matches(
+    inputs: list[str],
+    server: str,
+    keys: Path,
+    token_file: Path,
+    output: Path,
+    authority: Path | None,
+    patience: float,
+    feature: str | None,
+    parameters: list[str] | None,
+    top: int,
+) -> list[Row]:
+    from privis.serve.client.client import Client
+    from privis.serve.http.tokens import Token
+
+    check_output(output)
+    vectors = list(vectors_of(inputs, feature, parameters or []))
+    token = Token.load(token_file)
+    with Client(server, token, authority=authority, patience=patience) as client, following("match") as (files, step):
+        start = time.monotonic()
+
+        def show(done: int, found: Step) -> None:
+            past = time.monotonic() - start
+            eta = past * (len(vectors) - done) / done if done else None
+            files(Files(done, 0, len(vectors), past, eta))
+            step(found)
+
+        rows = nearest(client, keys, vectors, top, show)
+    write(output, rows)
+    return rows
+
+
+@contextlib.contextmanager
+def following(label: str) -> Iterator[tuple[Callable[[Files], None], Callable[[Step], None]]]:
+    """Pictures done, and how far the one at the server is; now and then a line where there is no terminal."""
+    if not err.is_terminal:
+        lines = _Lines(label)
+        yield lines.files, lines.step
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=err) as bar:
+        task = bar.add_task(label, total=None, text="")
+
+        def files(found: Files) -> None:
+            text = f"[red]{found.failed} failed[/red]" if found.failed else ""
+            bar.update(task, total=found.total, completed=found.done, text=text)
+
+        yield files, lambda step: bar.update(task, text=said(step))
+
+
+class _Lines:
+    def __init__(self, label: str) -> None:
+        self._label, self._last = label, time.monotonic()
+
+    def files(self, found: Files) -> None:
+        failed = f", {found.failed} failed" if found.failed else ""
+        left = "" if found.eta_seconds is None else f", {found.eta_seconds:.0f} s left"
+        self._say(f"{found.done:,} of {found.total:,} files{failed}{left}", found.done == found.total)
+
+    def step(self, step: Step) -> None:
+        self._say(said(step), False)
+
+    def _say(self, text: str, last: bool) -> None:
+        now = time.monotonic()
+        if last or now - self._last >= QUIET_SECONDS:
+            self._last = now
+            err.print(f"{self._label}: {text}", markup=False, soft_wrap=True)
+
+
+def said(step: Step) -> str:
+    """A step in words.
+
+    >>> from privis.serve.client.client import Step
+    >>> said(Step("running", 0.5, 3.2)), said(Step("queued", 0.0))
+    ('running, 50 %, 3 s left', 'queued')
+    """
+    share = f", {100 * step.done:.0f} %" if step.done else ""
+    left = f", {step.eta_seconds:.0f} s left" if step.eta_seconds else ""
+    return f"{step.phase}{share}{left}"

@@ -1,0 +1,78 @@
+"""``privis query`` with keys for a gallery: which templates are most similar to vectors that the server cannot see."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.cli.parsing import feature_named
+from privis.errors import ParameterError, Problem
+from privis.extraction.images import extract
+from privis.io import tables
+from privis.io.atomic import replacing
+from privis.io.images.sources import find
+
+if TYPE_CHECKING:
+    from privis.serve.client.client import Client, Step
+
+_TABLES, _OUTPUTS = (".parquet", ".npz", ".csv"), (".csv", ".json")
+_COLUMNS = ("query", "rank", "template", "cosine")
+
+Row = tuple[str, int, str, float]
+
+
+def check_output(path: Path) -> None:
+    """Refuse a list of matches that could not be written, before anything is asked."""
+    if path.suffix not in _OUTPUTS:
+        raise ParameterError(Problem("-o", repr(str(path)), "a name that ends in .csv or .json: a list of matches"))
+
+
+def vectors_of(
+    inputs: Sequence[str], feature: str | None, parameters: list[str]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Labels and vectors: rows of tables that ``privis extract`` wrote, or a feature of pictures, computed here.
+
+    Raises ParameterError for pictures without a feature, and ImageError naming every picture that cannot be used.
+    """
+    listed = [name for name in inputs if Path(name).suffix.lower() in _TABLES]
+    pictures = [name for name in inputs if name not in listed]
+    if pictures and feature is None:
+        remedy = "or give tables of vectors"
+        raise ParameterError(Problem("INPUT", f"pictures, as {pictures[0]}", "-f FEATURE that makes vectors", remedy))
+    for name in listed:
+        table = tables.read(Path(name))
+        yield from zip(table.paths, table.features, strict=True)
+    if pictures and feature is not None:
+        paths = find(pictures)
+        yield from zip(paths, extract(feature_named(feature, parameters), paths).features, strict=True)
+
+
+def nearest(
+    client: Client, keys: Path, vectors: Sequence[tuple[str, NDArray[Any]]], top: int, show: Callable[[int, Step], None]
+) -> list[Row]:
+    """The ``top`` most similar templates of every vector; ``show`` gets how many are done, and how far the next is."""
+    from privis.serve.client.gallery_keys import GalleryKeys
+
+    owner = GalleryKeys.load(keys)
+    rows: list[Row] = []
+    for done, (label, vector) in enumerate(vectors):
+        scores = owner.ask(client, vector, lambda step, done=done: show(done, step))
+        rows += [(label, rank, name, cosine) for rank, (name, cosine) in enumerate(scores.top(top), 1)]
+    return rows
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Write matches as .csv or .json, whole or not at all."""
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".json":
+            json.dump([dict(zip(_COLUMNS, row, strict=True)) for row in rows], file, indent=1)
+        else:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            writer.writerows(rows)

@@ -1,0 +1,154 @@
+"""``privis serve``: compute on encrypted images for clients with tokens."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from privis.cli.console import err, explained
+from privis.cli.extract import Parameters
+from privis.errors import ParameterError, Problem
+from privis.run.he.packing.batching import Sharing
+
+if TYPE_CHECKING:
+    from privis.serve.http.server import Certificate, Server
+    from privis.serve.offerings.offering import Terms
+
+FeatureName = Annotated[str | None, typer.Option("-f", "--feature", help="A feature; `privis features` lists them.")]
+Programs = Annotated[list[Path] | None, typer.Option("--program", help="A saved program; repeatable.")]
+Models = Annotated[list[Path] | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
+Galleries = Annotated[
+    list[Path] | None, typer.Option("--gallery", help="A table with a template in each row, to match with; repeatable.")
+]
+EncryptedGalleries = Annotated[
+    list[str] | None,
+    typer.Option("--encrypted-gallery", metavar="SIZE", help="Room for clients' encrypted templates, 10000x512."),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the offer, if there is one; else that of feature or file.")]
+Precision = Annotated[float, typer.Option(help="Largest error by encryption, relative to the largest output.")]
+Signs = Annotated[int, typer.Option(help="Polynomials of degree 7 in a comparison, three levels each.")]
+Inside = Annotated[bool, typer.Option("--inside", help="Normalise encrypted values too; else their owner does.")]
+Promised = Annotated[bool, typer.Option("--promised", help="Rely on domains that owners check before they encrypt.")]
+Shared = Annotated[Sharing, typer.Option("--sharing", help="Images that share ciphertexts: cheaper for each.")]
+Processes = Annotated[int, typer.Option(min=1, max=2, help="Processes that share one job; 2 may need larger keys.")]
+Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; without TLS only on this machine.")]
+TokensFile = Annotated[Path, typer.Option("--tokens", help="Digests of the clients' tokens; `privis keygen` adds one.")]
+TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
+State = Annotated[Path, typer.Option("--state", help="Folder for keys, messages and results; this server's alone.")]
+LimitWords = Annotated[
+    list[str] | None, typer.Option("--limit", help="NAME=VALUE, as in memory=8GiB; a wrong name lists all; repeatable.")
+]
+Check = Annotated[bool, typer.Option("--check", help="Only compile, and check the settings.")]
+
+
+def serve(
+    tokens: TokensFile,
+    feature: FeatureName = None,
+    parameter: Parameters = None,
+    program: Programs = None,
+    model: Models = None,
+    gallery: Galleries = None,
+    encrypted_gallery: EncryptedGalleries = None,
+    name: Name = None,
+    precision: Precision = 1e-4,
+    signs: Signs = 5,
+    inside: Inside = False,
+    promised: Promised = False,
+    processes: Processes = 1,
+    sharing: Shared = Sharing.ALONE,
+    listen: Listen = "127.0.0.1:8443",
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    state: State = Path("privis-state"),
+    limit: LimitWords = None,
+    check: Check = False,
+) -> None:
+    """Compute features of encrypted images for clients who keep their keys; stop with Ctrl-C.
+
+    privis serve -f hog -p size=64x64 --tokens tokens --tls-cert server.pem --tls-key server.key --listen 0.0.0.0:8443
+
+    privis serve --model net.onnx --gallery faces.parquet --tokens tokens
+    """
+    with explained():
+        from privis.cli.server.offerings import Offered
+        from privis.run.he.compiler.compiler import Options
+        from privis.serve.http.server import Server
+        from privis.serve.http.tokens import Tokens
+        from privis.serve.limits import limits_of
+
+        options = Options(
+            precision, signs=signs, inside=inside, promised=promised, processes=processes, sharing=sharing
+        )
+        files = (program or [], model or [], gallery or [], encrypted_gallery or [])
+        makers = Offered(feature, parameter or [], *files, name).makers(options)
+        host, port = address_of(listen)
+        server = Server(
+            makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])
+        )
+        with err.status("compiling, encoding weights"):
+            offers = server.open()
+        for terms in offers:
+            err.print(_described(terms), markup=False, soft_wrap=True)
+        if check:
+            server.close()
+            return
+        _log_to_stderr()
+        _say(server)
+        server.run()
+
+
+def _say(server: Server) -> None:
+    clients = len(server.tokens.known)
+    known = "1 client" if clients == 1 else f"{clients} clients"
+    err.print(f"{server.url}: {known}; {server.url}/openapi.json describes it", markup=False, soft_wrap=True)
+
+
+def _described(terms: Terms) -> str:
+    estimate = terms.estimate
+    sizes = f"keys {_bytes(estimate.keys_bytes)}, message {_bytes(estimate.message_bytes)}"
+    job = "a job" if estimate.images == 1 else f"a job of up to {estimate.images:,} images"
+    expected = f"about {estimate.seconds:.1f} s and {_bytes(estimate.memory)} of memory {job}"
+    return f"{terms.name}: {terms.summary}; {expected}; {sizes}, result {_bytes(estimate.reply_bytes)}"
+
+
+def _bytes(count: int) -> str:
+    size, units = float(count), iter(("B", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= 999.5 and unit != "TB":
+        size, unit = size / 1000, next(units)
+    return f"{size:.3g} {unit}"
+
+
+def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
+    from privis.serve.http.server import Certificate
+
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
+        raise ParameterError(Problem("TLS", "one of two files", "both --tls-cert and --tls-key"))
+    return Certificate(chain, key)
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port.
+
+    >>> address_of("127.0.0.1:8443"), address_of("[::1]:0")
+    (('127.0.0.1', 8443), ('::1', 0))
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ParameterError(Problem("--listen", repr(text), "HOST:PORT, as in 127.0.0.1:8443"))
+    return host.strip("[]"), int(port)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    for name, level in (("privis.serve", logging.INFO), ("uvicorn.error", logging.WARNING)):
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(level)

@@ -1,0 +1,292 @@
+"""``explain``: what a release hides, leaves public and costs, in numbers and in plain words, before any image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.extraction.extractor import Extractor, owner_shape
+from privis.features.feature import Feature
+from privis.privacy import (
+    CodeRelease,
+    DirectionRelease,
+    FeatureRelease,
+    Gaussian,
+    Guarantee,
+    HistogramRelease,
+    Laplace,
+    Person,
+    PixelRelease,
+    RandomisedResponse,
+    Release,
+    Unit,
+    WholeImage,
+)
+from privis.privacy.accounting.calibration import gaussian_delta, gaussian_privacy, gaussian_ratio
+from privis.privacy.guarantee import shown, shown_delta
+from privis.privacy.releases.image import block_extents
+from privis.privacy.sampling.alias_table import TOTAL_VARIATION
+from privis.privacy.sensitivity import Sensitivity
+from privis.program.shapes import Shape
+from privis.readings import Cost, cost
+from privis.run.clear import Clear
+from privis.validation import whole_number
+
+_FINE = 2**20  # grid steps per standard deviation: a ratio becomes an integer sensitivity, rounded up
+
+
+@dataclass(frozen=True)
+class Secret:
+    """How well something is hidden: ``epsilon`` and ``delta`` when ``what`` changes, in ``images`` images at once.
+
+    ``success`` bounds the share of right guesses, by anyone with any knowledge, which of two equally likely versions a
+    result came from: 0.5 is a coin, 1 is certainty.
+    """
+
+    what: str
+    images: int
+    epsilon: float
+    delta: float
+    success: float
+
+    @property
+    def advantage(self) -> float:
+        """How much better than a coin, 0 to 1: a bound on the total variation between the two versions' results."""
+        return 2 * self.success - 1
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """Noise of one release: root mean square ``deviation`` in ``unit`` of ``values`` values.
+
+    ``clip`` bounds the norm of what the noise is added to (1 for directions); None for pixels and counts. ``most`` is
+    the deviation of the noisiest value: a block cut off by the border averages its noise over fewer pixels.
+    """
+
+    deviation: float
+    unit: str
+    values: int
+    clip: float | None
+    most: float
+
+    @property
+    def length(self) -> float:
+        """Root mean square of the noise's Euclidean length."""
+        return self.deviation * math.sqrt(self.values)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` derived: ``lines`` are sentences, ``to_dict`` is for JSON.
+
+    ``unit`` is what the release is calibrated to; ``whole_image`` is the same noise for whoever compares whole images;
+    ``person`` is all images of one person, replaced together. The three and ``noise`` are None without a release.
+    ``length`` counts the components of the feature, ``shape`` is the image's.
+    """
+
+    feature: str
+    shape: Shape
+    length: int
+    guarantee: Guarantee
+    unit: Secret | None
+    whole_image: Secret | None
+    person: Secret | None
+    noise: NoiseLevel | None
+    cost: Cost
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Plain sentences, one fact each."""
+        return (*self._hidden(), self._public(), *self._error(), self._price())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a dictionary for JSON: an infinite value becomes None; ``advantage`` and ``lines`` are included."""
+        values: dict[str, Any] = {**asdict(self), "guarantee": self.guarantee.to_dict(), "lines": list(self.lines)}
+        for name, secret in (("unit", self.unit), ("whole_image", self.whole_image), ("person", self.person)):
+            if secret is not None:
+                values[name] = {**asdict(secret), "advantage": secret.advantage}
+        if self.noise is not None:
+            values["noise"] = {**asdict(self.noise), "length": self.noise.length}
+        return _finite(values)
+
+    def _hidden(self) -> list[str]:
+        if self.unit is None or self.whole_image is None or self.person is None:
+            return ["Nothing is hidden: the feature is exact, and much of the image may be recovered from it."]
+        told = [self.unit]
+        if self.whole_image.epsilon != self.unit.epsilon:
+            told.append(self.whole_image)
+        if self.person.images > 1 and self.person.what != self.unit.what:
+            told.append(self.person)
+        return [
+            f"Hidden: {secret.what}, at epsilon {_bound(secret.epsilon)} and delta {shown_delta(secret.delta)}. "
+            f"Who must guess which of two it was is right at most {_percent(secret.success)} of the time; a coin is "
+            "right 50 %."
+            for secret in told
+        ]
+
+    def _public(self) -> str:
+        dimensions = " x ".join(map(str, self.shape))
+        return (
+            f"Public all the same: the dimensions ({dimensions}), the number of images, their names, and that this is "
+            f"the feature {self.feature} of {self.length:,} components."
+        )
+
+    def _error(self) -> list[str]:
+        if self.noise is None:
+            return []
+        noise = self.noise
+        each = f"Noise: standard deviation {_number(noise.deviation)} {noise.unit} on each of {noise.values:,} values"
+        if noise.most > noise.deviation * (1 + 1e-9):
+            each += f" on average, up to {_number(noise.most)} on the smallest block at the border"
+        if noise.unit == "grey levels":
+            return [f"{each}, before clamping to 0..255; what that does to the feature depends on the image."]
+        if noise.clip is None:
+            return [f"{each}, length {_number(noise.length)} in all."]
+        return [
+            f"{each}, length {_number(noise.length)} in all, {_number(noise.length / noise.clip)} times the largest "
+            f"length of the feature ({_number(noise.clip)})."
+        ]
+
+    def _price(self) -> str:
+        operations, memory = self.cost.operations or 0, self.cost.memory or 0
+        return f"The core takes {operations:,} operations and {memory:,} bytes per image."
+
+
+def explain(
+    feature: Feature, shape: Shape, *, release: Release | None = None, images_per_person: int = 1
+) -> Explanation:
+    """Derive what ``release`` of ``feature`` means for images of ``shape``, (H, W) or (H, W, 3); no image is needed.
+
+    ``person`` composes the whole-image guarantees of ``images_per_person`` images. Gaussian noise: the privacy loss of
+    the composed mechanism, again a Gaussian one, at the delta of one image. All else: epsilons and deltas add up.
+    ``success`` is (exp(epsilon) + delta) / (1 + exp(epsilon)), which no mechanism with that guarantee exceeds (Kairouz,
+    Oh and Viswanath, arXiv:1311.0776), or for Gaussian noise the smaller value from the total variation of two normal
+    laws.
+
+    Raises ParameterError for an image count below 1, for an image too small for the feature and for an epsilon that no
+    noise can keep; ImageError for a shape that is no image's.
+
+    >>> from privis import LBP, FeatureRelease
+    >>> told = explain(LBP(density=True), (64, 64), release=FeatureRelease(Laplace(4.0), clip=1.0), images_per_person=5)
+    >>> told.unit.epsilon, told.person.epsilon, round(told.unit.success, 3)
+    (4.0, 20.0, 0.982)
+    """
+    refuse(ParameterError, whole_number("explain.images_per_person", images_per_person))
+    if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] != 3):
+        raise ImageError(Problem("explain.shape", repr(shape), "(height, width) or (height, width, 3)"))
+    extractor = Extractor(feature, Clear(), release, None, None)
+    image_shape = owner_shape(extractor, shape)
+    core_shape = feature.before(np.zeros(image_shape, np.uint8)).shape
+    length = len(feature.names(core_shape))
+    guarantee = extractor.guarantee(image_shape, length)
+    spent = cost(feature.program(core_shape))
+    if release is None:
+        return Explanation(feature.name, shape, length, guarantee, None, None, None, None, spent)
+    level = _noise(release, guarantee, image_shape, length)
+    secrets = _secrets(release.unit, guarantee, level.values, images_per_person)
+    return Explanation(feature.name, shape, length, guarantee, *secrets, level, spent)
+
+
+def _secrets(unit: Unit, guarantee: Guarantee, values: int, images: int) -> tuple[Secret, Secret, Secret]:
+    """The unit, one whole image, and all of a person's images."""
+    calibrated = unit.images if isinstance(unit, Person) else 1
+    what = f"{guarantee.relation}, for d = 1" if guarantee.unit == "metric" else guarantee.relation
+    whole = guarantee.whole_image_epsilon, guarantee.whole_image_delta
+    person = images * whole[0], min(1.0, images * whole[1])
+    finite = math.isfinite(whole[0])  # not for counts per pixel whose total is not stated
+    noise = values if guarantee.mechanism == Gaussian.name and finite else None
+    if noise is not None and images > 1:
+        together = _gaussian_person(*whole, noise, images)
+        if together[1] < person[1]:  # for an epsilon of hundreds the charge for sampling it may be large
+            person = together
+    return (
+        _secret(what, calibrated, guarantee.epsilon, guarantee.delta, noise),
+        _secret(WholeImage().relation, 1, *whole, noise),
+        _secret(Person(images).relation, images, *person, noise),
+    )
+
+
+def _secret(what: str, images: int, epsilon: float, delta: float, gaussian_values: int | None) -> Secret:
+    success = 1 / (1 + math.exp(-epsilon)) + delta / (1 + math.exp(min(epsilon, 700.0)))
+    if gaussian_values is not None:
+        variation = gaussian_delta(_ratio(epsilon, delta), 0.0)  # of two normal laws
+        success = min(success, 0.5 + variation / 2 + images * gaussian_values * TOTAL_VARIATION)
+    return Secret(what, images, epsilon, delta, min(1.0, success))
+
+
+def _gaussian_person(epsilon: float, delta: float, values: int, images: int) -> tuple[float, float]:
+    """(epsilon, delta) of ``images`` Gaussian releases of ``values`` values each: squared sensitivities add up."""
+    largest = math.ceil(_ratio(epsilon, delta) * _FINE)
+    together = Sensitivity("L2", images * largest**2, images * values, largest, "a person's images together")
+    return gaussian_privacy(float(_FINE), together, delta)
+
+
+def _ratio(epsilon: float, delta: float) -> float:
+    """Sensitivity over standard deviation of the Gaussian noise that has this guarantee, from above."""
+    return gaussian_ratio(epsilon, delta) * (1 + 1e-6)
+
+
+def _noise(release: Release, guarantee: Guarantee, image_shape: Shape, length: int) -> NoiseLevel:
+    deviation = _deviation(guarantee, length) * guarantee.step
+    match release:
+        case PixelRelease(block=block):
+            height, width, *channels = image_shape
+            rows, columns = block_extents(height, block), block_extents(width, block)
+            largest = float(rows.max() * columns.max())  # pixels of the block that ``step`` is of
+            deviations = deviation * largest / np.outer(rows, columns)
+            average = math.sqrt(float((deviations**2).mean()))
+            values = deviations.size * math.prod(channels)
+            return NoiseLevel(average, guarantee.step_unit, values, None, float(deviations.max()))
+        case FeatureRelease(clip=clip):
+            bound = clip
+        case DirectionRelease():
+            bound = 1.0
+        case CodeRelease():
+            bound = math.sqrt(length)
+        case HistogramRelease():
+            bound = None
+    return NoiseLevel(deviation, guarantee.step_unit, length, bound, deviation)
+
+
+def _deviation(guarantee: Guarantee, length: int) -> float:
+    """Standard deviation of one value, in grid steps."""
+    match guarantee.mechanism:
+        case Gaussian.name:
+            return math.sqrt(guarantee.scale**2 + 1 / 12)  # rounded to integers
+        case Laplace.name:
+            return math.sqrt(2 * math.exp(-1 / guarantee.scale)) / -math.expm1(-1 / guarantee.scale)
+        case RandomisedResponse.name:
+            return guarantee.scale
+        case _:  # directions: the scale is of the whole vector
+            return guarantee.scale / math.sqrt(length)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and math.isinf(value) else value
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _bound(value: float) -> str:
+    return "without bound" if math.isinf(value) else shown(value)
+
+
+def _percent(share: float) -> str:
+    """Rounded up, with a digit that is not 9 where there is one: a bound stays one.
+
+    >>> _percent(0.662366), _percent(0.9996646), _percent(1.0)
+    ('66.3 %', '99.97 %', '100 %')
+    """
+    missing = 1 - share
+    digits = 1 if missing < 1e-9 else max(1, math.ceil(-math.log10(missing)) - 2)
+    return f"{100 - math.floor(missing * 100 * 10**digits) / 10**digits:.{digits + 2}g} %"

@@ -1,0 +1,282 @@
+"""``extract_folder``: a feature over files on disk, streamed into a table that carries its guarantee."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from privis.errors import DamagedLedgerError, ImageError, ParameterError, PrivisError, Problem, UnsupportedError
+from privis.extraction.card import Card
+from privis.extraction.contributions import Contributions, contributions
+from privis.extraction.extractor import Extractor, owner_shape
+from privis.extraction.images import card_of, check_release, repeatable, weakest_guarantee
+from privis.features.feature import Feature, is_own
+from privis.identity import identity
+from privis.io.images import decode as pictures
+from privis.io.resumable.run import Job, Outcome, Progress, run
+from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey
+from privis.privacy.ledger.file import FileLedger
+from privis.program import digest
+from privis.program.shapes import Shape
+from privis.run.clear import Clear
+from privis.run.protocol import Executor
+from privis.version import VERSION
+
+LARGEST_NAMES = 1_000_000  # components named in a table; beyond, names would outweigh the vectors
+
+
+@dataclass(frozen=True)
+class FolderResult:
+    """What a folder run wrote, with its guarantee and card."""
+
+    outcome: Outcome
+    guarantee: Guarantee
+    card: Card
+
+
+@dataclass(frozen=True)
+class MakeExtractor:
+    """Picklable recipe for an ``Extractor``; the key travels as a path, never as bytes."""
+
+    feature: Feature
+    under: Executor
+    release: Release | None
+    ledger: Ledger | None
+    key_path: Path | None
+    contributions: Contributions
+    expected: int
+    length: int | None = None
+
+    def __call__(self) -> Extractor:
+        """Make the extractor, in the process that is to use it."""
+        key = ReleaseKey.load(self.key_path) if self.key_path else None
+        whose = self.contributions
+        return Extractor(self.feature, self.under, self.release, key, self.ledger, whose, self.expected, self.length)
+
+
+def extract_folder(
+    feature: Feature,
+    sources: Sequence[str],
+    output: Path,
+    *,
+    under: Executor | None = None,
+    release: Release | None = None,
+    ledger: Ledger | None = None,
+    key_path: Path | None = None,
+    subjects: Sequence[str | int] | None = None,
+    workers: int = 1,
+    chunk: int = 64,
+    max_pixels: int = pictures.MAX_PIXELS,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> FolderResult:
+    """Extract ``feature`` from the files ``sources`` into the table ``output`` (.parquet, .npz or .csv).
+
+    Streams, in memory for one span of files per worker; takes up an interrupted run; lists files that cannot be used
+    and goes on. The table's metadata holds the guarantee and the card as JSON. ``key_path`` is the release key (made
+    there, readable by its owner alone, if there is none); without it a key is made beside the output for this run,
+    ``<output>.key``, so that a run taken up again draws the same noise. It is removed after the run, except where a
+    ledger was charged and files failed: the same call then tries those again, and the others cost nothing more.
+    ``subjects`` says whose image each is, as in ``privis.extract``; images beyond what one person may give are listed
+    as failures. Images of more than ``max_pixels`` pixels are refused before they are decoded. ``chunk`` is how many
+    files at most an interruption loses.
+
+    A record whose budget does not allow another release is listed as well: no noise was drawn for it.
+
+    An unfinished run is taken up with the feature, executor, release, content of the key, subjects and ledger that it
+    began with, under the same version; with any other it is refused. So a row is in the table only if it was charged to
+    the ledger of the call that wrote the table, and for the file as it is when the run is taken up: files that are
+    others by then are read and charged again. Whatever ends a run after a charge, the same call repeats the same
+    releases, which costs nothing more, and the message says so; where an executor's values err differently each time
+    (encrypted or shared arithmetic), that holds for finished parts alone.
+
+    Raises what ``privis.io.resumable.run.run`` raises.
+    """
+    under = under or Clear()
+    check_release(release, ledger, feature)
+    once = repeatable(release, under) and (isinstance(release, PixelRelease) or is_own((feature, under)))
+    whose = contributions(sources, subjects, release, ledger, repeatable=once)
+    latest: list[Progress] = []
+
+    def show(progress: Progress) -> None:
+        latest[:] = [progress]
+        on_progress(progress)
+
+    if release is None:
+        with_key: AbstractContextManager[Path | None] = nullcontext()
+    elif key_path is None:
+        with_key = _own_key(output, ledger, latest)
+    else:
+        with_key = nullcontext(_made(key_path))
+    with with_key as key:
+        make = MakeExtractor(feature, under, release, ledger, key, whose, len(sources))
+        if ledger is not None:
+            make = replace(make, length=_length(make(), sources, max_pixels))
+        made: list[tuple[Guarantee, Card]] = []
+
+        def finish(rows: int, length: int, shapes: Sequence[Shape]) -> tuple[Sequence[str], Mapping[str, str]]:
+            names, guarantee, card = _describe(make(), shapes, rows, length)
+            made.append((guarantee, card))
+            metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.extraction.card": card.to_json()}
+            return names, metadata
+
+        together = _together(make(), sources, max_pixels)
+        if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
+            chunk = together * min(max(chunk // together, 1), 2)
+        account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
+        parts = (workers, chunk, max_pixels, account)
+        job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=together == 1)
+        with _resumable(make, output, account):
+            outcome = run(job, on_progress=show)
+        if key != key_path and not (ledger is not None and outcome.failures):
+            _forget(key)
+    guarantee, card = made[0]
+    return FolderResult(outcome, guarantee, card)
+
+
+def _made(key_path: Path) -> Path:
+    if not key_path.exists():
+        ReleaseKey.generate().save(key_path)
+    return key_path
+
+
+@contextmanager
+def _own_key(output: Path, ledger: Ledger | None, latest: Sequence[Progress]) -> Iterator[Path]:
+    """The key of a run that was given none, beside its output; removed after errors where nothing goes on with it.
+
+    There is no ``latest`` progress as long as nothing was computed.
+    """
+    path = output.with_name(output.name + ".key")
+    fresh = not path.exists()
+    _made(path)
+    try:
+        yield path
+    except ImageError:
+        if ledger is None:  # not one row
+            _forget(path)
+        raise
+    except PrivisError:
+        if fresh and not latest:
+            _forget(path)
+        raise
+
+
+def _forget(own_key: Path | None) -> None:
+    if own_key is not None:
+        own_key.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _LedgerAccount:
+    """A ledger as what the parts of a run rely on."""
+
+    ledger: FileLedger
+
+    def mark(self) -> str:
+        """The SHA-256 of the ledger's last line."""
+        return self.ledger.head.digest
+
+    def missing(self, marks: Collection[str]) -> set[str]:
+        """Those of ``marks`` that no line has."""
+        return self.ledger.missing(marks)
+
+
+@contextmanager
+def _resumable(make: MakeExtractor, output: Path, account: _LedgerAccount | None) -> Iterator[None]:
+    """Say of a failure that may have come after a charge how the same releases are had for nothing more."""
+    before = account.mark() if account else ""
+    try:
+        yield
+    except DamagedLedgerError:
+        raise
+    except PrivisError as error:
+        if make.ledger is None or (account and _mark_of(account) == before):
+            raise
+        got = "charges before this failure"
+        raise type(error)(*error.problems, Problem("ledger", got, "a call that ends", _how(make, output))) from error
+    except BaseException as error:
+        if make.ledger is not None:
+            error.add_note(_how(make, output))
+        raise
+
+
+def _mark_of(account: _LedgerAccount) -> str | None:
+    with suppress(PrivisError):  # what is wrong with the ledger must not hide what ended the run
+        return account.mark()
+    return None
+
+
+def _how(make: MakeExtractor, output: Path) -> str:
+    again = "what was charged is the same release again, and free"
+    if not repeatable(make.release, make.under):  # noise is a function of the values, which err otherwise each time
+        again = "finished files cost nothing more; where the others' values come out differently, they are charged anew"
+    return f"give the same call again, and keep {output}.partial, {make.key_path} and the ledger until then: {again}"
+
+
+def _length(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> int | None:
+    """Components of the first image that nothing public is held against; None: there is none."""
+    for path in sources:
+        try:
+            extractor.contributions.admit(path)
+            return extractor.check(pictures.load(path, max_pixels=max_pixels).shape)
+        except (ImageError, ParameterError):
+            continue  # listed as a failure by the run itself
+    return None
+
+
+def _together(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> int:
+    """How many images are computed at once, judged by the first one that can be read; 1: each on its own."""
+    for path in sources if extractor.shares else ():
+        try:
+            core = extractor.feature.before(extractor.owner_image(pictures.load(path, max_pixels=max_pixels)))
+        except (ImageError, ParameterError):
+            continue  # listed as a failure by the run itself
+        try:
+            return extractor.together(core.shape)
+        except UnsupportedError:
+            return 1  # as every image of this size will say
+    return 1
+
+
+def _fingerprint(make: MakeExtractor, sources: Sequence[str]) -> dict[str, str]:
+    """What decides the vectors and their charges, by name; nothing of it tells the key, and names are digests."""
+    whose = make.contributions
+    people = (tuple(whose.subjects[path] for path in sources), whose.beyond) if whose.subjects else ()
+    return {
+        "version": VERSION,
+        "feature": identity(make.feature, "feature").hex(),
+        "executor": identity(make.under, "under").hex(),
+        "release": "none" if make.release is None else identity(make.release, "release").hex(),
+        "key": "none" if make.key_path is None else _key_mark(ReleaseKey.load(make.key_path)),
+        "ledger": _ledger_mark(make.ledger),
+        "components": "any" if make.length is None else str(make.length),
+        "subjects": identity(people, "subjects").hex() if people else "none",
+    }
+
+
+def _key_mark(key: ReleaseKey) -> str:
+    """Tells keys apart without giving them away: words of a stream that no release uses."""
+    return key.stream("which key", b"", b"privis unfinished run 1").words(0, 2).tobytes().hex()
+
+
+def _ledger_mark(ledger: Ledger | None) -> str:
+    """The ledger's identity, wherever it lies; of a ledger that has none a word that never comes again."""
+    if ledger is None:
+        return "none"
+    return ledger.identity if isinstance(ledger, FileLedger) else f"in memory {secrets.token_hex(16)}"
+
+
+def _describe(
+    extractor: Extractor, shapes: Sequence[Shape], rows: int, length: int
+) -> tuple[Sequence[str], Guarantee, Card]:
+    """Names of the components; the guarantee that holds for images of all ``shapes``, those that gave rows."""
+    owners = [owner_shape(extractor, shape) for shape in shapes]
+    core = extractor.feature.before(np.zeros(owners[0], np.uint8)).shape
+    guarantee = weakest_guarantee(extractor, owners, length)
+    digests = (digest(extractor.feature.program(core)),)
+    return extractor.feature.names(core), guarantee, card_of(extractor, guarantee, digests, rows)

@@ -1,0 +1,283 @@
+"""``extract``: one feature, one executor, one release, over images in memory or on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.extraction.card import Card, described
+from privis.extraction.contributions import contributions
+from privis.extraction.counts_of_pixels import feature_problems
+from privis.extraction.extractor import Extractor, Source, Vector, owner_shape
+from privis.features.feature import Feature
+from privis.io.images import decode as pictures
+from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
+from privis.privacy.ledger.records import record_of_pixels
+from privis.program.shapes import Shape
+from privis.readings import Cost
+from privis.readings import cost as count
+from privis.run.clear import Clear
+from privis.run.protocol import Executor
+from privis.version import VERSION
+
+
+@dataclass(frozen=True)
+class Result:
+    """Features with everything needed to judge them.
+
+    ``features`` is float32 ``(images, components)``; ``names`` names the components; ``guarantee`` is the weakest
+    over the images; ``cost`` is counted, its seconds measured; ``card`` is the record to hand on.
+    """
+
+    features: Vector
+    names: tuple[str, ...]
+    guarantee: Guarantee
+    cost: Cost
+    card: Card
+
+
+def extract(
+    feature: Feature,
+    images: Iterable[Any],
+    *,
+    under: Executor | None = None,
+    release: Release | None = None,
+    ledger: Ledger | None = None,
+    key: ReleaseKey | None = None,
+    subjects: Sequence[str | int] | None = None,
+) -> Result:
+    """Extract ``feature`` from ``images``: paths, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
+
+    ``under`` says who computes (default ``Clear()``), ``release`` what the output may say (default: everything).
+    An image is its content: equal pixels are one image with one account, one release and one charge, whatever file,
+    link or array holds them. Noise is a function of ``key``, the image, its subject if one is named, the release, the
+    feature, who computes it, and the very values that are hidden: with the same key the same call is the same release;
+    without one a fresh key is drawn and forgotten. ``ledger`` is charged before any noise is drawn, and every public
+    reason against an image is found before anything is charged. With a PixelRelease the image is brought to the
+    feature's size, and to luma where the feature reads no more, before the noise: its unit means those pixels.
+    ``subjects`` says whose image each is: a ledger per person then keeps one budget per person, and a release that
+    hides a person takes no more images of one than it says. What an id is, `privis.subjects` says: a missing one is
+    refused, and so is one image under two ids.
+
+    Raises ImageError naming every image that cannot be used, ParameterError, UnsupportedError, BudgetError.
+
+    >>> from privis import ColourHistogram
+    >>> white = np.full((4, 4, 3), 255, np.uint8)
+    >>> extract(ColourHistogram(bins=2), [white]).features.tolist()
+    [[0.0, 16.0, 0.0, 16.0, 0.0, 16.0]]
+    """
+    sources = _listed(images)
+    start = time.perf_counter()
+    check_release(release, ledger, feature)
+    fresh = release is not None and key is None
+    if fresh:
+        key = ReleaseKey.generate()
+    under = under or Clear()
+    labels = [_label(i, source) for i, source in enumerate(sources)]
+    whose = contributions(labels, subjects, release, ledger, sources, repeatable(release, under))
+    extractor = Extractor(feature, under, release, key, ledger, whose, len(sources))
+    if ledger is not None:
+        _check(extractor, sources)
+    with _resumable(extractor, fresh):
+        rows, shapes = _rows(extractor, sources)
+    core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape
+    first = extractor.prepare(core_shape)
+    names = feature.names(core_shape)
+    guarantee = weakest_guarantee(extractor, shapes, len(rows[0]))
+    seconds = time.perf_counter() - start
+    counted = count(first.program)
+    cost = replace(counted, operations=(counted.operations or 0) * len(rows), seconds=seconds)
+    digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
+    card = card_of(extractor, guarantee, digests, len(rows))
+    return Result(np.stack(rows), names, guarantee, cost, card)
+
+
+def image_record(source: Any) -> str:
+    """Name an image as noise and ledgers do, by its content: equal pixels are one image.
+
+    Args:
+        source: a path, a PIL image or a uint8 array (H, W) or (H, W, 3).
+
+    Raises:
+        ImageError: it cannot be read.
+
+    >>> image_record(np.zeros((2, 2), np.uint8)) == image_record(np.zeros((2, 2, 3), np.uint8))
+    True
+    """
+    return record_of_pixels(pictures.load(source))
+
+
+def check_release(release: Release | None, ledger: Ledger | None, feature: Feature) -> None:
+    """Raise ParameterError for what cannot be kept, before any image is touched.
+
+    That is a budget for exact results, an epsilon that no noise can keep, and single pixels hidden in a feature that
+    is not counts. Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
+    """
+    refuse(ParameterError, feature_problems(feature, release))
+    if release is None and ledger is not None:
+        remedy = "exact results have no epsilon that a budget could allow: choose a release, or no ledger"
+        raise ParameterError(Problem("ledger", "a ledger without a release", "a release to charge", remedy))
+    match release:
+        case PixelRelease(unit=Pixels() | Patch()):
+            release.guarantee((release.block, release.block))
+        case FeatureRelease():
+            release.guarantee((1,))
+
+
+def repeatable(release: Release | None, under: Executor) -> bool:
+    """Whether equal images get equal noise: encrypted and shared arithmetic err a little differently each time."""
+    return isinstance(release, PixelRelease) or isinstance(under, Clear)
+
+
+def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...], images: int) -> Card:
+    """The card of ``images`` images that ``extractor`` turned into features."""
+    release = None if extractor.release is None else described(extractor.release)
+    return Card(
+        {"name": extractor.feature.name, **described(extractor.feature)},
+        described(extractor.under),
+        release,
+        guarantee,
+        programs,
+        images,
+        VERSION,
+        extractor.under.seen,
+    )
+
+
+def _listed(images: Iterable[Any]) -> list[Any]:
+    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        got = f"one {type(images).__name__}"
+        raise ParameterError(Problem("extract.images", got, "a list of images", "wrap it in a list: [image]"))
+    try:
+        sources = list(images)
+    except TypeError:
+        got = f"a {type(images).__name__}"
+        raise ParameterError(Problem("extract.images", got, "a list of images", "wrap it in a list")) from None
+    if not sources:
+        raise ParameterError(Problem("extract.images", "no image", "at least one"))
+    return sources
+
+
+def _check(extractor: Extractor, sources: Sequence[Any]) -> None:
+    """Raise every public reason against the images, before the first one is charged.
+
+    Each is decoded for that, and once more when its turn comes: memory holds one.
+    """
+    problems: list[Problem] = []
+    for index, source in enumerate(sources):
+        label = _label(index, source)
+        try:
+            extractor.contributions.admit(label)
+            length = extractor.check(pictures.load(source).shape)
+            extractor.length = length if extractor.length is None else extractor.length
+        except (ImageError, ParameterError) as error:
+            problems += [_located(label, problem) for problem in error.problems]
+    refuse(ImageError, problems)
+
+
+@contextlib.contextmanager
+def _resumable(extractor: Extractor, fresh: bool) -> Iterator[None]:
+    """Say of a failure after the first charge how to go on, or that charges were for nothing."""
+    try:
+        yield
+    except BaseException as error:
+        if not extractor.charges:
+            raise
+        problem = _after_charges(extractor, fresh)
+        if isinstance(error, PrivisError):
+            raise type(error)(*error.problems, problem) from error
+        error.add_note(str(problem))  # an interrupt, no memory left: as it came
+        raise
+
+
+def _after_charges(extractor: Extractor, fresh: bool) -> Problem:
+    paid = "1 release" if extractor.charges == 1 else f"{extractor.charges} releases"
+    got = f"a failure after {paid} had been paid for, with {'a key that is gone' if fresh else 'your key'}"
+    if not repeatable(extractor.release, extractor.under):
+        remedy = "what was charged is spent: this executor errs a little differently each time, so a repeat costs again"
+    elif fresh:
+        remedy = "pass key=ReleaseKey.generate(), and keep it: then the same call goes on, and repeats are free"
+    else:
+        remedy = "call again with the same key: what was charged already is the same release, and free"
+    return Problem("extract.ledger", got, "a call that ends", remedy)
+
+
+def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:
+    """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
+    labels = [_label(index, source) for index, source in enumerate(sources)]
+    sizes: dict[str, Shape] = {}
+
+    def read(label: str, source: Any) -> tuple[NDArray[np.uint8], str, bool]:
+        image = pictures.load(source)
+        sizes[label] = image.shape
+        return image, label, isinstance(source, str | Path)
+
+    readers = [partial(read, label, source) for label, source in zip(labels, sources, strict=True)]
+    found = extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
+    rows: list[Vector] = []
+    shapes: list[Shape] = []
+    problems: list[Problem] = []
+    for label, vector in zip(labels, found, strict=True):
+        if isinstance(vector, ImageError | ParameterError):
+            problems += [_located(label, problem) for problem in vector.problems]
+        elif isinstance(vector, PrivisError):
+            raise vector
+        elif rows and len(vector) != len(rows[0]):
+            got, remedy = f"{len(vector)} components from {sizes[label]}", "pass size=(height, width) to the feature"
+            problems.append(Problem(label, got, f"{len(rows[0])} as from the first image", remedy))
+        else:
+            rows.append(vector)
+            shapes.append(owner_shape(extractor, sizes[label]))
+    refuse(ImageError, problems)
+    return rows, shapes
+
+
+def _alone(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
+    """One image after another, so that memory holds one."""
+
+    def one(read: Source) -> Vector | PrivisError:
+        try:
+            return extractor(*read())
+        except (ImageError, ParameterError) as error:
+            return error
+
+    return one
+
+
+def _label(index: int, source: Any) -> str:
+    """What messages call an image: its path, or its position."""
+    return str(source) if isinstance(source, str | Path) else f"image {index}"
+
+
+def _located(label: str, problem: Problem) -> Problem:
+    return problem if label in problem.where else replace(problem, where=f"{label}: {problem.where}")
+
+
+def weakest_guarantee(extractor: Extractor, shapes: Iterable[Shape], length: int) -> Guarantee:
+    """The guarantee that holds for every image of ``shapes``, as ``Extractor.owner_image`` gives them.
+
+    One image may be the weakest for the unit and another for whole images. Where no image is the weakest in epsilon and
+    delta of both, each of the four is the largest of any image, and all else is of the one with the largest epsilon for
+    whole images.
+    """
+    distinct = sorted(set(shapes))
+    if not isinstance(extractor.release, PixelRelease):
+        distinct = distinct[:1]  # all else depends on the vector's length alone
+    found = [extractor.guarantee(shape, length) for shape in distinct]
+    epsilon, delta = max(g.epsilon for g in found), max(g.delta for g in found)
+    whole, whole_delta = max(g.whole_image_epsilon for g in found), max(g.whole_image_delta for g in found)
+    weakest = max(found, key=lambda g: (g.whole_image_epsilon, g.whole_image_delta, g.epsilon, g.delta))
+    largest = replace(weakest, epsilon=epsilon, delta=delta, whole_image_epsilon=whole, whole_image_delta=whole_delta)
+    if largest == weakest:
+        return weakest
+    reason = f"{weakest.sensitivity_reason}; the largest epsilon and delta of images of {len(found)} shapes"
+    return replace(largest, sensitivity_reason=reason)

@@ -1,0 +1,41 @@
+"""Conversions at the image owner, shared by the features' ``before``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from privis.features.feature import Array, Image
+
+Size = tuple[int, int]
+
+
+def grey(image: Image) -> Image:
+    """Return luma ``(H, W)`` of an RGB or grey image: ITU-R BT.601 weights, rounded as OpenCV rounds."""
+    import cv2
+
+    if image.ndim == 2:
+        return image
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def colour(image: Image) -> Image:
+    """Return RGB ``(H, W, 3)``; a grey image has three equal channels."""
+    return np.repeat(image[:, :, None], 3, 2) if image.ndim == 2 else image
+
+
+def planar(image: Array) -> Array:
+    """Return ``(C, H, W)``, contiguous, of an interleaved ``(H, W, C)`` image."""
+    import cv2
+
+    return np.stack(cv2.split(image)) if image.dtype == np.uint8 else np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def resize(image: Image, size: Size | None) -> Image:
+    """Resize to ``size`` (height, width) in pixels: area averaging down, bilinear up; None leaves it as it is."""
+    import cv2
+
+    if size is None or image.shape[:2] == size:
+        return image
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)

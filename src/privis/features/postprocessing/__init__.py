@@ -1,0 +1,1 @@
+"""Steps after a feature: normalisation, projection, logarithms, word codes."""

@@ -1,0 +1,34 @@
+"""The logarithm as a public step: components of very different sizes come closer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.features.feature import Array
+from privis.features.postprocessing.steps import finite
+
+
+@dataclass(frozen=True)
+class Logarithm:
+    """``sign(x) log(1 + |x|)`` of every component, in the feature's own units; vectors with NaN become zero.
+
+    For features whose components differ by orders of magnitude, such as `Scattering`.
+
+    >>> Logarithm()(np.array([0.0, np.e - 1, 1 - np.e])).round(3).tolist()
+    [0.0, 1.0, -1.0]
+    """
+
+    identifier: ClassVar[str] = "privis.logarithm/1"
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Take logarithms."""
+        reals = finite(values)
+        return (np.sign(reals) * np.log1p(np.abs(reals))).astype(np.float32)
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The same."""
+        return names

@@ -1,0 +1,225 @@
+"""Public steps after a feature: normalisation, projection, quantisation."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import reduce
+from operator import attrgetter
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.features.feature import Array, Feature, Image
+from privis.features.image_ops import Size
+from privis.program import Program
+from privis.program.shapes import Shape
+
+FINEST, COARSEST = 2.0**-100, 2.0**100  # steps of quantisation: any float32 over them stays finite
+
+
+def of_feature(attribute: str) -> Any:
+    """Make a wrapper's attribute that of the feature it wraps.
+
+    A property in truth, typed as anything: what is a constant of other features' classes is the wrapped one's here.
+    """
+    return property(attrgetter(f"feature.{attribute}"), doc=f"The ``{attribute}`` of the feature.")
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A fixed, public function of the last axis: a frozen dataclass whose ``repr`` says everything it depends on."""
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Give float32 of the same shape but for the last axis, finite for every finite input."""
+        ...
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the components that become of those named ``names``."""
+        ...
+
+
+@dataclass(frozen=True)
+class L1:
+    """Scale every vector to absolute sum 1; zero vectors stay zero, vectors with NaN or infinity become zero.
+
+    >>> L1()(np.array([1.0, -3.0])).tolist()
+    [0.25, -0.75]
+    """
+
+    identifier: ClassVar[str] = "privis.l1/1"
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Scale the last axis."""
+        direction = _direction(values)
+        return _over(direction, np.abs(direction).sum(-1, keepdims=True)).astype(np.float32)
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The same."""
+        return names
+
+
+@dataclass(frozen=True)
+class L2:
+    """Scale every vector to Euclidean length 1; zero vectors stay zero, vectors with NaN or infinity become zero.
+
+    >>> L2()(np.array([3.0, -4.0])).round(3).tolist()
+    [0.6000000238418579, -0.800000011920929]
+    """
+
+    identifier: ClassVar[str] = "privis.l2/1"
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Scale the last axis."""
+        direction = _direction(values)
+        return _over(direction, np.sqrt((direction * direction).sum(-1, keepdims=True))).astype(np.float32)
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The same."""
+        return names
+
+
+@dataclass(frozen=True)
+class Hellinger:
+    """Signed square roots of the vector of absolute sum 1: Euclidean length 1, distances of Hellinger's kernel.
+
+    Zero vectors stay zero, vectors with NaN or infinity become zero. Reference: Arandjelović and Zisserman, "Three
+    things everyone should know to improve object retrieval", 2012, doi:10.1109/CVPR.2012.6248018 (RootSIFT).
+
+    >>> Hellinger()(np.array([1.0, -3.0])).tolist()
+    [0.5, -0.8660253882408142]
+    """
+
+    identifier: ClassVar[str] = "privis.hellinger/1"
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Scale the last axis and take roots."""
+        direction = _direction(values)
+        shares = _over(direction, np.abs(direction).sum(-1, keepdims=True))
+        return (np.sign(shares) * np.sqrt(np.abs(shares))).astype(np.float32)
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The same."""
+        return names
+
+
+@dataclass(frozen=True)
+class Quantise:
+    """Round every component to the nearest multiple of ``step``, a public number in the feature's units.
+
+    Halves go to the even multiple; what float32 cannot hold stays at its largest number. Raises ParameterError unless
+    2**-100 <= step <= 2**100.
+
+    >>> Quantise(0.5)(np.array([0.2, 0.3, -0.9])).tolist()
+    [0.0, 0.5, -1.0]
+    """
+
+    identifier: ClassVar[str] = "privis.quantise/1"
+
+    step: float
+
+    def __post_init__(self) -> None:
+        good = isinstance(self.step, int | float | np.number) and not isinstance(self.step, bool)
+        if not good or not FINEST <= self.step <= COARSEST:
+            raise ParameterError(Problem("Quantise.step", repr(self.step), "a number from 2**-100 to 2**100"))
+        object.__setattr__(self, "step", float(self.step))
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Round every component."""
+        limit = np.finfo(np.float32).max
+        multiples = np.rint(finite(values) / self.step) * self.step + 0.0  # no negative zeros
+        return np.clip(multiples, -limit, limit).astype(np.float32)
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The same."""
+        return names
+
+
+@dataclass(frozen=True)
+class Posted:
+    """``feature``, ended with public ``steps`` in order: ``L1``, ``L2``, ``Hellinger``, ``Quantise``, ``Projection``.
+
+    A step is fixed before any private image is seen and looks at one vector only. So it costs no privacy wherever the
+    noise is: a release on pixels comes before the steps, which are post-processing of it; a release of the feature (or
+    of its direction) comes after them and is calibrated to the norm that it clips to itself, whatever it is given. What
+    a step was learned from is a different matter: see ``Projection``.
+
+    ``name``, ``luma_only``, ``size`` and the core are the feature's own. Raises ParameterError with everything that is
+    no step, and from ``program`` and ``names`` when a projection is for vectors of another length.
+
+    >>> from privis.features.hog import HOG
+    >>> from privis.features.postprocessing.projection import Projection
+    >>> short = Posted(HOG(), (Projection.random(2916, 3), L2()))
+    >>> short.names((64, 64))
+    ('random_0', 'random_1', 'random_2')
+    """
+
+    feature: Feature
+    steps: tuple[Step, ...]
+
+    name: ClassVar[str] = of_feature("name")
+    identifier: ClassVar[str] = "privis.posted/1"
+    luma_only: ClassVar[bool] = of_feature("luma_only")
+
+    def __post_init__(self) -> None:
+        steps = tuple(self.steps) if isinstance(self.steps, list | tuple) else (self.steps,)
+        problems = []
+        if isinstance(self.feature, type) or not isinstance(self.feature, Feature):
+            problems.append(Problem("Posted.feature", repr(self.feature), "a feature, as in HOG()"))
+        if not steps:
+            problems.append(Problem("Posted.steps", "no step", "at least one", "use the feature itself"))
+        for index, step in enumerate(steps):
+            if isinstance(step, type) or not dataclasses.is_dataclass(step) or not isinstance(step, Step):
+                remedy = "make an instance: L2()" if isinstance(step, type) else ""
+                problems.append(Problem(f"Posted.steps[{index}]", repr(step), "a step, as in L2()", remedy))
+        refuse(ParameterError, problems)
+        object.__setattr__(self, "steps", steps)
+
+    @property
+    def size(self) -> Size | None:
+        """That of the feature."""
+        return self.feature.size
+
+    def before(self, image: Image) -> Array:
+        """What the feature makes of the image."""
+        return self.feature.before(image)
+
+    def program(self, shape: Shape) -> Program:
+        """The core of the feature."""
+        self.names(shape)  # a projection that does not fit is refused before anything is released
+        return self.feature.program(shape)
+
+    def after(self, values: Array) -> Array:
+        """The feature's vector after all steps."""
+        return posted(self.feature.after(values), self.steps)
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """What the steps make of the feature's names."""
+        return reduce(lambda names, step: step.names(names), self.steps, self.feature.names(shape))
+
+
+def posted(values: Array, steps: tuple[Step, ...]) -> Array:
+    """Apply ``steps`` to the last axis of ``values``: for vectors that were released before.
+
+    >>> posted(np.array([[0.0, 5.0], [0.0, 0.0]]), (L2(), Quantise(0.5))).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    return reduce(lambda vectors, step: step(vectors), steps, np.asarray(values))
+
+
+def finite(values: Array) -> NDArray[np.float64]:
+    """Double precision; a vector with NaN or infinity is no measurement and becomes zero, as in every release."""
+    reals = np.asarray(values, np.float64)
+    return np.where(np.isfinite(reals).all(-1, keepdims=True), reals, 0.0)
+
+
+def _direction(values: Array) -> NDArray[np.float64]:
+    """Vectors whose largest component is 1 or -1, so that no square overflows or vanishes; zero where they are zero."""
+    reals = finite(values)
+    return _over(reals, np.abs(reals).max(-1, keepdims=True, initial=0.0))
+
+
+def _over(values: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(values, length, out=np.zeros_like(values), where=length > 0)

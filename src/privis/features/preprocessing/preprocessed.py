@@ -1,0 +1,64 @@
+"""A feature of an image that its owner changes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from privis.errors import Problem
+from privis.features.feature import Array, Feature, Image, is_counts
+from privis.features.image_ops import Size, grey, resize
+from privis.features.postprocessing.steps import of_feature
+from privis.program import Program
+from privis.program.shapes import Shape
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """``feature`` of what ``prepare`` makes of an image; everything but ``before`` is the feature's own.
+
+    Images are brought to the feature's size, and to luma where it reads no more, before ``prepare`` sees them.
+    """
+
+    feature: Feature
+
+    name: ClassVar[str] = of_feature("name")
+    luma_only: ClassVar[bool] = of_feature("luma_only")
+
+    @property
+    def counts(self) -> bool:
+        """Whether the feature's vector is."""
+        return is_counts(self.feature)
+
+    @property
+    def size(self) -> Size | None:
+        """That of the feature."""
+        return self.feature.size
+
+    def prepare(self, image: Image) -> Image:
+        """The image, uint8, that the feature is to read."""
+        raise NotImplementedError
+
+    def before(self, image: Image) -> Array:
+        """What the feature makes of the prepared image."""
+        image = resize(image, self.size)
+        return self.feature.before(self.prepare(grey(image) if self.luma_only else image))
+
+    def program(self, shape: Shape) -> Program:
+        """The core of the feature."""
+        return self.feature.program(shape)
+
+    def after(self, values: Array) -> Array:
+        """The feature's vector."""
+        return self.feature.after(values)
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """The feature's names."""
+        return self.feature.names(shape)
+
+    def feature_problems(self) -> list[Problem]:
+        """A problem unless ``feature`` is one."""
+        if isinstance(self.feature, type) or not isinstance(self.feature, Feature):
+            where = f"{type(self).__name__}.feature"
+            return [Problem(where, repr(self.feature), "a feature, as in HOG()")]
+        return []

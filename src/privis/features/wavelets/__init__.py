@@ -1,0 +1,1 @@
+"""Filter banks and the features made of them: Gabor energies, wavelet scattering."""

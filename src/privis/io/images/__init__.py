@@ -1,0 +1,5 @@
+"""Images in: which files, what they hold, what is known of each."""
+
+from privis.io.images.decode import FORMATS, MAX_PIXELS, SUFFIXES, load
+
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "load"]

@@ -1,0 +1,137 @@
+"""Which pictures a run reads: files, folders, globs and lists become one ordered tuple of paths."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.io.images.decode import SUFFIXES
+
+
+def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
+    """List the paths that ``inputs`` name, in a fixed order and each once.
+
+    Every input is one of
+
+    - a file, taken whatever its name;
+    - a folder, searched at every depth for names that end like a picture's (`privis.io.images.decode.SUFFIXES`), sorted
+      by path. Names that begin with a dot are passed over, links are followed, and a folder that was entered
+      before (a loop of links) is not entered again;
+    - a glob (``*``, ``?``, ``[...]``, ``**`` for any depth), which gives the pictures it matches, sorted;
+    - ``-``: paths of files from ``stdin``, one per line or, if there is a NUL character, NUL-separated. They are not
+      looked at here: asking for a million of them one by one would take long on a network disk.
+
+    The inputs keep their order; a picture that is named twice keeps its first place. Paths stay as given.
+
+    Raises:
+        ParameterError: inputs that do not exist, cannot be read or hold no picture (all at once), or no input.
+    """
+    problems: list[Problem] = []
+    found: dict[str, str] = {}
+    for name in inputs:
+        paths = _expand(name, stdin, problems)
+        found.update((key, path) for path in paths if (key := os.path.abspath(path)) not in found)
+    if not inputs:
+        problems.append(Problem("inputs", "nothing", "files, folders, globs or -", "name a folder of pictures"))
+    refuse(ParameterError, problems)
+    return tuple(found.values())
+
+
+def _expand(name: str, stdin: TextIO | None, problems: list[Problem]) -> Sequence[str]:
+    if name == "-":
+        return _listed(stdin, problems)
+    if os.path.isdir(name):
+        paths = sorted(_walk(name, set(), problems))
+        expected = f"pictures ({' '.join(sorted(SUFFIXES))}) at any depth"
+        remedy = "name another folder, or the files themselves if they have other names"
+    elif os.path.exists(name):
+        return (name,)
+    elif glob.has_magic(name):
+        paths = sorted(_match(name, problems))
+        expected = "a pattern that matches pictures"
+        remedy = "put it in quotes, so that the shell leaves it alone, and check the folder"
+    else:
+        problems.append(Problem(name, "no such file or folder", "one that exists", "check the path"))
+        return ()
+    if not paths:
+        problems.append(Problem(name, "no picture", expected, remedy))
+    return paths
+
+
+def _listed(stdin: TextIO | None, problems: list[Problem]) -> Sequence[str]:
+    try:
+        text = stdin.read() if stdin is not None else ""
+    except UnicodeDecodeError as error:
+        problems.append(
+            Problem("-", f"bytes that are no text ({error})", "paths", "set PYTHONIOENCODING=:surrogateescape")
+        )
+        return ()
+    lines = text.split("\0") if "\0" in text else (line.removesuffix("\r") for line in text.split("\n"))
+    paths = [line for line in lines if line.strip()]
+    if not paths:
+        remedy = "pipe a list into the command: find . -name '*.jpg' | privis extract - ..."
+        problems.append(Problem("-", "no path on standard input", "one path per line", remedy))
+    return paths
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -> Iterator[str]:
+    """Pictures below ``folder``; one `os.stat` per folder and none per file."""
+    pending = [folder]
+    while pending:
+        folder = pending.pop()
+        try:
+            status = os.stat(folder)
+            if (identity := (status.st_dev, status.st_ino)) in entered:
+                continue
+            entered.add(identity)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except OSError as error:
+            problems.append(Problem(folder, f"a folder that cannot be read ({error.strerror})", "its list of files"))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                pending.append(entry.path)
+            elif _is_picture(entry.name):
+                yield os.path.normpath(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _match(pattern: str, problems: list[Problem]) -> Iterator[str]:
+    """Pictures that a glob names; `glob` would go round loops of links below ``**``, so `_walk` goes there."""
+    parts = pattern.split("/")
+    if "**" not in parts:
+        yield from (path for path in glob.iglob(pattern) if _is_picture(os.path.basename(path)))
+        return
+    depth = parts.index("**")
+    head = "/".join(parts[:depth]) or ("/" if depth else ".")
+    entered: set[tuple[int, int]] = set()
+    for root in sorted(glob.glob(head)):
+        for path in _walk(root, entered, problems):
+            if _fits(os.path.relpath(path, root).split("/"), parts[depth:]):
+                yield path
+
+
+def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not names
+    if pattern[0] == "**":
+        return _fits(names, pattern[1:]) or (bool(names) and _fits(names[1:], pattern))
+    return bool(names) and fnmatch.fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])

@@ -1,0 +1,208 @@
+"""Spans shared out over processes, of which any may die at any moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import connection, resource_tracker
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING
+
+from privis.errors import ParameterError, PrivisError, Problem
+from privis.io.resumable.parts import Span
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+Compute = Callable[[Span, Sequence[str]], int]
+"""Deals with the sources of a span, given with their paths, and returns how many of them failed."""
+
+Pipe = connection.Connection
+
+_ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+"""Environment variables by which libraries choose their number of threads when they are loaded."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    span: Span
+    deaths: int = 0
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    task: _Task | None = None
+    ready: bool = False
+
+
+def share_out(
+    spans: Sequence[Span],
+    paths: Sequence[str],
+    workers: int,
+    make: Callable[[], Compute],
+    give_up: Callable[[Span, str], int],
+) -> Generator[tuple[Span, int], None, None]:
+    """Compute all ``spans`` of ``paths`` in ``workers`` processes; gives span and failures as they get finished.
+
+    ``make`` is called once in every process. A span whose process dies is tried again in another one, then in
+    halves; for a single source that still kills its process ``give_up`` is called (here) with the reason.
+    Each process has one span at a time and one thread. Closing the generator ends the processes.
+
+    Raises:
+        ParameterError: ``make`` cannot be pickled, or a process ended before it was ready to work.
+        PrivisError: what ``make`` or the computation raised.
+    """
+    _require_picklable(make)
+    queue = deque(map(_Task, spans))
+    crew: dict[Pipe, _Worker] = {}
+    try:
+        while queue or any(worker.task for worker in crew.values()):
+            _assign(crew, queue, paths)
+            free = sum(worker.task is None for worker in crew.values())
+            for _ in range(min(workers - len(crew), len(queue) - free)):
+                pipe, worker = _start(make)
+                crew[pipe] = worker
+            for pipe in connection.wait(list(crew)):
+                assert isinstance(pipe, Pipe)
+                worker = crew[pipe]
+                try:
+                    answer = pipe.recv()
+                except (EOFError, OSError):
+                    del crew[pipe]
+                    yield from _bury(worker, queue, give_up)
+                    continue
+                if isinstance(answer, PrivisError):
+                    raise answer
+                task, worker.task, worker.ready = worker.task, None, True
+                if task:
+                    _assign(crew, queue, paths)
+                    yield task.span, answer
+    finally:
+        _stop(crew)
+
+
+def _require_picklable(make: Callable[[], Compute]) -> None:
+    try:
+        ForkingPickler.dumps(make)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        remedy = "use a module's function or a frozen dataclass, not a lambda or a nested function; or workers=1"
+        raise ParameterError(Problem("make_extractor", str(error), "something picklable", remedy)) from error
+
+
+def _assign(crew: dict[Pipe, _Worker], queue: deque[_Task], paths: Sequence[str]) -> None:
+    for pipe, worker in crew.items():
+        if queue and worker.ready and worker.task is None:
+            worker.task = queue.popleft()
+            span = worker.task.span
+            with suppress(OSError):  # it died while idle; the next wait sees the end of its pipe
+                pipe.send((span, tuple(paths[span.start : span.stop])))
+
+
+def _bury(worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], int]) -> Iterator[tuple[Span, int]]:
+    """Decide what becomes of the task of a process that has ended."""
+    worker.process.join()
+    ending = _ending(worker.process.exitcode)
+    task = worker.task
+    if not worker.ready:
+        remedy = (
+            'its message is above; a script needs `if __name__ == "__main__":` around the call, '
+            "and workers=1 does without processes"
+        )
+        raise ParameterError(Problem("workers", f"a process that {ending} while starting", "one that starts", remedy))
+    if task is None:
+        return
+    if task.deaths == 0:
+        queue.appendleft(_Task(task.span, 1))
+    elif len(task.span) > 1:
+        middle = (task.span.start + task.span.stop) // 2
+        queue.appendleft(_Task(Span(middle, task.span.stop), 1))
+        queue.appendleft(_Task(Span(task.span.start, middle), 1))
+    else:
+        yield task.span, give_up(task.span, f"its process {ending}, every time it was tried")
+
+
+def _ending(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"was killed by {signal.Signals(-exitcode).name}"
+    return f"ended with exit code {exitcode}"
+
+
+def _start(make: Callable[[], Compute]) -> tuple[Pipe, _Worker]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, make), daemon=True)
+    try:
+        with _worker_environment():
+            process.start()
+    finally:
+        theirs.close()  # so that the end of the process is the end of the pipe
+    return ours, _Worker(process)
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """What a process inherits when it starts: one thread per library, and no interrupts (the parent has them)."""
+    saved = {name: os.environ.get(name) for name in _ONE_THREAD}
+    resource_tracker.ensure_running()  # here, because starting it unblocks the signals
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _work(pipe: Pipe, make: Callable[[], Compute]) -> None:
+    """The life of a worker process: say that it is ready, then answer spans until the pipe is closed."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        compute = make()
+        if "cv2" in sys.modules:
+            sys.modules["cv2"].setNumThreads(1)
+        pipe.send(None)
+        while True:
+            span, paths = pipe.recv()
+            pipe.send(compute(span, paths))
+    except EOFError:
+        return
+    except PrivisError as error:
+        pipe.send(error)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _stop(crew: dict[Pipe, _Worker]) -> None:
+    for pipe, worker in crew.items():
+        pipe.close()  # an idle worker leaves by itself
+        if worker.task is not None or not worker.ready:
+            worker.process.terminate()
+    for worker in crew.values():
+        worker.process.join(5)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()

@@ -1,0 +1,400 @@
+"""A folder of a million pictures: read, extract and write as a stream that survives whatever happens to it.
+
+Consecutive sources form spans. Each span is computed by one process and kept as a part file beside the output; at the
+end the parts are joined, in the order of the sources, into one table. So memory holds one span per worker, a killed run
+goes on where it was, and the table depends neither on timing nor on the number of workers.
+
+What happens to
+- a picture that cannot be read or used: it is listed, the run goes on;
+- a vector whose length differs from that of the first good picture (in order): its picture is listed;
+- a server that cannot be reached, or keys that do not fit: no picture's fault, the run ends, the same call goes on;
+- a worker process that dies: its span is tried again in another process, then halved and halved again until only
+  the picture that kills it is left and listed;
+- a privacy ledger that cannot be written or is damaged: no picture's fault either;
+- an interrupt, a kill, a full disk: the parts stay; the same call goes on;
+- a picture whose file is another one by then: it is read again, with the others of its part.
+With ``workers=1`` everything happens in the calling process, which a deadly picture would end. Nothing here knows
+features: a `Job` brings a factory for the function that turns a picture into a vector.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import (
+    DamagedLedgerError,
+    ImageError,
+    OutputError,
+    ParameterError,
+    PrivisError,
+    Problem,
+    ProtocolError,
+    ServiceError,
+    refuse,
+)
+from privis.io import tables
+from privis.io.atomic import replacing, unwritable
+from privis.io.images import decode as images
+from privis.io.resumable.contents import Observed, content, contents
+from privis.io.resumable.parts import (
+    Part,
+    Shape,
+    Span,
+    discard,
+    finished_spans,
+    open_spans,
+    part_path,
+    partial,
+    read_part,
+    write_part,
+)
+from privis.io.resumable.processes import Compute, share_out
+
+NO_PICTURES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
+"""What ends a run: the next picture would meet it too, and it must not be lost for it."""
+
+Extractor = Callable[[NDArray[np.uint8], str], NDArray[np.float32]]
+"""A decoded picture and its path to a float32 vector; whatever it raises makes the picture a listed failure."""
+
+
+@runtime_checkable
+class SharingExtractor(Protocol):
+    """An extractor that may be cheaper for several pictures at once."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether it is."""
+        ...
+
+    def __call__(self, image: NDArray[np.uint8], path: str, /) -> NDArray[np.float32]:
+        """As an ``Extractor``, for one."""
+        ...
+
+    def many(
+        self, images: Iterable[Callable[[], tuple[NDArray[np.uint8], str, bool]]]
+    ) -> Sequence[NDArray[np.float32] | PrivisError]:
+        """For each picture, read when its turn comes (pixels, path, True), a vector or what is wrong with it."""
+        ...
+
+
+class Account(Protocol):
+    """Where vectors are charged, known in every process (picklable): parts are worth what is on it."""
+
+    def mark(self) -> str:
+        """How far it is written; all that was charged before is at or before this mark."""
+        ...
+
+    def missing(self, marks: Collection[str]) -> set[str]:
+        """Those marks that it does not have, or no more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run.
+
+    sources
+        paths of pictures, as `privis.io.images.sources.find` gives them.
+    output
+        the table to write: .parquet, .npz or .csv.
+    fingerprint
+        all that decides the vectors and whom they are charged to (feature, release, key, ledger, version), by name; a
+        run goes on only under an equal one.
+    make_extractor
+        called once in every worker process; picklable, so a module's function, a `functools.partial` of one,
+        or a frozen dataclass with ``__call__``.
+    finish
+        called once at the end with the number of rows, their length, and the shapes of the pictures that gave them, as
+        they were read, each once, in order; gives the components' names and the table's metadata. Keep times out of the
+        metadata if equal runs are to give equal bytes.
+    workers, chunk, max_pixels
+        processes; most sources per span; most pixels per picture. None of them changes a vector.
+    account
+        where vectors are charged; a part whose mark it does not have is refused.
+    fair
+        whether spans are so small that every worker is busy to the end: no gain where pictures are cheaper together.
+    """
+
+    sources: Sequence[str]
+    output: Path
+    fingerprint: Mapping[str, str]
+    make_extractor: Callable[[], Extractor]
+    finish: Callable[[int, int, Sequence[Shape]], tuple[Sequence[str], Mapping[str, str]]]
+    workers: int = 1
+    chunk: int = 64
+    max_pixels: int = images.MAX_PIXELS
+    account: Account | None = None
+    fair: bool = True
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; ``done`` counts every source dealt with, ``failed`` those among them that failed so far."""
+
+    done: int
+    failed: int
+    total: int
+    seconds: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that gave no row, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run wrote: ``rows`` vectors of ``length`` components; ``resumed`` sources were done by an earlier run."""
+
+    output: Path
+    rows: int
+    length: int
+    failures: tuple[Failure, ...]
+    resumed: int
+    seconds: float
+
+
+_Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded picture's shape or ()
+
+
+def _silent(progress: Progress) -> None:
+    pass
+
+
+def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outcome:
+    """Extract a vector from every source and write the table.
+
+    The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
+    are kept in ``<output>.partial/`` until the table is written; a run that goes on reads every file of them once, to
+    compute again the parts of files that are others by now. It does not try again what failed before and is the same
+    (delete that folder for this). With several workers a script needs the usual
+    ``if __name__ == "__main__":`` around the call, because each worker imports it.
+
+    Raises:
+        ParameterError: a bad job, or an unfinished run of something else in ``<output>.partial``.
+        OutputError: the table or a part cannot be written; finished parts stay, the same call goes on.
+        ImageError: not one source gave a vector; no table is written, the list of failures is.
+        DamagedLedgerError: the account lacks what finished parts were charged, or is damaged.
+        ServiceError, ProtocolError: a server that computes failed; finished parts stay, the same call goes on.
+        KeyboardInterrupt: as it came, with a message that says how to go on.
+        PrivisError: what ``make_extractor`` or ``finish`` raised.
+    """
+    _check(job)
+    started = time.monotonic()
+    total = len(job.sources)
+    with partial(job.output, _manifest(job)) as folder:
+        done = 0
+        try:
+            spans, failed = _still_true(job, folder)
+            done = resumed = sum(map(len, spans))
+            on_progress(Progress(done, failed, total, 0.0, None))
+            with closing(_computed(job, folder, spans)) as computed:
+                for span, failures in computed:
+                    spans.append(span)
+                    done, failed = done + len(span), failed + failures
+                    seconds = time.monotonic() - started
+                    eta = seconds * (total - done) / (done - resumed)
+                    on_progress(Progress(done, failed, total, seconds, eta))
+            rows, length, failures = _join(job, folder, sorted(spans))
+        except KeyboardInterrupt:
+            message = f"interrupted after {done:,} of {total:,} files; the same command goes on from there"
+            raise KeyboardInterrupt(message) from None
+        discard(folder)
+    return Outcome(job.output, rows, length, failures, resumed, time.monotonic() - started)
+
+
+def _check(job: Job) -> None:
+    problems = [
+        Problem(f"Job.{name}", str(value), "an integer of at least 1", f"try {name}={default}")
+        for name, value, default in (("workers", job.workers, 1), ("chunk", job.chunk, 64))
+        if value < 1
+    ]
+    if not job.sources:
+        problems.append(Problem("Job.sources", "no path", "at least one", "name files or a folder of pictures"))
+    refuse(ParameterError, problems)
+    tables.check(job.output)
+
+
+def _manifest(job: Job) -> dict[str, str]:
+    digest = hashlib.sha256()
+    if not all(map(os.path.isabs, job.sources)):
+        digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other pictures
+    for path in job.sources:
+        digest.update(b"\0" + os.fsencode(path))
+    return {
+        **job.fingerprint,
+        "sources": f"{len(job.sources)} files, sha256 {digest.hexdigest()}",
+        "max_pixels": str(job.max_pixels),
+    }
+
+
+def _still_true(job: Job, folder: Path) -> tuple[list[Span], int]:
+    """The finished spans whose files are what they were, and how many of their files failed; others' parts go.
+
+    Raises DamagedLedgerError for parts whose charges are not on the account.
+    """
+    finished = {span: read_part(folder, span, values=False) for span in finished_spans(folder)}
+    if job.account is not None and finished:
+        marks = {part.mark for part in finished.values()}
+        if missing := job.account.missing(marks):
+            got = f"no trace of the charges of {sum(part.mark in missing for part in finished.values())} finished parts"
+            remedy = f"it was put back: restore it and go on, or delete {folder} to charge and compute afresh"
+            raise DamagedLedgerError(Problem("ledger", got, "the account that the unfinished run charged", remedy))
+    spans, failed = [], 0
+    present = contents(job.sources[span.start : span.stop] for span in finished)
+    for (span, part), files in zip(finished.items(), present, strict=True):
+        if files == part.contents:  # `UNSTEADY` is what no file has
+            spans.append(span)
+            failed += part.failed
+        else:
+            part_path(folder, span).unlink()
+    return spans, failed
+
+
+def _computed(job: Job, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
+    """Compute what is not finished; gives each span with its number of failures, in any order."""
+    fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
+    spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
+    make = _MakeCompute(folder, job.make_extractor, job.max_pixels, job.account)
+    if job.workers > 1:
+        yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder, job))
+    elif spans:
+        compute = make()
+        for span in spans:
+            yield span, compute(span, job.sources[span.start : span.stop])
+
+
+@dataclass(frozen=True)
+class _MakeCompute:
+    """Picklable: makes, in the process that is to work, the function that computes and keeps a span."""
+
+    folder: Path
+    make_extractor: Callable[[], Extractor]
+    max_pixels: int
+    account: Account | None
+
+    def __call__(self) -> Compute:
+        return functools.partial(_compute, self, self.make_extractor())
+
+
+def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequence[str]) -> int:
+    observed = [Observed.of(path) for path in paths]
+    if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
+        found = _vectors(paths, extractor, made.max_pixels)
+    else:
+        found = [_vector(path, extractor, made.max_pixels) for path in paths]
+    vectors, shapes = zip(*found, strict=True)
+    part = Part.of(vectors, [file.read() for file in observed], shapes, made.account.mark() if made.account else "")
+    write_part(made.folder, span, part)
+    return part.failed
+
+
+def _give_up(folder: Path, job: Job, span: Span, reason: str) -> int:
+    mark = job.account.mark() if job.account else ""
+    write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], [()], mark))
+    return 1
+
+
+def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[_Found]:
+    shapes: list[Shape] = [()] * len(paths)
+
+    def read(place: int) -> tuple[NDArray[np.uint8], str, bool]:
+        image = images.load(paths[place], max_pixels=max_pixels)
+        shapes[place] = image.shape
+        return image, paths[place], True
+
+    try:
+        found = extractor.many([functools.partial(read, place) for place in range(len(paths))])
+    except PrivisError:
+        raise
+    except Exception:  # one of them: which, and all others on their own
+        return [_vector(path, extractor, max_pixels) for path in paths]
+    return list(zip(map(_result, paths, found), shapes, strict=True))
+
+
+def _vector(path: str, extractor: Extractor, max_pixels: int) -> _Found:
+    shape: Shape = ()
+    try:
+        shape = (image := images.load(path, max_pixels=max_pixels)).shape
+        return _result(path, extractor(image, path)), shape
+    except PrivisError as error:
+        return _result(path, error), shape
+    except Exception as error:  # one picture must never end a run of a million
+        return f"{type(error).__name__}: {error}", shape
+
+
+def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
+    """A vector, or why there is none; raises what is no picture's fault."""
+    if isinstance(found, NO_PICTURES_FAULT):
+        raise found
+    if isinstance(found, PrivisError):
+        return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in found.problems)
+    vector = np.asarray(found, dtype=np.float32)
+    if vector.ndim != 1 or not vector.size:
+        return f"got a feature of shape {vector.shape}, expected a vector"
+    return vector
+
+
+def _join(job: Job, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:
+    """Write the table and the list of failures; both are decided in the order of the sources."""
+    length = 0
+    rows: list[str] = []
+    shapes: dict[Shape, None] = {}
+    failures: list[Failure] = []
+    for span in spans:
+        part = read_part(folder, span, values=False)
+        paths = job.sources[span.start : span.stop]
+        for path, size, reason, shape in zip(paths, part.lengths, part.reasons, part.shapes, strict=True):
+            length = length or int(size)
+            if size and size == length:
+                rows.append(path)
+                shapes[shape] = None
+            else:
+                failures.append(Failure(path, reason or _mismatch(int(size), length)))
+    _write_failures(job.output, failures)
+    if not rows:
+        discard(folder)  # the next run tries every file again
+        first = f"the first, {failures[0].path}: {failures[0].reason}"
+        raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable picture", first))
+    names, metadata = job.finish(len(rows), length, list(shapes))
+    blocks = (read_part(folder, span).rows(length) for span in spans)
+    tables.write(job.output, rows, blocks, names=names, metadata=metadata, scratch=folder)
+    return len(rows), length, tuple(failures)
+
+
+def _mismatch(size: int, length: int) -> str:
+    remedy = "pass size=(H, W) to make all pictures equally large"
+    return f"got a feature of {size} components, expected {length} as in the first picture; {remedy}"
+
+
+def _write_failures(output: Path, failures: Sequence[Failure]) -> None:
+    path = output.with_name(output.name + ".failures.csv")
+    if not failures:
+        try:
+            path.unlink(missing_ok=True)  # of an earlier run
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "reason"])
+        writer.writerows((failure.path, failure.reason) for failure in failures)

@@ -1,0 +1,1 @@
+"""Differentially private results of several owners: noise that no party knows."""

@@ -1,0 +1,1 @@
+"""Statistics over images of several owners: sums, moments, principal components, k-means."""

@@ -1,0 +1,1 @@
+"""Training over images of several owners, on shares; with noise, or exact."""

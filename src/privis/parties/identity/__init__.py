@@ -1,0 +1,1 @@
+"""Who a party is: certificates, and the proof that the computing links reach their owners."""

@@ -1,0 +1,209 @@
+"""What a task brings: pure functions from a specification to a `Job`, and from revealed arrays to outputs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem
+from privis.io.tables import Table
+from privis.parties.job.specification import Specification
+from privis.privacy.ledger.file import FileLedger
+from privis.privacy.sampling.keys import ReleaseKey
+from privis.program.shapes import Shape
+
+if TYPE_CHECKING:
+    from privis.run.mpc.job import Job
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Lent:
+    """Data that this party's configuration lends to jobs under ``name``: a folder or list of pictures, a table that
+    ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set. Releases
+    of it are charged to ``ledger``; without one there are none.
+
+    What only the owner can know is stated here and never in a job: ``subject``, the column that tells people apart (a
+    release for a person needs one); ``disjoint``, that nobody in it is at another owner; ``labels``, the columns that
+    a job may take classes from.
+    """
+
+    name: str
+    images: Path | None = None
+    table: Path | None = None
+    arrays: Path | None = None
+    ledger: Path | None = None
+    subject: str | None = None
+    disjoint: bool = False
+    labels: tuple[str, ...] = ("label",)
+
+    @property
+    def path(self) -> Path:
+        """Where the data are."""
+        return self.images or self.table or self.arrays or Path()
+
+
+@dataclass(frozen=True)
+class LentNetwork:
+    """A network that this party's configuration lends to jobs under ``name``: jobs name it, and never a file."""
+
+    name: str
+    path: Path
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, as 64 hexadecimal digits; all members of a job compare it. ParameterError without a file."""
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as error:
+            got = error.strerror or "an error"
+            raise ParameterError(Problem(str(self.path), got, "a network in an ONNX file", "check the path")) from None
+
+
+Networks = Mapping[str, LentNetwork]
+"""By name."""
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What the outputs guarantee, as long as at most ``colluding`` of the compute parties pool their noise.
+
+    ``relation`` says what is hidden: which change of the data.
+    """
+
+    epsilon: float
+    delta: float
+    colluding: int
+    relation: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        figures = f"differential privacy with epsilon {self.epsilon:g} and delta {self.delta:g}"
+        hidden = f" for {self.relation}" if self.relation else ""
+        return f"{figures}{hidden}, as long as at most {self.colluding} compute parties pool their noise"
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What the owner of one input tells every member, and what is therefore public.
+
+    ``shapes`` holds the shape of the core input of every item (its length is the count); ``facts`` whatever else the
+    task makes public, in JSON's types.
+    """
+
+    owner: str
+    shapes: tuple[Shape, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON says it."""
+        return {"owner": self.owner, "shapes": [list(shape) for shape in self.shapes], "facts": dict(self.facts)}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared:
+    """One input, ready: what is announced, the secret arrays by source name, and the owner's names of the items.
+
+    ``kept`` is what `Task.draw` makes further arrays of, as secret as they are.
+    """
+
+    announcement: Announcement
+    arrays: Mapping[str, Array]
+    labels: tuple[str, ...]
+    kept: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Agreed:
+    """What all members know once they agreed: the specification, every announcement (by input name) and the job.
+
+    ``pledges`` is what each member said for a release, by its name; see `Releasing`.
+    """
+
+    specification: Specification
+    announcements: Mapping[str, Announcement]
+    job: Job
+    pledges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Home:
+    """What one member has in a job and shows to nobody: its own inputs, and for releases its key and ledgers."""
+
+    member: str
+    prepared: Mapping[str, Prepared]
+    key: ReleaseKey | None = None
+    ledgers: Mapping[str, FileLedger] = field(default_factory=dict)
+
+    @property
+    def noise_key(self) -> ReleaseKey:
+        """The key, where there is a release: sessions have checked that before."""
+        assert self.key is not None
+        return self.key
+
+
+Outputs = Mapping[str, Table | Mapping[str, Array]]
+"""By file name without suffix: a table of rows, or arrays for an npz file."""
+
+
+class Releasing(Protocol):
+    """The differentially private side of one specification: pledge, charge at every owner, and only then draw."""
+
+    @property
+    def protection(self) -> Protection:
+        """What the outputs guarantee; policies judge by it."""
+        ...
+
+    def pledge(self, announcements: Mapping[str, Announcement], home: Home) -> Mapping[str, Any]:
+        """What a member tells all others, in JSON's types: a tag of its data, a fingerprint of its key."""
+        ...
+
+    def charge(self, agreed: Agreed, home: Home) -> None:
+        """Charge an owner's ledgers; BudgetError when one of them refuses. Nobody draws before all have charged."""
+        ...
+
+
+class Task(Protocol):
+    """Everything the parties need to know of one kind of joint computation; all functions are deterministic but
+    ``draw``.
+    """
+
+    def knowing(self, networks: Networks) -> Self:
+        """The same task at a member that lends ``networks`` to jobs by name."""
+        ...
+
+    def releasing(self, specification: Specification) -> Releasing | None:
+        """The release that ``specification.release`` asks for, or None: then results are exact.
+
+        Policies judge by it, so a task that does not know releases returns None, and refuses them in ``build``. Reads
+        words alone: no file is opened.
+        """
+        ...
+
+    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
+        """Read, on the owner's side, what input ``name`` of the job takes from ``lent``."""
+        ...
+
+    def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
+        """The job; every member builds the same from the same.
+
+        Its digest covers the specification, the announcements and the feature: `Job.stating`.
+        """
+        ...
+
+    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+        """Secret arrays by source name that a member can make only now: batches, and noise once all have charged."""
+        ...
+
+    def finish(
+        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+    ) -> Outputs:
+        """What ``member`` keeps of the arrays revealed to it; ``labels`` are those of its own inputs."""
+        ...

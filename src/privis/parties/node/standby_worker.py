@@ -1,0 +1,47 @@
+"""A protocol process that is ready before a job needs it: loading its libraries takes longer than many jobs."""
+
+from __future__ import annotations
+
+import threading
+
+from privis.errors import PartyError
+from privis.run.mpc.runtime.supervisor import Worker
+
+
+class Spare:
+    """At most one idle protocol process of this member; a job that takes it has it for itself."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._waiting: Worker | None = None
+        self._closed = False
+
+    def warm(self) -> None:
+        """Start one if there is none."""
+        with self._lock:
+            if self._waiting is None and not self._closed:
+                self._waiting = Worker(self._name)
+
+    def take(self) -> Worker:
+        """A process that answers; PartyError when none can be started."""
+        with self._lock:
+            worker, self._waiting = self._waiting, None
+        if worker is not None:
+            try:
+                worker.drop(())  # nothing to forget: only an answer to wait for
+            except PartyError:  # it died while it waited
+                worker.kill()
+            else:
+                return worker
+        worker = Worker(self._name)
+        worker.drop(())
+        return worker
+
+    def close(self) -> None:
+        """End it."""
+        with self._lock:
+            self._closed = True
+            worker, self._waiting = self._waiting, None
+        if worker is not None:
+            worker.kill()

@@ -1,0 +1,1 @@
+"""The control plane: messages between parties, in order, over mutual TLS."""

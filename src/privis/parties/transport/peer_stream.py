@@ -1,0 +1,153 @@
+"""The control plane's transport: gRPC with mutual TLS, our own frames, and names that certificates prove.
+
+Each member has one `Line` to every other for as long as a session lasts. A line that breaks, or falls silent, is how
+the death of a peer is noticed, whatever the data link is waiting for. (gRPC's own keep-alive does not notice a frozen
+process within 20 s, so a line that has nothing to say gives a sign of life.)
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from privis.errors import MissingExtraError, PartyError, Problem
+from privis.parties.identity.certificates import Identity, member_name
+from privis.parties.table_reader import host_and_port
+from privis.parties.transport.messages import LARGEST_HEADER, Message, pieces
+
+SERVICE = "privis.Party"
+TALK, SUBMIT = "Talk", "Submit"
+ALIVE = "alive"
+HEARTBEAT_SECONDS = 1.5  # between two signs of life on a line that has nothing else to say
+RETRY_SECONDS = 0.2
+PROBE_SECONDS = 3.0
+
+
+def grpc_module() -> Any:
+    """Import gRPC, or raise MissingExtraError with the command that brings it."""
+    try:
+        import grpc
+    except ImportError:
+        raise MissingExtraError.of("grpc", "mpc", "parties on real machines") from None
+    return grpc
+
+
+OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.max_receive_message_length", LARGEST_HEADER),
+    ("grpc.max_send_message_length", LARGEST_HEADER),
+    ("grpc.enable_http_proxy", 0),
+)
+SERVER_OPTIONS = (*OPTIONS, ("grpc.so_reuseport", 0))  # else two parties could share a port unnoticed
+
+
+def reach(name: str, address: str, identity: Identity, seconds: float, given_up: Callable[[], bool]) -> Any:
+    """A gRPC channel to member ``name`` at ``address``, waiting ``seconds`` for it to come up.
+
+    Raises PartyError when it does not, at once when who answers is somebody else or refuses our certificate.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            probe(name, address, identity)
+            return _channel(name, address, identity)
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+        if time.monotonic() > deadline or given_up():
+            remedy = f"start it there with privis party, or check its address ({address}) and the firewall"
+            raise PartyError(
+                Problem(f"{name} at {address}", f"no answer within {seconds:g} s ({reason})", name, remedy)
+            )
+        time.sleep(RETRY_SECONDS)
+
+
+def probe(name: str, address: str, identity: Identity) -> None:
+    """Make sure that ``name`` answers at ``address`` and accepts our certificate.
+
+    gRPC retries a failed handshake in silence; this says what is wrong. OSError: nobody answers (yet). PartyError:
+    somebody else answers, by its certificate, or it does not trust ours.
+    """
+    where = f"{name} at {address}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # members have names of their own, checked below
+    context.load_verify_locations(cadata=identity.authority.decode())
+    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(host_and_port(address), PROBE_SECONDS) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=name) as secure:
+                answering = member_name(ssl.DER_cert_to_PEM_cert(secure.getpeercert(True) or b"").encode())
+                if answering != name:
+                    remedy = "correct the address of one of them, or the certificate of the one that answers"
+                    raise PartyError(Problem(where, f"a certificate of {answering}", f"one of {name}", remedy))
+                secure.recv(1)  # TLS 1.3 tells of a refused client certificate only now
+        except ssl.SSLCertVerificationError as error:
+            remedy = (
+                f"all members need certificates of one authority; {name} has one of another, or {identity.name} has"
+            )
+            got = f"a certificate that is not to be trusted ({error.verify_message})"
+            raise PartyError(Problem(where, got, "one of our authority", remedy)) from None
+        except ssl.SSLError as error:
+            remedy = (
+                f"all members need certificates of one authority; {name} has one of another, or {identity.name} has"
+            )
+            got = f"a refusal of the certificate of {identity.name} ({error.reason or error})"
+            raise PartyError(Problem(where, got, "it to be accepted", remedy)) from None
+
+
+def _channel(name: str, address: str, identity: Identity) -> Any:
+    grpc = grpc_module()
+    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+    options = (*OPTIONS, ("grpc.ssl_target_name_override", name))
+    return grpc.secure_channel(address, credentials, options)
+
+
+def caller(context: Any) -> tuple[str | None, bytes]:
+    """The member that makes a call, proved by its certificate, and that certificate; the server's side."""
+    found = context.auth_context().get("x509_pem_cert", [b""])[0]
+    return member_name(found), found
+
+
+class Line:
+    """Says messages to one member, in order, until it is closed; ``on_loss`` hears when it breaks before that."""
+
+    def __init__(self, channel: Any, session: str, on_loss: Callable[[str], None]) -> None:
+        self._channel, self._on_loss = channel, on_loss
+        self._waiting: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        call = channel.stream_unary(f"/{SERVICE}/{TALK}")
+        self._call = call.future(self._pieces(), metadata=(("session", session),))
+        self._call.add_done_callback(self._ended)
+
+    def say(self, message: Message) -> None:
+        """Queue a message."""
+        self._waiting.put(message)
+
+    def close(self, seconds: float) -> None:
+        """Say goodbye and wait up to ``seconds`` until all was heard."""
+        self._closing.set()
+        self._waiting.put(Message("bye"))
+        self._waiting.put(None)
+        done = threading.Event()
+        self._call.add_done_callback(lambda _: done.set())
+        done.wait(seconds)
+        self._channel.close()
+
+    def _pieces(self) -> Iterator[bytes]:
+        while True:
+            try:
+                message = self._waiting.get(timeout=HEARTBEAT_SECONDS)
+            except queue.Empty:
+                message = Message(ALIVE)
+            if message is None:
+                return
+            yield from pieces(message)
+
+    def _ended(self, call: Any) -> None:
+        self._waiting.put(None)
+        if not self._closing.is_set():
+            self._on_loss(call.details() or "")

@@ -1,0 +1,29 @@
+"""Epsilon and delta: calibration of noise."""
+
+from privis.privacy.accounting.calibration import (
+    charged_delta,
+    gaussian_charge,
+    gaussian_delta,
+    gaussian_epsilon,
+    gaussian_privacy,
+    gaussian_ratio,
+    gaussian_scale,
+    laplace_delta,
+    laplace_epsilon,
+    laplace_scale,
+    share,
+)
+
+__all__ = [
+    "charged_delta",
+    "gaussian_charge",
+    "gaussian_delta",
+    "gaussian_epsilon",
+    "gaussian_privacy",
+    "gaussian_ratio",
+    "gaussian_scale",
+    "laplace_delta",
+    "laplace_epsilon",
+    "laplace_scale",
+    "share",
+]

@@ -1,0 +1,1 @@
+"""Learning with differential privacy: subsampling, moments, k-means, least squares, logistic regression."""

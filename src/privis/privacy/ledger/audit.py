@@ -1,0 +1,103 @@
+"""Checking a ledger from its bytes alone: every line, the head, every total."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from privis.privacy.ledger.entries import SLOT_BYTES, START, Books, Head, complete_lines, heads
+
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a check of a ledger found.
+
+    ``problems`` is empty when all is well; ``notes`` is what an interrupted process left, which is nothing wrong.
+    ``head`` is the SHA-256 of the last line: written down elsewhere, it shows later that nothing was rewritten.
+    """
+
+    charges: int
+    records: int
+    head: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def audit(data: bytes, head_data: bytes, known_heads: Collection[str] = ()) -> Audit:
+    """Check the bytes of a ledger and of its head; each of ``known_heads`` (SHA-256) must be that of a line."""
+    lines = list(complete_lines(data))
+    known = heads(head_data)
+    trail = [START]  # the head after every line
+    books, problems = _followed(lines, trail)
+    problems += _head_problems(trail, known, head_data)
+    there = {head.digest for head in trail}
+    problems += [
+        f"no line has the noted head {digest[:16]}…: the ledger was rewritten or put back"
+        for digest in sorted(known_heads)
+        if digest not in there
+    ]
+    notes = []
+    newest = known[0] if known else START
+    if books is not None:
+        problems += [
+            f"account {name[:16]} has spent more than the budget"
+            for name, account in books.accounts.items()
+            if account.spent(books.budget).epsilon > books.budget.epsilon * (1 + 1e-6)
+        ]
+        if newest.lines and len(lines) > newest.lines:
+            ahead = len(lines) - newest.lines
+            notes.append(f"charges that a crash kept out of the head: {ahead}; they count")
+    if torn := len(data) - trail[-1].size:
+        notes.append(f"{torn} bytes at the end are part of a charge that was never made")
+    if len(problems) > MOST_PROBLEMS:
+        problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS} more"]
+    records = set[str]().union(*(records for _, records in books.releases.values())) if books else set[str]()
+    return Audit(max(0, len(lines) - 1), len(records), trail[-1].digest, tuple(problems), tuple(notes))
+
+
+def _followed(lines: list[bytes], trail: list[Head]) -> tuple[Books | None, list[str]]:
+    """Read all lines, whatever is wrong with some, and note the head after each."""
+    books, problems = None, []
+    for number, line in enumerate(lines, 1):
+        last = trail[-1]
+        trail.append(Head(number, last.size + len(line), hashlib.sha256(line).hexdigest()))
+        try:
+            if number == 1:
+                books = Books.opened(line)
+            elif books is not None:
+                books.head = last
+                problems += [f"line {number} {wrong}" for wrong in books.read(line)[1]]
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    return books, problems
+
+
+def _head_problems(trail: list[Head], known: list[Head], head_data: bytes) -> list[str]:
+    """What is wrong with the two heads, given the head after every line."""
+    if not known:
+        return ["there is no intact head, so that lines may be missing at the end"]
+    problems = []
+    if len(known) < 2 and not _half_written(trail, known[0], head_data):
+        problems.append("one of the two heads is damaged")
+    if len(head_data) != 2 * SLOT_BYTES:
+        problems.append(f"the heads have {len(head_data)} bytes instead of {2 * SLOT_BYTES}")
+    if known[0].lines >= len(trail):
+        problems.append(f"{known[0].lines} lines were written, {len(trail) - 1} are left")
+    problems += [
+        f"line {head.lines} is another one than was written"
+        for head in known
+        if head.lines < len(trail) and head != trail[head.lines]
+    ]
+    return problems
+
+
+def _half_written(trail: list[Head], known: Head, head_data: bytes) -> bool:
+    """Whether a process ended while it wrote the head of the line after ``known``; the next charge writes it again."""
+    if known.lines + 2 != len(trail):
+        return False
+    new, old = trail[-1], trail[-3]
+    slot = head_data[new.slot : new.slot + SLOT_BYTES]
+    return any(slot == new.packed()[:length] + old.packed()[length:] for length in range(SLOT_BYTES))

@@ -1,0 +1,157 @@
+"""Budgets of a ledger, and what a release costs of one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from privis.errors import BudgetError, ParameterError, Problem, refuse
+from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
+from privis.privacy.mechanisms.additive import Gaussian, Laplace
+from privis.privacy.units import Dataset, Person
+from privis.validation import positive_number
+
+
+class Per(Enum):
+    """Whose charges are added up: those of each record, or all charges of the ledger."""
+
+    SUBJECT = "subject"
+    CORPUS = "corpus"
+
+
+class BudgetUnit(Enum):
+    """What the budget protects.
+
+    IMAGE: one whole image, replaced by any other. PERSON: all images of one person, replaced. DATASET: whether an image
+    is in the corpus at all.
+    """
+
+    IMAGE = "image"
+    PERSON = "person"
+    DATASET = "dataset"
+
+
+class Law(Enum):
+    """The law of a release's noise, as far as it helps to compose it better than its (epsilon, delta) alone."""
+
+    LAPLACE = Laplace.name
+    GAUSSIAN = Gaussian.name
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """At most ``epsilon`` and ``delta`` for one unit, over everything that is ever released.
+
+    ========  =======  =============================================================================================
+    per       unit     what is charged, and what is refused because it cannot be compared
+    ========  =======  =============================================================================================
+    subject   image    the whole-image figures of every release of that image
+    subject   person   records are people; the whole-image figures of every release of one of their images. Each image
+                       is one charge, so a release for ``Person(k)`` costs its whole epsilon only after k images
+    corpus    image    the whole-image figures of all releases of all images, and of aggregates
+    corpus    person   the figures of releases for a person; others are refused: a person may have several images
+    corpus    dataset  the figures of aggregates for ``Dataset()``; others are refused: they do not hide presence
+    ========  =======  =============================================================================================
+
+    An aggregate touches every image of its corpus: a ledger per subject refuses it. Two ledgers about the same
+    images add up. Raises ``ParameterError`` naming all bad parameters.
+
+    >>> Budget(1.0, 1e-6).sentence
+    'Everything released about one image, together, keeps epsilon 1 up to a probability of 1e-06 (delta).'
+    """
+
+    epsilon: float
+    delta: float
+    per: Per = Per.SUBJECT
+    unit: BudgetUnit = BudgetUnit.IMAGE
+
+    def __post_init__(self) -> None:
+        problems = positive_number("Budget.epsilon", self.epsilon)
+        if positive_number("Budget.delta", self.delta) or self.delta >= 1:
+            remedy = "sampled noise has a delta of its own, often about 1e-20, so that 0 would allow nothing"
+            problems.append(Problem("Budget.delta", repr(self.delta), "a number between 0 and 1, like 1e-6", remedy))
+        if not isinstance(self.per, Per):
+            problems.append(Problem("Budget.per", repr(self.per), "Per.SUBJECT or Per.CORPUS"))
+        if not isinstance(self.unit, BudgetUnit):
+            problems.append(Problem("Budget.unit", repr(self.unit), "a BudgetUnit"))
+        elif self.per is Per.SUBJECT and self.unit is BudgetUnit.DATASET:
+            remedy = "per=Per.CORPUS: what is computed from a whole corpus touches every record"
+            problems.append(Problem("Budget.unit", "dataset", "image or person for a budget per subject", remedy))
+        refuse(ParameterError, problems)
+        object.__setattr__(self, "epsilon", float(self.epsilon))
+        object.__setattr__(self, "delta", float(self.delta))
+
+    @property
+    def sentence(self) -> str:
+        """The promise of a ledger with this budget."""
+        about = {
+            (Per.SUBJECT, BudgetUnit.IMAGE): "about one image",
+            (Per.SUBJECT, BudgetUnit.PERSON): "about all images of one person",
+            (Per.CORPUS, BudgetUnit.IMAGE): "about the whole corpus, when one image in it is replaced",
+            (Per.CORPUS, BudgetUnit.PERSON): "about the whole corpus, when all images of one person are replaced",
+            (Per.CORPUS, BudgetUnit.DATASET): "about the whole corpus, when one image is added or removed",
+        }[self.per, self.unit]
+        return (
+            f"Everything released {about}, together, keeps epsilon {self.epsilon:.4g} up to a probability of "
+            f"{self.delta:.4g} (delta)."
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one release spends: (epsilon, delta)-DP by noise of a known law and ``scale`` (0 unless Laplace)."""
+
+    epsilon: float
+    delta: float
+    law: Law
+    scale: float
+
+
+def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
+    """Give what a release with ``guarantee`` spends of ``budget``; see the table of `Budget`.
+
+    Raises ``BudgetError`` when it has no finite figures or they say nothing about the budget's unit.
+
+    >>> from privis.privacy.releases.image import PixelRelease
+    >>> from privis.privacy.units import Pixels
+    >>> guarantee = PixelRelease(Laplace(4.0), Pixels(16)).guarantee((28, 28))
+    >>> guarantee.epsilon, cost_of(guarantee, Budget(1.0, 1e-6)).epsilon
+    (4.0, 196.0)
+    """
+    if reason := _incomparable(guarantee, budget):
+        got = f"a release of {guarantee.computed_from} whose unit is {guarantee.unit}"
+        expected = f"a release that says something about one {budget.unit.value}"
+        raise BudgetError(Problem("ledger", got, expected, reason))
+    whole = (guarantee.whole_image_epsilon, guarantee.whole_image_delta)
+    stated = (guarantee.epsilon, guarantee.delta)
+    by_image = budget.unit is BudgetUnit.IMAGE or budget.per is Per.SUBJECT
+    epsilon, delta = whole if by_image else stated
+    if not (0 <= epsilon < math.inf and 0 <= delta < 1 and max(map(abs, stated)) < math.inf):
+        got, remedy = f"epsilon {epsilon:g} and delta {delta:g} for that", "nothing bounds what this release may reveal"
+        raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
+    return law_of(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
+
+
+@lru_cache(maxsize=4096)
+def law_of(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
+    """Give the cost of (``epsilon``, ``delta``) by ``mechanism``; a scale counts for Laplace noise alone."""
+    if mechanism == Laplace.name and 0 < scale < math.inf:
+        return Cost(epsilon, delta, Law.LAPLACE, scale)
+    return Cost(epsilon, delta, Law.GAUSSIAN if mechanism == Gaussian.name else Law.OTHER, 0.0)
+
+
+def _incomparable(guarantee: Guarantee, budget: Budget) -> str:
+    """Why ``guarantee`` cannot be compared with ``budget``; empty when it can."""
+    unit, dataset, person = guarantee.unit, UNIT_NAMES[Dataset], UNIT_NAMES[Person]
+    if unit not in UNIT_NAMES.values():
+        return "without a release there is no differential privacy, and no budget pays for that"
+    if budget.per is Per.SUBJECT and guarantee.computed_from == CORPUS:
+        return "it touches every record, and this budget is per record; charge it to a ledger per corpus"
+    if budget.unit is BudgetUnit.DATASET and unit != dataset:
+        return "it does not hide whether an image is in the corpus; use unit=Dataset(), or a ledger per subject"
+    if budget.per is Per.CORPUS and budget.unit is BudgetUnit.PERSON and unit != person:
+        return "a person may have any number of images, of which it hides one; use unit=Person(images)"
+    return ""

@@ -1,0 +1,235 @@
+"""The lines of a ledger file, the head that commits to them, and what both add up to.
+
+A ledger is a text file of JSON lines. The first states the budget, each other one is a charge, and each holds the
+SHA-256 of the line before it. The head, a small file beside it, holds the number of lines, their bytes and the SHA-256
+of the last one, so that a ledger cut off at the end is noticed. The head is kept twice and written in turns, with a
+checksum: a power cut in the middle of a write leaves the earlier one.
+
+Nothing here is secret from whoever may write the file: they can make another chain that fits. A head that is written
+down elsewhere is what shows that (``privis ledger verify --head``).
+
+Records are stored as HMAC-SHA256 under a salt that stands in the first line. The same record looks different in every
+ledger and no table of hashes helps; but who has the file can try whether a name they think of is in it. Keep a ledger
+as private as the list of its file names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from privis.errors import BudgetError, ParameterError, Problem
+from privis.privacy.guarantee import Guarantee
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, Per, law_of
+from privis.privacy.ledger.composition import Account, sum_of
+from privis.privacy.ledger.records import equals_of
+
+FORMAT = "privis ledger 2"  # accounts of images are named by content; format 1 named them by path
+FORMER_FORMAT = "privis ledger 1"
+NO_LINE = "0" * 64
+CORPUS = "corpus"  # the one account of a budget per corpus
+SLOT_BYTES = 124
+
+
+Figures = tuple[str, str, float, float, float]
+"""Unit, mechanism, scale, and the nominal epsilon and delta of a charge."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One line: a release of a record.
+
+    ``record`` is hashed. ``unit``, ``mechanism``, ``nominal_epsilon`` and ``nominal_delta`` are what the release states
+    about itself, ``guarantee`` digests that and its words; ``epsilon`` and ``delta`` are what it costs of this
+    budget. ``scale`` is that of Laplace noise in grid steps, otherwise 0; ``time`` is UTC.
+    """
+
+    time: str
+    record: str
+    release: str
+    unit: str
+    mechanism: str
+    scale: float
+    nominal_epsilon: float
+    nominal_delta: float
+    epsilon: float
+    delta: float
+    guarantee: str
+
+    @property
+    def figures(self) -> Figures:
+        """What must be equal where a release is charged again: figures, as sentences get better over the years."""
+        return self.unit, self.mechanism, self.scale, self.nominal_epsilon, self.nominal_delta
+
+    @property
+    def cost(self) -> Cost:
+        """What the charge adds to its account."""
+        return law_of(self.mechanism, self.scale, self.epsilon, self.delta)
+
+
+def figures_of(guarantee: Guarantee) -> Figures:
+    """The figures that a charge of ``guarantee`` states."""
+    epsilon, delta = float(guarantee.epsilon), float(guarantee.delta)
+    scale = law_of(guarantee.mechanism, float(guarantee.scale), epsilon, delta).scale
+    return guarantee.unit, guarantee.mechanism, scale, epsilon, delta
+
+
+@lru_cache(maxsize=4096)
+def guarantee_digest(guarantee: Guarantee) -> str:
+    """SHA-256 of all fields of a guarantee but its promises: of what it says, not of what that rests on.
+
+    Ledgers hold it: fields that come later are left out where they would change it.
+    """
+    values = asdict(guarantee)
+    del values["promises"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Head:
+    """How far a ledger was written: ``lines`` of ``size`` bytes, and the SHA-256 of the last one."""
+
+    lines: int
+    size: int
+    digest: str
+
+    def packed(self) -> bytes:
+        """Give the head as one line of `SLOT_BYTES` bytes, its checksum last."""
+        text = f"{self.lines:020d} {self.size:020d} {self.digest} "
+        return f"{text}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n".encode()
+
+    @property
+    def slot(self) -> int:
+        """Where in the file it belongs: heads take turns."""
+        return self.lines % 2 * SLOT_BYTES
+
+
+START = Head(0, 0, NO_LINE)
+
+
+def heads(data: bytes) -> list[Head]:
+    """Read the intact heads, the newest first.
+
+    >>> head = Head(3, 1200, "ab" * 32)
+    >>> heads(bytes(SLOT_BYTES) + head.packed()) == [head]
+    True
+    """
+    found = []
+    for start in (0, SLOT_BYTES):
+        words = data[start : start + SLOT_BYTES].decode("ascii", "replace").split()
+        if len(words) == 4 and words[0].isdecimal() and words[1].isdecimal():
+            head = Head(int(words[0]), int(words[1]), words[2])
+            if head.packed() == data[start : start + SLOT_BYTES] and head.slot == start:
+                found.append(head)
+    return sorted(found, key=lambda head: -head.lines)
+
+
+def first_line(budget: Budget, salt: str, time: str) -> bytes:
+    """Give the line that opens a ledger."""
+    words = {**asdict(budget), "per": budget.per.value, "unit": budget.unit.value}
+    return _line({"format": FORMAT, "time": time, "salt": salt, "budget": words})
+
+
+def charge_line(charge: Charge, previous: str) -> bytes:
+    """Give the line of ``charge`` after a line whose SHA-256 is ``previous``."""
+    return _line({"previous": previous, **asdict(charge)})
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, allow_nan=False).encode() + b"\n"
+
+
+def read_first_line(line: bytes) -> tuple[Budget, str, bool]:
+    """Return budget, salt, and whether images may have former names; raises ``ValueError`` for anything else."""
+    try:
+        values = json.loads(line)
+        words = values["budget"]
+        budget = Budget(words["epsilon"], words["delta"], Per(words["per"]), BudgetUnit(words["unit"]))
+        if values["format"] not in (FORMAT, FORMER_FORMAT):
+            raise ValueError(f"format {values['format']!r}")
+        return budget, str(values["salt"]), values["format"] == FORMER_FORMAT
+    except (KeyError, TypeError, ParameterError, UnicodeDecodeError) as error:
+        raise ValueError("no first line of a ledger") from error
+
+
+@dataclass(eq=False)
+class Books:
+    """What the lines of one ledger add up to, as far as they were read; ``head`` says how far that is."""
+
+    budget: Budget
+    salt: str
+    head: Head
+    accounts: dict[str, Account] = field(default_factory=dict)
+    releases: dict[str, tuple[Figures, set[str]]] = field(default_factory=dict)  # by id: what it states, and records
+    former_names: bool = False
+
+    @classmethod
+    def opened(cls, line: bytes) -> Books:
+        """Open the books with a ledger's first line; raises ``ValueError`` when it is none."""
+        budget, salt, former_names = read_first_line(line)
+        return cls(budget, salt, Head(1, len(line), hashlib.sha256(line).hexdigest()), former_names=former_names)
+
+    def hashed(self, record: str) -> str:
+        """Give the name that ``record`` has in this ledger."""
+        return hmac.digest(self.salt.encode(), record.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+
+    def account(self, hashed: str, formerly: Sequence[str] = ()) -> Account:
+        """Give what charges of a record, under this and ``formerly`` other names, add up to; empty before the first."""
+        own = self.accounts.get(self._name(hashed)) or Account()
+        if not self.former_names or self.budget.per is not Per.SUBJECT:
+            return own
+        former = [account for name in formerly for account in self._formerly(name)]
+        return sum_of([own, *former]) if former else own
+
+    def _formerly(self, name: str) -> Iterator[Account]:
+        """The accounts of a former name; equal images of one call had numbered ones."""
+        numbered = equals_of(name)
+        names = (numbered.format(number) for number in itertools.count(1)) if numbered else iter([name])
+        yield from itertools.takewhile(bool, (self.accounts.get(self.hashed(each)) for each in names))
+
+    def _name(self, hashed: str) -> str:
+        return hashed if self.budget.per is Per.SUBJECT else CORPUS
+
+    def read(self, line: bytes) -> tuple[Charge, list[str]]:
+        """Add a line and return its charge, with all that is wrong with it; raises ``ValueError`` when it is none."""
+        lines, digest = self.head.lines + 1, self.head.digest
+        self.head = Head(lines, self.head.size + len(line), hashlib.sha256(line).hexdigest())
+        try:
+            values = json.loads(line)
+            previous = values.pop("previous")
+            charge = Charge(**values)
+            cost = charge.cost
+            known, records = self.releases.setdefault(charge.release, (charge.figures, set()))
+            self.accounts.setdefault(self._name(charge.record), Account()).add(cost)
+        except (KeyError, TypeError, AttributeError, ArithmeticError, UnicodeDecodeError) as error:
+            raise ValueError("not a charge") from error
+        wrong = [] if previous == digest else ["does not follow the line before it"]
+        if known != charge.figures:
+            wrong.append("charges a release again with another guarantee")
+        elif charge.record in records:
+            wrong.append("charges a release of a record a second time")
+        records.add(charge.record)
+        return charge, wrong
+
+    def released(self, hashed: str, release_id: str, figures: Figures) -> bool:
+        """Say whether the release was charged before; raises ``BudgetError`` if it was with another guarantee."""
+        known, records = self.releases.get(release_id, (figures, set()))
+        if known != figures:
+            remedy = "a release_id names one release for ever: derive it from everything that decides the release"
+            got = f"release {release_id[:16]} with another guarantee than it was charged with"
+            raise BudgetError(Problem("ledger", got, "the same guarantee", remedy))
+        return hashed in records
+
+
+def complete_lines(data: bytes) -> Iterator[bytes]:
+    """Give the lines that have an end."""
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0:
+        yield data[start : end + 1]
+        start = end + 1

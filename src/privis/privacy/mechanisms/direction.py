@@ -1,0 +1,224 @@
+"""Releases of directions: PrivUnit and the von Mises-Fisher mechanism on the unit sphere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.privacy.accounting.calibration import charged_delta, share
+from privis.privacy.guarantee import UNIT_NAMES, Guarantee
+from privis.privacy.sampling.direction import sample
+from privis.privacy.sampling.exact_direction import log_total_variation
+from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
+from privis.privacy.units import Metric, Person, WholeImage, images_of, one_of
+from privis.validation import positive_number, real_values
+
+
+@dataclass(frozen=True)
+class PrivUnit:
+    """Pure ``epsilon`` for the direction of a vector: the cap of directions near it is e**epsilon times as dense.
+
+    The density of the released direction v is e**epsilon on the cap of all v within an angle of the input x, and 1
+    outside, up to a constant that is the same for all x: two inputs' densities differ by a factor of e**epsilon at
+    most. In the usual words: v is uniform on the cap with probability p and uniform on the rest otherwise, where p /
+    (1 - p) * P(rest) / P(cap) = e**epsilon exactly. The cap's angle is the one whose result has the largest inner
+    product with x on average (`privis.privacy.sampling.zonal_distribution.best_cap`), so that no split of epsilon has
+    to be chosen.
+
+    Raises ``ParameterError`` when epsilon is not a positive finite number. Sources: Bhowmick et al.,
+    arXiv:1812.00984; Asi, Feldman and Talwar, arXiv:2205.03832 (it is optimal among unbiased mechanisms).
+    Deviation: rejection sampling makes the ratio exact, and the result is rounded at random to a public grid.
+
+    >>> PrivUnit(8.0)
+    PrivUnit(epsilon=8.0)
+    """
+
+    epsilon: float
+
+    name: ClassVar[str] = "PrivUnit"
+    identifier: ClassVar[str] = "privis.privunit/1"
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, positive_number("PrivUnit.epsilon", self.epsilon))
+        object.__setattr__(self, "epsilon", float(self.epsilon))
+
+    def budget(self, images: int) -> float:
+        """Epsilon of one image when ``images`` of them share it."""
+        return share(self.epsilon, images)
+
+    def law(self, dimension: int, images: int = 1) -> ZonalLaw:
+        """The law that is sampled."""
+        epsilon = self.budget(images)
+        return ZonalLaw(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
+
+
+@dataclass(frozen=True)
+class VonMisesFisher:
+    """Metric privacy for the direction of a vector: density proportional to exp(concentration * <x, v>).
+
+    For two inputs at Euclidean distance d on the unit sphere the densities differ by a factor of
+    exp(concentration * d) at most (Cauchy and Schwarz): inputs that are alike are hidden well, and since no two are
+    further apart than 2, the whole image has pure epsilon 2 * concentration. At that epsilon PrivUnit is more
+    accurate; this is for `Metric`.
+
+    Raises ``ParameterError`` when concentration is not a positive finite number. Source: Weggenmann and Kerschbaum,
+    arXiv:2103.02992. Deviation: not Wood's sampler (doi:10.1080/03610919408813161), whose floating-point results
+    would tell inputs apart, but an exact one, rounded at random to a public grid.
+
+    >>> VonMisesFisher(10.0)
+    VonMisesFisher(concentration=10.0)
+    """
+
+    concentration: float
+
+    name: ClassVar[str] = "von Mises-Fisher"
+    identifier: ClassVar[str] = "privis.von-mises-fisher/1"
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, positive_number("VonMisesFisher.concentration", self.concentration))
+        object.__setattr__(self, "concentration", float(self.concentration))
+
+    def budget(self, images: int) -> float:
+        """Epsilon of one whole image when ``images`` of them share 2 * concentration."""
+        return 2 * share(self.concentration, images)
+
+    def law(self, dimension: int, images: int = 1) -> ZonalLaw:
+        """The law that is sampled."""
+        return ZonalLaw(dimension, share(self.concentration, images), 0.0, 0.0)
+
+
+DirectionMechanism = PrivUnit | VonMisesFisher
+
+
+@dataclass(frozen=True)
+class DirectionRelease:
+    """A random direction near that of a feature, whose length is not released: the whole image is hidden.
+
+    The vector is brought to length 1 (zero, or a vector with NaN or infinity, becomes the first axis), a direction is
+    drawn around it by ``mechanism``, rounded at random to multiples of 2**-12 and multiplied by a public number, so
+    that the mean of what is released is the direction itself: float32. Divide by its length to get a unit vector.
+
+    ``unit``: WholeImage (default), Person(k) (one image then has a k-th of the epsilon or concentration), or, for
+    VonMisesFisher, Metric. delta is what is left of the sampler's error, less than 1e-100 as a rule. Raises
+    ``ParameterError`` naming all bad parameters.
+
+    >>> release = DirectionRelease(PrivUnit(8.0))
+    >>> release.guarantee((64,)).epsilon
+    8.0
+    """
+
+    identifier: ClassVar[str] = "privis.direction-release/1"
+
+    mechanism: DirectionMechanism
+    unit: WholeImage | Person | Metric = field(default_factory=WholeImage)
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not isinstance(self.mechanism, PrivUnit | VonMisesFisher):
+            expected = "PrivUnit(epsilon) or VonMisesFisher(concentration)"
+            problems.append(Problem("DirectionRelease.mechanism", repr(self.mechanism), expected))
+        metric = isinstance(self.unit, Metric) and isinstance(self.mechanism, VonMisesFisher)
+        if not metric and not isinstance(self.unit, WholeImage | Person):
+            expected = "WholeImage(), Person(images) or, for VonMisesFisher, Metric()"
+            problems.append(Problem("DirectionRelease.unit", repr(self.unit), expected))
+        refuse(ParameterError, problems)
+
+    def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
+        """Guarantee for a vector of ``shape``, at least 2 components; computed without looking at any vector.
+
+        ``scale`` is the root mean square distance of the released vector from the true direction. Raises
+        ``ParameterError`` for less than 2 or more than 65,536 components, or an epsilon that no sampler can keep.
+        """
+        dimension, images = math.prod(shape), images_of(self.unit)
+        whole = self.mechanism.budget(images)
+        delta = charged_delta(whole, log_total_variation(dimension), _where(self.mechanism))
+        mean = _law(self.mechanism, dimension, images).mean
+        metric = isinstance(self.unit, Metric)
+        return Guarantee(
+            unit=UNIT_NAMES[type(self.unit)],
+            relation=self.unit.relation,
+            mechanism=self.mechanism.name,
+            scale=math.sqrt(1 / mean**2 - 1),
+            step=1.0,
+            step_unit="feature units",
+            sensitivity=1.0 if metric else 2.0,
+            norm="L2",
+            sensitivity_reason=_reason(self.mechanism, metric) + one_of(images),
+            epsilon=whole / 2 if metric else _stated(self.mechanism),
+            delta=images * delta,
+            whole_image_epsilon=whole,
+            whole_image_delta=delta,
+        )
+
+    def check(self, values: npt.NDArray[Any]) -> None:
+        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        self.guarantee(real_values("feature", values).shape)
+
+    def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
+        """Release one vector of any shape with this stream's randomness: float32 of the same shape.
+
+        Raises ``ParameterError`` as `guarantee` does, and for values that are not real numbers.
+        """
+        shape = np.shape(values)
+        return self.apply_many(np.reshape(values, (1, math.prod(shape))), [stream])[0].reshape(shape)
+
+    def apply_many(self, values: npt.NDArray[Any], streams: Sequence[NoiseStream]) -> npt.NDArray[np.float32]:
+        """Release the rows of ``values``, (n, d), each with its own stream, as `apply` would one by one, but faster."""
+        rows = real_values("feature", values)
+        if rows.ndim != 2 or len(rows) != len(streams):
+            got = f"{rows.shape} with {len(streams)} streams"
+            raise ParameterError(Problem("DirectionRelease.apply_many", got, "(n, d) values with n streams"))
+        self.guarantee(rows.shape[1:])  # refuses what cannot be kept before anything is drawn
+        law = _law(self.mechanism, rows.shape[1], images_of(self.unit))
+        # Another law must have other noise, even for a caller whose stream does not say so. The cap follows from the
+        # rest; were its last bit another one on another machine, the noise must still be the same.
+        purpose = f"direction, {law.dimension}, {law.slope.hex()}, {law.jump.hex()}, {STEP.hex()}".encode()
+        steps = sample(law, unit_rows(rows), [stream.narrowed(purpose) for stream in streams])
+        return (steps * (STEP / law.mean)).astype(np.float32)
+
+
+def unit_rows(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Bring every row to length 1; the first axis for a row without a direction.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0], [-1e-320, 0.0]])).tolist()
+    [[0.6, 0.8], [1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]
+    """
+    rows = rows.copy()
+    peak = np.abs(rows).max(axis=1, keepdims=True)
+    without = ~np.isfinite(peak[:, 0]) | (peak[:, 0] == 0)
+    rows[without] = 0.0
+    rows[without, 0] = 1.0
+    peak[without] = 1.0
+    rows /= peak  # so that squares neither overflow nor vanish
+    return rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+
+
+@lru_cache(maxsize=256)
+def _law(mechanism: DirectionMechanism, dimension: int, images: int) -> ZonalLaw:
+    if dimension < 2:
+        remedy = "one number has only a sign: use RandomisedResponse"
+        raise ParameterError(Problem("direction", f"{dimension} components", "at least 2", remedy))
+    return mechanism.law(dimension, images)
+
+
+def _where(mechanism: DirectionMechanism) -> str:
+    return "PrivUnit.epsilon" if isinstance(mechanism, PrivUnit) else "VonMisesFisher.concentration"
+
+
+def _stated(mechanism: DirectionMechanism) -> float:
+    return mechanism.epsilon if isinstance(mechanism, PrivUnit) else 2 * mechanism.concentration
+
+
+def _reason(mechanism: DirectionMechanism, metric: bool) -> str:
+    if isinstance(mechanism, PrivUnit):
+        return "every vector is brought to length 1, and directions in the cap around it are e**epsilon times as dense"
+    worst = "d is their distance" if metric else "no two are further apart than 2"
+    return f"every vector is brought to length 1, and densities for two of them differ by exp(concentration d); {worst}"

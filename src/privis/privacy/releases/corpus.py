@@ -1,0 +1,392 @@
+"""Sum, mean and histogram of the feature vectors of a private corpus, with noise added once.
+
+Every shard gives a `Partial` (`privis.privacy.releases.partial_sums`): exact integers, without noise and as secret as
+the images. Partials are merged with ``+``, and ``release`` draws the noise of the merged one: the result and its noise
+do not depend on the number of shards or on their order. An image belongs to one shard, and a shard is merged once: what
+is counted twice is protected half as well.
+
+>>> from privis.privacy.sampling.keys import ReleaseKey
+>>> from privis.privacy.mechanisms.additive import Gaussian
+>>> release = SumRelease(Gaussian(1.0, 1e-6), clip=1.0, unit=Person(2))
+>>> shards = [release.partial(np.eye(3), ["ann", "ann", "ann"]), release.partial(np.eye(3)[:1], ["bob"])]
+>>> shards[0].left_out  # ann gave three rows, and two count
+1
+>>> stream = ReleaseKey(bytes(32)).stream("ward 7", b"digest of the corpus", repr(release).encode())  # a test key
+>>> first = release.release(shards[0] + shards[1], stream)
+>>> bool((release.release(shards[1] + shards[0], stream) == first).all())
+True
+
+Budget. An aggregate is one release of one record, the corpus. Charge it once, whatever the number of shards, to a
+ledger per corpus (a ledger per record cannot know whom the corpus touches) and before the noise is drawn::
+
+    merged = functools.reduce(operator.add, partials)
+    ledger.charge("corpus: ward 7", release.guarantee(merged.shape), release_id)
+    mean = release.release(merged, key.stream("corpus: ward 7", digest_of_the_corpus, repr(release).encode()))
+
+The sum, the mean and the histogram of one corpus are three charges. Images that are in two corpora, or are also
+released one by one, spend in every place; such a ledger adds all of them up.
+
+What is hidden (``unit``), and how far neighbours are apart on the grid that noise is added on. Let one row be an
+integer vector of norm at most R (the clip in grid steps), and d its length:
+
+- ``WholeImage()``: one image is replaced, their number n is public. Both rows are in the ball: at most 2 R.
+- ``Dataset()``: one image is added or removed, n is private. The sum moves by one row: at most R.
+- ``Person(k)``: all images of one person are replaced by any others: more, fewer or none. At most k of them count,
+  and which ones is decided by the person's own rows, so the part of everybody else stays. Two parts of k rows each
+  have norms of at most k R: at most 2 k R (adding or removing the person: k R, so half of epsilon for Laplace).
+  Ids must be true: the bound is per id, and a person with two ids counts as two people.
+
+A released count or sum may be negative or beyond what is possible: it is unbiased as it is, and clipping it is
+post-processing. Noise is a keyed function of the stream and of the very integers that it hides, so two versions
+of a corpus never share their noise, even if the caller's stream forgets the content. Equal integers under an equal
+stream give the equal release: it is the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.privacy.guarantee import CORPUS, Guarantee
+from privis.privacy.mechanisms.additive import Noise
+from privis.privacy.releases.image import FeatureRelease
+from privis.privacy.releases.noise import draw_noise, noise_guarantee, noise_problems
+from privis.privacy.releases.partial_sums import Integers, Partial, gathered
+from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sensitivity import Norm, Sensitivity
+from privis.privacy.units import Dataset, Person, WholeImage
+
+CorpusUnit = WholeImage | Dataset | Person
+Subjects = Sequence[str | int] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SumRelease:
+    """Sum of clipped feature vectors over a corpus.
+
+    ``clip`` is a public bound of one vector's norm in the feature's own units (L1 for Laplace, L2 for Gaussian), as in
+    `FeatureRelease`, whose exact integer clipping is used: NaN and infinity make a vector zero, and a longer one is
+    shortened. Sensitivity: see the module. Raises ``ParameterError`` naming all bad parameters.
+
+    >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> SumRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((128,)).sensitivity  # 2**19 steps are 1.0
+    524288.0
+    """
+
+    identifier: ClassVar[str] = "privis.sum-release/1"
+
+    noise: Noise
+    clip: float
+    unit: CorpusUnit = field(default_factory=WholeImage)
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, _clipped_problems("SumRelease", self.noise, self.clip, self.unit))
+        object.__setattr__(self, "clip", float(self.clip))
+
+    def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
+        """Guarantee for vectors of ``shape`` (components,); computed without looking at any vector."""
+        rows = FeatureRelease(self.noise, self.clip)
+        unit, whole = (
+            sum_sensitivity(self.noise.norm, u, rows.radius, _components(shape)) for u in (self.unit, WholeImage())
+        )
+        return _guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units")
+
+    def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
+        """Add up one shard: vectors (rows, components), and for ``Person`` the subject of every row.
+
+        Raises ``ParameterError`` for what does not fit; see `privis.privacy.releases.partial_sums.gathered`.
+        """
+        return gathered(repr(self), vectors, subjects, _most(self.unit), lambda rows: _grid_sum(self, rows))
+
+    def steps(self, partial: Partial) -> tuple[int, ...]:
+        """Give the integers that noise is added to; as secret as ``partial``."""
+        _check_made_by(self, partial)
+        return partial.total
+
+    def release(self, partial: Partial, stream: NoiseStream) -> npt.NDArray[np.float64]:
+        """Release the sum, float64 (components,), with this stream's noise; one release, to be charged once.
+
+        Raises ``ParameterError`` when the partial is another release's or no noise can keep this epsilon.
+        """
+        grid = FeatureRelease(self.noise, self.clip).grid
+        return np.array([step * grid for step in _noisy(self, partial, stream)])
+
+
+@dataclass(frozen=True)
+class MeanRelease:
+    """Mean of clipped feature vectors over a corpus: a noisy sum, divided by the number of images.
+
+    With ``WholeImage()`` the number n is public, and the noise is that of the sum, divided by n. Otherwise n is private
+    and is released too, in one vector with the sum: the count, times a public weight w <= R in grid steps, is one more
+    coordinate. One guarantee covers both, and the mean is post-processing: the noisy sum divided by the noisy
+    count, or by 1 when that is less.
+
+    - ``Dataset()``: one row moves the sum by a norm of at most R and the weighted count by w. L1: R + w, so w / (R + w)
+      of epsilon is the count's. L2: sqrt(R^2 + w^2), and w^2 / (R^2 + w^2) of the square is the count's. To first order
+      the squared error of the mean is at most (d + R^2 / w^2) s^2 / n^2 times (1 + w/R)^2 for L1, (1 + w^2/R^2) for L2;
+      s^2 is the variance for the sum alone, and the mean may be as long as the clip. It is smallest at w = R d^(-1/3)
+      for L1 and R d^(-1/4) for L2: with 128 components the count has a sixth of epsilon, or a twelfth of the square.
+    - ``Person(k)``: w = R, and the count is free. A part of c <= k rows has a sum of norm at most c R, and two parts
+      are at most (c + c') R apart in the sum and |c - c'| R in the count. L1: (c + c' + |c - c'|) R = 2 max(c, c') R <=
+      2 k R. L2: ((c + c')^2 + (c - c')^2) R^2 = 2 (c^2 + c'^2) R^2 <= 4 k^2 R^2. That is 2 k R, as for the sum alone,
+      and the number of images of a person is hidden, too.
+
+    The standard error of one component is sigma * grid / n for Gaussian noise of scale sigma, sqrt(2) t * grid / n for
+    Laplace, plus for a private n that of the count. Raises ``ParameterError`` naming all bad parameters.
+
+    >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> guarantee = MeanRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((8,))
+    >>> guarantee.sensitivity / 2**19, guarantee.whole_image_epsilon
+    (1.5, 1.3333333333333335)
+    """
+
+    identifier: ClassVar[str] = "privis.mean-release/1"
+
+    noise: Noise
+    clip: float
+    unit: CorpusUnit = field(default_factory=WholeImage)
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, _clipped_problems("MeanRelease", self.noise, self.clip, self.unit))
+        object.__setattr__(self, "clip", float(self.clip))
+
+    def count_weight(self, shape: tuple[int, ...]) -> int:
+        """Grid steps that one image is worth in the count's coordinate; 0 where the number of images is public."""
+        radius, components = FeatureRelease(self.noise, self.clip).radius, _components(shape)
+        if isinstance(self.unit, WholeImage):
+            return 0
+        if isinstance(self.unit, Person):
+            return radius
+        return max(1, round(radius * components ** (-1 / 3 if self.noise.norm == "L1" else -1 / 4)))
+
+    def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
+        """Guarantee for vectors of ``shape`` (components,); computed without looking at any vector."""
+        rows, weight = FeatureRelease(self.noise, self.clip), self.count_weight(shape)
+        unit, whole = (
+            sum_sensitivity(self.noise.norm, u, rows.radius, _components(shape), weight)
+            for u in (self.unit, WholeImage())
+        )
+        return _guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units, summed")
+
+    def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
+        """Add up one shard: vectors (rows, components), and for ``Person`` the subject of every row.
+
+        Raises ``ParameterError`` for what does not fit; see `privis.privacy.releases.partial_sums.gathered`.
+        """
+        return gathered(repr(self), vectors, subjects, _most(self.unit), lambda rows: _grid_sum(self, rows))
+
+    def steps(self, partial: Partial) -> tuple[int, ...]:
+        """Give the integers that noise is added to, a private count last; as secret as ``partial``."""
+        _check_made_by(self, partial)
+        weight = self.count_weight(partial.shape)
+        return (*partial.total, weight * partial.images) if weight else partial.total
+
+    def release(self, partial: Partial, stream: NoiseStream) -> npt.NDArray[np.float64]:
+        """Release the mean, float64 (components,), with this stream's noise; one release, to be charged once.
+
+        Raises ``ParameterError`` when the partial is another release's, no noise can keep this epsilon, or the public
+        number of images is 0.
+        """
+        grid, weight = FeatureRelease(self.noise, self.clip).grid, self.count_weight(partial.shape)
+        if not weight and not partial.images:
+            raise ParameterError(Problem("MeanRelease", "a corpus without images", "at least one image"))
+        noisy = _noisy(self, partial, stream)
+        count = max(1.0, noisy.pop() / weight) if weight else partial.images
+        return np.array([step * grid / count for step in noisy])
+
+
+@dataclass(frozen=True)
+class CorpusHistogramRelease:
+    """Histogram of every component of the feature vectors over a corpus: how many images have it in which bin.
+
+    ``edges`` are public and increasing: bin b holds the values in edges[b - 1] <= value < edges[b], the first
+    and the last bin all values below and above (NaN: the last), so an image counts once per component. The bins are
+    len(edges) + 1; noise is added to every one, empty or not.
+
+    Sensitivity. With one image replaced, every component moves one count from a bin to another: L1 2 d, L2 sqrt(2 d).
+    Added or removed: one count per component, d and sqrt(d). A person's at most k images: the counts c and c' of one
+    component are not negative and add up to at most k each, so |c - c'| has L1 at most 2 k and L2^2 at most |c|^2 +
+    |c'|^2 <= 2 k^2: together 2 k d and k sqrt(2 d). Raises ``ParameterError`` naming all bad parameters.
+
+    >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> release = CorpusHistogramRelease(Laplace(1.0), edges=(0.5,), unit=Dataset())
+    >>> release.partial(np.array([[0.1, 0.5], [0.2, 0.7], [0.9, 0.1]])).total  # two components, two bins each
+    (2, 1, 1, 2)
+    """
+
+    identifier: ClassVar[str] = "privis.corpus-histogram-release/1"
+
+    noise: Noise
+    edges: tuple[float, ...]
+    unit: CorpusUnit = field(default_factory=WholeImage)
+
+    def __post_init__(self) -> None:
+        problems = noise_problems("CorpusHistogramRelease.noise", self.noise)
+        problems += _unit_problems("CorpusHistogramRelease.unit", self.unit)
+        try:
+            edges = tuple(float(edge) for edge in self.edges)
+        except (TypeError, ValueError):
+            edges = ()
+        if not edges or not all(map(math.isfinite, edges)) or any(a >= b for a, b in itertools.pairwise(edges)):
+            expected = "at least one edge, all finite and increasing"
+            problems.append(Problem("CorpusHistogramRelease.edges", repr(self.edges), expected))
+        refuse(ParameterError, problems)
+        object.__setattr__(self, "edges", edges)
+
+    @property
+    def bins(self) -> int:
+        """Number of bins of one component."""
+        return len(self.edges) + 1
+
+    def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
+        """Guarantee for vectors of ``shape`` (components,); computed without looking at any vector."""
+        unit, whole = (
+            bin_sensitivity(self.noise.norm, u, self.bins, _components(shape)) for u in (self.unit, WholeImage())
+        )
+        return _guarantee(self.noise, self.unit, unit, whole, 1.0, "images")
+
+    def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
+        """Count one shard: vectors (rows, components), and for ``Person`` the subject of every row.
+
+        Raises ``ParameterError`` for what does not fit; see `privis.privacy.releases.partial_sums.gathered`.
+        """
+        return gathered(repr(self), vectors, subjects, _most(self.unit), self._counts)
+
+    def steps(self, partial: Partial) -> tuple[int, ...]:
+        """Give the integers that noise is added to; as secret as ``partial``."""
+        _check_made_by(self, partial)
+        return partial.total
+
+    def release(self, partial: Partial, stream: NoiseStream) -> npt.NDArray[np.int64]:
+        """Release the counts, int64 (components, bins), with this stream's noise; one release, to be charged once.
+
+        Raises ``ParameterError`` when the partial is another release's or no noise can keep this epsilon.
+        """
+        return np.array(_noisy(self, partial, stream), np.int64).reshape(-1, self.bins)
+
+    def _counts(self, rows: npt.NDArray[Any]) -> Integers:
+        components = rows.shape[1]
+        bins = np.searchsorted(self.edges, rows, side="right")
+        flat = bins + self.bins * np.arange(components)
+        return np.bincount(flat.ravel(), minlength=self.bins * components).astype(np.int64)
+
+
+Aggregate = SumRelease | MeanRelease | CorpusHistogramRelease
+
+
+def sum_sensitivity(norm: Norm, unit: CorpusUnit, radius: int, components: int, weight: int = 0) -> Sensitivity:
+    """Sensitivity of a sum of integer rows of norm at most ``radius``, with ``weight`` <= radius times their number.
+
+    The derivation is in the module's text and, for the count, in `MeanRelease`.
+
+    >>> sum_sensitivity("L2", Dataset(), 1000, 128, weight=300).squared
+    1090000
+    """
+    rows = f"every row's {norm} norm is clipped to {radius} grid steps"
+    count = (
+        f", and the private number of images, one more coordinate, counts {weight} steps per image" if weight else ""
+    )
+    coordinates = components + (1 if weight else 0)
+    if isinstance(unit, WholeImage):  # the number of images stays
+        reason = f"{rows}; one row is replaced by another: at most twice that"
+        return Sensitivity(norm, (2 * radius) ** 2, components, 2 * radius, reason)
+    if isinstance(unit, Dataset):
+        squared = (radius + weight) ** 2 if norm == "L1" else radius**2 + weight**2
+        return Sensitivity(norm, squared, coordinates, radius, f"{rows}{count}; one row comes or goes")
+    free = ", which costs nothing more" if weight else ""
+    reason = f"{rows}{count}{free}; at most {unit.images} rows of a person are replaced by as many, more or fewer"
+    reach = 2 * unit.images * radius
+    return Sensitivity(norm, reach**2, coordinates, reach, reason)
+
+
+def bin_sensitivity(norm: Norm, unit: CorpusUnit, bins: int, components: int) -> Sensitivity:
+    """Sensitivity of the counts of ``bins`` bins for each of ``components``; derived in `CorpusHistogramRelease`.
+
+    >>> bin_sensitivity("L1", WholeImage(), 10, 3).value, bin_sensitivity("L2", Person(5), 10, 2).value
+    (6.0, 10.0)
+    """
+    rows = f"an image counts once in each of {components} components"
+    if isinstance(unit, WholeImage):
+        squared = (2 * components) ** 2 if norm == "L1" else 2 * components
+        return Sensitivity(norm, squared, 2 * components, 1, f"{rows}; replaced, it moves from one bin to another")
+    if isinstance(unit, Dataset):
+        squared = components**2 if norm == "L1" else components
+        return Sensitivity(norm, squared, components, 1, f"{rows}; one image comes or goes")
+    most = unit.images
+    squared = (2 * most * components) ** 2 if norm == "L1" else 2 * most**2 * components
+    reason = f"{rows}; at most {most} images of a person move from some bins to others, come or go"
+    return Sensitivity(norm, squared, min(2 * most, bins) * components, most, reason)
+
+
+def _noisy(release: Aggregate, partial: Partial, stream: NoiseStream) -> list[int]:
+    steps = release.steps(partial)
+    scale = _scale(release, partial.shape)
+    content = hashlib.sha256(repr(steps).encode()).hexdigest()
+    purpose = f"{partial.made_by}, {partial.shape}, {content}"  # made by this release, as ``steps`` has checked
+    noise = draw_noise(release.noise, scale, stream, (len(steps),), purpose).tolist()
+    return [step + more for step, more in zip(steps, noise, strict=True)]
+
+
+@lru_cache(maxsize=256)
+def _scale(release: Aggregate, shape: tuple[int, ...]) -> float:
+    return release.guarantee(shape).scale
+
+
+def _guarantee(
+    noise: Noise, unit: CorpusUnit, sensitivity: Sensitivity, whole: Sensitivity, step: float, step_unit: str
+) -> Guarantee:
+    guarantee = replace(noise_guarantee(noise, unit, sensitivity, whole, step, step_unit), computed_from=CORPUS)
+    if not isinstance(unit, Person):
+        return guarantee
+    # Stronger than the unit's own relation, which keeps the number of images.
+    relation = (
+        f"all images of one person, of which at most {unit.images} count, replaced by others, more, fewer or none"
+    )
+    return replace(guarantee, relation=relation)
+
+
+def _grid_sum(release: SumRelease | MeanRelease, rows: npt.NDArray[Any]) -> Integers:
+    to_grid = FeatureRelease(release.noise, release.clip).on_grid
+    total = np.zeros(rows.shape[1], np.int64)
+    for row in rows:
+        total += to_grid(row)
+    return total
+
+
+def _most(unit: CorpusUnit) -> int | None:
+    return unit.images if isinstance(unit, Person) else None
+
+
+def _components(shape: tuple[int, ...]) -> int:
+    if len(shape) != 1 or shape[0] < 1:
+        raise ParameterError(Problem("feature shape", repr(shape), "(components,), at least one"))
+    return shape[0]
+
+
+def _check_made_by(release: Aggregate, partial: Partial) -> None:
+    if partial.made_by != repr(release):
+        raise ParameterError(Problem("Partial", f"one of {partial.made_by}", f"one of {release!r}"))
+
+
+def _unit_problems(where: str, unit: object) -> list[Problem]:
+    if isinstance(unit, WholeImage | Dataset | Person):
+        return []
+    return [Problem(where, repr(unit), "WholeImage(), Dataset() or Person(images)")]
+
+
+def _clipped_problems(name: str, noise: Noise, clip: float, unit: object) -> list[Problem]:
+    problems = _unit_problems(f"{name}.unit", unit)
+    try:
+        FeatureRelease(noise, clip)
+    except ParameterError as error:
+        problems += [replace(p, where=p.where.replace("FeatureRelease", name)) for p in error.problems]
+    return problems

@@ -1,0 +1,1 @@
+"""Exact sampling from keyed streams: noise tables, directions, release keys."""

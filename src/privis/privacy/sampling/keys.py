@@ -1,0 +1,249 @@
+"""The secret that makes noise unpredictable to everyone else and repeatable for its holder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import weakref
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import OutputError, ParameterError, Problem
+from privis.privacy.sampling.lazy_kernels import kernels
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import CipherContext
+
+_HEADER = b"privis release key 1\n"
+_KEY_BYTES = 32
+_MEMORY = "/dev/shm"
+_MOST_BLOCKS = 16
+_KEPT_COUNTERS = 1 << 14  # blocks, of 16 bytes each
+
+Counters = npt.NDArray[np.uint8]
+"""Blocks to encrypt, (n, 16)."""
+
+
+class _Secret:
+    """Bytes that no repr, pickle or comparison gives away."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: secret>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is secret and is never pickled; load it where it is needed")
+
+    # Immutable, so that a copy is the object itself; scikit-learn's `clone` copies parameters.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+
+class NoiseStream(_Secret):
+    """The random words of one release of one record, addressed by coordinate.
+
+    Coordinate i always has the same words, whatever was asked for before: whole, in chunks, again after a
+    crash. The words are AES-256 in counter mode, indistinguishable from uniform for whoever cannot break
+    AES; every guarantee on noise drawn from them is computational in that sense. Made by `ReleaseKey.stream`.
+    """
+
+    __slots__ = ("_cipher",)
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__(secret)
+        self._cipher: CipherContext | None = None
+
+    def narrowed(self, purpose: bytes) -> NoiseStream:
+        """Give the independent stream for ``purpose``, one use of this stream."""
+        return NoiseStream(_derive(self._secret, b"narrowed", purpose))
+
+    def words(self, start: int, count: int) -> npt.NDArray[np.uint64]:
+        """Give 2 * count uniform words, two for each of the coordinates start, start + 1, ..."""
+        if start + count <= _KEPT_COUNTERS:
+            return self._encrypted(_first_counters()[start : start + count])
+        return self._encrypted(_counters(np.arange(start, start + count)))
+
+    def extra(self, coordinates: npt.NDArray[np.int64], blocks: int) -> npt.NDArray[np.uint64]:
+        """Give 2 * blocks further uniform words (at most 32) for each of these scattered coordinates."""
+        if blocks > _MOST_BLOCKS:
+            raise ValueError("counters of neighbouring coordinates would overlap")
+        return self._encrypted(kernels().scattered_counters(coordinates, _MOST_BLOCKS, blocks).view(np.uint8))
+
+    def _encrypted(self, counters: Counters) -> npt.NDArray[np.uint64]:
+        """Counter mode at any positions: encrypting counters, all distinct, block by block is not ECB of data."""
+        if self._cipher is None:  # kept, as making one takes as long as 50 kB of its output
+            cipher, cipher_of, mode = _library()
+            self._cipher = cipher(cipher_of(self._secret), mode).encryptor()
+        size = counters.nbytes
+        out = np.empty(size // 8 + 2, "<u8")  # the library asks for room that it does not use
+        self._cipher.update_into(counters.data, out.data.cast("B"))
+        return out[: size // 8]
+
+
+def _counters(lower: npt.NDArray[np.int64]) -> Counters:
+    counters = np.zeros((lower.size, 2), ">u8")  # the upper half of the counters of `extra` is not 0
+    counters[:, 1] = lower
+    return counters.view(np.uint8)
+
+
+@cache
+def _library() -> tuple[Any, Any, Any]:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    return Cipher, algorithms.AES, modes.ECB()
+
+
+@cache
+def _first_counters() -> Counters:
+    return _counters(np.arange(_KEPT_COUNTERS))
+
+
+class ReleaseKey(_Secret):
+    """Thirty-two secret bytes from which all noise of a release is derived.
+
+    Keep it as long as the release may be repeated or resumed, and secret for ever: who has it can take the
+    noise off. It has no repr of its content and cannot be pickled. `generate` takes it from the operating
+    system.
+    """
+
+    __slots__ = ("__weakref__", "_lent")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != _KEY_BYTES:
+            raise ParameterError(Problem("ReleaseKey", f"{len(secret)} bytes", f"{_KEY_BYTES} secret bytes"))
+        super().__init__(secret)
+        self._lent: tuple[int, Path] | None = None  # by which process, and where
+
+    @classmethod
+    def generate(cls) -> ReleaseKey:
+        """Make a fresh key from the operating system's random generator."""
+        return cls(os.urandom(_KEY_BYTES))
+
+    def save(self, path: str | Path) -> None:
+        """Write the key to a new file that only its owner can read (mode 0600).
+
+        It is on the disk when this returns; a kill before leaves no file, where the file system knows nameless ones.
+
+        Raises ``OutputError`` when the file exists or cannot be written.
+        """
+        folder = os.path.dirname(os.path.abspath(path))
+        try:
+            with os.fdopen(_nameless(folder, path), "wb") as file:
+                file.write(_HEADER + self._secret)
+                file.flush()
+                os.fsync(file.fileno())
+                if not os.fstat(file.fileno()).st_nlink:  # given a name only now that it is whole
+                    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
+            _flush(folder)
+        except OSError as error:
+            remedy = "keys are never overwritten: choose another name, or load this one"
+            raise OutputError(
+                Problem(str(path), str(error.strerror), "a new file for the release key", remedy)
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> ReleaseKey:
+        """Read a key that `save` wrote.
+
+        Raises ``ParameterError`` when the file cannot be read, is readable by anyone but its owner or is not
+        a key.
+        """
+        try:
+            with open(path, "rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                content = file.read(len(_HEADER) + _KEY_BYTES + 1)
+        except OSError as error:
+            remedy = f"privis keygen {path} makes a new one, whose noise is another"
+            raise ParameterError(Problem(str(path), str(error.strerror), "a release key file", remedy)) from error
+        if mode & 0o077:
+            raise ParameterError(
+                Problem(str(path), f"mode {mode:04o}", "mode 0600", "run: chmod 600, if nobody else has read it")
+            )
+        if len(content) != len(_HEADER) + _KEY_BYTES or not content.startswith(_HEADER):
+            cut = len(content) < len(_HEADER) + _KEY_BYTES and _HEADER.startswith(content[: len(_HEADER)])
+            remedy = "a kill while it was made cut it off: nothing was released with it, so delete it" if cut else ""
+            got = f"{len(content)} bytes that are no key"
+            raise ParameterError(Problem(str(path), got, "a file that ReleaseKey.save wrote", remedy))
+        return cls(content[len(_HEADER) :])
+
+    def lent(self) -> Path:
+        """Give a file from which this user's other processes on this machine load the key while this object lives.
+
+        For libraries that pickle what they hand to their workers: the path gives nothing away. The file has mode 0600,
+        in a folder of its own (0700) that lies in memory where the system offers that. It is removed with the last
+        reference to this object, at the latest when the process ends; only a kill leaves it there.
+        """
+        if self._lent is None or self._lent[0] != os.getpid():  # a fork lends its own: its parent may end before it
+            place = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+            folder = tempfile.mkdtemp(prefix="privis-", dir=place)
+            weakref.finalize(self, _remove, folder, os.getpid())
+            path = Path(folder, "release.key")
+            self.save(path)
+            self._lent = os.getpid(), path
+        return self._lent[1]
+
+    def stream(self, record: str, content: bytes, purpose: bytes) -> NoiseStream:
+        """Give the noise stream of one record, one content and one purpose.
+
+        ``record`` is the image's identity (its path, say), ``content`` a digest of the image itself and
+        ``purpose`` a digest of everything that decides what is released: feature, release and their
+        parameters. The same four, key included, give the same noise: repeating a release is the same release
+        and costs nothing more. Anything else gives independent noise, and each part is needed:
+
+        - content: with equal noise on two versions of one record, their difference would be released exactly;
+        - purpose: with equal noise at two scales or on two features, the noise could be differenced away;
+        - record: with equal noise on equal images, equal outputs would reveal that two people gave the same
+          image.
+
+        >>> key = ReleaseKey(bytes(32))  # a test key: use ReleaseKey.generate()
+        >>> first = key.stream("a.png", b"digest", b"hog")
+        >>> int(first.words(7, 1)[0]) == int(first.words(0, 8)[14])
+        True
+        >>> int(first.words(0, 1)[0]) == int(key.stream("b.png", b"digest", b"hog").words(0, 1)[0])
+        False
+        """
+        return NoiseStream(_derive(self._secret, b"stream", record.encode("utf-8", "surrogatepass"), content, purpose))
+
+
+def _nameless(folder: str, path: str | Path) -> int:
+    """Open a new file in ``folder`` that has no name yet, or ``path`` itself where that cannot be."""
+    try:
+        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _flush(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: str, process: int) -> None:
+    if os.getpid() == process:  # not by a fork that ends
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _derive(secret: bytes, *fields: bytes) -> bytes:
+    """Keyed BLAKE2b (RFC 7693) of the fields, each behind its length: no two lists of fields read the same."""
+    message = b"".join([len(field).to_bytes(8, "big") + field for field in fields])
+    return hashlib.blake2b(message, digest_size=_KEY_BYTES, key=secret).digest()

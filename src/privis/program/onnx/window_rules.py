@@ -1,0 +1,261 @@
+"""Import rules of the ONNX nodes that work on neighbourhoods: convolution, pooling, padding and resizing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from privis.program import Value, ops
+from privis.program.onnx.node import Call, Constant
+from privis.program.shapes import window_count
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A window that slides along one axis of ``length`` pixels."""
+
+    length: int
+    size: int
+    stride: int
+    dilation: int
+    before: int
+    after: int  # padding that the node declares
+    beyond: int  # more positions that ceil_mode reads past that padding
+
+    @property
+    def reach(self) -> int:
+        """Pixels from the first to the last tap."""
+        return (self.size - 1) * self.dilation + 1
+
+    @property
+    def padded(self) -> int:
+        """Pixels with all padding."""
+        return self.before + self.length + self.after + self.beyond
+
+
+def _axes(call: Call, size: Pair) -> tuple[Axis, Axis]:
+    """Read strides, dilations, pads, auto_pad and ceil_mode of a convolution or pooling node on (1, C, H, W)."""
+    lengths = call.x.shape[2:]
+    strides, dilations = (tuple(call.attributes.get(name, (1, 1))) for name in ("strides", "dilations"))
+    pads = tuple(call.attributes.get("pads", (0, 0, 0, 0)))
+    automatic = call.attributes.get("auto_pad", "NOTSET")
+    axes = []
+    for k in range(2):
+        reach = (size[k] - 1) * dilations[k] + 1
+        if automatic in ("SAME_UPPER", "SAME_LOWER"):
+            total = max(0, (-(-lengths[k] // strides[k]) - 1) * strides[k] + reach - lengths[k])
+            before = total // 2 if automatic == "SAME_UPPER" else -(-total // 2)
+            after = total - before
+        else:
+            before, after = (0, 0) if automatic == "VALID" else (pads[k], pads[k + 2])
+        if min(before, after) < 0 or min(size[k], strides[k], dilations[k]) < 1:
+            raise ValueError("negative pads or a size, stride or dilation below 1")
+        call.bounded(before + lengths[k] + after + strides[k])
+        beyond = _beyond(call, lengths[k] + before + after, reach, strides[k], lengths[k] + before)
+        axes.append(Axis(lengths[k], size[k], strides[k], dilations[k], before, after, beyond))
+    return axes[0], axes[1]
+
+
+def _beyond(call: Call, padded: int, reach: int, stride: int, inside: int) -> int:
+    """Positions that ``ceil_mode`` adds: one more window, unless it would start in the padding at the end."""
+    if not call.attributes.get("ceil_mode", 0):
+        return 0
+    start = -(-(padded - reach) // stride) * stride
+    return max(0, start + reach - padded) if start < inside else 0
+
+
+def _image(call: Call) -> Value:
+    if len(call.x.shape) != 4:
+        call.refuse(f"an operand of shape {call.x.shape}", "a two-dimensional image (1, C, H, W)")
+    return call.x
+
+
+def conv(call: Call) -> Value:
+    """Convolution with public weights and an optional bias."""
+    x, kernel = _image(call), call.required(1, "weights")
+    if kernel.ndim != 4:
+        raise ValueError(f"a kernel of shape {kernel.shape}")
+    rows, columns = _axes(call, (kernel.shape[2], kernel.shape[3]))
+    result = x >> ops.Conv(
+        kernel,
+        (rows.stride, columns.stride),
+        (rows.before, columns.before, rows.after, columns.after),
+        call.attributes.get("group", 1),
+        (rows.dilation, columns.dilation),
+    )
+    bias = call.constant(2, "bias")
+    return result if bias is None else result + bias[:, None, None]
+
+
+def _windows(x: Value, rows: Axis, columns: Axis) -> Value:
+    """(..., H, W) -> (..., H', W', rows, columns); taps of a dilated window lie apart."""
+    windows = x >> ops.Window((rows.reach, columns.reach), (rows.stride, columns.stride))
+    lead = (slice(None),) * len(x.shape)
+    return windows[*lead, :: rows.dilation, :: columns.dilation]
+
+
+def _nearest_tap(axis: Axis) -> np.ndarray:
+    """For every padded position the pixel that stands for it in a maximum.
+
+    Padding must never win a maximum. Instead of a number below all others, which no fixed-point range has to spare,
+    it repeats the nearest pixel that the same windows already hold.
+    """
+    position = np.arange(-axis.before, axis.padded - axis.before)
+    left = position % axis.dilation
+    right = axis.length - 1 - (axis.length - 1 - position) % axis.dilation
+    return np.where(position < 0, left, np.where(position >= axis.length, right, position))
+
+
+def max_pool(call: Call) -> Value:
+    """Largest value of each window."""
+    if call.results > 1:
+        call.refuse("indices of the maxima asked for", "the maxima only")
+    x = _image(call)
+    axes = _axes(call, call.attributes["kernel_shape"])
+    for position, axis in enumerate(axes, 2):
+        if max(axis.before, axis.after) >= axis.reach or axis.length < axis.dilation:
+            raise ValueError("pads as large as the window")
+        if axis.padded > axis.length:
+            x = x >> ops.Gather(_nearest_tap(axis), position)
+    return _windows(x, *axes) >> ops.Max((4, 5))
+
+
+def _counted(axis: Axis, padding: bool) -> np.ndarray:
+    """How many taps of each window lie on pixels, or with ``padding`` on pixels and declared padding."""
+    starts = np.arange(window_count(axis.padded, axis.size, axis.stride, axis.dilation)) * axis.stride - axis.before
+    taps = starts[:, None] + np.arange(axis.size) * axis.dilation
+    low, high = (-axis.before, axis.length + axis.after) if padding else (0, axis.length)
+    return ((taps >= low) & (taps < high)).sum(1)
+
+
+def average_pool(call: Call) -> Value:
+    """Mean of each window: of its pixels, or with ``count_include_pad`` of its padding too."""
+    x = _image(call)
+    rows, columns = _axes(call, call.attributes["kernel_shape"])
+    call.bounded(rows.padded * rows.size + columns.padded * columns.size)
+    padding = bool(call.attributes.get("count_include_pad", 0))
+    count = np.outer(_counted(rows, padding), _counted(columns, padding))
+    widths = ((0, 0), (0, 0), *((axis.before, axis.after + axis.beyond) for axis in (rows, columns)))
+    padded = x >> ops.Pad(widths) if any(map(any, widths)) else x
+    uniform = (count == count[0, 0]).all()
+    return _windows(padded, rows, columns).sum(4, 5) * (1.0 / float(count[0, 0]) if uniform else 1.0 / count)
+
+
+def pad(call: Call) -> Value:
+    """Constant, edge and reflect padding; negative pads crop."""
+    x, mode = call.x, call.attributes.get("mode", "constant")
+    pads = call.integers(1, "pads")
+    if pads is None:
+        raise ValueError("no pads")
+    named = call.integers(3, "axes")
+    axes = [axis % len(x.shape) for axis in (range(len(x.shape)) if named is None else named)]
+    widths = [(0, 0)] * len(x.shape)
+    for k, axis in enumerate(axes):
+        widths[axis] = (pads[k], pads[k + len(axes)])
+    for length, width in zip(x.shape, widths, strict=True):
+        call.bounded(length + sum(width))
+    if mode == "constant":
+        given = call.constant(2, "padding value")
+        value = float(call.attributes.get("value", 0.0) if given is None else given.item())
+        grown = tuple((max(before, 0), max(after, 0)) for before, after in widths)
+        x = x >> ops.Pad(grown, value) if any(map(any, grown)) else x
+        return x[tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, widths, strict=True))]
+    if mode not in ("edge", "reflect", "wrap"):
+        call.refuse(f"mode {mode!r}", "constant, edge, reflect or wrap")
+    for axis, (before, after) in enumerate(widths):
+        if (before, after) != (0, 0):
+            positions = np.arange(x.shape[axis])[max(-before, 0) : x.shape[axis] - max(-after, 0)]
+            index = np.pad(positions, (max(before, 0), max(after, 0)), mode)  # type: ignore[call-overload]
+            x = x >> ops.Gather(index, axis)
+    return x
+
+
+def resize(call: Call) -> Value:
+    """Nearest and linear resizing, one axis at a time, since both are separable."""
+    x, mode = call.x, call.attributes.get("mode", "nearest")
+    if mode not in ("nearest", "linear") or call.attributes.get("antialias", 0):
+        call.refuse(f"mode {mode!r}{' with antialias' * (mode in ('nearest', 'linear'))}", "nearest or linear without")
+    lengths, scales = _resized(call)
+    for axis, (before, after) in enumerate(zip(x.shape, lengths, strict=True)):
+        call.bounded(after)
+        if (before, scales[axis]) == (after, 1.0):
+            continue
+        at = _coordinates(call, before, after, scales[axis])
+        x = x >> ops.Gather(_nearest(call, at, before), axis) if mode == "nearest" else _linear(x, at, axis)
+    return x
+
+
+def _resized(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The length and the scale of every axis."""
+    shape = call.x.shape
+    upsample = call.opset < 11  # Upsample, and the first Resize: operands X, scales
+    scales = call.attributes.get("scales")
+    if scales is None:
+        scales = call.constant(1 if upsample else 2, "scales")
+    sizes = None if upsample else call.constant(3, "sizes")
+    axes = [axis % len(shape) for axis in call.attributes.get("axes", range(len(shape)))]
+    lengths, factors = list(shape), [1.0] * len(shape)
+    if sizes is not None and sizes.size:
+        if call.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+            call.refuse("keep_aspect_ratio_policy", "'stretch'")
+        for axis, length in zip(axes, sizes, strict=True):
+            lengths[axis], factors[axis] = int(length), int(length) / shape[axis]
+    elif scales is not None:
+        for axis, factor in zip(axes, np.ravel(scales), strict=True):
+            lengths[axis], factors[axis] = (math.floor(shape[axis] * np.float32(factor)), float(factor))
+    if min(lengths) < 1 or (scales is None and sizes is None):
+        raise ValueError(f"the result would have shape {tuple(lengths)}")
+    return tuple(lengths), tuple(factors)
+
+
+def _coordinates(call: Call, before: int, after: int, factor: float) -> np.ndarray:
+    """Where each new pixel lies among the old ones, in pixels.
+
+    In float32 and in the order of operations of ONNX's definition: ties between two pixels depend on both.
+    """
+    i, scale, half = np.arange(after, dtype=np.float32), np.float32(factor), np.float32(0.5)
+    match call.attributes.get("coordinate_transformation_mode", "asymmetric" if call.opset < 11 else "half_pixel"):
+        case "asymmetric":
+            return i / scale
+        case "half_pixel":
+            return (i + half) / scale - half
+        case "pytorch_half_pixel":
+            return (i + half) / scale - half if after > 1 else 0 * i
+        case "half_pixel_symmetric":
+            adjustment = np.float32(after) / (scale * np.float32(before))
+            return np.float32(before / 2) * (1 - adjustment) + (i + half) / scale - half
+        case "tf_half_pixel_for_nn":
+            return (i + half) / scale
+        case "align_corners":
+            return i * np.float32(before - 1) / np.float32(after - 1) if after > 1 else 0 * i
+        case other:
+            return call.refuse(f"coordinate_transformation_mode {other!r}", "half_pixel, asymmetric or align_corners")
+
+
+def _nearest(call: Call, at: np.ndarray, length: int) -> np.ndarray:
+    match call.attributes.get("nearest_mode", "floor" if call.opset < 11 else "round_prefer_floor"):
+        case "round_prefer_floor":
+            index = np.ceil(at - np.float32(0.5))
+        case "round_prefer_ceil":
+            index = np.floor(at + np.float32(0.5))
+        case "floor":
+            index = np.floor(at)
+        case "ceil":
+            index = np.ceil(at)
+        case other:
+            call.refuse(f"nearest_mode {other!r}", "floor, ceil or one of the roundings")
+    return np.clip(index, 0, length - 1).astype(np.int64)
+
+
+def _linear(x: Value, at: np.ndarray, axis: int) -> Value:
+    """Two neighbours, weighted: no matrix, so that it stays sparse."""
+    length = x.shape[axis]
+    at = np.clip(at, 0, length - 1)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, length - 1)
+    share: Constant = (at - low).reshape(-1, *[1] * (len(x.shape) - axis - 1))
+    return (x >> ops.Gather(low, axis)) * (1.0 - share) + (x >> ops.Gather(high, axis)) * share

@@ -1,0 +1,1 @@
+"""Readings that replace nodes by polynomials, and what that errs."""

@@ -1,0 +1,1 @@
+"""Programs as circuits of sparse matrices, products and Chebyshev series."""

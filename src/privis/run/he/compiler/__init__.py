@@ -1,0 +1,1 @@
+"""From a circuit to parameters, keys, levels and encoded weights."""

@@ -1,0 +1,165 @@
+"""``compiled``: from a program to what a server runs and what its clients must know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.program import Program, digest
+from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
+from privis.run.he.circuit.circuit import Circuit, Source
+from privis.run.he.circuit.lowering import lower
+from privis.run.he.circuit.reference import outputs, typical, with_expected_bounds
+from privis.run.he.compiler.parameters import Choice, choose
+from privis.run.he.compiler.specification import InputSlots, OutputSlots, Spec, Stretched
+from privis.run.he.packing.arrangement import key_groups
+from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.side_by_side import by_image
+from privis.run.he.packing.slot_per_image import keys_together
+
+ROUNDED = 0.25  # of a grid step: results whose predicted error is below this are rounded to the grid
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a compilation may trade.
+
+    ``precision``: largest difference of encrypted results from the polynomial form, relative to the largest output.
+    ``signs``: polynomials of degree 7 in a comparison, three levels each, or their degrees one by one; fewer blur more
+    values around thresholds. ``inside``: normalise in the encrypted domain too; else the key owner does that after
+    decryption, which costs nothing and takes five to eight levels off; ``normalise_domain`` and ``normalise_degree``
+    as in ``polynomialise``. ``promised``: accept domains that only hold for suitable inputs.
+    ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
+    specification then tells the program, so it is not for private models. ``processes`` share the work of one image
+    (1 or 2; 2 may need larger keys). ``sharing``: which images share ciphertexts, which makes each cheaper and one
+    alone as dear as all of them.
+    """
+
+    precision: float = 1e-4
+    _: KW_ONLY
+    signs: int | tuple[int, ...] = 5
+    inside: bool = False
+    normalise_domain: tuple[float, float] | None = None
+    normalise_degree: int | None = None
+    promised: bool = False
+    stretch: bool = True
+    processes: int = 1
+    sharing: Sharing = Sharing.ALONE
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A program ready to run on ciphertexts, and its public side. ``head`` is the part that runs encrypted."""
+
+    spec: Spec
+    choice: Choice
+    circuit: Circuit
+    head: Program
+    form: PolynomialForm
+
+    @property
+    def rotations(self) -> int:
+        """Slot rotations for one image."""
+        return len(self.choice.arrangement.rotations())
+
+    def in_the_clear(self, *inputs: NDArray[Any]) -> list[NDArray[np.float64]]:
+        """What decryption would give without noise: the polynomial form, with the owner's part before and after."""
+        stretched = self.spec.stretched
+        factor, degree = (1.0, 0.0) if stretched is None else (stretched.factor(inputs), stretched.degree)
+        scaled = [np.asarray(x, np.float64) * factor for x in inputs]
+        made = [x / factor**degree for x in outputs(self.circuit, scaled)]
+        made = [
+            x if o.step is None else np.round(x / o.step) * o.step for x, o in zip(made, self.spec.outputs, strict=True)
+        ]
+        if self.spec.tail is None:
+            return made
+        finished = evaluate(self.spec.tail, *made)
+        return list(finished) if isinstance(finished, tuple) else [finished]
+
+
+def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()) -> Compiled:
+    """Compile ``program``; ``samples`` (public inputs) tell how large values are, by default pictures of all kinds.
+
+    Raises UnsupportedError for ops without a polynomial form and for programs that need more levels or precision than
+    128-bit secure parameters give; DomainError when a polynomial could be asked outside its domain.
+    """
+    head, tail = _parts(program, options)
+    forms: list[PolynomialForm] = []
+
+    def polynomial(rest: Program) -> Program:
+        forms.append(
+            polynomialise(
+                rest,
+                promised=options.promised,
+                stages=options.signs,
+                normalise_domain=options.normalise_domain,
+                normalise_degree=options.normalise_degree,
+            )
+        )
+        return forms[-1].program
+
+    circuit = lower(head, polynomial)
+    shown = samples or list(zip(*map(typical, head.inputs), strict=True))
+    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, options.sharing)
+    form = forms[-1]
+    spec = _spec(head, tail, choice, form, _stretched(form, options))
+    return Compiled(spec, choice, circuit, head, form)
+
+
+def _parts(program: Program, options: Options) -> tuple[Program, Program | None]:
+    """What runs encrypted, and what the key owner does after decryption (None: nothing)."""
+    if options.inside:
+        return program, None
+    head, tail = split_at_owner(program)
+    return head, tail if tail.nodes else None
+
+
+def _stretched(form: PolynomialForm, options: Options) -> Stretched | None:
+    """Only where an approximation depends on scale, and the result does in a known way."""
+    degree = homogeneity(form.definition)
+    if not options.stretch or degree is None or not form.errors:
+        return None
+    return Stretched(form.definition, tuple((e.node, *e.domain) for e in form.errors), degree)
+
+
+def _spec(
+    head: Program, tail: Program | None, choice: Choice, form: PolynomialForm, stretched: Stretched | None
+) -> Spec:
+    arrangement = choice.arrangement
+    circuit, layouts = arrangement.circuit, arrangement.layouts
+    if arrangement.together > 1 and not arrangement.elements_apart:
+        layouts = tuple(by_image(own, shape) for own, shape in zip(layouts, circuit.shapes, strict=True))
+    sources = tuple(
+        InputSlots(step, layouts[i], arrangement.units[i], arrangement.levels[i])
+        for i, step in enumerate(circuit.steps)
+        if isinstance(step, Source)
+    )
+    known = ranges(head)
+    read = []
+    for value, output, shape in zip(circuit.outputs, head.outputs, head.output_shapes, strict=True):
+        step = known[output].step if not form.errors else None
+        exact = step is not None and choice.error * circuit.bounds[value] < ROUNDED * step
+        read.append(OutputSlots(shape, layouts[value], arrangement.units[value], step if exact else None))
+    return Spec(
+        choice.parameters,
+        choice.scale,
+        keys_together(arrangement) if arrangement.elements_apart else key_groups(arrangement),
+        tuple(x.shape for x in head.inputs),
+        sources,
+        tuple(read),
+        tail,
+        choice.error,
+        tuple(_words(error) for error in form.errors),
+        stretched,
+        digest(head),
+        arrangement.together,
+    )
+
+
+def _words(error: Any) -> str:
+    blur = f", undecided closer than {error.blur:.3g} to the threshold" if error.blur else ""
+    return f"{error.where}: error up to {error.error:.2g}{blur}"

@@ -1,0 +1,199 @@
+"""What an encrypted run takes before any is started: seconds, memory, bytes of keys and messages."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from privis.errors import OutputError, Problem
+from privis.run.he.circuit.circuit import Linear, Polynomial, Product
+from privis.run.he.compiler.specification import Spec
+from privis.run.he.packing.arrangement import Arrangement
+
+LARGE = 1 << 15  # the ring that times are stated for
+WORD = 8  # bytes of a residue in memory
+ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
+BASE = 64 << 20  # bytes of an interpreter with the libraries
+ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
+ALONE = 0.3  # of the work that two processes cannot share, and passing results on
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Seconds of operations at ring degree 2**15 with p primes, by ``calibration.measured``; others take their share.
+
+    Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. ``beside`` is
+    how much longer two processes take at once than one alone: 1 on cores of their own, up to 2 on one core's two
+    threads. The defaults are those of one core of 2.5 GHz with AVX-512.
+    """
+
+    switch_square: float = 6.2e-4
+    switch: float = 4.0e-3
+    multiply: float = 6.5e-4
+    plain: float = 3.6e-4
+    rescale: float = 1.7e-3
+    encode: float = 1.05e-3
+    add: float = 1.0e-4
+    beside: float = 1.0
+
+    @classmethod
+    def of_this_machine(cls) -> Machine:
+        """What ``privis doctor --calibrate`` saved; the defaults where it never ran."""
+        try:
+            found = json.loads(calibration_file().read_text())
+            return cls(**{name: float(found[name]) for name in asdict(cls())})
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls()
+
+    def save(self) -> Path:
+        """Keep it for ``of_this_machine``; OutputError when it cannot be written."""
+        path = calibration_file()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+                json.dump(asdict(self), file)
+            os.replace(file.name, path)
+        except OSError as error:
+            raise OutputError(Problem(str(path), str(error.strerror), "a writable file")) from error
+        return path
+
+
+def calibration_file() -> Path:
+    """Where calibrations are kept: in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "privis" / "ckks.json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Seconds of the server for one image once weights are encoded, and of the first image, which encodes them.
+
+    Bytes: ``memory`` of a server process at its peak, ``keys``, ``query`` and ``reply`` as they are sent.
+    """
+
+    seconds: float
+    first_seconds: float
+    memory: int
+    keys: int
+    query: int
+    reply: int
+
+
+def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) -> Prediction:
+    """Predict one run, of all images that share ciphertexts; ``cache``: bytes of encoded weights kept between runs."""
+    share = spec.parameters.degree / LARGE
+
+    def switching(level: int) -> float:
+        primes = level + 1
+        return share * (machine.switch_square * primes**2 + machine.switch * primes)
+
+    seconds = sum(switching(level) for _, level in arrangement.rotations())
+    seconds += sum(switching(level) for level in arrangement.conjugations())
+    for level in arrangement.relinearisations():
+        seconds += switching(level) + share * (level + 1) * (machine.multiply + machine.rescale)
+    encoding, encoded = 0.0, 0
+    for index, step in enumerate(arrangement.circuit.steps):
+        primes, count = arrangement.levels[index] + 1, arrangement.layouts[index].ciphertexts
+        match step:
+            case Linear(_, matrices, bias):
+                packed = arrangement.packed[index]
+                primes += packed.levels
+                products = packed.products
+                if arrangement.elements_apart:  # with single numbers, which are encoded in no time
+                    products = packed.levels * sum(matrix.nnz for matrix in matrices)
+                seconds += share * primes * products * (machine.plain + machine.add)
+                seconds += share * primes * count * machine.rescale * packed.levels
+                weights = primes * packed.products + (primes - packed.levels) * count * bool(bias.any())
+                encoding += share * weights * machine.encode
+                encoded += weights * spec.parameters.degree * WORD
+            case Polynomial(_, coefficients):
+                seconds += share * primes * count * len(coefficients) * (machine.plain + machine.rescale) / 2
+            case Product():
+                seconds += share * primes * count * machine.add
+    if arrangement.processes > 1:
+        seconds *= ALONE + (1 - ALONE) * machine.beside / 2
+    kept = min(cache, encoded)
+    again = encoding * (1 - kept / encoded) if encoded else 0.0
+    return Prediction(
+        seconds + again,
+        seconds + encoding,
+        BASE + _keys(spec) + _program(arrangement) + kept + _alive(spec, arrangement),
+        _key_bytes(spec),
+        sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
+        sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
+    )
+
+
+def _keys(spec: Spec) -> int:
+    """Evaluation keys as they came, as they are used, and the rings they are for."""
+    return _key_bytes(spec) + _key_memory(spec) + _tables(spec)
+
+
+def _program(arrangement: Arrangement) -> int:
+    """Weights as the compiler left them: matrices, and their diagonals."""
+    matrices = (m for step in arrangement.circuit.steps if isinstance(step, Linear) for m in step.matrices)
+    total = sum(part.nbytes for m in matrices for part in (m.data, m.indices, m.indptr))
+    for packed in arrangement.packed.values():
+        terms = (term for groups in packed.giants for _, own in groups for term in own)
+        total += sum(part.nbytes for term in terms for part in (term.weights, term.slots) if part is not None)
+    return total
+
+
+def _tables(spec: Spec) -> int:
+    """Roots of unity: the library keeps those of every level apart, twice, for each group of keys with its own ring."""
+    top = spec.parameters.levels
+    primes = [level + 2 for level in {top, *(group.level for group in spec.keys)}]
+    return sum(count * (count + 3) for count in primes) * spec.parameters.degree * ROOT
+
+
+def _key_memory(spec: Spec) -> int:
+    """Each key: for each prime of the group two polynomials with all its primes and the special one."""
+    total = 0
+    for group in spec.keys:
+        count = len(group.steps) + group.relinearise + group.conjugate
+        total += count * (group.level + 1) * (group.level + 2) * 2 * spec.parameters.degree * WORD
+    return total
+
+
+def _key_bytes(spec: Spec) -> int:
+    """Half of every key is a seed."""
+    total, special = 0, len(spec.parameters.bits) - 1
+    for group in spec.keys:
+        rows = [*range(group.level + 1), special]
+        count = len(group.steps) + group.relinearise + group.conjugate
+        total += count * (group.level + 1) * _polynomial_bytes(spec, rows)
+    return total
+
+
+def _fresh_bytes(spec: Spec, level: int) -> int:
+    return _polynomial_bytes(spec, range(level + 1))
+
+
+def _polynomial_bytes(spec: Spec, rows: Any) -> int:
+    filled = sum(math.ceil(spec.parameters.bits[row] / 8) for row in rows)
+    return math.ceil(ON_WIRE * spec.parameters.degree * filled)
+
+
+def _alive(spec: Spec, arrangement: Arrangement) -> int:
+    """Ciphertexts at the step that holds most of them: results, and the rotations a linear step turns."""
+    peak = 0
+    circuit = arrangement.circuit
+    last = {o: i for i in range(len(circuit.steps)) for o in circuit.operands(i)}
+    held: dict[int, int] = {}
+    for index, step in enumerate(circuit.steps):
+        size = 2 * (arrangement.levels[index] + 1) * spec.parameters.degree * WORD
+        own = arrangement.layouts[index].ciphertexts * size
+        working = own
+        if isinstance(step, Linear):
+            packed = arrangement.packed[index]
+            working += sum(len(chain) for _, chain in packed.babies) * (size + 2 * spec.parameters.degree * WORD)
+        elif isinstance(step, Polynomial):
+            working += 8 * size
+        held[index] = own
+        peak = max(peak, sum(held.values()) + working)
+        held = {value: size for value, size in held.items() if last.get(value, -1) > index}
+    return peak

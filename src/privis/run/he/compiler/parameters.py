@@ -1,0 +1,222 @@
+"""Choose ring and primes for an arrangement, and predict how far encrypted results are from exact ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy import sparse
+
+from privis.errors import Problem, UnsupportedError
+from privis.run.he.circuit.chebyshev import products
+from privis.run.he.circuit.circuit import Circuit, Linear, Polynomial, Product, Source, is_real
+from privis.run.he.engine import LARGEST_MODULUS, Parameters
+from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
+from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.diagonals import Packed, is_uniform
+from privis.run.he.packing.side_by_side import fitting
+from privis.run.he.packing.slot_per_image import arrange_together
+
+LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
+SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
+UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
+SIX_SIGMA = 6.0
+MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
+    difference of an output from the exact polynomial form, relative to the output's bound: six standard deviations of
+    noise where values are as large as in samples. Products of larger ones carry more.
+    """
+
+    arrangement: Arrangement
+    parameters: Parameters
+    scale: float
+    error: float
+
+
+def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Sharing = Sharing.ALONE) -> Choice:
+    """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
+
+    Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
+    """
+    if _least_depth(circuit) > _most_levels():
+        raise UnsupportedError(_too_deep(_least_depth(circuit)))
+    fitting: list[Choice] = []
+    for degree in sorted(LARGEST_MODULUS)[1:]:
+        if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
+            continue
+        arrangement = _arranged(circuit, degree // 2, processes, sharing)
+        found = _fit(arrangement, degree)
+        if found is not None:
+            fitting.append(found)
+            if found.error <= precision:
+                return found
+    if not fitting:
+        raise UnsupportedError(_too_deep(arrangement.depth))
+    best = min(fitting, key=lambda choice: choice.error)
+    got = f"a predicted error of {best.error:.1e} of the largest output with {math.log2(best.scale):.0f} bits a level"
+    remedy = f"ask for precision={2 * best.error:.0e}, or for fewer levels (fewer sign polynomials, the owner's tail)"
+    raise UnsupportedError(Problem("HE", got, f"at most {precision:.1e}", remedy))
+
+
+def _arranged(circuit: Circuit, slots: int, processes: int, sharing: Sharing) -> Arrangement:
+    match sharing:
+        case Sharing.ALONE:
+            return arrange(circuit, slots, processes)
+        case Sharing.SIDE_BY_SIDE:
+            return arrange(circuit, slots, processes, fitting(circuit, slots))
+        case Sharing.SLOTS:
+            return arrange_together(circuit, slots, processes)
+
+
+def _most_levels() -> int:
+    """Levels that 128-bit security leaves at the least scale: 3 bits of headroom in each outer prime."""
+    return (max(LARGEST_MODULUS.values()) - 2 * (LEAST_SCALE + 3)) // LEAST_SCALE
+
+
+def _least_depth(circuit: Circuit) -> int:
+    """Levels that any layout needs."""
+    need = [0] * len(circuit.steps)
+    for index in reversed(range(len(circuit.steps))):
+        match circuit.steps[index]:
+            case Product():
+                need[index] += 1
+            case Linear(_, matrices) if not all(is_uniform(matrix) for matrix in matrices):
+                need[index] += 1
+            case Polynomial() as step:
+                need[index] += polynomial_depth(circuit, step)
+        for operand in circuit.operands(index):
+            need[operand] = max(need[operand], need[index])
+    return max(need)
+
+
+def _too_deep(levels: int) -> Problem:
+    most = max(LARGEST_MODULUS.values())
+    got = f"a program that needs {levels} levels"
+    expected = f"at most {_most_levels()}: {most} bits are 128-bit secure, a level takes at least {LEAST_SCALE}"
+    remedy = "leave the last part to the key owner, use fewer sign polynomials or a shallower network, or use MPC"
+    return Problem("HE", got, expected, remedy)
+
+
+def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
+    """Scale and primes that fill the modulus this degree allows; None where the scale would be too small.
+
+    Results whose certain bound is far above what they are expected to be may be stored smaller, where that helps.
+    """
+    found = _fit_primes(arrangement, degree)
+    if found is not None:
+        return found
+    smaller = (_with_smaller_results(arrangement, 2.0**spared) for spared in range(1, MOST_SPARED + 1))
+    fitting = [choice for choice in (_fit_primes(one, degree, LEAST_SCALE) for one in smaller) if choice is not None]
+    return min(fitting, key=lambda choice: choice.error, default=None)
+
+
+def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
+    """Outputs of weighted sums that nothing else reads, stored divided ``by``."""
+    circuit = arrangement.circuit
+    read = {operand for index in range(len(circuit.steps)) for operand in circuit.operands(index)}
+    free = {o for o in circuit.outputs if o in arrangement.packed and arrangement.packed[o].levels} - read
+    units = tuple(unit * by if index in free else unit for index, unit in enumerate(arrangement.units))
+    return replace(arrangement, units=units)
+
+
+def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SCALE) -> Choice | None:
+    levels, most = arrangement.depth, LARGEST_MODULUS[degree]
+    head = _headroom(arrangement)
+    for bits in range(most_scale, LEAST_SCALE - 1, -1):
+        lowest = min(60, bits + head)
+        special = min(SPECIAL, most - lowest - bits * levels)
+        if special >= max(lowest, bits):
+            parameters = Parameters(degree, (lowest, *[bits] * levels, special))
+            return Choice(arrangement, parameters, 2.0**bits, _error(arrangement, parameters, bits))
+    return None
+
+
+def _headroom(arrangement: Arrangement) -> int:
+    """Bits above the scale that stored results need at the lowest level, one of them for the sign."""
+    largest = 1.0
+    for index in range(len(arrangement.circuit.steps)):
+        if arrangement.levels[index] == 0:
+            largest = max(largest, arrangement.circuit.certain[index] / abs(arrangement.units[index]))
+    return UNKNOWN if largest == math.inf else math.ceil(math.log2(largest)) + 3
+
+
+def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float:
+    """Six standard deviations of the noise in outputs, relative to their bounds."""
+    circuit, noise = arrangement.circuit, noises(arrangement, parameters, bits)
+    relative = [noise[o] * abs(arrangement.units[o]) / max(circuit.bounds[o], 1e-300) for o in circuit.outputs]
+    return SIX_SIGMA * max(relative)
+
+
+def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[float]:
+    """Standard deviations of the noise in every value's stored numbers, carried through the circuit by mean squares.
+
+    Every rescaling adds rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over the scale
+    (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit, Gaussian
+    noise times a uniform digit, divided by the special prime, and rounds like a rescaling. These are the sizes of
+    complex numbers: where all values are real ones, only the real part of noise matters.
+    """
+    degree = parameters.degree
+    lowest, *rest, special = parameters.bits
+    circuit = arrangement.circuit
+    stored = 2.0**bits * (math.sqrt(2) if is_real(circuit) else 1.0)
+    digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
+    switched = 3.2 * degree * digits / math.sqrt(12) / stored
+    first = switched * math.sqrt(12 * degree) / math.pi  # the library's digits are not centred: all meet in one slot
+    rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / stored
+    fresh = 3.2 * math.sqrt(degree) / stored
+    encoded = math.sqrt(degree / 12) / stored
+    noise: list[float] = []
+    for index, step in enumerate(circuit.steps):
+        unit = abs(arrangement.units[index])
+        match step:
+            case Source():
+                noise.append(fresh)
+            case Linear(operands, matrices):
+                packed, spread = arrangement.packed[index], 0.0
+                met = len(packed.folds) + bool(packed.pairing)  # times that sums meet their rotations or conjugates
+                for operand, matrix in zip(operands, matrices, strict=True):
+                    scale = abs(arrangement.units[operand]) / unit
+                    turned = noise[operand] ** 2 + (switched**2 + rounding**2) * (_turns(packed) + bool(packed.pairing))
+                    spread += turned * scale**2 * _gain(matrix)
+                    size = circuit.sizes[operand] / abs(arrangement.units[operand])
+                    size *= math.sqrt(2) if packed.pairing else 1.0
+                    added = packed.products * 2**met  # weights are off where there are none, too
+                    spread += (encoded * size) ** 2 * added
+                folded = first * math.sqrt(met)  # of every fold, in the same slot; the copies lie in others
+                again = (switched**2 + rounding**2) * (2.0**met - 1)  # each fold adds up two slots, one turned anew
+                noise.append(math.sqrt(spread + rounding**2 * 2.0**met + again + folded**2))
+            case Product(left, right):
+                sizes = [circuit.sizes[o] / abs(arrangement.units[o]) for o in (left, right)]
+                carried = math.hypot(noise[left] * sizes[1], noise[right] * sizes[0])
+                noise.append(math.hypot(carried * (math.sqrt(2) if left == right else 1), rounding))
+            case Polynomial(operand, coefficients):
+                slope = _slope(coefficients) * noise[operand]
+                inside = rounding * math.sqrt(products(coefficients) + 1) * _size(coefficients)
+                noise.append(math.hypot(slope, inside) / unit)
+    return noise
+
+
+def _turns(packed: Packed) -> float:
+    """Rotations one after another before the product, on average."""
+    return max((len(chain) / 2 for _, chain in packed.babies), default=0.0)
+
+
+def _gain(matrix: sparse.csr_array) -> float:
+    """By how much the matrix enlarges the mean square of noise."""
+    return float((np.abs(matrix.data) ** 2).sum() / max(matrix.shape[0], 1))
+
+
+def _slope(coefficients: tuple[float, ...]) -> float:
+    """Root mean square slope on [-1, 1]: compositions of steep polynomials are flat where they land."""
+    slopes = chebyshev.chebval(np.linspace(-1, 1, 1001), chebyshev.chebder(np.asarray(coefficients)))
+    return float(np.sqrt(np.mean(slopes**2)))
+
+
+def _size(coefficients: tuple[float, ...]) -> float:
+    return float(np.abs(coefficients).max())

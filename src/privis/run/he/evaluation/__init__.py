@@ -1,0 +1,1 @@
+"""Running an arrangement on ciphertexts, in one process or two."""

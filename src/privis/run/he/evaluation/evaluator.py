@@ -1,0 +1,84 @@
+"""``Evaluator``: a compiled program with one client's evaluation keys. The server's side: it cannot decrypt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from privis.errors import Problem, ProtocolError
+from privis.run.he.backends.seal import SealEngine
+from privis.run.he.compiler.compiler import Compiled
+from privis.run.he.engine import Ciphertext
+from privis.run.he.evaluation.batch_interpreter import TogetherMachine
+from privis.run.he.evaluation.forked_map import forked
+from privis.run.he.evaluation.interpreter import Machine, Plaintexts, Progress, nothing
+from privis.run.he.wire import framing as frames
+from privis.run.he.wire.messages import Message, read, written
+
+CACHE = 2 << 30  # bytes of encoded weights kept between runs
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Computes on encrypted queries; ``plaintexts`` may be shared by evaluators of one compiled program.
+
+    ``at_once``: processes that share the images of a query (or its batches, where images share ciphertexts).
+    """
+
+    compiled: Compiled
+    machine: Machine | TogetherMachine
+    at_once: int = 1
+
+    @classmethod
+    def open(cls, compiled: Compiled, keys: bytes, plaintexts: Plaintexts | None = None, at_once: int = 1) -> Evaluator:
+        """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
+        spec = compiled.spec
+        engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
+        processes = compiled.choice.arrangement.processes
+        if compiled.choice.arrangement.elements_apart:
+            return cls(compiled, TogetherMachine(compiled.choice, engine, processes), at_once)
+        return cls(compiled, Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once)
+
+    def run(self, query: bytes, progress: Progress = nothing) -> bytes:
+        """The encrypted results of an encrypted query of one or more images.
+
+        ``progress`` gets the fraction done; an exception out of it ends the run. Raises ProtocolError for a query of
+        another program, cut short or damaged, and for ciphertexts of other keys' parameters.
+        """
+        spec = self.compiled.spec
+        parts = read(Message.QUERY, spec.digest, query)
+        if not parts or len(parts) % spec.queried:
+            got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
+            raise ProtocolError(Problem("query", got, expected, "encrypt the images again"))
+        count = len(parts) // spec.queried
+        images = [parts[k * spec.queried : (k + 1) * spec.queried] for k in range(count)]
+        replies: dict[int, list[bytes]] = {}
+        if self.at_once > 1 and count > 1:
+            if isinstance(self.machine, Machine):
+                self.machine.encode()
+            for k, data in forked(lambda own: frames.join(self._image(own, nothing)), images, self.at_once):
+                replies[k] = frames.split(data, "results")
+                progress(len(replies) / count)
+        else:
+            for k, own in enumerate(images):
+                replies[k] = self._image(own, lambda share, k=k: progress((k + share) / count))
+        return written(Message.REPLY, spec.digest, [part for k in range(count) for part in replies[k]])
+
+    def _image(self, parts: Sequence[bytes], progress: Progress) -> list[bytes]:
+        """The encrypted results of one image, or of those that share ciphertexts."""
+        own = iter(parts)
+        inputs = [
+            [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]
+            for slots in self.compiled.spec.sources
+        ]
+        outputs = self.machine.run(inputs, progress)
+        return [self.machine.engine.save(x) for output in outputs for x in output]
+
+    def _checked(self, data: bytes, level: int) -> Ciphertext:
+        engine = self.machine.engine
+        x = engine.load(data)
+        scale = self.compiled.spec.scale
+        if engine.level(x) != level or abs(engine.scale(x) / scale - 1) > 1e-9:
+            got = f"a ciphertext at level {engine.level(x)} and scale 2^{engine.scale(x):.3g}"
+            raise ProtocolError(Problem("query", got, f"level {level} and scale {scale:.3g}"))
+        return x

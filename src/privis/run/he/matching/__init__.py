@@ -1,0 +1,1 @@
+"""1:N matching on encrypted queries."""

@@ -1,0 +1,127 @@
+"""The key owner's side of CKKS: keys, encryption, decryption. A server never imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, ProtocolError, refuse
+from privis.readings.evaluate import evaluate
+from privis.run.he.compiler.slot_encoding import Arrays, emptied, filled
+from privis.run.he.compiler.specification import Spec
+from privis.run.he.owner.seal import SealSecret
+from privis.run.he.wire.messages import Message, read, written
+
+
+@dataclass(frozen=True)
+class Query:
+    """``message`` goes to the server; the factors by which the owner scaled each image stay with the owner."""
+
+    message: bytes = field(repr=False)
+    factors: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SecretKeys:
+    """The secret key for programs with the parameters of a ``Spec``. Never printed, pickled or sent."""
+
+    secret: SealSecret
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("secret keys are never pickled; save them as a typed file")
+
+    @classmethod
+    def generate(cls, spec: Spec) -> SecretKeys:
+        """A fresh secret key from the operating system's random numbers."""
+        return cls(SealSecret.generate(spec.parameters))
+
+    @classmethod
+    def from_bytes(cls, spec: Spec, data: bytes) -> SecretKeys:
+        """Read what ``to_bytes`` wrote; ProtocolError for a key of other parameters or anything else."""
+        return cls(SealSecret.from_bytes(spec.parameters, data))
+
+    def to_bytes(self) -> bytes:
+        """The secret key: for a file that nobody else can read."""
+        return self.secret.to_bytes()
+
+    def evaluation_keys(self, spec: Spec) -> bytes:
+        """The keys that let a server compute what ``spec`` describes; they decrypt nothing."""
+        return written(Message.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
+
+    def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
+        """For each image its inputs, in the shapes of ``spec.inputs``, as ciphertexts.
+
+        Raises ParameterError naming every input of another shape or with NaN, DomainError for images outside the
+        domain of the program's polynomials.
+        """
+        refuse(ParameterError, _shape_problems(spec, images))
+        stretched = spec.stretched
+        factors = [1.0 if stretched is None else stretched.factor(inputs) for inputs in images]
+        scaled = [[np.asarray(x, np.float64) * by for x in own] for own, by in zip(images, factors, strict=True)]
+        parts = []
+        for first in range(0, len(images), spec.together):
+            for slots in spec.sources:
+                for row in filled(spec, slots, scaled[first : first + spec.together]):
+                    parts.append(self.secret.encrypt(row, slots.level, spec.scale))
+        return Query(written(Message.QUERY, spec.digest, parts), tuple(factors))
+
+    def decrypt(self, spec: Spec, query: Query, reply: bytes) -> list[list[NDArray[np.float32]]]:
+        """For each image of ``query`` the outputs, after the owner's tail where ``spec`` has one.
+
+        Raises ProtocolError for a reply to another query, or damaged. What is decrypted must not go back to the
+        server: in CKKS its noise tells about the secret key (Li and Micciancio, 2021,
+        doi:10.1007/978-3-030-77870-5_23).
+        """
+        parts = read(Message.REPLY, spec.digest, reply)
+        images, together = len(query.factors), spec.together
+        if len(parts) != spec.answered * spec.groups(images):
+            got, expected = f"{len(parts)} ciphertexts", f"{spec.answered * spec.groups(images)} for {images} images"
+            raise ProtocolError(Problem("reply", got, expected, "send the query again"))
+        found: list[list[NDArray[np.float32]]] = []
+        for first in range(0, images, together):
+            own = parts[first // together * spec.answered :][: spec.answered]
+            found += self._opened(spec, own, query.factors[first : first + together])
+        return found
+
+    def _opened(self, spec: Spec, parts: Sequence[bytes], factors: Sequence[float]) -> list[list[NDArray[np.float32]]]:
+        """The outputs of images that share ciphertexts."""
+        following = iter(parts)
+        columns = []
+        for output in spec.outputs:
+            slots = np.concatenate([self.secret.decrypt(next(following)) for _ in range(output.layout.ciphertexts)])
+            columns.append(emptied(spec, output, slots, len(factors)))
+        return [_finished(spec, own, factor) for *own, factor in zip(*columns, factors, strict=True)]
+
+
+def _finished(spec: Spec, numbers: Arrays, factor: float) -> list[NDArray[np.float32]]:
+    """What the owner does with the decrypted outputs of one image."""
+    degree, outputs = 0.0 if spec.stretched is None else spec.stretched.degree, []
+    for output, own in zip(spec.outputs, numbers, strict=True):
+        own = own * (output.unit / factor**degree)
+        if output.step is not None:
+            own = np.round(own / output.step) * output.step
+        outputs.append(own.reshape(output.shape))
+    if spec.tail is not None:
+        made = evaluate(spec.tail, *outputs)
+        outputs = list(made) if isinstance(made, tuple) else [made]
+    return [np.asarray(output, np.float32) for output in outputs]
+
+
+def _shape_problems(spec: Spec, images: Sequence[Arrays]) -> list[Problem]:
+    problems = []
+    for number, inputs in enumerate(images):
+        if len(inputs) != len(spec.inputs):
+            problems.append(Problem(f"image {number}", f"{len(inputs)} inputs", f"{len(spec.inputs)}"))
+            continue
+        for index, (x, shape) in enumerate(zip(inputs, spec.inputs, strict=True)):
+            where = f"image {number}, input {index}"
+            if tuple(np.shape(x)) != shape:
+                remedy = "pass size=(height, width) to the feature"
+                problems.append(Problem(where, f"shape {tuple(np.shape(x))}", f"shape {shape}", remedy))
+            elif not np.isfinite(x).all():
+                problems.append(Problem(where, "NaN or infinite values", "numbers"))
+    return problems

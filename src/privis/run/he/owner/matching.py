@@ -1,0 +1,129 @@
+"""The client's side of encrypted matching: keys, queries, templates to encrypt, scores to decrypt. Never on a server.
+
+Decrypted scores are for the client alone. CKKS scores carry noise that depends on the secret key: whoever is told
+many of them can compute the key (Li and Micciancio, 2021, doi:10.1007/978-3-030-77870-5_23). Never send scores,
+decisions at a threshold or the order of templates back to the server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, ProtocolError
+from privis.run.he.backends.seal import SealEngine
+from privis.run.he.matching.cost import Machine
+from privis.run.he.matching.matcher import checked_names
+from privis.run.he.matching.specification import BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.owner.seal import SealSecret
+from privis.run.he.wire.framing import join, split
+
+_SLACK = 0.01
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Cosines of a query with every template, float64 ``(templates,)``, and their names."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The ``count`` most similar templates with their cosines, most similar first."""
+        order = np.argsort(-self.values, kind="stable")[:count]
+        return [(self.names[index], float(self.values[index])) for index in order]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MatchingOwner:
+    """A secret key for queries of one specification. Never printed, never pickled."""
+
+    spec: MatchingSpec
+    secret: SealSecret
+
+    def __repr__(self) -> str:
+        return f"<MatchingOwner of {self.spec}: secret>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret key is never pickled; save it as a typed file")
+
+    @classmethod
+    def generate(cls, spec: MatchingSpec) -> MatchingOwner:
+        """A fresh secret key."""
+        return cls(spec, SealSecret.generate(PARAMETERS))
+
+    @classmethod
+    def from_bytes(cls, spec: MatchingSpec, data: bytes) -> MatchingOwner:
+        """Read what ``to_bytes`` gave; ProtocolError for anything else."""
+        return cls(spec, SealSecret.from_bytes(PARAMETERS, data))
+
+    def to_bytes(self) -> bytes:
+        """The secret key: for a bundle of kind SECRET, which nobody else can read."""
+        return self.secret.to_bytes()
+
+    def evaluation_keys(self) -> bytes:
+        """What a server needs to answer queries: rotation keys, and for encrypted templates one to relinearise."""
+        return join(self.secret.evaluation_keys(self.spec.groups))
+
+    def query(self, vector: NDArray[Any]) -> bytes:
+        """One ciphertext of a vector ``(dimension,)``, normalised; ParameterError when it has no direction."""
+        (row,) = self.spec.unit_rows(np.asarray(vector)[None])
+        filled = np.zeros(self.spec.width)
+        filled[: self.spec.dimension] = row
+        scale = self.spec.scales[0] * self.secret.ring.primes[1]
+        return self.secret.encrypt(np.tile(filled, BLOCK // self.spec.width), 1, scale)
+
+    def block(
+        self, names: Sequence[str], vectors: NDArray[Any], progress: Callable[[float], None] | None = None
+    ) -> bytes:
+        """At most 4,096 templates, normalised and encrypted, for ``EncryptedGallery.put``.
+
+        The server sees the names: use numbers where names say something. Raises ParameterError for more templates,
+        names that are not different or not as many, and as ``MatchingSpec.unit_rows`` does.
+        """
+        rows, found = self.spec.unit_rows(vectors), [str(name) for name in names]
+        if not 1 <= len(rows) <= BLOCK or len(found) != len(rows) or len({*found}) != len(rows):
+            got = f"{len(found)} names for {len(rows)} vectors"
+            raise ParameterError(Problem("block", got, f"1 to {BLOCK} vectors with a different name each"))
+        _, scale = self.spec.scales
+        parts = [json.dumps(found).encode()]
+        for giant, diagonals in enumerate(self.spec.diagonals(rows)):
+            parts += [self.secret.encrypt(diagonal, 0, scale) for diagonal in diagonals]
+            if progress:
+                progress((giant + 1) / self.spec.giants)
+        return join(parts)
+
+    def scores(self, reply: bytes) -> Scores:
+        """Decrypt a reply; ProtocolError for a damaged one, or one to a query under another key."""
+        head, *parts = split(reply, "reply")
+        try:
+            found: Any = json.loads(head)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or len(found) != len(parts):
+            raise ProtocolError(Problem("reply", "names that do not fit the scores", "a reply as the server made it"))
+        blocks = [checked_names(block) for block in found]
+        names: list[str] = []
+        values: list[NDArray[np.float64]] = []
+        for held, part in zip(blocks, parts, strict=True):
+            slots = self.secret.decrypt(part).real
+            if not np.abs(slots).max() <= 1 + _SLACK:
+                raise ProtocolError(Problem("reply", "numbers that are no cosines", "scores under this key"))
+            used = [slot for slot, name in enumerate(held) if name is not None]
+            names += [name for name in held if name is not None]
+            values.append(slots[used])
+        return Scores(tuple(names), np.concatenate(values) if values else np.zeros(0))
+
+
+def calibrate(spec: MatchingSpec) -> Machine:
+    """Measure this machine in about a second, with keys that are forgotten."""
+    owner = MatchingOwner.generate(spec)
+    groups = spec.groups
+    keys = split(owner.evaluation_keys(), "evaluation keys", 2 * len(groups))
+    engine = SealEngine.with_keys(PARAMETERS, groups, keys)
+    return Machine.measure(spec, engine, owner.query(np.ones(spec.dimension)))

@@ -1,0 +1,114 @@
+"""Microsoft SEAL, the key owner's side: secret keys, encryption, decryption, evaluation keys. Never on a server."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NoReturn
+
+import numpy as np
+import tenseal.sealapi as seal
+from numpy.typing import NDArray
+
+from privis.errors import Problem, ProtocolError
+from privis.run.he.backends.seal import Ring, from_bytes, ring, to_bytes
+from privis.run.he.engine import KeyGroup, Parameters, galois_elements
+
+_MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SealSecret:
+    """A secret key and what needs it. Never printed, never pickled."""
+
+    ring: Ring
+    key: Any
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret key is never pickled; save it as a typed file")
+
+    @classmethod
+    def generate(cls, parameters: Parameters) -> SealSecret:
+        """A fresh secret key from the operating system's random numbers."""
+        made = ring(parameters)
+        return cls(made, seal.KeyGenerator(made.context).secret_key())
+
+    @classmethod
+    def from_bytes(cls, parameters: Parameters, data: bytes) -> SealSecret:
+        """Read what ``to_bytes`` wrote; ProtocolError for anything else."""
+        made, key = ring(parameters), seal.SecretKey()
+        from_bytes(lambda path: key.load(made.context, path), data, "secret key")
+        return cls(made, key)
+
+    def to_bytes(self) -> bytes:
+        """The secret key, serialised: for a file that nobody else can read."""
+        return to_bytes(self.key)
+
+    def encrypt(self, values: NDArray[Any], level: int, scale: float) -> bytes:
+        """A serialised ciphertext, half of it a seed."""
+        plain = seal.Plaintext()
+        self.ring.encoder.encode(values.tolist(), list(self.ring.names[level]), scale, plain)
+        return to_bytes(self._encryptor.encrypt_symmetric(plain))
+
+    def decrypt(self, data: bytes) -> NDArray[np.complex128]:
+        """The numbers in all slots of a serialised ciphertext."""
+        cipher, plain = seal.Ciphertext(), seal.Plaintext()
+        from_bytes(lambda path: cipher.load(self.ring.context, path), data, "ciphertext")
+        if not cipher.is_ntt_form() or cipher.size() < 2:
+            raise ProtocolError(Problem("ciphertext", "one that hides nothing", "an encrypted result"))
+        self._decryptor.decrypt(cipher, plain)
+        return np.array(self.ring.encoder.decode_complex(plain))
+
+    def evaluation_keys(self, groups: Sequence[KeyGroup]) -> list[bytes]:
+        """Serialised keys, for each group its relinearisation and rotation keys in this order."""
+        parts = []
+        for group in groups:
+            whole = group.level == self.ring.parameters.levels
+            small = self.ring if whole else self.ring.below(group.level)
+            maker = seal.KeyGenerator(small.context, self.key if whole else self._restricted(small))
+            elements = galois_elements(group, self.ring.parameters.degree)
+            parts.append(to_bytes(maker.create_relin_keys()) if group.relinearise else b"")
+            parts.append(to_bytes(maker.create_galois_keys(elements)) if elements else b"")
+        return parts
+
+    @cached_property
+    def _encryptor(self) -> Any:
+        return seal.Encryptor(self.ring.context, self.key)
+
+    @cached_property
+    def _decryptor(self) -> Any:
+        return seal.Decryptor(self.ring.context, self.key)
+
+    def _restricted(self, small: Ring) -> Any:
+        """The same secret key in a ring of fewer primes: the matching residues, in SEAL's uncompressed file layout."""
+        degree, moduli = self.ring.parameters.degree, len(self.ring.moduli)
+        rows = [*range(len(small.moduli) - 1), moduli - 1]
+        residues = self._residues.reshape(moduli, degree)[rows].reshape(-1)
+        key = seal.SecretKey()
+        file = _plaintext_file(small.context.key_parms_id(), residues, self._version)
+        from_bytes(lambda path: key.load(small.context, path), file, "secret key")
+        return key
+
+    @cached_property
+    def _residues(self) -> NDArray[np.uint64]:
+        data = self.key.data()
+        return np.array([data.data(i) for i in range(data.coeff_count())], np.uint64)
+
+    @cached_property
+    def _version(self) -> bytes:
+        """Major and minor version in the header of the files this SEAL writes."""
+        return self.to_bytes()[3:5]
+
+
+def _plaintext_file(name: Sequence[int], residues: NDArray[np.uint64], version: bytes) -> bytes:
+    """A plaintext (a secret key is one) as SEAL writes it uncompressed: header, name, count, scale, residues."""
+    inner = struct.pack("<Q", len(residues)) + residues.tobytes()
+    inner = _file_header(len(inner), version) + inner
+    body = struct.pack("<QQQQQd", *name, len(residues), 1.0) + inner
+    return _file_header(len(body), version) + body
+
+
+def _file_header(size: int, version: bytes) -> bytes:
+    return struct.pack("<HBBBBHQ", _MAGIC, _HEADER, version[0], version[1], 0, 0, _HEADER + size)

@@ -1,0 +1,1 @@
+"""Where elements sit in slots, and how matrices become rotations and diagonals."""

@@ -1,0 +1,380 @@
+"""Choose where every tensor of a circuit sits, at which level every step runs, and which keys that needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from privis.run.he.circuit.chebyshev import SHARED, depth, products, shared_depth
+from privis.run.he.circuit.circuit import (
+    Circuit,
+    Encoding,
+    Linear,
+    Polynomial,
+    Product,
+    Source,
+    must_be_clean,
+    only_added,
+    without_imaginary_parts,
+)
+from privis.run.he.engine import KeyGroup
+from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
+from privis.run.he.packing.layout import Grid, Layout, flat, over, power_of_two
+from privis.run.he.packing.side_by_side import side_by_side
+
+PRODUCT_COST = 1.1  # in rotations at the same level
+LARGEST_STORED = 2.0**14  # numbers that are only added may grow to this
+MOST_UPLOADED = 8  # ciphertexts an input may become when its windows are written out by the owner
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """A circuit laid out for ciphertexts of ``slots`` numbers.
+
+    ``units``: what a stored 1 of each value stands for. ``levels``: rescalings each value has left when it is made.
+    ``packed``: the plan of each linear step, by its index. ``processes``: how many share the work of one image.
+    ``together``: images that share ciphertexts, side by side or, from ``slots`` on, a slot for each or each two.
+    """
+
+    circuit: Circuit
+    slots: int
+    layouts: tuple[Layout, ...]
+    units: tuple[float, ...]
+    levels: tuple[int, ...]
+    packed: dict[int, Packed]
+    effort: float
+    processes: int = 1
+    together: int = 1
+
+    @property
+    def elements_apart(self) -> bool:
+        """Whether every element is a ciphertext of its own, with a slot for each image."""
+        return self.together >= self.slots
+
+    @property
+    def depth(self) -> int:
+        """The level at which inputs are encrypted."""
+        return max(self.levels)
+
+    def rotations(self) -> list[tuple[int, int]]:
+        """(step, level) of every rotation, with repetitions."""
+        made = []
+        for index, packed in self.packed.items():
+            level = self.levels[index] + packed.levels
+            low = set(packed.folds)  # sums of copies come after the product
+            made += [(step % self.slots, self.levels[index] if step in low else level) for step in packed.rotations]
+            if self.processes > 1 and packed.giants and half(packed):
+                made.append((packed.giants[0][half(packed) - 1][0], level))
+        return [(step, level) for step, level in made if step]
+
+    def conjugations(self) -> list[int]:
+        """The level of every complex conjugate of a ciphertext."""
+        paired = [i for i, packed in self.packed.items() if packed.pairing]
+        return [self.levels[index] for index in paired for _ in range(self.layouts[index].ciphertexts)]
+
+    def relinearisations(self) -> list[int]:
+        """The level of every product of ciphertexts."""
+        made = []
+        for index, step in enumerate(self.circuit.steps):
+            count = self.layouts[index].ciphertexts
+            match step:
+                case Product():
+                    made += [self.levels[index] + 1] * count
+                case Polynomial(operand, coefficients):
+                    level, sharing = self.levels[index], self.circuit.polynomials(operand)
+                    deep = polynomial_depth(self.circuit, step)
+                    number = math.ceil(products(coefficients, sharing))
+                    top = self.levels[operand] if sharing >= SHARED else level + deep
+                    made += [max(level + 1, top - k % deep) for k in range(number)] * count
+        return made
+
+
+def polynomial_depth(circuit: Circuit, step: Polynomial) -> int:
+    """Levels of a polynomial; one of many of a value may take one more, and far fewer products."""
+    is_shared = circuit.polynomials(step.operand) >= SHARED
+    return shared_depth(step.coefficients) if is_shared else depth(step.coefficients)
+
+
+def arrange(circuit: Circuit, slots: int, processes: int = 1, together: int = 1) -> Arrangement:
+    """Lay ``circuit`` out: inputs as the linear steps that read them need it, greedily from there on.
+
+    With two ``processes`` for one image, large linear steps need one more key each. ``together`` images lie side by
+    side.
+    """
+    forms = [(circuit, "over"), (circuit, "flat")]
+    written_out = _windows_by_owner(circuit, slots // together)
+    if written_out is not None:
+        forms.append((written_out, "flat"))
+    tried = [
+        _Arranging(form if together == 1 else side_by_side(form, together), slots, choice) for form, choice in forms
+    ]
+    best = min(tried, key=lambda attempt: attempt.place(only_first=True))
+    best.place()
+    return replace(best.pack(), processes=processes, together=together)
+
+
+def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:
+    """The owner writes out what the first linear step reads, so that the step needs few rotations; None: too much."""
+    users: dict[int, list[int]] = {}
+    for index in range(len(circuit.steps)):
+        for operand in circuit.operands(index):
+            users.setdefault(operand, []).append(index)
+    steps, shapes = list(circuit.steps), list(circuit.shapes)
+    changed = False
+    for index, step in enumerate(circuit.steps):
+        if not (isinstance(step, Source) and step.encoding is Encoding.NUMBERS and len(users[index]) == 1):
+            continue
+        user = users[index][0]
+        linear = steps[user]
+        if not (isinstance(linear, Linear) and linear.operands == (index,)):
+            continue
+        matrix = linear.matrices[0]
+        rows, taps = matrix.shape[0], int(np.diff(matrix.indptr).max())
+        place = power_of_two(rows)
+        if taps < 2 or place > slots or taps * place > MOST_UPLOADED * slots:
+            continue
+        gather = np.full((taps, place), -1)
+        tap = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+        row = np.repeat(np.arange(rows), np.diff(matrix.indptr))
+        gather[tap, row] = matrix.indices
+        spread = type(matrix)((matrix.data, (row, tap * place + row)), shape=(rows, taps * place))
+        steps[index] = replace(step, gather=(gather,))
+        shapes[index] = (taps, place)
+        steps[user] = Linear((index,), (spread,), linear.bias)
+        changed = True
+    return replace(circuit, steps=tuple(steps), shapes=tuple(shapes)) if changed else None
+
+
+@dataclass(eq=False)
+class _Arranging:
+    """One attempt, with inputs laid ``over`` the image plane or ``flat``."""
+
+    circuit: Circuit
+    slots: int
+    inputs: str
+
+    def place(self, *, only_first: bool = False) -> float:
+        """Choose all layouts, or those before the first step on no input; return the effort, in rotations."""
+        steps, circuit = self.circuit.steps, self.circuit
+        self.groups = _groups(circuit)
+        self.weight = self._elementwise()
+        self.clean = must_be_clean(circuit)
+        self.only_added = only_added(circuit)
+        self.real = without_imaginary_parts(circuit)
+        first = next(i for i, s in enumerate(steps) if isinstance(s, Source))
+        self.grid = Grid.of(circuit.shapes[first])
+        self.layouts: dict[int, Layout] = {}  # of groups
+        self.units: list[float] = []
+        self.placed: dict[int, Placed] = {}
+        self.effort = 0.0
+        for index, step in enumerate(steps):
+            group = self.groups[index]
+            if only_first and not all(isinstance(steps[o], Source) for o in circuit.operands(index)):
+                break
+            match step:
+                case Source():
+                    self.layouts[group] = self._input_layout(index)
+                    self.units.append(unit_of(circuit.bounds[index]) if step.encoding is Encoding.NUMBERS else 1.0)
+                case Linear():
+                    self._linear(index, step)
+                case Product(left, right):
+                    self._choose(index)
+                    self.units.append(self.units[left] * self.units[right])
+                case Polynomial():
+                    self._choose(index)
+                    self.units.append(unit_of(circuit.bounds[index]))
+        self.effort += sum(self.weight[g] * layout.ciphertexts for g, layout in self.layouts.items())
+        return self.effort
+
+    def pack(self) -> Arrangement:
+        """Plan every linear step between the chosen layouts."""
+        layouts = tuple(self.layouts[group] for group in self.groups)
+        packed: dict[int, Packed] = {}
+        for index, step in enumerate(self.circuit.steps):
+            if isinstance(step, Linear):
+                operands = [layouts[o] for o in step.operands]
+                scaled = self._on_stored(step)
+                packed[index] = pack(scaled, operands, self.placed[index], self.slots)
+        levels = levels_of(self.circuit, packed)
+        return Arrangement(self.circuit, self.slots, layouts, tuple(self.units), levels, packed, self.effort)
+
+    def _input_layout(self, index: int) -> Layout:
+        shape = self.circuit.shapes[index]
+        laid = over(self.grid, shape, self.slots) if self.inputs == "over" else []
+        return laid[0] if laid else flat(shape, self.slots)
+
+    def _linear(self, index: int, step: Linear) -> None:
+        group, scaled = self.groups[index], self._on_stored(step)
+        if group in self.layouts:
+            placed = self._placed(index, step, scaled, self.layouts[group], fixed=True)
+        else:
+            placed = self._choose(index)
+            assert placed is not None
+            self.layouts[group] = placed.result
+        self.placed[index] = replace(placed, result=self.layouts[group])
+        self.effort += effort(placed)
+        largest = max(float(abs(m).max()) for m in scaled.matrices)
+        unit = linear_unit(self.circuit, index, largest, only_added=self.only_added[index])
+        self.units.append(unit if placed.factor is None else placed.factor)
+
+    def _placed(self, index: int, step: Linear, scaled: Linear, layout: Layout, *, fixed: bool) -> Placed:
+        operands = [self.layouts[self.groups[o]] for o in step.operands]
+        clean = self.clean[index] or len(operands) > 1
+        real = all(self.real[o] for o in step.operands)
+        placed = place(scaled, operands, layout, self.slots, fixed=fixed, clean=clean, real=real)
+        if placed.factor is not None and not self._may_be_free(index, step, placed.factor):
+            spoilt = Linear(scaled.operands, tuple(m * 1j for m in scaled.matrices), scaled.bias)
+            placed = place(spoilt, operands, layout, self.slots, fixed=fixed, clean=True, real=False)
+        return placed
+
+    def _on_stored(self, step: Linear) -> Linear:
+        """The step on stored numbers, with a result in real ones."""
+        matrices = tuple(m * self.units[o] for o, m in zip(step.operands, step.matrices, strict=True))
+        return Linear(step.operands, matrices, step.bias)
+
+    def _may_be_free(self, index: int, step: Linear, factor: float) -> bool:
+        users = [s for s in self.circuit.steps if isinstance(s, Polynomial) and s.operand == index]
+        return len(step.operands) == 1 and (not users or factor > 0)  # a polynomial reads its operand in any unit
+
+    def _choose(self, index: int) -> Placed | None:
+        """Lay out the group of ``index``, if it is not yet, so that its incoming linear steps cost least."""
+        group = self.groups[index]
+        if group in self.layouts:
+            return None
+        shape = self.circuit.shapes[index]
+        incoming = [
+            (i, step)
+            for i, step in enumerate(self.circuit.steps)
+            if self.groups[i] == group and isinstance(step, Linear) and len(self.units) > max(step.operands)
+            if all(self.groups[o] in self.layouts for o in step.operands)
+        ]
+        candidates: list[Layout | None] = [*over(self.grid, shape, self.slots), flat(shape, self.slots)]
+        candidates += [
+            _anchored(step, self.layouts[self.groups[step.operands[0]]], self.slots) for _, step in incoming[:1]
+        ]
+        candidates += [
+            replace(layout, period=self.slots)  # what has no copies may take copies of what it reads
+            for layout in (candidate for candidate in candidates if candidate is not None)
+            if layout.ciphertexts == 1 and layout.period < self.slots
+        ]
+        best: tuple[float, Layout, Placed | None] | None = None
+        for layout in (candidate for candidate in candidates if candidate is not None):
+            cost, own = self.weight[group] * layout.ciphertexts, None
+            for i, step in incoming:
+                placed = self._placed(i, step, self._on_stored(step), layout, fixed=False)
+                cost += effort(placed)
+                own = placed if i == index else own
+            if best is None or cost < best[0]:
+                best = cost, layout, own
+        assert best is not None
+        self.layouts[group] = best[1]
+        return best[2]
+
+    def _elementwise(self) -> dict[int, float]:
+        """Products per ciphertext of each group."""
+        weight = dict.fromkeys(self.groups, 0.01)
+        for index, step in enumerate(self.circuit.steps):
+            match step:
+                case Product():
+                    weight[self.groups[index]] += PRODUCT_COST
+                case Polynomial(operand, coefficients):
+                    sharing = self.circuit.polynomials(operand)
+                    weight[self.groups[index]] += PRODUCT_COST * products(coefficients, sharing)
+        return weight
+
+
+def _groups(circuit: Circuit) -> list[int]:
+    """Values that must share a layout have the same number: operands and results of products and polynomials."""
+    root = list(range(len(circuit.steps)))
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            i = root[i]
+        return i
+
+    for index, step in enumerate(circuit.steps):
+        if isinstance(step, Product | Polynomial):
+            for operand in circuit.operands(index):
+                root[find(operand)] = find(index)
+    return [find(i) for i in range(len(circuit.steps))]
+
+
+def _anchored(step: Linear, layout: Layout, slots: int) -> Layout | None:
+    """Every element where the first element that it reads is: what sums of neighbours want."""
+    matrix = step.matrices[0]
+    if (np.diff(matrix.indptr) == 0).any():
+        return None
+    positions = layout.positions[matrix.indices[matrix.indptr[:-1]]]
+    if len(np.unique(positions)) < len(positions):
+        return None
+    return Layout(positions, layout.period, int(positions.max()) // slots + 1)
+
+
+def linear_unit(circuit: Circuit, index: int, largest: float, *, only_added: bool) -> float:
+    """The unit of the result of a linear step whose ``largest`` weight, of stored numbers, is given."""
+    unit = unit_of(circuit.bounds[index])
+    if not only_added:
+        size = circuit.sizes[index]
+        read = any(isinstance(s, Polynomial) and s.operand == index for s in circuit.steps)
+        return unit if read or not 0 < size < unit else size
+    # small weights are encoded badly: rather large numbers
+    return min(unit, max(unit_of(largest), unit / LARGEST_STORED))
+
+
+def unit_of(bound: float) -> float:
+    """The power of two that no number exceeds."""
+    return 2.0 ** math.ceil(math.log2(bound)) if 0 < bound < math.inf else 1.0
+
+
+def levels_of(circuit: Circuit, packed: dict[int, Packed]) -> tuple[int, ...]:
+    """Each value as low as its uses allow: the lower, the cheaper everything is."""
+    levels = [0] * len(circuit.steps)
+    for index in reversed(range(len(circuit.steps))):
+        step, level = circuit.steps[index], levels[index]
+        match step:
+            case Linear():
+                need = level + packed[index].levels
+            case Product():
+                need = level + 1
+            case Polynomial():
+                need = level + polynomial_depth(circuit, step)
+            case _:
+                continue
+        for operand in circuit.operands(index):
+            levels[operand] = max(levels[operand], need)
+    return tuple(levels)
+
+
+def key_groups(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
+    """Few groups of keys by level: a key for a low level is a fraction of one for the top."""
+    highest: dict[int, int] = {}
+    for step, level in arrangement.rotations():
+        highest[step] = max(level, highest.get(step, 0))
+    relinearise = max(arrangement.relinearisations(), default=-1)
+    conjugate = max(arrangement.conjugations(), default=-1)
+    wanted = sorted({*highest.values(), relinearise, conjugate} - {-1})
+    if not wanted:
+        return ()
+    bounds = _few(wanted, highest)
+    groups, low = [], -1
+    for bound in bounds:
+        steps = tuple(sorted(s for s, level in highest.items() if low < level <= bound))
+        level = max(bound, 1) if arrangement.depth else 0
+        groups.append(KeyGroup(level, steps, low < relinearise <= bound, low < conjugate <= bound))
+        low = bound
+    return tuple(groups)
+
+
+def _few(levels: list[int], highest: dict[int, int]) -> list[int]:
+    """At most three levels, the last one the highest, such that keys are small together."""
+    if len(levels) <= 3:
+        return levels
+
+    def size(bounds: tuple[int, ...]) -> int:
+        return sum(min(b for b in bounds if b >= level) ** 2 for level in highest.values())
+
+    top = levels[-1]
+    options = [(a, b, top) for i, a in enumerate(levels[:-1]) for b in levels[i + 1 : -1]]
+    return list(min(options, key=size))

@@ -1,0 +1,152 @@
+"""``Paillier``: the executor that computes linear programs on additively encrypted images."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
+from privis.identity import UNIDENTIFIED
+from privis.program import Program
+from privis.readings import Cost, cost
+from privis.run.he.owner.paillier import SecretKey
+from privis.run.he.paillier.fixed_point import MOST_WEIGHT_BITS
+from privis.run.he.paillier.lowering import LinearExtraction, linear_extraction
+from privis.run.he.paillier.scheme import DEFAULT_BITS, LEAST_BITS, MOST_BITS
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Seconds of one modular product, one encryption by the key owner, one mask by the server, one decryption.
+
+    The defaults are for 3072 bits on two cores; ``measure`` finds those of this machine.
+    """
+
+    product: float = 1.7e-5
+    encryption: float = 6e-3
+    mask: float = 2e-2
+    decryption: float = 1.1e-2
+    bits: int = DEFAULT_BITS
+
+    @classmethod
+    def measure(cls, key: SecretKey) -> Machine:
+        """Time each, in well under a second."""
+        public = key.public
+        x = key.encrypt(range(8))
+
+        def seconds(run: Callable[[], Any], count: int) -> float:
+            run()
+            start = time.perf_counter()
+            run()
+            return (time.perf_counter() - start) / count
+
+        many = np.tile(x, 64)
+        return cls(
+            seconds(lambda: public.add(many, many), len(many)),
+            seconds(lambda: key.encrypt(range(8)), 8),
+            seconds(lambda: public.masks(4), 4),
+            seconds(lambda: key.decrypt(x), 8),
+            public.bits,
+        )
+
+    def scaled(self, bits: int) -> Machine:
+        """For another length of key: schoolbook growth, squared for products and cubed for powers."""
+        ratio = bits / self.bits
+        encryption, mask, decryption = (x * ratio**3 for x in (self.encryption, self.mask, self.decryption))
+        return Machine(self.product * ratio**2, encryption, mask, decryption, bits)
+
+
+@dataclass(frozen=True)
+class Paillier:
+    """Compute linear programs on images encrypted under the additive scheme, with keys of ``bits`` bits.
+
+    3072 bits give 128-bit security, 2048 give 112. The caller is the owner, who holds the secret key (made at first
+    use unless given); the same process plays the server, with the public key alone. Weights are rounded to
+    ``weight_bits`` bits below an op's largest, and not at all where they have no more than that: `rounding` states the
+    bound on what that changes. Slow: an encryption per pixel. Its worth is that sums of encrypted values are exact.
+
+    Reference: Paillier, 1999, doi:10.1007/3-540-48910-X_16.
+    """
+
+    identifier: ClassVar[str] = "privis.paillier/1"
+
+    bits: int = DEFAULT_BITS
+    weight_bits: int = 24
+    key: SecretKey | None = field(default=None, compare=False)
+    machine: Machine = Machine()
+    _made: list[SecretKey] = field(default_factory=list, init=False, repr=False, compare=False, metadata=UNIDENTIFIED)
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not (isinstance(self.bits, int) and LEAST_BITS <= self.bits <= MOST_BITS and self.bits % 2 == 0):
+            expected = f"an even number from {LEAST_BITS} to {MOST_BITS}, {DEFAULT_BITS} for 128-bit security"
+            problems.append(Problem("Paillier.bits", repr(self.bits), expected))
+        if not (isinstance(self.weight_bits, int) and 1 <= self.weight_bits <= MOST_WEIGHT_BITS):
+            problems.append(Problem("Paillier.weight_bits", repr(self.weight_bits), f"1 to {MOST_WEIGHT_BITS}"))
+        if self.key is not None and self.key.public.bits != self.bits:
+            problems.append(Problem("Paillier.key", f"{self.key.public.bits} bits", f"a key of {self.bits} bits"))
+        refuse(ParameterError, problems)
+
+    def __reduce__(self) -> tuple[type[Paillier], tuple[Any, ...]]:
+        return Paillier, (self.bits, self.weight_bits, None, self.machine)  # the key stays where it is
+
+    @property
+    def seen(self) -> str:
+        """The owner alone, who holds the key."""
+        return f"Only their owner sees the images; a server sees {self.bits}-bit Paillier ciphertexts of every pixel."
+
+    def supports(self, program: Program) -> list[Problem]:
+        """All nodes that are not linear, or all values that may be too large for the key."""
+        try:
+            self._extraction(program)
+        except (UnsupportedError, DomainError) as error:
+            return list(error.problems)
+        return []
+
+    def rounding(self, program: Program) -> tuple[float, ...]:
+        """For each output, a bound on its distance from the exact result for any declared input; 0 is exact."""
+        return tuple(held.error for held in self._extraction(program).outputs)
+
+    def cost(self, program: Program) -> Cost:
+        """Predicted seconds of owner and server together, and bytes of query and reply."""
+        extraction, machine = self._extraction(program), self.machine.scaled(self.bits)
+        asked, answered = extraction.lengths
+        replies = extraction.slots.plaintexts(answered)
+        products = sum(step.products for step in extraction.steps) + answered * (extraction.slots.width + 1)
+        seconds = (
+            products * machine.product + asked * machine.encryption + replies * (machine.mask + machine.decryption)
+        )
+        counted, sent = cost(program), sum(extraction.messages)
+        return dataclasses.replace(counted, depth=None, rounds=2, sent=sent, seconds=seconds)
+
+    def prepare(self, program: Program) -> Callable[..., Any]:
+        """Return a function of the inputs (numpy arrays) that encrypts, combines and decrypts (float32).
+
+        Raises UnsupportedError or DomainError when ``supports`` has objections; the function raises DomainError for
+        inputs outside their declared range.
+        """
+        extraction = self._extraction(program)
+
+        def run(*inputs: Any) -> Any:
+            key = self.secret()
+            reply = extraction.reply(key.public, extraction.query(key, *inputs))
+            outputs = [array.astype(np.float32) for array in extraction.result(key, reply)]
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+        return run
+
+    def secret(self) -> SecretKey:
+        """The owner's key; made now if there is none."""
+        if self.key is not None:
+            return self.key
+        if not self._made:
+            self._made.append(SecretKey.generate(self.bits))
+        return self._made[0]
+
+    def _extraction(self, program: Program) -> LinearExtraction:
+        return linear_extraction(program, self.bits, self.weight_bits)

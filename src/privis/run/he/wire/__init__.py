@@ -1,0 +1,1 @@
+"""Keys, messages and specifications as bytes."""

@@ -1,0 +1,1 @@
+"""Programs as code on shares: fixed point, comparisons, smooth functions."""

@@ -1,0 +1,1 @@
+"""Parties at work: worker processes, their supervisors, links, shares."""

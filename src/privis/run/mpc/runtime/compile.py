@@ -1,0 +1,49 @@
+"""From a program to the code that SPU runs."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from privis.program import Program
+from privis.run.mpc.fixed_point import Encoding, FixedPoint
+from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.runtime.shares import spu_module
+
+_ONE_AT_A_TIME = threading.Lock()  # SPU's front end patches JAX while it compiles
+
+
+def compiled(program: Program, fixed: FixedPoint) -> Any:
+    """Compile ``program`` with every input and output secret; the same text on every machine with these versions.
+
+    Raises DomainError when values may leave what ``fixed`` can hold.
+    """
+    libspu = spu_module()
+    import jax
+    from jax.experimental import enable_x64
+    from spu.utils import frontend
+
+    lowered = lower(program, fixed)
+    dtypes = {Encoding.INTEGER: np.int64, Encoding.FIXED: np.float32}
+    shown = [
+        jax.ShapeDtypeStruct(declared.shape, dtypes[encoding])
+        for declared, encoding in zip(program.inputs, lowered.inputs, strict=True)
+    ]
+
+    def program_(*inputs: Any) -> Any:  # a plain function with a name: what SPU's front end expects
+        return lowered.function(*inputs)
+
+    with _ONE_AT_A_TIME, enable_x64(True):
+        executable, _ = frontend.compile(
+            frontend.Kind.JAX,
+            program_,
+            shown,
+            {},
+            [f"in{index}" for index in range(len(shown))],
+            [libspu.Visibility.VIS_SECRET] * len(shown),
+            lambda outputs: [f"out{index}" for index in range(len(outputs))],
+            copts=libspu.CompilerOptions(),
+        )
+    return executable

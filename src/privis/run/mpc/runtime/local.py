@@ -1,0 +1,161 @@
+"""All parties on this machine, each its own process: for trying out, for the executor, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, PartyError, Problem, refuse
+from privis.program import Program, digest
+from privis.run.mpc.fixed_point import FixedPoint, encoding
+from privis.run.mpc.job import Drop, Job, Reveal, Run, Share
+from privis.run.mpc.protocols import Preset
+from privis.run.mpc.runtime.link import LinkPlan, Measured
+from privis.run.mpc.runtime.shares import join, share
+from privis.run.mpc.runtime.supervisor import Worker
+
+T = TypeVar("T")
+
+
+class LocalParties:
+    """The parties of one session as processes on this machine, connected through the loopback device.
+
+    This process plays every owner and every receiver, so nothing is protected from it: real parties are
+    ``privis party`` processes on machines of different owners. Use it as a context manager.
+    """
+
+    def __init__(self, preset: Preset, fixed: FixedPoint, *, addresses: Sequence[Sequence[str]] | None = None) -> None:
+        self.preset, self.fixed = preset, fixed
+        self.measured: list[Measured] = []  # of rank 0, one per Run of the last job
+        self._compiled: set[str] = set()
+        self._folder = tempfile.TemporaryDirectory(prefix="privis-parties-")
+        self._threads = ThreadPoolExecutor(preset.parties, thread_name_prefix="privis-party")
+        self.workers: tuple[Worker, ...] = ()
+        shared = [f"127.0.0.1:{port}" for port in free_ports(preset.parties)]
+        views = addresses or [shared] * preset.parties
+        session = secrets.token_hex(8)
+        try:
+            for rank in range(preset.parties):
+                log = Path(self._folder.name) / f"party{rank}.log"
+                self.workers += (Worker(str(rank), log),)
+            plans = [LinkPlan(session, rank, tuple(view)) for rank, view in enumerate(views)]
+            self.together(lambda rank, worker: worker.connect(plans[rank], preset, fixed))
+        except BaseException:
+            self.kill()
+            raise
+
+    def together(self, step: Callable[[int, Worker], T]) -> list[T]:
+        """Call ``step`` for all parties at once; the first failure ends all of them, so that none waits in vain."""
+        futures = [self._threads.submit(step, rank, worker) for rank, worker in enumerate(self.workers)]
+        try:
+            done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+            if waiting or any(future.exception() for future in done):
+                raise next(error for future in done if (error := future.exception()))
+        except BaseException:
+            for worker in self.workers:
+                worker.kill()
+            raise
+        return [future.result() for future in futures]
+
+    def load(self, program: Program) -> str:
+        """Compile ``program`` at all parties, once per session; PartyError when they do not get the same code."""
+        key = digest(program)
+        if key not in self._compiled:
+            codes = self.together(lambda rank, worker: worker.load(key, program))
+            if len(set(codes)) != 1:
+                raise PartyError(Problem("compiled code", " and ".join(sorted(set(codes))), "one and the same"))
+            self._compiled.add(key)
+        return key
+
+    def run(
+        self,
+        job: Job,
+        arrays: Mapping[str, NDArray[Any]],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Run ``job`` and return what it reveals, by variable name.
+
+        ``arrays`` holds the sources. ``progress`` is told how many of the instructions are done. Raises DomainError
+        before anything is shared when an array breaks its declaration, PartyError when a party fails.
+        """
+        self._check(job, arrays)
+        keys = {name: self.load(program) for name, program in job.programs.items()}
+        self.measured = []
+        revealed: dict[str, NDArray[Any]] = {}
+        for index, step in enumerate(job.instructions):
+            match step:
+                case Share(name):
+                    declared = job.sources[name].declared
+                    parts = share(arrays[name], encoding(declared), self.preset, self.fixed)
+                    self.together(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
+                case Run(program, inputs, outputs):
+                    took = self.together(lambda _, w, k=keys[program], i=inputs, o=outputs: w.run(k, i, o))
+                    self.measured.append(took[0])
+                case Reveal(name):
+                    parts = self.together(lambda _, worker, n=name: worker.take(n))
+                    revealed[name] = join(parts, self.preset, self.fixed)
+                case Drop(names):
+                    self.together(lambda _, worker, n=names: worker.drop(n))
+            if progress:
+                progress(index + 1, len(job.instructions))
+        return revealed
+
+    def _check(self, job: Job, arrays: Mapping[str, NDArray[Any]]) -> None:
+        problems = []
+        if (job.preset, job.fixed) != (self.preset, self.fixed):
+            got, expected = f"a job for {job.preset.name}, {job.fixed}", f"{self.preset.name}, {self.fixed}"
+            problems.append(Problem("LocalParties.run", got, expected, "start parties for this job"))
+        needed = [step.name for step in job.instructions if isinstance(step, Share)]
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            problems.append(Problem("LocalParties.run", f"no array for {', '.join(missing)}", "one per source"))
+        refuse(ParameterError, problems)
+        for name in needed:
+            job.check_array(name, np.asarray(arrays[name]))
+
+    def close(self) -> None:
+        """End the session."""
+        with contextlib.suppress(PartyError):
+            self.together(lambda _, worker: worker.close())
+        self.kill()
+
+    def kill(self) -> None:
+        """End all parties at once."""
+        for worker in self.workers:
+            worker.kill()
+        self._threads.shutdown(wait=False)
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.kill()
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports of the loopback device that nobody listens on just now."""
+
+    def opened(stack: contextlib.ExitStack) -> Iterator[int]:
+        for _ in range(count):
+            listener = stack.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            yield listener.getsockname()[1]
+
+    with contextlib.ExitStack() as stack:
+        return tuple(opened(stack))

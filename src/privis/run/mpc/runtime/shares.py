@@ -1,0 +1,107 @@
+"""Secret shares as bytes: made by the owner of an array, joined by its receiver.
+
+The sharing is SPU's own; here it only gets a wire format, because SPU offers pickle alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import MissingExtraError, ParameterError, Problem
+from privis.run.mpc.fixed_point import Encoding, FixedPoint
+from privis.run.mpc.lowering.runtime_bounds import refuse_marked
+from privis.run.mpc.protocols import Preset
+
+_FORMAT = b"privis.share/1\n"
+
+
+def require_spu() -> None:
+    """Raise MissingExtraError, with the command that brings it, unless SPU is installed; imports nothing."""
+    if importlib.util.find_spec("spu") is None:
+        raise MissingExtraError.of("spu", "mpc", "MPC (CPython 3.11: SPU has no wheels for newer ones)")
+
+
+def spu_module() -> Any:
+    """Import SPU's binding; MissingExtraError without it."""
+    require_spu()
+    import spu.libspu as libspu
+
+    return libspu
+
+
+def runtime_config(preset: Preset, fixed: FixedPoint) -> Any:
+    """SPU's description of ``preset`` with values as ``fixed`` says; public randomness only from the protocol."""
+    libspu = spu_module()
+    kinds = {"aby3": "ABY3", "cheetah": "CHEETAH", "semi2k-insecure": "SEMI2K"}
+    return libspu.RuntimeConfig(
+        protocol=getattr(libspu.ProtocolKind, kinds[preset.name]),
+        field=getattr(libspu.FieldType, f"FM{fixed.field_bits}"),
+        fxp_fraction_bits=fixed.fraction_bits,
+    )
+
+
+def share(array: NDArray[Any], encoding: Encoding, preset: Preset, fixed: FixedPoint) -> tuple[bytes, ...]:
+    """Split ``array`` into one share per party; any ``preset.corruptions`` of them together are uniformly random.
+
+    Ring integers are exact; everything else is rounded to ``2**-fixed.fraction_bits``.
+    """
+    libspu = spu_module()
+    dtype = np.int64 if encoding is Encoding.INTEGER else np.float32
+    values = np.ascontiguousarray(array, dtype)
+    wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
+    return tuple(to_bytes(part) for part in wrapper.MakeShares(values, libspu.Visibility.VIS_SECRET, -1))
+
+
+def join(shares: Sequence[bytes], preset: Preset, fixed: FixedPoint) -> NDArray[Any]:
+    """Reconstruct the array from the shares of all parties in rank order: int64, or float32 for fixed point.
+
+    Raises DomainError when the parties found, without seeing anything else, that a promise of the program was broken.
+    """
+    libspu = spu_module()
+    wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
+    result = np.asarray(wrapper.Reconstruct([from_bytes(part) for part in shares]))
+    refuse_marked(result, fixed)
+    return result
+
+
+def to_bytes(part: Any) -> bytes:
+    """One share of SPU as bytes."""
+    chunks = list(part.share_chunks)
+    header = json.dumps({"meta": part.meta.hex(), "chunks": [len(chunk) for chunk in chunks]}).encode()
+    return b"".join([_FORMAT, header, b"\n", *chunks])
+
+
+def from_bytes(data: bytes) -> Any:
+    """The share that ``to_bytes`` wrote; ParameterError when the bytes are anything else."""
+    libspu = spu_module()
+    try:
+        if not data.startswith(_FORMAT):
+            raise ValueError("another format")
+        end = data.index(b"\n", len(_FORMAT))
+        header = json.loads(data[len(_FORMAT) : end])
+        meta, lengths = bytes.fromhex(header["meta"]), [int(length) for length in header["chunks"]]
+        if min(lengths, default=0) < 0 or end + 1 + sum(lengths) != len(data):
+            raise ValueError(f"{len(data)} bytes")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ParameterError(Problem("share", str(error), f"bytes of format {_FORMAT.decode().strip()}")) from None
+    part = libspu.Share()
+    part.meta = meta
+    chunks, at = [], end + 1
+    for length in lengths:
+        chunks.append(data[at : at + length])
+        at += length
+    part.share_chunks = chunks
+    return part
+
+
+def wire_bytes(shape: tuple[int, ...], preset: Preset, fixed: FixedPoint) -> int:
+    """Bytes of one party's share of an array of ``shape``, without the short header."""
+    words = 2 if preset.name == "aby3" else 1  # every ABY3 party holds two of the three summands
+    return math.prod(shape) * words * fixed.field_bits // 8

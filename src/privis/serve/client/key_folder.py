@@ -1,0 +1,89 @@
+"""A client's keys for one offer: a folder of three typed files, and what is sent and received with them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from privis.errors import OutputError, Problem, ProtocolError
+from privis.run.he.wire import key_file as bundle
+from privis.run.he.wire.key_file import Kind
+from privis.serve.client.client import Client, KeysUnknown, Step
+from privis.serve.offerings.offering import Terms
+
+
+def nothing(step: Step) -> None:
+    """Progress that nobody wants to see."""
+
+
+@dataclass(frozen=True)
+class KeyFolder:
+    """``secret.key`` (mode 0600), ``evaluation.key`` and ``public.key``, the terms of the offer that they are for."""
+
+    path: Path
+
+    @property
+    def evaluation(self) -> Path:
+        """The bundle that the server needs."""
+        return self.path / "evaluation.key"
+
+    @property
+    def secret(self) -> Path:
+        """The bundle that never leaves."""
+        return self.path / "secret.key"
+
+    @property
+    def public(self) -> Path:
+        """The bundle with the terms."""
+        return self.path / "public.key"
+
+    def create(self, terms: Terms, make: Callable[[], tuple[bytes, bytes]]) -> None:
+        """Make the folder (mode 0700) with the secret key and the evaluation keys that ``make`` returns.
+
+        Nothing is left of it when ``make`` or a disk fails. Raises OutputError when the folder exists or cannot be
+        written: keys are never overwritten.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            got, remedy = error.strerror or str(error), "keys are never overwritten: choose another folder"
+            raise OutputError(Problem(str(self.path), got, "a new folder for keys", remedy)) from error
+        try:
+            secret, evaluation = make()
+            bundle.write(self.public, Kind.PUBLIC, terms.digest, terms.to_json().encode())
+            bundle.write(self.evaluation, Kind.EVALUATION, terms.digest, evaluation)
+            bundle.write(self.secret, Kind.SECRET, terms.digest, secret)
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def terms(self) -> Terms:
+        """What the keys are for; ParameterError without such a file, ProtocolError for a damaged one."""
+        return Terms.from_json(bundle.read(self.public, Kind.PUBLIC))
+
+    def load(self) -> tuple[Terms, bytes]:
+        """Terms and secret key.
+
+        Raises ParameterError when a file is missing, or the secret one can be read by others; ProtocolError when one
+        is damaged or is not of the same program as the others.
+        """
+        terms = self.terms()
+        return terms, bundle.read(self.secret, Kind.SECRET, terms.digest)
+
+    def compute(self, client: Client, message: bytes, progress: Callable[[Step], None] = nothing) -> bytes:
+        """The server's reply to an encrypted message; evaluation keys are sent if it does not have them."""
+        offer, digest = self.terms().name, bundle.peek(self.evaluation, Kind.EVALUATION).digest
+        try:
+            return client.compute(offer, digest, message, progress)
+        except KeysUnknown:  # never sent, or forgotten meanwhile
+            client.send_keys(offer, self.evaluation, progress)
+            return client.compute(offer, digest, message, progress)
+
+
+def require_stated(digest: str, terms: Terms) -> None:
+    """Raise ProtocolError unless the specification in ``terms``, of ``digest``, is the one that they name."""
+    if digest != terms.digest:
+        got, expected = f"a specification of digest {digest[:12]}…", f"{terms.digest[:12]}…, as they say"
+        raise ProtocolError(Problem("terms", got, expected, "do not trust this server"))

@@ -1,0 +1,1 @@
+"""What a server offers: programs, galleries, their terms and estimates."""

@@ -1,0 +1,88 @@
+"""What a server offers: a compiled program, described by terms that a client can read before it makes keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from privis.errors import Problem, ProtocolError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is expected of one job: seconds of work, and bytes of files, messages and memory.
+
+    ``memory`` is of one worker: its evaluation keys and one job, beyond what all workers of the offering share.
+    ``images`` is how many one job may be about at that price.
+    """
+
+    seconds: float
+    keys_bytes: int
+    message_bytes: int
+    reply_bytes: int
+    memory: int
+    images: int = 1
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The public side of an offering.
+
+    ``digest`` names ``specification`` (JSON, for the owner's keys: `privis.run.he.compiler.specification`). ``program``
+    is the digest of the program where that is public, so that a client can check what is computed; empty for a private
+    model or gallery. ``words`` say how to prepare an image and read the result, for the command line.
+    """
+
+    name: str
+    summary: str
+    digest: str
+    specification: str
+    estimate: Estimate
+    program: str = ""
+    words: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Terms:
+        """Read what ``to_json`` wrote; ProtocolError for anything else."""
+        try:
+            found = json.loads(text)
+            estimate = Estimate(**found.pop("estimate"))
+            return cls(**found, estimate=estimate)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            remedy = "is it a Privis server, of this version?"
+            raise ProtocolError(Problem("terms", type(error).__name__, "terms of an offering", remedy)) from None
+
+
+class Runner(Protocol):
+    """A program with one client's evaluation keys."""
+
+    def run(self, message: bytes, progress: Callable[[float], None], /) -> bytes:
+        """Compute on an encrypted message; ``progress`` gets the fraction done, 0 to 1.
+
+        Raises ProtocolError for a message that is not one of these keys.
+        """
+        ...
+
+
+class Offering(Protocol):
+    """A compiled program that a server holds, without keys."""
+
+    @property
+    def terms(self) -> Terms:
+        """What clients are told."""
+        ...
+
+    def open(self, keys: Path) -> Runner:
+        """Load the bundle of evaluation keys at ``keys``; ProtocolError when it is not usable."""
+        ...
+
+
+MakeOffering = Callable[[], Offering]
+"""Compiles an offering, in the process that is to run it: a picklable function or frozen dataclass."""

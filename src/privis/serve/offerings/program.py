@@ -1,0 +1,55 @@
+"""A program compiled to CKKS as an offering: the server's side, without anything that decrypts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from privis.program import Program, digest
+from privis.run.he.compiler.compiler import Compiled, Options, compiled
+from privis.run.he.wire import key_file as bundle
+from privis.serve.offerings.offering import Runner, Terms
+
+
+@dataclass(frozen=True)
+class OfferProgram:
+    """Compiles ``program`` for a server; ``private`` says that clients are not told its digest.
+
+    ``words`` are those of `Terms`. Raises what `privis.run.he.compiler.compiler` raises when it does not fit.
+    """
+
+    name: str
+    summary: str
+    program: Program
+    options: Options = Options()
+    private: bool = False
+    words: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> ProgramOffering:
+        """Compile, in the process that is to run it: the one that speaks HTTP does not even load the engine."""
+        from privis.serve.offerings.estimate import estimate
+
+        # where images are stretched, the specification tells the program
+        made = compiled(self.program, replace(self.options, stretch=False) if self.private else self.options)
+        spec, program = made.spec, "" if self.private else digest(self.program)
+        expected = estimate(made)
+        terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, self.words)
+        return ProgramOffering(terms, made)
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramOffering:
+    """A compiled program without keys. Workers share it, but each encodes the weights with its first job."""
+
+    terms: Terms
+    compiled: Compiled
+
+    def open(self, keys: Path) -> Runner:
+        """Load a client's evaluation keys."""
+        from privis.run.he.evaluation.evaluator import CACHE, Evaluator
+        from privis.run.he.evaluation.interpreter import Plaintexts
+
+        content = bundle.read(keys, bundle.Kind.EVALUATION, self.compiled.spec.digest)
+        return Evaluator.open(self.compiled, content, Plaintexts(CACHE))

@@ -1,0 +1,1 @@
+"""Tasks: pure; they extend a program and decide afterwards."""

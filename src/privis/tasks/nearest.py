@@ -1,0 +1,264 @@
+"""1:N matching of unit vectors by cosine, as programs on integers: what is asked, what is revealed, how to read it.
+
+Vectors lie on the integer grid of ``2**bits`` steps per unit, so every inner product is an exact integer in the ring
+and the answer is that of the rounded vectors, exactly (rounding moves a cosine by about 2**-bits). Of templates that
+are equally similar the first one counts.
+
+For the best template and its cosine each product carries its template's number: with ``span`` a power of two above
+the number of candidates, ``key = span * product + (span - 1 - number)``. Keys are all different and in the wanted
+order, so that one maximum gives both, for a single comparison and selection per candidate. (Top-k does the like by
+itself; without it, SPU's selection, which opens comparisons of shuffled candidates, would show which scores are equal.)
+
+A threshold adds candidates of its own, made of public numbers: they win where no template reaches the threshold.
+
+======================  ============================================================  ==============================
+question                what the receivers learn of each query                        where no template reaches it
+======================  ============================================================  ==============================
+`Best()`                index and cosine of the most similar template
+`Best(score=False)`     its index
+`Best(threshold=t)`     the same, for templates of cosine >= t                        that there is none
+`Top(k)`                indices and cosines of the k most similar, in order
+`Top(k, score=False)`   their indices, in order
+`Top(k, threshold=t)`   the same, for templates of cosine >= t                        fewer than k
+`AnyAbove(t)`           one bit: is any template's cosine >= t                        0
+======================  ============================================================  ==============================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.program import Input, Program, trace
+from privis.program.graph import Value, concat
+from privis.program.ops import Affine, ArgMax, Gather, Max, Pad, TopK, Transpose
+from privis.validation import real_values, whole_number
+
+MOST_BITS = 15
+_RING_BITS = 60  # keys and their differences must stay inside 64-bit shares
+
+
+@dataclass(frozen=True)
+class Best:
+    """The most similar template, if it reaches ``threshold`` (None: whichever it is)."""
+
+    threshold: float | None = None
+    score: bool = True
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, _threshold_problems("Best.threshold", self.threshold))
+
+    @property
+    def count(self) -> int:
+        """Templates that are named."""
+        return 1
+
+    @property
+    def reveals(self) -> str:
+        """What receivers learn, in words."""
+        what = (
+            "the index and the cosine of its most similar template" if self.score else "the index of the most similar"
+        )
+        return what if self.threshold is None else f"{what} if that reaches {self.threshold:g}, else that none does"
+
+
+@dataclass(frozen=True)
+class Top:
+    """The ``count`` most similar templates in order, those that reach ``threshold`` (None: whichever they are)."""
+
+    count: int
+    threshold: float | None = None
+    score: bool = True
+
+    def __post_init__(self) -> None:
+        problems = whole_number("Top.count", self.count)
+        refuse(ParameterError, problems + _threshold_problems("Top.threshold", self.threshold))
+
+    @property
+    def reveals(self) -> str:
+        """What receivers learn, in words."""
+        what = "the indices and the cosines" if self.score else "the indices, in order,"
+        limit = "" if self.threshold is None else f", as far as they reach {self.threshold:g}"
+        return f"{what} of its {self.count} most similar templates{limit}"
+
+
+@dataclass(frozen=True)
+class AnyAbove:
+    """Whether any template's cosine is at least ``threshold``: one bit."""
+
+    threshold: float
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, _threshold_problems("AnyAbove.threshold", self.threshold))
+
+    @property
+    def reveals(self) -> str:
+        """What receivers learn, in words."""
+        return f"whether any template's cosine is at least {self.threshold:g}, one bit"
+
+
+Question = Best | Top | AnyAbove
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The integers that vectors of ``dimension`` become, for galleries of at most ``capacity`` templates.
+
+    Raises ParameterError when no grid is fine enough and fits into the ring.
+
+    >>> Grid(512, 50_000).bits
+    15
+    """
+
+    dimension: int
+    capacity: int
+
+    def __post_init__(self) -> None:
+        problems = whole_number("dimension", self.dimension) + whole_number("capacity", self.capacity)
+        refuse(ParameterError, problems)
+        if self.bits < 8:
+            got = f"{self.dimension} components and {self.capacity} templates"
+            raise ParameterError(Problem("Grid", got, "less: cosines would be good to less than 8 bits"))
+
+    @property
+    def span(self) -> int:
+        """How many different candidates a key can tell apart; twice what is needed leaves room for thresholds."""
+        return 1 << (2 * self.capacity).bit_length()
+
+    @property
+    def bits(self) -> int:
+        """Binary digits of a component: products of any such vectors, certain bounds and not only likely ones, fit."""
+        free = _RING_BITS - 2 - (self.span - 1).bit_length() - (self.dimension - 1).bit_length()
+        return min(MOST_BITS, free // 2)
+
+    @property
+    def unit(self) -> int:
+        """The product of two equal vectors: cosine 1."""
+        return 1 << 2 * self.bits
+
+    def vectors(self, rows: int) -> Input:
+        """Declare ``rows`` vectors."""
+        largest = float(1 << self.bits)
+        return Input((rows, self.dimension), -largest, largest, 1.0)
+
+    def unit_vectors(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """Normalise real vectors (rows, dimension) and put them on the grid, at their owner.
+
+        Raises ParameterError naming rows that are zero or not finite: they have no direction.
+
+        >>> Grid(2, 100).unit_vectors(np.array([[3.0, 4.0]])) / 2**15
+        array([[0.6000061 , 0.79998779]])
+        """
+        rows = real_values("vectors", values)
+        if rows.ndim != 2 or rows.shape[1] != self.dimension or not len(rows):
+            raise ParameterError(Problem("vectors", f"shape {rows.shape}", f"(rows, {self.dimension}), at least one"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            lengths = np.linalg.norm(rows, axis=1)
+        bad = np.flatnonzero(~((lengths > 1e-150) & (lengths < 1e150)))
+        if bad.size:
+            got = f"{bad.size} rows of length zero or not finite, the first at {bad[0]}"
+            raise ParameterError(Problem("vectors", got, "vectors that have a direction"))
+        return np.rint(rows / lengths[:, None] * (1 << self.bits)).astype(np.int64)
+
+    def product(self, threshold: float) -> int:
+        """The smallest product whose cosine is at least ``threshold``."""
+        return math.ceil(threshold * self.unit)
+
+
+def matching_program(grid: Grid, blocks: Sequence[int], queries: int, question: Question) -> Program:
+    """Compare ``queries`` vectors with ``blocks`` of templates, so many rows each: inputs in that order.
+
+    Raises ParameterError when the gallery is empty or too large for ``grid``, or smaller than what is asked for.
+    """
+    total = sum(blocks)
+    asked = question.count if isinstance(question, Top) and question.threshold is None else 1
+    if not asked <= total <= grid.capacity:
+        raise ParameterError(Problem("gallery", f"{total} templates", f"{asked} to {grid.capacity}"))
+
+    def build(query: Value, *templates: Value) -> Value:
+        column = query >> Transpose((1, 0))  # the small operand: SPU multiplies by a transposed gallery 50 times slower
+        products = concat(*(block @ column for block in templates)) >> Transpose((1, 0))
+        if isinstance(question, AnyAbove):
+            found = products.compare(float(grid.product(question.threshold)))
+            return found.sum(1).compare(1.0)
+        if isinstance(question, Best) and question.score:
+            return _best(products, grid, question)
+        for _ in range(_rivals(question)):  # behind the templates, so that equal ones come first
+            products = products >> Pad(((0, 0), (0, 1)), float(grid.product(question.threshold or 0.0)))
+        if isinstance(question, Best):
+            return products >> ArgMax(1)
+        found = products >> TopK(question.count)
+        return found if question.score else found[1]
+
+    return trace(build, grid.vectors(queries), *(grid.vectors(rows) for rows in blocks))
+
+
+def read_answer(grid: Grid, templates: int, question: Question, revealed: NDArray[Any]) -> Matches:
+    """Read what `matching_program` revealed about ``templates``, one row of ``revealed`` per query."""
+    numbers = np.rint(np.asarray(revealed, np.float64)) if revealed.dtype.kind == "f" else revealed
+    if isinstance(question, AnyAbove):
+        return Matches(question, found=numbers.astype(bool))
+    scored, rivals = isinstance(question, Best) and question.score, _rivals(question)
+    if scored:
+        keys = numbers.astype(np.int64)[:, None]
+        indices, products = grid.span - 1 - rivals - keys % grid.span, keys // grid.span
+        known = indices >= 0
+    else:
+        products, indices = numbers if question.score else (None, numbers)
+        indices = indices.astype(np.int64).reshape(-1, question.count)
+        known = indices < templates
+    cosines = None if products is None else np.where(known, products / grid.unit, np.nan)
+    return Matches(question, indices=np.where(known, indices, -1), cosines=cosines)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The answer, one row per query: ``indices`` (-1: none reaches the threshold) and ``cosines`` (NaN), or ``found``.
+
+    What was not asked for is None.
+    """
+
+    question: Question
+    indices: NDArray[np.int64] | None = None
+    cosines: NDArray[np.float64] | None = None
+    found: NDArray[np.bool_] | None = None
+
+
+def _rivals(question: Best | Top) -> int:
+    """Candidates that stand for the threshold."""
+    return 0 if question.threshold is None else question.count
+
+
+def _best(products: Value, grid: Grid, question: Best) -> Value:
+    """The largest key.
+
+    A rival's lies between those of the last product below the threshold and the first that reaches it: templates'
+    keys end in at most span - 1 - rivals, so the last ending is free.
+    """
+    numbers = np.arange(products.shape[1], dtype=np.float64)
+    keys = products >> Affine(float(grid.span), grid.span - 1 - _rivals(question) - numbers)
+    if question.threshold is not None:
+        keys = keys >> Pad(((0, 0), (0, 1)), float(grid.product(question.threshold) * grid.span - 1))
+    return keys >> Max((1,))
+
+
+def keep_program(grid: Grid, rows: int, kept: Sequence[int]) -> Program:
+    """Rewrite a block of ``rows`` templates without those that are not ``kept``: their shares are gone."""
+    return trace(lambda block: block >> Gather(np.array(kept, np.int64), 0), grid.vectors(rows))
+
+
+def join_program(grid: Grid, first: int, second: int) -> Program:
+    """Put two blocks into one."""
+    return trace(lambda a, b: concat(a, b), grid.vectors(first), grid.vectors(second))
+
+
+def _threshold_problems(where: str, threshold: float | None) -> list[Problem]:
+    if threshold is None or (isinstance(threshold, int | float) and -1 <= threshold <= 1):
+        return []
+    return [Problem(where, repr(threshold), "a cosine from -1 to 1")]

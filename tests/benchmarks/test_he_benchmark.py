@@ -1,0 +1,26 @@
+"""The benchmark of encrypted features runs on its smallest case, with an owner and a server process."""
+
+import numpy as np
+import pytest
+
+from benchmarks import he, he_cases
+from privis.run.he.compiler.cost import Machine
+
+pytestmark = pytest.mark.alone
+
+
+def test_the_smallest_case_runs_and_its_predictions_are_close():
+    case = next(case for case in he_cases.cases() if case.tiny)
+    (row,) = he.run([case], 1, 1, Machine())
+    assert not isinstance(row, str)
+    assert row.error == 0.0 and "largest difference of a count 0" in row.quality
+    for predicted, measured in (
+        (row.expected.keys, row.keys),
+        (row.expected.query, row.query),
+        (row.expected.reply, row.reply),
+        (row.expected.memory, row.memory),
+    ):
+        assert np.isclose(predicted, measured, rtol=0.3)
+    lines: list[str] = []
+    he.table(iter([row, "refused"]), lines.append)
+    assert len(lines) == 4 and row.batch is not None and row.batch.error == 0.0

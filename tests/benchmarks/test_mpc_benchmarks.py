@@ -1,0 +1,59 @@
+"""The MPC benchmarks run, tiny, so that they cannot rot."""
+
+import numpy as np
+import pytest
+
+from benchmarks import mpc, mpc_by_hand, mpc_cases, mpc_wan
+from benchmarks.slow_network import Egress
+from privis.readings import evaluate
+from privis.run.mpc.cost.predict import Machine, Network
+
+pytest.importorskip("spu")
+
+pytestmark = pytest.mark.alone
+jnp = pytest.importorskip("jax.numpy")
+
+
+def clear_cases():
+    found = [*mpc_cases.cases(tiny=True), mpc_cases.lenet_case("LeNet", 2, None)]
+    return [*found, mpc_cases.resnet_case("ResNet-20", 2, None)] if mpc_cases.WEIGHTS.is_dir() else found
+
+
+@pytest.mark.parametrize("case", clear_cases(), ids=lambda case: case.label)
+def test_scripts_by_hand_compute_the_same_function(case):
+    by_hand = case.by_hand
+    function = getattr(mpc_by_hand, by_hand.function)
+    theirs = np.asarray(function(*map(jnp.asarray, by_hand.arrays), *by_hand.constants)).ravel()
+    ours = evaluate(case.program, *case.arrays).ravel()
+    scale = max(1e-3, np.abs(ours).max())
+    assert np.abs(theirs - ours).max() < (2e-3 if "HOG" in case.label else 1e-4) * scale  # HOG: other guards at zero
+
+
+def test_privis_and_scripts_by_hand_race():
+    chosen = [case for case in mpc_cases.cases(tiny=True) if "HOG" not in case.label and "LBP" not in case.label]
+    for row in mpc.run(chosen, 1, {}):
+        assert row.measured.seconds > 0 and row.by_hand
+        assert row.predicted.sent == pytest.approx(row.measured.sent, rel=0.02)
+        assert row.error < 2e-3 and row.hand_error < 0.05  # of features up to 0.2 and counts: both compute the same
+        assert row.case.label in mpc.line(row)
+    assert len(mpc.HEAD) == len(mpc.line(row))
+    assert "skipped" in mpc.crypten(None)
+
+
+def test_a_slow_network_takes_its_time_and_is_predicted():
+    network = Network(0.02, 100e6)
+    (row,) = mpc_wan.run(mpc_wan.cases(tiny=True), network, Machine(), 1)
+    alone = network.seconds(row.predicted.rounds, row.predicted.sent)
+    assert row.measured.seconds > 0.8 * alone, "the relays hold nothing back"
+    assert 0.5 < row.ratio < 1.5  # a busy machine adds to what is measured
+    assert row.case.label in mpc_wan.line(row)
+
+
+def test_a_link_sends_one_byte_after_another():
+    link = Egress(8e6)  # 1 MB/s
+    assert [link.leaves(1000, at) for at in (0.0, 0.0, 5.0)] == pytest.approx([0.001, 0.002, 5.001])
+
+
+def test_cases_are_made_of_pictures():
+    first, second = mpc_cases.photograph(28), mpc_cases.photograph(28, 3)
+    assert first.shape == (28, 28, 3) and first.std() > 20 and np.abs(first - second.astype(float)).mean() > 1

@@ -1,0 +1,95 @@
+"""Many images at once under real encryption, and what is refused."""
+
+import numpy as np
+import pytest
+
+from privis.errors import ProtocolError, UnsupportedError
+from privis.extraction.images import extract
+from privis.features.colour import ColourHistogram
+from privis.program import Input, ops, trace
+from privis.readings import evaluate
+from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.specification import Spec
+from privis.run.he.evaluation.evaluator import Evaluator
+from privis.run.he.executor import CKKS
+from privis.run.he.owner.keys import SecretKeys
+from privis.run.he.packing.batching import Sharing
+
+WEIGHTS = np.random.default_rng(6)
+KERNEL, MATRIX = WEIGHTS.normal(size=(2, 1, 3, 3)), WEIGHTS.normal(size=(3, 8))
+
+
+def network(x):
+    y = (x >> ops.Conv(KERNEL, (2, 2), (1, 1, 1, 1))).reshape(8)
+    return (y * y + y >> ops.Dense(MATRIX)) + 0.5
+
+
+PROGRAM = trace(network, Input((1, 4, 4), -1.0, 1.0, None))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_more_images_than_ciphertexts_hold(processes, rng):
+    made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS, processes=processes))
+    spec = Spec.from_json(made.spec.to_json())
+    assert spec.together == 2 * spec.parameters.slots and spec.digest == made.spec.digest
+    assert [(group.steps, group.conjugate) for group in spec.keys] == [((), True)]
+    keys = SecretKeys.generate(spec)
+    evaluator = Evaluator.open(made, keys.evaluation_keys(spec))
+    images = rng.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    query, shares = keys.encrypt(spec, [(x,) for x in images]), []
+    reply = evaluator.run(query.message, shares.append)
+    results = keys.decrypt(spec, query, reply)
+    assert len(results) == len(images) and shares == sorted(shares) and shares[-1] == pytest.approx(1)
+    expected = np.array([evaluate(PROGRAM, x) for x in images])
+    assert np.abs(np.array(results)[:, 0] - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_without_the_key_that_tells_pairs_apart_nothing_is_computed():
+    made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS))
+    keys = SecretKeys.generate(made.spec)
+    alone = compiled(PROGRAM, Options())
+    with pytest.raises(ProtocolError, match="one for the program"):
+        Evaluator.open(made, keys.evaluation_keys(alone.spec))
+
+
+def test_the_executor_takes_a_list_of_images(rng):
+    images = rng.uniform(-1, 1, (3, 1, 4, 4))
+    run = CKKS().prepare_many(PROGRAM)
+    for ours, image in zip(run([(x,) for x in images]), images, strict=True):
+        np.testing.assert_allclose(ours, evaluate(PROGRAM, image), atol=1e-3)
+    assert run([]) == []
+
+
+def test_extract_gives_each_of_several_images_its_own_feature(rng):
+    feature, under = ColourHistogram(bins=4), CKKS()
+    images = list(rng.integers(0, 256, (11, 8, 8, 3), dtype=np.uint8))
+    assert under.together(feature.program((3, 8, 8)), len(images)) > 1
+    np.testing.assert_array_equal(extract(feature, images, under=under).features, extract(feature, images).features)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_images_side_by_side_under_encryption(processes, rng):
+    made = compiled(PROGRAM, Options(sharing=Sharing.SIDE_BY_SIDE, processes=processes))
+    spec = Spec.from_json(made.spec.to_json())
+    assert 1 < spec.together < spec.parameters.slots and spec.digest == made.spec.digest
+    keys = SecretKeys.generate(spec)
+    evaluator = Evaluator.open(made, keys.evaluation_keys(spec), at_once=processes)
+    images = rng.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    query = keys.encrypt(spec, [(x,) for x in images])
+    results = keys.decrypt(spec, query, evaluator.run(query.message))
+    expected = np.array([evaluate(PROGRAM, x) for x in images])
+    assert np.abs(np.array(results)[:, 0] - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_the_executor_shares_ciphertexts_in_the_way_that_is_quickest_for_so_many_images():
+    under = CKKS()
+    squares, large = (trace(lambda x: x * x, Input((n, n), -1.0, 1.0, None)) for n in (32, 1024))
+    few, many = (under._shared(squares, images).spec for images in (5, 10**6))
+    assert few.together < few.parameters.slots and many.together == 2 * many.parameters.slots
+    assert under._shared(large, None).spec.together == 1  # neither way fits
+
+
+def test_more_ciphertexts_than_memory_are_refused_with_their_number():
+    program = trace(lambda x: x * x, Input((1024, 1024), -1.0, 1.0, None))
+    with pytest.raises(UnsupportedError, match=r"take [\d,]+ GB at once, one for each of 1,048,576 elements"):
+        compiled(program, Options(sharing=Sharing.SLOTS))

@@ -1,0 +1,206 @@
+"""Parties as processes: they compute, they end, and they never take the caller down."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("spu")
+
+from privis.errors import DomainError, ParameterError, PartyError
+from privis.program import Input, trace
+from privis.run.mpc.executor import MPC
+from privis.run.mpc.fixed_point import Encoding, FixedPoint
+from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
+from privis.run.mpc.protocols import ABY3, preset
+from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.shares import from_bytes, join, share
+
+pytestmark = pytest.mark.alone
+
+SQUARES = trace(lambda x: (x * x).sum(0), Input((8,)))
+SLOW = trace(lambda x: x.sqrt((0.0, 255.0)), Input((500_000,)))
+
+
+def alive(pid):
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def gone(pids, seconds):
+    deadline = time.monotonic() + seconds
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(map(alive, pids))
+
+
+@pytest.fixture(scope="module")
+def mpc():
+    with MPC() as executor:
+        yield executor
+
+
+def test_the_result_is_the_definition_and_parties_stay_for_the_next_run(mpc):
+    run = mpc.prepare(SQUARES)
+    assert run(np.arange(8)) == 140
+    (parties,) = mpc._sessions.values()
+    pids = [worker.pid for worker in parties.workers]
+    assert run(np.full(8, 255)) == 8 * 255**2
+    assert [worker.pid for worker in parties.workers] == pids
+    assert parties.measured[0].sent > 0 and parties.measured[0].messages > 0
+
+
+def test_an_array_that_breaks_its_declaration_is_refused_before_sharing(mpc):
+    run = mpc.prepare(SQUARES)
+    for wrong in (np.full(8, 256), np.full(8, -1), np.full(8, np.nan), np.full(8, 0.5), np.zeros(9)):
+        with pytest.raises(DomainError, match="source x0"):
+            run(wrong)
+    assert run(np.arange(8)) == 140
+
+
+def test_a_killed_party_is_an_error_at_once_and_the_next_run_starts_afresh():
+    with MPC() as executor:
+        run = executor.prepare(SQUARES)
+        run(np.arange(8))
+        (parties,) = executor._sessions.values()
+        pids = [worker.pid for worker in parties.workers]
+        os.kill(pids[1], signal.SIGKILL)
+        with pytest.raises(PartyError, match=r"party 1.*SIGKILL"):
+            run(np.arange(8))
+        assert gone(pids, 2)
+        assert run(np.arange(8)) == 140
+
+
+def test_a_party_killed_in_the_middle_of_a_run_ends_all_within_seconds():
+    with MPC() as executor:
+        run = executor.prepare(SLOW)
+        run(np.zeros(500_000))
+        (parties,) = executor._sessions.values()
+        pids = [worker.pid for worker in parties.workers]
+        killer = threading.Timer(0.4, os.kill, (pids[2], signal.SIGKILL))
+        killer.start()
+        started = time.monotonic()
+        with pytest.raises(PartyError, match="party"):
+            for _ in range(20):
+                run(np.zeros(500_000))
+        assert time.monotonic() - started < 15
+        assert gone(pids, 2)
+
+
+def test_parties_end_with_a_killed_owner():
+    script = """
+import os, sys, numpy as np
+from privis.run.mpc.executor import MPC
+from privis.program import Input, trace
+executor = MPC()
+executor.prepare(trace(lambda x: x + 1.0, Input((4,))))(np.zeros(4))
+(parties,) = executor._sessions.values()
+print(*[worker.pid for worker in parties.workers], flush=True)
+sys.stdin.read()
+"""
+    owner = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pids = [int(pid) for pid in owner.stdout.readline().split()]
+    assert len(pids) == 3 and all(map(alive, pids))
+    owner.kill()
+    owner.communicate()
+    assert gone(pids, 5)
+
+
+def test_insecure_presets_need_to_be_asked_for():
+    with pytest.raises(ParameterError, match="can open every secret"):
+        MPC("semi2k-insecure")
+    assert not MPC("semi2k-insecure", insecure=True).preset.secure
+    with pytest.raises(ParameterError, match="one of aby3, cheetah"):
+        MPC("securenn")
+
+
+def test_shares_join_exactly_and_reject_other_bytes():
+    fixed = FixedPoint(64, 18)
+    values = np.arange(-5, 5, dtype=np.int64).reshape(2, 5)
+    parts = share(values, Encoding.INTEGER, ABY3, fixed)
+    assert np.array_equal(join(parts, ABY3, fixed), values)
+    reals = np.linspace(-100, 100, 7, dtype=np.float32)
+    assert np.abs(join(share(reals, Encoding.FIXED, ABY3, fixed), ABY3, fixed) - reals).max() <= 2.0**-18
+    for wrong in (b"", b"privis.share/1\n{}\n", parts[0][:-1], b"x" + parts[0], parts[0].replace(b"meta", b"mete")):
+        with pytest.raises(ParameterError):
+            from_bytes(wrong)
+
+
+def test_nothing_of_an_image_is_in_a_log_an_argument_or_an_environment(mpc):
+    run = mpc.prepare(SQUARES)
+    distinctive = np.array([171, 205, 239, 18, 52, 86, 120, 154])
+    run(distinctive)
+    (parties,) = mpc._sessions.values()
+    texts = [worker.log.read_bytes() for worker in parties.workers]
+    texts += [Path(f"/proc/{w.pid}/{name}").read_bytes() for w in parties.workers for name in ("cmdline", "environ")]
+    for text in texts:
+        assert b"171, 205" not in text and b"171 205" not in text
+        assert all(distinctive.astype(dtype).tobytes() not in text for dtype in (np.uint8, np.int64, np.float32))
+    assert any(b"Link details" in text for text in texts)  # the control: the log is the log
+
+
+def job(**changes):
+    parts = {
+        "preset": ABY3,
+        "parties": ("a", "b", "c"),
+        "sources": {"x": Source("a", Input((8,)))},
+        "programs": {"squares": SQUARES},
+        "instructions": (Share("x"), Run("squares", ("x",), ("y",)), Reveal("y", ("a", "analyst")), Drop(("x",))),
+    }
+    return Job(**{**parts, **changes})
+
+
+def test_a_job_says_all_that_is_wrong_with_it():
+    with pytest.raises(Exception, match="3 different ones") as refusal:
+        job(parties=("a", "b"))
+    with pytest.raises(Exception, match="variable 'z'") as refusal:
+        job(instructions=(Run("squares", ("z",), ("y",)), Run("cubes", ("z",), ("y",)), Reveal("y", ())))
+    assert len(refusal.value.problems) == 4
+    with pytest.raises(Exception, match=r"\[0, 1000\].*declared \[0, 255\]"):
+        job(sources={"x": Source("a", Input((8,), 0, 1000))})
+    with pytest.raises(Exception, match="carried as fixed"):
+        job(sources={"x": Source("a", Input((8,), step=None))})
+    with pytest.raises(Exception, match="scale them down"):
+        job(sources={"x": Source("a", Input((8,), 0, 2.0**62))})
+
+
+def test_what_is_left_and_who_stands_outside():
+    made = job()
+    assert made.outsiders == ("analyst",)
+    assert set(made.left) == {"y"} and made.left["y"].high == 8 * 255.0**2
+
+
+def test_the_digest_depends_on_everything_the_parties_must_agree_on():
+    cube = trace(lambda x: (x * x * 1.0).sum(0), Input((8,)))
+    variants = [
+        job(),
+        job(parties=("b", "a", "c")),
+        job(programs={"squares": cube}),
+        job(sources={"x": Source("b", Input((8,)))}),
+        job(sources={"x": Source("a", Input((8,), 0, 200))}),
+        job(instructions=(Share("x"), Run("squares", ("x",), ("y",)), Reveal("y", ("b",)))),
+        job(fixed_point=FixedPoint(64, 16)),
+    ]
+    assert len({variant.digest for variant in variants}) == len(variants)
+    assert job().digest == variants[0].digest
+
+
+def test_two_jobs_of_one_session_share_resident_variables():
+    enrol = job(instructions=(Share("x"),))
+    ask = job(instructions=(Run("squares", ("x",), ("y",)), Reveal("y", ("a",))), sources={}, resident=enrol.left)
+    with LocalParties(ABY3, enrol.fixed) as parties:
+        assert parties.run(enrol, {"x": np.arange(8)}) == {}
+        assert parties.run(ask, {})["y"] == 140
+
+
+def test_presets_say_what_they_protect_against():
+    assert preset("aby3").corruptions == 1 and preset("cheetah").parties == 2
