@@ -26,7 +26,7 @@ def main() -> None:
 
         table = read(folder / "hog.parquet")
         assert table.features.shape == (4, 2916)
-        assert json.loads(table.metadata["privis.extraction.card"])["feature"]["name"] == "hog"
+        assert json.loads(table.metadata["privis.card"])["feature"]["name"] == "hog"
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_pictures_in_features_out(served):
     for path, found in zip(table.paths, table.features, strict=True):
         pixels = np.asarray(Image.open(served.folder / path))
         np.testing.assert_allclose(found, evaluate(ENERGY, pixels), atol=1e-4)
-    card = json.loads(table.metadata["privis.extraction.card"])
+    card = json.loads(table.metadata["privis.card"])
     assert "computes on ciphertexts" in card["threat_model"]
     assert str(served.folder) not in json.dumps(card) and "secret" not in json.dumps(card)
 

@@ -24,7 +24,7 @@ from privis.io.tables import Table, read, write
 SUFFIXES = [".parquet", ".npz", ".csv"]
 PATHS = ["a.jpg", 'with "quotes", comma.jpg', "two\nlines.jpg", "größe 图.png"]
 NAMES = ["mean", "a,b", "größe"]
-METADATA = {"privis.guarantee": '{"epsilon": 4}', "privis.extraction.card": "{}", "note": "größe"}
+METADATA = {"privis.guarantee": '{"epsilon": 4}', "privis.card": "{}", "note": "größe"}
 FEATURES = np.array(
     [[0.1, -1e-30, 3.4e38], [1 / 3, 0, -0.0], [np.nan, np.inf, -np.inf], [1e-45, 16777217, 5]], np.float32
 )

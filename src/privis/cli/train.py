@@ -124,7 +124,7 @@ def train(
                 ledger=None if ledger is None else FileLedger(ledger),
                 subjects=subjects,
                 checkpoint=checkpoint,
-                feature=json.loads(read.metadata.get("privis.extraction.card", "{}")).get("feature", {}),
+                feature=json.loads(read.metadata.get("privis.card", "{}")).get("feature", {}),
                 on_progress=show,
             )
             head.save(output)

@@ -122,7 +122,7 @@ def extract_folder(
         def finish(rows: int, length: int, shapes: Sequence[Shape]) -> tuple[Sequence[str], Mapping[str, str]]:
             names, guarantee, card = _describe(make(), shapes, rows, length)
             made.append((guarantee, card))
-            metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.extraction.card": card.to_json()}
+            metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
             return names, metadata
 
         together = _together(make(), sources, max_pixels)
