@@ -1,7 +1,9 @@
 """Identities: equal content is equal, anything else is not, and stored digests pin the format."""
 
 import dataclasses
+import importlib
 import itertools
+import pkgutil
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
@@ -189,6 +191,22 @@ def test_whatever_privis_brings_has_an_identifier_of_its_own():
     without = {kind.__name__ for kind in kinds if not vars(kind).get("identifier", "").startswith("privis.")}
     assert not without
     assert len({identifier(kind) for kind in kinds}) == len(kinds)
+
+
+def test_every_feature_and_executor_of_privis_has_an_identifier():
+    """Also those that no sample shows: without one, a run over a folder fails."""
+    without = []
+    for module in pkgutil.walk_packages(privis.__path__, "privis."):
+        if "openfhe" in module.name or module.name.endswith("__main__"):
+            continue
+        for kind in vars(importlib.import_module(module.name)).values():
+            if not dataclasses.is_dataclass(kind) or not isinstance(kind, type) or kind.__module__ != module.name:
+                continue
+            feature = all(hasattr(kind, name) for name in ("before", "program", "after", "names"))
+            executor = all(hasattr(kind, name) for name in ("supports", "prepare", "seen"))
+            if (feature or executor) and not vars(kind).get("identifier"):
+                without.append(f"{module.name}.{kind.__qualname__}")
+    assert not without
 
 
 def test_features_releases_and_executors_are_told_apart():

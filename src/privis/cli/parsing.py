@@ -43,13 +43,13 @@ FEATURES: dict[str, Choice] = {
     "colour": Choice("colour", "ColourHistogram", "colour histogram: RGB, HSV or Lab, joint or per channel"),
     "lbp": Choice("lbp", "LBP", "local binary patterns over a grid of cells"),
     "glcm": Choice("glcm", "GLCM", "six statistics of grey-level co-occurrence"),
-    "gabor": Choice("gabor", "Gabor", "energies of a Gabor filter bank"),
+    "gabor": Choice("wavelets.gabor", "Gabor", "energies of a Gabor filter bank"),
     "hog": Choice("hog", "HOG", "histograms of oriented gradients, scikit-image's layout", SQUARE),
     "hog-opencv": Choice("dalal_triggs", "DalalTriggsHOG", "histograms of oriented gradients, OpenCV's layout"),
-    "sift": Choice("sift", "SIFT", "the strongest SIFT key points and their descriptors"),
-    "dense-sift": Choice("sift", "DenseSIFT", "SIFT descriptors on a grid", SQUARE),
-    "surf": Choice("surf", "SURF", "the strongest SURF key points and their descriptors"),
-    "scattering": Choice("scattering", "Scattering", "wavelet scattering coefficients", (64, 64)),
+    "sift": Choice("keypoints.sift", "SIFT", "the strongest SIFT key points and their descriptors"),
+    "dense-sift": Choice("keypoints.sift", "DenseSIFT", "SIFT descriptors on a grid", SQUARE),
+    "surf": Choice("keypoints.surf", "SURF", "the strongest SURF key points and their descriptors"),
+    "scattering": Choice("wavelets.scattering", "Scattering", "wavelet scattering coefficients", (64, 64)),
     "cnn": Choice("cnn", "CNN.from_onnx", "any layer of a network in an ONNX file", None, ("path",)),
 }
 

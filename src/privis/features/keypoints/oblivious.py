@@ -57,6 +57,8 @@ class SIFTKeyPoints:
     ((8, 4),)
     """
 
+    identifier: ClassVar[str] = "privis.sift-key-points/1"
+
     keypoints: int = 32
     octaves: int = 2
     doubled: bool = False
@@ -130,6 +132,8 @@ class SURFKeyPoints:
     >>> SURFKeyPoints(keypoints=8).program((64, 64)).output_shapes
     ((8, 4),)
     """
+
+    identifier: ClassVar[str] = "privis.surf-key-points/1"
 
     keypoints: int = 32
     octaves: int = 1

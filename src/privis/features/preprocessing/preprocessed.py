@@ -20,6 +20,8 @@ class Prepared:
     Images are brought to the feature's size, and to luma where it reads no more, before ``prepare`` sees them.
     """
 
+    identifier: ClassVar[str] = "privis.prepared/1"
+
     feature: Feature
 
     name: ClassVar[str] = of_feature("name")

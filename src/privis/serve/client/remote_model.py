@@ -24,6 +24,8 @@ class PrivateModel:
     ('model_0', 'model_1')
     """
 
+    identifier: ClassVar[str] = "privis.private-model/1"
+
     name: ClassVar[str] = "model"
     luma_only: ClassVar[bool] = False
 
