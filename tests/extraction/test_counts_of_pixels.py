@@ -27,7 +27,7 @@ from privis.features.preprocessing.deskew import Deskewed
 from privis.privacy import Guarantee, HistogramRelease, Laplace, PixelRelease, Pixels
 from privis.privacy.ledger.entries import guarantee_digest
 from privis.program import Input, ops, trace
-from privis.readings.analysis import reach
+from privis.readings import reach
 from tests.conformance.samples import NOISE, SAMPLES, codebook
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)

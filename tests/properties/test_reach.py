@@ -14,8 +14,7 @@ from privis.features.feature import Feature
 from privis.features.glcm import GLCM
 from privis.features.lbp import LBP, Patterns
 from privis.program import Input, Program, Value, concat, ops, trace
-from privis.readings import evaluate, ranges
-from privis.readings.analysis import reach
+from privis.readings import evaluate, ranges, reach
 from tests.conformance.programs import programs
 from tests.conformance.samples import codebook
 

@@ -18,8 +18,7 @@ from privis.features.feature import Feature, is_counts, is_pixelwise
 from privis.privacy import Guarantee, HistogramRelease, PixelRelease, Pixels, Release, no_release
 from privis.program import Program
 from privis.program.shapes import Shape
-from privis.readings import Reach
-from privis.readings.analysis import reach
+from privis.readings import Reach, reach
 
 LARGEST_COUNT = 2**24  # features are float32, which holds every whole number up to here
 ELSEWHERE = "hide whole images instead (unit=WholeImage() and total=...), or put the noise on pixels (PixelRelease)"
