@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -164,3 +165,22 @@ def test_public_reasons_come_before_the_charge(rng, tmp_path, feature, release, 
     with pytest.raises((privis.errors.ImageError, ParameterError)):
         privis.extract(feature, images, release=release, ledger=ledger)
     assert ledger.verify().charges == 0
+
+
+@dataclass(frozen=True)
+class Halves(privis.ColourHistogram):
+    """Says that it counts, and does not."""
+
+    def after(self, values):
+        return super().after(values) / 2
+
+
+def test_what_is_no_count_is_refused_before_the_charge(image, tmp_path):
+    ledger = ledger_of(tmp_path, epsilon=1e9)
+    odd = np.full((3, 5, 3), 200, np.uint8)
+    counts = privis.HistogramRelease(privis.Laplace(1.0), moves=1, unit=privis.WholeImage(), total=45)
+    with pytest.raises(privis.errors.ImageError, match="no whole numbers"):
+        privis.extract(Halves(bins=2), [odd], release=counts, ledger=ledger)
+    assert ledger.verify().charges == 0
+    privis.extract(privis.ColourHistogram(bins=2), [odd], release=counts, ledger=ledger)
+    assert ledger.verify().charges == 1

@@ -15,8 +15,9 @@ from privis.parties.job.disclosure import Withheld
 from privis.parties.job.judging import judged
 from privis.parties.job.policy import Policy, job_refusals
 from privis.parties.job.specification import specification_from
-from privis.parties.job.task import Lent, LentNetwork
+from privis.parties.job.task import Announcement, Lent, LentNetwork
 from tests.parties.homes import PARTIES, RELEASE, RULE, check_told, document, released, specified
+from tests.parties.lent_networks import small_network
 
 pytest.importorskip("spu")
 
@@ -52,7 +53,6 @@ def test_a_stranger_hears_nothing_and_nothing_of_its_job_is_looked_at(joint, hom
 def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypatch, words):
     """Whoever may submit anything, too: files are named by owners alone."""
     from privis.features import cnn
-    from tests.parties.lent_networks import small_network
 
     wanted, lent, opened = homes.folder / "wanted-secret-path.onnx", homes.folder / "net-secret-path.onnx", []
     for path in (wanted, lent):
@@ -76,8 +76,6 @@ def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypat
 
 def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
     """Layers are listed in the log of who lends the network, and nowhere else."""
-    from tests.parties.lent_networks import small_network
-
     path = homes.folder / "alice" / "net-secret-path.onnx"
     path.write_bytes(small_network("layer_of_a_private_network"))
     for member in homes.members.values():
@@ -90,8 +88,6 @@ def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
 
 
 def test_members_with_other_networks_of_one_name_do_not_start(joint, homes):
-    from tests.parties.lent_networks import small_network
-
     for index, (name, member) in enumerate(homes.members.items()):
         path = homes.folder / name / "net-secret-path.onnx"
         path.write_bytes(small_network("layer", weight=float(index == 2)))
@@ -297,6 +293,20 @@ def test_an_allowed_digest_is_of_one_job(homes):
     assert len({job.digest for job in (allowed, *others)}) == len(others) + 1
 
 
+def test_a_digest_is_of_the_network_that_owners_run_at_home(tmp_path):
+    """The job file only names it."""
+    options = {"statistic": "mean", "bound": 1e4, "feature": "cnn", "parameters": ["network=net"]}
+    job = specified(inputs={"x": {"owner": "alice", "lends": "ward"}}, options=options)
+    announced = {"x": Announcement("alice", (), {"components": 4})}
+    digests = set()
+    for weight in (0.0, 1.0):
+        path = tmp_path / f"{weight}.onnx"
+        path.write_bytes(small_network("layer", weight))
+        task = TASKS["statistics"].knowing({"net": LentNetwork("net", path)})
+        digests.add(task.build(job, announced).digest)
+    assert len(digests) == 2
+
+
 # What is told ---------------------------------------------------------------------------------------------------
 
 
@@ -359,7 +369,11 @@ def test_the_policy_comes_before_everything_else(homes):
         judged(alice, "analyst", job, TASKS["statistics"])  # what it lends is not looked at
 
 
-def test_what_members_announce_is_bounded():
-    inputs = {"two": {"shapes": [[1 << 30]], "facts": {}}}
+@pytest.mark.parametrize("lie", [{"shapes": [[1 << 30]]}, {"facts": {"components": 1 << 30}}], ids=str)
+def test_what_members_announce_is_bounded(lie):
+    inputs = {"two": {"shapes": [], "facts": {"components": 4}}}
+    said = {"alice": {"inputs": {"one": inputs["two"]}}, "bob": {"inputs": inputs}}
+    assert len(agreement.announced(specified(), said)) == 2
+    inputs["two"] = {**inputs["two"], **lie}
     with pytest.raises(PartyError, match="no announcement that can be read"):
-        agreement.announced(specified(), {"alice": {"inputs": {"one": inputs["two"]}}, "bob": {"inputs": inputs}})
+        agreement.announced(specified(), said)

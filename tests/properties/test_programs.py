@@ -178,3 +178,14 @@ def test_a_digest_covers_the_polynomial_alternatives_that_ckks_runs_and_no_names
     assert digest(plain) == digest(dataclasses.replace(plain, regions=())), "a hint without an alternative"
     save(twice, tmp_path / "twice")
     assert digest(load(tmp_path / "twice")) == digest(twice)
+
+
+def test_a_digest_covers_what_a_polynomial_alternative_stands_for():
+    def double(x):
+        return region("double", lambda v: v.abs(), x, polynomial=lambda v: v * 2.0)
+
+    first, last = (trace(rule, Input((3,))) for rule in (lambda x: double(x).abs(), lambda x: double(x.abs())))
+    plain = [digest(dataclasses.replace(program, regions=())) for program in (first, last)]
+    assert plain[0] == plain[1] and digest(first) != digest(last)
+    assert evaluate(alternative(first), -np.ones(3)).tolist() == evaluate(alternative(last), np.ones(3)).tolist()
+    assert evaluate(alternative(last), -np.ones(3)).tolist() == [2.0] * 3

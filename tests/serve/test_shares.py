@@ -108,7 +108,8 @@ def take(
     asyncio.run(upload())
 
 
-LIMITS = Limits(key_cache_bytes=8 * MIB, keys_bytes=8 * MIB, keys_per_client=4, disk_reserve_bytes=0)
+SPOOL = 8 * MIB
+LIMITS = Limits(key_cache_bytes=8 * MIB, keys_bytes=8 * MIB, keys_per_client=4, spool_bytes=SPOOL, disk_reserve_bytes=0)
 A, B, C, D, E = (letter * 64 for letter in "abcde")
 
 
@@ -226,6 +227,18 @@ def test_reservations_are_given_back_once(store):
     assert store.spooled == 0
     store.reserve_spool(10, "bob")
     assert store.spooled == 10
+
+
+def test_a_part_of_the_spool_is_set_aside_for_each(store):
+    shares = Shares(SPOOL, len(NAMES))
+    for _ in range(shares.each // MIB):
+        store.reserve_spool(MIB, "bob")
+    with pytest.raises(OverShare, match="fetch or delete results"):
+        store.reserve_spool(MIB, "bob")
+    for name in NAMES:
+        if name != "bob":
+            store.reserve_spool(shares.part, name)
+    assert store.spooled == SPOOL
 
 
 def test_one_token_of_two_clients_is_refused(tmp_path):
