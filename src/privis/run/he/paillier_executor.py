@@ -77,8 +77,8 @@ class Paillier:
 
     bits: int = DEFAULT_BITS
     weight_bits: int = 24
-    key: SecretKey | None = field(default=None, compare=False)
-    machine: Machine = Machine()
+    key: SecretKey | None = field(default=None, compare=False, metadata=UNIDENTIFIED)
+    machine: Machine = field(default=Machine(), metadata=UNIDENTIFIED)
     _made: list[SecretKey] = field(default_factory=list, init=False, repr=False, compare=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from privis.errors import DomainError, ParameterError, ProtocolError, UnsupportedError
 from privis.features.postprocessing.projection import Projection
 from privis.features.wavelets.gabor import Gabor
+from privis.identity import identity
 from privis.program import Input, concat, ops, trace
 from privis.readings import evaluate
 from privis.run.he.owner.paillier import SecretKey
@@ -196,6 +197,8 @@ def test_parameters_are_checked_and_the_key_stays_where_it_is(key):
         Paillier(key=key)
     copied = pickle.loads(pickle.dumps(Paillier(BITS, key=key)))
     assert copied == Paillier(BITS) and copied.key is None
+    assert identity(Paillier(BITS, key=key, machine=Machine(1.0))) == identity(Paillier(BITS)), "results are the same"
+    assert identity(Paillier(BITS)) != identity(Paillier(BITS, weight_bits=20))
     assert "3072-bit" in Paillier().seen and str(key._private.p)[:9] not in repr(Paillier(BITS, key=key))
 
 
