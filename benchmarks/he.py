@@ -29,7 +29,7 @@ import numpy as np
 from benchmarks.he_cases import Case, named
 from privis.errors import UnsupportedError
 from privis.run.he.compiler.compiler import Compiled, compiled
-from privis.run.he.compiler.cost import Machine, Prediction, predict
+from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.evaluation.interpreter import Plaintexts
 from privis.run.he.owner.keys import SecretKeys
@@ -67,7 +67,7 @@ class Batch:
     quality: str
 
 
-def run(chosen: Sequence[Case], images: int, runs: int, machine: Machine) -> Iterator[Row | str]:
+def run(chosen: Sequence[Case], images: int, runs: int, machine: CKKSMachineProfile) -> Iterator[Row | str]:
     """Every case in turn; a sentence where it is refused."""
     for case in chosen:
         try:
@@ -78,7 +78,7 @@ def run(chosen: Sequence[Case], images: int, runs: int, machine: Machine) -> Ite
         yield _row(case, made, images, runs, machine)
 
 
-def _row(case: Case, made: Compiled, images: int, runs: int, machine: Machine) -> Row:
+def _row(case: Case, made: Compiled, images: int, runs: int, machine: CKKSMachineProfile) -> Row:
     shown = case.inputs()[:images]
     secret = SecretKeys.generate(made.spec)
     queries = [secret.encrypt(made.spec, [inputs]) for inputs in shown]
@@ -102,7 +102,7 @@ def _row(case: Case, made: Compiled, images: int, runs: int, machine: Machine) -
     )
 
 
-def _batch(case: Case, machine: Machine) -> Batch:
+def _batch(case: Case, machine: CKKSMachineProfile) -> Batch:
     """Two sets of ciphertexts, each for one process."""
     case = replace(case, options=replace(case.options, sharing=Sharing.SIDE_BY_SIDE, processes=1))
     made = compiled(case.program, case.options, case.samples)
@@ -237,7 +237,7 @@ def main() -> None:
     known = named()
     asked = [name for name in known if name == options.only] or [name for name in known if options.only in name]
     chosen = [case for case in (known[name]() for name in asked) if case.tiny or not options.tiny]
-    rows = run(chosen, options.photographs, options.runs, Machine.of_this_machine())
+    rows = run(chosen, options.photographs, options.runs, CKKSMachineProfile.of_this_machine())
     table(rows, lambda line: print(line, flush=True))
 
 

@@ -30,7 +30,7 @@ from benchmarks.he import answer, asked
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import Compiled, Options, compiled
-from privis.run.he.compiler.cost import Machine, Prediction, predict
+from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import CACHE
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
@@ -154,7 +154,7 @@ class Ours:
             len(keys),
             len(queries[0].message),
             found["memory"],
-            predict(made.spec, made.choice.arrangement, CACHE, Machine.of_this_machine()),
+            predict(made.spec, made.choice.arrangement, CACHE, CKKSMachineProfile.of_this_machine()),
         )
 
 

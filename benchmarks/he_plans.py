@@ -15,7 +15,7 @@ from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.features.lbp import LBP
 from privis.run.he.compiler.compiler import Options, compiled
-from privis.run.he.compiler.cost import Machine, predict
+from privis.run.he.compiler.cost import CKKSMachineProfile, predict
 
 TITLES = (
     *("feature", "ring", "modulus, bits", "levels", "rotations", "products"),
@@ -38,7 +38,7 @@ def more() -> Iterator[Case]:
 def plan(case: Case) -> tuple[Any, ...]:
     """The values of a row; UnsupportedError for a program that does not fit."""
     made = compiled(case.program, case.options, case.samples)
-    expected = predict(made.spec, made.choice.arrangement, case.cache, Machine())
+    expected = predict(made.spec, made.choice.arrangement, case.cache, CKKSMachineProfile())
     arrangement, parameters = made.choice.arrangement, made.spec.parameters
     sizes = (size / 1e6 for size in (expected.keys, expected.query, expected.reply))
     counts = arrangement.depth, len(arrangement.rotations()), len(arrangement.relinearisations())

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from benchmarks import he, he_cases
-from privis.run.he.compiler.cost import Machine
+from privis.run.he.compiler.cost import CKKSMachineProfile
 
 pytestmark = pytest.mark.alone
 
 
 def test_the_smallest_case_runs_and_its_predictions_are_close():
     case = next(case for case in he_cases.cases() if case.tiny)
-    (row,) = he.run([case], 1, 1, Machine())
+    (row,) = he.run([case], 1, 1, CKKSMachineProfile())
     assert not isinstance(row, str)
     assert row.error == 0.0 and "largest difference of a count 0" in row.quality
     for predicted, measured in (

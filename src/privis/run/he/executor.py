@@ -11,7 +11,7 @@ from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
 from privis.run.he.compiler.compiler import Compiled, Options, compiled
-from privis.run.he.compiler.cost import Machine, Prediction, predict
+from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
@@ -98,7 +98,7 @@ class CKKS:
     def predicted(self, program: Program) -> Prediction:
         """Seconds, memory and bytes of one image, by the constants of ``privis doctor --calibrate``."""
         made = self.compiled(program)
-        return predict(made.spec, made.choice.arrangement, CACHE, Machine.of_this_machine())
+        return predict(made.spec, made.choice.arrangement, CACHE, CKKSMachineProfile.of_this_machine())
 
     def cost(self, program: Program) -> Cost:
         """Levels and rotations, predicted seconds and memory, bytes sent for one image without keys."""
@@ -154,7 +154,7 @@ class CKKS:
         return self._keep(f"{digest(program)} for {images}", lambda: self._quickest(program, images))
 
     def _quickest(self, program: Program, images: int | None) -> Compiled:
-        machine, refused = Machine.of_this_machine(), []
+        machine, refused = CKKSMachineProfile.of_this_machine(), []
         fitting: list[tuple[float, Compiled]] = []
         for sharing in Sharing:
             try:

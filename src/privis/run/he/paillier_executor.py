@@ -21,7 +21,7 @@ from privis.run.he.paillier.scheme import DEFAULT_BITS, LEAST_BITS, MOST_BITS
 
 
 @dataclass(frozen=True)
-class Machine:
+class PaillierMachineProfile:
     """Seconds of one modular product, one encryption by the key owner, one mask by the server, one decryption.
 
     The defaults are for 3072 bits on two cores; ``measure`` finds those of this machine.
@@ -34,7 +34,7 @@ class Machine:
     bits: int = DEFAULT_BITS
 
     @classmethod
-    def measure(cls, key: SecretKey) -> Machine:
+    def measure(cls, key: SecretKey) -> PaillierMachineProfile:
         """Time each, in well under a second."""
         public = key.public
         x = key.encrypt(range(8))
@@ -54,11 +54,11 @@ class Machine:
             public.bits,
         )
 
-    def scaled(self, bits: int) -> Machine:
+    def scaled(self, bits: int) -> PaillierMachineProfile:
         """For another length of key: schoolbook growth, squared for products and cubed for powers."""
         ratio = bits / self.bits
         encryption, mask, decryption = (x * ratio**3 for x in (self.encryption, self.mask, self.decryption))
-        return Machine(self.product * ratio**2, encryption, mask, decryption, bits)
+        return PaillierMachineProfile(self.product * ratio**2, encryption, mask, decryption, bits)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Paillier:
     bits: int = DEFAULT_BITS
     weight_bits: int = 24
     key: SecretKey | None = field(default=None, compare=False, metadata=UNIDENTIFIED)
-    machine: Machine = field(default=Machine(), metadata=UNIDENTIFIED)
+    machine: PaillierMachineProfile = field(default=PaillierMachineProfile(), metadata=UNIDENTIFIED)
     _made: list[SecretKey] = field(default_factory=list, init=False, repr=False, compare=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:

@@ -106,11 +106,11 @@ class ClearEngine:
 
 def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Outputs of a compiled program on the clear engine, as its owner would read them."""
-    from privis.run.he.evaluation.interpreter import Machine, Plaintexts
+    from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 
     spec = made.spec
     engine = ClearEngine(spec.parameters, spec.keys)
-    outputs = Machine(made.choice, engine, Plaintexts(0)).run(_encrypted(engine, spec, [inputs]))
+    outputs = CircuitInterpreter(made.choice, engine, Plaintexts(0)).run(_encrypted(engine, spec, [inputs]))
     read = []
     for slots, output in zip(spec.outputs, outputs, strict=True):
         numbers = np.concatenate([x.values.real for x in output])
@@ -124,14 +124,16 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
     """For each image its outputs, all computed at once."""
     from privis.run.he.compiler.slot_encoding import emptied
-    from privis.run.he.evaluation.batch_interpreter import TogetherMachine
-    from privis.run.he.evaluation.interpreter import Machine, Plaintexts
+    from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
+    from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 
     spec = made.spec
     engine = ClearEngine(spec.parameters, spec.keys)
     apart = made.choice.arrangement.elements_apart
-    machine = TogetherMachine(made.choice, engine) if apart else Machine(made.choice, engine, Plaintexts(0))
-    outputs = machine.run(_encrypted(engine, spec, images))
+    interpreter = (
+        BatchInterpreter(made.choice, engine) if apart else CircuitInterpreter(made.choice, engine, Plaintexts(0))
+    )
+    outputs = interpreter.run(_encrypted(engine, spec, images))
     columns = [
         emptied(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
         for slots, output in zip(spec.outputs, outputs, strict=True)

@@ -14,7 +14,7 @@ from privis.program import Input, ops, trace
 from privis.run.he.compiler.compiler import Options, compiled
 from privis.run.he.compiler.slot_encoding import emptied, filled
 from privis.run.he.engine import KeyGroup, Parameters
-from privis.run.he.evaluation.interpreter import Machine, Plaintexts
+from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 from privis.run.he.packing.layout import second
 
 PARAMETERS = Parameters(16384, (50, 40, 40, 40, 60))
@@ -180,7 +180,7 @@ def test_programs_give_their_polynomial_form(library, program, rng):
         [engine.load(owner.encrypt(row, slots.level, spec.scale)) for row in filled(spec, slots, [[image]])]
         for slots in spec.sources
     ]
-    outputs = Machine(made.choice, engine, Plaintexts(1 << 28)).run(inputs)
+    outputs = CircuitInterpreter(made.choice, engine, Plaintexts(1 << 28)).run(inputs)
     numbers = np.concatenate([owner.decrypt(engine.save(x)) for x in outputs[0]])
     found = emptied(spec, spec.outputs[0], numbers, 1)[0] * spec.outputs[0].unit
     expected = made.in_the_clear(image)[0].reshape(-1)

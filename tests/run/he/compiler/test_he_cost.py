@@ -10,7 +10,7 @@ from privis.extraction.images import extract
 from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG, BlockNorm
 from privis.run.he.compiler.compiler import Options, compiled
-from privis.run.he.compiler.cost import Machine, calibration_file, predict
+from privis.run.he.compiler.cost import CKKSMachineProfile, calibration_file, predict
 from privis.run.he.executor import CKKS, HE
 from privis.run.he.owner.calibration import measured
 
@@ -22,18 +22,18 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_calibration_is_kept_and_used(cache):
-    assert Machine.of_this_machine() == Machine()
-    slow = Machine(encode=1.0)
+    assert CKKSMachineProfile.of_this_machine() == CKKSMachineProfile()
+    slow = CKKSMachineProfile(encode=1.0)
     assert slow.save() == calibration_file() and cache in calibration_file().parents
-    assert Machine.of_this_machine() == slow
+    assert CKKSMachineProfile.of_this_machine() == slow
     program = ColourHistogram(bins=4).program((16, 16, 3))
     assert CKKS().predicted(program).first_seconds > CKKS().predicted(program).seconds
 
 
 def test_a_damaged_calibration_is_as_good_as_none(cache):
-    Machine(encode=1.0).save()
+    CKKSMachineProfile(encode=1.0).save()
     calibration_file().write_text(json.dumps({"encode": "often"}))
-    assert Machine.of_this_machine() == Machine()
+    assert CKKSMachineProfile.of_this_machine() == CKKSMachineProfile()
 
 
 def test_two_processes_help_less_where_they_slow_each_other_down():
@@ -41,7 +41,7 @@ def test_two_processes_help_less_where_they_slow_each_other_down():
     alone, shared = (compiled(program, Options(processes=n)) for n in (1, 2))
 
     def seconds(made, beside):
-        return predict(made.spec, made.choice.arrangement, 1 << 30, Machine(beside=beside)).seconds
+        return predict(made.spec, made.choice.arrangement, 1 << 30, CKKSMachineProfile(beside=beside)).seconds
 
     assert seconds(alone, 1.0) == seconds(alone, 2.0)
     assert seconds(shared, 1.0) < 0.9 * seconds(shared, 1.5) < 0.9 * seconds(shared, 2.0)

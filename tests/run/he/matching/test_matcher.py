@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privis.errors import ParameterError, ProtocolError
-from privis.run.he.matching.cost import Machine, predicted
+from privis.run.he.matching.cost import MatchingMachineProfile, predicted
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
 from privis.run.he.matching.specification import ACCURACY, BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
@@ -286,7 +286,7 @@ def test_predicted_bytes_are_those_of_the_messages(secret_owner):
     on_the_fly = predicted(WIDE, 2 * BLOCK, 1, memory=0)
     assert on_the_fly.seconds > 2 * predicted(WIDE, 2 * BLOCK, 1).seconds
     assert on_the_fly.memory < predicted(WIDE, 2 * BLOCK, 1).memory - 60e6
-    assert Machine() == Machine() and PARAMETERS.levels == 1
-    threads = Machine(beside=2.0)  # two of one core: a second process gains nothing, and is started
+    assert MatchingMachineProfile() == MatchingMachineProfile() and PARAMETERS.levels == 1
+    threads = MatchingMachineProfile(beside=2.0)  # two of one core: a second process gains nothing, and is started
     alone, both = (predicted(WIDE, 2 * BLOCK, processes, machine=threads).seconds for processes in (1, 2))
     assert alone == predicted(WIDE, 2 * BLOCK, 1).seconds and both == pytest.approx(alone + threads.fork)

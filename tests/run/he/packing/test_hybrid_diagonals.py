@@ -10,7 +10,7 @@ from privis.run.he.compiler.compiler import Options, compiled
 from privis.run.he.compiler.parameters import noises
 from privis.run.he.compiler.slot_encoding import filled
 from privis.run.he.engine import Parameters
-from privis.run.he.evaluation.interpreter import Machine, Plaintexts
+from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 from privis.run.he.packing.arrangement import key_groups
 from privis.run.he.packing.hybrid_diagonals import Entries, without_copies
 from privis.run.he.packing.layout import Layout
@@ -86,11 +86,13 @@ def test_noise_of_sums_of_copies_is_what_is_predicted(sizes, rng):
     assert len(packed.folds) >= 7  # rounding of 128 slots meets, which was once predicted as that of one
     secret, groups = SealSecret.generate(parameters), key_groups(arrangement)
     engine = SealEngine.with_keys(parameters, groups, secret.evaluation_keys(groups))
-    machine = Machine(replace(made.choice, parameters=parameters, scale=2.0**30), engine, Plaintexts(1 << 26))
+    interpreter = CircuitInterpreter(
+        replace(made.choice, parameters=parameters, scale=2.0**30), engine, Plaintexts(1 << 26)
+    )
     off = []
     for image in rng.uniform(-1, 1, (24, sizes[1])):
         rows = filled(made.spec, made.spec.sources[0], [[image]])
-        ((result,),) = machine.run([[engine.load(secret.encrypt(row, 1, 2.0**30)) for row in rows]])
+        ((result,),) = interpreter.run([[engine.load(secret.encrypt(row, 1, 2.0**30)) for row in rows]])
         stored = secret.decrypt(engine.save(result)).real[arrangement.layouts[-1].positions]
         off.append(stored - matrix @ image / arrangement.units[-1])
     deviation = noises(arrangement, parameters, 30)[-1]

@@ -24,7 +24,7 @@ ALONE = 0.3  # of the work that two processes cannot share, and passing results 
 
 
 @dataclass(frozen=True)
-class Machine:
+class CKKSMachineProfile:
     """Seconds of operations at ring degree 2**15 with p primes, by ``calibration.measured``; others take their share.
 
     Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. ``beside`` is
@@ -42,7 +42,7 @@ class Machine:
     beside: float = 1.0
 
     @classmethod
-    def of_this_machine(cls) -> Machine:
+    def of_this_machine(cls) -> CKKSMachineProfile:
         """What ``privis doctor --calibrate`` saved; the defaults where it never ran."""
         try:
             found = json.loads(calibration_file().read_text())
@@ -83,7 +83,7 @@ class Prediction:
     reply: int
 
 
-def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: Machine) -> Prediction:
+def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSMachineProfile) -> Prediction:
     """Predict one run, of all images that share ciphertexts; ``cache``: bytes of encoded weights kept between runs."""
     share = spec.parameters.degree / LARGE
 

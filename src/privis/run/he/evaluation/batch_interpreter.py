@@ -23,7 +23,7 @@ Apart = tuple[Ciphertext, ...]  # the first images of all slots, and the second 
 
 
 @dataclass(frozen=True, eq=False)
-class TogetherMachine:
+class BatchInterpreter:
     """A circuit and an engine with its keys, ready to run any number of times; ``processes`` share the elements."""
 
     choice: Choice

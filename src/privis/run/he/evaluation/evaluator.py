@@ -9,9 +9,9 @@ from privis.errors import Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
 from privis.run.he.compiler.compiler import Compiled
 from privis.run.he.engine import Ciphertext
-from privis.run.he.evaluation.batch_interpreter import TogetherMachine
+from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.evaluation.interpreter import Machine, Plaintexts, Progress, nothing
+from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, nothing
 from privis.run.he.wire import framing as frames
 from privis.run.he.wire.messages import Message, read, written
 
@@ -26,7 +26,7 @@ class Evaluator:
     """
 
     compiled: Compiled
-    machine: Machine | TogetherMachine
+    interpreter: CircuitInterpreter | BatchInterpreter
     at_once: int = 1
 
     @classmethod
@@ -36,8 +36,10 @@ class Evaluator:
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
         processes = compiled.choice.arrangement.processes
         if compiled.choice.arrangement.elements_apart:
-            return cls(compiled, TogetherMachine(compiled.choice, engine, processes), at_once)
-        return cls(compiled, Machine(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once)
+            return cls(compiled, BatchInterpreter(compiled.choice, engine, processes), at_once)
+        return cls(
+            compiled, CircuitInterpreter(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once
+        )
 
     def run(self, query: bytes, progress: Progress = nothing) -> bytes:
         """The encrypted results of an encrypted query of one or more images.
@@ -54,8 +56,8 @@ class Evaluator:
         images = [parts[k * spec.queried : (k + 1) * spec.queried] for k in range(count)]
         replies: dict[int, list[bytes]] = {}
         if self.at_once > 1 and count > 1:
-            if isinstance(self.machine, Machine):
-                self.machine.encode()
+            if isinstance(self.interpreter, CircuitInterpreter):
+                self.interpreter.encode()
             for k, data in forked(lambda own: frames.join(self._image(own, nothing)), images, self.at_once):
                 replies[k] = frames.split(data, "results")
                 progress(len(replies) / count)
@@ -71,11 +73,11 @@ class Evaluator:
             [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]
             for slots in self.compiled.spec.sources
         ]
-        outputs = self.machine.run(inputs, progress)
-        return [self.machine.engine.save(x) for output in outputs for x in output]
+        outputs = self.interpreter.run(inputs, progress)
+        return [self.interpreter.engine.save(x) for output in outputs for x in output]
 
     def _checked(self, data: bytes, level: int) -> Ciphertext:
-        engine = self.machine.engine
+        engine = self.interpreter.engine
         x = engine.load(data)
         scale = self.compiled.spec.scale
         if engine.level(x) != level or abs(engine.scale(x) / scale - 1) > 1e-9:

@@ -51,7 +51,7 @@ class Plaintexts:
 
 
 @dataclass(frozen=True, eq=False)
-class Machine:
+class CircuitInterpreter:
     """A circuit and an engine with its keys, ready to run any number of times; ``plaintexts`` caches its weights.
 
     ``processes`` share the work of one image.

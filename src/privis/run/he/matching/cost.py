@@ -21,7 +21,7 @@ _TIMED = 256  # diagonals: 17 MB, as little in a processor's caches as those of 
 
 
 @dataclass(frozen=True)
-class Machine:
+class MatchingMachineProfile:
     """Seconds of one operation of an engine; the defaults are of one core of a 2020s server, ``measure`` finds yours.
 
     ``turn``: a rotation of the query and its way down; ``rotate``, ``relinearise``: at level 0; ``plain``,
@@ -40,7 +40,7 @@ class Machine:
     beside: float = 1.0
 
     @classmethod
-    def measure(cls, spec: MatchingSpec, engine: SealEngine, query: bytes, repeats: int = 5) -> Machine:
+    def measure(cls, spec: MatchingSpec, engine: SealEngine, query: bytes, repeats: int = 5) -> MatchingMachineProfile:
         """Time each with a client's keys and a query of it, in about a second; ``calibrate`` does it with its own.
 
         What specifications have no key for keeps its default.
@@ -70,14 +70,18 @@ class Machine:
 
 
 def predicted(
-    spec: MatchingSpec, templates: int, processes: int, memory: int | None = None, machine: Machine | None = None
+    spec: MatchingSpec,
+    templates: int,
+    processes: int,
+    memory: int | None = None,
+    machine: MatchingMachineProfile | None = None,
 ) -> Cost:
     """One query against ``templates``; ``memory`` as of ``PlainGallery``.
 
     ``memory`` of the result is what a gallery adds to a process: templates, their diagonals, ciphertexts at work;
     ``sent`` is query and reply. Evaluation keys are sent once, ``spec.key_bytes`` of them.
     """
-    found = machine or Machine()
+    found = machine or MatchingMachineProfile()
     blocks = -(-templates // BLOCK)
     kept = blocks if memory is None or spec.encrypted else min(blocks, memory // spec.resident_bytes)
     share = -(-blocks // max(1, min(processes, blocks)))

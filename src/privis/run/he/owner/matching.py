@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.matching.cost import Machine
+from privis.run.he.matching.cost import MatchingMachineProfile
 from privis.run.he.matching.matcher import checked_names
 from privis.run.he.matching.specification import BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.owner.seal import SealSecret
@@ -120,10 +120,10 @@ class MatchingOwner:
         return Scores(tuple(names), np.concatenate(values) if values else np.zeros(0))
 
 
-def calibrate(spec: MatchingSpec) -> Machine:
+def calibrate(spec: MatchingSpec) -> MatchingMachineProfile:
     """Measure this machine in about a second, with keys that are forgotten."""
     owner = MatchingOwner.generate(spec)
     groups = spec.groups
     keys = split(owner.evaluation_keys(), "evaluation keys", 2 * len(groups))
     engine = SealEngine.with_keys(PARAMETERS, groups, keys)
-    return Machine.measure(spec, engine, owner.query(np.ones(spec.dimension)))
+    return MatchingMachineProfile.measure(spec, engine, owner.query(np.ones(spec.dimension)))

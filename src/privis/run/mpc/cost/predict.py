@@ -61,7 +61,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MPCMachineProfile:
     """Seconds of a message, of a byte sent, of a byte of a circuit, of an element copied, of a multiply-add.
 
     Measured with all parties on one machine; the defaults are of two cores for three of them. Parties with a machine
@@ -80,13 +80,17 @@ class Machine:
 
 
 def weights(load: Load, field_bits: int) -> tuple[float, ...]:
-    """How often each constant of a ``Machine`` counts; a 128-bit ring handles an element in three times as long."""
+    """How often each constant of a profile counts; a 128-bit ring handles an element in three times as long."""
     wide = 1 if field_bits == 64 else 3
     return load.messages, load.sent - load.circuit, load.circuit, wide * load.elements, wide * load.products
 
 
 def predicted(
-    program: Program, preset: Preset, fixed: FixedPoint, network: Network = LOOPBACK, machine: Machine | None = None
+    program: Program,
+    preset: Preset,
+    fixed: FixedPoint,
+    network: Network = LOOPBACK,
+    machine: MPCMachineProfile | None = None,
 ) -> Cost:
     """Predict one run of ``program`` on resident shares: neither sharing the inputs nor revealing the outputs.
 
@@ -97,7 +101,9 @@ def predicted(
     found = load(program, preset, fixed)
     if found is None:
         return counted
-    seconds = (machine or Machine()).seconds(found, fixed.field_bits) + network.seconds(found.rounds, found.sent)
+    seconds = (machine or MPCMachineProfile()).seconds(found, fixed.field_bits) + network.seconds(
+        found.rounds, found.sent
+    )
     return dataclasses.replace(counted, rounds=round(found.messages), sent=round(found.sent), seconds=seconds)
 
 
