@@ -10,7 +10,7 @@ import numpy as np
 
 from privis.program import Program
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
-from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.lowering.lower import lower_program
 from privis.run.mpc.lowering.precision import choose_fixed_point
 
 PARTIES = {"ABY3": 3, "CHEETAH": 2, "SEMI2K": 2}
@@ -35,7 +35,7 @@ def simulate(function: Callable[..., Any], *arrays: np.ndarray, fixed: FixedPoin
 def on_shares(program: Program, *arrays: np.ndarray, protocol: str = "ABY3") -> Any:
     """The outputs of ``program`` as its receivers get them, in float64."""
     fixed = choose_fixed_point([program])
-    lowered = lower(program, fixed)
+    lowered = lower_program(program, fixed)
     dtypes = {Encoding.INTEGER: np.int64, Encoding.FIXED: np.float32}
     shared = [np.asarray(array, dtypes[how]) for array, how in zip(arrays, lowered.inputs, strict=True)]
     results = simulate(lowered.function, *shared, fixed=fixed, protocol=protocol)

@@ -11,7 +11,7 @@ from privis.errors import DomainError
 from privis.program import Input, trace
 from privis.program import ops as o
 from privis.run.mpc.fixed_point import Encoding, FixedPoint, encoding
-from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.lowering.lower import lower_program
 from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
 from tests.conformance.samples import SAMPLES
 
@@ -38,9 +38,9 @@ def test_every_feature_fits_64_bits(sample, photograph):
 
 def test_counts_stay_integers():
     histogram = trace(lambda x: x >> o.Histogram(((64.0, 128.0),)), Input((1, 50)))
-    assert lower(histogram, FixedPoint()).outputs == (Encoding.INTEGER,)
-    assert lower(trace(lambda x: x * 0.5, Input((4,))), FixedPoint()).outputs == (Encoding.FIXED,)
-    assert lower(trace(lambda x: x.compare(3.0), Input((4,))), FixedPoint()).outputs == (Encoding.INTEGER,)
+    assert lower_program(histogram, FixedPoint()).outputs == (Encoding.INTEGER,)
+    assert lower_program(trace(lambda x: x * 0.5, Input((4,))), FixedPoint()).outputs == (Encoding.FIXED,)
+    assert lower_program(trace(lambda x: x.compare(3.0), Input((4,))), FixedPoint()).outputs == (Encoding.INTEGER,)
 
 
 def test_wider_ranges_get_fewer_fraction_bits_then_a_wider_ring():
@@ -71,7 +71,7 @@ def test_lowering_refuses_what_does_not_fit():
 
     program = trace(lambda x: x * x, Input((3,), -1e9, 1e9, None))
     assert representation_problems(program, FixedPoint(64, 18))
-    lowered = lower(program, FixedPoint(64, 18))
+    lowered = lower_program(program, FixedPoint(64, 18))
     with pytest.raises(DomainError, match="node 0 Mul"):
         jax.eval_shape(lowered.function, jax.ShapeDtypeStruct((3,), np.float32))
 

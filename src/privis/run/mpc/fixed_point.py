@@ -39,8 +39,8 @@ class FixedPoint:
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What a node asks of the ring: ``what`` reaches ``magnitude`` while it carries ``fractions`` scale factors."""
+class RingRequirement:
+    """What a node requires of the ring: ``what`` reaches ``magnitude`` while it carries ``fractions`` scale factors."""
 
     where: str
     what: str
@@ -69,10 +69,10 @@ def encoding(declared: Input) -> Encoding:
     return Encoding.INTEGER if whole else Encoding.FIXED
 
 
-def problems_of(demands: Sequence[Demand], fixed: FixedPoint) -> list[Problem]:
-    """The demands that ``fixed`` does not meet, one for each node: the first, from which the others follow."""
-    unmet: dict[str, Demand] = {}
-    for demand in demands:
-        if not demand.fits(fixed):
-            unmet.setdefault(demand.where, demand)
-    return [demand.problem(fixed) for demand in unmet.values()]
+def problems_of(requirements: Sequence[RingRequirement], fixed: FixedPoint) -> list[Problem]:
+    """The requirements that ``fixed`` does not meet, one for each node: the first, from which the others follow."""
+    unmet: dict[str, RingRequirement] = {}
+    for requirement in requirements:
+        if not requirement.fits(fixed):
+            unmet.setdefault(requirement.where, requirement)
+    return [requirement.problem(fixed) for requirement in unmet.values()]

@@ -18,9 +18,9 @@ from privis.errors import DomainError, Problem, ProgramError, refuse
 from privis.program import Input, Program, digest
 from privis.readings import ranges
 from privis.run.mpc.fixed_point import Encoding, FixedPoint, encoding
-from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.lowering.lower import lower_program
 from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
-from privis.run.mpc.lowering.runtime_bounds import has_open_promises, mark
+from privis.run.mpc.lowering.runtime_bounds import has_open_promises, sentinel
 from privis.run.mpc.protocols import Preset
 from privis.version import VERSION
 
@@ -264,8 +264,8 @@ class _Reading:
         made = []
         for output, shape, how in zip(read.outputs, read.output_shapes, self._carried(program), strict=True):
             low, high = known[output].bounds
-            if has_open_promises(read):  # nothing but a receiver can read its outputs: they may be the mark
-                high = mark(self.job.fixed.field_bits, self.job.fixed.fraction_bits)
+            if has_open_promises(read):  # nothing but a receiver can read its outputs: they may be the sentinel value
+                high = sentinel(self.job.fixed.field_bits, self.job.fixed.fraction_bits)
             made.append(Variable(Input(shape, low, high, known[output].step if how is Encoding.INTEGER else None), how))
         return tuple(made)
 
@@ -278,7 +278,7 @@ class _Reading:
             read = self.job.programs[program]
             for found in representation_problems(read, self.job.fixed):
                 self.values.append(dataclasses.replace(found, where=f"program {program}, {found.where}"))
-            self.carried[program] = lower(read, self.job.fixed).outputs
+            self.carried[program] = lower_program(read, self.job.fixed).outputs
         return self.carried[program]
 
 

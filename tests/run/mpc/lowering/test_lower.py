@@ -13,7 +13,7 @@ from privis.readings import batched, evaluate, promised, secret_weights
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.lowering.affine_folding import folded
 from privis.run.mpc.lowering.linear import MANY_IMAGES
-from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.lowering.lower import lower_program
 from privis.run.mpc.lowering.precision import choose_fixed_point
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
@@ -246,6 +246,8 @@ def test_the_compiled_code_is_the_same_everywhere():
     texts = set()
     for _ in range(2):
         with enable_x64(True):
-            lowered = jax.jit(lower(program, FixedPoint()).function).lower(jax.ShapeDtypeStruct((3, 4), np.int64))
+            lowered = jax.jit(lower_program(program, FixedPoint()).function).lower(
+                jax.ShapeDtypeStruct((3, 4), np.int64)
+            )
             texts.add(lowered.as_text())
     assert len(texts) == 1

@@ -13,7 +13,7 @@ from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Job, Run, Share, Source
 from privis.run.mpc.lowering.precision import choose_fixed_point
-from privis.run.mpc.lowering.runtime_bounds import refuse_marked
+from privis.run.mpc.lowering.runtime_bounds import refuse_sentinel
 from privis.run.mpc.protocols import ABY3
 from tests.run.mpc.in_process import on_shares
 
@@ -36,7 +36,7 @@ GROWING = trace(deep, Input((3, 6), 0.0, 50.0, None))
 
 def broken(result):
     with pytest.raises(DomainError, match="activations beyond what the program promises"):
-        refuse_marked(np.asarray(result, np.float32), RING)
+        refuse_sentinel(np.asarray(result, np.float32), RING)
     return True
 
 

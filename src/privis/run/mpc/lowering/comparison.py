@@ -10,12 +10,21 @@ import numpy as np
 from privis.program import ops
 from privis.readings.evaluate import compare_threshold, histogram_edges
 from privis.run.mpc.lowering.movement import cut
-from privis.run.mpc.lowering.shared_tensor import CONSTANT_BITS, Held, Site, Tensor, fixed, integer, rescaled, widen
+from privis.run.mpc.lowering.shared_tensor import (
+    CONSTANT_BITS,
+    LoweringContext,
+    SharedTensor,
+    Tensor,
+    fixed,
+    integer,
+    rescaled,
+    widen,
+)
 
 PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
 
 
-def at_least(site: Site, x: Held, threshold: np.ndarray) -> Tensor:
+def at_least(context: LoweringContext, x: SharedTensor, threshold: np.ndarray) -> Tensor:
     """Bits of ``x >= threshold``; on integers exact, in fixed point to the last place."""
     thresholds = np.asarray(threshold, np.float64)
     if x.is_bit:
@@ -23,26 +32,26 @@ def at_least(site: Site, x: Held, threshold: np.ndarray) -> Tensor:
         return (x.array & (above ^ below)) ^ below
     if x.is_integer:
         least = np.clip(np.ceil(thresholds / x.scale), -(2.0**62), 2.0**62).astype(np.int64)
-        site.need("a difference to a threshold", x.units + float(np.abs(least).max(initial=0)), 0)
+        context.need("a difference to a threshold", x.units + float(np.abs(least).max(initial=0)), 0)
         return x.array >= least
     limits = np.asarray(thresholds / x.scale, np.float32)
-    site.need("a difference to a threshold", x.units + float(np.abs(limits).max(initial=0.0)), 1)
+    context.need("a difference to a threshold", x.units + float(np.abs(limits).max(initial=0.0)), 1)
     return x.array >= limits
 
 
-def compare(site: Site, op: ops.Compare, x: Held) -> Held:
+def compare(context: LoweringContext, op: ops.Compare, x: SharedTensor) -> SharedTensor:
     """One comparison an element."""
-    return Held(at_least(site, x, compare_threshold(op)), 1.0, 1.0)
+    return SharedTensor(at_least(context, x, compare_threshold(op)), 1.0, 1.0)
 
 
 # Histograms: cumulative counts of all digits at once, differenced at the end, where there are few
 
 
-def histogram(site: Site, op: ops.Histogram, x: Held) -> Held:
+def histogram(context: LoweringContext, op: ops.Histogram, x: SharedTensor) -> SharedTensor:
     """One comparison for all edges; joint counts are products of "at least" bits, summed by matrix products."""
     import jax.numpy as jnp
 
-    digits = _reached(site, op, x)
+    digits = _reached(context, op, x)
     lengths = [len(edges) + 1 for edges in op.edges]
     half = _balanced(lengths)
     counts = _joint(digits[:half], -2)
@@ -56,10 +65,10 @@ def histogram(site: Site, op: ops.Histogram, x: Held) -> Held:
     counts = counts.reshape(*lead, *lengths)
     for axis, length in enumerate(lengths, len(lead)):
         counts = _differences(counts, axis, length)
-    return Held(counts.reshape(*lead, math.prod(lengths)), 1.0, site.bound)
+    return SharedTensor(counts.reshape(*lead, math.prod(lengths)), 1.0, context.bound)
 
 
-def _reached(site: Site, op: ops.Histogram, x: Held) -> list[Tensor]:
+def _reached(context: LoweringContext, op: ops.Histogram, x: SharedTensor) -> list[Tensor]:
     """For every digit ``(..., edges + 1, N)`` integers: 1, then whether each edge is reached."""
     import jax.numpy as jnp
 
@@ -68,10 +77,10 @@ def _reached(site: Site, op: ops.Histogram, x: Held) -> list[Tensor]:
     shape = (*x.array.shape[1:-1], 1, x.array.shape[-1])
     thresholds = [np.broadcast_to(np.asarray(e)[:, None], (len(e), 1)) for e in edges]
     if x.is_bit:
-        bits = [at_least(site, digit, limit) for digit, limit in zip(digits, thresholds, strict=True)]
+        bits = [at_least(context, digit, limit) for digit, limit in zip(digits, thresholds, strict=True)]
     else:
         wide = [jnp.broadcast_to(d.array, (*shape[:-2], len(e), shape[-1])) for d, e in zip(digits, edges, strict=True)]
-        together = at_least(site, x.moved(jnp.concatenate(wide, -2)), np.concatenate(thresholds))
+        together = at_least(context, x.moved(jnp.concatenate(wide, -2)), np.concatenate(thresholds))
         ends = np.cumsum([0, *(len(e) for e in edges)])
         bits = [together[..., a:b, :] for a, b in itertools.pairwise(ends)]
     ones = jnp.ones(shape, jnp.int64)
@@ -117,12 +126,12 @@ def _differences(counts: Tensor, axis: int, length: int) -> Tensor:
 # Largest elements
 
 
-def largest(site: Site, op: ops.Max, x: Held) -> Held:
+def largest(context: LoweringContext, op: ops.Max, x: SharedTensor) -> SharedTensor:
     """A tournament: as many rounds as the number of elements has bits."""
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
-    site.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
+    context.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
     array = x.array
     kept = [axis for axis in range(array.ndim) if axis not in op.axes]
     shape = [array.shape[axis] for axis in kept]
@@ -130,7 +139,7 @@ def largest(site: Site, op: ops.Max, x: Held) -> Held:
     (winner,) = _tournament(line)
     if op.keep:
         winner = winner.reshape([1 if axis in op.axes else n for axis, n in enumerate(array.shape)])
-    return x.moved(winner, site.bound)
+    return x.moved(winner, context.bound)
 
 
 def _tournament(values: Tensor, *carried: Tensor) -> tuple[Tensor, ...]:
@@ -152,18 +161,18 @@ def _tournament(values: Tensor, *carried: Tensor) -> tuple[Tensor, ...]:
     return tuple(x[..., 0] for x in columns)
 
 
-def index_of_largest(site: Site, op: ops.ArgMax, x: Held) -> Held:
+def index_of_largest(context: LoweringContext, op: ops.ArgMax, x: SharedTensor) -> SharedTensor:
     """The tournament carries every element's index along."""
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
-    site.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
+    context.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
     line = jnp.moveaxis(x.array, op.axis, -1)
     places = jnp.broadcast_to(jnp.arange(line.shape[-1], dtype=jnp.int64), line.shape)
-    return Held(_tournament(line, places)[1], 1.0, site.bound)
+    return SharedTensor(_tournament(line, places)[1], 1.0, context.bound)
 
 
-def strongest(site: Site, op: ops.TopK, x: Held) -> Held:
+def strongest(context: LoweringContext, op: ops.TopK, x: SharedTensor) -> SharedTensor:
     """SPU finds the right set in an order of its own: here it selects keys that all differ, which are then ordered.
 
     A key is the value with the element's place in bits below its last one, so that of equals the first is larger.
@@ -173,30 +182,30 @@ def strongest(site: Site, op: ops.TopK, x: Held) -> Held:
 
     x = integer(x) if x.is_bit else x
     doublings = (x.array.shape[-1] - 1).bit_length() + (0 if x.is_integer else CONSTANT_BITS)
-    keys, indices = _candidates(site, op.count, _keys(site, x, doublings))
+    keys, indices = _candidates(context, op.count, _keys(context, x, doublings))
     ranks = (keys[..., None, :] > keys[..., :, None]).astype(jnp.int64).sum(-1, dtype=jnp.int64)
     at_place = (ranks[..., None, :] == jnp.arange(op.count, dtype=jnp.int64)[:, None]).astype(jnp.int64)
     ordered = (at_place * keys[..., None, :]).sum(-1, dtype=keys.dtype)
     places = (at_place * indices[..., None, :]).sum(-1, dtype=jnp.int64)
-    found = Held(ordered + places * _place_unit(site, x), x.scale * 2.0**-doublings, x.bound)
-    values = rescaled(site, fixed(site, found), 1.0)
-    return Held(jnp.stack([values.array, places.astype(jnp.float32)]), 1.0, site.bound)
+    found = SharedTensor(ordered + places * _place_unit(context, x), x.scale * 2.0**-doublings, x.bound)
+    values = rescaled(context, fixed(context, found), 1.0)
+    return SharedTensor(jnp.stack([values.array, places.astype(jnp.float32)]), 1.0, context.bound)
 
 
-def _keys(site: Site, x: Held, doublings: int) -> Tensor:
+def _keys(context: LoweringContext, x: SharedTensor, doublings: int) -> Tensor:
     """``x * 2**doublings``, less the place of each element in units too small to change another order."""
     count = x.array.shape[-1]
-    site.need("a value with its place", (x.units + 1) * 2.0**doublings, 0 if x.is_integer else 1)
+    context.need("a value with its place", (x.units + 1) * 2.0**doublings, 0 if x.is_integer else 1)
     wide = widen(x, x.scale * 2.0**-doublings).array
-    return wide - np.asarray(np.arange(count) * _place_unit(site, x), wide.dtype)
+    return wide - np.asarray(np.arange(count) * _place_unit(context, x), wide.dtype)
 
 
-def _place_unit(site: Site, x: Held) -> np.ndarray:
-    last = 2.0 ** (CONSTANT_BITS - site.fixed.fraction_bits)
+def _place_unit(context: LoweringContext, x: SharedTensor) -> np.ndarray:
+    last = 2.0 ** (CONSTANT_BITS - context.fixed.fraction_bits)
     return np.asarray(1) if x.is_integer else np.asarray(last, np.float32)
 
 
-def _candidates(site: Site, count: int, keys: Tensor) -> tuple[Tensor, Tensor]:
+def _candidates(context: LoweringContext, count: int, keys: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and their indices, in no particular order: all of them, or the ``count`` largest."""
     import jax
     import jax.numpy as jnp

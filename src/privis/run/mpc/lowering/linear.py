@@ -17,8 +17,8 @@ from privis.run.mpc.lowering.shared_tensor import (
     FACTOR_BITS,
     INTEGER_BITS,
     WEIGHT_BITS,
-    Held,
-    Site,
+    LoweringContext,
+    SharedTensor,
     Tensor,
     aligned,
     constant,
@@ -39,73 +39,73 @@ MANY_IMAGES = 8  # from here on SPU's own convolution is faster than a matrix pr
 FEW = 9  # elements that are summed up as slices: along an axis, SPU adds one element after another
 
 
-def product_bits(site: Site) -> int:
+def product_bits(context: LoweringContext) -> int:
     """Bits that the units of two fixed-point factors may have together before their product is truncated."""
-    return site.fixed.field_bits - SLACK_BITS - 2 * site.fixed.fraction_bits - 1
+    return context.fixed.field_bits - SLACK_BITS - 2 * context.fixed.fraction_bits - 1
 
 
-def sum_bits(site: Site) -> int:
+def sum_bits(context: LoweringContext) -> int:
     """Bits that the units of a fixed-point value may have."""
-    return site.fixed.field_bits - SLACK_BITS - site.fixed.fraction_bits - CONSTANT_BITS
+    return context.fixed.field_bits - SLACK_BITS - context.fixed.fraction_bits - CONSTANT_BITS
 
 
 # Public weights
 
 
-def affine(site: Site, op: ops.Affine, x: Held) -> Held:
+def affine(context: LoweringContext, op: ops.Affine, x: SharedTensor) -> SharedTensor:
     """A public scale that is one number costs nothing; integers stay integers."""
     scale, bias = np.asarray(op.scale, np.float64), np.asarray(op.bias, np.float64)
-    return _shifted(site, _scaled(site, x, scale), bias)
+    return _shifted(context, _scaled(context, x, scale), bias)
 
 
-def _scaled(site: Site, x: Held, scale: np.ndarray) -> Held:
+def _scaled(context: LoweringContext, x: SharedTensor, scale: np.ndarray) -> SharedTensor:
     import jax.numpy as jnp
 
     bound = (
         float(np.abs(scale).max()) * x.bound
         if scale.ndim == 0
-        else magnitude(site.operands[0]) * float(np.abs(scale).max())
+        else magnitude(context.operands[0]) * float(np.abs(scale).max())
     )
     if scale.ndim == 0:
         factor = float(scale)
         if factor == 0:
-            return Held(jnp.zeros(x.array.shape, jnp.int64), 1.0, 0.0)
+            return SharedTensor(jnp.zeros(x.array.shape, jnp.int64), 1.0, 0.0)
         if x.is_bit:
-            return Held(x.array, x.scale * factor, bound, x.offset * factor)
+            return SharedTensor(x.array, x.scale * factor, bound, x.offset * factor)
         if x.is_integer or power_of_two(abs(factor)):
-            return Held(x.array if factor > 0 else -x.array, x.scale * abs(factor), bound)
+            return SharedTensor(x.array if factor > 0 else -x.array, x.scale * abs(factor), bound)
     if not x.is_fixed:
         whole, (weights, unit) = integer(x), integer_weights(scale)
         if whole.units * np.abs(weights).max() < 2.0**INTEGER_BITS:
-            return Held(whole.array * weights, whole.scale * unit, bound)
-    x, weights, unit = _weighed(site, x, scale, bound)
-    return Held(times(x.array, weights), x.scale * unit, bound)
+            return SharedTensor(whole.array * weights, whole.scale * unit, bound)
+    x, weights, unit = _weighed(context, x, scale, bound)
+    return SharedTensor(times(x.array, weights), x.scale * unit, bound)
 
 
-def _shifted(site: Site, x: Held, bias: np.ndarray) -> Held:
-    bound = max(site.bound, x.bound) if bias.ndim == 0 and bias == 0 else site.bound
+def _shifted(context: LoweringContext, x: SharedTensor, bias: np.ndarray) -> SharedTensor:
+    bound = max(context.bound, x.bound) if bias.ndim == 0 and bias == 0 else context.bound
     if not bias.any():
         return x.moved(x.array + np.zeros(bias.shape, x.array.dtype) if bias.ndim else x.array, bound)
     if x.is_bit and bias.ndim == 0:
-        return Held(x.array, x.scale, bound, x.offset + float(bias))
+        return SharedTensor(x.array, x.scale, bound, x.offset + float(bias))
     if not x.is_fixed:
         whole = _refined(integer(x), bias)
         if max(bound, float(np.abs(bias).max())) / whole.scale < 2.0**INTEGER_BITS:
-            return Held(whole.array + constant(bias, whole), whole.scale, bound)
-    x = fixed(site, x)
-    shifted = Held(x.array + constant(bias, x), x.scale, bound)
-    site.need("values in fixed point", shifted.units, 1)
+            return SharedTensor(whole.array + constant(bias, whole), whole.scale, bound)
+    x = fixed(context, x)
+    shifted = SharedTensor(x.array + constant(bias, x), x.scale, bound)
+    context.need("values in fixed point", shifted.units, 1)
     return shifted
 
 
-def _refined(x: Held, bias: np.ndarray) -> Held:
+def _refined(x: SharedTensor, bias: np.ndarray) -> SharedTensor:
     """Integers on a grid so fine that ``bias`` lies on it, or is rounded by less than ``2**-WEIGHT_BITS`` of a step."""
     for bits in range(WEIGHT_BITS):
         if (bias / x.scale * 2.0**bits % 1 == 0).all():
             break
     else:
         bits = WEIGHT_BITS
-    return Held(x.array * 2**bits, x.scale * 2.0**-bits, x.bound) if bits else x
+    return SharedTensor(x.array * 2**bits, x.scale * 2.0**-bits, x.bound) if bits else x
 
 
 def integer_weights(weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -118,41 +118,43 @@ def integer_weights(weights: np.ndarray) -> tuple[np.ndarray, float]:
     return np.round(weights / unit).astype(np.int64), unit
 
 
-def _weighed(site: Site, x: Held, weights: np.ndarray, bound: float) -> tuple[Held, np.ndarray, float]:
+def _weighed(
+    context: LoweringContext, x: SharedTensor, weights: np.ndarray, bound: float
+) -> tuple[SharedTensor, np.ndarray, float]:
     """Fixed-point operand and weights whose product fits: small weights are scaled up so that they keep their bits.
 
     They keep fewer, down to ``FACTOR_BITS``, where the result would be finer than anybody needs, or where the operand
     would have to be truncated.
     """
     top = exponent(float(np.abs(weights).max(initial=0.0)))
-    x = fixed(site, x)
-    room = product_bits(site) - exponent(bound / x.bound if x.bound else 1.0)  # of the operand where the unit is 1
+    x = fixed(context, x)
+    room = product_bits(context) - exponent(bound / x.bound if x.bound else 1.0)  # of the operand where the unit is 1
     finer = exponent(natural_scale(bound) / x.scale) - FINER_BITS - top
-    dropped = min(max(0, finer, exponent(x.units) - room - top), site.fixed.fraction_bits - FACTOR_BITS)
+    dropped = min(max(0, finer, exponent(x.units) - room - top), context.fixed.fraction_bits - FACTOR_BITS)
     unit = 2.0 ** min(0, top + max(0, dropped))
-    x = narrow(site, x, max(room + exponent(unit), 0))
-    site.need("a weighted sum before truncation", bound / (x.scale * unit), 2)
+    x = narrow(context, x, max(room + exponent(unit), 0))
+    context.need("a weighted sum before truncation", bound / (x.scale * unit), 2)
     return x, np.asarray(weights / unit, np.float32), unit
 
 
-def dense(site: Site, op: ops.Dense, x: Held) -> Held:
+def dense(context: LoweringContext, op: ops.Dense, x: SharedTensor) -> SharedTensor:
     """Integers and public weights multiply without any message; fixed point is truncated once."""
     if not x.is_fixed:
         whole, (weights, unit) = integer(x), integer_weights(np.asarray(op.matrix, np.float64))
-        if site.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
-            return Held(whole.array @ weights.T, whole.scale * unit, site.bound)
-    x, weights, unit = _weighed(site, x, np.asarray(op.matrix, np.float64), site.bound)
-    return Held(x.array @ weights.T, x.scale * unit, site.bound)
+        if context.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
+            return SharedTensor(whole.array @ weights.T, whole.scale * unit, context.bound)
+    x, weights, unit = _weighed(context, x, np.asarray(op.matrix, np.float64), context.bound)
+    return SharedTensor(x.array @ weights.T, x.scale * unit, context.bound)
 
 
-def conv(site: Site, op: ops.Conv, x: Held) -> Held:
+def conv(context: LoweringContext, op: ops.Conv, x: SharedTensor) -> SharedTensor:
     """As ``dense``."""
     if not x.is_fixed:
         whole, (kernel, unit) = integer(x), integer_weights(np.asarray(op.kernel, np.float64))
-        if site.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
-            return Held(_correlated(op, whole.array, kernel), whole.scale * unit, site.bound)
-    x, kernel, unit = _weighed(site, x, np.asarray(op.kernel, np.float64), site.bound)
-    return Held(_correlated(op, x.array, kernel), x.scale * unit, site.bound)
+        if context.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
+            return SharedTensor(_correlated(op, whole.array, kernel), whole.scale * unit, context.bound)
+    x, kernel, unit = _weighed(context, x, np.asarray(op.kernel, np.float64), context.bound)
+    return SharedTensor(_correlated(op, x.array, kernel), x.scale * unit, context.bound)
 
 
 def _correlated(op: ops.Conv, x: Tensor, kernel: np.ndarray) -> Tensor:
@@ -210,54 +212,54 @@ def _joined_groups(kernel: np.ndarray, groups: int) -> tuple[int, np.ndarray]:
 # Secret by secret
 
 
-def add(site: Site, op: ops.Add, x: Held, y: Held) -> Held:
+def add(context: LoweringContext, op: ops.Add, x: SharedTensor, y: SharedTensor) -> SharedTensor:
     """Local."""
-    x, y = _summands(site, x, y)
-    return Held(x.array + y.array, x.scale, site.bound)
+    x, y = _summands(context, x, y)
+    return SharedTensor(x.array + y.array, x.scale, context.bound)
 
 
-def sub(site: Site, op: ops.Sub, x: Held, y: Held) -> Held:
+def sub(context: LoweringContext, op: ops.Sub, x: SharedTensor, y: SharedTensor) -> SharedTensor:
     """Local."""
-    x, y = _summands(site, x, y)
-    return Held(x.array - y.array, x.scale, site.bound)
+    x, y = _summands(context, x, y)
+    return SharedTensor(x.array - y.array, x.scale, context.bound)
 
 
-def _summands(site: Site, x: Held, y: Held) -> list[Held]:
+def _summands(context: LoweringContext, x: SharedTensor, y: SharedTensor) -> list[SharedTensor]:
     x, y = (integer(v) if v.is_bit else v for v in (x, y))
-    found = aligned(site, [x, y])
+    found = aligned(context, [x, y])
     if found[0].is_fixed:
-        site.need("a sum", site.bound / found[0].scale, 1)
+        context.need("a sum", context.bound / found[0].scale, 1)
     return found
 
 
-def mul(site: Site, op: ops.Mul, x: Held, y: Held) -> Held:
+def mul(context: LoweringContext, op: ops.Mul, x: SharedTensor, y: SharedTensor) -> SharedTensor:
     """Bits times bits are "and" or "xor"; bits and integers times anything need no truncation."""
     if x.is_bit and y.is_bit:
-        both = _bits(x, y, site.bound)
+        both = _bits(x, y, context.bound)
         if both is not None:
             return both
     if x.is_bit:
-        return selected(site, x, y)
+        return selected(context, x, y)
     if y.is_bit:
-        return selected(site, y, x)
-    x, y = factors(site, x, y, site.bound)
-    return Held(x.array * y.array, x.scale * y.scale, site.bound)
+        return selected(context, y, x)
+    x, y = factors(context, x, y, context.bound)
+    return SharedTensor(x.array * y.array, x.scale * y.scale, context.bound)
 
 
-def _bits(x: Held, y: Held, bound: float) -> Held | None:
+def _bits(x: SharedTensor, y: SharedTensor, bound: float) -> SharedTensor | None:
     """The product of two bits where it takes two values only."""
     scale = x.scale * y.scale
     if x.offset == 0 == y.offset:
-        return Held(x.array & y.array, scale, bound)
+        return SharedTensor(x.array & y.array, scale, bound)
     if x.scale == -2 * x.offset and y.scale == -2 * y.offset:  # signs
-        return Held(x.array ^ y.array, -scale / 2, bound, scale / 4)
-    inverted = [Held(~v.array, -v.scale, v.bound, v.offset + v.scale) if v.offset else v for v in (x, y)]
+        return SharedTensor(x.array ^ y.array, -scale / 2, bound, scale / 4)
+    inverted = [SharedTensor(~v.array, -v.scale, v.bound, v.offset + v.scale) if v.offset else v for v in (x, y)]
     if all(v.offset == 0 for v in inverted):
-        return Held(inverted[0].array & inverted[1].array, inverted[0].scale * inverted[1].scale, bound)
+        return SharedTensor(inverted[0].array & inverted[1].array, inverted[0].scale * inverted[1].scale, bound)
     return None
 
 
-def selected(site: Site, bit: Held, y: Held) -> Held:
+def selected(context: LoweringContext, bit: SharedTensor, y: SharedTensor) -> SharedTensor:
     """``bit`` times ``y``: one multiplication by a bit, no truncation."""
     import jax.numpy as jnp
 
@@ -268,55 +270,57 @@ def selected(site: Site, bit: Held, y: Held) -> Held:
         product = bit.array.astype(jnp.int64) * y.array  # on where the bit is
     if bit.offset == 0:
         sign = 1 if bit.scale > 0 else -1
-        return Held(product * sign if sign < 0 else product, abs(bit.scale) * y.scale, site.bound)
-    on = Held(product, y.scale, y.bound)
-    shares = [_scaled(site, v, np.asarray(weight)) for v, weight in ((on, bit.scale), (y, bit.offset))]
-    first, second = aligned(site, shares)
-    return Held(first.array + second.array, first.scale, site.bound)
+        return SharedTensor(product * sign if sign < 0 else product, abs(bit.scale) * y.scale, context.bound)
+    on = SharedTensor(product, y.scale, y.bound)
+    shares = [_scaled(context, v, np.asarray(weight)) for v, weight in ((on, bit.scale), (y, bit.offset))]
+    first, second = aligned(context, shares)
+    return SharedTensor(first.array + second.array, first.scale, context.bound)
 
 
-def factors(site: Site, x: Held, y: Held, bound: float) -> tuple[Held, Held]:
+def factors(
+    context: LoweringContext, x: SharedTensor, y: SharedTensor, bound: float
+) -> tuple[SharedTensor, SharedTensor]:
     """Two factors whose products, summed up to ``bound``, fit in the ring before truncation and keep bits after it."""
     if x.is_integer and y.is_integer and bound / (x.scale * y.scale) < 2.0**INTEGER_BITS:
         return x, y
     if x.is_integer != y.is_integer:
         whole, point = (x, y) if x.is_integer else (y, x)
-        if power_of_two(whole.scale) and whole.units * point.units < site.fixed.largest(1):
-            site.need("a product", bound / (whole.scale * point.scale), 1)
+        if power_of_two(whole.scale) and whole.units * point.units < context.fixed.largest(1):
+            context.need("a product", bound / (whole.scale * point.scale), 1)
             return x, y
-    x, y = fixed(site, x), fixed(site, y)
-    while (excess := exponent(bound / (x.scale * y.scale)) - product_bits(site)) > 0 and max(
+    x, y = fixed(context, x), fixed(context, y)
+    while (excess := exponent(bound / (x.scale * y.scale)) - product_bits(context)) > 0 and max(
         x.scale, y.scale
     ) <= COARSEST:
         wide, other = (x, y) if x.units >= y.units else (y, x)
         cut = min(excess, max(1, exponent(wide.units) - exponent(other.units)))
-        narrowed = narrow(site, wide, exponent(wide.units) - cut)
+        narrowed = narrow(context, wide, exponent(wide.units) - cut)
         x, y = (narrowed, y) if wide is x else (x, narrowed)
     coarse = exponent(x.scale * y.scale / natural_scale(bound))
     if 0 < coarse <= -excess:
         x = widen(x, x.scale * 2.0**-coarse)
-    site.need("a product before truncation", bound / (x.scale * y.scale), 2)
+    context.need("a product before truncation", bound / (x.scale * y.scale), 2)
     return x, y
 
 
-def matmul(site: Site, op: ops.MatMul, x: Held, y: Held) -> Held:
+def matmul(context: LoweringContext, op: ops.MatMul, x: SharedTensor, y: SharedTensor) -> SharedTensor:
     """One message per result, whatever the number of terms."""
     x, y = (integer(v) if v.is_bit else v for v in (x, y))
     terms = x.array.shape[-1]
-    x, y = factors(site, x, y, min(site.bound, terms * x.bound * y.bound))
-    return Held(x.array @ y.array, x.scale * y.scale, site.bound)
+    x, y = factors(context, x, y, min(context.bound, terms * x.bound * y.bound))
+    return SharedTensor(x.array @ y.array, x.scale * y.scale, context.bound)
 
 
-def add_up(site: Site, op: ops.Sum, x: Held) -> Held:
+def add_up(context: LoweringContext, op: ops.Sum, x: SharedTensor) -> SharedTensor:
     """Local."""
     x = integer(x) if x.is_bit else x
-    if x.is_integer and site.bound / x.scale >= 2.0**INTEGER_BITS:
-        x = fixed(site, x)
+    if x.is_integer and context.bound / x.scale >= 2.0**INTEGER_BITS:
+        x = fixed(context, x)
     if x.is_fixed:
-        excess = exponent(site.bound / x.scale) - sum_bits(site)
-        x = narrow(site, x, exponent(x.units) - max(0, excess))
-        site.need("a sum", site.bound / x.scale, 1)
-    return Held(_summed(op, x.array), x.scale, site.bound)
+        excess = exponent(context.bound / x.scale) - sum_bits(context)
+        x = narrow(context, x, exponent(x.units) - max(0, excess))
+        context.need("a sum", context.bound / x.scale, 1)
+    return SharedTensor(_summed(op, x.array), x.scale, context.bound)
 
 
 def _summed(op: ops.Sum, x: Tensor) -> Tensor:

@@ -13,16 +13,22 @@ from privis.program import Program, ops
 from privis.program.graph import Node
 from privis.readings import ranges
 from privis.readings.analysis.ranges import Interval
-from privis.run.mpc.fixed_point import Demand, Encoding, FixedPoint, encoding, problems_of
-from privis.run.mpc.lowering import comparison as selection
-from privis.run.mpc.lowering import linear as arithmetic
-from privis.run.mpc.lowering import movement
-from privis.run.mpc.lowering import nonlinear as smooth
+from privis.run.mpc.fixed_point import Encoding, FixedPoint, RingRequirement, encoding, problems_of
+from privis.run.mpc.lowering import comparison, linear, movement, nonlinear
 from privis.run.mpc.lowering.affine_folding import folded
-from privis.run.mpc.lowering.runtime_bounds import MARGIN, kept, marked
-from privis.run.mpc.lowering.shared_tensor import INTEGER_BITS, Held, Promise, Site, fixed, integer, magnitude, rescaled
+from privis.run.mpc.lowering.runtime_bounds import MARGIN, all_hold, with_sentinel
+from privis.run.mpc.lowering.shared_tensor import (
+    INTEGER_BITS,
+    LoweringContext,
+    RuntimeBound,
+    SharedTensor,
+    fixed,
+    integer,
+    magnitude,
+    rescaled,
+)
 
-Rule = Callable[..., Held]  # (site, op, *operands) -> result
+Rule = Callable[..., SharedTensor]  # (context, op, *operands) -> result
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +43,7 @@ class Lowered:
     outputs: tuple[Encoding, ...]
 
 
-def lower(program: Program, fixed_point: FixedPoint) -> Lowered:
+def lower_program(program: Program, fixed_point: FixedPoint) -> Lowered:
     """Return what SPU runs for ``program``.
 
     Raises DomainError, while it is traced, when a value may leave what ``fixed_point`` can hold.
@@ -47,16 +53,16 @@ def lower(program: Program, fixed_point: FixedPoint) -> Lowered:
     outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
 
     def function(*inputs: Any) -> Any:
-        noted: list[Demand] = []
-        results = _trace(program, known, fixed_point, outputs, inputs, noted)
-        refuse(DomainError, problems_of(noted, fixed_point))
+        requirements: list[RingRequirement] = []
+        results = _trace(program, known, fixed_point, outputs, inputs, requirements)
+        refuse(DomainError, problems_of(requirements, fixed_point))
         return results[0] if len(results) == 1 else results
 
     inputs = tuple(encoding(declared) for declared in program.inputs)
     return Lowered(function, inputs, outputs)
 
 
-def demands(program: Program, fixed_point: FixedPoint) -> list[Demand]:
+def ring_requirements(program: Program, fixed_point: FixedPoint) -> list[RingRequirement]:
     """Return what every node asks of the ring: the program is traced, nothing is computed."""
     import jax
     import jax.numpy as jnp
@@ -68,18 +74,18 @@ def demands(program: Program, fixed_point: FixedPoint) -> list[Demand]:
     if endless:
         return endless
     outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
-    noted: list[Demand] = []
+    requirements: list[RingRequirement] = []
     with enable_x64(True):
         dtypes = {Encoding.INTEGER: jnp.int64, Encoding.FIXED: jnp.float32}
         shown = [jax.ShapeDtypeStruct(x.shape, dtypes[encoding(x)]) for x in program.inputs]
-        jax.eval_shape(lambda *inputs: _trace(program, known, fixed_point, outputs, inputs, noted), *shown)
-    return noted
+        jax.eval_shape(lambda *inputs: _trace(program, known, fixed_point, outputs, inputs, requirements), *shown)
+    return requirements
 
 
-def _unbounded(program: Program, known: Sequence[Interval]) -> list[Demand]:
+def _unbounded(program: Program, known: Sequence[Interval]) -> list[RingRequirement]:
     names = [f"input {i}" for i in range(len(program.inputs))] + [program.where(i) for i in range(len(program.nodes))]
     return [
-        Demand(name, "unbounded values", math.inf, 1)
+        RingRequirement(name, "unbounded values", math.inf, 1)
         for name, interval in zip(names, known, strict=True)
         if not math.isfinite(magnitude(interval))
     ]
@@ -96,63 +102,63 @@ def _trace(
     fixed_point: FixedPoint,
     outputs: Sequence[Encoding],
     inputs: Sequence[Any],
-    noted: list[Demand],
+    requirements: list[RingRequirement],
 ) -> tuple[Any, ...]:
     """Walk the graph with values as they are held on shares."""
     first = len(program.inputs)
-    promises: list[Promise] = []
+    bounds: list[RuntimeBound] = []
 
-    def rule(index: int, node: Node, operands: list[Held]) -> Held:
+    def rule(index: int, node: Node, operands: list[SharedTensor]) -> SharedTensor:
         taken = tuple(known[i] for i in node.operands)
-        site = Site(program.where(index), known[first + index], taken, fixed_point, noted, promises)
-        return RULES.get(type(node.op), movement.move)(site, node.op, *operands)
+        context = LoweringContext(program.where(index), known[first + index], taken, fixed_point, requirements, bounds)
+        return RULES.get(type(node.op), movement.move)(context, node.op, *operands)
 
-    start = [Held(array, 1.0, magnitude(interval)) for array, interval in zip(inputs, known, strict=False)]
+    start = [SharedTensor(array, 1.0, magnitude(interval)) for array, interval in zip(inputs, known, strict=False)]
     for index, x in enumerate(start):
-        noted.append(Demand(f"input {index}", "values", x.bound, 1 if x.is_fixed else 0))
+        requirements.append(RingRequirement(f"input {index}", "values", x.bound, 1 if x.is_fixed else 0))
     values = program.read(rule, start)
     results = tuple(
-        _output(Site(f"output {i}", known[value], (), fixed_point, noted), values[value], how)
+        _output(LoweringContext(f"output {i}", known[value], (), fixed_point, requirements), values[value], how)
         for i, (value, how) in enumerate(zip(program.outputs, outputs, strict=True))
     )
-    if not promises:
+    if not bounds:
         return results
-    all_kept = kept(promises)
-    return tuple(marked(result, all_kept, fixed_point) for result in results)
+    held = all_hold(bounds)
+    return tuple(with_sentinel(result, held, fixed_point) for result in results)
 
 
-def _output(site: Site, x: Held, how: Encoding) -> Any:
+def _output(context: LoweringContext, x: SharedTensor, how: Encoding) -> Any:
     if how is Encoding.INTEGER and not x.is_fixed:
         x = integer(x)
         if x.scale % 1 == 0:
             return x.array * round(x.scale)
-    point = rescaled(site, fixed(site, x), 1.0)
-    site.need("a result", point.bound / MARGIN, 1)
+    point = rescaled(context, fixed(context, x), 1.0)
+    context.need("a result", point.bound / MARGIN, 1)
     return integer(point).array if how is Encoding.INTEGER else point.array
 
 
 RULES: Mapping[type, Rule] = MappingProxyType(
     {
-        ops.Conv: arithmetic.conv,
-        ops.Dense: arithmetic.dense,
-        ops.Affine: arithmetic.affine,
+        ops.Conv: linear.conv,
+        ops.Dense: linear.dense,
+        ops.Affine: linear.affine,
         ops.Slice: movement.slices,
         ops.Gather: movement.gather,
         ops.Window: movement.window,
         ops.Pad: movement.pad,
         ops.Concat: movement.concat,
-        ops.Add: arithmetic.add,
-        ops.Sub: arithmetic.sub,
-        ops.Mul: arithmetic.mul,
-        ops.MatMul: arithmetic.matmul,
-        ops.Sum: arithmetic.add_up,
-        ops.Compare: selection.compare,
-        ops.Histogram: selection.histogram,
-        ops.Max: selection.largest,
-        ops.ArgMax: selection.index_of_largest,
-        ops.TopK: selection.strongest,
-        ops.Nonlinear: smooth.nonlinear,
-        ops.Normalise: smooth.normalise,
-        ops.Poly: smooth.chebyshev,
+        ops.Add: linear.add,
+        ops.Sub: linear.sub,
+        ops.Mul: linear.mul,
+        ops.MatMul: linear.matmul,
+        ops.Sum: linear.add_up,
+        ops.Compare: comparison.compare,
+        ops.Histogram: comparison.histogram,
+        ops.Max: comparison.largest,
+        ops.ArgMax: comparison.index_of_largest,
+        ops.TopK: comparison.strongest,
+        ops.Nonlinear: nonlinear.scalar_function,
+        ops.Normalise: nonlinear.normalise,
+        ops.Poly: nonlinear.chebyshev_series,
     }
 )

@@ -10,12 +10,12 @@ import numpy as np
 from privis.program import ops
 from privis.program.ops import Op
 from privis.readings.evaluate import evaluate_op
-from privis.run.mpc.lowering.shared_tensor import Held, Site, Tensor, aligned, fixed, integer
+from privis.run.mpc.lowering.shared_tensor import LoweringContext, SharedTensor, Tensor, aligned, fixed, integer
 
 MOST_RUNS = 64  # beyond, one gather is faster than as many slices
 
 
-def move(site: Site, op: Op, x: Held) -> Held:
+def move(context: LoweringContext, op: Op, x: SharedTensor) -> SharedTensor:
     """As the definition moves them."""
     import jax.numpy as jnp
 
@@ -29,7 +29,7 @@ def cut(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
     return lax.slice_in_dim(x, start, stop, step, axis)
 
 
-def slices(site: Site, op: ops.Slice, x: Held) -> Held:
+def slices(context: LoweringContext, op: ops.Slice, x: SharedTensor) -> SharedTensor:
     """A view."""
     from jax import lax
 
@@ -39,7 +39,7 @@ def slices(site: Site, op: ops.Slice, x: Held) -> Held:
     return x.moved(lax.slice(x.array, [min(a, b) for a, b in zip(starts, stops, strict=True)], stops, steps))
 
 
-def window(site: Site, op: ops.Window, x: Held) -> Held:
+def window(context: LoweringContext, op: ops.Window, x: SharedTensor) -> SharedTensor:
     """Two passes of slices."""
     return x.moved(windows(x.array, op.size, op.stride))
 
@@ -71,13 +71,13 @@ def taps(x: Tensor, size: tuple[int, int], stride: tuple[int, int], dilation: tu
     return x.reshape(x.shape[0], -1, *x.shape[3:])
 
 
-def gather(site: Site, op: ops.Gather, x: Held) -> Held:
+def gather(context: LoweringContext, op: ops.Gather, x: SharedTensor) -> SharedTensor:
     """Slices where the index is a few arithmetic progressions, as it is for mirrored borders."""
     import jax.numpy as jnp
 
     found = _runs(op.index) if op.index.ndim == 1 else []
     if not 0 < len(found) <= MOST_RUNS:
-        return move(site, op, x)
+        return move(context, op, x)
     pieces = [_run(x.array, op.axis, *run) for run in found]
     return x.moved(pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, op.axis))
 
@@ -106,16 +106,16 @@ def _run(x: Tensor, axis: int, first: int, step: int, count: int) -> Tensor:
     return piece if step > 0 else jnp.flip(piece, axis)
 
 
-def pad(site: Site, op: ops.Pad, x: Held) -> Held:
+def pad(context: LoweringContext, op: ops.Pad, x: SharedTensor) -> SharedTensor:
     """A public border, held as the values are."""
     if x.is_bit and op.value in (x.offset, x.offset + x.scale):
         inside: Any = op.value != x.offset
     else:
         x = integer(x) if x.is_bit else x
         if op.value and x.is_integer and op.value % x.scale:
-            x = fixed(site, x)
+            x = fixed(context, x)
         inside = op.value / x.scale
-    return x.moved(bordered(x.array, op.widths, inside), site.bound)
+    return x.moved(bordered(x.array, op.widths, inside), context.bound)
 
 
 def bordered(x: Tensor, widths: Sequence[tuple[int, int]], value: Any) -> Tensor:
@@ -125,9 +125,9 @@ def bordered(x: Tensor, widths: Sequence[tuple[int, int]], value: Any) -> Tensor
     return lax.pad(x, x.dtype.type(value), [(before, after, 0) for before, after in widths])
 
 
-def concat(site: Site, op: ops.Concat, *values: Held) -> Held:
+def concat(context: LoweringContext, op: ops.Concat, *values: SharedTensor) -> SharedTensor:
     """All held alike, at no coarser scale than any of them."""
     import jax.numpy as jnp
 
-    found = aligned(site, values)
-    return found[0].moved(jnp.concatenate([x.array for x in found], op.axis), site.bound)
+    found = aligned(context, values)
+    return found[0].moved(jnp.concatenate([x.array for x in found], op.axis), context.bound)

@@ -1,4 +1,4 @@
-"""Which fixed point holds every value of some programs: judged by what their lowering demands of the ring."""
+"""Which fixed point holds every value of some programs: judged by what their lowering requires of the ring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from privis.run.mpc.fixed_point import (
     FixedPoint,
     problems_of,
 )
-from privis.run.mpc.lowering.lower import demands
+from privis.run.mpc.lowering.lower import ring_requirements
 
 
 def choose_fixed_point(programs: Sequence[Program]) -> FixedPoint:
@@ -34,4 +34,4 @@ def choose_fixed_point(programs: Sequence[Program]) -> FixedPoint:
 
 def representation_problems(program: Program, fixed: FixedPoint) -> list[Problem]:
     """Return every node of ``program`` whose declared range ``fixed`` cannot hold, with numbers and what to do."""
-    return problems_of(demands(program, fixed), fixed)
+    return problems_of(ring_requirements(program, fixed), fixed)

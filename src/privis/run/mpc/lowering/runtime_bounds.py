@@ -1,9 +1,10 @@
-"""Promises that no interval proves, checked on shares while the program runs: a broken one gives no result.
+"""Runtime bounds: promises that no interval proves, checked on shares while the program runs.
 
 A promised activation (``privis.readings.promised``) bounds what follows it, so that a network fits a smaller ring. No
 party sees activations, so the parties compare, on shares, what each activation lets through in total with the promise.
 Totals are proved to fit from the promises before them, hence a broken promise cannot hide behind a wrapped number. At
-the end all outputs are replaced by ``mark`` unless all promises were kept: one bit, which receivers learn and refuse.
+the end all outputs are replaced by the sentinel value unless all bounds hold: one bit, which receivers learn and
+refuse.
 """
 
 from __future__ import annotations
@@ -19,26 +20,33 @@ from privis.errors import DomainError, Problem
 from privis.program import Kind, Program, ops
 from privis.readings import ranges
 from privis.run.mpc.fixed_point import SLACK_BITS, FixedPoint
-from privis.run.mpc.lowering.shared_tensor import Held, Promise, Site, Tensor, integer, magnitude
+from privis.run.mpc.lowering.shared_tensor import (
+    LoweringContext,
+    RuntimeBound,
+    SharedTensor,
+    Tensor,
+    integer,
+    magnitude,
+)
 
-MARGIN = 0.99  # of ``mark``: no result comes nearer
+MARGIN = 0.99  # results must stay below this fraction of the sentinel value
 
 
-def checked(site: Site, op: ops.Nonlinear, y: Held) -> Held:
+def checked(context: LoweringContext, op: ops.Nonlinear, y: SharedTensor) -> SharedTensor:
     """Note that ``y``, what a clip lets through, must add up to no more than the clip's domain promises.
 
     Totals are of the last three axes (an image's planes) or, where there are fewer, of the last one.
     """
-    if not _is_open(op, site.operands[0].bounds[1]):
+    if not _is_open(op, context.operands[0].bounds[1]):
         return y
     assert op.domain is not None
     y = integer(y) if y.is_bit else y
     axes = tuple(range(-3 if y.array.ndim >= 3 else -1, 0))
     count = math.prod(y.array.shape[axis] for axis in axes)
-    largest = count * (magnitude(site.operands[0]) + abs(op.a))
-    site.need("a total that a promise is compared with", largest / y.scale, 1 if y.is_fixed else 0)
+    largest = count * (magnitude(context.operands[0]) + abs(op.a))
+    context.need("a total that a promise is compared with", largest / y.scale, 1 if y.is_fixed else 0)
     limit = (op.domain[1] - op.a + count * op.a) / y.scale
-    site.promises.append(Promise(_totals(y.array, count), limit))
+    context.runtime_bounds.append(RuntimeBound(_totals(y.array, count), limit))
     return y
 
 
@@ -64,22 +72,22 @@ def _is_open(op: ops.Op, highest: float) -> bool:
 
 
 def has_open_promises(program: Program) -> bool:
-    """Whether a result of ``program`` may be ``mark``."""
+    """Whether a result of ``program`` may be ``sentinel``."""
     known = ranges(program)
     return any(_is_open(node.op, known[node.operands[0]].bounds[1]) for node in program.nodes)
 
 
-def kept(promises: Sequence[Promise]) -> Tensor:
-    """One bit: all totals stay within their limits."""
+def all_hold(bounds: Sequence[RuntimeBound]) -> Tensor:
+    """One shared bit: 1 where all totals stay within their limits."""
     import jax.numpy as jnp
 
     bits = []
     for dtype in (np.int64, np.float32):
-        alike = [promise for promise in promises if promise.totals.dtype == dtype]
+        alike = [bound for bound in bounds if bound.totals.dtype == dtype]
         if alike:
-            limits = np.concatenate([np.full(p.totals.shape, p.limit) for p in alike])
+            limits = np.concatenate([np.full(bound.totals.shape, bound.limit) for bound in alike])
             limits = np.asarray(np.floor(limits) if dtype is np.int64 else limits, dtype)
-            bits.append(jnp.concatenate([promise.totals for promise in alike]) <= limits)
+            bits.append(jnp.concatenate([bound.totals for bound in alike]) <= limits)
     every = jnp.concatenate(bits)
     while (count := every.shape[0]) > 1:
         half = count // 2
@@ -87,22 +95,22 @@ def kept(promises: Sequence[Promise]) -> Tensor:
     return every.reshape(())
 
 
-def mark(field_bits: int, fraction_bits: int) -> float:
-    """What stands for "a promise was broken" in place of a result: the largest number of the ring."""
+def sentinel(field_bits: int, fraction_bits: int) -> float:
+    """The sentinel value, the largest number of the ring: it replaces results when a runtime bound is broken."""
     return 2.0 ** (field_bits - SLACK_BITS - fraction_bits)
 
 
-def marked(output: Tensor, all_kept: Tensor, fixed: FixedPoint) -> Tensor:
-    """``output``, or the mark throughout."""
+def with_sentinel(output: Tensor, held: Tensor, fixed: FixedPoint) -> Tensor:
+    """``output`` where every bound holds, else the sentinel value in all elements."""
     import jax.numpy as jnp
 
-    value = 2**62 if output.dtype == np.int64 else mark(fixed.field_bits, fixed.fraction_bits)
-    return jnp.where(all_kept, output, np.full(output.shape, value, output.dtype))
+    value = 2**62 if output.dtype == np.int64 else sentinel(fixed.field_bits, fixed.fraction_bits)
+    return jnp.where(held, output, np.full(output.shape, value, output.dtype))
 
 
-def refuse_marked(result: NDArray[Any], fixed: FixedPoint) -> None:
-    """Raise DomainError when ``result`` is no result."""
-    limit = 2**62 if result.dtype.kind == "i" else MARGIN * mark(fixed.field_bits, fixed.fraction_bits)
+def refuse_sentinel(result: NDArray[Any], fixed: FixedPoint) -> None:
+    """Raise DomainError where ``result`` holds the sentinel value: a runtime bound was broken."""
+    limit = 2**62 if result.dtype.kind == "i" else MARGIN * sentinel(fixed.field_bits, fixed.fraction_bits)
     if ((result >= limit) | (result <= -limit)).any():
         got = "activations beyond what the program promises"
         raise DomainError(Problem("result", got, "the promised bound", "promise a larger one, or none"))

@@ -1,4 +1,4 @@
-"""How a tensor is held on shares: a bit, a ring integer or fixed point, times a public scale.
+"""``SharedTensor``: a tensor on shares, as bits, ring integers or fixed point, times a public scale.
 
 The scale is what fixed point lacks, and it costs nothing because it is public: multiplying by a public number only
 changes it, integers stay exact however fine their grid, and values of any declared range get the bits they need.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from privis.readings.analysis.ranges import Interval
-from privis.run.mpc.fixed_point import SLACK_BITS, Demand, FixedPoint
+from privis.run.mpc.fixed_point import SLACK_BITS, FixedPoint, RingRequirement
 
 Tensor = Any  # a traced jax array: bool, int64 or float32
 INTEGER_BITS = 61  # of a 64-bit ring
@@ -27,8 +27,8 @@ COARSEST = 2.0**12  # the largest scale that fixed point is given before a progr
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """A tensor of value ``offset + scale * array``, never larger than ``bound``.
+class SharedTensor:
+    """A secret-shared tensor of value ``offset + scale * array``, of magnitude at most ``bound``.
 
     ``array`` is bool, int64 (a ring integer) or float32 (fixed point, whose ``scale`` is a power of two). Only bits
     have an ``offset``.
@@ -59,43 +59,43 @@ class Held:
         """The largest magnitude of ``array``."""
         return max(self.bound, 2.0**-60) / abs(self.scale)
 
-    def moved(self, array: Tensor, bound: float | None = None) -> Held:
-        """Other elements held alike."""
+    def moved(self, array: Tensor, bound: float | None = None) -> SharedTensor:
+        """Other elements with the same scale and offset."""
         return dataclasses.replace(self, array=array, bound=self.bound if bound is None else bound)
 
 
 @dataclass(frozen=True, eq=False)
-class Promise:
-    """Each of ``totals``, one axis, is at most ``limit``, both in the units of how they are held."""
+class RuntimeBound:
+    """A bound checked while the program runs: each of ``totals``, one axis, is at most ``limit``, both unscaled."""
 
     totals: Tensor
     limit: float
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
-    """A node while it is lowered: its name, what is known of its values, what it asks of the ring, what it promises."""
+class LoweringContext:
+    """One node while it is lowered: its name, the ranges of its values, its ring requirements and runtime bounds."""
 
     where: str
     result: Interval
     operands: tuple[Interval, ...]
     fixed: FixedPoint
-    demands: list[Demand] = field(default_factory=list)
-    promises: list[Promise] = field(default_factory=list)
+    requirements: list[RingRequirement] = field(default_factory=list)
+    runtime_bounds: list[RuntimeBound] = field(default_factory=list)
 
     @property
     def bound(self) -> float:
         """The largest magnitude of the result."""
         return magnitude(self.result)
 
-    def bounded(self, bound: float) -> Site:
-        """The same place in the program for an intermediate result of another ``bound``."""
+    def bounded(self, bound: float) -> LoweringContext:
+        """The context of an intermediate result of the same node, of another ``bound``."""
         ends = np.full((1,), bound)
         return dataclasses.replace(self, result=Interval(-ends, ends, None))
 
     def need(self, what: str, largest: float, fractions: int) -> None:
         """Ask the ring to hold ``largest`` times ``2**(fractions * fraction_bits)``."""
-        self.demands.append(Demand(self.where, what, largest, fractions))
+        self.requirements.append(RingRequirement(self.where, what, largest, fractions))
 
 
 def magnitude(interval: Interval) -> float:
@@ -113,7 +113,7 @@ def power_of_two(value: float) -> bool:
     return math.frexp(value)[0] == 0.5
 
 
-def integer(x: Held) -> Held:
+def integer(x: SharedTensor) -> SharedTensor:
     """The same values as ring integers; bits cost a conversion, fixed point is rounded to its scale."""
     import jax.numpy as jnp
 
@@ -124,9 +124,9 @@ def integer(x: Held) -> Held:
     ones = x.array.astype(jnp.int64)
     if x.offset == 0:
         sign = 1 if x.scale > 0 else -1
-        return Held(ones * sign if sign < 0 else ones, abs(x.scale), x.bound)
+        return SharedTensor(ones * sign if sign < 0 else ones, abs(x.scale), x.bound)
     unit = _common_unit(x.offset, x.scale)
-    return Held(ones * round(x.scale / unit) + round(x.offset / unit), unit, x.bound)
+    return SharedTensor(ones * round(x.scale / unit) + round(x.offset / unit), unit, x.bound)
 
 
 def _common_unit(a: float, b: float) -> float:
@@ -137,7 +137,7 @@ def _common_unit(a: float, b: float) -> float:
     return float(max(unit, finest))
 
 
-def fixed(site: Site, x: Held, bits: int | None = None) -> Held:
+def fixed(context: LoweringContext, x: SharedTensor, bits: int | None = None) -> SharedTensor:
     """The same values as fixed point, with ``units`` of at most ``2**bits`` if given.
 
     Integers are multiplied by their scale, which is free; whatever must lose low bits is truncated once.
@@ -147,11 +147,11 @@ def fixed(site: Site, x: Held, bits: int | None = None) -> Held:
     if x.is_bit:
         x = integer(x)
     if x.is_integer:
-        scale = _fixed_scale(site, x)
+        scale = _fixed_scale(context, x)
         factor = x.scale / scale
-        x = Held(x.array.astype(jnp.float32) if factor == 1 else times(x.array, factor), scale, x.bound)
-        site.need("values in fixed point", x.units, 1)
-    return x if bits is None else narrow(site, x, bits)
+        x = SharedTensor(x.array.astype(jnp.float32) if factor == 1 else times(x.array, factor), scale, x.bound)
+        context.need("values in fixed point", x.units, 1)
+    return x if bits is None else narrow(context, x, bits)
 
 
 def natural_scale(bound: float) -> float:
@@ -160,7 +160,7 @@ def natural_scale(bound: float) -> float:
     return 2.0 ** min(wide, max(0, wide - 20))
 
 
-def _fixed_scale(site: Site, x: Held) -> float:
+def _fixed_scale(context: LoweringContext, x: SharedTensor) -> float:
     """The power of two in which integers become fixed point.
 
     The public factor that takes them there must be exact, or keep ``FACTOR_BITS`` bits of its own.
@@ -169,34 +169,34 @@ def _fixed_scale(site: Site, x: Held) -> float:
     exact = power_of_two(x.scale)
     finest = x.scale if exact else 2.0 ** exponent(x.scale)
     return min(
-        max(natural, finest), finest * 2.0 ** (site.fixed.fraction_bits - (CONSTANT_BITS if exact else FACTOR_BITS))
+        max(natural, finest), finest * 2.0 ** (context.fixed.fraction_bits - (CONSTANT_BITS if exact else FACTOR_BITS))
     )
 
 
-def narrow(site: Site, x: Held, bits: int) -> Held:
+def narrow(context: LoweringContext, x: SharedTensor, bits: int) -> SharedTensor:
     """Fixed point with ``units`` of at most ``2**bits``: low bits are truncated where that is not so yet."""
     while (excess := exponent(x.units) - bits) > 0 and x.scale <= COARSEST:
-        x = _cut(site, x, excess)
+        x = _cut(context, x, excess)
     if x.scale > COARSEST:
-        last = COARSEST * 2.0**-site.fixed.fraction_bits
-        site.need(f"values up to {x.bound:.3g} as a factor, in steps of more than {last:.2g}", math.inf, 1)
+        last = COARSEST * 2.0**-context.fixed.fraction_bits
+        context.need(f"values up to {x.bound:.3g} as a factor, in steps of more than {last:.2g}", math.inf, 1)
     return x
 
 
-def _cut(site: Site, x: Held, bits: int) -> Held:
+def _cut(context: LoweringContext, x: SharedTensor, bits: int) -> SharedTensor:
     """One truncation, of ``bits`` bits or more: the product before it must fit."""
-    fraction = site.fixed.fraction_bits
-    least = exponent(x.units) + 2 * fraction - site.fixed.field_bits + SLACK_BITS
+    fraction = context.fixed.fraction_bits
+    least = exponent(x.units) + 2 * fraction - context.fixed.field_bits + SLACK_BITS
     shift = min(fraction - CONSTANT_BITS, max(bits, least))
-    site.need("values to be truncated", x.units, 1)
-    return Held(times(x.array, 2.0**-shift), x.scale * 2.0**shift, x.bound)
+    context.need("values to be truncated", x.units, 1)
+    return SharedTensor(times(x.array, 2.0**-shift), x.scale * 2.0**shift, x.bound)
 
 
-def rescaled(site: Site, x: Held, scale: float) -> Held:
+def rescaled(context: LoweringContext, x: SharedTensor, scale: float) -> SharedTensor:
     """Fixed point of exactly this ``scale``."""
     while x.scale < scale and x.scale <= COARSEST:
-        x = _cut(site, x, round(math.log2(scale / x.scale)))
-    site.need("values in fixed point", x.bound / scale, 1)
+        x = _cut(context, x, round(math.log2(scale / x.scale)))
+    context.need("values in fixed point", x.bound / scale, 1)
     return widen(x, scale)
 
 
@@ -210,20 +210,20 @@ def times(array: Tensor, factor: np.ndarray | float) -> Tensor:
     return product + (product - product)
 
 
-def widen(x: Held, scale: float) -> Held:
+def widen(x: SharedTensor, scale: float) -> SharedTensor:
     """The same values at a smaller ``scale``: an exact, local multiplication."""
     ratio = round(x.scale / scale)
     if ratio == 1:
         return x
     if x.is_integer:
-        return Held(x.array * ratio, scale, x.bound)
+        return SharedTensor(x.array * ratio, scale, x.bound)
     array = x.array
     for _ in range(exponent(ratio)):
         array = array + array  # a product with a public fixed-point number would be truncated
-    return Held(array, scale, x.bound)
+    return SharedTensor(array, scale, x.bound)
 
 
-def aligned(site: Site, values: Sequence[Held]) -> list[Held]:
+def aligned(context: LoweringContext, values: Sequence[SharedTensor]) -> list[SharedTensor]:
     """The same values with one scale: bits where all are alike, integers where their grids agree, else fixed point."""
     if all(x.is_bit for x in values):
         first = values[0]
@@ -235,23 +235,23 @@ def aligned(site: Site, values: Sequence[Held]) -> list[Held]:
         unit = min(x.scale for x in whole)
         if all((x.scale / unit) % 1 == 0 for x in whole) and max(x.bound for x in whole) / unit < 2.0**INTEGER_BITS:
             return [widen(x, unit) for x in whole]
-    points = [fixed(site, x) for x in values]
+    points = [fixed(context, x) for x in values]
     largest = max(x.bound for x in points)
-    room = site.fixed.largest(1) / 4
+    room = context.fixed.largest(1) / 4
     finest = max(min(x.scale for x in points), 2.0 ** exponent(largest / room))
-    return [rescaled(site, x, finest) for x in points]
+    return [rescaled(context, x, finest) for x in points]
 
 
-def _like(x: Held, first: Held) -> Held | None:
+def _like(x: SharedTensor, first: SharedTensor) -> SharedTensor | None:
     """Bits with the offset and scale of ``first``, complemented if need be; None where the two values differ."""
     if (x.offset, x.scale) == (first.offset, first.scale):
         return x
     if (x.offset + x.scale, -x.scale) == (first.offset, first.scale):
-        return Held(~x.array, first.scale, x.bound, first.offset)
+        return SharedTensor(~x.array, first.scale, x.bound, first.offset)
     return None
 
 
-def constant(values: np.ndarray, like: Held) -> np.ndarray:
+def constant(values: np.ndarray, like: SharedTensor) -> np.ndarray:
     """Public ``values`` in the units of ``like``: whole numbers beside ring integers."""
     if like.is_fixed:
         return np.asarray(values / like.scale, np.float32)

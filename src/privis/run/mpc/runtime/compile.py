@@ -9,7 +9,7 @@ import numpy as np
 
 from privis.program import Program
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
-from privis.run.mpc.lowering.lower import lower
+from privis.run.mpc.lowering.lower import lower_program
 from privis.run.mpc.runtime.shares import spu_module
 
 _ONE_AT_A_TIME = threading.Lock()  # SPU's front end patches JAX while it compiles
@@ -25,7 +25,7 @@ def compiled(program: Program, fixed: FixedPoint) -> Any:
     from jax.experimental import enable_x64
     from spu.utils import frontend
 
-    lowered = lower(program, fixed)
+    lowered = lower_program(program, fixed)
     dtypes = {Encoding.INTEGER: np.int64, Encoding.FIXED: np.float32}
     shown = [
         jax.ShapeDtypeStruct(declared.shape, dtypes[encoding])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
-from privis.run.mpc.lowering.runtime_bounds import refuse_marked
+from privis.run.mpc.lowering.runtime_bounds import refuse_sentinel
 from privis.run.mpc.protocols import Preset
 
 _FORMAT = b"privis.share/1\n"
@@ -67,7 +67,7 @@ def join(shares: Sequence[bytes], preset: Preset, fixed: FixedPoint) -> NDArray[
     libspu = spu_module()
     wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
     result = np.asarray(wrapper.Reconstruct([from_bytes(part) for part in shares]))
-    refuse_marked(result, fixed)
+    refuse_sentinel(result, fixed)
     return result
 
 
