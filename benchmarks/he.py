@@ -28,12 +28,12 @@ import numpy as np
 
 from benchmarks.he_cases import Case, named
 from privis.errors import UnsupportedError
-from privis.run.he.compiler.compiler import Compiled, compiled
+from privis.run.he.compiler.compiler import CompiledProgram, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.evaluation.interpreter import Plaintexts
 from privis.run.he.owner.keys import SecretKeys
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
     """One case; bytes, seconds, and measured beside predicted."""
 
     case: Case
-    made: Compiled
+    made: CompiledProgram
     expected: Prediction
     seconds: float
     first_seconds: float
@@ -71,14 +71,14 @@ def run(chosen: Sequence[Case], images: int, runs: int, machine: CKKSMachineProf
     """Every case in turn; a sentence where it is refused."""
     for case in chosen:
         try:
-            made = compiled(case.program, case.options, case.samples)
+            made = compile_program(case.program, case.options, case.samples)
         except UnsupportedError as refusal:
             yield f"{case.name}: refused: {refusal}"
             continue
         yield _row(case, made, images, runs, machine)
 
 
-def _row(case: Case, made: Compiled, images: int, runs: int, machine: CKKSMachineProfile) -> Row:
+def _row(case: Case, made: CompiledProgram, images: int, runs: int, machine: CKKSMachineProfile) -> Row:
     shown = case.inputs()[:images]
     secret = SecretKeys.generate(made.spec)
     queries = [secret.encrypt(made.spec, [inputs]) for inputs in shown]
@@ -104,9 +104,9 @@ def _row(case: Case, made: Compiled, images: int, runs: int, machine: CKKSMachin
 
 def _batch(case: Case, machine: CKKSMachineProfile) -> Batch:
     """Two sets of ciphertexts, each for one process."""
-    case = replace(case, options=replace(case.options, sharing=Sharing.SIDE_BY_SIDE, processes=1))
-    made = compiled(case.program, case.options, case.samples)
-    images = 2 * made.spec.together
+    case = replace(case, options=replace(case.options, batching=Batching.SIDE_BY_SIDE, processes=1))
+    made = compile_program(case.program, case.options, case.samples)
+    images = 2 * made.spec.batch_size
     own = case.inputs()
     shown = [own[k % len(own)] for k in range(images)]
     secret = SecretKeys.generate(made.spec)
@@ -117,7 +117,7 @@ def _batch(case: Case, machine: CKKSMachineProfile) -> Batch:
     return Batch(
         images,
         found["seconds"][-1] / images,
-        expected / made.spec.together / 2,
+        expected / made.spec.batch_size / 2,
         keys,
         max(_error(made, inputs, out) for inputs, out in zip(shown, outputs, strict=True)),
         case.quality([out[0] for out in outputs[: len(own)]]),
@@ -125,11 +125,11 @@ def _batch(case: Case, machine: CKKSMachineProfile) -> Batch:
 
 
 def _served(
-    case: Case, made: Compiled, secret: SecretKeys, queries: Sequence[bytes], runs: int
+    case: Case, made: CompiledProgram, secret: SecretKeys, queries: Sequence[bytes], runs: int
 ) -> tuple[int, list[bytes], dict[str, Any]]:
     """Bytes of the evaluation keys, and what a server process answers and says that it took."""
     keys = secret.evaluation_keys(made.spec)
-    command = ["benchmarks.he", "--serve", case.name, "--sharing", case.options.sharing.value]
+    command = ["benchmarks.he", "--serve", case.name, "--sharing", case.options.batching.value]
     return len(keys), *asked(command, {"keys": keys}, queries, runs)
 
 
@@ -148,20 +148,20 @@ def asked(
         return [(place / f"reply-{number}").read_bytes() for number in range(len(queries))], json.loads(said)
 
 
-def _error(made: Compiled, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
+def _error(made: CompiledProgram, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
     """Against the polynomial form, with the owner's part on both sides."""
     form = made.in_the_clear(*inputs)[0]
     return float(np.abs(outputs[0] - form).max() / np.abs(form).max())
 
 
-def serve(case: Case, place: Path, runs: int, sharing: Sharing) -> dict[str, Any]:
+def serve(case: Case, place: Path, runs: int, batching: Batching) -> dict[str, Any]:
     """The server's process: compile, and answer."""
-    if sharing is not case.options.sharing:
-        case = replace(case, options=replace(case.options, sharing=sharing, processes=1))
-    return answer(compiled(case.program, case.options, case.samples), case.cache, place, runs)
+    if batching is not case.options.batching:
+        case = replace(case, options=replace(case.options, batching=batching, processes=1))
+    return answer(compile_program(case.program, case.options, case.samples), case.cache, place, runs)
 
 
-def answer(made: Compiled, cache: int, place: Path, runs: int = 0) -> dict[str, Any]:
+def answer(made: CompiledProgram, cache: int, place: Path, runs: int = 0) -> dict[str, Any]:
     """Load keys, answer the queries, say what it took; the last one again until there were ``runs`` after the first."""
     _reset_peak()
     keys = (place / "keys").read_bytes()
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--serve")
     parser.add_argument("--in", dest="place", type=Path)
-    parser.add_argument("--sharing", type=Sharing, default=Sharing.ALONE)
+    parser.add_argument("--sharing", type=Batching, default=Batching.NONE)
     options, _ = parser.parse_known_args()
     if options.serve:
         case = named()[options.serve]()

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from benchmarks.he import answer, asked
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
-from privis.run.he.compiler.compiler import Compiled, Options, compiled
+from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import CACHE
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "mnist_fhe_convnet" / "tenseal_ConvMNIST-0.1.npz"
@@ -115,27 +115,27 @@ class Ours:
     w: Arrays
     digits: Digits
     stride: int
-    sharing: Sharing
+    batching: Batching
     processes: int = 1
 
-    def compiled(self) -> Compiled:
+    def compiled(self) -> CompiledProgram:
         """On either side."""
         program = network(self.w, self.digits.samples.shape[-1], self.stride)
-        options = Options(PRECISION, sharing=self.sharing, processes=self.processes)
-        return compiled(program, options, [(image[None],) for image in self.digits.samples])
+        options = Options(PRECISION, batching=self.batching, processes=self.processes)
+        return compile_program(program, options, [(image[None],) for image in self.digits.samples])
 
     def row(self, name: str, clear: NDArray[np.float64], count: int | None = None) -> Row:
         """Of ``count`` digits, one after the other, or of as many as share ciphertexts."""
         made = self.compiled()
         parameters = made.spec.parameters
         owner = SecretKeys.generate(made.spec)
-        images = self.digits.images[: count or made.spec.together]
+        images = self.digits.images[: count or made.spec.batch_size]
         asked_at_once = 1 if count else len(images)
         parts = [images[start : start + asked_at_once] for start in range(0, len(images), asked_at_once)]
         queries = [owner.encrypt(made.spec, [(image[None],) for image in part]) for part in parts]
         keys, given = owner.evaluation_keys(made.spec), io.BytesIO()
         np.savez(given, samples=self.digits.samples, stride=self.stride, **self.w)
-        command = ["benchmarks.he_mnist", "--sharing", self.sharing.value, "--processes", str(self.processes)]
+        command = ["benchmarks.he_mnist", "--sharing", self.batching.value, "--processes", str(self.processes)]
         files = {"keys": keys, "network.npz": given.getvalue()}
         replies, found = asked(command, files, [query.message for query in queries])
         answers = [owner.decrypt(made.spec, q, reply) for q, reply in zip(queries, replies, strict=True)]
@@ -158,13 +158,13 @@ class Ours:
         )
 
 
-def serve(place: Path, sharing: Sharing, processes: int) -> dict[str, Any]:
+def serve(place: Path, batching: Batching, processes: int) -> dict[str, Any]:
     """The server's process."""
     with np.load(place / "network.npz", allow_pickle=False) as given:
         w = {name: given[name] for name in given.files}
     none = np.zeros(0)
     digits = Digits(none, none.astype(np.int64), w.pop("samples"))
-    return answer(Ours(w, digits, int(w.pop("stride")), sharing, processes).compiled(), CACHE, place)
+    return answer(Ours(w, digits, int(w.pop("stride")), batching, processes).compiled(), CACHE, place)
 
 
 class TenSEAL:
@@ -217,13 +217,13 @@ def measure(
     """Digits alone, TenSEAL's way, and digits that share ciphertexts, one after the other."""
     program = network(w, digits.images.shape[-1], stride)
     clear = np.stack([evaluate(program, image[None]) for image in digits.images[: max(runs, judged)]])
-    alone = Ours(w, digits, stride, Sharing.ALONE).row("alone", clear, judged)
+    alone = Ours(w, digits, stride, Batching.NONE).row("alone", clear, judged)
     theirs = TenSEAL(w, stride)
     other = [theirs.ask(image) for image in digits.images[:runs]]
     wall, busy = (statistics.median(column) for column in zip(*(took for took, _ in other), strict=True))
     scores = np.stack([scores for _, scores in other])
     peer = Row("TenSEAL, tutorial 4", 1, wall, busy, _error(scores, clear), theirs.ring, scores)
-    return [alone, peer, Ours(w, digits, stride, Sharing.SLOTS, processes).row("together", clear)]
+    return [alone, peer, Ours(w, digits, stride, Batching.SLOT, processes).row("together", clear)]
 
 
 def _error(scores: NDArray[np.float64], clear: NDArray[np.float64]) -> float:
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=JUDGED)
     parser.add_argument("--processes", type=int, default=cores())
     parser.add_argument("--in", dest="place", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--sharing", type=Sharing, default=Sharing.ALONE, help=argparse.SUPPRESS)
+    parser.add_argument("--sharing", type=Batching, default=Batching.NONE, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.place:
         print(json.dumps(serve(options.place, options.sharing, options.processes)))

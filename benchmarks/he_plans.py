@@ -14,7 +14,7 @@ from benchmarks.he_cases import DATA, SIZE, Case, cases
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.features.lbp import LBP
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, predict
 
 TITLES = (
@@ -37,7 +37,7 @@ def more() -> Iterator[Case]:
 
 def plan(case: Case) -> tuple[Any, ...]:
     """The values of a row; UnsupportedError for a program that does not fit."""
-    made = compiled(case.program, case.options, case.samples)
+    made = compile_program(case.program, case.options, case.samples)
     expected = predict(made.spec, made.choice.arrangement, case.cache, CKKSMachineProfile())
     arrangement, parameters = made.choice.arrangement, made.spec.parameters
     sizes = (size / 1e6 for size in (expected.keys, expected.query, expected.reply))

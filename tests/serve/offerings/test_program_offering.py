@@ -22,7 +22,7 @@ from privis.features.cnn import Channels
 from privis.program import Input, save, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import Options
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 from privis.run.he.wire.messages import Message, read, written
 from privis.serve.client.client import Client
 from privis.serve.client.executor import Remote
@@ -44,7 +44,7 @@ IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     place = new_place(tmp_path_factory.mktemp("encrypted"))
-    beside = Options(sharing=Sharing.SIDE_BY_SIDE)
+    beside = Options(batching=Batching.SIDE_BY_SIDE)
     offerings = [
         OfferProgram("energy", "energies of rows", ENERGY),
         OfferProgram("contrast", "steps", CONTRAST),
@@ -81,7 +81,7 @@ def test_images_that_share_ciphertexts_are_one_job(running):
     with running.client() as client:
         terms = client.terms("beside")
         shared = OwnerKeys.generate(terms, running.place.folder / "shared keys")
-    together = shared.spec.together
+    together = shared.spec.batch_size
     assert terms.estimate.images == together > 1
     images = np.random.default_rng(1).integers(0, 256, (together + 2, 8, 8), np.uint8)
     with remote(running, shared) as executor:

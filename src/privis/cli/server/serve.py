@@ -12,7 +12,7 @@ import typer
 from privis.cli.console import err, explained
 from privis.cli.extract import Parameters
 from privis.errors import ParameterError, Problem
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 
 if TYPE_CHECKING:
     from privis.serve.http.server import Certificate, Server
@@ -33,7 +33,7 @@ Precision = Annotated[float, typer.Option(help="Largest error by encryption, rel
 Signs = Annotated[int, typer.Option(help="Polynomials of degree 7 in a comparison, three levels each.")]
 Inside = Annotated[bool, typer.Option("--inside", help="Normalise encrypted values too; else their owner does.")]
 Promised = Annotated[bool, typer.Option("--promised", help="Rely on domains that owners check before they encrypt.")]
-Shared = Annotated[Sharing, typer.Option("--sharing", help="Images that share ciphertexts: cheaper for each.")]
+Shared = Annotated[Batching, typer.Option("--sharing", help="Images that share ciphertexts: cheaper for each.")]
 Processes = Annotated[int, typer.Option(min=1, max=2, help="Processes that share one job; 2 may need larger keys.")]
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; without TLS only on this machine.")]
 TokensFile = Annotated[Path, typer.Option("--tokens", help="Digests of the clients' tokens; `privis keygen` adds one.")]
@@ -60,7 +60,7 @@ def serve(
     inside: Inside = False,
     promised: Promised = False,
     processes: Processes = 1,
-    sharing: Shared = Sharing.ALONE,
+    sharing: Shared = Batching.NONE,
     listen: Listen = "127.0.0.1:8443",
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -82,7 +82,7 @@ def serve(
         from privis.serve.limits import limits_of
 
         options = Options(
-            precision, signs=signs, inside=inside, promised=promised, processes=processes, sharing=sharing
+            precision, signs=signs, inside=inside, promised=promised, processes=processes, batching=sharing
         )
         files = (program or [], model or [], gallery or [], encrypted_gallery or [])
         makers = Offered(feature, parameter or [], *files, name).makers(options)

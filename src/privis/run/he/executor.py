@@ -10,12 +10,12 @@ from privis.errors import DomainError, ParameterError, Problem, UnsupportedError
 from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
-from privis.run.he.compiler.compiler import Compiled, Options, compiled
+from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 from privis.run.he.paillier_executor import Paillier
 
 MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
@@ -43,7 +43,7 @@ class CKKS:
     promised: bool = False
     most_memory: int | None = field(default=None, metadata=UNIDENTIFIED)
     most_seconds: float | None = field(default=None, metadata=UNIDENTIFIED)
-    _kept: dict[str, Compiled] = field(
+    _kept: dict[str, CompiledProgram] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
 
@@ -65,14 +65,14 @@ class CKKS:
         """The owner alone, who holds the key."""
         return "Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts."
 
-    def compiled(self, program: Program) -> Compiled:
+    def compiled(self, program: Program) -> CompiledProgram:
         """The program as a server runs it for one image; the last few are kept."""
-        return self._keep(digest(program), lambda: compiled(program, self._options(Sharing.ALONE)))
+        return self._keep(digest(program), lambda: compile_program(program, self._options(Batching.NONE)))
 
-    def _options(self, sharing: Sharing) -> Options:
-        return Options(self.precision, signs=self.signs, inside=self.inside, promised=self.promised, sharing=sharing)
+    def _options(self, batching: Batching) -> Options:
+        return Options(self.precision, signs=self.signs, inside=self.inside, promised=self.promised, batching=batching)
 
-    def _keep(self, name: str, make: Callable[[], Compiled]) -> Compiled:
+    def _keep(self, name: str, make: Callable[[], CompiledProgram]) -> CompiledProgram:
         if name not in self._kept:
             made = make()
             while len(self._kept) >= MOST_KEPT:
@@ -135,7 +135,7 @@ class CKKS:
 
     def together(self, program: Program, expected: int | None = None) -> int:
         """How many images ``prepare_many`` computes at once, for the ``expected`` number of them; 1: each alone."""
-        return self._shared(program, expected).spec.together
+        return self._shared(program, expected).spec.batch_size
 
     def prepare_many(self, program: Program, expected: int | None = None) -> ManyImages:
         """Return a function of many images, each a sequence of inputs, that gives the outputs of each (float32).
@@ -149,22 +149,22 @@ class CKKS:
         evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), at_once=cores())
         return ManyImages(made, keys, evaluator)
 
-    def _shared(self, program: Program, images: int | None) -> Compiled:
-        """Compiled for ``images`` in the quickest of the ways that fit."""
+    def _shared(self, program: Program, images: int | None) -> CompiledProgram:
+        """CompiledProgram for ``images`` in the quickest of the ways that fit."""
         return self._keep(f"{digest(program)} for {images}", lambda: self._quickest(program, images))
 
-    def _quickest(self, program: Program, images: int | None) -> Compiled:
+    def _quickest(self, program: Program, images: int | None) -> CompiledProgram:
         machine, refused = CKKSMachineProfile.of_this_machine(), []
-        fitting: list[tuple[float, Compiled]] = []
-        for sharing in Sharing:
+        fitting: list[tuple[float, CompiledProgram]] = []
+        for batching in Batching:
             try:
-                made = compiled(program, self._options(sharing))
+                made = compile_program(program, self._options(batching))
             except UnsupportedError as error:
                 refused.append(error)
                 continue
             seconds = predict(made.spec, made.choice.arrangement, CACHE, machine).seconds
-            together = made.spec.together
-            fitting.append((seconds / together if images is None else seconds * made.spec.groups(images), made))
+            batch_size = made.spec.batch_size
+            fitting.append((seconds / batch_size if images is None else seconds * made.spec.groups(images), made))
         if not fitting:
             raise refused[0]
         return min(fitting, key=lambda found: found[0])[1]
@@ -174,7 +174,7 @@ class CKKS:
 class ManyImages:
     """A program with keys, for many images at once."""
 
-    made: Compiled
+    made: CompiledProgram
     keys: SecretKeys = field(repr=False)
     evaluator: Evaluator = field(repr=False)
 

@@ -114,7 +114,7 @@ class Remote:
 
     def together(self, program: Program, expected: int | None = None) -> int:
         """How many images the server computes on at once: those that share its ciphertexts."""
-        return self._open()[1].spec.together
+        return self._open()[1].spec.batch_size
 
     def prepare_many(self, program: Program, expected: int | None = None) -> ManyAsked:
         """Like ``prepare``, for many images: as many as share ciphertexts are one job of the server."""
@@ -147,7 +147,7 @@ class ManyAsked:
     def __call__(self, images: Sequence[Sequence[Any]]) -> list[Any]:
         """The outputs of each image, decrypted."""
         found: list[Any] = []
-        together = self.keys.spec.together
+        together = self.keys.spec.batch_size
         for first in range(0, len(images), together):
             own = [_arrays(inputs) for inputs in images[first : first + together]]
             asked = ask(self.client, self.keys, own, self.on_step)

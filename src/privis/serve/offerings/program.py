@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from privis.program import Program, digest
-from privis.run.he.compiler.compiler import Compiled, Options, compiled
+from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
 from privis.run.he.wire import key_file as bundle
 from privis.serve.offerings.offering import Runner, Terms
 
@@ -32,7 +32,7 @@ class OfferProgram:
         from privis.serve.offerings.estimate import estimate
 
         # where images are stretched, the specification tells the program
-        made = compiled(self.program, replace(self.options, stretch=False) if self.private else self.options)
+        made = compile_program(self.program, replace(self.options, stretch=False) if self.private else self.options)
         spec, program = made.spec, "" if self.private else digest(self.program)
         expected = estimate(made)
         terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, self.words)
@@ -44,7 +44,7 @@ class ProgramOffering:
     """A compiled program without keys. Workers share it, but each encodes the weights with its first job."""
 
     terms: Terms
-    compiled: Compiled
+    compiled: CompiledProgram
 
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys."""

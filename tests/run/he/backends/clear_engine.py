@@ -121,7 +121,7 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return read
 
 
-def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
+def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
     """For each image its outputs, all computed at once."""
     from privis.run.he.compiler.slot_encoding import emptied
     from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
@@ -129,7 +129,7 @@ def run_together_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> l
 
     spec = made.spec
     engine = ClearEngine(spec.parameters, spec.keys)
-    apart = made.choice.arrangement.elements_apart
+    apart = made.choice.arrangement.slot_per_image
     interpreter = (
         BatchInterpreter(made.choice, engine) if apart else CircuitInterpreter(made.choice, engine, Plaintexts(0))
     )

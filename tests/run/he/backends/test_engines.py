@@ -11,7 +11,7 @@ import pytest
 
 from privis.errors import MissingExtraError, ParameterError, PrivisError, ProtocolError
 from privis.program import Input, ops, trace
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.slot_encoding import emptied, filled
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
@@ -171,7 +171,7 @@ def comparison(x):
 @pytest.mark.parametrize("program", [convolutions, comparison], ids=lambda program: program.__name__)
 def test_programs_give_their_polynomial_form(library, program, rng):
     image = rng.uniform(-1, 1, (3, 16, 16))
-    made = compiled(trace(program, Input((3, 16, 16), -1.0, 1.0, None)), Options(1e-8, signs=2, stretch=False))
+    made = compile_program(trace(program, Input((3, 16, 16), -1.0, 1.0, None)), Options(1e-8, signs=2, stretch=False))
     spec = made.spec
     assert any(group.conjugate for group in spec.keys) == (program is convolutions)  # pairs, too
     owner = library.owner.generate(spec.parameters)

@@ -8,7 +8,7 @@ import pytest
 from privis.errors import ParameterError, ProtocolError
 from privis.program import Input, ops, trace
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.specification import Spec
 from privis.run.he.engine import KeyGroup, Parameters, galois_element
 from privis.run.he.evaluation.evaluator import Evaluator
@@ -111,7 +111,7 @@ def small():
         lambda x: (lambda y: (y * y).sum(1, 2))(x >> ops.Conv(kernel, (2, 2), (1, 1, 1, 1))),
         Input((1, 16, 16), -1.0, 1.0, None),
     )
-    return compiled(program, Options())
+    return compile_program(program, Options())
 
 
 def test_an_image_goes_to_the_server_and_its_feature_comes_back(small):
@@ -134,7 +134,7 @@ def test_an_image_goes_to_the_server_and_its_feature_comes_back(small):
 def test_weights_are_encoded_once_though_two_processes_share_an_image(limit):
     weights = np.random.default_rng(5).normal(size=(256, 256)) / 16
     program = trace(lambda x: (x * x).reshape(256) >> ops.Dense(weights), Input((1, 16, 16), -1.0, 1.0, None))
-    made = compiled(program, Options(processes=2))
+    made = compile_program(program, Options(processes=2))
     assert any(half(packed) for packed in made.choice.arrangement.packed.values())  # two processes do share it
     keys, plaintexts = SecretKeys.generate(made.spec), Plaintexts(limit)
     evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), plaintexts)
@@ -152,7 +152,7 @@ def test_weights_are_encoded_once_though_two_processes_share_an_image(limit):
 def test_a_query_for_another_program_is_refused(small):
     keys = SecretKeys.generate(small.spec)
     evaluator = Evaluator.open(small, keys.evaluation_keys(small.spec))
-    other = compiled(trace(lambda x: x * x, Input((4,), -1.0, 1.0, None)), Options())
+    other = compile_program(trace(lambda x: x * x, Input((4,), -1.0, 1.0, None)), Options())
     stranger = SecretKeys.generate(other.spec)
     with pytest.raises(ProtocolError, match="one for the program"):
         evaluator.run(stranger.encrypt(other.spec, [[np.zeros(4)]]).message)

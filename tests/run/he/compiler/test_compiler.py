@@ -9,7 +9,7 @@ from privis.program import Input, concat, ops, trace
 from privis.readings import evaluate
 from privis.run.he.circuit import reference
 from privis.run.he.circuit.lowering import lower
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
 from tests.run.he.backends.clear_engine import run_in_the_clear
@@ -18,7 +18,7 @@ OPTIONS = Options(precision=0.1, promised=True, inside=True)
 
 
 def agree(program, *inputs, options=OPTIONS):
-    made = compiled(program, options)
+    made = compile_program(program, options)
     expected = evaluate(made.form.program, *(np.asarray(x, np.float64) for x in inputs))
     for ours, theirs in zip(run_in_the_clear(made, inputs), [expected], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6 * max(1.0, np.abs(theirs).max(initial=0.0)))
@@ -102,7 +102,7 @@ def test_histograms_of_pixels_need_no_comparison_and_are_exact(sample, rng):
     image = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
     x = sample.feature.before(image)
     program = sample.feature.program(x.shape)
-    made = compiled(program, Options())
+    made = compile_program(program, Options())
     assert made.choice.arrangement.depth <= 6 and made.form.errors == ()
     assert made.spec.outputs[0].step == 1.0  # rounded to whole counts by the owner
     (ours,) = run_in_the_clear(made, [x])
@@ -116,7 +116,7 @@ FORMS = ("hog", "surf", "lbp-uniform", "dense-sift")
 def test_features_equal_their_polynomial_form(sample, rng):
     image = rng.integers(40, 220, (32, 32, 3), dtype=np.uint8)
     x = sample.feature.before(image)
-    made = compiled(sample.feature.program(x.shape), Options(precision=1e-3, promised=sample.promised))
+    made = compile_program(sample.feature.program(x.shape), Options(precision=1e-3, promised=sample.promised))
     (ours,) = run_in_the_clear(made, [x])
     theirs = reference.outputs(made.circuit, [x])[0]
     np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
@@ -131,13 +131,13 @@ def test_too_many_levels_are_refused_with_their_number():
         return x
 
     with pytest.raises(UnsupportedError, match=r"a program that needs \d+ levels, expected at most 29"):
-        compiled(trace(network, Input((4,), -1.0, 1.0, None)), OPTIONS)
+        compile_program(trace(network, Input((4,), -1.0, 1.0, None)), OPTIONS)
 
 
 def test_what_is_taken_from_itself_is_a_constant():
     cancelled = trace(lambda x: x * 0.25 - x * 0.25, Input((3,), 0.0, 16.0, 1.0))
     with pytest.raises(UnsupportedError, match=r"a constant, expected a value that depends on an input"):
-        compiled(cancelled, OPTIONS)
+        compile_program(cancelled, OPTIONS)
     agree(
         trace(lambda x: ((x - x + 0.5) >> ops.Poly((1.0, 2.0), (-1.0, 1.0))) * x, Input((3,), 0.0, 1.0, None)),
         np.ones(3),
@@ -147,7 +147,7 @@ def test_what_is_taken_from_itself_is_a_constant():
 def test_an_impossible_precision_names_the_knob():
     program = trace(lambda x: x * x, Input((4,), -1.0, 1.0, None))
     with pytest.raises(UnsupportedError, match="ask for precision="):
-        compiled(program, Options(precision=1e-16))
+        compile_program(program, Options(precision=1e-16))
 
 
 def test_products_of_matrices_that_would_not_fit_are_refused():

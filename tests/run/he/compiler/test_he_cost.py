@@ -9,7 +9,7 @@ from privis.errors import UnsupportedError
 from privis.extraction.images import extract
 from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG, BlockNorm
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, calibration_file, predict
 from privis.run.he.executor import CKKS, HE
 from privis.run.he.owner.calibration import measured
@@ -38,7 +38,7 @@ def test_a_damaged_calibration_is_as_good_as_none(cache):
 
 def test_two_processes_help_less_where_they_slow_each_other_down():
     program = HOG(block=2).program((16, 16))
-    alone, shared = (compiled(program, Options(processes=n)) for n in (1, 2))
+    alone, shared = (compile_program(program, Options(processes=n)) for n in (1, 2))
 
     def seconds(made, beside):
         return predict(made.spec, made.choice.arrangement, 1 << 30, CKKSMachineProfile(beside=beside)).seconds

@@ -8,12 +8,12 @@ from privis.extraction.images import extract
 from privis.features.colour import ColourHistogram
 from privis.program import Input, ops, trace
 from privis.readings import evaluate
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.specification import Spec
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.executor import CKKS
 from privis.run.he.owner.keys import SecretKeys
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 
 WEIGHTS = np.random.default_rng(6)
 KERNEL, MATRIX = WEIGHTS.normal(size=(2, 1, 3, 3)), WEIGHTS.normal(size=(3, 8))
@@ -29,13 +29,13 @@ PROGRAM = trace(network, Input((1, 4, 4), -1.0, 1.0, None))
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_more_images_than_ciphertexts_hold(processes, rng):
-    made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS, processes=processes))
+    made = compile_program(PROGRAM, Options(batching=Batching.SLOT, processes=processes))
     spec = Spec.from_json(made.spec.to_json())
-    assert spec.together == 2 * spec.parameters.slots and spec.digest == made.spec.digest
+    assert spec.batch_size == 2 * spec.parameters.slots and spec.digest == made.spec.digest
     assert [(group.steps, group.conjugate) for group in spec.keys] == [((), True)]
     keys = SecretKeys.generate(spec)
     evaluator = Evaluator.open(made, keys.evaluation_keys(spec))
-    images = rng.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    images = rng.uniform(-1, 1, (spec.batch_size + 3, 1, 4, 4))
     query, shares = keys.encrypt(spec, [(x,) for x in images]), []
     reply = evaluator.run(query.message, shares.append)
     results = keys.decrypt(spec, query, reply)
@@ -45,9 +45,9 @@ def test_more_images_than_ciphertexts_hold(processes, rng):
 
 
 def test_without_the_key_that_tells_pairs_apart_nothing_is_computed():
-    made = compiled(PROGRAM, Options(sharing=Sharing.SLOTS))
+    made = compile_program(PROGRAM, Options(batching=Batching.SLOT))
     keys = SecretKeys.generate(made.spec)
-    alone = compiled(PROGRAM, Options())
+    alone = compile_program(PROGRAM, Options())
     with pytest.raises(ProtocolError, match="one for the program"):
         Evaluator.open(made, keys.evaluation_keys(alone.spec))
 
@@ -69,12 +69,12 @@ def test_extract_gives_each_of_several_images_its_own_feature(rng):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_images_side_by_side_under_encryption(processes, rng):
-    made = compiled(PROGRAM, Options(sharing=Sharing.SIDE_BY_SIDE, processes=processes))
+    made = compile_program(PROGRAM, Options(batching=Batching.SIDE_BY_SIDE, processes=processes))
     spec = Spec.from_json(made.spec.to_json())
-    assert 1 < spec.together < spec.parameters.slots and spec.digest == made.spec.digest
+    assert 1 < spec.batch_size < spec.parameters.slots and spec.digest == made.spec.digest
     keys = SecretKeys.generate(spec)
     evaluator = Evaluator.open(made, keys.evaluation_keys(spec), at_once=processes)
-    images = rng.uniform(-1, 1, (spec.together + 3, 1, 4, 4))
+    images = rng.uniform(-1, 1, (spec.batch_size + 3, 1, 4, 4))
     query = keys.encrypt(spec, [(x,) for x in images])
     results = keys.decrypt(spec, query, evaluator.run(query.message))
     expected = np.array([evaluate(PROGRAM, x) for x in images])
@@ -85,11 +85,11 @@ def test_the_executor_shares_ciphertexts_in_the_way_that_is_quickest_for_so_many
     under = CKKS()
     squares, large = (trace(lambda x: x * x, Input((n, n), -1.0, 1.0, None)) for n in (32, 1024))
     few, many = (under._shared(squares, images).spec for images in (5, 10**6))
-    assert few.together < few.parameters.slots and many.together == 2 * many.parameters.slots
-    assert under._shared(large, None).spec.together == 1  # neither way fits
+    assert few.batch_size < few.parameters.slots and many.batch_size == 2 * many.parameters.slots
+    assert under._shared(large, None).spec.batch_size == 1  # neither way fits
 
 
 def test_more_ciphertexts_than_memory_are_refused_with_their_number():
     program = trace(lambda x: x * x, Input((1024, 1024), -1.0, 1.0, None))
     with pytest.raises(UnsupportedError, match=r"take [\d,]+ GB at once, one for each of 1,048,576 elements"):
-        compiled(program, Options(sharing=Sharing.SLOTS))
+        compile_program(program, Options(batching=Batching.SLOT))

@@ -7,7 +7,7 @@ import pytest
 
 from privis.program import Input, ops, trace
 from privis.run.he.circuit.circuit import Polynomial
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.evaluation.schedule import chain_from, phases
 
 
@@ -41,7 +41,7 @@ def comparison(x):
 
 
 def test_chains_end_where_something_else_reads():
-    circuit = compiled(trace(comparison, Input((1, 8, 8), -1.0, 1.0, None)), Options(signs=3)).circuit
+    circuit = compile_program(trace(comparison, Input((1, 8, 8), -1.0, 1.0, None)), Options(signs=3)).circuit
     first = next(i for i, step in enumerate(circuit.steps) if isinstance(step, Polynomial))
     count = sum(isinstance(step, Polynomial) for step in circuit.steps)
     assert count >= 2 and chain_from(circuit, first) == range(first, first + count)
@@ -58,7 +58,7 @@ def test_encrypted_chains_in_two_processes_give_the_polynomial_form(rng):
     from privis.run.he.owner.keys import SecretKeys
 
     program = trace(comparison, Input((3, 64, 128), -1.0, 1.0, None))
-    made = compiled(program, Options(precision=1e-2, signs=2, processes=2))
+    made = compile_program(program, Options(precision=1e-2, signs=2, processes=2))
     first = next(i for i, step in enumerate(made.circuit.steps) if isinstance(step, Polynomial))
     assert made.choice.arrangement.layouts[first].ciphertexts == 3
     image = rng.uniform(-1, 1, (3, 64, 128))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from privis.features.colour import ColourHistogram
 from privis.program import Input, ops, trace
-from privis.run.he.compiler.compiler import Compiled, Options, compiled
-from privis.run.he.packing.complex_packing import paired
+from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
+from privis.run.he.packing.complex_packing import complex_products
 from privis.run.he.packing.hybrid_diagonals import Entries
 from privis.run.he.packing.layout import second
 from tests.run.he.backends.clear_engine import run_in_the_clear
@@ -24,7 +24,9 @@ def test_real_parts_of_products_with_pairs_are_the_matrix_product(period, rows, 
     where = np.unique(rng.integers(0, SLOTS, rows))
     row, column = np.nonzero(matrix[: len(where)])
     none, distance = np.zeros(len(row), int), (column - where[row]) % period
-    made = paired(Entries(none, distance, none + period, none, where[row], matrix[row, column]), period // 2, SLOTS)
+    made = complex_products(
+        Entries(none, distance, none + period, none, where[row], matrix[row, column]), period // 2, SLOTS
+    )
     held = np.tile(rng.normal(size=period), SLOTS // period)
     pairs = held + second(SLOTS) * np.roll(held, -(period // 2))
     sums = np.zeros(SLOTS, complex)
@@ -33,7 +35,7 @@ def test_real_parts_of_products_with_pairs_are_the_matrix_product(period, rows, 
     assert made.distance.max(initial=0) < period // 2
 
 
-def convolutions(channels: int, strides: tuple[int, ...]) -> tuple[Compiled, np.ndarray]:
+def convolutions(channels: int, strides: tuple[int, ...]) -> tuple[CompiledProgram, np.ndarray]:
     rng, kernels, width = np.random.default_rng(17), [], 3
     for stride in strides:
         kernels.append((rng.normal(size=(channels, width, 3, 3)) / (3 * width**0.5), stride))
@@ -46,7 +48,7 @@ def convolutions(channels: int, strides: tuple[int, ...]) -> tuple[Compiled, np.
         return x
 
     program = trace(network, Input((3, 16, 16), -1.0, 1.0, None))
-    return compiled(program, Options(precision=1e-2)), rng.uniform(-1, 1, (3, 16, 16))
+    return compile_program(program, Options(precision=1e-2)), rng.uniform(-1, 1, (3, 16, 16))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def convolutions(channels: int, strides: tuple[int, ...]) -> tuple[Compiled, np.
 )
 def test_convolutions_on_pairs(channels, strides):
     made, image = convolutions(channels, strides)
-    assert any(packed.pairing for packed in made.choice.arrangement.packed.values())
+    assert any(packed.complex_shift for packed in made.choice.arrangement.packed.values())
     (found,), (expected,) = run_in_the_clear(made, [image]), made.in_the_clear(image)
     np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
 
@@ -62,14 +64,14 @@ def test_convolutions_on_pairs(channels, strides):
 def test_a_conjugation_key_is_made_where_pairs_need_one():
     made = convolutions(8, (1, 1, 1))[0]
     arrangement = made.choice.arrangement
-    levels = [arrangement.levels[i] for i, packed in arrangement.packed.items() if packed.pairing]
+    levels = [arrangement.levels[i] for i, packed in arrangement.packed.items() if packed.complex_shift]
     assert arrangement.conjugations() == levels and len(levels) == 2
     assert [group.level >= max(levels) for group in made.spec.keys if group.conjugate] == [True]
 
 
 def test_what_is_complex_is_not_paired():
-    made = compiled(ColourHistogram(bins=16).program((3, 64, 64)), Options())
-    assert not any(packed.pairing for packed in made.choice.arrangement.packed.values())
+    made = compile_program(ColourHistogram(bins=16).program((3, 64, 64)), Options())
+    assert not any(packed.complex_shift for packed in made.choice.arrangement.packed.values())
 
 
 def test_encrypted_pairs():
@@ -78,7 +80,7 @@ def test_encrypted_pairs():
     from privis.run.he.owner.keys import SecretKeys
 
     made, image = convolutions(8, (1, 1))
-    assert any(packed.pairing for packed in made.choice.arrangement.packed.values())
+    assert any(packed.complex_shift for packed in made.choice.arrangement.packed.values())
     keys = SecretKeys.generate(made.spec)
     query = keys.encrypt(made.spec, [[image]])
     evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))

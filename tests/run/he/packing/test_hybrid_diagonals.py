@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from privis.program import Input, ops, trace
-from privis.run.he.compiler.compiler import Options, compiled
+from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.parameters import noises
 from privis.run.he.compiler.slot_encoding import filled
 from privis.run.he.engine import Parameters
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 from privis.run.he.packing.arrangement import key_groups
-from privis.run.he.packing.hybrid_diagonals import Entries, without_copies
+from privis.run.he.packing.hybrid_diagonals import Entries, hybrid_entries
 from privis.run.he.packing.layout import Layout
 from tests.run.he.backends.clear_engine import run_in_the_clear
 
@@ -37,7 +37,7 @@ def test_sums_of_products_in_other_slots_are_the_matrix_product(rows, columns, p
     held = np.full(SLOTS, 1e9)  # what lies between the elements must not matter
     for start in range(0, SLOTS, period):
         held[start : start + columns] = x
-    found = without_copies(*entries(matrix, period), SLOTS)
+    found = hybrid_entries(*entries(matrix, period), SLOTS)
     if found is None:
         assert power(rows) * (power(columns) // power(rows)) * 2 > SLOTS or rows > columns
         return
@@ -67,7 +67,7 @@ def tutorial_network():
 
 
 def test_the_network_of_the_tutorials_takes_25_rotations(rng):
-    made, image = compiled(tutorial_network(), Options(precision=1e-2)), rng.uniform(-1, 1, (1, 28, 28))
+    made, image = compile_program(tutorial_network(), Options(precision=1e-2)), rng.uniform(-1, 1, (1, 28, 28))
     assert made.rotations <= 25 and sum(p.products for p in made.choice.arrangement.packed.values()) <= 28
     (ours,) = run_in_the_clear(made, [image])
     np.testing.assert_allclose(ours, made.in_the_clear(image)[0], rtol=1e-6, atol=1e-6)
@@ -80,7 +80,7 @@ def test_noise_of_sums_of_copies_is_what_is_predicted(sizes, rng):
     from privis.run.he.owner.seal import SealSecret
 
     matrix = rng.normal(size=sizes) / sizes[1] ** 0.5
-    made = compiled(trace(lambda x: x >> ops.Dense(matrix), Input(sizes[1:], -1.0, 1.0, None)), Options())
+    made = compile_program(trace(lambda x: x >> ops.Dense(matrix), Input(sizes[1:], -1.0, 1.0, None)), Options())
     arrangement, parameters = made.choice.arrangement, Parameters(8192, (43, 30, 50))  # noise, not float32, is measured
     (packed,) = arrangement.packed.values()
     assert len(packed.folds) >= 7  # rounding of 128 slots meets, which was once predicted as that of one

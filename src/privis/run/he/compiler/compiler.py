@@ -1,4 +1,4 @@
-"""``compiled``: from a program to what a server runs and what its clients must know."""
+"""``compile_program``: from a program to what a server runs and what its clients must know."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from privis.run.he.circuit.reference import outputs, typical, with_expected_boun
 from privis.run.he.compiler.parameters import Choice, choose
 from privis.run.he.compiler.specification import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.packing.arrangement import key_groups
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 from privis.run.he.packing.side_by_side import by_image
-from privis.run.he.packing.slot_per_image import keys_together
+from privis.run.he.packing.slot_per_image import slot_per_image_keys
 
 ROUNDED = 0.25  # of a grid step: results whose predicted error is below this are rounded to the grid
 
@@ -35,7 +35,7 @@ class Options:
     as in ``polynomialise``. ``promised``: accept domains that only hold for suitable inputs.
     ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
     specification then tells the program, so it is not for private models. ``processes`` share the work of one image
-    (1 or 2; 2 may need larger keys). ``sharing``: which images share ciphertexts, which makes each cheaper and one
+    (1 or 2; 2 may need larger keys). ``batching``: which images share ciphertexts, which makes each cheaper and one
     alone as dear as all of them.
     """
 
@@ -48,11 +48,11 @@ class Options:
     promised: bool = False
     stretch: bool = True
     processes: int = 1
-    sharing: Sharing = Sharing.ALONE
+    batching: Batching = Batching.NONE
 
 
 @dataclass(frozen=True, eq=False)
-class Compiled:
+class CompiledProgram:
     """A program ready to run on ciphertexts, and its public side. ``head`` is the part that runs encrypted."""
 
     spec: Spec
@@ -81,7 +81,9 @@ class Compiled:
         return list(finished) if isinstance(finished, tuple) else [finished]
 
 
-def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()) -> Compiled:
+def compile_program(
+    program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()
+) -> CompiledProgram:
     """Compile ``program``; ``samples`` (public inputs) tell how large values are, by default pictures of all kinds.
 
     Raises UnsupportedError for ops without a polynomial form and for programs that need more levels or precision than
@@ -104,10 +106,10 @@ def compiled(program: Program, options: Options, samples: Sequence[Sequence[NDAr
 
     circuit = lower(head, polynomial)
     shown = samples or list(zip(*map(typical, head.inputs), strict=True))
-    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, options.sharing)
+    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, options.batching)
     form = forms[-1]
     spec = _spec(head, tail, choice, form, _stretched(form, options))
-    return Compiled(spec, choice, circuit, head, form)
+    return CompiledProgram(spec, choice, circuit, head, form)
 
 
 def _parts(program: Program, options: Options) -> tuple[Program, Program | None]:
@@ -131,7 +133,7 @@ def _spec(
 ) -> Spec:
     arrangement = choice.arrangement
     circuit, layouts = arrangement.circuit, arrangement.layouts
-    if arrangement.together > 1 and not arrangement.elements_apart:
+    if arrangement.batch_size > 1 and not arrangement.slot_per_image:
         layouts = tuple(by_image(own, shape) for own, shape in zip(layouts, circuit.shapes, strict=True))
     sources = tuple(
         InputSlots(step, layouts[i], arrangement.units[i], arrangement.levels[i])
@@ -147,7 +149,7 @@ def _spec(
     return Spec(
         choice.parameters,
         choice.scale,
-        keys_together(arrangement) if arrangement.elements_apart else key_groups(arrangement),
+        slot_per_image_keys(arrangement) if arrangement.slot_per_image else key_groups(arrangement),
         tuple(x.shape for x in head.inputs),
         sources,
         tuple(read),
@@ -156,7 +158,7 @@ def _spec(
         tuple(_words(error) for error in form.errors),
         stretched,
         digest(head),
-        arrangement.together,
+        arrangement.batch_size,
     )
 
 

@@ -20,7 +20,7 @@ WORD = 8  # bytes of a residue in memory
 ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
 BASE = 64 << 20  # bytes of an interpreter with the libraries
 ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
-ALONE = 0.3  # of the work that two processes cannot share, and passing results on
+SERIAL_SHARE = 0.3  # of the work that two processes cannot share, and passing results on
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSMachi
                 packed = arrangement.packed[index]
                 primes += packed.levels
                 products = packed.products
-                if arrangement.elements_apart:  # with single numbers, which are encoded in no time
+                if arrangement.slot_per_image:  # with single numbers, which are encoded in no time
                     products = packed.levels * sum(matrix.nnz for matrix in matrices)
                 seconds += share * primes * products * (machine.plain + machine.add)
                 seconds += share * primes * count * machine.rescale * packed.levels
@@ -115,7 +115,7 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSMachi
             case Product():
                 seconds += share * primes * count * machine.add
     if arrangement.processes > 1:
-        seconds *= ALONE + (1 - ALONE) * machine.beside / 2
+        seconds *= SERIAL_SHARE + (1 - SERIAL_SHARE) * machine.beside / 2
     kept = min(cache, encoded)
     again = encoding * (1 - kept / encoded) if encoded else 0.0
     return Prediction(

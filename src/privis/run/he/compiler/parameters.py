@@ -14,10 +14,10 @@ from privis.run.he.circuit.chebyshev import products
 from privis.run.he.circuit.circuit import Circuit, Linear, Polynomial, Product, Source, is_real
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
-from privis.run.he.packing.batching import Sharing
+from privis.run.he.packing.batching import Batching
 from privis.run.he.packing.diagonals import Packed, is_uniform
 from privis.run.he.packing.side_by_side import fitting
-from privis.run.he.packing.slot_per_image import arrange_together
+from privis.run.he.packing.slot_per_image import arrange_slot_per_image
 
 LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
@@ -39,7 +39,7 @@ class Choice:
     error: float
 
 
-def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Sharing = Sharing.ALONE) -> Choice:
+def choose(circuit: Circuit, precision: float, processes: int = 1, batching: Batching = Batching.NONE) -> Choice:
     """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
 
     Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
@@ -50,7 +50,7 @@ def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Shar
     for degree in sorted(LARGEST_MODULUS)[1:]:
         if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
             continue
-        arrangement = _arranged(circuit, degree // 2, processes, sharing)
+        arrangement = _arranged(circuit, degree // 2, processes, batching)
         found = _fit(arrangement, degree)
         if found is not None:
             fitting.append(found)
@@ -64,14 +64,14 @@ def choose(circuit: Circuit, precision: float, processes: int = 1, sharing: Shar
     raise UnsupportedError(Problem("HE", got, f"at most {precision:.1e}", remedy))
 
 
-def _arranged(circuit: Circuit, slots: int, processes: int, sharing: Sharing) -> Arrangement:
-    match sharing:
-        case Sharing.ALONE:
+def _arranged(circuit: Circuit, slots: int, processes: int, batching: Batching) -> Arrangement:
+    match batching:
+        case Batching.NONE:
             return arrange(circuit, slots, processes)
-        case Sharing.SIDE_BY_SIDE:
+        case Batching.SIDE_BY_SIDE:
             return arrange(circuit, slots, processes, fitting(circuit, slots))
-        case Sharing.SLOTS:
-            return arrange_together(circuit, slots, processes)
+        case Batching.SLOT:
+            return arrange_slot_per_image(circuit, slots, processes)
 
 
 def _most_levels() -> int:
@@ -179,13 +179,17 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
                 noise.append(fresh)
             case Linear(operands, matrices):
                 packed, spread = arrangement.packed[index], 0.0
-                met = len(packed.folds) + bool(packed.pairing)  # times that sums meet their rotations or conjugates
+                met = len(packed.folds) + bool(
+                    packed.complex_shift
+                )  # times that sums meet their rotations or conjugates
                 for operand, matrix in zip(operands, matrices, strict=True):
                     scale = abs(arrangement.units[operand]) / unit
-                    turned = noise[operand] ** 2 + (switched**2 + rounding**2) * (_turns(packed) + bool(packed.pairing))
+                    turned = noise[operand] ** 2 + (switched**2 + rounding**2) * (
+                        _turns(packed) + bool(packed.complex_shift)
+                    )
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
-                    size *= math.sqrt(2) if packed.pairing else 1.0
+                    size *= math.sqrt(2) if packed.complex_shift else 1.0
                     added = packed.products * 2**met  # weights are off where there are none, too
                     spread += (encoded * size) ** 2 * added
                 folded = first * math.sqrt(met)  # of every fold, in the same slot; the copies lie in others

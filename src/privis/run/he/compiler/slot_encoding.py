@@ -16,13 +16,13 @@ Arrays = Sequence[NDArray[Any]]
 
 
 def filled(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[NDArray[Any]]:
-    """The numbers of every ciphertext of one source of up to ``spec.together`` images, zeros where nothing belongs."""
+    """The numbers of every ciphertext of one source of at most a batch of images, zeros where nothing belongs."""
     numbers = np.stack([encoded(slots.source, inputs) / slots.unit for inputs in images])
     size, layout = spec.parameters.slots, slots.layout
-    if not spec.elements_apart:
+    if not spec.slot_per_image:
         rows = np.zeros(layout.ciphertexts * size, numbers.dtype)
         for positions in layout.with_copies(size):
-            rows[positions.reshape(spec.together, -1)[: len(images)]] = numbers
+            rows[positions.reshape(spec.batch_size, -1)[: len(images)]] = numbers
         yield from rows.reshape(-1, size)
         return
     for own in numbers.T:
@@ -36,8 +36,8 @@ def filled(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[
 def emptied(spec: Spec, output: OutputSlots, numbers: NDArray[Any], images: int) -> NDArray[np.float64]:
     """The elements of an output, in stored numbers, of each of the ``images`` that share ciphertexts."""
     size = spec.parameters.slots
-    if not spec.elements_apart:
-        return numbers.real[output.layout.positions].reshape(spec.together, -1)[:images]
+    if not spec.slot_per_image:
+        return numbers.real[output.layout.positions].reshape(spec.batch_size, -1)[:images]
     rows = numbers.reshape(-1, size)
     both = np.concatenate([rows.real, (rows * second(size).conj()).real], axis=1)
     return both[:, :images].T

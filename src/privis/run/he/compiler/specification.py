@@ -74,9 +74,9 @@ class Spec:
     ``error`` is the predicted largest difference from the polynomial form, relative to the largest output;
     ``approximations`` say in words what the polynomial form itself approximates. ``stretched`` is there when the
     owner may scale an image before encryption to use the whole domain of its polynomials. ``weights`` is the digest
-    of the server's program: other weights, other specification. ``together`` images share ciphertexts. Fewer than there
-    are slots lie side by side: layouts list the elements of one image after those of another. From there on image ``k``
-    is ``k % slots`` slots after where the layouts say, and multiplied by ``layout.second`` where ``k >= slots``.
+    of the server's program: other weights, other specification. ``batch_size`` images share ciphertexts.
+    Fewer than there are slots are packed side by side: layouts list the elements of one image after those of
+    another. From there on image ``k`` is ``k % slots`` slots after where the layouts say, and multiplied by ``layout.second`` where ``k >= slots``.
     """
 
     parameters: Parameters
@@ -90,7 +90,7 @@ class Spec:
     approximations: tuple[str, ...]
     stretched: Stretched | None
     weights: str
-    together: int = 1
+    batch_size: int = 1
     _text: str = field(default="", repr=False)
 
     @cached_property
@@ -99,17 +99,17 @@ class Spec:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @property
-    def elements_apart(self) -> bool:
+    def slot_per_image(self) -> bool:
         """Whether every element is a ciphertext of its own, with a slot for each image."""
-        return self.together >= self.parameters.slots
+        return self.batch_size >= self.parameters.slots
 
     def groups(self, images: int) -> int:
         """How many times ciphertexts are sent for ``images``."""
-        return -(-images // self.together)
+        return -(-images // self.batch_size)
 
     @property
     def queried(self) -> int:
-        """Ciphertexts that an image, or up to ``together`` images, are sent as."""
+        """Ciphertexts that an image, or up to ``batch_size`` images, are sent as."""
         return sum(source.layout.ciphertexts for source in self.sources)
 
     @property
@@ -137,7 +137,7 @@ class Spec:
             "approximations": self.approximations,
             "stretched": None if self.stretched is None else _stretched(self.stretched),
             "weights": self.weights,
-            "together": self.together,
+            "together": self.batch_size,
         }
         return json.dumps(found, sort_keys=True, allow_nan=False)
 

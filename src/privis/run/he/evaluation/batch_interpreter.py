@@ -15,7 +15,7 @@ from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import Progress, nothing
 from privis.run.he.packing.layout import second
-from privis.run.he.packing.slot_per_image import Segment, segments, unit_apart
+from privis.run.he.packing.slot_per_image import Segment, segments, unit_of_component
 from privis.run.he.wire.framing import join, split
 
 Values = dict[int, list[Ciphertext]]
@@ -33,7 +33,7 @@ class BatchInterpreter:
     @property
     def pairs(self) -> bool:
         """Whether slots hold two images each."""
-        return self.choice.arrangement.together > self.choice.arrangement.slots
+        return self.choice.arrangement.batch_size > self.choice.arrangement.slots
 
     def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = nothing) -> list[list[Ciphertext]]:
         """The outputs' ciphertexts, from those of each source in the order of the circuit."""
@@ -114,7 +114,7 @@ class BatchInterpreter:
             ([c / arrangement.units[i] for c in coefficients], arrangement.levels[i])
             for i, coefficients in series.items()
         ]
-        unit = unit_apart(arrangement.units, arrangement.circuit, segment, operand, self.pairs)
+        unit = unit_of_component(arrangement.units, arrangement.circuit, segment, operand, self.pairs)
         if unit != 1.0:  # the same numbers in another unit
             own = tuple(engine.at_scale(engine.copy(x), engine.scale(x) / unit) for x in own)
         made = [evaluate_series(engine, x, wanted, self.choice.scale) for x in own]

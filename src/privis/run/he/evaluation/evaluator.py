@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from privis.errors import Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.compiler.compiler import Compiled
+from privis.run.he.compiler.compiler import CompiledProgram
 from privis.run.he.engine import Ciphertext
 from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.forked_map import forked
@@ -25,17 +25,19 @@ class Evaluator:
     ``at_once``: processes that share the images of a query (or its batches, where images share ciphertexts).
     """
 
-    compiled: Compiled
+    compiled: CompiledProgram
     interpreter: CircuitInterpreter | BatchInterpreter
     at_once: int = 1
 
     @classmethod
-    def open(cls, compiled: Compiled, keys: bytes, plaintexts: Plaintexts | None = None, at_once: int = 1) -> Evaluator:
+    def open(
+        cls, compiled: CompiledProgram, keys: bytes, plaintexts: Plaintexts | None = None, at_once: int = 1
+    ) -> Evaluator:
         """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
         spec = compiled.spec
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
         processes = compiled.choice.arrangement.processes
-        if compiled.choice.arrangement.elements_apart:
+        if compiled.choice.arrangement.slot_per_image:
             return cls(compiled, BatchInterpreter(compiled.choice, engine, processes), at_once)
         return cls(
             compiled, CircuitInterpreter(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once

@@ -149,7 +149,7 @@ class CircuitInterpreter:
         turned: dict[tuple[int, int, int], Ciphertext] = {}
         for number, own in enumerate(operands):
             for ciphertext, x in enumerate(own):
-                turned[(number, ciphertext, 0)] = self._pairs(index, packed.pairing, engine.lower(x, above))
+                turned[(number, ciphertext, 0)] = self._pairs(index, packed.complex_shift, engine.lower(x, above))
         for (number, ciphertext), amounts in packed.babies:
             for amount, parent in amounts:
                 x = turned[(number, ciphertext, parent)]
@@ -264,7 +264,7 @@ class CircuitInterpreter:
             total = engine.add(total, engine.rotate(total, step))
         if packed.levels:
             total = engine.rescale(total, self.choice.scale)
-        if packed.pairing:
+        if packed.complex_shift:
             total = engine.add(total, engine.conjugate(total))
         for step in packed.folds:
             total = engine.add(total, engine.rotate(total, step))

@@ -63,9 +63,9 @@ class SecretKeys:
         factors = [1.0 if stretched is None else stretched.factor(inputs) for inputs in images]
         scaled = [[np.asarray(x, np.float64) * by for x in own] for own, by in zip(images, factors, strict=True)]
         parts = []
-        for first in range(0, len(images), spec.together):
+        for first in range(0, len(images), spec.batch_size):
             for slots in spec.sources:
-                for row in filled(spec, slots, scaled[first : first + spec.together]):
+                for row in filled(spec, slots, scaled[first : first + spec.batch_size]):
                     parts.append(self.secret.encrypt(row, slots.level, spec.scale))
         return Query(written(Message.QUERY, spec.digest, parts), tuple(factors))
 
@@ -77,14 +77,14 @@ class SecretKeys:
         doi:10.1007/978-3-030-77870-5_23).
         """
         parts = read(Message.REPLY, spec.digest, reply)
-        images, together = len(query.factors), spec.together
+        images, batch_size = len(query.factors), spec.batch_size
         if len(parts) != spec.answered * spec.groups(images):
             got, expected = f"{len(parts)} ciphertexts", f"{spec.answered * spec.groups(images)} for {images} images"
             raise ProtocolError(Problem("reply", got, expected, "send the query again"))
         found: list[list[NDArray[np.float32]]] = []
-        for first in range(0, images, together):
-            own = parts[first // together * spec.answered :][: spec.answered]
-            found += self._opened(spec, own, query.factors[first : first + together])
+        for first in range(0, images, batch_size):
+            own = parts[first // batch_size * spec.answered :][: spec.answered]
+            found += self._opened(spec, own, query.factors[first : first + batch_size])
         return found
 
     def _opened(self, spec: Spec, parts: Sequence[bytes], factors: Sequence[float]) -> list[list[NDArray[np.float32]]]:

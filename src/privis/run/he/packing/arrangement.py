@@ -22,7 +22,7 @@ from privis.run.he.circuit.circuit import (
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
 from privis.run.he.packing.layout import Grid, Layout, flat, over, power_of_two
-from privis.run.he.packing.side_by_side import side_by_side
+from privis.run.he.packing.side_by_side import pack_side_by_side
 
 PRODUCT_COST = 1.1  # in rotations at the same level
 LARGEST_STORED = 2.0**14  # numbers that are only added may grow to this
@@ -35,7 +35,7 @@ class Arrangement:
 
     ``units``: what a stored 1 of each value stands for. ``levels``: rescalings each value has left when it is made.
     ``packed``: the plan of each linear step, by its index. ``processes``: how many share the work of one image.
-    ``together``: images that share ciphertexts, side by side or, from ``slots`` on, a slot for each or each two.
+    ``batch_size``: images that share ciphertexts, side by side or, from ``slots`` on, a slot for each or each two.
     """
 
     circuit: Circuit
@@ -46,12 +46,12 @@ class Arrangement:
     packed: dict[int, Packed]
     effort: float
     processes: int = 1
-    together: int = 1
+    batch_size: int = 1
 
     @property
-    def elements_apart(self) -> bool:
+    def slot_per_image(self) -> bool:
         """Whether every element is a ciphertext of its own, with a slot for each image."""
-        return self.together >= self.slots
+        return self.batch_size >= self.slots
 
     @property
     def depth(self) -> int:
@@ -71,8 +71,8 @@ class Arrangement:
 
     def conjugations(self) -> list[int]:
         """The level of every complex conjugate of a ciphertext."""
-        paired = [i for i, packed in self.packed.items() if packed.pairing]
-        return [self.levels[index] for index in paired for _ in range(self.layouts[index].ciphertexts)]
+        complex_steps = [i for i, packed in self.packed.items() if packed.complex_shift]
+        return [self.levels[index] for index in complex_steps for _ in range(self.layouts[index].ciphertexts)]
 
     def relinearisations(self) -> list[int]:
         """The level of every product of ciphertexts."""
@@ -83,10 +83,10 @@ class Arrangement:
                 case Product():
                     made += [self.levels[index] + 1] * count
                 case Polynomial(operand, coefficients):
-                    level, sharing = self.levels[index], self.circuit.polynomials(operand)
+                    level, polynomials = self.levels[index], self.circuit.polynomials(operand)
                     deep = polynomial_depth(self.circuit, step)
-                    number = math.ceil(products(coefficients, sharing))
-                    top = self.levels[operand] if sharing >= SHARED else level + deep
+                    number = math.ceil(products(coefficients, polynomials))
+                    top = self.levels[operand] if polynomials >= SHARED else level + deep
                     made += [max(level + 1, top - k % deep) for k in range(number)] * count
         return made
 
@@ -97,22 +97,23 @@ def polynomial_depth(circuit: Circuit, step: Polynomial) -> int:
     return shared_depth(step.coefficients) if is_shared else depth(step.coefficients)
 
 
-def arrange(circuit: Circuit, slots: int, processes: int = 1, together: int = 1) -> Arrangement:
+def arrange(circuit: Circuit, slots: int, processes: int = 1, batch_size: int = 1) -> Arrangement:
     """Lay ``circuit`` out: inputs as the linear steps that read them need it, greedily from there on.
 
-    With two ``processes`` for one image, large linear steps need one more key each. ``together`` images lie side by
+    With two ``processes`` for one image, large linear steps need one more key each. ``batch_size`` images lie side by
     side.
     """
     forms = [(circuit, "over"), (circuit, "flat")]
-    written_out = _windows_by_owner(circuit, slots // together)
+    written_out = _windows_by_owner(circuit, slots // batch_size)
     if written_out is not None:
         forms.append((written_out, "flat"))
     tried = [
-        _Arranging(form if together == 1 else side_by_side(form, together), slots, choice) for form, choice in forms
+        _Arranging(form if batch_size == 1 else pack_side_by_side(form, batch_size), slots, choice)
+        for form, choice in forms
     ]
     best = min(tried, key=lambda attempt: attempt.place(only_first=True))
     best.place()
-    return replace(best.pack(), processes=processes, together=together)
+    return replace(best.pack(), processes=processes, batch_size=batch_size)
 
 
 def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:
@@ -280,8 +281,8 @@ class _Arranging:
                 case Product():
                     weight[self.groups[index]] += PRODUCT_COST
                 case Polynomial(operand, coefficients):
-                    sharing = self.circuit.polynomials(operand)
-                    weight[self.groups[index]] += PRODUCT_COST * products(coefficients, sharing)
+                    polynomials = self.circuit.polynomials(operand)
+                    weight[self.groups[index]] += PRODUCT_COST * products(coefficients, polynomials)
         return weight
 
 

@@ -1,13 +1,13 @@
-"""``Sharing``: which images share ciphertexts."""
+"""``Batching``: which images share ciphertexts."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 
-class Sharing(Enum):
-    """Which images share ciphertexts."""
+class Batching(Enum):
+    """Which images share ciphertexts. The values are those of ``--sharing``."""
 
-    ALONE = "alone"  # none: one image at a time is quickest
+    NONE = "alone"  # one image at a time: quickest for one
     SIDE_BY_SIDE = "side-by-side"  # as many as fit into the slots that one would leave empty
-    SLOTS = "slots"  # thousands, each in a slot of its own: cheapest for each, but all wait for all
+    SLOT = "slots"  # thousands, one per slot (CryptoNets batching): cheapest for each, but all wait for all

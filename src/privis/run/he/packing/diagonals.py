@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.run.he.circuit.circuit import Linear, Matrix
-from privis.run.he.packing.complex_packing import paired
-from privis.run.he.packing.hybrid_diagonals import Entries, without_copies
+from privis.run.he.packing.complex_packing import complex_products
+from privis.run.he.packing.hybrid_diagonals import Entries, hybrid_entries
 from privis.run.he.packing.layout import Layout
 from privis.run.he.packing.rotations import chain, distinct, doublings, giant_modulus
 
 MOST_CIPHERTEXTS = 1 << 12
 PLAIN_COST, LEVEL_COST = 0.07, 5.0  # in rotations at the same level
-PAIRING_COST = 6.0  # a rotation, a conjugation, and keys for both
+COMPLEX_COST = 6.0  # a rotation, a conjugation, and keys for both
 WORTH_HALVING = 8  # giant steps
 
 
@@ -51,7 +51,8 @@ class Packed:
     ``giants``: for each ciphertext of the result, (amount, terms), largest amount first: the terms are added up, and
     what was added so far is rotated by the difference to the next amount. ``doublings``: rotate by each and add.
     ``folds``: the same after that, with copies. ``factor``: the number all terms without weights are multiplied by
-    (in units, for free); None where there are weights, which cost one level. ``pairing``: as in ``pairs``, 0: none.
+    (in units, for free); None where there are weights, which cost one level. ``complex_shift``: slots between the two
+    numbers of a pair in complex packing, 0: none.
     """
 
     babies: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...]
@@ -59,7 +60,7 @@ class Packed:
     doublings: tuple[int, ...]
     folds: tuple[int, ...]
     factor: float | None
-    pairing: int = 0
+    complex_shift: int = 0
 
     @property
     def levels(self) -> int:
@@ -70,7 +71,7 @@ class Packed:
     def rotations(self) -> tuple[int, ...]:
         """The step of every rotation it makes."""
         made = [amount - parent for _, chain in self.babies for amount, parent in chain]
-        made += [self.pairing] * bool(self.pairing)
+        made += [self.complex_shift] * bool(self.complex_shift)
         for groups in self.giants:
             amounts = [*(amount for amount, _ in groups), 0]
             made += [a - b for a, b in pairwise(amounts) if a != b]
@@ -93,15 +94,15 @@ def half(packed: Packed) -> int:
 class Placed:
     """Where the result of a linear step goes and what that will take: ``factor`` as in ``Packed``.
 
-    ``uncopied``: by ``without_copies``; ``pairing``: by ``paired``, how far apart the numbers of a pair are.
+    ``hybrid``: by ``hybrid_entries``; ``complex_shift``: by ``complex_products``, slots between two numbers of a pair.
     """
 
     result: Layout
     factor: float | None
     rotations: int
     products: int
-    uncopied: bool = False
-    pairing: int = 0
+    hybrid: bool = False
+    complex_shift: int = 0
 
 
 def place(
@@ -126,15 +127,17 @@ def place(
     distance = np.where(entries.period > result.period, entries.distance % result.period, entries.distance)
     rotations, products = _counted(replace(entries, distance=distance), slots)
     ways = [Placed(shifted, None, rotations + copies.bit_length() - 1, products)]
-    moved = None if clean else without_copies(unmoved, result, slots)
+    moved = None if clean else hybrid_entries(unmoved, result, slots)
     if moved is not None:
         rotations, products = _counted(moved[0], slots)
-        ways.append(Placed(result, None, rotations + len(moved[1]), products, uncopied=True))
+        ways.append(Placed(result, None, rotations + len(moved[1]), products, hybrid=True))
     if real and copies == 1 and _may_pair(unmoved, operands):
         base = 0 if fixed else _base(unmoved, period // 2)
         distance = (unmoved.distance - base) % (period // 2)
         shifted = result.shifted(base, slots) if base else result
-        ways.append(Placed(shifted, None, *_counted(replace(unmoved, distance=distance), slots), pairing=period // 2))
+        ways.append(
+            Placed(shifted, None, *_counted(replace(unmoved, distance=distance), slots), complex_shift=period // 2)
+        )
     return min(ways, key=effort)
 
 
@@ -153,8 +156,8 @@ def _may_pair(entries: Entries, operands: Sequence[Layout]) -> bool:
 
 def effort(placed: Placed) -> float:
     """In rotations."""
-    level, pairing = LEVEL_COST * (placed.factor is None), PAIRING_COST * bool(placed.pairing)
-    return placed.rotations + PLAIN_COST * placed.products + level + pairing
+    level, packing = LEVEL_COST * (placed.factor is None), COMPLEX_COST * bool(placed.complex_shift)
+    return placed.rotations + PLAIN_COST * placed.products + level + packing
 
 
 def pack(step: Linear, operands: Sequence[Layout], placed: Placed, slots: int) -> Packed:
@@ -164,14 +167,14 @@ def pack(step: Linear, operands: Sequence[Layout], placed: Placed, slots: int) -
         factor = _factor(entries, result, slots)
         assert factor is not None
         return _sums(entries, factor, slots)
-    if placed.uncopied:
-        moved = without_copies(entries, result, slots)
+    if placed.hybrid:
+        moved = hybrid_entries(entries, result, slots)
         assert moved is not None
         return _diagonals(*moved, slots)
     period = int(entries.period.max(initial=1))
-    if placed.pairing:
-        halved = _repeated(paired(entries, placed.pairing, slots), max(period, result.period), slots)
-        return replace(_diagonals(halved, (), slots), pairing=placed.pairing)
+    if placed.complex_shift:
+        halved = _repeated(complex_products(entries, placed.complex_shift, slots), max(period, result.period), slots)
+        return replace(_diagonals(halved, (), slots), complex_shift=placed.complex_shift)
     copies = max(1, period // result.period)
     copy = np.where(entries.period > result.period, entries.distance // result.period, 0)
     slot = (entries.slot + copy * result.period) % slots

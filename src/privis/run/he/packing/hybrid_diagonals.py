@@ -1,7 +1,8 @@
-"""Linear steps whose result has no copies: where the operand has some, they do giant steps of their own.
+"""Hybrid diagonal method: partial sums in unused replicas, combined by log2 rotations.
 
-A sum over rotations of products is split into parts in different slots of one ciphertext, which hold copies of the
-operand anyway. Adding the parts up takes as many rotations as there are doublings; giant steps take one for each.
+For linear steps whose result has no copies (GAZELLE: Juvekar, Vaikuntanathan and Chandrakasan, 2018,
+arXiv:1801.05507). A sum over rotations of products is split into parts in different slots of one ciphertext, which
+hold copies of the operand anyway. Adding the parts up takes as many rotations as there are doublings; giant steps take one for each.
 Elsewhere the sums leave some of the parts of one element: nothing exceeds what bounds the elements, because parts of
 different elements are never a sum of steps apart (those of a copy lie together, and the gap to the next is as wide).
 """
@@ -32,7 +33,7 @@ class Entries:
         return Entries(*(getattr(self, name)[at] for name in self.__dataclass_fields__))
 
 
-def without_copies(entries: Entries, result: Layout, slots: int) -> tuple[Entries, tuple[int, ...]] | None:
+def hybrid_entries(entries: Entries, result: Layout, slots: int) -> tuple[Entries, tuple[int, ...]] | None:
     """The products to make in other slots than the result's, and the steps that add them up; None: not possible."""
     periods = np.unique(entries.period)
     if result.period != slots or result.ciphertexts > 1 or len(periods) != 1:

@@ -1,4 +1,4 @@
-"""Several images beside each other in the slots of the same ciphertexts: what one image would leave empty is used.
+"""Side-by-side packing: several images in the slots of one ciphertext, which one image would leave empty.
 
 A plane of 64x64 pixels fills a quarter of a large ring's slots. Four images take one ciphertext for each plane, in the
 same places of which the same is computed: no rotation more than for one image, and no part of a ciphertext wasted.
@@ -22,7 +22,7 @@ MOST_WEIGHTS = 1 << 24  # of all images together, when matrices are written out
 
 
 def fitting(circuit: Circuit, slots: int) -> int:
-    """How many images lie beside each other where the largest input of one fills part of the slots; 1: no more."""
+    """How many images fit side by side, by the slots that the largest input of one leaves empty; 1: no more."""
     sources = [math.prod(circuit.shapes[i]) for i, step in enumerate(circuit.steps) if isinstance(step, Source)]
     weights = sum(matrix.nnz for step in circuit.steps if isinstance(step, Linear) for matrix in step.matrices)
     count = MOST
@@ -31,7 +31,7 @@ def fitting(circuit: Circuit, slots: int) -> int:
     return count
 
 
-def side_by_side(circuit: Circuit, count: int) -> Circuit:
+def pack_side_by_side(circuit: Circuit, count: int) -> Circuit:
     """The circuit that does to ``count`` images what ``circuit`` does to one.
 
     Its values have an axis of images before the last two axes, or in front of a vector's only one, so that channels
@@ -83,4 +83,4 @@ def _repeated(matrix: Matrix, rows: NDArray[np.int64], columns: NDArray[np.int64
     return made
 
 
-__all__ = ["by_image", "fitting", "places_of", "side_by_side"]
+__all__ = ["by_image", "fitting", "pack_side_by_side", "places_of"]

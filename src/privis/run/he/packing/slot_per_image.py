@@ -1,4 +1,4 @@
-"""Many images at once: every element of a value is a ciphertext of its own, which holds it for thousands of images.
+"""Slot-per-image batching: every element of a value is a ciphertext of its own, with a slot for each image.
 
 Linear steps are sums of ciphertexts times numbers, so nothing is ever rotated: what an image costs is a few
 milliseconds, what a single one costs is as much as thousands. (Batching as in CryptoNets: Gilad-Bachrach et al., 2016,
@@ -58,7 +58,7 @@ def segments(circuit: Circuit) -> list[Segment]:
         fits = bool(last) and math.prod(circuit.shapes[last[0]]) == math.prod(circuit.shapes[index])
         if not (fits and is_inside != isinstance(step, Linear)):
             groups.append([])
-        new = _with_sharing(circuit, index) - placed
+        new = _same_operand(circuit, index) - placed
         groups[-1] += sorted(new)
         placed |= new
     found = []
@@ -71,7 +71,7 @@ def segments(circuit: Circuit) -> list[Segment]:
     return found
 
 
-def _with_sharing(circuit: Circuit, index: int) -> set[int]:
+def _same_operand(circuit: Circuit, index: int) -> set[int]:
     """Polynomials of one value are made together: they share what they need of it."""
     step = circuit.steps[index]
     if not isinstance(step, Polynomial):
@@ -79,7 +79,7 @@ def _with_sharing(circuit: Circuit, index: int) -> set[int]:
     return {i for i, s in enumerate(circuit.steps) if isinstance(s, Polynomial) and s.operand == step.operand}
 
 
-def arrange_together(circuit: Circuit, slots: int, processes: int = 1) -> Arrangement:
+def arrange_slot_per_image(circuit: Circuit, slots: int, processes: int = 1) -> Arrangement:
     """Each element in a ciphertext of its own, each image in a slot, two in one where all numbers are real.
 
     Raises UnsupportedError, with the numbers, where the ciphertexts needed at once would not fit this machine's memory.
@@ -91,13 +91,13 @@ def arrange_together(circuit: Circuit, slots: int, processes: int = 1) -> Arrang
     units = _units(circuit, packed, pairs)
     levels = levels_of(circuit, packed)
     effort = sum(sum(m.nnz for m in s.matrices) for s in circuit.steps if isinstance(s, Linear))
-    together = slots * (2 if pairs else 1)
-    made = Arrangement(circuit, slots, layouts, units, levels, packed, float(effort), processes, together)
+    batch_size = slots * (2 if pairs else 1)
+    made = Arrangement(circuit, slots, layouts, units, levels, packed, float(effort), processes, batch_size)
     needed, there = memory(made), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
         got = f"a batch whose ciphertexts take {needed / 1e9:,.0f} GB at once, one for each of {max(sizes):,} elements"
         expected = f"at most the {there / 1e9:,.0f} GB of this machine"
-        raise UnsupportedError(Problem("HE", got, expected, "smaller images, or Sharing.SIDE_BY_SIDE"))
+        raise UnsupportedError(Problem("HE", got, expected, "smaller images, or Batching.SIDE_BY_SIDE"))
     return made
 
 
@@ -117,11 +117,11 @@ def memory(arrangement: Arrangement) -> int:
     return most
 
 
-def keys_together(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
+def slot_per_image_keys(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
     """To relinearise products and, where slots hold pairs, to tell them apart; none to rotate."""
     circuit = arrangement.circuit
     split = [arrangement.levels[o] for segment in segments(circuit) for o in segment.split(circuit)]
-    conjugate = bool(split) and arrangement.together > arrangement.slots
+    conjugate = bool(split) and arrangement.batch_size > arrangement.slots
     relinearise = arrangement.relinearisations()
     if not relinearise and not conjugate:
         return ()
@@ -145,7 +145,7 @@ def _plan(circuit: Circuit, index: int, step: Linear) -> Packed:
 
 
 def _units(circuit: Circuit, packed: dict[int, Packed], pairs: bool) -> tuple[float, ...]:
-    """As in one image; half a number is stored where telling a pair apart will double it."""
+    """What a stored 1 of each value stands for: twice as much where separating a pair will double the number."""
     added, parts = only_added(circuit), segments(circuit)
     home = {index: part for part in parts for index in part.steps}
     split = {o for part in parts for o in part.split(circuit)} if pairs else set()
@@ -163,16 +163,16 @@ def _units(circuit: Circuit, packed: dict[int, Packed], pairs: bool) -> tuple[fl
                 largest = max(float(abs(m).max()) * units[o] for o, m in zip(operands, matrices, strict=True))
                 unit = linear_unit(circuit, index, largest, only_added=added[index]) * (2 if index in split else 1)
             case Product(left, right):
-                unit = math.prod(unit_apart(units, circuit, home[index], o, pairs) for o in (left, right))
+                unit = math.prod(unit_of_component(units, circuit, home[index], o, pairs) for o in (left, right))
             case Polynomial():
                 pass
         units.append(unit)
     return tuple(units)
 
 
-def unit_apart(units: Sequence[float], circuit: Circuit, segment: Segment, operand: int, pairs: bool) -> float:
+def unit_of_component(units: Sequence[float], circuit: Circuit, segment: Segment, operand: int, pairs: bool) -> float:
     """What a stored 1 of ``operand`` stands for in a product: telling pairs apart doubles numbers."""
     return units[operand] / 2 if pairs and not segment.is_apart(circuit, operand) else units[operand]
 
 
-__all__ = ["Segment", "arrange_together", "keys_together", "memory", "segments", "unit_apart"]
+__all__ = ["Segment", "arrange_slot_per_image", "memory", "segments", "slot_per_image_keys", "unit_of_component"]

@@ -21,7 +21,7 @@ from privis.run.mpc.cost.hlo import read
 from privis.run.mpc.cost.protocol_steps import Kernel, Step, steps
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import Preset
-from privis.run.mpc.runtime.compile import compiled
+from privis.run.mpc.runtime.compile import compile_for_spu
 
 CIRCUITS = frozenset(
     {Kernel.LESS, Kernel.EQUAL, Kernel.FLOOR, Kernel.TO_ARITHMETIC}
@@ -121,4 +121,4 @@ def load(program: Program, preset: Preset, fixed: FixedPoint) -> Load | None:
 
 @functools.lru_cache(maxsize=16)
 def _steps(program: Program, fixed: FixedPoint) -> tuple[Step, ...]:
-    return tuple(steps(read(compiled(program, fixed).code), fixed))
+    return tuple(steps(read(compile_for_spu(program, fixed).code), fixed))

@@ -15,7 +15,7 @@ from privis.run.mpc.runtime.shares import spu_module
 _ONE_AT_A_TIME = threading.Lock()  # SPU's front end patches JAX while it compiles
 
 
-def compiled(program: Program, fixed: FixedPoint) -> Any:
+def compile_for_spu(program: Program, fixed: FixedPoint) -> Any:
     """Compile ``program`` with every input and output secret; the same text on every machine with these versions.
 
     Raises DomainError when values may leave what ``fixed`` can hold.

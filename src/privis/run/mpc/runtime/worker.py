@@ -25,7 +25,7 @@ import numpy as np
 from privis.program.files import from_bytes as program_from_bytes
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.protocols import Preset, preset
-from privis.run.mpc.runtime.compile import compiled
+from privis.run.mpc.runtime.compile import compile_for_spu
 from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
 from privis.run.mpc.runtime.pipe import Channel, Header
 from privis.run.mpc.runtime.shares import from_bytes, join, runtime_config, share, spu_module, to_bytes
@@ -73,7 +73,7 @@ class Engine:
     def load(self, header: Header, blobs: list[bytes]) -> Reply:
         """Compile a program; the digest of the compiled code must be the same at every party."""
         assert self.fixed is not None
-        self.loaded[header["key"]] = executable = compiled(program_from_bytes(blobs[0]), self.fixed)
+        self.loaded[header["key"]] = executable = compile_for_spu(program_from_bytes(blobs[0]), self.fixed)
         return {"digest": hashlib.sha256(executable.code).hexdigest()}, ()
 
     def share(self, header: Header, blobs: list[bytes]) -> Reply:
