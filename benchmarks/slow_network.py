@@ -15,7 +15,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from privis.run.mpc.cost.predict import Network
+from privis.run.mpc.cost.predict import NetworkProfile
 from privis.run.mpc.runtime.local import free_ports
 
 CHUNK = 1 << 16
@@ -37,7 +37,7 @@ class Egress:
 class SlowNetwork:
     """Relays between ``parties``; ``views[i]`` are the addresses that party i must use, its own among them."""
 
-    def __init__(self, parties: int, network: Network) -> None:
+    def __init__(self, parties: int, network: NetworkProfile) -> None:
         self._network = network
         self._own = free_ports(parties)
         self._egress = [Egress(network.bandwidth) for _ in range(parties)]

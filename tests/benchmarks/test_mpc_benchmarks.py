@@ -6,7 +6,7 @@ import pytest
 from benchmarks import mpc, mpc_by_hand, mpc_cases, mpc_wan
 from benchmarks.slow_network import Egress
 from privis.readings import evaluate
-from privis.run.mpc.cost.predict import MPCMachineProfile, Network
+from privis.run.mpc.cost.predict import MPCMachineProfile, NetworkProfile
 
 pytest.importorskip("spu")
 
@@ -41,7 +41,7 @@ def test_privis_and_scripts_by_hand_race():
 
 
 def test_a_slow_network_takes_its_time_and_is_predicted():
-    network = Network(0.02, 100e6)
+    network = NetworkProfile(0.02, 100e6)
     (row,) = mpc_wan.run(mpc_wan.cases(tiny=True), network, MPCMachineProfile(), 1)
     alone = network.seconds(row.predicted.rounds, row.predicted.sent)
     assert row.measured.seconds > 0.8 * alone, "the relays hold nothing back"

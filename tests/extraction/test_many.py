@@ -12,7 +12,7 @@ from privis.errors import DomainError, ImageError, Problem, ServiceError
 from privis.extraction.extractor import Extractor
 from privis.extraction.folder import extract_folder
 from privis.run.clear import Clear
-from privis.run.protocol import SharingExecutor
+from privis.run.protocol import BatchingExecutor
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def folder(images, tmp_path):
 
 def test_images_of_one_size_are_computed_at_once_and_results_are_the_same(images):
     under = Sharing()
-    assert isinstance(under, SharingExecutor) and not isinstance(Clear(), SharingExecutor)
+    assert isinstance(under, BatchingExecutor) and not isinstance(Clear(), BatchingExecutor)
     several = [*images, images[0][:, :32], images[1][:, :32]]
     both = privis.LBP()
     np.testing.assert_array_equal(

@@ -33,7 +33,7 @@ from privis.privacy.ledger.protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
 from privis.program import Program, digest
 from privis.program.shapes import Shape
-from privis.run.protocol import Executor, Many, SharingExecutor
+from privis.run.protocol import BatchingExecutor, Executor, Many
 
 Vector = NDArray[np.float32]
 MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
@@ -116,7 +116,7 @@ class Extractor:
     @property
     def shares(self) -> bool:
         """Whether several images at once may be cheaper."""
-        return self.expected > 1 and isinstance(self.under, SharingExecutor)
+        return self.expected > 1 and isinstance(self.under, BatchingExecutor)
 
     def many(self, images: Iterable[Source]) -> list[Vector | PrivisError]:
         """For each image, read when its turn comes, its vector, or what is wrong with it.
@@ -215,13 +215,13 @@ class Extractor:
 
     def together(self, shape: Shape) -> int:
         """How many images with cores of ``shape`` are computed at once; 1: each on its own."""
-        if self.expected == 1 or not isinstance(self.under, SharingExecutor):
+        if self.expected == 1 or not isinstance(self.under, BatchingExecutor):
             return 1
         return self.under.together(self.feature.program(shape), self.expected)
 
     def _prepared(self, program: Program, shape: Shape) -> Prepared:
         made_by = b"" if self.release is None else self._made_by
-        if not isinstance(self.under, SharingExecutor) or self.together(shape) == 1:
+        if not isinstance(self.under, BatchingExecutor) or self.together(shape) == 1:
             return Prepared(program, self.under.prepare(program), made_by)
         many = self.under.prepare_many(program, self.expected)
         return Prepared(program, lambda core: many([(core,)])[0], made_by, many)

@@ -44,7 +44,7 @@ class Many(Protocol):
 
 
 @runtime_checkable
-class SharingExecutor(Executor, Protocol):
+class BatchingExecutor(Executor, Protocol):
     """An executor that may be cheaper for several images at once."""
 
     def together(self, program: Program, expected: int | None = None) -> int:

@@ -23,7 +23,7 @@ from privis.program import Input, save, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import Options
 from privis.run.he.packing.batching import Batching
-from privis.run.he.wire.messages import Message, read, written
+from privis.run.he.wire.messages import MessageKind, read, written
 from privis.serve.client.client import Client
 from privis.serve.client.executor import Remote
 from privis.serve.client.program_keys import OwnerKeys, ask
@@ -203,7 +203,7 @@ def query(keys):
 )
 def test_damaged_ciphertexts_reach_the_library_and_the_server_lives(running, keys, query, how, where, change, noise):
     """The frame is made anew, with a right checksum, so that the damage reaches the library's own parser."""
-    part = bytearray(read(Message.QUERY, keys.spec.digest, query.message)[0])
+    part = bytearray(read(MessageKind.QUERY, keys.spec.digest, query.message)[0])
     match how:
         case "header":
             part[int(where * 120)] ^= change
@@ -213,7 +213,7 @@ def test_damaged_ciphertexts_reach_the_library_and_the_server_lives(running, key
             del part[int(where * len(part)) :]
         case "random":
             part = bytearray(noise)
-    message = written(Message.QUERY, keys.spec.digest, [bytes(part)])
+    message = written(MessageKind.QUERY, keys.spec.digest, [bytes(part)])
     with running.client() as client:
         digest = client.send_keys("energy", keys.evaluation)
         try:

@@ -18,7 +18,7 @@ from privis.parties.job.task import Array
 from privis.parties.transport.control_plane import Broken, Conversation
 from privis.run.mpc.fixed_point import encoding
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
-from privis.run.mpc.runtime.link import LinkPlan, Measured
+from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.shares import join, share
 from privis.run.mpc.runtime.supervisor import StepError, Worker
 
@@ -47,7 +47,7 @@ def _linked() -> Iterator[None]:
 class Role(Protocol):
     """One member's part; every call may wait for others and raises PartyError when one of them fails."""
 
-    measured: list[Measured]
+    measured: list[LinkMeasurement]
 
     def perform(self, job: Job, step: Instruction, arrays: Mapping[str, Array]) -> Array | None:
         """Do one instruction; ``arrays`` are this member's own sources. Returns what is revealed to it."""
@@ -64,7 +64,7 @@ class Computing:
 
     conversation: Conversation
     worker: Worker
-    measured: list[Measured] = field(default_factory=list)
+    measured: list[LinkMeasurement] = field(default_factory=list)
 
     def open(self, plan: LinkPlan, job: Job, identity: Identity, proof: LinkProof) -> None:
         """Connect to the other parties and prove who is who.
@@ -144,7 +144,7 @@ class Outside:
     """An owner or receiver that computes nothing; it shares and joins in this process."""
 
     conversation: Conversation
-    measured: list[Measured] = field(default_factory=list)
+    measured: list[LinkMeasurement] = field(default_factory=list)
 
     def perform(self, job: Job, step: Instruction, arrays: Mapping[str, Array]) -> Array | None:
         """Share what is mine, join what is for me."""

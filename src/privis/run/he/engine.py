@@ -87,7 +87,7 @@ class Engine(Protocol):
 
     @property
     def parameters(self) -> Parameters:
-        """Ring and primes."""
+        """Ring degree and bits of the primes."""
         ...
 
     @property

@@ -27,9 +27,19 @@ class CKKS:
 
     The caller is the key owner: each input is encrypted, a server side that holds evaluation keys only computes, the
     result is decrypted. Here both are in one process, to try out programs and measure them; `privis serve` is the
-    real server. ``precision``, ``signs``, ``inside`` and ``promised`` are those of ``Options``. Programs that are
-    predicted to take more than ``most_memory`` bytes or ``most_seconds`` for an image are refused before any key is
-    made. Reference: Cheon, Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
+    real server. Reference: Cheon, Kim, Kim and Song, 2017, doi:10.1007/978-3-319-70694-8_15.
+
+    Args:
+        precision: largest difference of encrypted results from the polynomial form, relative to the largest output;
+            1e-9 to 0.1.
+        signs: number of sign polynomials of degree 7 in a comparison, three levels each, or their odd degrees.
+        inside: normalise vectors in the encrypted domain; else the key owner does so after decryption.
+        promised: accept domains that hold for suitable inputs only; others are refused before encryption.
+        most_memory: refuse programs predicted to take more bytes of server memory. None: no limit.
+        most_seconds: refuse programs predicted to take more seconds per image. None: no limit.
+
+    Raises:
+        ParameterError: a value out of range.
 
     >>> CKKS().seen
     'Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts.'
@@ -66,7 +76,12 @@ class CKKS:
         return "Only their owner, who holds the secret key, sees the images; a server sees CKKS ciphertexts."
 
     def compiled(self, program: Program) -> CompiledProgram:
-        """The program as a server runs it for one image; the last few are kept."""
+        """Compile ``program`` for one image at a time; the last few compiled programs are kept.
+
+        Raises:
+            UnsupportedError: no 128-bit secure parameters give enough levels or precision.
+            DomainError: a polynomial could be evaluated outside its domain.
+        """
         return self._keep(digest(program), lambda: compile_program(program, self._options(Batching.NONE)))
 
     def _options(self, batching: Batching) -> Options:
@@ -114,10 +129,14 @@ class CKKS:
         )
 
     def prepare(self, program: Program) -> Callable[..., Any]:
-        """Return a function of the inputs (numpy arrays) that encrypts, computes and decrypts the outputs (float32).
+        """Compile ``program`` and make keys.
 
-        Keys are made here. Raises UnsupportedError or DomainError when ``supports`` has objections; the function
-        raises DomainError for inputs that break a promised domain.
+        Returns:
+            A function of the inputs (numpy arrays of the declared shapes) that encrypts, computes and decrypts; it
+            returns the outputs (float32) and raises DomainError for inputs that break a promised domain.
+
+        Raises:
+            UnsupportedError, DomainError: ``supports`` has objections.
         """
         made = self.compiled(program)
         keys = SecretKeys.generate(made.spec)

@@ -63,14 +63,20 @@ class PaillierMachineProfile:
 
 @dataclass(frozen=True)
 class Paillier:
-    """Compute linear programs on images encrypted under the additive scheme, with keys of ``bits`` bits.
+    """Compute linear programs on images encrypted under Paillier's additively homomorphic scheme.
 
-    3072 bits give 128-bit security, 2048 give 112. The caller is the owner, who holds the secret key (made at first
-    use unless given); the same process plays the server, with the public key alone. Weights are rounded to
-    ``weight_bits`` bits below an op's largest, and not at all where they have no more than that: `rounding` states the
-    bound on what that changes. Slow: an encryption per pixel. Its worth is that sums of encrypted values are exact.
+    The caller is the key owner; the same process plays the server, with the public key alone. Slow: an encryption per
+    pixel. Sums of encrypted values are exact. Reference: Paillier, 1999, doi:10.1007/3-540-48910-X_16.
 
-    Reference: Paillier, 1999, doi:10.1007/3-540-48910-X_16.
+    Args:
+        bits: length of the modulus, even; 3072 gives 128-bit security, 2048 gives 112.
+        weight_bits: bits that weights keep below an op's largest; they are not rounded where they have no more. See
+            ``rounding`` for the bound on what that changes.
+        key: the owner's secret key, of ``bits`` bits. None: made at first use.
+        machine: timings for predictions; ``PaillierMachineProfile.measure`` finds those of this machine.
+
+    Raises:
+        ParameterError: a value out of range, or a key of another length.
     """
 
     identifier: ClassVar[str] = "privis.paillier/1"
@@ -125,10 +131,14 @@ class Paillier:
         return dataclasses.replace(counted, depth=None, rounds=2, sent=sent, seconds=seconds)
 
     def prepare(self, program: Program) -> Callable[..., Any]:
-        """Return a function of the inputs (numpy arrays) that encrypts, combines and decrypts (float32).
+        """Lower ``program`` to steps on ciphertexts.
 
-        Raises UnsupportedError or DomainError when ``supports`` has objections; the function raises DomainError for
-        inputs outside their declared range.
+        Returns:
+            A function of the inputs (numpy arrays of the declared shapes) that encrypts, combines and decrypts; it
+            returns the outputs (float32) and raises DomainError for inputs outside their declared range.
+
+        Raises:
+            UnsupportedError, DomainError: ``supports`` has objections.
         """
         extraction = self._extraction(program)
 

@@ -31,7 +31,14 @@ class MPC:
     The caller is an outside owner: it shares each input, the parties run the program, it alone joins the result. The
     parties are processes of this machine, to try out programs and measure them; between real owners a job runs on
     ``privis party`` processes. They start with the first run, stay for the next ones, and end with ``close``, at the
-    end of a ``with`` block, or with this process. Presets without protection need ``insecure=True``.
+    end of a ``with`` block, or with this process.
+
+    Args:
+        protocol: name of a preset: ``"aby3"`` or ``"cheetah"``, or one without protection, for tests.
+        insecure: allow presets without protection.
+
+    Raises:
+        ParameterError: an unknown preset, or one without protection and ``insecure`` is False.
 
     >>> MPC("aby3").preset.model
     'semi-honest parties, at most one of three corrupt, no dealer'
@@ -78,9 +85,14 @@ class MPC:
         return predicted(program, self.preset, choose_fixed_point([program]))
 
     def prepare(self, program: Program) -> Callable[..., Any]:
-        """Return a function of the inputs (numpy arrays) that shares them, runs and joins the outputs (float32).
+        """Choose fixed point for ``program``; parties start with the first run.
 
-        Raises DomainError when ``supports`` has objections, PartyError when a party fails.
+        Returns:
+            A function of the inputs (numpy arrays of the declared shapes) that shares them, runs the program and joins
+            the outputs (float32); it raises PartyError when a party fails.
+
+        Raises:
+            DomainError: ``supports`` has objections.
         """
         job = _job(program, self.preset)
 
@@ -106,7 +118,7 @@ class MPC:
         return self._sessions[fixed]
 
     def close(self) -> None:
-        """End the parties' processes."""
+        """Stop the processes of all parties."""
         while self._sessions:
             self._sessions.popitem()[1].close()
 

@@ -65,7 +65,7 @@ class Reveal:
 
 @dataclass(frozen=True)
 class Drop:
-    """Forget variables."""
+    """Instruction: every party deletes its shares of these variables."""
 
     names: tuple[str, ...]
 

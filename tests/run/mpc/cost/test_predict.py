@@ -14,8 +14,8 @@ from privis.program import Input, Kind, ops, trace
 from privis.run.mpc.cost.calibration import calibrate, trial
 from privis.run.mpc.cost.communication import traffic
 from privis.run.mpc.cost.hlo import read
-from privis.run.mpc.cost.predict import LOOPBACK, Load, MPCMachineProfile, Network, load, predicted
-from privis.run.mpc.cost.protocol_steps import Kernel, Step, steps
+from privis.run.mpc.cost.predict import LOOPBACK, Load, MPCMachineProfile, NetworkProfile, load, predicted
+from privis.run.mpc.cost.protocol_steps import Kernel, ProtocolStep, steps
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, SEMI2K
 from privis.run.mpc.runtime.local import LocalParties
@@ -127,7 +127,7 @@ def test_calibrated_seconds_are_those_of_this_machine():
 def test_the_network_adds_latencies_and_bytes():
     program = FEATURES["hog"]
     here, found = predicted(program, ABY3, FixedPoint()), load(program, ABY3, FixedPoint())
-    there = predicted(program, ABY3, FixedPoint(), Network(0.02, 100e6))
+    there = predicted(program, ABY3, FixedPoint(), NetworkProfile(0.02, 100e6))
     assert found is not None and here.seconds and there.seconds and here.rounds == round(found.messages)
     assert there.seconds - here.seconds == pytest.approx(found.rounds * 0.02 + found.sent * 8 / 100e6)
     assert LOOPBACK.seconds(1000, 1e9) == 0
@@ -139,7 +139,7 @@ def test_what_has_no_formula_is_not_known_rather_than_free():
     program = trace(lambda x: x * x, REAL)
     cost = predicted(program, SEMI2K, FixedPoint())
     assert (cost.rounds, cost.sent, cost.seconds) == (None, None, None) and cost.products == 7 * 33
-    assert traffic([Step(Kernel.UNKNOWN, 1)], ABY3, FixedPoint()) is None
+    assert traffic([ProtocolStep(Kernel.UNKNOWN, 1)], ABY3, FixedPoint()) is None
     text = b"""func.func @main(%arg0: tensor<4x!pphlo.secret<f32>>) -> tensor<4x!pphlo.secret<f32>> {
       %0 = pphlo.something_new %arg0 : tensor<4x!pphlo.secret<f32>>
     }"""

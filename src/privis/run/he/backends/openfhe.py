@@ -33,7 +33,7 @@ _VANISHED = "Scaling factor too small"  # what the library says when no coeffici
 
 
 @dataclass(frozen=True, eq=False)
-class Ring:
+class OpenFheRing:
     """A checked parameter set and the library's context for it."""
 
     parameters: Parameters
@@ -87,7 +87,7 @@ class Ring:
         return np.where(conjugated, numbers.conj(), numbers)
 
 
-def ring(parameters: Parameters) -> Ring:
+def ring(parameters: Parameters) -> OpenFheRing:
     """Have the library check ``parameters`` for 128-bit security; ParameterError where it refuses.
 
     Its primes have the bits of ``parameters`` but for the special one, which it makes itself, of 60 bits.
@@ -113,7 +113,7 @@ def ring(parameters: Parameters) -> Ring:
         raise ParameterError(Problem("Parameters", got, "parameters OpenFHE accepts", "a larger ring")) from None
     for feature in ("PKE", "KEYSWITCH", "LEVELEDSHE"):
         context.Enable(getattr(openfhe.PKESchemeFeature, feature))
-    return Ring(parameters, context)
+    return OpenFheRing(parameters, context)
 
 
 def read(load: Callable[..., Any], data: bytes, what: str) -> Any:
@@ -129,7 +129,7 @@ def read(load: Callable[..., Any], data: bytes, what: str) -> Any:
 class OpenFheEngine:
     """Arithmetic with evaluation keys. Holds nothing that decrypts; the library itself keeps relinearisation keys."""
 
-    ring: Ring
+    ring: OpenFheRing
     groups: tuple[KeyGroup, ...] = ()
     keys: tuple[Any, ...] = field(default=(), repr=False)
 
@@ -151,7 +151,7 @@ class OpenFheEngine:
 
     @property
     def parameters(self) -> Parameters:
-        """Ring and primes."""
+        """Ring degree and bits of the primes."""
         return self.ring.parameters
 
     @property

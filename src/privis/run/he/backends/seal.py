@@ -26,7 +26,7 @@ except ImportError as error:
 
 
 @dataclass(frozen=True, eq=False)
-class Ring:
+class SealRing:
     """A checked parameter set: SEAL's context, its primes and the name of each level."""
 
     parameters: Parameters
@@ -54,7 +54,7 @@ class Ring:
         """The primes of the levels, lowest first; the special prime is not among them."""
         return tuple(modulus.value() for modulus in self.moduli[:-1])
 
-    def below(self, level: int) -> Ring:
+    def below(self, level: int) -> SealRing:
         """The ring of the lowest primes up to ``level``, with the same special prime.
 
         Its levels have the same names, so ciphertexts pass freely; its keys are smaller.
@@ -63,12 +63,12 @@ class Ring:
         return _ring(Parameters(self.parameters.degree, bits), [*self.moduli[: level + 1], self.moduli[-1]])
 
 
-def ring(parameters: Parameters) -> Ring:
+def ring(parameters: Parameters) -> SealRing:
     """Check ``parameters`` by SEAL's own 128-bit rule; ParameterError when it refuses."""
     return _ring(parameters, list(seal.CoeffModulus.Create(parameters.degree, list(parameters.bits))))
 
 
-def _ring(parameters: Parameters, moduli: list[Any]) -> Ring:
+def _ring(parameters: Parameters, moduli: list[Any]) -> SealRing:
     chosen = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
     chosen.set_poly_modulus_degree(parameters.degree)
     chosen.set_coeff_modulus(moduli)
@@ -79,7 +79,7 @@ def _ring(parameters: Parameters, moduli: list[Any]) -> Ring:
     while data is not None:
         names.append(tuple(data.parms_id()))
         data = data.next_context_data()
-    return Ring(parameters, context, tuple(moduli), tuple(reversed(names)))
+    return SealRing(parameters, context, tuple(moduli), tuple(reversed(names)))
 
 
 def to_bytes(saveable: Any) -> bytes:
@@ -113,7 +113,7 @@ class _Keys:
     """The keys of one group, usable up to its level."""
 
     group: KeyGroup
-    ring: Ring
+    ring: SealRing
     relinearise: Any
     rotate: Any
 
@@ -122,7 +122,7 @@ class _Keys:
 class SealEngine:
     """Arithmetic with evaluation keys. Holds nothing that decrypts."""
 
-    ring: Ring
+    ring: SealRing
     keys: tuple[_Keys, ...] = field(default=(), repr=False)  # lowest level first
 
     @classmethod
@@ -152,7 +152,7 @@ class SealEngine:
 
     @property
     def parameters(self) -> Parameters:
-        """Ring and primes."""
+        """Ring degree and bits of the primes."""
         return self.ring.parameters
 
     @cached_property
@@ -290,5 +290,5 @@ class SealEngine:
         return ProtocolError(Problem("evaluation keys", f"none with {what} at level {level}", "keys of this program"))
 
 
-def _load_keys(keys: Any, small: Ring, data: bytes) -> None:
+def _load_keys(keys: Any, small: SealRing, data: bytes) -> None:
     from_bytes(lambda path: keys.load(small.context, path), data, "evaluation key")

@@ -167,7 +167,7 @@ def _at(engine: Engine, x: Ciphertext, scale: float) -> Ciphertext:
 
 
 def polynomial_of(coefficients: Sequence[float]) -> np.ndarray:
-    """The same series in powers."""
+    """Coefficients of a Chebyshev series in the monomial basis, lowest power first."""
     return chebyshev.cheb2poly(np.asarray(coefficients))
 
 

@@ -15,7 +15,7 @@ Vector = NDArray[np.float64]
 Matrix = sparse.csr_array
 
 
-class Encoding(Enum):
+class InputEncoding(Enum):
     """How the owner writes an input before it is encrypted."""
 
     NUMBERS = "numbers"  # as they are
@@ -23,7 +23,7 @@ class Encoding(Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class CircuitInput:
     """A vector that the owner encrypts.
 
     ``NUMBERS``: program input ``index``, flat. ``ROOTS``: for each element the mixed-radix code of ``codes`` values
@@ -31,7 +31,7 @@ class Source:
     """
 
     index: int
-    encoding: Encoding = Encoding.NUMBERS
+    encoding: InputEncoding = InputEncoding.NUMBERS
     gather: tuple[NDArray[np.int64], ...] = ()
     edges: tuple[tuple[float, ...], ...] = ()
     step: float = 1.0
@@ -67,7 +67,7 @@ class Polynomial:
     coefficients: tuple[float, ...]
 
 
-Step = Source | Linear | Product | Polynomial
+Step = CircuitInput | Linear | Product | Polynomial
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +106,14 @@ class Circuit:
 
 
 def must_be_clean(circuit: Circuit) -> list[bool]:
-    """Values whose unused slots may reach a polynomial, which explodes outside its domain."""
+    """Values whose padding slots must be zero: a Chebyshev series follows, which diverges outside [-1, 1]."""
     clean = [False] * len(circuit.steps)
     for index in reversed(range(len(circuit.steps))):
         step = circuit.steps[index]
         reaches = isinstance(step, Polynomial) or clean[index]
         if isinstance(step, Linear) and not any(_keeps_places(matrix) for matrix in step.matrices):
             continue  # what it reads is where elements are, and nothing else
-        if reaches and not isinstance(step, Source):
+        if reaches and not isinstance(step, CircuitInput):
             for operand in circuit.operands(index):
                 clean[operand] = True
     return clean
@@ -130,8 +130,8 @@ def without_imaginary_parts(circuit: Circuit) -> list[bool]:
     real: list[bool] = []
     for index, step in enumerate(circuit.steps):
         own = all(real[operand] for operand in circuit.operands(index))
-        if isinstance(step, Source):
-            own = step.encoding is Encoding.NUMBERS
+        if isinstance(step, CircuitInput):
+            own = step.encoding is InputEncoding.NUMBERS
         elif isinstance(step, Linear):
             own = own and not any(np.iscomplexobj(matrix.data) for matrix in step.matrices)
         real.append(own)
@@ -141,7 +141,7 @@ def without_imaginary_parts(circuit: Circuit) -> list[bool]:
 def is_real(circuit: Circuit) -> bool:
     """Whether no value is complex."""
     is_complex = any(
-        (isinstance(step, Source) and step.encoding is not Encoding.NUMBERS)
+        (isinstance(step, CircuitInput) and step.encoding is not InputEncoding.NUMBERS)
         or (isinstance(step, Linear) and any(np.iscomplexobj(matrix.data) for matrix in step.matrices))
         for step in circuit.steps
     )

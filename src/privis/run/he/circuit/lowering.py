@@ -21,7 +21,17 @@ from privis.program.ops import Op
 from privis.program.shapes import Shape
 from privis.readings.analysis.ranges import ranges
 from privis.readings.evaluate import evaluate_op
-from privis.run.he.circuit.circuit import Circuit, Encoding, Linear, Matrix, Polynomial, Product, Source, Step, Vector
+from privis.run.he.circuit.circuit import (
+    Circuit,
+    CircuitInput,
+    InputEncoding,
+    Linear,
+    Matrix,
+    Polynomial,
+    Product,
+    Step,
+    Vector,
+)
 from privis.run.he.circuit.linear_maps import MOVEMENT, broadcast, linear_map, selection
 
 LARGEST_PRODUCT = 1 << 20  # elements of a product of matrices that is written out
@@ -78,7 +88,7 @@ class _Builder:
         return len(self.steps) - 1
 
     def whole(self, index: int) -> Form:
-        """A value as a form of itself."""
+        """The linear form that is ``value`` itself."""
         size = math.prod(self.shapes[index])
         form = Form({index: sparse.eye_array(size, format="csr")}, np.zeros(size), self.shapes[index])
         self.made[id(form)] = (form, index)
@@ -128,7 +138,7 @@ def lower(program: Program, polynomialise: Callable[[Program], Program]) -> Circ
             starts.append(counts[index])
         else:
             bound = max(abs(declared.low), abs(declared.high))
-            starts.append(builder.whole(builder.append(Source(index), declared.shape, bound, f"input {index}")))
+            starts.append(builder.whole(builder.append(CircuitInput(index), declared.shape, bound, f"input {index}")))
     first, shapes = len(rest.inputs), rest.shapes
 
     def rule(index: int, node: Node, operands: list[Form]) -> Form:
@@ -273,13 +283,13 @@ def _matrix_product(builder: _Builder, operands: list[Form], taken: list[float],
     return product.mapped(*linear_map(ops.Sum((len(made),)), pairs, made), made)
 
 
-def _split_histograms(program: Program) -> tuple[dict[int, tuple[Source, Shape]], Program]:
+def _split_histograms(program: Program) -> tuple[dict[int, tuple[CircuitInput, Shape]], Program]:
     """Take out histograms whose operand only moves an input; what follows reads their counts as an input."""
     size = [math.prod(x.shape) for x in program.inputs]
     moved: list[tuple[int, np.ndarray] | None] = [
         (i, np.arange(n).reshape(x.shape)) for i, (n, x) in enumerate(zip(size, program.inputs, strict=True))
     ]
-    found: dict[int, tuple[Source, Shape, int]] = {}
+    found: dict[int, tuple[CircuitInput, Shape, int]] = {}
     for index, node in enumerate(program.nodes):
         operand = moved[node.operands[0]]
         here: tuple[int, np.ndarray] | None = None
@@ -287,7 +297,7 @@ def _split_histograms(program: Program) -> tuple[dict[int, tuple[Source, Shape]]
             here = (operand[0], evaluate_op(node.op, [operand[1]], np))
         elif operand is not None and isinstance(node.op, ops.Histogram):
             gather = tuple(digit for digit in operand[1].astype(np.int64))
-            source = Source(operand[0], Encoding.ROOTS, gather, node.op.edges, node.op.step)
+            source = CircuitInput(operand[0], InputEncoding.ROOTS, gather, node.op.edges, node.op.step)
             shape = (*operand[1].shape[1:-1], source.codes)
             found[index] = (source, shape, operand[1].shape[-1])
         moved.append(here)
@@ -307,7 +317,7 @@ def _split_histograms(program: Program) -> tuple[dict[int, tuple[Source, Shape]]
     return {added[index]: (source, shape) for index, (source, shape, _) in found.items()}, rest
 
 
-def _counts(builder: _Builder, source: Source, shape: Shape) -> Form:
+def _counts(builder: _Builder, source: CircuitInput, shape: Shape) -> Form:
     """Count of code k: ``(1/B) sum_j conj(w)^(jk) sum_p z_p^j``; powers above B/2 are conjugates of those below."""
     codes, cells = source.codes, shape[:-1]
     taken = source.gather[0].shape

@@ -11,15 +11,15 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from privis.program import Input
-from privis.run.he.circuit.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source
+from privis.run.he.circuit.circuit import Circuit, CircuitInput, InputEncoding, Linear, Polynomial, Product
 
 MARGIN = 4.0  # how much larger than in samples values are expected to be at most
 
 
-def encoded(source: Source, inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def encoded(source: CircuitInput, inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """What the owner encrypts for ``source``, flat: real numbers, or complex roots of unity."""
     x = np.asarray(inputs[source.index], np.float64).reshape(-1)
-    if source.encoding is Encoding.NUMBERS:
+    if source.encoding is InputEncoding.NUMBERS:
         if not source.gather:
             return x
         index = source.gather[0].reshape(-1)
@@ -36,7 +36,7 @@ def values(circuit: Circuit, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any
     made: list[NDArray[Any]] = []
     for step in circuit.steps:
         match step:
-            case Source():
+            case CircuitInput():
                 made.append(encoded(step, inputs))
             case Linear(operands, matrices, bias):
                 made.append(sum(m @ made[o] for o, m in zip(operands, matrices, strict=True)) + bias)
@@ -66,7 +66,9 @@ def with_expected_bounds(circuit: Circuit, samples: Sequence[Sequence[NDArray[An
             squares = np.maximum(squares, [float(np.mean(np.abs(v) ** 2)) for v in made])
     used_by_polynomial = {s.operand for s in circuit.steps if isinstance(s, Polynomial)}
     bounds = [
-        certain if i in used_by_polynomial or isinstance(circuit.steps[i], Source) or size == 0 else min(certain, size)
+        certain
+        if i in used_by_polynomial or isinstance(circuit.steps[i], CircuitInput) or size == 0
+        else min(certain, size)
         for i, (certain, size) in enumerate(zip(circuit.certain, MARGIN * largest, strict=True))
     ]
     return replace(circuit, bounds=tuple(bounds), sizes=tuple(np.sqrt(squares).tolist()))

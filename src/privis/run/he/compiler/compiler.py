@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from privis.program import Program, digest
 from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
-from privis.run.he.circuit.circuit import Circuit, Source
+from privis.run.he.circuit.circuit import Circuit, CircuitInput
 from privis.run.he.circuit.lowering import lower
 from privis.run.he.circuit.reference import outputs, typical, with_expected_bounds
-from privis.run.he.compiler.parameters import Choice, choose
+from privis.run.he.compiler.parameters import ParameterChoice, choose
 from privis.run.he.compiler.specification import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.packing.arrangement import key_groups
 from privis.run.he.packing.batching import Batching
@@ -56,7 +56,7 @@ class CompiledProgram:
     """A program ready to run on ciphertexts, and its public side. ``head`` is the part that runs encrypted."""
 
     spec: Spec
-    choice: Choice
+    choice: ParameterChoice
     circuit: Circuit
     head: Program
     form: PolynomialForm
@@ -129,7 +129,7 @@ def _stretched(form: PolynomialForm, options: Options) -> Stretched | None:
 
 
 def _spec(
-    head: Program, tail: Program | None, choice: Choice, form: PolynomialForm, stretched: Stretched | None
+    head: Program, tail: Program | None, choice: ParameterChoice, form: PolynomialForm, stretched: Stretched | None
 ) -> Spec:
     arrangement = choice.arrangement
     circuit, layouts = arrangement.circuit, arrangement.layouts
@@ -138,7 +138,7 @@ def _spec(
     sources = tuple(
         InputSlots(step, layouts[i], arrangement.units[i], arrangement.levels[i])
         for i, step in enumerate(circuit.steps)
-        if isinstance(step, Source)
+        if isinstance(step, CircuitInput)
     )
     known = ranges(head)
     read = []

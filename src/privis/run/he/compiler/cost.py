@@ -160,7 +160,7 @@ def _key_memory(spec: Spec) -> int:
 
 
 def _key_bytes(spec: Spec) -> int:
-    """Half of every key is a seed."""
+    """Bytes of all evaluation keys on the wire; half of every key is a seed."""
     total, special = 0, len(spec.parameters.bits) - 1
     for group in spec.keys:
         rows = [*range(group.level + 1), special]

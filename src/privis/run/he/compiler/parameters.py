@@ -11,7 +11,7 @@ from scipy import sparse
 
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import products
-from privis.run.he.circuit.circuit import Circuit, Linear, Polynomial, Product, Source, is_real
+from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product, is_real
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
 from privis.run.he.packing.batching import Batching
@@ -27,7 +27,7 @@ MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class ParameterChoice:
     """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
     difference of an output from the exact polynomial form, relative to the output's bound: six standard deviations of
     noise where values are as large as in samples. Products of larger ones carry more.
@@ -39,14 +39,16 @@ class Choice:
     error: float
 
 
-def choose(circuit: Circuit, precision: float, processes: int = 1, batching: Batching = Batching.NONE) -> Choice:
+def choose(
+    circuit: Circuit, precision: float, processes: int = 1, batching: Batching = Batching.NONE
+) -> ParameterChoice:
     """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
 
     Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
     """
     if _least_depth(circuit) > _most_levels():
         raise UnsupportedError(_too_deep(_least_depth(circuit)))
-    fitting: list[Choice] = []
+    fitting: list[ParameterChoice] = []
     for degree in sorted(LARGEST_MODULUS)[1:]:
         if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
             continue
@@ -103,7 +105,7 @@ def _too_deep(levels: int) -> Problem:
     return Problem("HE", got, expected, remedy)
 
 
-def _fit(arrangement: Arrangement, degree: int) -> Choice | None:
+def _fit(arrangement: Arrangement, degree: int) -> ParameterChoice | None:
     """Scale and primes that fill the modulus this degree allows; None where the scale would be too small.
 
     Results whose certain bound is far above what they are expected to be may be stored smaller, where that helps.
@@ -125,7 +127,7 @@ def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
     return replace(arrangement, units=units)
 
 
-def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SCALE) -> Choice | None:
+def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SCALE) -> ParameterChoice | None:
     levels, most = arrangement.depth, LARGEST_MODULUS[degree]
     head = _headroom(arrangement)
     for bits in range(most_scale, LEAST_SCALE - 1, -1):
@@ -133,7 +135,7 @@ def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SC
         special = min(SPECIAL, most - lowest - bits * levels)
         if special >= max(lowest, bits):
             parameters = Parameters(degree, (lowest, *[bits] * levels, special))
-            return Choice(arrangement, parameters, 2.0**bits, _error(arrangement, parameters, bits))
+            return ParameterChoice(arrangement, parameters, 2.0**bits, _error(arrangement, parameters, bits))
     return None
 
 
@@ -175,7 +177,7 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
     for index, step in enumerate(circuit.steps):
         unit = abs(arrangement.units[index])
         match step:
-            case Source():
+            case CircuitInput():
                 noise.append(fresh)
             case Linear(operands, matrices):
                 packed, spread = arrangement.packed[index], 0.0

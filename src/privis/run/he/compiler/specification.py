@@ -19,7 +19,7 @@ from privis.program import Program
 from privis.program.files import from_bytes, to_bytes
 from privis.program.shapes import Shape
 from privis.readings import NodeError, PolynomialForm, stretch
-from privis.run.he.circuit.circuit import Encoding, Source
+from privis.run.he.circuit.circuit import CircuitInput, InputEncoding
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.packing.layout import Layout
 
@@ -31,7 +31,7 @@ MOST_ELEMENTS = 1 << 24
 class InputSlots:
     """How the owner fills ciphertexts with one source: encoded, divided by ``unit``, at ``level``."""
 
-    source: Source
+    source: CircuitInput
     layout: Layout
     unit: float
     level: int
@@ -76,7 +76,8 @@ class Spec:
     owner may scale an image before encryption to use the whole domain of its polynomials. ``weights`` is the digest
     of the server's program: other weights, other specification. ``batch_size`` images share ciphertexts.
     Fewer than there are slots are packed side by side: layouts list the elements of one image after those of
-    another. From there on image ``k`` is ``k % slots`` slots after where the layouts say, and multiplied by ``layout.second`` where ``k >= slots``.
+    another. From there on image ``k`` is ``k % slots`` slots after where the layouts say, and multiplied by
+    ``layout.second`` where ``k >= slots``.
     """
 
     parameters: Parameters
@@ -234,5 +235,5 @@ def _source(slots: InputSlots) -> dict[str, Any]:
 def _read_source(found: dict[str, Any]) -> InputSlots:
     gather = tuple(_unpacked(part[-1]).reshape(part[:-1]) for part in found["gather"])
     edges = tuple(tuple(map(float, digit)) for digit in found["edges"])
-    source = Source(int(found["index"]), Encoding(found["encoding"]), gather, edges, float(found["step"]))
+    source = CircuitInput(int(found["index"]), InputEncoding(found["encoding"]), gather, edges, float(found["step"]))
     return InputSlots(source, _read_layout(found["layout"]), float(found["unit"]), int(found["level"]))

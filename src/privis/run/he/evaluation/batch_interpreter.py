@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from privis.run.he.circuit.chebyshev import evaluate_series, multiplied, relinearised
-from privis.run.he.circuit.circuit import Linear, Polynomial, Product, Source
-from privis.run.he.compiler.parameters import Choice
+from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
+from privis.run.he.compiler.parameters import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import Progress, nothing
@@ -26,7 +26,7 @@ Apart = tuple[Ciphertext, ...]  # the first images of all slots, and the second 
 class BatchInterpreter:
     """A circuit and an engine with its keys, ready to run any number of times; ``processes`` share the elements."""
 
-    choice: Choice
+    choice: ParameterChoice
     engine: Engine
     processes: int = 1
 
@@ -38,7 +38,7 @@ class BatchInterpreter:
     def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = nothing) -> list[list[Ciphertext]]:
         """The outputs' ciphertexts, from those of each source in the order of the circuit."""
         circuit = self.choice.arrangement.circuit
-        sources = [index for index, step in enumerate(circuit.steps) if isinstance(step, Source)]
+        sources = [index for index, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]
         values: Values = {index: list(own) for index, own in zip(sources, inputs, strict=True)}
         parts = segments(circuit)
         weights = [self._weight(segment) for segment in parts]

@@ -13,7 +13,7 @@ from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, nothing
 from privis.run.he.wire import framing as frames
-from privis.run.he.wire.messages import Message, read, written
+from privis.run.he.wire.messages import MessageKind, read, written
 
 CACHE = 2 << 30  # bytes of encoded weights kept between runs
 
@@ -35,7 +35,7 @@ class Evaluator:
     ) -> Evaluator:
         """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
         spec = compiled.spec
-        engine = SealEngine.with_keys(spec.parameters, spec.keys, read(Message.KEYS, spec.digest, keys))
+        engine = SealEngine.with_keys(spec.parameters, spec.keys, read(MessageKind.KEYS, spec.digest, keys))
         processes = compiled.choice.arrangement.processes
         if compiled.choice.arrangement.slot_per_image:
             return cls(compiled, BatchInterpreter(compiled.choice, engine, processes), at_once)
@@ -50,7 +50,7 @@ class Evaluator:
         another program, cut short or damaged, and for ciphertexts of other keys' parameters.
         """
         spec = self.compiled.spec
-        parts = read(Message.QUERY, spec.digest, query)
+        parts = read(MessageKind.QUERY, spec.digest, query)
         if not parts or len(parts) % spec.queried:
             got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
             raise ProtocolError(Problem("query", got, expected, "encrypt the images again"))
@@ -66,7 +66,7 @@ class Evaluator:
         else:
             for k, own in enumerate(images):
                 replies[k] = self._image(own, lambda share, k=k: progress((k + share) / count))
-        return written(Message.REPLY, spec.digest, [part for k in range(count) for part in replies[k]])
+        return written(MessageKind.REPLY, spec.digest, [part for k in range(count) for part in replies[k]])
 
     def _image(self, parts: Sequence[bytes], progress: Progress) -> list[bytes]:
         """The encrypted results of one image, or of those that share ciphertexts."""

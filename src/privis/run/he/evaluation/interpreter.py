@@ -11,11 +11,11 @@ import numpy as np
 
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import evaluate_series, multiplied
-from privis.run.he.circuit.circuit import Linear, Polynomial, Product, Source
-from privis.run.he.compiler.parameters import Choice
+from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
+from privis.run.he.compiler.parameters import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.evaluation.schedule import Part, chain_from, phases
+from privis.run.he.evaluation.schedule import ChainSpan, chain_from, phases
 from privis.run.he.packing.diagonals import Packed, Term, half
 from privis.run.he.packing.layout import second
 from privis.run.he.wire.framing import join, split
@@ -24,7 +24,7 @@ Progress = Callable[[float], None]
 
 
 def nothing(share: float) -> None:
-    """Progress that nobody wants to see."""
+    """No-op progress callback."""
 
 
 @dataclass(eq=False)
@@ -57,7 +57,7 @@ class CircuitInterpreter:
     ``processes`` share the work of one image.
     """
 
-    choice: Choice
+    choice: ParameterChoice
     engine: Engine
     plaintexts: Plaintexts
     processes: int = 1
@@ -73,7 +73,7 @@ class CircuitInterpreter:
         if self.processes > 1:
             self.encode()
         for index, step in enumerate(circuit.steps):
-            values[index] = list(next(given)) if isinstance(step, Source) else self._step(index, values)
+            values[index] = list(next(given)) if isinstance(step, CircuitInput) else self._step(index, values)
             for operand in circuit.operands(index):
                 if last[operand] == index and operand not in circuit.outputs:
                     values.pop(operand, None)
@@ -114,7 +114,7 @@ class CircuitInterpreter:
         """The last of polynomials of polynomials, so that two processes have equally much to do."""
         weights, made = self._weights(), list(given)
 
-        def work(parts: Sequence[Part]) -> list[Ciphertext]:
+        def work(parts: Sequence[ChainSpan]) -> list[Ciphertext]:
             results = []
             for part in parts:
                 x = made[part.ciphertext]

@@ -10,7 +10,7 @@ from privis.run.he.circuit.circuit import Circuit, Polynomial
 
 
 @dataclass(frozen=True)
-class Part:
+class ChainSpan:
     """Polynomials ``start`` to ``stop`` (exclusive) of a chain, for one ciphertext."""
 
     ciphertext: int
@@ -33,7 +33,7 @@ def chain_from(circuit: Circuit, index: int) -> range:
     return range(index, stop)
 
 
-def phases(ciphertexts: int, weights: Sequence[float]) -> list[list[list[Part]]]:
+def phases(ciphertexts: int, weights: Sequence[float]) -> list[list[list[ChainSpan]]]:
     """What each of two processes does, phase by phase; ``weights``: how long each polynomial of the chain takes.
 
     Of an odd number of ciphertexts the last three take two phases: one goes through the whole chain while the others
@@ -43,12 +43,12 @@ def phases(ciphertexts: int, weights: Sequence[float]) -> list[list[list[Part]]]
     [[1, 2], [1, 1]]
     """
     steps = len(weights)
-    whole = [Part(ciphertext, 0, steps) for ciphertext in range(ciphertexts)]
+    whole = [ChainSpan(ciphertext, 0, steps) for ciphertext in range(ciphertexts)]
     if ciphertexts % 2 == 0 or ciphertexts < 3:
         return [[whole[0::2], whole[1::2]]]
     total, *_ = reversed(done := [0.0, *accumulate(weights)])
     split = min(range(steps + 1), key=lambda k: max(total, 2 * done[k]) + total - done[k])
     *even, alone, left, right = range(ciphertexts)
-    first = [Part(ciphertext, 0, split) for ciphertext in (left, right)]
-    rest = [[Part(ciphertext, split, steps)] for ciphertext in (left, right)]
+    first = [ChainSpan(ciphertext, 0, split) for ciphertext in (left, right)]
+    rest = [[ChainSpan(ciphertext, split, steps)] for ciphertext in (left, right)]
     return [[[*(whole[k] for k in even[0::2]), whole[alone]], [*(whole[k] for k in even[1::2]), *first]], rest]

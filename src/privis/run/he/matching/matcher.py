@@ -124,7 +124,7 @@ class PlainGallery:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all templates."""
+        """Names of all templates, in the order of the blocks."""
         return tuple(name for block in self.blocks for name in block.names if name is not None)
 
     def add(self, names: Sequence[str], vectors: NDArray[Any], progress: Progress | None = None) -> None:

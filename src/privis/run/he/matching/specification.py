@@ -121,7 +121,7 @@ class MatchingSpec:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """The specification as one line of JSON, in UTF-8."""
         return json.dumps({"matching": 1, "dimension": self.dimension, "encrypted": self.encrypted})
 
     @classmethod

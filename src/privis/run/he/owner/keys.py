@@ -14,7 +14,7 @@ from privis.readings.evaluate import evaluate
 from privis.run.he.compiler.slot_encoding import Arrays, emptied, filled
 from privis.run.he.compiler.specification import Spec
 from privis.run.he.owner.seal import SealSecret
-from privis.run.he.wire.messages import Message, read, written
+from privis.run.he.wire.messages import MessageKind, read, written
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SecretKeys:
 
     def evaluation_keys(self, spec: Spec) -> bytes:
         """The keys that let a server compute what ``spec`` describes; they decrypt nothing."""
-        return written(Message.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
+        return written(MessageKind.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
 
     def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
         """For each image its inputs, in the shapes of ``spec.inputs``, as ciphertexts.
@@ -67,7 +67,7 @@ class SecretKeys:
             for slots in spec.sources:
                 for row in filled(spec, slots, scaled[first : first + spec.batch_size]):
                     parts.append(self.secret.encrypt(row, slots.level, spec.scale))
-        return Query(written(Message.QUERY, spec.digest, parts), tuple(factors))
+        return Query(written(MessageKind.QUERY, spec.digest, parts), tuple(factors))
 
     def decrypt(self, spec: Spec, query: Query, reply: bytes) -> list[list[NDArray[np.float32]]]:
         """For each image of ``query`` the outputs, after the owner's tail where ``spec`` has one.
@@ -76,7 +76,7 @@ class SecretKeys:
         server: in CKKS its noise tells about the secret key (Li and Micciancio, 2021,
         doi:10.1007/978-3-030-77870-5_23).
         """
-        parts = read(Message.REPLY, spec.digest, reply)
+        parts = read(MessageKind.REPLY, spec.digest, reply)
         images, batch_size = len(query.factors), spec.batch_size
         if len(parts) != spec.answered * spec.groups(images):
             got, expected = f"{len(parts)} ciphertexts", f"{spec.answered * spec.groups(images)} for {images} images"

@@ -11,7 +11,7 @@ import openfhe
 from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
-from privis.run.he.backends.openfhe import Ring, read, ring
+from privis.run.he.backends.openfhe import OpenFheRing, read, ring
 from privis.run.he.engine import KeyGroup, Parameters, galois_elements
 
 
@@ -19,7 +19,7 @@ from privis.run.he.engine import KeyGroup, Parameters, galois_elements
 class OpenFheSecret:
     """A secret key and what needs it. Never printed, never pickled."""
 
-    ring: Ring
+    ring: OpenFheRing
     key: Any
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

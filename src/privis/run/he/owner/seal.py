@@ -13,7 +13,7 @@ import tenseal.sealapi as seal
 from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
-from privis.run.he.backends.seal import Ring, from_bytes, ring, to_bytes
+from privis.run.he.backends.seal import SealRing, from_bytes, ring, to_bytes
 from privis.run.he.engine import KeyGroup, Parameters, galois_elements
 
 _MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
@@ -23,7 +23,7 @@ _MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
 class SealSecret:
     """A secret key and what needs it. Never printed, never pickled."""
 
-    ring: Ring
+    ring: SealRing
     key: Any
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -81,7 +81,7 @@ class SealSecret:
     def _decryptor(self) -> Any:
         return seal.Decryptor(self.ring.context, self.key)
 
-    def _restricted(self, small: Ring) -> Any:
+    def _restricted(self, small: SealRing) -> Any:
         """The same secret key in a ring of fewer primes: the matching residues, in SEAL's uncompressed file layout."""
         degree, moduli = self.ring.parameters.degree, len(self.ring.moduli)
         rows = [*range(len(small.moduli) - 1), moduli - 1]

@@ -1,1 +1,1 @@
-"""Where elements sit in slots, and how matrices become rotations and diagonals."""
+"""Packing: the layout of tensors in slots, and linear maps as rotations and diagonals."""

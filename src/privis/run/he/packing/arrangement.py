@@ -10,18 +10,18 @@ import numpy as np
 from privis.run.he.circuit.chebyshev import SHARED, depth, products, shared_depth
 from privis.run.he.circuit.circuit import (
     Circuit,
-    Encoding,
+    CircuitInput,
+    InputEncoding,
     Linear,
     Polynomial,
     Product,
-    Source,
     must_be_clean,
     only_added,
     without_imaginary_parts,
 )
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
-from privis.run.he.packing.layout import Grid, Layout, flat, over, power_of_two
+from privis.run.he.packing.layout import ImageGrid, Layout, flat, over, power_of_two
 from privis.run.he.packing.side_by_side import pack_side_by_side
 
 PRODUCT_COST = 1.1  # in rotations at the same level
@@ -125,7 +125,7 @@ def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:
     steps, shapes = list(circuit.steps), list(circuit.shapes)
     changed = False
     for index, step in enumerate(circuit.steps):
-        if not (isinstance(step, Source) and step.encoding is Encoding.NUMBERS and len(users[index]) == 1):
+        if not (isinstance(step, CircuitInput) and step.encoding is InputEncoding.NUMBERS and len(users[index]) == 1):
             continue
         user = users[index][0]
         linear = steps[user]
@@ -164,20 +164,20 @@ class _Arranging:
         self.clean = must_be_clean(circuit)
         self.only_added = only_added(circuit)
         self.real = without_imaginary_parts(circuit)
-        first = next(i for i, s in enumerate(steps) if isinstance(s, Source))
-        self.grid = Grid.of(circuit.shapes[first])
+        first = next(i for i, s in enumerate(steps) if isinstance(s, CircuitInput))
+        self.grid = ImageGrid.of(circuit.shapes[first])
         self.layouts: dict[int, Layout] = {}  # of groups
         self.units: list[float] = []
         self.placed: dict[int, Placed] = {}
         self.effort = 0.0
         for index, step in enumerate(steps):
             group = self.groups[index]
-            if only_first and not all(isinstance(steps[o], Source) for o in circuit.operands(index)):
+            if only_first and not all(isinstance(steps[o], CircuitInput) for o in circuit.operands(index)):
                 break
             match step:
-                case Source():
+                case CircuitInput():
                     self.layouts[group] = self._input_layout(index)
-                    self.units.append(unit_of(circuit.bounds[index]) if step.encoding is Encoding.NUMBERS else 1.0)
+                    self.units.append(unit_of(circuit.bounds[index]) if step.encoding is InputEncoding.NUMBERS else 1.0)
                 case Linear():
                     self._linear(index, step)
                 case Product(left, right):

@@ -64,7 +64,7 @@ class Packed:
 
     @property
     def levels(self) -> int:
-        """Levels it takes."""
+        """Rescalings that the step takes: 0 or 1."""
         return 0 if self.factor is not None else 1
 
     @property
@@ -80,7 +80,7 @@ class Packed:
 
     @property
     def products(self) -> int:
-        """Products with plaintexts."""
+        """Number of products of a ciphertext with a plaintext."""
         return sum(len(terms) for groups in self.giants for _, terms in groups) if self.levels else 0
 
 
@@ -142,7 +142,7 @@ def place(
 
 
 def _counted(entries: Entries, slots: int) -> tuple[int, int]:
-    """Rotations and products."""
+    """Numbers of rotations and of plaintext products that the entries take."""
     where, _ = distinct(entries.ciphertext, entries.source, entries.distance)
     _, rotations = giant_modulus(where[0], where[1], where[2], slots)
     return rotations, where.shape[1]
@@ -155,7 +155,7 @@ def _may_pair(entries: Entries, operands: Sequence[Layout]) -> bool:
 
 
 def effort(placed: Placed) -> float:
-    """In rotations."""
+    """Cost of a placement, in units of one rotation at the same level."""
     level, packing = LEVEL_COST * (placed.factor is None), COMPLEX_COST * bool(placed.complex_shift)
     return placed.rotations + PLAIN_COST * placed.products + level + packing
 

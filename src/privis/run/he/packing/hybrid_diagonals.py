@@ -2,9 +2,10 @@
 
 For linear steps whose result has no copies (GAZELLE: Juvekar, Vaikuntanathan and Chandrakasan, 2018,
 arXiv:1801.05507). A sum over rotations of products is split into parts in different slots of one ciphertext, which
-hold copies of the operand anyway. Adding the parts up takes as many rotations as there are doublings; giant steps take one for each.
-Elsewhere the sums leave some of the parts of one element: nothing exceeds what bounds the elements, because parts of
-different elements are never a sum of steps apart (those of a copy lie together, and the gap to the next is as wide).
+hold copies of the operand anyway. Adding the parts up takes as many rotations as there are doublings; giant steps take
+one for each. Elsewhere the sums leave some of the parts of one element: nothing exceeds what bounds the elements,
+because parts of different elements are never a sum of steps apart (those of a copy lie together, and the gap to the
+next is as wide).
 """
 
 from __future__ import annotations

@@ -41,14 +41,14 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Grid:
+class ImageGrid:
     """The image plane that tensors of a program are laid over: pixel ``(y, x)`` has offset ``y * columns + x``."""
 
     rows: int
     columns: int
 
     @classmethod
-    def of(cls, shape: Shape) -> Grid:
+    def of(cls, shape: Shape) -> ImageGrid:
         """The plane of an image ``(..., H, W)``, or one row of a vector."""
         return cls(*(shape[-2:] if len(shape) >= 2 else (1, math.prod(shape))))
 
@@ -73,7 +73,7 @@ def flat(shape: Shape, slots: int) -> Layout:
     return Layout(np.arange(size), power_of_two(size) if ciphertexts == 1 else slots, ciphertexts)
 
 
-def over(grid: Grid, shape: Shape, slots: int) -> list[Layout]:
+def over(grid: ImageGrid, shape: Shape, slots: int) -> list[Layout]:
     """Pixels over the pixels of the image they come from, so that filters are few rotations: the ways to do that.
 
     A map with fewer rows or columns than the plane leaves holes, which further channels fill; other channels are
@@ -97,7 +97,7 @@ def _divides(length: int, whole: int) -> bool:
     return length > 1 and whole % length == 0
 
 
-def _over(grid: Grid, shape: Shape, slots: int, axis: int, whole: bool) -> Layout | None:
+def _over(grid: ImageGrid, shape: Shape, slots: int, axis: int, whole: bool) -> Layout | None:
     """Rows along ``axis``, columns along the next; ``whole``: steps of powers of two, as where a border fell away."""
     height, width = shape[axis], shape[axis + 1]
     if height > grid.rows or width > grid.columns:

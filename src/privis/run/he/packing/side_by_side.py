@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from privis.program.shapes import Shape
-from privis.run.he.circuit.circuit import Circuit, Linear, Matrix, Source, Step
+from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Matrix, Step
 from privis.run.he.packing.layout import Layout, power_of_two
 
 MOST = 64  # images: more are cheaper with a slot for each
@@ -23,7 +23,7 @@ MOST_WEIGHTS = 1 << 24  # of all images together, when matrices are written out
 
 def fitting(circuit: Circuit, slots: int) -> int:
     """How many images fit side by side, by the slots that the largest input of one leaves empty; 1: no more."""
-    sources = [math.prod(circuit.shapes[i]) for i, step in enumerate(circuit.steps) if isinstance(step, Source)]
+    sources = [math.prod(circuit.shapes[i]) for i, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]
     weights = sum(matrix.nnz for step in circuit.steps if isinstance(step, Linear) for matrix in step.matrices)
     count = MOST
     while count > 1 and (count * power_of_two(max(sources)) > slots or count * weights > MOST_WEIGHTS):

@@ -16,7 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from privis.errors import Problem, UnsupportedError
-from privis.run.he.circuit.circuit import Circuit, Encoding, Linear, Polynomial, Product, Source, is_real, only_added
+from privis.run.he.circuit.circuit import (
+    Circuit,
+    CircuitInput,
+    InputEncoding,
+    Linear,
+    Polynomial,
+    Product,
+    is_real,
+    only_added,
+)
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.arrangement import Arrangement, levels_of, linear_unit, unit_of
 from privis.run.he.packing.diagonals import Packed, is_uniform
@@ -51,7 +60,7 @@ def segments(circuit: Circuit) -> list[Segment]:
     groups: list[list[int]] = []
     placed: set[int] = set()
     for index, step in enumerate(circuit.steps):
-        if isinstance(step, Source) or index in placed:
+        if isinstance(step, CircuitInput) or index in placed:
             continue
         last = groups[-1] if groups else []
         is_inside = bool(set(last) & set(circuit.operands(index)))
@@ -108,7 +117,7 @@ def memory(arrangement: Arrangement) -> int:
     def size(index: int) -> int:
         return 4 * 8 * arrangement.slots * (arrangement.levels[index] + 1) * arrangement.layouts[index].ciphertexts
 
-    held = sum(size(i) for i, step in enumerate(circuit.steps) if isinstance(step, Source))
+    held = sum(size(i) for i, step in enumerate(circuit.steps) if isinstance(step, CircuitInput))
     most = held
     for segment in segments(circuit):
         held += sum(size(i) for i in segment.kept)
@@ -153,9 +162,9 @@ def _units(circuit: Circuit, packed: dict[int, Packed], pairs: bool) -> tuple[fl
     for index, step in enumerate(circuit.steps):
         unit = unit_of(circuit.bounds[index])
         match step:
-            case Source(encoding=Encoding.ROOTS):
+            case CircuitInput(encoding=InputEncoding.ROOTS):
                 unit = 1.0
-            case Source():
+            case CircuitInput():
                 unit *= 2 if index in split else 1
             case Linear(operands, matrices) if packed[index].factor is not None:
                 unit = float(abs(matrices[0].data).max()) * units[operands[0]]

@@ -17,7 +17,7 @@ INPUT_BITS = 24  # of the largest magnitude, for inputs without a grid
 
 
 @dataclass(frozen=True)
-class Held:
+class FixedPointEncoding:
     """A value of a program as plaintexts hold it: ``plaintext * 2**exponent``.
 
     ``bound`` is its largest magnitude, by the ranges of the program; ``error`` bounds how far it is from what the
@@ -81,18 +81,18 @@ def _trailing_zeros(integers: NDArray[np.int64]) -> int:
     return (together & -together).bit_length() - 1 if together else 0
 
 
-def held_input(declared: Input) -> Held:
+def held_input(declared: Input) -> FixedPointEncoding:
     """How an input is encrypted: exactly where its grid is a multiple of a power of two, else rounded."""
     bound = max(abs(declared.low), abs(declared.high))
     if declared.step is not None and math.isfinite(bound):
         step = rounded(declared.step, 53)
         if bound / 2.0**step.exponent < 2.0**53:
-            return Held(step.exponent, bound, 0.0)
+            return FixedPointEncoding(step.exponent, bound, 0.0)
     exponent = math.frexp(bound)[1] - INPUT_BITS if math.isfinite(bound) else 0
-    return Held(exponent, bound, 2.0 ** (exponent - 1))
+    return FixedPointEncoding(exponent, bound, 2.0 ** (exponent - 1))
 
 
-def encode(declared: Input, held: Held, values: NDArray[np.float64], where: str) -> list[int]:
+def encode(declared: Input, held: FixedPointEncoding, values: NDArray[np.float64], where: str) -> list[int]:
     """Integers to encrypt, in C order; DomainError for values outside the declared shape, range or grid."""
     problems = []
     if values.shape != declared.shape:

@@ -18,10 +18,10 @@ from privis.errors import DomainError, Problem, UnsupportedError, refuse
 from privis.program import Program, digest
 from privis.program.graph import Node
 from privis.readings import ranges
-from privis.run.he.paillier.fixed_point import Held, encode, held_input
+from privis.run.he.paillier.fixed_point import FixedPointEncoding, encode, held_input
 from privis.run.he.paillier.multi_exponentiation import zeros
-from privis.run.he.paillier.rules import LINEAR, Site, Step, step
-from privis.run.he.paillier.scheme import Ciphertexts, KeyOwner, PublicKey, largest_plaintext, objects
+from privis.run.he.paillier.rules import LINEAR, LinearStep, NodeContext, linear_step
+from privis.run.he.paillier.scheme import Ciphertexts, PaillierKeyOwner, PublicKey, largest_plaintext, objects
 from privis.run.he.paillier.slots import Slots, message_bytes, read_message, write_message
 
 
@@ -31,13 +31,13 @@ class LinearExtraction:
 
     program: Program
     bits: int
-    inputs: tuple[Held, ...]
-    steps: tuple[Step, ...]
+    inputs: tuple[FixedPointEncoding, ...]
+    steps: tuple[LinearStep, ...]
     slots: Slots
     purpose: bytes
 
     @property
-    def outputs(self) -> tuple[Held, ...]:
+    def outputs(self) -> tuple[FixedPointEncoding, ...]:
         """How the outputs are held; ``error`` is the stated rounding of each."""
         return tuple(_held(self, index) for index in self.program.outputs)
 
@@ -53,7 +53,7 @@ class LinearExtraction:
         asked, answered = self.lengths
         return message_bytes(self.bits, asked), message_bytes(self.bits, self.slots.plaintexts(answered))
 
-    def query(self, owner: KeyOwner, *inputs: Any) -> bytes:
+    def query(self, owner: PaillierKeyOwner, *inputs: Any) -> bytes:
         """The owner's message; DomainError for arrays outside the declared shape, range or grid."""
         numbers: list[int] = []
         for index, (declared, held, array) in enumerate(zip(self.program.inputs, self.inputs, inputs, strict=True)):
@@ -72,7 +72,7 @@ class LinearExtraction:
         packed = self._packed(key, np.concatenate([made[index].ravel() for index in self.program.outputs]))
         return write_message(key, self.purpose, key.add(packed, key.masks(len(packed))))
 
-    def result(self, owner: KeyOwner, reply: bytes) -> tuple[NDArray[np.float64], ...]:
+    def result(self, owner: PaillierKeyOwner, reply: bytes) -> tuple[NDArray[np.float64], ...]:
         """The outputs; ProtocolError for a damaged reply, or one of another program or key."""
         _, length = self.lengths
         found = read_message(owner.public, self.purpose, self.slots.plaintexts(length), reply)
@@ -99,22 +99,22 @@ def linear_extraction(program: Program, bits: int, weight_bits: int) -> LinearEx
     """
     refuse(UnsupportedError, nonlinear_problems(program))
     known, shapes, first = ranges(program), program.shapes, len(program.inputs)
-    steps: list[Step] = []
+    steps: list[LinearStep] = []
     problems: list[Problem] = []
 
-    def kept(held: Held, where: str) -> Held | None:
+    def kept(held: FixedPointEncoding, where: str) -> FixedPointEncoding | None:
         """None where the key does not hold it: what follows has no meaning."""
         problem = held.problem(where, bits)
         problems.extend([problem] if problem else [])
         return None if problem else held
 
-    def rule(index: int, node: Node, operands: list[Held | None]) -> Held | None:
+    def rule(index: int, node: Node, operands: list[FixedPointEncoding | None]) -> FixedPointEncoding | None:
         known_operands = [held for held in operands if held is not None]
         if len(known_operands) < len(operands):
             return None
         bound = max(map(abs, known[first + index].bounds))
-        site = Site([shapes[i] for i in node.operands], shapes[first + index], bound, weight_bits)
-        steps.append(step(node.op, known_operands, site))
+        context = NodeContext([shapes[i] for i in node.operands], shapes[first + index], bound, weight_bits)
+        steps.append(linear_step(node.op, known_operands, context))
         return kept(steps[-1].held, program.where(index))
 
     inputs = tuple(held_input(declared) for declared in program.inputs)
@@ -138,6 +138,6 @@ def nonlinear_problems(program: Program) -> list[Problem]:
     ]
 
 
-def _held(extraction: LinearExtraction, index: int) -> Held:
+def _held(extraction: LinearExtraction, index: int) -> FixedPointEncoding:
     first = len(extraction.inputs)
     return extraction.inputs[index] if index < first else extraction.steps[index - first].held

@@ -71,7 +71,7 @@ class Combination:
 
     @cached_property
     def needed(self) -> frozenset[int]:
-        """Digits that occur."""
+        """The distinct digits of all rows, for which tables of powers are made."""
         return frozenset(digit for row in self.digits for place in row for _, digit in place)
 
     def products(self, rows: int, elements: int) -> int:

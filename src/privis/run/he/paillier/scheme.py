@@ -142,7 +142,7 @@ class PublicKey:
         return value
 
 
-class KeyOwner(Protocol):
+class PaillierKeyOwner(Protocol):
     """Whoever holds the secret key; see ``paillier_secret.SecretKey``."""
 
     @property

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import DomainError, ParameterError, Problem, ProtocolError, refuse
-from privis.run.he.paillier.scheme import KeyOwner, PublicKey, largest_plaintext
+from privis.run.he.paillier.scheme import PaillierKeyOwner, PublicKey, largest_plaintext
 from privis.run.he.paillier.slots import Slots, message_bytes, read_message, write_message
 
 
@@ -116,7 +116,7 @@ class EncryptedSum:
             raise DomainError(Problem(self.name, f"{len(seen)} owners", f"{self.fewest} to {self.owners}"))
         return write_message(key, self.purpose, total)
 
-    def decrypt(self, key: KeyOwner, total: bytes) -> Total:
+    def decrypt(self, key: PaillierKeyOwner, total: bytes) -> Total:
         """The analyst's result; ProtocolError for what is no total of this sum, as far as guard bits tell."""
         public = key.public
         found = read_message(public, self.purpose, self.ciphertexts(public.bits), total)

@@ -37,7 +37,7 @@ HEADER_BYTES = _FIELDS.size + _DIGEST_BYTES
 
 
 class Kind(Enum):
-    """What a bundle holds."""
+    """Kind of the keys in a bundle."""
 
     SECRET = 1
     EVALUATION = 2

@@ -14,34 +14,34 @@ _MAGIC = b"privis ckks 1\n"
 _HEAD = struct.Struct(f">{len(_MAGIC)}sB32s32s")
 
 
-class Message(Enum):
-    """What a message holds."""
+class MessageKind(Enum):
+    """Kind of a message: evaluation keys, a query or a reply."""
 
     KEYS = 1  # evaluation keys
     QUERY = 2  # encrypted inputs of one or more images
     REPLY = 3  # their encrypted outputs
 
 
-def written(kind: Message, digest: str, parts: Sequence[bytes]) -> bytes:
+def written(kind: MessageKind, digest: str, parts: Sequence[bytes]) -> bytes:
     """One message of ``parts`` for the specification named ``digest`` (64 hexadecimal digits).
 
-    >>> read(Message.QUERY, "00" * 32, written(Message.QUERY, "00" * 32, [b"a", b""]))
+    >>> read(MessageKind.QUERY, "00" * 32, written(MessageKind.QUERY, "00" * 32, [b"a", b""]))
     [b'a', b'']
     """
     body = frames.join(parts)
     return _HEAD.pack(_MAGIC, kind.value, bytes.fromhex(digest), hashlib.sha256(body).digest()) + body
 
 
-def read(kind: Message, digest: str, data: bytes) -> list[bytes]:
+def read(kind: MessageKind, digest: str, data: bytes) -> list[bytes]:
     """The parts of a message; ProtocolError for one of another kind or specification, cut short or damaged."""
     what = kind.name.lower()
     if len(data) < _HEAD.size:
         raise ProtocolError(Problem(what, f"{len(data)} bytes", "a whole message", "send it again"))
     magic, found, spec, checksum = _HEAD.unpack_from(data)
-    if magic != _MAGIC or found not in [k.value for k in Message]:
+    if magic != _MAGIC or found not in [k.value for k in MessageKind]:
         raise ProtocolError(Problem(what, "bytes of another kind", f"a message that starts with {_MAGIC!r}"))
     if found != kind.value:
-        raise ProtocolError(Problem(what, f"a message with {Message(found).name.lower()}", f"one with {what}"))
+        raise ProtocolError(Problem(what, f"a message with {MessageKind(found).name.lower()}", f"one with {what}"))
     if spec != bytes.fromhex(digest):
         got, remedy = f"one for the program {spec.hex()[:16]}…", "fetch the specification again and make keys for it"
         raise ProtocolError(Problem(what, got, f"one for {digest[:16]}…", remedy))

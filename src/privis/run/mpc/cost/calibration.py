@@ -13,7 +13,7 @@ from privis.program import Input, Program, concat, ops, trace
 from privis.run.mpc.cost.predict import MPCMachineProfile, load, weights
 from privis.run.mpc.fixed_point import FixedPoint, encoding
 from privis.run.mpc.protocols import Preset
-from privis.run.mpc.runtime.link import Measured
+from privis.run.mpc.runtime.link import LinkMeasurement
 from privis.run.mpc.runtime.local import LocalParties
 from privis.run.mpc.runtime.shares import join, share
 
@@ -22,7 +22,7 @@ from privis.run.mpc.runtime.shares import join, share
 class Trial:
     """The runs of one program, first one left out: per run what each party measured, and the outputs of the last."""
 
-    runs: tuple[tuple[Measured, ...], ...]
+    runs: tuple[tuple[LinkMeasurement, ...], ...]
     outputs: tuple[NDArray[Any], ...]
 
     @property
@@ -60,7 +60,7 @@ class Resident:
         outputs = tuple(f"out{index}" for index in range(len(program.outputs)))
         return cls(parties, parties.load(program), inputs, outputs)
 
-    def run(self) -> tuple[Measured, ...]:
+    def run(self) -> tuple[LinkMeasurement, ...]:
         """Run once; what each party measured."""
         took = self.parties.together(lambda _, worker: worker.run(self.key, self.inputs, self.outputs))
         return tuple(took)
@@ -71,7 +71,7 @@ class Resident:
         return tuple(join(parts, self.parties.preset, self.parties.fixed) for parts in taken)
 
     def drop(self) -> None:
-        """Forget inputs and outputs."""
+        """Delete all shares of inputs and outputs at every party."""
         self.parties.together(lambda _, worker: worker.drop(self.inputs + self.outputs))
 
 

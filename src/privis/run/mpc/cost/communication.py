@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from privis.run.mpc.cost.protocol_steps import Kernel, Step
+from privis.run.mpc.cost.protocol_steps import Kernel, ProtocolStep
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, Preset
 
@@ -38,7 +38,7 @@ class Traffic:
 NONE = Traffic()
 
 
-def traffic(steps: Iterable[Step], preset: Preset, fixed: FixedPoint) -> Traffic | None:
+def traffic(steps: Iterable[ProtocolStep], preset: Preset, fixed: FixedPoint) -> Traffic | None:
     """Add up ``steps``; None when one of them, or the protocol, has no formula."""
     prices = {ABY3.name: _aby3, CHEETAH.name: _cheetah}
     price = prices.get(preset.name)
@@ -53,7 +53,7 @@ def traffic(steps: Iterable[Step], preset: Preset, fixed: FixedPoint) -> Traffic
     return total
 
 
-def _aby3(step: Step, fixed: FixedPoint) -> Traffic:
+def _aby3(step: ProtocolStep, fixed: FixedPoint) -> Traffic:
     """ABY3 (Mohassel and Rindal 2018) as SPU has it: replicated shares of three parties, comparisons by a carry tree.
 
     ``word`` is the bytes of a ring element, ``depth`` the levels of a tree over its bits.
@@ -119,7 +119,7 @@ _CHEETAH: Mapping[Kernel, Traffic] = MappingProxyType(
 )  # bytes of long vectors, where the extension of oblivious transfers has spread
 
 
-def _cheetah(step: Step, fixed: FixedPoint) -> Traffic:
+def _cheetah(step: ProtocolStep, fixed: FixedPoint) -> Traffic:
     """Cheetah (Huang et al. 2022) in a 64-bit ring: figures fitted to runs, good to about a third, without the set-up
     of a session (11 MB and some seconds on its first comparison and first matrix product).
     """

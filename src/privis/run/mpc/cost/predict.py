@@ -18,7 +18,7 @@ from privis.program import Program
 from privis.readings import Cost, cost
 from privis.run.mpc.cost.communication import traffic
 from privis.run.mpc.cost.hlo import read
-from privis.run.mpc.cost.protocol_steps import Kernel, Step, steps
+from privis.run.mpc.cost.protocol_steps import Kernel, ProtocolStep, steps
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.compile import compile_for_spu
@@ -30,7 +30,7 @@ CIRCUITS = frozenset(
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkProfile:
     """Between any two parties: ``latency`` one way in seconds, and what a party can send in bits per second."""
 
     latency: float = 0.0
@@ -41,7 +41,7 @@ class Network:
         return rounds * self.latency + 8 * sent / self.bandwidth
 
 
-LOOPBACK = Network()
+LOOPBACK = NetworkProfile()
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def predicted(
     program: Program,
     preset: Preset,
     fixed: FixedPoint,
-    network: Network = LOOPBACK,
+    network: NetworkProfile = LOOPBACK,
     machine: MPCMachineProfile | None = None,
 ) -> Cost:
     """Predict one run of ``program`` on resident shares: neither sharing the inputs nor revealing the outputs.
@@ -120,5 +120,5 @@ def load(program: Program, preset: Preset, fixed: FixedPoint) -> Load | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _steps(program: Program, fixed: FixedPoint) -> tuple[Step, ...]:
+def _steps(program: Program, fixed: FixedPoint) -> tuple[ProtocolStep, ...]:
     return tuple(steps(read(compile_for_spu(program, fixed).code), fixed))

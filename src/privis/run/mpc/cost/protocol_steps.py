@@ -42,7 +42,7 @@ class Kernel(Enum):
 
 
 @dataclass(frozen=True)
-class Step:
+class ProtocolStep:
     """One kernel on ``elements`` elements; ``bits`` where the operand is boolean."""
 
     kernel: Kernel
@@ -51,7 +51,7 @@ class Step:
 
 
 Kinds = Mapping[str, int]
-Made = Generator[Step, None, int]  # the steps of an instruction, and then what its result is
+Made = Generator[ProtocolStep, None, int]  # the steps of an instruction, and then what its result is
 MOVES = frozenset(
     "slice reshape transpose broadcast reverse gather dynamic_slice dynamic_update_slice bitcast_convert".split()
 )
@@ -69,13 +69,15 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-def steps(code: Code, fixed: FixedPoint) -> Iterator[Step]:
+def steps(code: Code, fixed: FixedPoint) -> Iterator[ProtocolStep]:
     """All steps of ``code``, in order."""
     kinds = {name: ARITHMETIC if tensor.secret else PUBLIC for name, tensor in code.inputs}
     yield from _run(code.instructions, kinds, 1, fixed)
 
 
-def _run(instructions: tuple[Instruction, ...], kinds: dict[str, int], times: int, fixed: FixedPoint) -> Iterator[Step]:
+def _run(
+    instructions: tuple[Instruction, ...], kinds: dict[str, int], times: int, fixed: FixedPoint
+) -> Iterator[ProtocolStep]:
     """Steps of a block whose tensors are repeated ``times`` side by side; ``kinds`` learns what each value is."""
     for instruction in instructions:
         if not any(tensor.secret for tensor in instruction.made):
@@ -96,7 +98,7 @@ def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -
         case "convert":
             return (yield from _convert(op, kind, size, fixed))
         case "pad" | "concatenate":
-            yield Step(Kernel.LOCAL, size)
+            yield ProtocolStep(Kernel.LOCAL, size)
             if len({one for one, _ in given}) == 1:
                 return kind
             yield from _arithmetic(given)
@@ -105,11 +107,11 @@ def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -
             return kind
         case "less":
             yield from _arithmetic(given)
-            yield Step(Kernel.LESS, size)
+            yield ProtocolStep(Kernel.LESS, size)
             return 1
         case "equal":
             yield from _arithmetic(given)
-            yield Step(Kernel.EQUAL, size)
+            yield ProtocolStep(Kernel.EQUAL, size)
             return EQUAL_BITS
         case "and" | "or" | "xor":
             return (yield from _logic(op.name, given, size))
@@ -120,18 +122,18 @@ def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -
         case name if name in CONTRACTIONS:
             return (yield from _contract(op, given, times))
         case name if name in LINEAR:
-            yield Step(Kernel.LOCAL, size)
+            yield ProtocolStep(Kernel.LOCAL, size)
             yield from _arithmetic(given)
             return ARITHMETIC
         case "reduce" | "reduce_window":
             return (yield from _reduce(op, kinds, times, fixed))
         case "custom_call" if "@spu.gather" in op.text and kinds[op.operands[1]] == PUBLIC:
-            yield Step(Kernel.LOCAL, size)
+            yield ProtocolStep(Kernel.LOCAL, size)
             return kind
         case "custom_call" if "@mhlo.topk" in op.text:  # row after row
             yield from _arithmetic(given)
             row = op.taken[0].shape[-1]
-            yield from [Step(Kernel.LARGEST, row)] * (op.taken[0].size * times // row)
+            yield from [ProtocolStep(Kernel.LARGEST, row)] * (op.taken[0].size * times // row)
             return ARITHMETIC
         case "custom_call" if "prefer_a" in op.text:
             yield from _arithmetic(given)
@@ -139,18 +141,18 @@ def _instruction(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -
         case name if name in FUNCTIONS:
             yield from _arithmetic(given)
             for kernel, count in FUNCTIONS[name]:
-                yield from [Step(kernel, size, 1)] * count
+                yield from [ProtocolStep(kernel, size, 1)] * count
             return ARITHMETIC
         case _:
-            yield Step(Kernel.UNKNOWN, size)
+            yield ProtocolStep(Kernel.UNKNOWN, size)
             return ARITHMETIC
 
 
-def _arithmetic(given: list[tuple[int, int]]) -> Iterator[Step]:
+def _arithmetic(given: list[tuple[int, int]]) -> Iterator[ProtocolStep]:
     """Convert every boolean operand."""
     for bits, size in given:
         if bits > 0:
-            yield Step(Kernel.TO_ARITHMETIC, size, bits)
+            yield ProtocolStep(Kernel.TO_ARITHMETIC, size, bits)
 
 
 def _convert(op: Instruction, kind: int, size: int, fixed: FixedPoint) -> Made:
@@ -159,12 +161,12 @@ def _convert(op: Instruction, kind: int, size: int, fixed: FixedPoint) -> Made:
     if kind == PUBLIC and target.dtype == "i1":  # a boolean share of a public bit needs no message
         return 1
     if kind == PUBLIC:
-        yield Step(Kernel.TO_SECRET, size)
+        yield ProtocolStep(Kernel.TO_SECRET, size)
         return ARITHMETIC
     if source.real and not target.real:  # rounds towards zero
-        yield Step(Kernel.FLOOR, size)
-        yield Step(Kernel.LESS, size)
-        yield Step(Kernel.TO_ARITHMETIC, size, 1)
+        yield ProtocolStep(Kernel.FLOOR, size)
+        yield ProtocolStep(Kernel.LESS, size)
+        yield ProtocolStep(Kernel.TO_ARITHMETIC, size, 1)
     if kind > 0 and target.real and not source.real:
         return kind + fixed.fraction_bits
     return kind
@@ -175,10 +177,10 @@ def _logic(name: str, given: list[tuple[int, int]], size: int) -> Made:
     if PUBLIC in (first, second):
         return max(first, second)
     if ARITHMETIC in (first, second):
-        yield Step(Kernel.UNKNOWN, size)
+        yield ProtocolStep(Kernel.UNKNOWN, size)
         return 1
     if name != "xor":
-        yield Step(Kernel.AND, size)
+        yield ProtocolStep(Kernel.AND, size)
     return min(first, second) if name == "and" else max(first, second)
 
 
@@ -186,38 +188,38 @@ def _select(given: list[tuple[int, int]], size: int) -> Made:
     """``chosen * (yes - no) + no``: ``no`` is read, and converted, twice."""
     (chosen, _), yes, no = given
     branches = [yes, no]
-    yield Step(Kernel.LOCAL, size)
+    yield ProtocolStep(Kernel.LOCAL, size)
     yield from _arithmetic([yes, no, no])
     if chosen == PUBLIC:
         return max(kind for kind, _ in branches)
     if all(kind == PUBLIC for kind, _ in branches):
         yield from _arithmetic([(chosen, size)])
     elif chosen == 1:
-        yield Step(Kernel.MULTIPLY_BIT, size)
+        yield ProtocolStep(Kernel.MULTIPLY_BIT, size)
     else:
         yield from _arithmetic([(chosen, size)])
-        yield Step(Kernel.MULTIPLY, size)
+        yield ProtocolStep(Kernel.MULTIPLY, size)
     return ARITHMETIC
 
 
 def _multiply(taken: tuple[Tensor, ...], given: list[tuple[int, int]], size: int) -> Made:
     """A product with a bit is an oblivious transfer, one of two bits a conjunction."""
-    yield Step(Kernel.LOCAL, size)
+    yield ProtocolStep(Kernel.LOCAL, size)
     (first, _), (second, _) = given
     if PUBLIC in (first, second):
         yield from _arithmetic(given)
     elif first == second == 1 and not any(tensor.real for tensor in taken):
-        yield Step(Kernel.AND, size)
+        yield ProtocolStep(Kernel.AND, size)
         return 1
     elif 1 in (first, second):
         other = second if first == 1 else first
         yield from _arithmetic([(other, size)])
-        yield Step(Kernel.MULTIPLY_BIT, size)
+        yield ProtocolStep(Kernel.MULTIPLY_BIT, size)
     else:
         yield from _arithmetic(given)
-        yield Step(Kernel.MULTIPLY, size)
+        yield ProtocolStep(Kernel.MULTIPLY, size)
     if all(tensor.real for tensor in taken):
-        yield Step(Kernel.TRUNCATE, size)
+        yield ProtocolStep(Kernel.TRUNCATE, size)
     return ARITHMETIC
 
 
@@ -233,12 +235,12 @@ def _contract(op: Instruction, given: list[tuple[int, int]], times: int) -> Made
         axes = op.integers("contracting_dims") if op.name == "dot_general" else (len(left.shape) - 1,)
         depth = math.prod(left.shape[axis] for axis in axes)
     secrets = all(kind != PUBLIC for kind, _ in given)
-    yield Step(Kernel.CONTRACT, made * depth * (2 if secrets else 1))
+    yield ProtocolStep(Kernel.CONTRACT, made * depth * (2 if secrets else 1))
     for _ in range(batch):
         if secrets:
-            yield Step(Kernel.MATMUL, made // batch, depth)
+            yield ProtocolStep(Kernel.MATMUL, made // batch, depth)
         if left.real and right.real:
-            yield Step(Kernel.TRUNCATE, made // batch)
+            yield ProtocolStep(Kernel.TRUNCATE, made // batch)
     return ARITHMETIC
 
 
@@ -252,7 +254,7 @@ def _reduce(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -> Mad
         axes = op.integers("dimensions")
         length, initial = math.prod(first.shape[axis] for axis in axes), 0 in axes
     kept = op.made[0].size * times
-    yield Step(Kernel.LOCAL, first.size * times)
+    yield ProtocolStep(Kernel.LOCAL, first.size * times)
     kind = kinds[values[0]]
     if "applies pphlo.add" in op.text:
         half = length // 2 * kept
@@ -260,7 +262,7 @@ def _reduce(op: Instruction, kinds: Kinds, times: int, fixed: FixedPoint) -> Mad
         return kind if length == 1 else ARITHMETIC
     for elements in _levels(length, initial):
         if "applies pphlo." in op.text:
-            yield Step(Kernel.AND if kind > 0 else Kernel.UNKNOWN, elements * kept)
+            yield ProtocolStep(Kernel.AND if kind > 0 else Kernel.UNKNOWN, elements * kept)
             continue
         own = {**dict(zip(op.parameters, [kinds[v] for v in values] * 2, strict=True))}
         yield from _run(op.body, own, elements * kept, fixed)

@@ -40,7 +40,7 @@ def at_least(context: LoweringContext, x: SharedTensor, threshold: np.ndarray) -
 
 
 def compare(context: LoweringContext, op: ops.Compare, x: SharedTensor) -> SharedTensor:
-    """One comparison an element."""
+    """Bits ``x >= threshold``: one secure comparison per element."""
     return SharedTensor(at_least(context, x, compare_threshold(op)), 1.0, 1.0)
 
 

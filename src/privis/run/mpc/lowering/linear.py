@@ -148,7 +148,10 @@ def dense(context: LoweringContext, op: ops.Dense, x: SharedTensor) -> SharedTen
 
 
 def conv(context: LoweringContext, op: ops.Conv, x: SharedTensor) -> SharedTensor:
-    """As ``dense``."""
+    """Convolution with public weights: exact on ring integers, one truncation in fixed point.
+
+    Bound: magnitudes of the result are at most ``context.bound``.
+    """
     if not x.is_fixed:
         whole, (kernel, unit) = integer(x), integer_weights(np.asarray(op.kernel, np.float64))
         if context.bound / (whole.scale * unit) < 2.0**INTEGER_BITS:
@@ -213,13 +216,13 @@ def _joined_groups(kernel: np.ndarray, groups: int) -> tuple[int, np.ndarray]:
 
 
 def add(context: LoweringContext, op: ops.Add, x: SharedTensor, y: SharedTensor) -> SharedTensor:
-    """Local."""
+    """Sum of two secret tensors, computed locally: no message once both have one scale."""
     x, y = _summands(context, x, y)
     return SharedTensor(x.array + y.array, x.scale, context.bound)
 
 
 def sub(context: LoweringContext, op: ops.Sub, x: SharedTensor, y: SharedTensor) -> SharedTensor:
-    """Local."""
+    """Difference of two secret tensors, computed locally: no message once both have one scale."""
     x, y = _summands(context, x, y)
     return SharedTensor(x.array - y.array, x.scale, context.bound)
 
@@ -312,7 +315,7 @@ def matmul(context: LoweringContext, op: ops.MatMul, x: SharedTensor, y: SharedT
 
 
 def add_up(context: LoweringContext, op: ops.Sum, x: SharedTensor) -> SharedTensor:
-    """Local."""
+    """Sum over axes, computed locally; bits are converted to ring integers first."""
     x = integer(x) if x.is_bit else x
     if x.is_integer and context.bound / x.scale >= 2.0**INTEGER_BITS:
         x = fixed(context, x)

@@ -16,7 +16,7 @@ MOST_RUNS = 64  # beyond, one gather is faster than as many slices
 
 
 def move(context: LoweringContext, op: Op, x: SharedTensor) -> SharedTensor:
-    """As the definition moves them."""
+    """Apply the numpy semantics of ``op`` (see ``readings.evaluate``): data movement alone, no message."""
     import jax.numpy as jnp
 
     return x.moved(evaluate_op(op, [x.array], jnp))
@@ -30,7 +30,7 @@ def cut(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
 
 
 def slices(context: LoweringContext, op: ops.Slice, x: SharedTensor) -> SharedTensor:
-    """A view."""
+    """A strided view of each axis: no message."""
     from jax import lax
 
     starts, stops, steps = zip(*op.index, strict=True) if op.index else ((), (), ())
@@ -40,7 +40,7 @@ def slices(context: LoweringContext, op: ops.Slice, x: SharedTensor) -> SharedTe
 
 
 def window(context: LoweringContext, op: ops.Window, x: SharedTensor) -> SharedTensor:
-    """Two passes of slices."""
+    """Windows by two passes of slices, along columns and then along rows: no message."""
     return x.moved(windows(x.array, op.size, op.stride))
 
 

@@ -34,7 +34,7 @@ SMALLEST = 2.0**-10  # units; what is smaller has too few bits to divide by
 
 
 def scalar_function(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
-    """The scalar functions."""
+    """Lower a scalar function of ``op.kind``, element by element."""
     match op.kind:
         case Kind.CLIP:
             return checked(context, op, clip(context, op, x))
@@ -95,7 +95,7 @@ def _excess(context: LoweringContext, x: SharedTensor, limits: np.ndarray) -> Sh
 
 
 def absolute(context: LoweringContext, x: SharedTensor) -> SharedTensor:
-    """One comparison."""
+    """|x|: one secure comparison and one product with a bit per element."""
     x = integer(x) if x.is_bit else x
     positive = SharedTensor(at_least(context, x, np.asarray(0.0)), 2.0, 1.0, -1.0)
     return selected(context.bounded(x.bound), positive, x)
@@ -127,7 +127,7 @@ def square_root(context: LoweringContext, x: SharedTensor) -> SharedTensor:
 
 
 def reciprocal_root(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
-    """Within 2e-4 of the result."""
+    """1 / sqrt(x + a) on the declared domain; relative error at most 2e-4."""
     from jax import lax
 
     low, high = _domain(context, op)
@@ -138,7 +138,7 @@ def reciprocal_root(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor
 
 
 def reciprocal(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
-    """Within 1e-4 of the result."""
+    """1 / (x + a) on the declared domain; relative error at most 1e-4."""
     low, high = _domain(context, op)
     if high < 0:
         low, high = -high, -low

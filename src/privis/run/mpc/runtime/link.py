@@ -32,7 +32,7 @@ class LinkPlan:
 
 
 @dataclass(frozen=True)
-class Measured:
+class LinkMeasurement:
     """What one run took at one party: wall-clock seconds, bytes sent and received, and messages sent."""
 
     seconds: float

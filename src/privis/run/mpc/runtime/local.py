@@ -20,7 +20,7 @@ from privis.program import Program, digest
 from privis.run.mpc.fixed_point import FixedPoint, encoding
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share
 from privis.run.mpc.protocols import Preset
-from privis.run.mpc.runtime.link import LinkPlan, Measured
+from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.shares import join, share
 from privis.run.mpc.runtime.supervisor import Worker
 
@@ -36,7 +36,7 @@ class LocalParties:
 
     def __init__(self, preset: Preset, fixed: FixedPoint, *, addresses: Sequence[Sequence[str]] | None = None) -> None:
         self.preset, self.fixed = preset, fixed
-        self.measured: list[Measured] = []  # of rank 0, one per Run of the last job
+        self.measured: list[LinkMeasurement] = []  # of rank 0, one per Run of the last job
         self._compiled: set[str] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="privis-parties-")
         self._threads = ThreadPoolExecutor(preset.parties, thread_name_prefix="privis-party")
@@ -124,13 +124,13 @@ class LocalParties:
             job.check_array(name, np.asarray(arrays[name]))
 
     def close(self) -> None:
-        """End the session."""
+        """End the session: workers stop after their last answer."""
         with contextlib.suppress(PartyError):
             self.together(lambda _, worker: worker.close())
         self.kill()
 
     def kill(self) -> None:
-        """End all parties at once."""
+        """Kill the processes of all parties; nothing is waited for."""
         for worker in self.workers:
             worker.kill()
         self._threads.shutdown(wait=False)

@@ -18,12 +18,12 @@ class Channel:
     connection: Connection
 
     def send(self, header: Header, blobs: Sequence[bytes | memoryview] = ()) -> None:
-        """Send one frame."""
+        """Send one frame; blocks while the pipe is full."""
         self.connection.send_bytes(json.dumps({**header, "blobs": len(blobs)}).encode())
         for blob in blobs:
             self.connection.send_bytes(blob)
 
     def receive(self) -> tuple[Header, list[bytes]]:
-        """Wait for one frame."""
+        """Receive one frame; blocks until it has arrived."""
         header = json.loads(self.connection.recv_bytes())
         return header, [self.connection.recv_bytes() for _ in range(header.pop("blobs"))]

@@ -23,7 +23,7 @@ from privis.program import Program
 from privis.program.files import to_bytes
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.protocols import Preset
-from privis.run.mpc.runtime.link import LinkPlan, Measured
+from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.pipe import Channel, Header
 from privis.run.mpc.runtime.shares import require_spu
 
@@ -133,10 +133,10 @@ class Worker:
         """Return this party's share of ``name`` for an outside receiver."""
         return self._ask("take", {"name": name})[1][0]
 
-    def run(self, key: str, inputs: Sequence[str], outputs: Sequence[str]) -> Measured:
+    def run(self, key: str, inputs: Sequence[str], outputs: Sequence[str]) -> LinkMeasurement:
         """Run program ``key`` on variables; collective."""
         header = {"key": key, "inputs": list(inputs), "outputs": list(outputs)}
-        return Measured(**self._ask("run", header)[0])
+        return LinkMeasurement(**self._ask("run", header)[0])
 
     def reveal(self, name: str, receivers: Sequence[int]) -> NDArray[Any] | None:
         """Reconstruct ``name`` at the parties of ranks ``receivers``, None elsewhere; collective."""
@@ -144,7 +144,7 @@ class Worker:
         return np.frombuffer(data[0], np.dtype(header["dtype"])).reshape(header["shape"]) if data else None
 
     def drop(self, names: Sequence[str]) -> None:
-        """Forget variables."""
+        """Delete this party's shares of the named variables."""
         self._ask("drop", {"names": list(names)})
 
     def close(self) -> None:

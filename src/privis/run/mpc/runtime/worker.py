@@ -37,7 +37,7 @@ LARGEST_MESSAGE = 32 << 20  # bytes; SPU cuts longer ones
 
 
 @dataclass(eq=False)
-class Engine:
+class PartyEngine:
     """This party's end of one session."""
 
     log: Path
@@ -128,7 +128,7 @@ class Engine:
         return {"dtype": array.dtype.str, "shape": list(array.shape)}, (array.tobytes(),)
 
     def drop(self, header: Header, blobs: list[bytes]) -> Reply:
-        """Forget variables."""
+        """Delete this party's shares of the named variables."""
         for name in header["names"]:
             self.runtime.DelVar(name)
         return {}, ()
@@ -171,7 +171,7 @@ def _end_with_parent(descriptor: int) -> None:
     os._exit(0)
 
 
-def serve(channel: Channel, engine: Engine) -> None:
+def serve(channel: Channel, engine: PartyEngine) -> None:
     """Obey frames until the pipe closes."""
     commands: dict[str, Callable[[Header, list[bytes]], Reply]] = {
         name: getattr(engine, name)
@@ -195,7 +195,7 @@ def main() -> None:
     descriptor, log = int(sys.argv[1]), Path(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, who then closes the pipe
     threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
-    serve(Channel(Connection(descriptor)), Engine(log))
+    serve(Channel(Connection(descriptor)), PartyEngine(log))
 
 
 if __name__ == "__main__":
