@@ -41,11 +41,11 @@ def shared_depth(coefficients: Sequence[float]) -> int:
     return max(1, (degree - 1).bit_length() + 1)
 
 
-def products(coefficients: Sequence[float], sharing: int = 1) -> float:
-    """Ciphertext products the series takes, for cost models; ``sharing``: series of the same ciphertext."""
+def products(coefficients: Sequence[float], series: int = 1) -> float:
+    """Ciphertext products the series takes, for cost models; ``series``: number of series of the same ciphertext."""
     degree = len(trimmed(coefficients)) - 1
-    if sharing >= SHARED:
-        return max(degree - 1, 0) / sharing
+    if series >= SHARED:
+        return max(degree - 1, 0) / series
     if degree <= 1:
         return 0
     if _is_odd_septic(trimmed(coefficients)):

@@ -28,15 +28,19 @@ ROUNDED = 0.25  # of a grid step: results whose predicted error is below this ar
 class Options:
     """What a compilation may trade.
 
-    ``precision``: largest difference of encrypted results from the polynomial form, relative to the largest output.
-    ``signs``: polynomials of degree 7 in a comparison, three levels each, or their degrees one by one; fewer blur more
-    values around thresholds. ``inside``: normalise in the encrypted domain too; else the key owner does that after
-    decryption, which costs nothing and takes five to eight levels off; ``normalise_domain`` and ``normalise_degree``
-    as in ``polynomialise``. ``promised``: accept domains that only hold for suitable inputs.
-    ``stretch``: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
-    specification then tells the program, so it is not for private models. ``processes`` share the work of one image
-    (1 or 2; 2 may need larger keys). ``batching``: which images share ciphertexts, which makes each cheaper and one
-    alone as dear as all of them.
+    Args:
+        precision: largest difference of encrypted results from the polynomial form, relative to the largest output.
+        signs: number of sign polynomials of degree 7 in a comparison, three levels each, or their odd degrees; fewer
+            blur more values around thresholds.
+        inside: normalise in the encrypted domain too; else the key owner does that after decryption, which costs
+            nothing and takes five to eight levels off.
+        normalise_domain: norms that normalisation is approximated on, as in ``polynomialise``.
+        normalise_degree: degree of that approximation, as in ``polynomialise``.
+        promised: accept domains that only hold for suitable inputs.
+        stretch: let the owner scale an image of low contrast before encryption, where that makes it more precise; the
+            specification then tells the program, so it is not for private models.
+        processes: processes that share the work of one image: 1, or 2, which may need larger keys.
+        batching: which images share ciphertexts: each gets cheaper, and one alone costs as much as the whole batch.
     """
 
     precision: float = 1e-4
@@ -84,10 +88,20 @@ class CompiledProgram:
 def compile_program(
     program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()
 ) -> CompiledProgram:
-    """Compile ``program``; ``samples`` (public inputs) tell how large values are, by default pictures of all kinds.
+    """Compile ``program`` for CKKS.
 
-    Raises UnsupportedError for ops without a polynomial form and for programs that need more levels or precision than
-    128-bit secure parameters give; DomainError when a polynomial could be asked outside its domain.
+    Args:
+        program: what is computed; its last part may be left to the key owner (``Options.inside``).
+        options: precision, approximations and batching.
+        samples: public inputs of the program that tell how large values are; none: typical images.
+
+    Returns:
+        The compiled program: ring and primes, levels, layouts, keys to make, and the public specification.
+
+    Raises:
+        UnsupportedError: an op without a polynomial form, or more levels or precision than 128-bit secure parameters
+            give.
+        DomainError: a polynomial could be evaluated outside its domain.
     """
     head, tail = _parts(program, options)
     forms: list[PolynomialForm] = []

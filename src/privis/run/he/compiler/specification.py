@@ -1,4 +1,9 @@
-"""``Spec``: what a key owner must know to encrypt for a compiled program and to read its results. Holds no weights."""
+"""``Spec``: what a key owner must know to encrypt for a compiled program and to read its results. Holds no weights.
+
+It is written as JSON whose ``format`` is ``FORMAT``; its digest names it in keys and messages. A change of a field, or
+of what one means, takes a new number in ``FORMAT``; readers refuse every other number, because keys for another reading
+of a specification would be useless.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a circuit on thousands of images at once: the server's work, where every element is a ciphertext of its own."""
+"""Interpreter for slot-per-image batches: the server's work, where every element is a ciphertext of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Prod
 from privis.run.he.compiler.parameters import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.evaluation.interpreter import Progress, nothing
+from privis.run.he.evaluation.interpreter import Progress, no_progress
 from privis.run.he.packing.layout import second
 from privis.run.he.packing.slot_per_image import Segment, segments, unit_of_component
 from privis.run.he.wire.framing import join, split
@@ -35,7 +35,7 @@ class BatchInterpreter:
         """Whether slots hold two images each."""
         return self.choice.arrangement.batch_size > self.choice.arrangement.slots
 
-    def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = nothing) -> list[list[Ciphertext]]:
+    def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = no_progress) -> list[list[Ciphertext]]:
         """The outputs' ciphertexts, from those of each source in the order of the circuit."""
         circuit = self.choice.arrangement.circuit
         sources = [index for index, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]

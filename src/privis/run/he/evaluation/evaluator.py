@@ -11,7 +11,7 @@ from privis.run.he.compiler.compiler import CompiledProgram
 from privis.run.he.engine import Ciphertext
 from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, nothing
+from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, no_progress
 from privis.run.he.wire import framing as frames
 from privis.run.he.wire.messages import MessageKind, read, written
 
@@ -43,7 +43,7 @@ class Evaluator:
             compiled, CircuitInterpreter(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once
         )
 
-    def run(self, query: bytes, progress: Progress = nothing) -> bytes:
+    def run(self, query: bytes, progress: Progress = no_progress) -> bytes:
         """The encrypted results of an encrypted query of one or more images.
 
         ``progress`` gets the fraction done; an exception out of it ends the run. Raises ProtocolError for a query of
@@ -60,7 +60,7 @@ class Evaluator:
         if self.at_once > 1 and count > 1:
             if isinstance(self.interpreter, CircuitInterpreter):
                 self.interpreter.encode()
-            for k, data in forked(lambda own: frames.join(self._image(own, nothing)), images, self.at_once):
+            for k, data in forked(lambda own: frames.join(self._image(own, no_progress)), images, self.at_once):
                 replies[k] = frames.split(data, "results")
                 progress(len(replies) / count)
         else:

@@ -23,7 +23,7 @@ from privis.run.he.wire.framing import join, split
 Progress = Callable[[float], None]
 
 
-def nothing(share: float) -> None:
+def no_progress(share: float) -> None:
     """No-op progress callback."""
 
 
@@ -62,7 +62,7 @@ class CircuitInterpreter:
     plaintexts: Plaintexts
     processes: int = 1
 
-    def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = nothing) -> list[list[Ciphertext]]:
+    def run(self, inputs: Sequence[Sequence[Ciphertext]], progress: Progress = no_progress) -> list[list[Ciphertext]]:
         """The outputs' ciphertexts, from those of each source in the order of the circuit."""
         circuit = self.choice.arrangement.circuit
         values: dict[int, list[Ciphertext]] = {}

@@ -1,1 +1,1 @@
-"""Packing: the layout of tensors in slots, and linear maps as rotations and diagonals."""
+"""Where elements sit in slots, and how matrices become rotations and diagonals."""

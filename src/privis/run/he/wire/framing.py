@@ -1,4 +1,8 @@
-"""Several byte strings in one: how many, how long each is, and then all of them."""
+"""Framing: several byte strings in one, as their number, the length of each, and their bytes.
+
+Layout: magic with the format's number, the count (32 bits), the lengths (64 bits each, big-endian), the bytes. A change
+takes a new number in the magic; readers refuse any other.
+"""
 
 from __future__ import annotations
 

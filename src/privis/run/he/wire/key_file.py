@@ -10,6 +10,9 @@ PUBLIC     the specification of the program that the keys were made for, or a pu
 
 Layout: 8 bytes of magic, version and kind (16 bits each, big-endian), 4 bytes 0, the digest of the specification
 (32 bytes), the length of the content (64 bits), SHA-256 of all of these and the content (32 bytes), the content.
+
+A change of the layout raises the version; a reader refuses versions other than its own, because a key that is read
+wrongly decrypts wrongly. Kinds keep their numbers, and new ones may be added to a version.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Messages between owner and server: typed, for one specification, complete and undamaged, or refused."""
+"""Messages between owner and server: typed, for one specification, complete and undamaged, or refused.
+
+Layout: magic with the format's number, kind (8 bits), digest of the specification and SHA-256 of the body (32 bytes
+each), the parts in ``framing``. Any change of these, or of a kind's meaning, takes a new number in the magic; a reader
+knows its own number alone and refuses all others. New kinds may be added under the same number.
+"""
 
 from __future__ import annotations
 

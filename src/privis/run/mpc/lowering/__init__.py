@@ -1,1 +1,1 @@
-"""Programs as code on shares: fixed point, linear maps, comparisons, nonlinear functions."""
+"""Programs as code on shares: fixed point, comparisons, smooth functions."""
