@@ -85,10 +85,22 @@ class Variable:
 class Job:
     """Everything the parties compute together; what is not revealed here stays secret-shared.
 
-    ``parties`` are in rank order, as many as the preset needs. ``resident`` are variables that an earlier job of the
-    same session left. ``statement`` is the digest of what the programs do not show: the words that asked for the job,
-    and what owners do at home before they share. Building a job raises ProgramError or DomainError, with all problems
-    at once, when it refers to something that does not exist or when a value could leave what fixed point can hold.
+    ``public_record`` is what parties agree on, in a format with a number: a change of a key, or of what one means,
+    takes a new number, and jobs of different numbers never agree.
+
+    Args:
+        preset: the protocol.
+        parties: names in rank order, as many as the preset needs.
+        sources: the owner and the declared shape, range and grid of each input.
+        programs: what ``Run`` instructions name.
+        instructions: what is shared, run, revealed and dropped, in order.
+        resident: variables that an earlier job of the same session left.
+        fixed_point: ring and fraction bits. None: chosen for ``programs``.
+        statement: digest of what the programs do not show: the request, and what owners compute before they share.
+
+    Raises:
+        ProgramError: a name that refers to nothing; all problems at once.
+        DomainError: a value could leave what fixed point can hold; all problems at once.
     """
 
     preset: Preset

@@ -20,9 +20,12 @@ CACHE = 2 << 30  # bytes of encoded weights kept between runs
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Computes on encrypted queries; ``plaintexts`` may be shared by evaluators of one compiled program.
+    """Compute on encrypted queries.
 
-    ``at_once``: processes that share the images of a query (or its batches, where images share ciphertexts).
+    Args:
+        compiled: the program, for one set of parameters.
+        interpreter: what runs its circuit, with one client's evaluation keys.
+        at_once: processes that share the images of a query, or its batches where images share ciphertexts.
     """
 
     compiled: CompiledProgram
@@ -33,7 +36,17 @@ class Evaluator:
     def open(
         cls, compiled: CompiledProgram, keys: bytes, plaintexts: Plaintexts | None = None, at_once: int = 1
     ) -> Evaluator:
-        """Load the evaluation keys that a client made for ``compiled.spec``; ProtocolError for any others."""
+        """Load a client's evaluation keys.
+
+        Args:
+            compiled: the program.
+            keys: the message that ``SecretKeys.evaluation_keys`` made for ``compiled.spec``.
+            plaintexts: cache of encoded weights, which evaluators of one compiled program may share.
+            at_once: as in the class.
+
+        Raises:
+            ProtocolError: keys for anything else, or damaged ones.
+        """
         spec = compiled.spec
         engine = SealEngine.with_keys(spec.parameters, spec.keys, read(MessageKind.KEYS, spec.digest, keys))
         processes = compiled.choice.arrangement.processes
@@ -44,10 +57,17 @@ class Evaluator:
         )
 
     def run(self, query: bytes, progress: Progress = no_progress) -> bytes:
-        """The encrypted results of an encrypted query of one or more images.
+        """Evaluate an encrypted query of one or more images.
 
-        ``progress`` gets the fraction done; an exception out of it ends the run. Raises ProtocolError for a query of
-        another program, cut short or damaged, and for ciphertexts of other keys' parameters.
+        Args:
+            query: the message that ``SecretKeys.encrypt`` made.
+            progress: called with the fraction done, in [0, 1]; an exception out of it ends the run.
+
+        Returns:
+            The message with the encrypted results, in the order of the images.
+
+        Raises:
+            ProtocolError: a query of another program, cut short or damaged, or ciphertexts of other parameters.
         """
         spec = self.compiled.spec
         parts = read(MessageKind.QUERY, spec.digest, query)

@@ -53,10 +53,18 @@ class SecretKeys:
         return written(MessageKind.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
 
     def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
-        """For each image its inputs, in the shapes of ``spec.inputs``, as ciphertexts.
+        """Encrypt the inputs of images.
 
-        Raises ParameterError naming every input of another shape or with NaN, DomainError for images outside the
-        domain of the program's polynomials.
+        Args:
+            spec: the public side of the compiled program.
+            images: for each image its inputs, arrays in the shapes of ``spec.inputs``.
+
+        Returns:
+            The message to the server, and the factors that stay with the owner.
+
+        Raises:
+            ParameterError: inputs of another shape, or with NaN or infinite values; all are named.
+            DomainError: images outside the domain of the program's polynomials.
         """
         refuse(ParameterError, _shape_problems(spec, images))
         stretched = spec.stretched
@@ -70,11 +78,21 @@ class SecretKeys:
         return Query(written(MessageKind.QUERY, spec.digest, parts), tuple(factors))
 
     def decrypt(self, spec: Spec, query: Query, reply: bytes) -> list[list[NDArray[np.float32]]]:
-        """For each image of ``query`` the outputs, after the owner's tail where ``spec`` has one.
+        """Decrypt the reply to ``query``.
 
-        Raises ProtocolError for a reply to another query, or damaged. What is decrypted must not go back to the
-        server: in CKKS its noise tells about the secret key (Li and Micciancio, 2021,
-        doi:10.1007/978-3-030-77870-5_23).
+        What is decrypted must not go back to the server: in CKKS its noise tells about the secret key (Li and
+        Micciancio, 2021, doi:10.1007/978-3-030-77870-5_23).
+
+        Args:
+            spec: the public side of the compiled program.
+            query: what ``encrypt`` made.
+            reply: the server's message.
+
+        Returns:
+            For each image the outputs (float32), after the owner's tail where ``spec`` has one.
+
+        Raises:
+            ProtocolError: a reply to another query, or a damaged one.
         """
         parts = read(MessageKind.REPLY, spec.digest, reply)
         images, batch_size = len(query.factors), spec.batch_size

@@ -1,4 +1,8 @@
-"""Several small signed integers in one plaintext, and the messages that carry ciphertexts."""
+"""Several small signed integers in one plaintext, and the messages that carry ciphertexts.
+
+Layout of a message: magic with the format's number, digest of key and purpose (32 bytes), ciphertexts of fixed length,
+SHA-256 of all before (32 bytes). A change takes a new number in the magic; readers refuse every other.
+"""
 
 from __future__ import annotations
 

@@ -94,8 +94,16 @@ def predicted(
 ) -> Cost:
     """Predict one run of ``program`` on resident shares: neither sharing the inputs nor revealing the outputs.
 
-    ``sent`` and ``rounds`` are means over the parties of the bytes and messages a party sends. Both, and ``seconds``,
-    are None where the protocol or an instruction has no formula. Needs the extra ``mpc``, as the program is compiled.
+    Args:
+        program: what is run; it is compiled, which needs the extra ``mpc``.
+        preset: the protocol.
+        fixed: ring and fraction bits.
+        network: latency and bandwidth between any two parties.
+        machine: timings of the parties' machines. None: the defaults.
+
+    Returns:
+        The cost, with ``sent`` (bytes) and ``rounds`` (messages) as means over the parties. Both, and ``seconds``, are
+        None where the protocol or an instruction has no formula.
     """
     counted = cost(program)
     found = load(program, preset, fixed)

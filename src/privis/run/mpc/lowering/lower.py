@@ -44,9 +44,15 @@ class Lowered:
 
 
 def lower_program(program: Program, fixed_point: FixedPoint) -> Lowered:
-    """Return what SPU runs for ``program``.
+    """Lower ``program`` to a function on shares, for SPU to compile.
 
-    Raises DomainError, while it is traced, when a value may leave what ``fixed_point`` can hold.
+    Args:
+        program: any program whose values are bounded.
+        fixed_point: ring and fraction bits of the session.
+
+    Returns:
+        The function with the encodings of its inputs and outputs. While it is traced it raises DomainError when a
+        value may leave what ``fixed_point`` can hold.
     """
     program = folded(program)
     known = ranges(program)

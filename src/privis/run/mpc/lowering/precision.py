@@ -19,8 +19,11 @@ from privis.run.mpc.lowering.lower import ring_requirements
 def choose_fixed_point(programs: Sequence[Program]) -> FixedPoint:
     """Choose the smallest ring and the most fraction bits that hold every value of all ``programs``.
 
-    64 bits with at most 18 fraction bits where they fit, else 128 bits, which take two to four times as long. Raises
-    DomainError with every node that fits neither.
+    Returns:
+        64 bits with at most 18 fraction bits where they fit, else 128 bits, which take two to four times as long.
+
+    Raises:
+        DomainError: with every node that fits neither.
     """
     choices = [FixedPoint(64, bits) for bits in range(FRACTION_BITS, LEAST_FRACTION_BITS - 1, -1)]
     choices += [FixedPoint(128, bits) for bits in range(WIDE_FRACTION_BITS, FRACTION_BITS - 1, -1)]

@@ -1,6 +1,7 @@
 """Secret shares as bytes: made by the owner of an array, joined by its receiver.
 
-The sharing is SPU's own; here it only gets a wire format, because SPU offers pickle alone.
+The sharing is SPU's own; here it only gets a wire format, because SPU offers pickle alone: a line that names the format
+and its number, a line of JSON, the chunks. A change takes a new number, and readers refuse every other.
 """
 
 from __future__ import annotations
@@ -48,9 +49,16 @@ def runtime_config(preset: Preset, fixed: FixedPoint) -> Any:
 
 
 def share(array: NDArray[Any], encoding: Encoding, preset: Preset, fixed: FixedPoint) -> tuple[bytes, ...]:
-    """Split ``array`` into one share per party; any ``preset.corruptions`` of them together are uniformly random.
+    """Split ``array`` into shares; any ``preset.corruptions`` of them together are uniformly random.
 
-    Ring integers are exact; everything else is rounded to ``2**-fixed.fraction_bits``.
+    Args:
+        array: the secret values, of any shape.
+        encoding: ring integers, which are exact, or fixed point, which rounds to ``2**-fixed.fraction_bits``.
+        preset: the protocol.
+        fixed: ring and fraction bits of the session.
+
+    Returns:
+        One share per party, in rank order, as ``to_bytes`` writes it.
     """
     libspu = spu_module()
     dtype = np.int64 if encoding is Encoding.INTEGER else np.float32
@@ -60,9 +68,13 @@ def share(array: NDArray[Any], encoding: Encoding, preset: Preset, fixed: FixedP
 
 
 def join(shares: Sequence[bytes], preset: Preset, fixed: FixedPoint) -> NDArray[Any]:
-    """Reconstruct the array from the shares of all parties in rank order: int64, or float32 for fixed point.
+    """Reconstruct an array from the shares of all parties in rank order.
 
-    Raises DomainError when the parties found, without seeing anything else, that a promise of the program was broken.
+    Returns:
+        int64, or float32 for fixed point.
+
+    Raises:
+        DomainError: the parties found, without seeing anything else, that a promise of the program was broken.
     """
     libspu = spu_module()
     wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
