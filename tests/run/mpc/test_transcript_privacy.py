@@ -163,7 +163,7 @@ class Session:
         program, encoding = self.job.programs["hog"], Encoding.INTEGER
         key = self.parties.load(program)
         self.messages()
-        workers = self.parties.together
+        workers = self.parties.call_all
         workers(lambda rank, worker: worker.share("x", 0, encoding, image.astype(np.int64) if rank == 0 else None))
         after_sharing()
         self.own = [words(part) for part in workers(lambda _, worker: worker.take("x"))]

@@ -123,7 +123,7 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list[list[np.ndarray]]:
     """For each image its outputs, all computed at once."""
-    from privis.run.he.compiler.slot_encoding import emptied
+    from privis.run.he.compiler.slot_encoding import read_slots
     from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
     from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 
@@ -135,7 +135,7 @@ def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list
     )
     outputs = interpreter.run(_encrypted(engine, spec, images))
     columns = [
-        emptied(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
+        read_slots(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
         for slots, output in zip(spec.outputs, outputs, strict=True)
     ]
     return [
@@ -145,8 +145,9 @@ def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list
 
 
 def _encrypted(engine: ClearEngine, spec, images: Sequence[Sequence[np.ndarray]]) -> list[list[Number]]:
-    from privis.run.he.compiler.slot_encoding import filled
+    from privis.run.he.compiler.slot_encoding import fill_slots
 
     return [
-        [engine.encrypt(row, slots.level, spec.scale) for row in filled(spec, slots, images)] for slots in spec.sources
+        [engine.encrypt(row, slots.level, spec.scale) for row in fill_slots(spec, slots, images)]
+        for slots in spec.sources
     ]

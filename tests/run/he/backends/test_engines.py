@@ -12,7 +12,7 @@ import pytest
 from privis.errors import MissingExtraError, ParameterError, PrivisError, ProtocolError
 from privis.program import Input, ops, trace
 from privis.run.he.compiler.compiler import Options, compile_program
-from privis.run.he.compiler.slot_encoding import emptied, filled
+from privis.run.he.compiler.slot_encoding import fill_slots, read_slots
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 from privis.run.he.packing.layout import second
@@ -177,11 +177,11 @@ def test_programs_give_their_polynomial_form(library, program, rng):
     owner = library.owner.generate(spec.parameters)
     engine = library.engine.with_keys(spec.parameters, spec.keys, owner.evaluation_keys(spec.keys))
     inputs = [
-        [engine.load(owner.encrypt(row, slots.level, spec.scale)) for row in filled(spec, slots, [[image]])]
+        [engine.load(owner.encrypt(row, slots.level, spec.scale)) for row in fill_slots(spec, slots, [[image]])]
         for slots in spec.sources
     ]
     outputs = CircuitInterpreter(made.choice, engine, Plaintexts(1 << 28)).run(inputs)
     numbers = np.concatenate([owner.decrypt(engine.save(x)) for x in outputs[0]])
-    found = emptied(spec, spec.outputs[0], numbers, 1)[0] * spec.outputs[0].unit
+    found = read_slots(spec, spec.outputs[0], numbers, 1)[0] * spec.outputs[0].unit
     expected = made.in_the_clear(image)[0].reshape(-1)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())

@@ -8,7 +8,7 @@ import pytest
 from privis.program import Input, ops, trace
 from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.parameters import noises
-from privis.run.he.compiler.slot_encoding import filled
+from privis.run.he.compiler.slot_encoding import fill_slots
 from privis.run.he.engine import Parameters
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 from privis.run.he.packing.arrangement import key_groups
@@ -91,7 +91,7 @@ def test_noise_of_sums_of_copies_is_what_is_predicted(sizes, rng):
     )
     off = []
     for image in rng.uniform(-1, 1, (24, sizes[1])):
-        rows = filled(made.spec, made.spec.sources[0], [[image]])
+        rows = fill_slots(made.spec, made.spec.sources[0], [[image]])
         ((result,),) = interpreter.run([[engine.load(secret.encrypt(row, 1, 2.0**30)) for row in rows]])
         stored = secret.decrypt(engine.save(result)).real[arrangement.layouts[-1].positions]
         off.append(stored - matrix @ image / arrangement.units[-1])

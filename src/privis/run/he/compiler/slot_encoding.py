@@ -15,7 +15,7 @@ from privis.run.he.packing.layout import second
 Arrays = Sequence[NDArray[Any]]
 
 
-def filled(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[NDArray[Any]]:
+def fill_slots(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[NDArray[Any]]:
     """The numbers of every ciphertext of one source of at most a batch of images, zeros where nothing belongs."""
     numbers = np.stack([encoded(slots.source, inputs) / slots.unit for inputs in images])
     size, layout = spec.parameters.slots, slots.layout
@@ -33,7 +33,7 @@ def filled(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Iterator[
         yield row
 
 
-def emptied(spec: Spec, output: OutputSlots, numbers: NDArray[Any], images: int) -> NDArray[np.float64]:
+def read_slots(spec: Spec, output: OutputSlots, numbers: NDArray[Any], images: int) -> NDArray[np.float64]:
     """The elements of an output, in stored numbers, of each of the ``images`` that share ciphertexts."""
     size = spec.parameters.slots
     if not spec.slot_per_image:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.readings.evaluate import evaluate
-from privis.run.he.compiler.slot_encoding import Arrays, emptied, filled
+from privis.run.he.compiler.slot_encoding import Arrays, fill_slots, read_slots
 from privis.run.he.compiler.specification import Spec
 from privis.run.he.owner.seal import SealSecret
 from privis.run.he.wire.messages import MessageKind, read, written
@@ -73,7 +73,7 @@ class SecretKeys:
         parts = []
         for first in range(0, len(images), spec.batch_size):
             for slots in spec.sources:
-                for row in filled(spec, slots, scaled[first : first + spec.batch_size]):
+                for row in fill_slots(spec, slots, scaled[first : first + spec.batch_size]):
                     parts.append(self.secret.encrypt(row, slots.level, spec.scale))
         return Query(written(MessageKind.QUERY, spec.digest, parts), tuple(factors))
 
@@ -111,7 +111,7 @@ class SecretKeys:
         columns = []
         for output in spec.outputs:
             slots = np.concatenate([self.secret.decrypt(next(following)) for _ in range(output.layout.ciphertexts)])
-            columns.append(emptied(spec, output, slots, len(factors)))
+            columns.append(read_slots(spec, output, slots, len(factors)))
         return [_finished(spec, own, factor) for *own, factor in zip(*columns, factors, strict=True)]
 
 

@@ -56,23 +56,23 @@ class Resident:
         inputs = tuple(f"in{index}" for index in range(len(arrays)))
         for name, array, declared in zip(inputs, arrays, program.inputs, strict=True):
             parts = share(array, encoding(declared), parties.preset, parties.fixed)
-            parties.together(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
+            parties.call_all(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
         outputs = tuple(f"out{index}" for index in range(len(program.outputs)))
         return cls(parties, parties.load(program), inputs, outputs)
 
     def run(self) -> tuple[LinkMeasurement, ...]:
         """Run once; what each party measured."""
-        took = self.parties.together(lambda _, worker: worker.run(self.key, self.inputs, self.outputs))
+        took = self.parties.call_all(lambda _, worker: worker.run(self.key, self.inputs, self.outputs))
         return tuple(took)
 
     def reveal(self) -> tuple[NDArray[Any], ...]:
         """The outputs of the last run."""
-        taken = [self.parties.together(lambda _, worker, n=name: worker.take(n)) for name in self.outputs]
+        taken = [self.parties.call_all(lambda _, worker, n=name: worker.take(n)) for name in self.outputs]
         return tuple(join(parts, self.parties.preset, self.parties.fixed) for parts in taken)
 
     def drop(self) -> None:
         """Delete all shares of inputs and outputs at every party."""
-        self.parties.together(lambda _, worker: worker.drop(self.inputs + self.outputs))
+        self.parties.call_all(lambda _, worker: worker.drop(self.inputs + self.outputs))
 
 
 def trial(parties: LocalParties, program: Program, arrays: Sequence[NDArray[Any]], repeats: int = 1) -> Trial:

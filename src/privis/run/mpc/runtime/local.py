@@ -49,12 +49,12 @@ class LocalParties:
                 log = Path(self._folder.name) / f"party{rank}.log"
                 self.workers += (Worker(str(rank), log),)
             plans = [LinkPlan(session, rank, tuple(view)) for rank, view in enumerate(views)]
-            self.together(lambda rank, worker: worker.connect(plans[rank], preset, fixed))
+            self.call_all(lambda rank, worker: worker.connect(plans[rank], preset, fixed))
         except BaseException:
             self.kill()
             raise
 
-    def together(self, step: Callable[[int, Worker], T]) -> list[T]:
+    def call_all(self, step: Callable[[int, Worker], T]) -> list[T]:
         """Call ``step`` for all parties at once; the first failure ends all of them, so that none waits in vain."""
         futures = [self._threads.submit(step, rank, worker) for rank, worker in enumerate(self.workers)]
         try:
@@ -71,7 +71,7 @@ class LocalParties:
         """Compile ``program`` at all parties, once per session; PartyError when they do not get the same code."""
         key = digest(program)
         if key not in self._compiled:
-            codes = self.together(lambda rank, worker: worker.load(key, program))
+            codes = self.call_all(lambda rank, worker: worker.load(key, program))
             if len(set(codes)) != 1:
                 raise PartyError(Problem("compiled code", " and ".join(sorted(set(codes))), "one and the same"))
             self._compiled.add(key)
@@ -97,15 +97,15 @@ class LocalParties:
                 case Share(name):
                     declared = job.sources[name].declared
                     parts = share(arrays[name], encoding(declared), self.preset, self.fixed)
-                    self.together(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
+                    self.call_all(lambda rank, worker, n=name, p=parts: worker.put(n, p[rank]))
                 case Run(program, inputs, outputs):
-                    took = self.together(lambda _, w, k=keys[program], i=inputs, o=outputs: w.run(k, i, o))
+                    took = self.call_all(lambda _, w, k=keys[program], i=inputs, o=outputs: w.run(k, i, o))
                     self.measured.append(took[0])
                 case Reveal(name):
-                    parts = self.together(lambda _, worker, n=name: worker.take(n))
+                    parts = self.call_all(lambda _, worker, n=name: worker.take(n))
                     revealed[name] = join(parts, self.preset, self.fixed)
                 case Drop(names):
-                    self.together(lambda _, worker, n=names: worker.drop(n))
+                    self.call_all(lambda _, worker, n=names: worker.drop(n))
             if progress:
                 progress(index + 1, len(job.instructions))
         return revealed
@@ -126,7 +126,7 @@ class LocalParties:
     def close(self) -> None:
         """End the session: workers stop after their last answer."""
         with contextlib.suppress(PartyError):
-            self.together(lambda _, worker: worker.close())
+            self.call_all(lambda _, worker: worker.close())
         self.kill()
 
     def kill(self) -> None:
