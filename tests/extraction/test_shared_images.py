@@ -16,6 +16,7 @@ from privis.extraction.images import repeatable
 from privis.io.images.manifest import read_manifest, read_subjects
 from privis.io.images.same_files import file_identity
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
+from privis.privacy.ledger.protocol import WrittenLedger, budget_of
 
 rng = np.random.default_rng(0)
 FIRST, SECOND, THIRD = rng.integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)
@@ -160,6 +161,23 @@ def test_a_ledger_of_people_that_is_wrapped_needs_ids_too(ledger):
         privis.extract(HISTOGRAM, [FIRST, SECOND], release=RELEASE, ledger=Noting(ledger))
     privis.extract(HISTOGRAM, [FIRST, SECOND], release=RELEASE, ledger=Noting(ledger), subjects=["ann"] * 2)
     assert ledger.spent("ann").charges == 2
+
+
+def test_a_run_on_a_wrapped_ledger_is_taken_up_on_the_same_one(folder, ledger):
+    """A ledger is asked for its identity and for its last entry, not for its class."""
+
+    def interrupted(progress):
+        if progress.done:
+            raise KeyboardInterrupt
+
+    options = {"release": RELEASE, "key_path": folder / "key", "subjects": ["ann", "bob"], "chunk": 1}
+    sources, output = ["a.png", "b.png"], folder / "t.npz"
+    with pytest.raises(KeyboardInterrupt, match="1 of 2"):
+        extract_folder(HISTOGRAM, sources, output, ledger=Noting(ledger), on_progress=interrupted, **options)
+    result = extract_folder(HISTOGRAM, sources, output, ledger=ledger, **options)
+    assert (result.outcome.rows, result.outcome.resumed, ledger.verify().charges) == (2, 1, 2)
+    assert isinstance(Noting(ledger), WrittenLedger) and not isinstance(Charges(), WrittenLedger)
+    assert budget_of(Noting(ledger)) == ledger.budget and budget_of(Charges()) is None
 
 
 def test_one_image_in_memory_of_two_people_is_refused(folder, ledger):

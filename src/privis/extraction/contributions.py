@@ -13,10 +13,9 @@ from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images import decode as pictures
 from privis.io.images import headers
 from privis.io.images.same_files import equal_bytes, file_identity
-from privis.privacy import Ledger, Person, Release
-from privis.privacy.ledger.budget import Per
-from privis.privacy.ledger.file import FileLedger
-from privis.privacy.ledger.protocol import counts_people
+from privis.privacy import Ledger, Release
+from privis.privacy.ledger.budget import BudgetUnit, Per
+from privis.privacy.ledger.protocol import WrittenLedger, budget_of, counts_people
 from privis.privacy.ledger.records import record_of_pixels
 from privis.subjects import shortened, subject_ids, warn_of_alike
 
@@ -82,15 +81,14 @@ def contributions(
     Warns:
         SubjectWarning: ids that differ only in case or form.
 
-    >>> from privis.privacy import FeatureRelease, Laplace
+    >>> from privis.privacy import FeatureRelease, Laplace, Person
     >>> release = FeatureRelease(Laplace(1.0), clip=1.0, unit=Person(2))
     >>> sorted(contributions(["a", "b", "c"], ["ann", "ann", "ann"], release).beyond)
     ['c']
     >>> sorted(contributions(["a", "./a", "b"], ["ann", "ann", "ann"], release, repeatable=True).beyond)
     []
     """
-    unit = None if release is None else release.unit
-    most = unit.images if isinstance(unit, Person) else None
+    most = release.unit.images if release is not None and release.unit.needs_subjects else None
     if subjects is None:
         if most is not None or counts_people(ledger):
             remedy = "pass subjects=[...], on the command line --subject-column"
@@ -199,7 +197,10 @@ def _beyond(
 
 def _other_spellings(given: Sequence[Any], names: Sequence[str], ledger: Ledger | None) -> list[Problem]:
     """Ids under which a ledger has charges in the form in which they were given before ids had one form."""
-    if not isinstance(ledger, FileLedger) or not counts_people(ledger) or ledger.budget.per is not Per.SUBJECT:
+    budget = budget_of(ledger)
+    if budget is None or budget.unit is not BudgetUnit.PERSON or budget.per is not Per.SUBJECT:
+        return []
+    if not isinstance(ledger, WrittenLedger):
         return []
     forms = {
         (form, name)

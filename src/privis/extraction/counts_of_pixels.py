@@ -15,7 +15,7 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Feature, is_counts, is_pixelwise
-from privis.privacy import Guarantee, HistogramRelease, PixelRelease, Pixels, Release, no_release
+from privis.privacy import Guarantee, HistogramRelease, Pixels, Release, Stage, no_release
 from privis.program import Program
 from privis.program.shapes import Shape
 from privis.readings import Reach, reach
@@ -33,17 +33,14 @@ def stated(feature: Feature, release: Release | None, image_shape: Shape, length
     guarantee says so. Raises ParameterError for counts whose pixels cannot be hidden as the release says, and for an
     epsilon that no noise can keep.
     """
-    match release:
-        case None:
-            return no_release()
-        case PixelRelease():
-            guarantee = release.guarantee(image_shape)
-        case HistogramRelease(unit=Pixels()):
-            core = feature.before(np.zeros(image_shape, np.uint8)).shape
-            refuse(ParameterError, count_problems(feature, release, feature.program(core), core))
-            guarantee = replace(release.guarantee((length,)), promises=())  # they were checked
-        case _:
-            guarantee = release.guarantee((length,))
+    if release is None:
+        return no_release()
+    if isinstance(release, HistogramRelease) and isinstance(release.unit, Pixels):
+        core = feature.before(np.zeros(image_shape, np.uint8)).shape
+        refuse(ParameterError, count_problems(feature, release, feature.program(core), core))
+        guarantee = replace(release.guarantee((length,)), promises=())  # they were checked
+    else:
+        guarantee = release.guarantee(image_shape if release.stage is Stage.IMAGE else (length,))
     return guarantee if feature.size is None else guarantee.of_resized(feature.size)
 
 

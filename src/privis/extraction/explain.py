@@ -193,7 +193,6 @@ def explain(
 
 def _secrets(unit: Unit, guarantee: Guarantee, values: int, images: int) -> tuple[Secret, Secret, Secret]:
     """The unit, one whole image, and all of a person's images."""
-    calibrated = unit.images if isinstance(unit, Person) else 1
     what = f"{guarantee.relation}, for d = 1" if guarantee.unit == "metric" else guarantee.relation
     whole = guarantee.whole_image_epsilon, guarantee.whole_image_delta
     person = images * whole[0], min(1.0, images * whole[1])
@@ -204,7 +203,7 @@ def _secrets(unit: Unit, guarantee: Guarantee, values: int, images: int) -> tupl
         if together[1] < person[1]:  # for an epsilon of hundreds the charge for sampling it may be large
             person = together
     return (
-        _secret(what, calibrated, guarantee.epsilon, guarantee.delta, noise),
+        _secret(what, unit.images, guarantee.epsilon, guarantee.delta, noise),
         _secret(WholeImage().relation, 1, *whole, noise),
         _secret(Person(images).relation, images, *person, noise),
     )

@@ -28,7 +28,7 @@ from privis.extraction.counts_of_pixels import count_problems, stated
 from privis.features.feature import Feature
 from privis.features.image_ops import grey, resize
 from privis.identity import identity
-from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey
+from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
 from privis.privacy.ledger.protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
 from privis.program import Program, digest
@@ -159,13 +159,13 @@ class Extractor:
         former = former_records(image, label if is_file else None, subject) if self._has_former_names else ()
         whose = Whose(label, record_of_pixels(image), subject, former)
         shown = self.owner_image(image)
-        if isinstance(self.release, PixelRelease):
+        if self.release.stage is Stage.IMAGE:
             shown = self._released(self.release, shown, whose, self._pixel_purpose)
         return Opened(self.feature.before(shown), whose)
 
     def _closed(self, opened: Opened, prepared: Prepared, values: Any) -> Vector:
         vector = self.feature.after(values)
-        if self.release is None or opened.whose is None or isinstance(self.release, PixelRelease):
+        if self.release is None or opened.whose is None or self.release.stage is Stage.IMAGE:
             return vector
         self._refuse_length(len(vector))
         return self._released(self.release, vector, opened.whose, prepared.purpose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from privis.features.feature import Feature, is_own
 from privis.identity import identity
 from privis.io.images import decode as pictures
 from privis.io.resumable.run import Job, Outcome, Progress, run
-from privis.privacy import Guarantee, Ledger, PixelRelease, Release, ReleaseKey
-from privis.privacy.ledger.file import FileLedger
+from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
+from privis.privacy.ledger.protocol import WrittenLedger
+from privis.privacy.stage import is_on_image
 from privis.program import digest
 from privis.program.shapes import Shape
 from privis.run.clear import Clear
@@ -99,7 +100,7 @@ def extract_folder(
     """
     under = under or Clear()
     check_release(release, ledger, feature)
-    once = repeatable(release, under) and (isinstance(release, PixelRelease) or is_own((feature, under)))
+    once = repeatable(release, under) and (is_on_image(release) or is_own((feature, under)))
     whose = contributions(sources, subjects, release, ledger, repeatable=once)
     latest: list[Progress] = []
 
@@ -128,7 +129,7 @@ def extract_folder(
         together = _together(make(), sources, max_pixels)
         if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
             chunk = together * min(max(chunk // together, 1), 2)
-        account = _LedgerAccount(ledger) if isinstance(ledger, FileLedger) else None
+        account = ledger if isinstance(ledger, WrittenLedger) else None
         parts = (workers, chunk, max_pixels, account)
         job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=together == 1)
         with _resumable(make, output, account):
@@ -171,23 +172,8 @@ def _forget(own_key: Path | None) -> None:
         own_key.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class _LedgerAccount:
-    """A ledger as what the parts of a run rely on."""
-
-    ledger: FileLedger
-
-    def mark(self) -> str:
-        """The SHA-256 of the ledger's last line."""
-        return self.ledger.head.digest
-
-    def missing(self, marks: Collection[str]) -> set[str]:
-        """Those of ``marks`` that no line has."""
-        return self.ledger.missing(marks)
-
-
 @contextmanager
-def _resumable(make: MakeExtractor, output: Path, account: _LedgerAccount | None) -> Iterator[None]:
+def _resumable(make: MakeExtractor, output: Path, account: WrittenLedger | None) -> Iterator[None]:
     """Say of a failure that may have come after a charge how the same releases are had for nothing more."""
     before = account.mark() if account else ""
     try:
@@ -205,7 +191,7 @@ def _resumable(make: MakeExtractor, output: Path, account: _LedgerAccount | None
         raise
 
 
-def _mark_of(account: _LedgerAccount) -> str | None:
+def _mark_of(account: WrittenLedger) -> str | None:
     with suppress(PrivisError):  # what is wrong with the ledger must not hide what ended the run
         return account.mark()
     return None
@@ -268,7 +254,8 @@ def _ledger_mark(ledger: Ledger | None) -> str:
     """The ledger's identity, wherever it lies; of a ledger that has none a word that never comes again."""
     if ledger is None:
         return "none"
-    return ledger.identity if isinstance(ledger, FileLedger) else f"in memory {secrets.token_hex(16)}"
+    known = getattr(ledger, "identity", None)
+    return known if isinstance(known, str) else f"in memory {secrets.token_hex(16)}"
 
 
 def _describe(

@@ -22,6 +22,7 @@ from privis.features.feature import Feature
 from privis.io.images import decode as pictures
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.privacy.ledger.records import record_of_pixels
+from privis.privacy.stage import is_on_image
 from privis.program.shapes import Shape
 from privis.readings import Cost
 from privis.readings import cost as count
@@ -135,7 +136,7 @@ def check_release(release: Release | None, ledger: Ledger | None, feature: Featu
 
 def repeatable(release: Release | None, under: Executor) -> bool:
     """Whether equal images get equal noise: encrypted and shared arithmetic err a little differently each time."""
-    return isinstance(release, PixelRelease) or isinstance(under, Clear)
+    return is_on_image(release) or isinstance(under, Clear)
 
 
 def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...], images: int) -> Card:
@@ -270,7 +271,7 @@ def weakest_guarantee(extractor: Extractor, shapes: Iterable[Shape], length: int
     whole images.
     """
     distinct = sorted(set(shapes))
-    if not isinstance(extractor.release, PixelRelease):
+    if not is_on_image(extractor.release):
         distinct = distinct[:1]  # all else depends on the vector's length alone
     found = [extractor.guarantee(shape, length) for shape in distinct]
     epsilon, delta = max(g.epsilon for g in found), max(g.delta for g in found)

@@ -13,6 +13,7 @@ from privis.privacy.mechanisms.randomised_response import CodeRelease, Randomise
 from privis.privacy.releases.histogram import HistogramRelease
 from privis.privacy.releases.image import FeatureRelease, PixelRelease
 from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
+from privis.privacy.stage import Stage
 from privis.privacy.units import Dataset, Metric, Patch, Person, Pixels, Unit, WholeImage
 
 Release = PixelRelease | FeatureRelease | DirectionRelease | CodeRelease | HistogramRelease
@@ -41,6 +42,7 @@ __all__ = [
     "RandomisedResponse",
     "Release",
     "ReleaseKey",
+    "Stage",
     "Unit",
     "VonMisesFisher",
     "WholeImage",

@@ -1,4 +1,8 @@
-"""Privacy units: which change of an image a release hides."""
+"""Privacy units: which change of an image a release hides.
+
+Every unit says how many ``images`` share the epsilon that is stated for it, and whether it ``needs_subjects``: whether
+somebody has to say whose image each is.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ class WholeImage:
     """
 
     identifier: ClassVar[str] = "privis.whole-image/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = False
 
     @property
     def relation(self) -> str:
@@ -38,6 +44,8 @@ class Pixels:
     """
 
     identifier: ClassVar[str] = "privis.pixels/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = False
 
     count: int
 
@@ -63,6 +71,8 @@ class Patch:
     """
 
     identifier: ClassVar[str] = "privis.patch/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = False
 
     side: int
 
@@ -90,6 +100,7 @@ class Person:
     """
 
     identifier: ClassVar[str] = "privis.person/1"
+    needs_subjects: ClassVar[bool] = True
 
     images: int
 
@@ -113,6 +124,8 @@ class Dataset:
     """
 
     identifier: ClassVar[str] = "privis.dataset/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = False
 
     @property
     def relation(self) -> str:
@@ -131,6 +144,8 @@ class Metric:
     """
 
     identifier: ClassVar[str] = "privis.metric/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = False
 
     @property
     def relation(self) -> str:
@@ -139,11 +154,6 @@ class Metric:
 
 
 Unit = WholeImage | Pixels | Patch | Person | Dataset | Metric
-
-
-def images_of(unit: Unit) -> int:
-    """How many images share the epsilon that is stated for ``unit``."""
-    return unit.images if isinstance(unit, Person) else 1
 
 
 def one_of(images: int) -> str:

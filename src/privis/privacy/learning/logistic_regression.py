@@ -159,10 +159,10 @@ class LogisticTraining:
         epsilon = epsilon_of(self.parts, self.noise.delta, self.neighbours)
         whole = epsilon_of(self.parts, self.noise.delta, Neighbours.REPLACED)
         check_sampling(self.numbers, whole, self.noise.delta)
-        member = "person, whose rows share it" if isinstance(self.unit, Person) else "row"
+        member = "person, whose rows share it" if self.unit.needs_subjects else "row"
         prepared = "; means and squares of components once" if self.standardise else ""
         relation = self.unit.relation
-        if isinstance(self.unit, Person):
+        if self.unit.needs_subjects:
             relation = (
                 f"all images of one person, of which at most {self.unit.images} count, "
                 "replaced by others, more, fewer or none"
@@ -202,7 +202,7 @@ class LogisticTraining:
     def _check_signal(self) -> None:
         signal = self.sampling * self.size * math.sqrt(self.steps)
         if signal < self.noise_multiplier:
-            member = "people" if isinstance(self.unit, Person) else "images"
+            member = "people" if self.unit.needs_subjects else "images"
             got = (
                 f"epsilon {self.noise.epsilon:g} for {self.size:,} {member}: all of them, agreeing in all steps, say "
                 f"less than the noise of one number"

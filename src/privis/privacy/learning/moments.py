@@ -148,7 +148,7 @@ class MomentRelease:
         return math.nextafter(multiplier * self._distance(self.unit) * (1 + 2**-50), math.inf)
 
     def _distance(self, unit: CorpusUnit) -> float:
-        square = 2 if isinstance(unit, Dataset) else 8 if isinstance(unit, Person) else 5
+        square = 2 if isinstance(unit, Dataset) else 8 if unit.needs_subjects else 5
         return math.sqrt(square) * STEPS**2
 
     def _epsilon(self, unit: CorpusUnit) -> float:
@@ -280,7 +280,7 @@ def corpus_guarantee(
 ) -> Guarantee:
     """Guarantee of noise of ``scale`` on sums over two corpora that are neighbours at most ``distance`` apart."""
     relation = unit.relation
-    if isinstance(unit, Person):
+    if unit.needs_subjects:
         relation = f"all images of one person, of which at most {unit.images} count, replaced, more, fewer or none"
     return Guarantee(
         unit=UNIT_NAMES[type(unit)],

@@ -144,6 +144,10 @@ class FileLedger:
         with self._looked_up() as books:
             return books.head
 
+    def mark(self) -> str:
+        """SHA-256 of the last line: all that was charged before is at or before it; see `missing`."""
+        return self.head.digest
+
     def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
         """Charge one release of ``record``, durably, or raise ``BudgetError``; see
         `privis.privacy.ledger.protocol.Ledger`.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from typing import Protocol, runtime_checkable
 
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Budget, BudgetUnit
+from privis.privacy.ledger.composition import Spent
 
 
 class Ledger(Protocol):
@@ -22,6 +23,14 @@ class Ledger(Protocol):
     - be safe to share between threads and processes, and never be reset by copying or pickling.
     """
 
+    @property
+    def budget(self) -> Budget | None:
+        """What may be spent, and by whom: by every image, every person, or the corpus.
+
+        A ledger that has None here, or no such attribute, is not asked: a subject, where one is named, has the account.
+        """
+        ...
+
     def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
         """Charge one release of ``record``; raises ``BudgetError`` when it would overspend.
 
@@ -32,19 +41,36 @@ class Ledger(Protocol):
         ...
 
 
-def counts_images(ledger: object) -> bool:
-    """Whether ``ledger`` keeps one account per image, whoever is in it.
+@runtime_checkable
+class WrittenLedger(Protocol):
+    """A ledger whose entries can be asked for later; with it a run that is taken up again knows what it charged."""
 
-    A ledger that states no budget of its own is not asked: there a subject, where one is named, has the account.
-    """
-    return _budget_unit(ledger) is BudgetUnit.IMAGE
+    def mark(self) -> str:
+        """How far the ledger is written: all that was charged before is at or before this mark."""
+        ...
+
+    def missing(self, marks: Collection[str], /) -> set[str]:
+        """Those of ``marks`` that the ledger does not have, or no more."""
+        ...
+
+    def spent(self, record: str, /) -> Spent:
+        """What ``record`` has spent."""
+        ...
+
+
+def budget_of(ledger: object) -> Budget | None:
+    """The budget that ``ledger`` states, also one that wraps another; None where it states none."""
+    budget = getattr(ledger, "budget", None)
+    return budget if isinstance(budget, Budget) else None
+
+
+def counts_images(ledger: object) -> bool:
+    """Whether ``ledger`` keeps one account per image, whoever is in it."""
+    budget = budget_of(ledger)
+    return budget is not None and budget.unit is BudgetUnit.IMAGE
 
 
 def counts_people(ledger: object) -> bool:
-    """Whether ``ledger`` keeps one account per person, so that every image needs one: also one that wraps another."""
-    return _budget_unit(ledger) is BudgetUnit.PERSON
-
-
-def _budget_unit(ledger: object) -> BudgetUnit | None:
-    budget = getattr(ledger, "budget", None)
-    return budget.unit if isinstance(budget, Budget) else None
+    """Whether ``ledger`` keeps one account per person, so that every image needs one."""
+    budget = budget_of(ledger)
+    return budget is not None and budget.unit is BudgetUnit.PERSON

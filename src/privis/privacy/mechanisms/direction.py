@@ -18,7 +18,8 @@ from privis.privacy.sampling.direction import sample
 from privis.privacy.sampling.exact_direction import log_total_variation
 from privis.privacy.sampling.keys import NoiseStream
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
-from privis.privacy.units import Metric, Person, WholeImage, images_of, one_of
+from privis.privacy.stage import Stage
+from privis.privacy.units import Metric, Person, WholeImage, one_of
 from privis.validation import positive_number, real_values
 
 
@@ -116,6 +117,7 @@ class DirectionRelease:
     """
 
     identifier: ClassVar[str] = "privis.direction-release/1"
+    stage: ClassVar[Stage] = Stage.FEATURE
 
     mechanism: DirectionMechanism
     unit: WholeImage | Person | Metric = field(default_factory=WholeImage)
@@ -137,7 +139,7 @@ class DirectionRelease:
         ``scale`` is the root mean square distance of the released vector from the true direction. Raises
         ``ParameterError`` for less than 2 or more than 65,536 components, or an epsilon that no sampler can keep.
         """
-        dimension, images = math.prod(shape), images_of(self.unit)
+        dimension, images = math.prod(shape), self.unit.images
         whole = self.mechanism.budget(images)
         delta = charged_delta(whole, log_total_variation(dimension), _where(self.mechanism))
         mean = _law(self.mechanism, dimension, images).mean
@@ -177,7 +179,7 @@ class DirectionRelease:
             got = f"{rows.shape} with {len(streams)} streams"
             raise ParameterError(Problem("DirectionRelease.apply_many", got, "(n, d) values with n streams"))
         self.guarantee(rows.shape[1:])  # refuses what cannot be kept before anything is drawn
-        law = _law(self.mechanism, rows.shape[1], images_of(self.unit))
+        law = _law(self.mechanism, rows.shape[1], self.unit.images)
         # Another law must have other noise, even for a caller whose stream does not say so. The cap follows from the
         # rest; were its last bit another one on another machine, the noise must still be the same.
         purpose = f"direction, {law.dimension}, {law.slope.hex()}, {law.jump.hex()}, {STEP.hex()}".encode()

@@ -16,7 +16,8 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.accounting.calibration import share
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.sampling.keys import NoiseStream
-from privis.privacy.units import Person, WholeImage, images_of, one_of
+from privis.privacy.stage import Stage
+from privis.privacy.units import Person, WholeImage, one_of
 from privis.validation import positive_number, real_values
 
 LARGEST_CODE = 1 << 14  # bits; the exact thresholds of a code take the square of its length
@@ -138,6 +139,7 @@ class CodeRelease:
     """
 
     identifier: ClassVar[str] = "privis.code-release/1"
+    stage: ClassVar[Stage] = Stage.FEATURE
 
     mechanism: RandomisedResponse
     unit: WholeImage | Person = field(default_factory=WholeImage)
@@ -158,7 +160,7 @@ class CodeRelease:
         than 16,384.
         """
         bits = self._bits(shape)
-        law = _law(self.mechanism, bits, images_of(self.unit))
+        law = _law(self.mechanism, bits, self.unit.images)
         return Guarantee(
             unit=UNIT_NAMES[type(self.unit)],
             relation=self.unit.relation,
@@ -170,11 +172,11 @@ class CodeRelease:
             norm="Hamming",
             sensitivity_reason=(
                 f"all {bits} bits may differ; codes within {law.radius} bits are e**epsilon times as likely"
-                f"{one_of(images_of(self.unit))}"
+                f"{one_of(self.unit.images)}"
             ),
             epsilon=self.mechanism.epsilon,
             delta=0.0,
-            whole_image_epsilon=share(self.mechanism.epsilon, images_of(self.unit)),
+            whole_image_epsilon=share(self.mechanism.epsilon, self.unit.images),
             whole_image_delta=0.0,
         )
 
@@ -188,7 +190,7 @@ class CodeRelease:
         Raises ``ParameterError`` as `guarantee` does, and for values that are not real numbers.
         """
         array = real_values("code", values)
-        law = _law(self.mechanism, self._bits(array.shape), images_of(self.unit))
+        law = _law(self.mechanism, self._bits(array.shape), self.unit.images)
         code = signs(array.ravel())
         # Another law must have other randomness, even for a caller whose stream does not say so.
         own = stream.narrowed(f"code, {array.size} bits, radius {law.radius}, near {law.near}".encode())

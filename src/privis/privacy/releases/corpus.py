@@ -164,7 +164,7 @@ class MeanRelease:
         radius, components = FeatureRelease(self.noise, self.clip).radius, _components(shape)
         if isinstance(self.unit, WholeImage):
             return 0
-        if isinstance(self.unit, Person):
+        if self.unit.needs_subjects:
             return radius
         return max(1, round(radius * components ** (-1 / 3 if self.noise.norm == "L1" else -1 / 4)))
 
@@ -345,7 +345,7 @@ def _guarantee(
     noise: Noise, unit: CorpusUnit, sensitivity: Sensitivity, whole: Sensitivity, step: float, step_unit: str
 ) -> Guarantee:
     guarantee = replace(noise_guarantee(noise, unit, sensitivity, whole, step, step_unit), computed_from=CORPUS)
-    if not isinstance(unit, Person):
+    if not unit.needs_subjects:
         return guarantee
     # Stronger than the unit's own relation, which keeps the number of images.
     relation = (
@@ -363,7 +363,7 @@ def _grid_sum(release: SumRelease | MeanRelease, rows: npt.NDArray[Any]) -> Inte
 
 
 def _most(unit: CorpusUnit) -> int | None:
-    return unit.images if isinstance(unit, Person) else None
+    return unit.images if unit.needs_subjects else None
 
 
 def _components(shape: tuple[int, ...]) -> int:

@@ -15,7 +15,8 @@ from privis.privacy.mechanisms.additive import Noise
 from privis.privacy.releases.noise import draw_noise, noise_guarantee, noise_problems
 from privis.privacy.sampling.keys import NoiseStream
 from privis.privacy.sensitivity import Sensitivity, count_sensitivity
-from privis.privacy.units import Person, Pixels, WholeImage, images_of
+from privis.privacy.stage import Stage
+from privis.privacy.units import Person, Pixels, WholeImage
 from privis.validation import real_values, whole_number
 
 _MOST_COUNTS = 2**40
@@ -50,6 +51,7 @@ class HistogramRelease:
     """
 
     identifier: ClassVar[str] = "privis.histogram-release/1"
+    stage: ClassVar[Stage] = Stage.FEATURE
 
     noise: Noise
     moves: int
@@ -130,7 +132,7 @@ class HistogramRelease:
         if isinstance(self.unit, Pixels):
             reason = f"at most {self.unit.count} changed pixels move {self.moves} counts each, at most, between bins"
             return count_sensitivity(self.noise.norm, self.unit.count * self.moves, bins, reason)
-        return self._whole(cast(int, self.total), bins).times(images_of(self.unit))  # there is one for these units
+        return self._whole(cast(int, self.total), bins).times(self.unit.images)  # there is one for these units
 
     def _whole(self, total: int, bins: int) -> Sensitivity:
         reason = f"two histograms of at most {total} counts differ most when they share no bin"

@@ -18,7 +18,8 @@ from privis.privacy.sampling.integer_noise import narrow_sample
 from privis.privacy.sampling.keys import NoiseStream
 from privis.privacy.sampling.lazy_kernels import kernels
 from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
-from privis.privacy.units import Patch, Person, Pixels, WholeImage, images_of
+from privis.privacy.stage import Stage
+from privis.privacy.units import Patch, Person, Pixels, WholeImage
 from privis.validation import positive_number, real_values, whole_number
 
 _GRID_BITS = 20  # a clipped feature spans 2**19 to 2**20 grid steps
@@ -45,6 +46,7 @@ class PixelRelease:
     """
 
     identifier: ClassVar[str] = "privis.pixel-release/1"
+    stage: ClassVar[Stage] = Stage.IMAGE
 
     noise: Noise
     unit: WholeImage | Pixels | Patch | Person = field(default_factory=WholeImage)
@@ -100,7 +102,7 @@ class PixelRelease:
 
     def _sensitivity(self, shape: tuple[int, ...]) -> Sensitivity:
         whole = self._whole_sensitivity(shape)
-        if isinstance(self.unit, Person):
+        if self.unit.needs_subjects:
             return whole.times(self.unit.images)
         return pixel_sensitivity(self.noise.norm, self.unit, self.block, shape)
 
@@ -131,6 +133,7 @@ class FeatureRelease:
     """
 
     identifier: ClassVar[str] = "privis.feature-release/1"
+    stage: ClassVar[Stage] = Stage.FEATURE
 
     noise: Noise
     clip: float
@@ -163,7 +166,7 @@ class FeatureRelease:
         Raises ``ParameterError`` when the shape is empty or no noise can keep this epsilon.
         """
         whole = self._sensitivity(shape)
-        together = whole.times(images_of(self.unit))
+        together = whole.times(self.unit.images)
         return noise_guarantee(self.noise, self.unit, together, whole, self.grid, "feature units")
 
     def check(self, values: npt.NDArray[Any]) -> None:
@@ -242,4 +245,4 @@ def block_sums(image: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int64
 
 @lru_cache(maxsize=256)
 def _feature_scale(release: FeatureRelease, shape: tuple[int, ...]) -> float:
-    return release.noise.scale(release._sensitivity(shape).times(images_of(release.unit)))
+    return release.noise.scale(release._sensitivity(shape).times(release.unit.images))
