@@ -26,6 +26,7 @@ from privis.features.preprocessing.denoise import (
     WaveletShrinkage,
     Wiener,
 )
+from privis.io.images.record import ImageRecord
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PENALTY = 10.0  # of the ridge; 1 and 100 rank the rows alike
@@ -116,7 +117,7 @@ def released(images: np.ndarray, release: PixelRelease, key: int) -> np.ndarray:
 
 def features(feature: Feature, images: np.ndarray) -> np.ndarray:
     extractor = Extractor(feature, Clear(), None, None, None)
-    return np.stack([extractor(image, "") for image in images]).astype(np.float64)
+    return np.stack([extractor(ImageRecord(image, "", is_file=False)) for image in images]).astype(np.float64)
 
 
 def accuracy(trained: np.ndarray, tested: np.ndarray, corpus: Corpus) -> float:

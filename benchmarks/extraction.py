@@ -19,6 +19,7 @@ from benchmarks.timing import medians
 from privis import HOG, LBP, Clear, ColourHistogram, DalalTriggsHOG, Patterns
 from privis.extraction.extractor import Extractor
 from privis.features.feature import Feature
+from privis.io.images.record import ImageRecord
 
 SIDE = 256
 
@@ -66,7 +67,8 @@ def run(repeats: int = 41) -> dict[str, float]:
 
 def _ours(feature: Feature, image: np.ndarray) -> Callable[[], Any]:
     extractor = Extractor(feature, Clear(), None, None, None)
-    return lambda: extractor(image, "benchmark")
+    record = ImageRecord(image, "benchmark", is_file=False)
+    return lambda: extractor(record)
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ from privis import (
 from privis.extraction.extractor import Extractor
 from privis.features.feature import Feature
 from privis.io.images.decode import load
+from privis.io.images.record import ImageRecord
 from privis.privacy import Release
 
 HOG_128 = HOG(size=(128, 128))  # 15,876 components, as many as pixels: noise on them costs as much as on pixels
@@ -81,8 +82,8 @@ def run(repeats: int = 41) -> dict[str, dict[str, float]]:
             memory: dict[str, Callable[[], object]] = {}
             for name, (feature, release) in contestants.items():
                 extractor = Extractor(feature, Clear(), release, ReleaseKey.generate(), None)
-                files[name] = lambda e=extractor: e(load(path), str(path))
-                memory[name] = lambda e=extractor: e(image, str(path))
+                files[name] = lambda e=extractor: e(ImageRecord(load(path), str(path)))
+                memory[name] = lambda e=extractor: e(ImageRecord(image, str(path)))
             measured[f"{title}, one 512x512 JPEG file"] = medians(files, repeats, time.process_time)
             measured[f"{title}, one 512x512 image in memory"] = medians(memory, repeats, time.process_time)
         return measured

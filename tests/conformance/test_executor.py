@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from privis.extraction.extractor import Extractor
+from privis.io.images.record import ImageRecord
 from privis.readings import evaluate
 from privis.run.clear import Clear
 from privis.run.he.executor import CKKS
@@ -94,7 +95,7 @@ def test_kernels_equal_the_definition_on_noise_and_on_flat_images(sample, shape)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
 def test_names_shapes_and_types_are_what_the_protocol_says(sample, photograph):
     x = sample.feature.before(photograph)
-    vector = Extractor(sample.feature, Clear(), None, None, None)(photograph, "photograph")
+    vector = Extractor(sample.feature, Clear(), None, None, None)(ImageRecord(photograph, "photograph"))
     names = sample.feature.names(x.shape)
     assert vector.dtype == np.float32 and vector.ndim == 1 and np.isfinite(vector).all()
     assert len(names) == len(set(names)) == len(vector)
@@ -104,7 +105,7 @@ def test_names_shapes_and_types_are_what_the_protocol_says(sample, photograph):
 def test_tiny_and_flat_images_give_numbers_or_a_clear_refusal(sample):
     for image in (np.zeros((1, 1), np.uint8), np.full((3, 2, 3), 9, np.uint8), np.zeros((64, 64), np.uint8)):
         try:
-            vector = Extractor(sample.feature, Clear(), None, None, None)(image, "tiny")
+            vector = Extractor(sample.feature, Clear(), None, None, None)(ImageRecord(image, "tiny"))
         except ValueError as refusal:
             assert "expected" in str(refusal)
             continue

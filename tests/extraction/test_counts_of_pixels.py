@@ -24,6 +24,7 @@ from privis.features.lbp import LBP, Patterns
 from privis.features.postprocessing.steps import L1, Posted, Quantise
 from privis.features.preprocessing.denoise import Denoised, Wiener
 from privis.features.preprocessing.deskew import Deskewed
+from privis.io.images.record import ImageRecord
 from privis.privacy import Guarantee, HistogramRelease, Laplace, PixelRelease, Pixels
 from privis.privacy.ledger.entries import guarantee_digest
 from privis.program import Input, ops, trace
@@ -94,7 +95,7 @@ def test_no_pair_of_images_is_further_apart_than_stated(feature: Feature, moves:
         other = image.copy()
         for _ in range(pixels):
             other[generator.integers(shape[0]), generator.integers(shape[1])] = generator.choice([0, 255], 3)
-        first, second = (extractor(each, "image") for each in (image, other))
+        first, second = (extractor(ImageRecord(each, "image")) for each in (image, other))
         assert max(first.sum(), second.sum()) <= total
         worst = max(worst, float(np.abs(first - second).sum()))
     assert worst <= stated

@@ -6,6 +6,7 @@ from PIL import Image
 
 import privis
 from privis.errors import BudgetError, ImageError, ParameterError, Problem
+from privis.io.images.record import ImageRecord
 from privis.privacy import NO_GUARANTEE
 
 
@@ -153,5 +154,5 @@ def test_more_sizes_than_are_kept(images):
 
     extractor = Extractor(privis.GLCM(), privis.Clear(), None, None, None)
     for side in range(8, 8 + MOST_SHAPES + 5):
-        extractor(np.zeros((side, side), np.uint8), "square")
+        extractor(ImageRecord(np.zeros((side, side), np.uint8), "square"))
     assert len(extractor.prepared) == MOST_SHAPES

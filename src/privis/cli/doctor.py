@@ -54,18 +54,20 @@ def _speed() -> Iterator[Finding]:
     from privis.extraction.extractor import Extractor
     from privis.features.hog import HOG
     from privis.features.lbp import LBP
+    from privis.io.images.record import ImageRecord
     from privis.privacy import Laplace, PixelRelease, Pixels, ReleaseKey
     from privis.run.clear import Clear
 
-    image = (np.add.outer(np.arange(256), np.arange(256)) % 256).astype(np.uint8)
+    pixels = (np.add.outer(np.arange(256), np.arange(256)) % 256).astype(np.uint8)
+    image = ImageRecord(pixels, "doctor", is_file=False)
     for feature in (HOG(), LBP()):
         extractor = Extractor(feature, Clear(), None, None, None)
-        yield Finding(f"{feature.name}, 256x256", f"{_milliseconds(lambda: extractor(image, 'doctor')):.2f} ms")  # noqa: B023
+        yield Finding(f"{feature.name}, 256x256", f"{_milliseconds(lambda: extractor(image)):.2f} ms")  # noqa: B023
     release, stream = PixelRelease(Laplace(4.0), Pixels(16)), ReleaseKey.generate().stream("doctor", b"", b"")
     million = np.zeros((1000, 1000), np.uint8)
     yield Finding("noise, 1 megapixel", f"{_milliseconds(lambda: release.apply(million, stream)):.0f} ms")
     if importlib.util.find_spec("spu") is not None:
-        yield _three_parties(image[:64, :64].copy())
+        yield _three_parties(pixels[:64, :64].copy())
 
 
 def calibration() -> Finding:
@@ -78,14 +80,16 @@ def calibration() -> Finding:
     return Finding("ckks, rotation of 2**14 slots at 20 levels", f"{seconds:.2f} s; kept in {path}")
 
 
-def _three_parties(image: NDArray[np.uint8]) -> Finding:
+def _three_parties(pixels: NDArray[np.uint8]) -> Finding:
     from privis.extraction.extractor import Extractor
     from privis.features.hog import HOG
+    from privis.io.images.record import ImageRecord
     from privis.run.mpc.executor import MPC
 
     with MPC("aby3") as parties:
         extractor = Extractor(HOG(), parties, None, None, None)
-        seconds = _milliseconds(lambda: extractor(image, "doctor")) / 1000
+        image = ImageRecord(pixels, "doctor", is_file=False)
+        seconds = _milliseconds(lambda: extractor(image)) / 1000
     return Finding("hog, 64x64, three parties", f"{seconds:.2f} s")
 
 

@@ -31,6 +31,7 @@ from privis.features.wavelets.gabor import Gabor
 from privis.features.wavelets.scattering import Scattering
 from privis.io.atomic import unwritable
 from privis.io.images import decode as pictures
+from privis.io.images.record import ImageRecord
 from privis.privacy import (
     FeatureRelease,
     Gaussian,
@@ -207,15 +208,15 @@ def compare(subject: Subject, images: Mapping[str, Image]) -> Iterator[Row]:
     exact = np.zeros(0)
     for protection, release, note in _protections(subject):
         extractor = Extractor(subject.feature, Clear(), release, ReleaseKey.generate(), None)
-        name, image = next(iter(images.items()))
-        extractor(image, f"{name}, to warm up")  # programs, kernels and noise tables are prepared once
+        records = [ImageRecord(image, name, is_file=False) for name, image in images.items()]
+        extractor(records[0])  # programs, kernels and noise tables are prepared once
         start = time.perf_counter()
-        vectors = np.stack([extractor(image, name) for name, image in images.items()]).astype(np.float64)
+        vectors = np.stack([extractor(record) for record in records]).astype(np.float64)
         seconds = (time.perf_counter() - start) / len(images)
         exact = vectors if release is None else exact
         difference, cosine = apart(vectors, exact)
         another = apart(np.roll(exact, 1, 0), exact)[0]
-        shown = extractor.owner_image(image)
+        shown = extractor.owner_image(records[0].pixels)
         guarantee = extractor.guarantee(shown.shape, vectors.shape[1])
         digest = extractor.prepare(subject.feature.before(shown).shape).digest
         card = card_of(extractor, guarantee, (digest,), len(images))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from privis.extraction.extractor import Extractor
 from privis.extraction.images import card_of
 from privis.features.feature import Feature
+from privis.io.images.record import ImageRecord
 from privis.privacy import no_release
 from privis.report import Row
 from privis.run.clear import Clear
@@ -39,8 +40,9 @@ def compare(title: str, feature: Feature, images: Mapping[str, Image], hidden: H
         extractor = Extractor(feature, way.under, None, None, None)
         vectors, seconds = [], []
         for name, image in images.items():
+            record = ImageRecord(image, name, is_file=False)
             start = time.perf_counter()
-            vectors.append(extractor(image, name).astype(np.float64))
+            vectors.append(extractor(record).astype(np.float64))
             seconds.append(time.perf_counter() - start)
         found = np.stack(vectors)
         exact = exact if way is hidden else found

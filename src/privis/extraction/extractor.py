@@ -28,6 +28,7 @@ from privis.extraction.counts_of_pixels import count_problems, stated
 from privis.features.feature import Feature
 from privis.features.image_ops import grey, resize
 from privis.identity import identity
+from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
 from privis.privacy.ledger.protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
@@ -37,8 +38,6 @@ from privis.run.protocol import BatchingExecutor, Executor, Many
 
 Vector = NDArray[np.float32]
 MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
-Source = Callable[[], tuple[NDArray[np.uint8], str, bool]]
-"""Reads an image: its pixels, its label, and whether that is the path of its file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +103,12 @@ class Extractor:
     _checked: dict[Shape, int] = field(default_factory=dict)
     _given: dict[str, set[str]] = field(default_factory=dict)
 
-    def __call__(self, image: NDArray[np.uint8], label: str, is_file: bool = True) -> Vector:
-        """Extract from the decoded image ``label``, the path of a file or another name for messages.
+    def __call__(self, image: ImageRecord) -> Vector:
+        """Extract from a decoded image.
 
         Towards noise and ledger an image is its content (`privis.privacy.ledger.records`), whatever it is called.
         """
-        opened = self._opened(image, label, is_file)
+        opened = self._opened(image)
         prepared = self.prepare(opened.core.shape)
         return self._closed(opened, prepared, prepared.run(opened.core))
 
@@ -127,7 +126,7 @@ class Extractor:
         shapes: dict[Shape, list[tuple[int, Opened]]] = {}
         for number, read in enumerate(images):
             with _kept(found, number):
-                opened = self._opened(*read())
+                opened = self._opened(read())
                 shapes.setdefault(opened.core.shape, []).append((number, opened))
         for shape, own in shapes.items():
             self._together(shape, own, found)
@@ -151,14 +150,15 @@ class Extractor:
             with _kept(found, number):
                 found[number] = self._closed(opened, prepared, values)
 
-    def _opened(self, image: NDArray[np.uint8], label: str, is_file: bool) -> Opened:
-        subject = self.contributions.admit(label)
+    def _opened(self, image: ImageRecord) -> Opened:
+        subject = self.contributions.admit(image.label)
         if self.release is None:
-            return Opened(self.feature.before(self.owner_image(image)), None)
-        self.check(image.shape)
-        former = former_records(image, label if is_file else None, subject) if self._has_former_names else ()
-        whose = Whose(label, record_of_pixels(image), subject, former)
-        shown = self.owner_image(image)
+            return Opened(self.feature.before(self.owner_image(image.pixels)), None)
+        self.check(image.pixels.shape)
+        path = image.label if image.is_file else None
+        former = former_records(image.pixels, path, subject) if self._has_former_names else ()
+        whose = Whose(image.label, record_of_pixels(image.pixels), subject, former)
+        shown = self.owner_image(image.pixels)
         if self.release.stage is Stage.IMAGE:
             shown = self._released(self.release, shown, whose, self._pixel_purpose)
         return Opened(self.feature.before(shown), whose)

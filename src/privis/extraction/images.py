@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
-from privis.extraction.extractor import Extractor, Source, Vector, owner_shape
+from privis.extraction.extractor import Extractor, Vector, owner_shape
 from privis.features.feature import Feature
 from privis.io.images import decode as pictures
+from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.privacy.ledger.records import record_of_pixels
 from privis.privacy.stage import is_on_image
@@ -217,10 +217,10 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
     labels = [_label(index, source) for index, source in enumerate(sources)]
     sizes: dict[str, Shape] = {}
 
-    def read(label: str, source: Any) -> tuple[NDArray[np.uint8], str, bool]:
-        image = pictures.load(source)
-        sizes[label] = image.shape
-        return image, label, isinstance(source, str | Path)
+    def read(label: str, source: Any) -> ImageRecord:
+        pixels = pictures.load(source)
+        sizes[label] = pixels.shape
+        return ImageRecord(pixels, label, isinstance(source, str | Path))
 
     readers = [partial(read, label, source) for label, source in zip(labels, sources, strict=True)]
     found = extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
@@ -247,7 +247,7 @@ def _alone(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
 
     def one(read: Source) -> Vector | PrivisError:
         try:
-            return extractor(*read())
+            return extractor(read())
         except (ImageError, ParameterError) as error:
             return error
 

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from privis.errors import ImageError, MissingExtraError, Problem
+from privis.io.images.record import ImageRecord
 from privis.io.resumable.run import Job, Progress, run
 
 Vector = Any
 
 
-def moments(image: Any, path: str) -> Vector:
-    return np.array([image.mean(), image.std(), image.max()], np.float32)
+def moments(image: ImageRecord) -> Vector:
+    return np.array([image.pixels.mean(), image.pixels.std(), image.pixels.max()], np.float32)
 
 
-def make_moments() -> Callable[[Any, str], Vector]:
+def make_moments() -> Callable[[ImageRecord], Vector]:
     return moments
 
 
@@ -39,14 +40,14 @@ class Slow:
 
     seconds: float
 
-    def __call__(self) -> Callable[[Any, str], Vector]:
+    def __call__(self) -> Callable[[ImageRecord], Vector]:
         return self.extract
 
-    def extract(self, image: Any, path: str) -> Vector:
+    def extract(self, image: ImageRecord) -> Vector:
         if self.seconds > 1:
-            Path(path).with_suffix(".begun").touch()
+            Path(image.label).with_suffix(".begun").touch()
         time.sleep(self.seconds)
-        return moments(image, path)
+        return moments(image)
 
 
 @dataclass(frozen=True)
@@ -57,52 +58,52 @@ class Deadly:
     log: Path
     at_most: int = 0
 
-    def __call__(self) -> Callable[[Any, str], Vector]:
+    def __call__(self) -> Callable[[ImageRecord], Vector]:
         return self.extract
 
-    def extract(self, image: Any, path: str) -> Vector:
+    def extract(self, image: ImageRecord) -> Vector:
         deaths = len(self.log.read_text()) if self.log.exists() else 0
-        if self.word in Path(path).name and (not self.at_most or deaths < self.at_most):
+        if self.word in Path(image.label).name and (not self.at_most or deaths < self.at_most):
             with open(self.log, "a") as file:
                 file.write("x")
             os.kill(os.getpid(), signal.SIGKILL)
-        return moments(image, path)
+        return moments(image)
 
 
-def rows_and_columns(image: Any, path: str) -> Vector:
+def rows_and_columns(image: ImageRecord) -> Vector:
     """A vector as long as the picture is wide, as features without a fixed size give."""
-    return image.reshape(image.shape[0], image.shape[1], -1).mean(axis=(0, 2)).astype(np.float32)
+    return image.pixels.reshape(*image.pixels.shape[:2], -1).mean(axis=(0, 2)).astype(np.float32)
 
 
-def make_rows_and_columns() -> Callable[[Any, str], Vector]:
+def make_rows_and_columns() -> Callable[[ImageRecord], Vector]:
     return rows_and_columns
 
 
-def raising(image: Any, path: str) -> Vector:
-    if "odd" in path:
-        raise ImageError(Problem(path, "an odd picture", "an even one", "try another"))
-    if "bug" in path:
+def raising(image: ImageRecord) -> Vector:
+    if "odd" in image.label:
+        raise ImageError(Problem(image.label, "an odd picture", "an even one", "try another"))
+    if "bug" in image.label:
         raise ZeroDivisionError("division by zero")
-    if "flat" in path:
+    if "flat" in image.label:
         return np.zeros((2, 2), np.float32)
-    if "none" in path:
+    if "none" in image.label:
         return np.zeros(0, np.float32)
-    return moments(image, path)
+    return moments(image)
 
 
-def make_raising() -> Callable[[Any, str], Vector]:
+def make_raising() -> Callable[[ImageRecord], Vector]:
     return raising
 
 
-def make_nothing() -> Callable[[Any, str], Vector]:
+def make_nothing() -> Callable[[ImageRecord], Vector]:
     raise MissingExtraError.of("onnxruntime", "cnn", "CNN")
 
 
-def make_exit() -> Callable[[Any, str], Vector]:
+def make_exit() -> Callable[[ImageRecord], Vector]:
     sys.exit(3)
 
 
-def environment(image: Any, path: str) -> Vector:
+def environment(image: ImageRecord) -> Vector:
     """Threads that libraries may use in this process, and 1 if interrupts do not reach it."""
     import cv2
 
@@ -110,7 +111,7 @@ def environment(image: Any, path: str) -> Vector:
     return np.array([cv2.getNumThreads(), int(os.environ["OMP_NUM_THREADS"]), deaf], np.float32)
 
 
-def make_environment() -> Callable[[Any, str], Vector]:
+def make_environment() -> Callable[[ImageRecord], Vector]:
     return environment
 
 

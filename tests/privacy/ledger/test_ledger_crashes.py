@@ -11,6 +11,7 @@ import pytest
 import privis
 from privis.extraction.extractor import Extractor
 from privis.features.colour import ColourHistogram
+from privis.io.images.record import ImageRecord
 from privis.privacy import ReleaseKey
 from privis.privacy.ledger.budget import Budget
 from privis.privacy.ledger.file import FileLedger
@@ -33,7 +34,7 @@ def release(folder, number):
     """What a run does for one image: extract, charge, add noise, and let the vector out."""
     key, ledger = ReleaseKey.load(folder / "key"), FileLedger(folder / "ledger")
     extractor = Extractor(ColourHistogram(bins=2), privis.Clear(), RELEASE, key, ledger)
-    vector = extractor(image_of(number), str(number), is_file=False)
+    vector = extractor(ImageRecord(image_of(number), str(number), is_file=False))
     out = os.open(folder / "released", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(out, f"\n{number} {vector.tobytes().hex()}".encode())
     os.close(out)
@@ -83,7 +84,7 @@ def folder(tmp_path):
     ReleaseKey.generate().save(tmp_path / "key")
     FileLedger.create(tmp_path / "ledger", Budget(1.0, 1e-6))
     key = ReleaseKey.generate()  # kernels compiled and tables of noise made before the forks
-    Extractor(ColourHistogram(bins=2), privis.Clear(), RELEASE, key, None)(image_of(0), "warm")
+    Extractor(ColourHistogram(bins=2), privis.Clear(), RELEASE, key, None)(ImageRecord(image_of(0), "warm"))
     return tmp_path
 
 

@@ -47,6 +47,7 @@ from privis.errors import (
 from privis.io import tables
 from privis.io.atomic import replacing, unwritable
 from privis.io.images import decode as images
+from privis.io.images.record import ImageRecord, Source
 from privis.io.resumable.contents import Observed, content, contents
 from privis.io.resumable.parts import (
     Part,
@@ -65,8 +66,8 @@ from privis.io.resumable.processes import Compute, share_out
 NO_PICTURES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
 """What ends a run: the next picture would meet it too, and it must not be lost for it."""
 
-Extractor = Callable[[NDArray[np.uint8], str], NDArray[np.float32]]
-"""A decoded picture and its path to a float32 vector; whatever it raises makes the picture a listed failure."""
+Extractor = Callable[[ImageRecord], NDArray[np.float32]]
+"""A decoded picture to a float32 vector; whatever it raises makes the picture a listed failure."""
 
 
 @runtime_checkable
@@ -78,14 +79,12 @@ class SharingExtractor(Protocol):
         """Whether it is."""
         ...
 
-    def __call__(self, image: NDArray[np.uint8], path: str, /) -> NDArray[np.float32]:
+    def __call__(self, image: ImageRecord, /) -> NDArray[np.float32]:
         """As an ``Extractor``, for one."""
         ...
 
-    def many(
-        self, images: Iterable[Callable[[], tuple[NDArray[np.uint8], str, bool]]]
-    ) -> Sequence[NDArray[np.float32] | PrivisError]:
-        """For each picture, read when its turn comes (pixels, path, True), a vector or what is wrong with it."""
+    def many(self, images: Iterable[Source]) -> Sequence[NDArray[np.float32] | PrivisError]:
+        """For each picture, read when its turn comes, a vector or what is wrong with it."""
         ...
 
 
@@ -314,10 +313,10 @@ def _give_up(folder: Path, job: Job, span: Span, reason: str) -> int:
 def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[_Found]:
     shapes: list[Shape] = [()] * len(paths)
 
-    def read(place: int) -> tuple[NDArray[np.uint8], str, bool]:
-        image = images.load(paths[place], max_pixels=max_pixels)
-        shapes[place] = image.shape
-        return image, paths[place], True
+    def read(place: int) -> ImageRecord:
+        pixels = images.load(paths[place], max_pixels=max_pixels)
+        shapes[place] = pixels.shape
+        return ImageRecord(pixels, paths[place])
 
     try:
         found = extractor.many([functools.partial(read, place) for place in range(len(paths))])
@@ -331,8 +330,8 @@ def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int)
 def _vector(path: str, extractor: Extractor, max_pixels: int) -> _Found:
     shape: Shape = ()
     try:
-        shape = (image := images.load(path, max_pixels=max_pixels)).shape
-        return _result(path, extractor(image, path)), shape
+        shape = (pixels := images.load(path, max_pixels=max_pixels)).shape
+        return _result(path, extractor(ImageRecord(pixels, path))), shape
     except PrivisError as error:
         return _result(path, error), shape
     except Exception as error:  # one picture must never end a run of a million
