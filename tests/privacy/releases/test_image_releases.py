@@ -75,7 +75,7 @@ def test_pixel_release_keeps_shape_and_type_and_repeats_itself(release: PixelRel
 @pytest.mark.parametrize("shape", [(8, 8), (7, 10), (10, 7, 3), (1, 1)])
 @pytest.mark.parametrize("block", [1, 2, 4, 16])
 def test_pixelisation_without_noise(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], block: int) -> None:
-    monkeypatch.setattr(releases, "sample", lambda table, stream, count: np.zeros(count, np.int64))
+    monkeypatch.setattr(releases, "draw_noise", lambda noise, scale, own, shape, purpose: np.zeros(shape, np.int64))
     image = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
     released = PixelRelease(Laplace(1.0), block=block).apply(image, stream())
     for top, left in itertools.product(range(0, shape[0], block), range(0, shape[1], block)):
