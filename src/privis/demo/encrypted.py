@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from privis import draw
 from privis.demo.hidden import Hidden, compare
 from privis.features.colour import ColourHistogram
-from privis.features.feature import Feature
+from privis.features.feature import Feature, core_shape
 from privis.features.hog import HOG
 from privis.features.image_ops import resize
 from privis.report import Figure, Gallery, Row
@@ -52,8 +52,8 @@ class Offered:
         """How the server compiles it."""
         from privis.serve.offerings.program import OfferProgram
 
-        core = self.feature.before(np.zeros((SIDE, SIDE, 3), np.uint8))
-        return OfferProgram(self.name, self.title, self.feature.program(core.shape))
+        core = core_shape(self.feature, (SIDE, SIDE, 3))
+        return OfferProgram(self.name, self.title, self.feature.program(core))
 
 
 OFFERED = (Offered("colours", "Colour histogram", ColourHistogram(bins=16)), Offered("hog", "HOG", HOG()))

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Feature, is_counts, is_pixelwise
+from privis.features.feature import Feature, core_shape, is_counts, is_pixelwise
 from privis.privacy import Guarantee, HistogramRelease, Pixels, Release, Stage, no_release
 from privis.program import Program
 from privis.program.shapes import Shape
@@ -36,7 +36,7 @@ def stated(feature: Feature, release: Release | None, image_shape: Shape, length
     if release is None:
         return no_release()
     if isinstance(release, HistogramRelease) and isinstance(release.unit, Pixels):
-        core = feature.before(np.zeros(image_shape, np.uint8)).shape
+        core = core_shape(feature, image_shape)
         refuse(ParameterError, count_problems(feature, release, feature.program(core), core))
         guarantee = replace(release.guarantee((length,)), promises=())  # they were checked
     else:
@@ -53,7 +53,7 @@ def feature_problems(feature: Feature, release: Release | None) -> list[Problem]
         return [Problem("HistogramRelease.unit", f"{release.unit!r} on {feature.name}", expected, ELSEWHERE)]
     if feature.size is None:
         return []
-    shape = feature.before(np.zeros(feature.size if feature.luma_only else (*feature.size, 3), np.uint8)).shape
+    shape = core_shape(feature, feature.size if feature.luma_only else (*feature.size, 3))
     return count_problems(feature, release, feature.program(shape), shape)
 
 

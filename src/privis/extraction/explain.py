@@ -10,7 +10,7 @@ import numpy as np
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.extractor import Extractor, owner_shape
-from privis.features.feature import Feature
+from privis.features.feature import Feature, core_shape
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -180,10 +180,10 @@ def explain(
         raise ImageError(Problem("explain.shape", repr(shape), "(height, width) or (height, width, 3)"))
     extractor = Extractor(feature, Clear(), release, None, None)
     image_shape = owner_shape(extractor, shape)
-    core_shape = feature.before(np.zeros(image_shape, np.uint8)).shape
-    length = len(feature.names(core_shape))
+    core = core_shape(feature, image_shape)
+    length = len(feature.names(core))
     guarantee = extractor.guarantee(image_shape, length)
-    spent = cost(feature.program(core_shape))
+    spent = cost(feature.program(core))
     if release is None:
         return Explanation(feature.name, shape, length, guarantee, None, None, None, None, spent)
     level = _noise(release, guarantee, image_shape, length)

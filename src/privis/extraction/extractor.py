@@ -25,7 +25,7 @@ from privis.errors import (
 )
 from privis.extraction.contributions import NOBODY, Contributions
 from privis.extraction.counts_of_pixels import count_problems, stated
-from privis.features.feature import Feature
+from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import grey, resize
 from privis.identity import identity
 from privis.io.images.record import ImageRecord, Source
@@ -185,7 +185,7 @@ class Extractor:
         """
         owner = owner_shape(self, shape)
         if owner not in self._checked:
-            core = self.feature.before(np.zeros(owner, np.uint8)).shape
+            core = core_shape(self.feature, owner)
             self.prepare(core)
             self._checked[owner] = len(self.feature.names(core))
         self._refuse_length(self._checked[owner])

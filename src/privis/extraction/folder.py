@@ -9,14 +9,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from privis.errors import DamagedLedgerError, ImageError, ParameterError, PrivisError, Problem, UnsupportedError
 from privis.extraction.card import Card
 from privis.extraction.contributions import Contributions, contributions
 from privis.extraction.extractor import Extractor, owner_shape
 from privis.extraction.images import card_of, check_release, repeatable, weakest_guarantee
-from privis.features.feature import Feature, is_own
+from privis.features.feature import Feature, core_shape, is_own
 from privis.identity import identity
 from privis.io.images import decode as pictures
 from privis.io.resumable.run import Job, Outcome, Progress, run
@@ -263,7 +261,7 @@ def _describe(
 ) -> tuple[Sequence[str], Guarantee, Card]:
     """Names of the components; the guarantee that holds for images of all ``shapes``, those that gave rows."""
     owners = [owner_shape(extractor, shape) for shape in shapes]
-    core = extractor.feature.before(np.zeros(owners[0], np.uint8)).shape
+    core = core_shape(extractor.feature, owners[0])
     guarantee = weakest_guarantee(extractor, owners, length)
     digests = (digest(extractor.feature.program(core)),)
     return extractor.feature.names(core), guarantee, card_of(extractor, guarantee, digests, rows)

@@ -17,7 +17,7 @@ from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
 from privis.extraction.extractor import Extractor, Vector, owner_shape
-from privis.features.feature import Feature
+from privis.features.feature import Feature, core_shape
 from privis.io.images import decode as pictures
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
@@ -90,9 +90,9 @@ def extract(
         _check(extractor, sources)
     with _resumable(extractor, fresh):
         rows, shapes = _rows(extractor, sources)
-    core_shape = extractor.feature.before(np.zeros(shapes[0], np.uint8)).shape
-    first = extractor.prepare(core_shape)
-    names = feature.names(core_shape)
+    core = core_shape(feature, shapes[0])
+    first = extractor.prepare(core)
+    names = feature.names(core)
     guarantee = weakest_guarantee(extractor, shapes, len(rows[0]))
     seconds = time.perf_counter() - start
     counted = count(first.program)

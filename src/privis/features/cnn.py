@@ -122,6 +122,10 @@ class CNN:
         pixels = colour(resized)
         return planar(pixels if self.channels is Channels.RGB else np.ascontiguousarray(pixels[:, :, ::-1]))
 
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """That of the network, whatever the image."""
+        return tuple(map(int, self.shape))
+
     def program(self, shape: Shape) -> Program:
         """Translate the network for an input of ``shape`` (C, H, W)."""
         return join(self._traced(shape)[0])

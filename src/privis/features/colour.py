@@ -10,7 +10,7 @@ import numpy as np
 
 from privis.errors import Problem
 from privis.features.feature import Array, Image, numbered, vector
-from privis.features.image_ops import Size, colour, resize
+from privis.features.image_ops import Size, colour, luma_shape, resize
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -80,6 +80,10 @@ class ColourHistogram:
             case ColourSpace.LAB:
                 image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2Lab), np.uint8)
         return image.transpose(2, 0, 1)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(3, H, W)``."""
+        return 3, *luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:
         """``(3, H, W)`` to ``(3, bins)``, or to ``(bins ** 3,)`` when joint."""

@@ -11,7 +11,7 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.hog import gradient
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, grey, luma_shape, resize
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import refuse_parameters, size_problem
@@ -53,6 +53,10 @@ class DalalTriggsHOG:
         """Luma, uint8 ``(H, W)``, or its square root, float32: the owner's, so that the core has no root."""
         luma = grey(resize(image, self.size))
         return np.sqrt(np.arange(256, dtype=np.float32))[luma] if self.gamma else luma
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(H, W)``."""
+        return luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:
         """``(H, W)`` to ``(block columns, block rows, cells, orientations)``; cells run down, then right."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ class Feature(Protocol):
     ``before`` makes of an image of the feature's ``size`` is a function of its pixel ``(y, x)`` alone. Noise that
     hides single pixels in counts needs the first, and with the second less of it does. Both are words about the methods
     that they name: a subclass that writes its own ``after`` or ``before`` has to say them again.
+
+    So is a method that it may have, ``core_shape(image_shape)``: the shape of what ``before`` makes of any image of
+    ``image_shape``, without one. Ask for it with the function `core_shape`, which knows what to do where it is missing.
     """
 
     name: ClassVar[str]
@@ -54,6 +57,14 @@ class Feature(Protocol):
         ...
 
 
+class KnownShape(Protocol):
+    """A feature that says what its core reads."""
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """The shape of what ``before`` makes of any image of ``image_shape``, (H, W) or (H, W, 3)."""
+        ...
+
+
 def is_counts(feature: Feature) -> bool:
     """Whether the vector is the core's counts as they are, by the feature's own word."""
     return _says(feature, "counts", "after")
@@ -72,6 +83,24 @@ def _says(feature: Feature, word: str, method: str) -> bool:
         if method in vars(kind):
             return False
     return False
+
+
+def core_shape(feature: Feature, image_shape: Shape) -> Shape:
+    """The shape of what ``before`` makes of any image of ``image_shape``, (H, W) or (H, W, 3).
+
+    By the feature's own method of this name; where it has none, or one that is about another ``before``, an image of
+    zeros is tried.
+
+    >>> from privis.features.colour import ColourHistogram
+    >>> core_shape(ColourHistogram(), (480, 640))
+    (3, 480, 640)
+    """
+    for kind in type(feature).__mro__:
+        if "core_shape" in vars(kind):
+            return cast(KnownShape, feature).core_shape(image_shape)
+        if "before" in vars(kind):
+            break
+    return feature.before(np.zeros(image_shape, np.uint8)).shape
 
 
 def is_own(part: object) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.colour import bin_edges
 from privis.features.feature import Array, Image, vector
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, grey, luma_shape, resize
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -56,6 +56,10 @@ class GLCM:
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``."""
         return grey(resize(image, self.size))
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(H, W)``."""
+        return luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:
         """``(H, W)`` to ``(pairs, 6)`` moments: four statistics, then covariance and variance of the levels."""

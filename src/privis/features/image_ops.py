@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from privis.features.feature import Array, Image
+from privis.program.shapes import Shape
 
 Size = tuple[int, int]
 
@@ -39,3 +40,13 @@ def resize(image: Image, size: Size | None) -> Image:
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)
+
+
+def resized_shape(image_shape: Shape, size: Size | None) -> Shape:
+    """The shape that `resize` gives an image of ``image_shape``."""
+    return image_shape if size is None else (*map(int, size), *image_shape[2:])
+
+
+def luma_shape(image_shape: Shape, size: Size | None) -> Shape:
+    """The shape ``(H, W)`` of the luma of an image of ``image_shape`` at ``size``."""
+    return resized_shape(image_shape, size)[:2]

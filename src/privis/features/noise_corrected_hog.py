@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Array, Image, vector
+from privis.features.feature import Array, Image, core_shape, vector
 from privis.features.hog import CELL_RANGE, HOG
 from privis.features.image_ops import Size
 from privis.features.preprocessing.denoise import Denoised, PixelNoise
@@ -80,6 +80,10 @@ class UnbiasedHOG:
     def before(self, image: Image) -> Array:
         """What the feature makes of the image."""
         return self.feature.before(image)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """That of the feature."""
+        return core_shape(self.feature, image_shape)
 
     def program(self, shape: Shape) -> Program:
         """``(H, W)`` to the normalised blocks of the corrected cells."""

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.features.cnn import CNN, Channels
-from privis.features.feature import Feature
+from privis.features.feature import Feature, core_shape
 from privis.program import Program
 from privis.serve.client.remote_model import PrivateModel
 
@@ -69,7 +67,7 @@ class Offered:
         feature = feature_named(name, self.parameters)
         if feature.size is None:
             raise ParameterError(Problem(f"-f {name}", "no size", "-p size=HxW", "encrypted images have one size"))
-        shape = feature.before(np.zeros((*feature.size, 3), np.uint8)).shape
+        shape = core_shape(feature, (*feature.size, 3))
         words = {"feature": name, "parameters": self.parameters}
         summary = f"{name} of {feature.size[0]}x{feature.size[1]} pixels"
         return OfferProgram(self.name or name, summary, feature.program(shape), options, words=words)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import MissingExtraError, OutputError, ParameterError, Problem
-from privis.features.feature import Array, Feature, Image, numbered, vector
+from privis.features.feature import Array, Feature, Image, core_shape, numbered, vector
 from privis.features.image_ops import Size
 from privis.program import Input, Program, Value, ops, trace
 from privis.program.shapes import Shape
@@ -154,6 +154,10 @@ class BagOfVisualWords:
         """What ``local`` makes of the image."""
         return self.local.before(image)
 
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """That of ``local``."""
+        return core_shape(self.local, image_shape)
+
     def program(self, shape: Shape) -> Program:
         """The core of ``local``, then counts ``(words,)``."""
         local = self.local.program(shape)
@@ -212,6 +216,10 @@ class VLAD:
     def before(self, image: Image) -> Array:
         """What ``local`` makes of the image."""
         return self.local.before(image)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """That of ``local``."""
+        return core_shape(self.local, image_shape)
 
     def program(self, shape: Shape) -> Program:
         """The core of ``local``, then ``(words * length,)``."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, vector
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, grey, luma_shape, resize
 from privis.features.keypoints.keypoints import KeyPoints
 from privis.features.keypoints.scale_space import LAYERS, SHIFT, SIGMA, level_matrices
 from privis.features.keypoints.surf import MIXED, filter_sides
@@ -81,6 +81,10 @@ class SIFTKeyPoints:
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``."""
         return grey(resize(image, self.size))
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(H, W)``."""
+        return luma_shape(image_shape, self.size)
 
     def response_program(self, shape: Shape) -> Program:
         """``(H, W)`` to the differences of Gaussians, ``(5, rows, columns)`` per octave: linear, a polynomial form."""
@@ -153,6 +157,10 @@ class SURFKeyPoints:
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``."""
         return grey(resize(image, self.size))
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(H, W)``."""
+        return luma_shape(image_shape, self.size)
 
     def response_program(self, shape: Shape) -> Program:
         """``(H, W)`` to the determinants ``(4, rows, columns)`` per octave that its maxima are taken of.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from privis.errors import Problem
 from privis.features.feature import Array, Image, numbered, unit_rows
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, grey, luma_shape, resize
 from privis.features.keypoints.keypoints import KeyPoints
 from privis.features.keypoints.scale_space import CAMERA_SIGMA, LAYERS, SHIFT, SIGMA, Levels, blur, scale_space
 from privis.program import Input, Program, Value, concat, ops, trace
@@ -102,6 +102,10 @@ class SIFT:
         patches[: len(points)] = upright_patches(space, points)
         return patches
 
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(keypoints, 21, 21)``, whatever the image."""
+        return int(self.keypoints), PATCH, PATCH
+
     def program(self, shape: Shape) -> Program:
         """``(N, 21, 21)`` to ``(N, 128)``."""
         count, rows, columns = shape
@@ -177,6 +181,10 @@ class DenseSIFT:
         luma = grey(resize(image, self.size))
         missing = [max(0, side(self.width) - length) for length in luma.shape]
         return np.pad(luma, [(count // 2, count - count // 2) for count in missing], "edge")
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(H, W)``, each at least as long as a patch."""
+        return tuple(int(max(side(self.width), length)) for length in luma_shape(image_shape, self.size))
 
     def program(self, shape: Shape) -> Program:
         """``(H, W)`` to ``(rows * columns, 128)``."""

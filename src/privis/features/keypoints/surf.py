@@ -100,6 +100,10 @@ class SURF:
         patches[: len(points)] = upright_patches(integral, points)
         return patches
 
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(keypoints, 21, 21)``, whatever the image."""
+        return int(self.keypoints), PATCH, PATCH
+
     def program(self, shape: Shape) -> Program:
         """Patches ``(N, 21, 21)`` to descriptors ``(N, 64)``."""
         return trace(descriptors, Input(shape, step=None))

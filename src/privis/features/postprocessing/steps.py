@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Array, Feature, Image
+from privis.features.feature import Array, Feature, Image, core_shape
 from privis.features.image_ops import Size
 from privis.program import Program
 from privis.program.shapes import Shape
@@ -185,6 +185,10 @@ class Posted:
     def before(self, image: Image) -> Array:
         """What the feature makes of the image."""
         return self.feature.before(image)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """That of the feature."""
+        return core_shape(self.feature, image_shape)
 
     def program(self, shape: Shape) -> Program:
         """The core of the feature."""

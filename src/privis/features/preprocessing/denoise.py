@@ -32,8 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Image
+from privis.features.feature import Image, core_shape
+from privis.features.image_ops import resized_shape
 from privis.features.preprocessing.preprocessed import Prepared
+from privis.program.shapes import Shape
 from privis.validation import integer_problem
 
 WHITE = 255
@@ -123,7 +125,7 @@ class Denoiser(Protocol):
     """A fixed, public function of a noised image: a frozen dataclass whose ``repr`` says all it depends on."""
 
     def __call__(self, image: Image) -> Image:
-        """Denoise a uint8 image ``(H, W)`` or ``(H, W, 3)``."""
+        """Denoise a uint8 image ``(H, W)`` or ``(H, W, 3)``; the result has its shape."""
         ...
 
 
@@ -225,6 +227,11 @@ class Denoised(Prepared):
     def prepare(self, image: Image) -> Image:
         """The denoised image."""
         return self.denoiser(image)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """What the feature makes of the denoised image, which keeps its dimensions."""
+        seen = resized_shape(image_shape, self.size)
+        return core_shape(self.feature, seen[:2] if self.luma_only else seen)
 
 
 def denoised(image: Image, noise: PixelNoise, smooth: Callable[[Plane, float, float], Plane]) -> Image:

@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Image
-from privis.features.image_ops import grey
+from privis.features.feature import Image, core_shape
+from privis.features.image_ops import grey, luma_shape
 from privis.features.preprocessing.preprocessed import Prepared
+from privis.program.shapes import Shape
 
 STEEPEST = 1.0  # columns per row: slants beyond 45 degrees are strokes, not handwriting
 
@@ -68,3 +69,7 @@ class Deskewed(Prepared):
         how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         moved = np.asarray(cv2.warpAffine(ink, back, (width, height), flags=how), np.uint8)
         return ~moved if self.dark_ink else moved
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """What the feature makes of the luma, which keeps its dimensions."""
+        return core_shape(self.feature, luma_shape(image_shape, self.size))

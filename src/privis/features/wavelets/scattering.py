@@ -9,7 +9,7 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, vector
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, grey, luma_shape, resize
 from privis.features.wavelets.morlet import averages, morlet
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
@@ -52,6 +52,10 @@ class Scattering:
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``."""
         return grey(resize(image, self.size))
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """``(H, W)``."""
+        return luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:
         """``(H, W)`` to ``(paths, H // 2**scales, W // 2**scales)``."""
