@@ -11,6 +11,7 @@ import privis
 from privis.errors import DomainError, ImageError, Problem, ServiceError
 from privis.extraction.extractor import Extractor
 from privis.extraction.folder import extract_folder
+from privis.io.images.decode import load
 from privis.run.clear import Clear
 from privis.run.protocol import BatchingExecutor
 
@@ -112,6 +113,37 @@ def test_a_run_over_a_folder_keeps_what_is_cheapest_together_and_no_more(folder,
         assert under.asked == asked
     dark = Sharing(at_once=1, brightest=100)  # each on its own is not asked before
     assert extract_folder(privis.LBP(), folder, tmp_path / "f.npz", under=dark).outcome.rows == 4
+
+
+def test_the_first_usable_image_is_opened_once_before_a_run(folder, tmp_path, monkeypatch):
+    """It says how long vectors are and how many images are computed at once; what cannot be used is passed over."""
+    opened = []
+
+    def counted(path, **limits):
+        opened.append(Path(path).name)
+        return load(path, **limits)
+
+    monkeypatch.setattr("privis.extraction.folder.pictures.load", counted)
+    sources = [folder[2], folder[1], folder[0], *folder[3:]]
+    extract_folder(privis.LBP(), sources, tmp_path / "one.npz", under=Sharing())
+    before = opened[: len(opened) - len(sources)]
+    assert before == ["2.png", "1.png"]
+    opened.clear()
+    ledger = privis.FileLedger.create(tmp_path / "ledger", privis.Budget(99.0, 1e-6))
+    release = privis.FeatureRelease(privis.Laplace(4.0), clip=3.0)
+    extract_folder(privis.LBP(), sources, tmp_path / "two.npz", under=Sharing(), release=release, ledger=ledger)
+    assert opened[: len(opened) - len(sources)] == before
+    opened.clear()
+    extract_folder(privis.LBP(), sources, tmp_path / "three.npz")
+    assert len(opened) == len(sources)
+
+
+def test_an_image_too_small_for_the_feature_does_not_say_how_many_are_computed_at_once(folder, tmp_path):
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "tiny.png")
+    under = Sharing()
+    sources = [str(tmp_path / "tiny.png"), *folder]
+    result = extract_folder(privis.HOG(), sources, tmp_path / "f.npz", under=under)
+    assert result.outcome.rows == 4 and under.asked == [4]
 
 
 def test_a_server_that_is_gone_ends_the_run_and_no_image_is_blamed(folder, tmp_path):

@@ -114,8 +114,8 @@ def extract_folder(
         with_key = nullcontext(_made(key_path))
     with with_key as key:
         make = MakeExtractor(feature, under, release, ledger, key, whose, len(sources))
-        if ledger is not None:
-            make = replace(make, length=_length(make(), sources, max_pixels))
+        probe = _probe(make(), sources, max_pixels)
+        make = replace(make, length=probe.length)
         made: list[tuple[Guarantee, Card]] = []
 
         def finish(rows: int, length: int, shapes: Sequence[Shape]) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -124,12 +124,11 @@ def extract_folder(
             metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
             return names, metadata
 
-        together = _together(make(), sources, max_pixels)
-        if together > 1:  # enough for two processes, no more, so that little is lost and progress shows
-            chunk = together * min(max(chunk // together, 1), 2)
+        if probe.batch > 1:  # enough for two processes, no more, so that little is lost and progress shows
+            chunk = probe.batch * min(max(chunk // probe.batch, 1), 2)
         account = ledger if isinstance(ledger, WrittenLedger) else None
         parts = (workers, chunk, max_pixels, account)
-        job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=together == 1)
+        job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
         with _resumable(make, output, account):
             outcome = run(job, on_progress=show)
         if key != key_path and not (ledger is not None and outcome.failures):
@@ -202,29 +201,39 @@ def _how(make: MakeExtractor, output: Path) -> str:
     return f"give the same call again, and keep {output}.partial, {make.key_path} and the ledger until then: {again}"
 
 
-def _length(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> int | None:
-    """Components of the first image that nothing public is held against; None: there is none."""
-    for path in sources:
+@dataclass(frozen=True)
+class Probe:
+    """What the first usable image says of all that follow.
+
+    Attributes:
+        length: how many components a vector must have; None where nothing is charged for one that has not.
+        batch: how many images are computed at once; 1: each on its own.
+    """
+
+    length: int | None = None
+    batch: int = 1
+
+
+def _probe(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> Probe:
+    """Open the first image that nothing public is held against, where it matters which that is."""
+    charged = extractor.ledger is not None
+    for path in sources if charged or extractor.shares else ():
         try:
             extractor.contributions.admit(path)
-            return extractor.check(pictures.load(path, max_pixels=max_pixels).shape)
+            shape = pictures.load(path, max_pixels=max_pixels).shape
+            length = extractor.check(shape) if charged else None
+            return Probe(length, _batch(extractor, core_shape(extractor.feature, owner_shape(extractor, shape))))
         except (ImageError, ParameterError):
             continue  # listed as a failure by the run itself
-    return None
+    return Probe()
 
 
-def _together(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> int:
-    """How many images are computed at once, judged by the first one that can be read; 1: each on its own."""
-    for path in sources if extractor.shares else ():
-        try:
-            core = extractor.feature.before(extractor.owner_image(pictures.load(path, max_pixels=max_pixels)))
-        except (ImageError, ParameterError):
-            continue  # listed as a failure by the run itself
-        try:
-            return extractor.together(core.shape)
-        except UnsupportedError:
-            return 1  # as every image of this size will say
-    return 1
+def _batch(extractor: Extractor, core: Shape) -> int:
+    """How many images with cores of shape ``core`` are computed at once."""
+    try:
+        return extractor.together(core)
+    except UnsupportedError:
+        return 1  # as every image of this size will say
 
 
 def _fingerprint(make: MakeExtractor, sources: Sequence[str]) -> dict[str, str]:
