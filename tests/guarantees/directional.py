@@ -10,8 +10,8 @@ import mpmath
 from scipy import special
 
 from privis.privacy import CodeRelease, DirectionRelease, Guarantee, Metric, Person, PrivUnit
-from privis.privacy.mechanisms.randomised_response import DistanceLaw
-from privis.privacy.sampling.zonal_distribution import ZonalLaw
+from privis.privacy.mechanisms.randomised_response import DistanceDistribution
+from privis.privacy.sampling.zonal_distribution import ZonalDistribution
 from tests.guarantees import confirmed
 from tests.guarantees.confirmed import Expected
 
@@ -25,7 +25,7 @@ def direction_differences(release: DirectionRelease, dimension: int, guarantee: 
     """
     unit, metric = release.unit, isinstance(release.unit, Metric)
     images = unit.images if isinstance(unit, Person) else 1
-    law = release.mechanism.law(dimension, images)
+    law = release.mechanism.distribution(dimension, images)
     loss = Fraction(law.jump) + 2 * Fraction(law.slope)
     mechanism = "PrivUnit" if isinstance(release.mechanism, PrivUnit) else "von Mises-Fisher"
     names = {Metric: "metric", Person: "person"}
@@ -56,7 +56,7 @@ def direction_differences(release: DirectionRelease, dimension: int, guarantee: 
     return found + _reason(guarantee, images)
 
 
-def mean_of(law: ZonalLaw) -> float:
+def mean_of(law: ZonalDistribution) -> float:
     """Mean inner product of input and release, in closed form."""
     half = (law.dimension - 1) / 2
     if law.slope:
@@ -72,7 +72,7 @@ def mean_of(law: ZonalLaw) -> float:
 def code_differences(release: CodeRelease, bits: int, guarantee: Guarantee) -> list[str]:
     """Compare the guarantee of a code: exact probabilities of all codes, from the integers that are sampled."""
     images = release.unit.images if isinstance(release.unit, Person) else 1
-    law = release.mechanism.law(bits, images)
+    law = release.mechanism.distribution(bits, images)
     ratio = worst_ratio(law) if bits <= 5 else _extremes(law)
     plain = Expected(
         "person" if isinstance(release.unit, Person) else "whole image",
@@ -102,24 +102,24 @@ def code_differences(release: CodeRelease, bits: int, guarantee: Guarantee) -> l
     return found + confirmed.reason(guarantee, told) + _reason(guarantee, images)
 
 
-def distances(law: DistanceLaw) -> list[Fraction]:
+def distances(law: DistanceDistribution) -> list[Fraction]:
     """Exact probability of every Hamming distance."""
     return [Fraction(above - below, law.below[-1]) for below, above in pairwise((0, *law.below))]
 
 
-def _each(law: DistanceLaw, distance: int) -> Fraction:
+def _each(law: DistanceDistribution, distance: int) -> Fraction:
     """Exact probability of one code at this distance."""
     bits = len(law.below) - 1
     return distances(law)[distance] / math.comb(bits, distance)
 
 
-def _extremes(law: DistanceLaw) -> Fraction:
+def _extremes(law: DistanceDistribution) -> Fraction:
     bits = len(law.below) - 1
     each = [chance / math.comb(bits, distance) for distance, chance in enumerate(distances(law))]
     return max(each) / min(each)
 
 
-def worst_ratio(law: DistanceLaw) -> Fraction:
+def worst_ratio(law: DistanceDistribution) -> Fraction:
     """Largest ratio of two codes' probabilities of a release, over all pairs of codes and all releases."""
     bits = len(law.below) - 1
     each = [chance / math.comb(bits, distance) for distance, chance in enumerate(distances(law))]

@@ -212,7 +212,7 @@ def test_directions(mechanism, rng: np.random.Generator, monkeypatch: pytest.Mon
         return
     # The loss towards any direction is at most epsilon d; along x - y, where it is largest, and at random ones.
     metric = DirectionRelease(mechanism, Metric()).guarantee((LENGTH,))
-    law, pairs = mechanism.law(LENGTH), rng.integers(VECTORS, size=(PAIRS, 2))
+    law, pairs = mechanism.distribution(LENGTH), rng.integers(VECTORS, size=(PAIRS, 2))
     move = rows[pairs[:, 0]] - rows[pairs[:, 1]]
     length = np.sqrt((move * move).sum(1))
     towards = np.where(length[:, None] > 0, move, 1.0)
@@ -227,7 +227,7 @@ def test_codes(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> Non
     """Whatever comes in is a code, and the law of its release depends on nothing but its length."""
     laws = set()
 
-    def kept(law: codes.DistanceLaw, stream: object) -> npt.NDArray[np.int64]:
+    def kept(law: codes.DistanceDistribution, stream: object) -> npt.NDArray[np.int64]:
         laws.add(law)
         return np.zeros(0, np.int64)
 

@@ -184,7 +184,7 @@ def test_directions_and_codes_are_drawn_by_the_law_that_was_judged(monkeypatch: 
             with pytest.raises(Asked):
                 release.apply(np.ones(9), KEY.stream("a", b"", b""))
             images = release.unit.images if isinstance(release.unit, Person) else 1
-            assert drawn.pop() == release.mechanism.law(9, images)
+            assert drawn.pop() == release.mechanism.distribution(9, images)
 
 
 @pytest.mark.parametrize("noise", [Laplace(4.0), Laplace(60.0), Gaussian(8.0, 1e-9)], ids=repr)

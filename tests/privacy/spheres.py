@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy import NoiseStream, ReleaseKey
-from privis.privacy.sampling.zonal_distribution import ZonalLaw, best_cap
+from privis.privacy.sampling.zonal_distribution import ZonalDistribution, best_cap
 
 KEY = ReleaseKey(bytes(range(32)))  # fixed: a test must not be a lottery
 LAWS = [
-    ZonalLaw(2, 0.0, 1.0, best_cap(1.0, 2)),
-    ZonalLaw(3, 0.0, 30.0, best_cap(30.0, 3)),
-    ZonalLaw(512, 0.0, 8.0, best_cap(8.0, 512)),
-    ZonalLaw(2, 9.0, 0.0, 0.0),
-    ZonalLaw(40, 300.0, 0.0, 0.0),
+    ZonalDistribution(2, 0.0, 1.0, best_cap(1.0, 2)),
+    ZonalDistribution(3, 0.0, 30.0, best_cap(30.0, 3)),
+    ZonalDistribution(512, 0.0, 8.0, best_cap(8.0, 512)),
+    ZonalDistribution(2, 9.0, 0.0, 0.0),
+    ZonalDistribution(40, 300.0, 0.0, 0.0),
 ]
 
 

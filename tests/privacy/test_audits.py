@@ -31,7 +31,7 @@ from privis.privacy import (
     VonMisesFisher,
 )
 from privis.privacy.sampling.direction import sample
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 
 KEY = ReleaseKey(bytes(range(32)))
 COUNT = 100_000
@@ -234,7 +234,7 @@ DIRECTION = DirectionRelease(PrivUnit(4.0))
 
 def test_real_mechanisms_pass_every_check() -> None:
     check_grid(FEATURE.apply, LARGE, FEATURE.grid)
-    check_grid(DIRECTION.apply, LARGE, STEP / ZonalLaw(400, 0.0, 4.0, best_cap(4.0, 400)).mean)
+    check_grid(DIRECTION.apply, LARGE, STEP / ZonalDistribution(400, 0.0, 4.0, best_cap(4.0, 400)).mean)
     for release in (FEATURE, DIRECTION, CodeRelease(RandomisedResponse(4.0))):
         check_independence(release.apply, np.where(np.arange(400) % 2, 0.05, -0.05))
     check_bound(FEATURE.on_grid, FEATURE.radius)
@@ -247,7 +247,7 @@ def float_noise(values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np
 
 
 def float_direction(values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float64]:
-    law = ZonalLaw(values.size, 0.0, 4.0, best_cap(4.0, values.size))
+    law = ZonalDistribution(values.size, 0.0, 4.0, best_cap(4.0, values.size))
     steps = sample(law, (values / np.linalg.norm(values))[None], [stream])[0]
     return (steps + np.random.default_rng(1).random(values.size)) * STEP / law.mean
 

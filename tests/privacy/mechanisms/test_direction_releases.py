@@ -25,14 +25,14 @@ from privis.privacy import (
 )
 from privis.privacy.sampling import direction as directions
 from privis.privacy.sampling.direction import sample
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from tests.privacy.spheres import LAWS, streams, unit_vector
 
 COUNT = 60_000
 MECHANISMS = [PrivUnit(4.0), VonMisesFisher(6.0)]
 
 
-def drawn(law: ZonalLaw, count: int = COUNT, seed: int = 0) -> tuple[npt.NDArray, npt.NDArray]:
+def drawn(law: ZonalDistribution, count: int = COUNT, seed: int = 0) -> tuple[npt.NDArray, npt.NDArray]:
     """An input and many directions drawn around it."""
     x = unit_vector(law.dimension, seed)
     return x, sample(law, np.broadcast_to(x, (count, law.dimension)), streams(count)) * STEP
@@ -75,7 +75,7 @@ def fit(inner: npt.NDArray[np.float64], beyond: Callable[[npt.NDArray], npt.NDAr
 @pytest.mark.parametrize(("epsilon", "dimension"), [(0.5, 2), (2.0, 3), (4.0, 16), (12.0, 64)])
 def test_privunit_follows_its_law_and_no_other(epsilon: float, dimension: int) -> None:
     cap = best_cap(epsilon, dimension)
-    x, v = drawn(ZonalLaw(dimension, 0.0, epsilon, cap))
+    x, v = drawn(ZonalDistribution(dimension, 0.0, epsilon, cap))
     inner = v @ x
     assert fit(inner, privunit_law(epsilon, cap, dimension)) > 1e-3
     for wrong in (0.8, 1.2):
@@ -86,14 +86,14 @@ def test_privunit_follows_its_law_and_no_other(epsilon: float, dimension: int) -
 
 @pytest.mark.parametrize(("concentration", "dimension"), [(3.0, 3), (6.0, 16), (40.0, 64)])
 def test_von_mises_fisher_follows_its_law_and_no_other(concentration: float, dimension: int) -> None:
-    x, v = drawn(ZonalLaw(dimension, concentration, 0.0, 0.0))
+    x, v = drawn(ZonalDistribution(dimension, concentration, 0.0, 0.0))
     assert fit(v @ x, fisher_law(concentration, dimension)) > 1e-3
     for wrong in (0.8, 1.2):
         assert fit(v @ x, fisher_law(wrong * concentration, dimension)) < 1e-5
 
 
-@pytest.mark.parametrize("law", [ZonalLaw(3, 0.0, 2.0, best_cap(2.0, 3)), ZonalLaw(3, 5.0, 0.0, 0.0)])
-def test_the_orthogonal_direction_is_uniform_and_independent(law: ZonalLaw) -> None:
+@pytest.mark.parametrize("law", [ZonalDistribution(3, 0.0, 2.0, best_cap(2.0, 3)), ZonalDistribution(3, 5.0, 0.0, 0.0)])
+def test_the_orthogonal_direction_is_uniform_and_independent(law: ZonalDistribution) -> None:
     x, v = drawn(law)
     basis = np.linalg.svd(x[None])[2][1:]
     angle = np.arctan2(*(basis @ v.T))
@@ -104,7 +104,7 @@ def test_the_orthogonal_direction_is_uniform_and_independent(law: ZonalLaw) -> N
 
 
 def test_orthogonal_components_are_uncorrelated_and_equally_wide() -> None:
-    law = ZonalLaw(12, 0.0, 4.0, best_cap(4.0, 12))
+    law = ZonalDistribution(12, 0.0, 4.0, best_cap(4.0, 12))
     x, v = drawn(law)
     rest = v @ np.linalg.svd(x[None])[2][1:].T
     covariance = rest.T @ rest / COUNT
@@ -126,14 +126,14 @@ def test_the_mean_of_the_release_is_the_direction(mechanism, dimension: int) -> 
 @pytest.mark.parametrize(("epsilon", "dimension"), [(0.1, 2), (1.0, 3), (8.0, 64), (16.0, 512), (100.0, 1000)])
 def test_no_other_cap_is_closer_to_the_input(epsilon: float, dimension: int) -> None:
     cap = best_cap(epsilon, dimension)
-    best = ZonalLaw(dimension, 0.0, epsilon, cap)
+    best = ZonalDistribution(dimension, 0.0, epsilon, cap)
     assert best.mean == pytest.approx(math.cos(cap), rel=1e-6)  # where the derivative vanishes
     for factor in (0.9, 0.99, 1.01, 1.1):
-        assert ZonalLaw(dimension, 0.0, epsilon, factor * cap).mean < best.mean
+        assert ZonalDistribution(dimension, 0.0, epsilon, factor * cap).mean < best.mean
 
 
 def test_means_in_closed_form() -> None:
-    fisher = ZonalLaw(64, 20.0, 0.0, 0.0).mean
+    fisher = ZonalDistribution(64, 20.0, 0.0, 0.0).mean
     assert fisher == pytest.approx(special.ive(32, 20.0) / special.ive(31, 20.0), rel=1e-10)
     epsilon, d = 8.0, 64
     cap = best_cap(epsilon, d)
@@ -141,11 +141,11 @@ def test_means_in_closed_form() -> None:
     p = math.exp(epsilon) * share / (1 + math.expm1(epsilon) * share)
     moment = math.sin(cap) ** (d - 1) / (d - 1) / special.beta((d - 1) / 2, 0.5)
     expected = moment * (p / share - (1 - p) / (1 - share))  # Bhowmick et al., lemma 4.1
-    assert ZonalLaw(d, 0.0, epsilon, cap).mean == pytest.approx(expected, rel=1e-9)
+    assert ZonalDistribution(d, 0.0, epsilon, cap).mean == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_proposals_cover_the_density_everywhere(law: ZonalLaw) -> None:
+def test_proposals_cover_the_density_everywhere(law: ZonalDistribution) -> None:
     cells = law.cells
     assert sum(cells.weights) == 2**64 and min(cells.weights) >= 1
     assert cells.edges[0] == 0.0 and cells.edges[-1] > math.pi

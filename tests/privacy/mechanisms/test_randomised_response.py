@@ -15,7 +15,13 @@ from scipy import stats
 
 from privis.errors import ParameterError
 from privis.privacy import CodeRelease, NoiseStream, Person, Pixels, RandomisedResponse, ReleaseKey
-from privis.privacy.mechanisms.randomised_response import DistanceLaw, distance_law, flipped, scaled_exponential, signs
+from privis.privacy.mechanisms.randomised_response import (
+    DistanceDistribution,
+    distance_distribution,
+    flipped,
+    scaled_exponential,
+    signs,
+)
 
 KEY = ReleaseKey(bytes(range(32)))
 COUNT = 20_000
@@ -25,7 +31,7 @@ def stream(index: int = 0, record: str = "a.png") -> NoiseStream:
     return KEY.stream(f"{record} {index}", b"", b"")
 
 
-def chances(law: DistanceLaw) -> list[Fraction]:
+def chances(law: DistanceDistribution) -> list[Fraction]:
     """Exact probability of every distance."""
     return [Fraction(high - low, law.below[-1]) for low, high in pairwise((0, *law.below))]
 
@@ -33,7 +39,7 @@ def chances(law: DistanceLaw) -> list[Fraction]:
 @settings(max_examples=60, deadline=None)
 @given(epsilon=st.floats(1e-6, 60.0), bits=st.integers(1, 40))
 def test_every_pair_of_codes_is_within_epsilon_in_exact_arithmetic(epsilon: float, bits: int) -> None:
-    law = distance_law(epsilon, bits)
+    law = distance_distribution(epsilon, bits)
     per_code = [chance / math.comb(bits, distance) for distance, chance in enumerate(chances(law))]
     assert sum(chances(law)) == 1
     with mpmath.workprec(300):
@@ -46,7 +52,7 @@ def test_every_pair_of_codes_is_within_epsilon_in_exact_arithmetic(epsilon: floa
 @settings(max_examples=60, deadline=None)
 @given(epsilon=st.floats(1e-3, 60.0), bits=st.integers(1, 40))
 def test_no_other_radius_and_no_response_per_bit_agrees_better(epsilon: float, bits: int) -> None:
-    law = distance_law(epsilon, bits)
+    law = distance_distribution(epsilon, bits)
     mean = sum(distance * chance for distance, chance in enumerate(chances(law)))
     assert law.agreement == pytest.approx(float(1 - 2 * mean / bits), rel=1e-9, abs=1e-15)
     for radius in range(bits):
@@ -59,9 +65,9 @@ def test_no_other_radius_and_no_response_per_bit_agrees_better(epsilon: float, b
 
 
 def test_known_agreements() -> None:
-    assert distance_law(math.log(3), 1).agreement == pytest.approx(0.5, rel=1e-15)  # Warner's
-    assert distance_law(4.0, 256).agreement == pytest.approx(0.094635, rel=1e-5)
-    assert distance_law(4.0, 256).agreement > 12 * math.tanh(4.0 / 512)
+    assert distance_distribution(math.log(3), 1).agreement == pytest.approx(0.5, rel=1e-15)  # Warner's
+    assert distance_distribution(4.0, 256).agreement == pytest.approx(0.094635, rel=1e-5)
+    assert distance_distribution(4.0, 256).agreement > 12 * math.tanh(4.0 / 512)
 
 
 def test_exponential_is_rounded_down() -> None:
@@ -72,7 +78,7 @@ def test_exponential_is_rounded_down() -> None:
 
 
 def test_distances_and_positions_follow_the_law() -> None:
-    law = distance_law(2.0, 12)
+    law = distance_distribution(2.0, 12)
     sets = [flipped(law, stream(index)) for index in range(COUNT)]
     observed = np.bincount([positions.size for positions in sets], minlength=13)
     for epsilon, radius, accepted in ((2.0, law.radius, True), (1.6, law.radius, False), (2.0, law.radius - 1, False)):
@@ -107,13 +113,13 @@ class Scripted(NoiseStream):
 
 
 def test_numbers_that_would_favour_a_case_and_equal_words_are_drawn_again() -> None:
-    law = DistanceLaw(0, 1, (1, 3))  # one bit, flipped in two of three cases; 2**128 = 3 n + 1
+    law = DistanceDistribution(0, 1, (1, 3))  # one bit, flipped in two of three cases; 2**128 = 3 n + 1
     most = 2**64 - 1
     assert flipped(law, Scripted(0, 0, 5, 5)).tolist() == []
     assert flipped(law, Scripted(1, 0, 5, 5)).tolist() == [0]
     assert flipped(law, Scripted(most - 1, most, 5, 5)).tolist() == [0]
     assert flipped(law, Scripted(most, most, 5, 5, 1, 0, 5, 5)).tolist() == [0]
-    two = DistanceLaw(0, 1, (0, 1, 1))
+    two = DistanceDistribution(0, 1, (0, 1, 1))
     assert flipped(two, Scripted(0, 0, 9, 8)).tolist() == [1]
     assert flipped(two, Scripted(0, 0, 8, 8, 0, 0, 4, 3)).tolist() == [1]
 

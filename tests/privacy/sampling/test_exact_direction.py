@@ -14,12 +14,12 @@ from privis.privacy.sampling import direction as directions
 from privis.privacy.sampling import exact_direction as certain
 from privis.privacy.sampling.direction import normal_magnitude, propose, sample
 from privis.privacy.sampling.exact_direction import exact_acceptance, exact_row, log_total_variation
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from tests.privacy.spheres import LAWS, streams, unit_vector
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_double_precision_agrees_with_exact_arithmetic(law: ZonalLaw) -> None:
+def test_double_precision_agrees_with_exact_arithmetic(law: ZonalDistribution) -> None:
     inputs = np.stack([unit_vector(law.dimension, seed) for seed in range(6)])
     own = streams(6)
     released = sample(law, inputs, own)
@@ -30,7 +30,7 @@ def test_double_precision_agrees_with_exact_arithmetic(law: ZonalLaw) -> None:
 
 
 def test_whatever_the_first_pass_leaves_over_is_the_same_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    law, inputs = ZonalLaw(6, 0.0, 4.0, best_cap(4.0, 6)), np.tile(unit_vector(6), (60, 1))
+    law, inputs = ZonalDistribution(6, 0.0, 4.0, best_cap(4.0, 6)), np.tile(unit_vector(6), (60, 1))
     released = sample(law, inputs, streams(60))
     asked: list[int] = []
     exact = certain.exact_row
@@ -77,7 +77,7 @@ class Scripted(NoiseStream):
 
 def test_further_digits_decide_what_64_cannot() -> None:
     """On the first axis the first component is cos(angle): its rounding is put on the border, up to 2**-64."""
-    law, axis = ZonalLaw(4, 0.0, 2.0, best_cap(2.0, 4)), np.eye(4)[0]
+    law, axis = ZonalDistribution(4, 0.0, 2.0, best_cap(2.0, 4)), np.eye(4)[0]
     generator = np.random.default_rng(6)
     first, further = (generator.integers(0, 2**64, (6, n), np.uint64) for n in (2, 32))
     cell = int(np.searchsorted(law.cells.below, first[4, 0], side="right"))

@@ -33,7 +33,7 @@ class BudgetUnit(Enum):
     DATASET = "dataset"
 
 
-class Law(Enum):
+class NoiseDistribution(Enum):
     """The law of a release's noise, as far as it helps to compose it better than its (epsilon, delta) alone."""
 
     LAPLACE = Laplace.name
@@ -106,7 +106,7 @@ class Cost:
 
     epsilon: float
     delta: float
-    law: Law
+    distribution: NoiseDistribution
     scale: float
 
 
@@ -132,15 +132,17 @@ def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
     if not (0 <= epsilon < math.inf and 0 <= delta < 1 and max(map(abs, stated)) < math.inf):
         got, remedy = f"epsilon {epsilon:g} and delta {delta:g} for that", "nothing bounds what this release may reveal"
         raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
-    return law_of(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
+    return noise_cost(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
 
 
 @lru_cache(maxsize=4096)
-def law_of(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
+def noise_cost(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
     """Give the cost of (``epsilon``, ``delta``) by ``mechanism``; a scale counts for Laplace noise alone."""
     if mechanism == Laplace.name and 0 < scale < math.inf:
-        return Cost(epsilon, delta, Law.LAPLACE, scale)
-    return Cost(epsilon, delta, Law.GAUSSIAN if mechanism == Gaussian.name else Law.OTHER, 0.0)
+        return Cost(epsilon, delta, NoiseDistribution.LAPLACE, scale)
+    return Cost(
+        epsilon, delta, NoiseDistribution.GAUSSIAN if mechanism == Gaussian.name else NoiseDistribution.OTHER, 0.0
+    )
 
 
 def _incomparable(guarantee: Guarantee, budget: Budget) -> str:

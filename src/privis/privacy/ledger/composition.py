@@ -9,8 +9,8 @@ Releases may be chosen in view of earlier results (adaptive composition), and ea
 - Renyi: Renyi divergences add up at every order (Mironov, arXiv:1702.07476); back to (epsilon, delta) by proposition 12
   of Canonne, Kamath and Steinke, arXiv:2004.00010.
 - PLD: privacy loss distributions are convolved by dp-accounting, rounded so that it never flatters (Doroshenko et al.,
-  arXiv:2207.04380). For at most `MOST_LAWS` different laws and a delta of at least `SMALLEST_DELTA`, above what the
-  rounding of Fourier transforms can hide.
+  arXiv:2207.04380). For at most `MOST_DISTRIBUTIONS` different ones and a delta of at least `SMALLEST_DELTA`, above
+  what the rounding of Fourier transforms can hide.
 
 Which law stands for a release, and what its sampling costs, is derived in `privis.privacy.ledger.privacy_profiles`.
 """
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from privis.privacy.accounting.calibration import gaussian_delta
-from privis.privacy.ledger.budget import Budget, Cost, Law
+from privis.privacy.ledger.budget import Budget, Cost, NoiseDistribution
 from privis.privacy.ledger.privacy_profiles import ORDERS, Array, divergences, least_delta, profile, ratio, sampling
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Counts = Mapping[Cost, int]
 
-MOST_LAWS = 16
+MOST_DISTRIBUTIONS = 16
 SMALLEST_DELTA = 1e-10
 _SAVING = 0.999  # a bound that is harder to explain must save more than a thousandth
 _DIGITS = Context(prec=12, rounding=ROUND_DOWN)
@@ -80,7 +80,7 @@ class Account:
         terms = self._terms() + _terms(cost)
         if _gaussian_fits(terms, budget, budget.epsilon) or _renyi_epsilon(terms, budget) < math.inf:
             return True
-        if len(self.counts) > MOST_LAWS:
+        if len(self.counts) > MOST_DISTRIBUTIONS:
             return False
         rest = frozenset((other, count) for other, count in self.counts.items() if other != cost)
         return self.counts.get(cost, 0) < _most_that_fit(rest, cost, budget)
@@ -90,7 +90,7 @@ class Account:
 
         >>> account = Account()
         >>> for _ in range(300):
-        ...     account.add(Cost(0.01, 0.0, Law.OTHER, 0.0))
+        ...     account.add(Cost(0.01, 0.0, NoiseDistribution.OTHER, 0.0))
         >>> result = account.spent(Budget(1.0, 1e-6))
         >>> round(result.epsilon, 3), result.bound
         (0.712, 'PLD')
@@ -130,8 +130,8 @@ def sum_of(accounts: Sequence[Account]) -> Account:
 @lru_cache(maxsize=16384)
 def _terms(cost: Cost) -> Array:
     """What adds up over releases: squared ratio, sampling, delta without a law, not Gaussian, Renyi divergences."""
-    gaussian = cost.law is Law.GAUSSIAN
-    lost = cost.delta if cost.law is Law.OTHER else 0.0
+    gaussian = cost.distribution is NoiseDistribution.GAUSSIAN
+    lost = cost.delta if cost.distribution is NoiseDistribution.OTHER else 0.0
     squared = ratio(cost) ** 2 if gaussian else 0.0
     return np.concatenate([[squared, sampling(cost), lost, 0.0 if gaussian else 1.0], divergences(cost)])
 
@@ -177,7 +177,7 @@ def _pld_epsilon(counts: Counts, budget: Budget) -> float:
 @lru_cache(maxsize=4096)
 def _pld_estimate(counts: frozenset[tuple[Cost, int]], budget: Budget) -> float:
     """Epsilon by PLD; valid within the budget, and beyond it good enough to search with."""
-    if len(counts) > MOST_LAWS or budget.delta < SMALLEST_DELTA:
+    if len(counts) > MOST_DISTRIBUTIONS or budget.delta < SMALLEST_DELTA:
         return math.inf
     if any(least_delta(cost, budget.epsilon) > budget.delta for cost, _ in counts):
         return math.inf
@@ -221,14 +221,14 @@ def _composed(counts: frozenset[tuple[Cost, int]], budget: Budget) -> PrivacyLos
     )  # rounding adds about total * step^2 / 8 to the mean loss
     tail = 1e-4 * budget.delta / (len(counts) + 1)
     parts = []
-    squared = sum(count * ratio(cost) ** 2 for cost, count in counts if cost.law is Law.GAUSSIAN)
+    squared = sum(count * ratio(cost) ** 2 for cost, count in counts if cost.distribution is NoiseDistribution.GAUSSIAN)
     if squared:
         cut, deviation = math.log(tail), 1 / math.sqrt(squared)
         parts.append(
             pld.from_gaussian_mechanism(deviation, value_discretization_interval=step, log_mass_truncation_bound=cut)
         )
     for cost, count in counts:
-        if cost.law is not Law.GAUSSIAN:
+        if cost.distribution is not NoiseDistribution.GAUSSIAN:
             reach = math.ceil(cost.epsilon / step) + 1
             deltas = profile(cost, step * np.arange(-reach, reach + 1))
             one = pld.PrivacyLossDistribution(connected(step, -reach, reach, deltas))

@@ -26,7 +26,7 @@ from typing import Any
 
 from privis.errors import BudgetError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, Per, law_of
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, Per, noise_cost
 from privis.privacy.ledger.composition import Account, sum_of
 from privis.privacy.ledger.records import equals_of
 
@@ -70,13 +70,13 @@ class Charge:
     @property
     def cost(self) -> Cost:
         """What the charge adds to its account."""
-        return law_of(self.mechanism, self.scale, self.epsilon, self.delta)
+        return noise_cost(self.mechanism, self.scale, self.epsilon, self.delta)
 
 
 def figures_of(guarantee: Guarantee) -> Figures:
     """The figures that a charge of ``guarantee`` states."""
     epsilon, delta = float(guarantee.epsilon), float(guarantee.delta)
-    scale = law_of(guarantee.mechanism, float(guarantee.scale), epsilon, delta).scale
+    scale = noise_cost(guarantee.mechanism, float(guarantee.scale), epsilon, delta).scale
     return guarantee.unit, guarantee.mechanism, scale, epsilon, delta
 
 

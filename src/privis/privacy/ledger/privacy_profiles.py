@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy.accounting.calibration import gaussian_delta
-from privis.privacy.ledger.budget import Cost, Law
+from privis.privacy.ledger.budget import Cost, NoiseDistribution
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
 
 Array = npt.NDArray[np.float64]
@@ -39,14 +39,14 @@ ORDERS = np.concatenate([1 + np.arange(1, 100) / 10, np.arange(11.0, 64.0), 2.0 
 def profile(cost: Cost, epsilons: Array) -> Array:
     """Smallest deltas of the law at ``epsilons``, which must increase.
 
-    >>> half = Cost(math.log(3), 0.0, Law.OTHER, 0.0)  # says the truth in three of four cases
+    >>> half = Cost(math.log(3), 0.0, NoiseDistribution.OTHER, 0.0)  # says the truth in three of four cases
     >>> profile(half, np.array([0.0, math.log(2), math.log(3)])).round(6).tolist()
     [0.5, 0.25, 0.0]
     """
-    if cost.law is Law.GAUSSIAN:
+    if cost.distribution is NoiseDistribution.GAUSSIAN:
         return np.array([gaussian_delta(ratio(cost), epsilon) for epsilon in epsilons])
     below, above = epsilons < -cost.epsilon, epsilons > cost.epsilon
-    if cost.law is Law.LAPLACE:
+    if cost.distribution is NoiseDistribution.LAPLACE:
         rate, moved = 1 / cost.scale, float(shift(cost))
         last = np.ceil((moved - epsilons / rate) / 2) - 1.0  # largest result with a loss above epsilon
         inside = _laplace_below(last, rate) - np.exp(epsilons) * _laplace_below(last - moved, rate)
@@ -54,14 +54,14 @@ def profile(cost: Cost, epsilons: Array) -> Array:
         inside = (np.exp(cost.epsilon) - np.exp(epsilons)) / (1 + np.exp(cost.epsilon))
     values = np.where(above, 0.0, np.where(below, -np.expm1(epsilons), inside))
     values = np.minimum.accumulate(np.clip(values, 0.0, 1.0))
-    return values if cost.law is Law.LAPLACE else cost.delta + (1 - cost.delta) * values
+    return values if cost.distribution is NoiseDistribution.LAPLACE else cost.delta + (1 - cost.delta) * values
 
 
 def least_delta(cost: Cost, epsilon: float) -> float:
     """Delta that any composition with ``cost`` has at ``epsilon``, from below."""
-    if cost.law is not Law.GAUSSIAN and cost.epsilon <= epsilon:
+    if cost.distribution is not NoiseDistribution.GAUSSIAN and cost.epsilon <= epsilon:
         return 0.0
-    if cost.law is not Law.GAUSSIAN and cost.epsilon > epsilon + 100:
+    if cost.distribution is not NoiseDistribution.GAUSSIAN and cost.epsilon > epsilon + 100:
         return 0.4
     return float(profile(cost, np.array([epsilon]))[0]) * (1 - 1e-6)
 
@@ -70,9 +70,9 @@ def least_delta(cost: Cost, epsilon: float) -> float:
 def divergences(cost: Cost) -> Array:
     """Renyi divergences of the law at `ORDERS`; of randomised response without its delta."""
     a = ORDERS
-    if cost.law is Law.GAUSSIAN:
+    if cost.distribution is NoiseDistribution.GAUSSIAN:
         return a * ratio(cost) ** 2 / 2
-    if cost.law is Law.OTHER:
+    if cost.distribution is NoiseDistribution.OTHER:
         return (np.logaddexp(a * cost.epsilon, (1 - a) * cost.epsilon) - np.logaddexp(0, cost.epsilon)) / (a - 1)
     # Geometric series of P(z)^a Q(z)^(1-a) over the results up to 0, from the shift on, and between.
     rate, moved = 1 / cost.scale, shift(cost)
@@ -87,7 +87,11 @@ def divergences(cost: Cost) -> Array:
 
 def sampling(cost: Cost) -> float:
     """Total variation between sampled noise and its law."""
-    return {Law.LAPLACE: cost.delta / 2, Law.GAUSSIAN: 2.0**40 * TOTAL_VARIATION, Law.OTHER: 0.0}[cost.law]
+    return {
+        NoiseDistribution.LAPLACE: cost.delta / 2,
+        NoiseDistribution.GAUSSIAN: 2.0**40 * TOTAL_VARIATION,
+        NoiseDistribution.OTHER: 0.0,
+    }[cost.distribution]
 
 
 @lru_cache(maxsize=16384)

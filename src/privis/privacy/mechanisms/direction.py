@@ -17,7 +17,7 @@ from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.sampling.direction import sample
 from privis.privacy.sampling.exact_direction import log_total_variation
 from privis.privacy.sampling.keys import NoiseStream
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw, best_cap
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from privis.privacy.stage import Stage
 from privis.privacy.units import Metric, Person, WholeImage, one_of
 from privis.validation import positive_number, real_values
@@ -55,10 +55,10 @@ class PrivUnit:
         """Epsilon of one image when ``images`` of them share it."""
         return share(self.epsilon, images)
 
-    def law(self, dimension: int, images: int = 1) -> ZonalLaw:
+    def distribution(self, dimension: int, images: int = 1) -> ZonalDistribution:
         """The law that is sampled."""
         epsilon = self.budget(images)
-        return ZonalLaw(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
+        return ZonalDistribution(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class VonMisesFisher:
         """Epsilon of one whole image when ``images`` of them share 2 * concentration."""
         return 2 * share(self.concentration, images)
 
-    def law(self, dimension: int, images: int = 1) -> ZonalLaw:
+    def distribution(self, dimension: int, images: int = 1) -> ZonalDistribution:
         """The law that is sampled."""
-        return ZonalLaw(dimension, share(self.concentration, images), 0.0, 0.0)
+        return ZonalDistribution(dimension, share(self.concentration, images), 0.0, 0.0)
 
 
 DirectionMechanism = PrivUnit | VonMisesFisher
@@ -142,7 +142,7 @@ class DirectionRelease:
         dimension, images = math.prod(shape), self.unit.images
         whole = self.mechanism.budget(images)
         delta = charged_delta(whole, log_total_variation(dimension), _where(self.mechanism))
-        mean = _law(self.mechanism, dimension, images).mean
+        mean = _distribution(self.mechanism, dimension, images).mean
         metric = isinstance(self.unit, Metric)
         return Guarantee(
             unit=UNIT_NAMES[type(self.unit)],
@@ -179,12 +179,13 @@ class DirectionRelease:
             got = f"{rows.shape} with {len(streams)} streams"
             raise ParameterError(Problem("DirectionRelease.apply_many", got, "(n, d) values with n streams"))
         self.guarantee(rows.shape[1:])  # refuses what cannot be kept before anything is drawn
-        law = _law(self.mechanism, rows.shape[1], self.unit.images)
+        distribution = _distribution(self.mechanism, rows.shape[1], self.unit.images)
         # Another law must have other noise, even for a caller whose stream does not say so. The cap follows from the
         # rest; were its last bit another one on another machine, the noise must still be the same.
-        purpose = f"direction, {law.dimension}, {law.slope.hex()}, {law.jump.hex()}, {STEP.hex()}".encode()
-        steps = sample(law, unit_rows(rows), [stream.narrowed(purpose) for stream in streams])
-        return (steps * (STEP / law.mean)).astype(np.float32)
+        parameters = f"{distribution.dimension}, {distribution.slope.hex()}, {distribution.jump.hex()}"
+        purpose = f"direction, {parameters}, {STEP.hex()}".encode()
+        steps = sample(distribution, unit_rows(rows), [stream.narrowed(purpose) for stream in streams])
+        return (steps * (STEP / distribution.mean)).astype(np.float32)
 
 
 def unit_rows(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -204,11 +205,11 @@ def unit_rows(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 @lru_cache(maxsize=256)
-def _law(mechanism: DirectionMechanism, dimension: int, images: int) -> ZonalLaw:
+def _distribution(mechanism: DirectionMechanism, dimension: int, images: int) -> ZonalDistribution:
     if dimension < 2:
         remedy = "one number has only a sign: use RandomisedResponse"
         raise ParameterError(Problem("direction", f"{dimension} components", "at least 2", remedy))
-    return mechanism.law(dimension, images)
+    return mechanism.distribution(dimension, images)
 
 
 def _where(mechanism: DirectionMechanism) -> str:

@@ -58,13 +58,13 @@ class RandomisedResponse:
         refuse(ParameterError, problems)
         object.__setattr__(self, "epsilon", float(self.epsilon))
 
-    def law(self, bits: int, images: int = 1) -> DistanceLaw:
+    def distribution(self, bits: int, images: int = 1) -> DistanceDistribution:
         """The law of the Hamming distance that is sampled, for one of ``images`` images that share epsilon."""
-        return distance_law(share(self.epsilon, images), bits)
+        return distance_distribution(share(self.epsilon, images), bits)
 
 
 @dataclass(frozen=True)
-class DistanceLaw:
+class DistanceDistribution:
     """Law of the Hamming distance between a code and its release; ``below[h]`` counts the cases up to distance h.
 
     The cases are equally likely and ``below[-1]`` of them in all. Codes at a distance of at most ``radius`` have
@@ -84,13 +84,13 @@ class DistanceLaw:
 
 
 @lru_cache(maxsize=16)
-def distance_law(epsilon: float, bits: int) -> DistanceLaw:
+def distance_distribution(epsilon: float, bits: int) -> DistanceDistribution:
     """Give the best law for codes of ``bits`` bits, exactly.
 
     The best radius is the largest distance below the mean one that results: as long as the next distance is below
     the mean, making it more likely lowers the mean.
 
-    >>> distance_law(math.log(3), 1).agreement, round(distance_law(2.0, 256).agreement, 4)
+    >>> distance_distribution(math.log(3), 1).agreement, round(distance_distribution(2.0, 256).agreement, 4)
     (0.5, 0.0492)
     """
     near, far = scaled_exponential(epsilon), 1 << _FRACTION_BITS
@@ -107,7 +107,7 @@ def distance_law(epsilon: float, bits: int) -> DistanceLaw:
         inside += codes[radius]
         inside_moment += radius * codes[radius]
     weights = (count * (near if distance <= radius else far) for distance, count in enumerate(codes))
-    return DistanceLaw(radius, near, tuple(accumulate(weights)))
+    return DistanceDistribution(radius, near, tuple(accumulate(weights)))
 
 
 def scaled_exponential(epsilon: float) -> int:
@@ -160,18 +160,18 @@ class CodeRelease:
         than 16,384.
         """
         bits = self._bits(shape)
-        law = _law(self.mechanism, bits, self.unit.images)
+        distribution = _distribution(self.mechanism, bits, self.unit.images)
         return Guarantee(
             unit=UNIT_NAMES[type(self.unit)],
             relation=self.unit.relation,
             mechanism=self.mechanism.name,
-            scale=math.sqrt(1 / law.agreement**2 - 1),
+            scale=math.sqrt(1 / distribution.agreement**2 - 1),
             step=1.0,
             step_unit="feature units",
             sensitivity=float(bits),
             norm="Hamming",
             sensitivity_reason=(
-                f"all {bits} bits may differ; codes within {law.radius} bits are e**epsilon times as likely"
+                f"all {bits} bits may differ; codes within {distribution.radius} bits are e**epsilon times as likely"
                 f"{one_of(self.unit.images)}"
             ),
             epsilon=self.mechanism.epsilon,
@@ -190,12 +190,14 @@ class CodeRelease:
         Raises ``ParameterError`` as `guarantee` does, and for values that are not real numbers.
         """
         array = real_values("code", values)
-        law = _law(self.mechanism, self._bits(array.shape), self.unit.images)
+        distribution = _distribution(self.mechanism, self._bits(array.shape), self.unit.images)
         code = signs(array.ravel())
         # Another law must have other randomness, even for a caller whose stream does not say so.
-        own = stream.narrowed(f"code, {array.size} bits, radius {law.radius}, near {law.near}".encode())
-        code[flipped(law, own)] *= -1
-        return (code / law.agreement).astype(np.float32).reshape(array.shape)
+        own = stream.narrowed(
+            f"code, {array.size} bits, radius {distribution.radius}, near {distribution.near}".encode()
+        )
+        code[flipped(distribution, own)] *= -1
+        return (code / distribution.agreement).astype(np.float32).reshape(array.shape)
 
     def _bits(self, shape: tuple[int, ...]) -> int:
         bits = math.prod(shape)
@@ -206,8 +208,8 @@ class CodeRelease:
 
 
 @lru_cache(maxsize=64)
-def _law(mechanism: RandomisedResponse, bits: int, images: int) -> DistanceLaw:
-    return mechanism.law(bits, images)
+def _distribution(mechanism: RandomisedResponse, bits: int, images: int) -> DistanceDistribution:
+    return mechanism.distribution(bits, images)
 
 
 def signs(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -215,13 +217,13 @@ def signs(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where((values >= 0) | ~np.isfinite(values).all(), 1.0, -1.0)
 
 
-def flipped(law: DistanceLaw, stream: NoiseStream) -> npt.NDArray[np.int64]:
+def flipped(distribution: DistanceDistribution, stream: NoiseStream) -> npt.NDArray[np.int64]:
     """Draw which bits differ in the release: a distance by ``law``, then a uniform set of so many positions.
 
     Exact by rejection: a number that would make some cases likelier, or equal words, whose order says nothing, are
     drawn again.
     """
-    bits, cases = len(law.below) - 1, law.below[-1]
+    bits, cases = len(distribution.below) - 1, distribution.below[-1]
     head = cases.bit_length() // 128 + 1  # coordinates for the case, then one per two positions
     each = head + (bits + 1) // 2
     full = (1 << 128 * head) // cases * cases
@@ -232,5 +234,5 @@ def flipped(law: DistanceLaw, stream: NoiseStream) -> npt.NDArray[np.int64]:
         order = np.argsort(words[2 * head : 2 * head + bits], kind="stable")
         if number < full and (np.diff(words[2 * head :][order]) != 0).all():
             # The positions of the smallest of distinct words are a uniform set.
-            return order[: bisect_right(law.below, number % cases)]
+            return order[: bisect_right(distribution.below, number % cases)]
         start += each

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy.sampling.keys import NoiseStream
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution
 
 """Grid of the released components; a direction's components are of size 1 / sqrt(d)."""
 
@@ -41,7 +41,7 @@ Words = npt.NDArray[np.uint64]
 Reals = npt.NDArray[np.float64]
 
 
-def sample(law: ZonalLaw, inputs: Reals, streams: Sequence[NoiseStream]) -> npt.NDArray[np.int64]:
+def sample(distribution: ZonalDistribution, inputs: Reals, streams: Sequence[NoiseStream]) -> npt.NDArray[np.int64]:
     """Draw a direction for each row of ``inputs``, (n, d) float64 of length near 1, with the stream of the row.
 
     Gives int64 (n, d) in units of ``STEP``. A row depends on its input and its stream only. The time taken depends
@@ -49,60 +49,63 @@ def sample(law: ZonalLaw, inputs: Reals, streams: Sequence[NoiseStream]) -> npt.
 
     >>> from privis.privacy.sampling.keys import ReleaseKey
     >>> stream = ReleaseKey(bytes(32)).stream("a.png", b"", b"")  # a test key
-    >>> drawn = sample(ZonalLaw(4, slope=1000.0, jump=0.0, cap=0.0), np.array([[0.6, 0.8, 0.0, 0.0]]), [stream])
+    >>> near = ZonalDistribution(4, slope=1000.0, jump=0.0, cap=0.0)
+    >>> drawn = sample(near, np.array([[0.6, 0.8, 0.0, 0.0]]), [stream])
     >>> bool((abs(drawn * STEP - [0.6, 0.8, 0.0, 0.0]) < 0.2).all())  # 1000 keeps it close
     True
     """
     out = np.empty(inputs.shape, np.int64)
-    rows = max(1, _CHUNK // law.dimension)
+    rows = max(1, _CHUNK // distribution.dimension)
     for first in range(0, len(inputs), rows):
         part = slice(first, first + rows)
-        out[part] = _drawn(law, inputs[part], streams[part])
+        out[part] = _drawn(distribution, inputs[part], streams[part])
     return out
 
 
-def _drawn(law: ZonalLaw, inputs: Reals, streams: Sequence[NoiseStream]) -> npt.NDArray[np.int64]:
-    d = law.dimension
+def _drawn(distribution: ZonalDistribution, inputs: Reals, streams: Sequence[NoiseStream]) -> npt.NDArray[np.int64]:
+    d = distribution.dimension
     # Coordinates 0 .. d-1: a normal value and a rounding each. From d on, two per attempt at an angle.
     words = np.stack([stream.words(0, d + 2) for stream in streams]).reshape(len(streams), d + 2, 2)
-    angles, attempts = _angles(law, words[:, d:], streams)
+    angles, attempts = _angles(distribution, words[:, d:], streams)
     steps, sure = first_pass(inputs, angles, words[:, :d])
     if not sure.all():
         from privis.privacy.sampling.exact_direction import exact_row
 
         for row in np.flatnonzero(~sure):
-            steps[row] = exact_row(law, inputs[row], streams[int(row)], int(attempts[row]))
+            steps[row] = exact_row(distribution, inputs[row], streams[int(row)], int(attempts[row]))
     return steps
 
 
-def _angles(law: ZonalLaw, head: Words, streams: Sequence[NoiseStream]) -> tuple[Reals, npt.NDArray[np.int64]]:
+def _angles(
+    distribution: ZonalDistribution, head: Words, streams: Sequence[NoiseStream]
+) -> tuple[Reals, npt.NDArray[np.int64]]:
     """An accepted angle per row, and at which attempt."""
     angles = np.empty(len(streams))
     attempts = np.zeros(len(streams), np.int64)
     waiting = np.arange(len(streams))
     while waiting.size:
-        proposed, accepted, sure = propose(law, head)
+        proposed, accepted, sure = propose(distribution, head)
         if not sure.all():
             from privis.privacy.sampling.exact_direction import exact_acceptance
 
             for at in np.flatnonzero(~sure):
                 row = int(waiting[at])
-                accepted[at] = exact_acceptance(law, streams[row], int(attempts[row]))
+                accepted[at] = exact_acceptance(distribution, streams[row], int(attempts[row]))
         angles[waiting[accepted]] = proposed[accepted]
         waiting = waiting[~accepted]
         attempts[waiting] += 1
         if waiting.size:
-            fresh = [streams[int(row)].words(law.dimension + 2 * int(attempts[row]), 2) for row in waiting]
+            fresh = [streams[int(row)].words(distribution.dimension + 2 * int(attempts[row]), 2) for row in waiting]
             head = np.stack(fresh).reshape(waiting.size, 2, 2)
     return angles, attempts
 
 
-def propose(law: ZonalLaw, head: Words) -> tuple[Reals, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def propose(distribution: ZonalDistribution, head: Words) -> tuple[Reals, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Propose an angle per row of ``head``, words (n, 2, 2): the angle, whether accepted, whether that is sure."""
-    cells = law.cells
+    cells = distribution.cells
     cell = np.searchsorted(cells.below, head[:, 0, 0], side="right")
     angles = cells.edges[cell] + (cells.edges[cell + 1] - cells.edges[cell]) * _unit(head[:, 0, 1])
-    chance = np.exp(law.smooth(angles) + law.jump * cells.inside[cell] - cells.log_bound[cell])
+    chance = np.exp(distribution.smooth(angles) + distribution.jump * cells.inside[cell] - cells.log_bound[cell])
     gap = chance - _unit(head[:, 1, 0])
     # Near 0 and pi the density has a logarithm too steep for double precision.
     edge = np.minimum(angles, np.abs(np.pi - angles)) < 2.0**-24

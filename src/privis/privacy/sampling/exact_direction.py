@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy.sampling.keys import NoiseStream
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalLaw
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution
 
 if TYPE_CHECKING:
     from mpmath.ctx_mp import MPContext
@@ -52,13 +52,15 @@ def log_total_variation(dimension: int) -> float:
     return math.log(dimension) - 1030 * math.log(2)
 
 
-def exact_acceptance(law: ZonalLaw, stream: NoiseStream, attempt: int, stages: tuple[int, ...] = STAGES) -> bool:
+def exact_acceptance(
+    distribution: ZonalDistribution, stream: NoiseStream, attempt: int, stages: tuple[int, ...] = STAGES
+) -> bool:
     """Whether the angle of this attempt is accepted."""
     for blocks in stages:
         arithmetic = _arithmetic(blocks)
-        angle, width = _angle(arithmetic, law, stream, attempt, blocks)
-        chance, slope = _chance(arithmetic, law, stream, attempt, angle)
-        uniform = _number(arithmetic, stream, law.dimension + 2 * attempt + 1, 0, blocks)
+        angle, width = _angle(arithmetic, distribution, stream, attempt, blocks)
+        chance, slope = _chance(arithmetic, distribution, stream, attempt, angle)
+        uniform = _number(arithmetic, stream, distribution.dimension + 2 * attempt + 1, 0, blocks)
         doubt = (slope * width + 1) * arithmetic.ldexp(1, 1 - _digits(blocks))
         if abs(uniform - chance) > doubt or blocks == stages[-1]:
             return bool(uniform < chance)
@@ -66,14 +68,14 @@ def exact_acceptance(law: ZonalLaw, stream: NoiseStream, attempt: int, stages: t
 
 
 def exact_row(
-    law: ZonalLaw,
+    distribution: ZonalDistribution,
     direction: npt.NDArray[np.float64],
     stream: NoiseStream,
     attempt: int,
     stages: tuple[int, ...] = STAGES,
 ) -> npt.NDArray[np.int64]:
     """The released steps of one row whose angle was accepted at ``attempt``."""
-    d = law.dimension
+    d = distribution.dimension
     for blocks in stages:
         arithmetic = _arithmetic(blocks)
         first = stream.words(0, d).reshape(d, 2)
@@ -93,7 +95,7 @@ def exact_row(
         length = arithmetic.sqrt(arithmetic.fdot(normal, normal))
         if length == 0:
             continue
-        angle, width = _angle(arithmetic, law, stream, attempt, blocks)
+        angle, width = _angle(arithmetic, distribution, stream, attempt, blocks)
         cosine, sine = arithmetic.cos(angle) / STEP, arithmetic.sin(angle) / (length * STEP)
         rounding = [
             _joined(arithmetic, int(own[1]), _WORD, further[1::2]) for own, further in zip(first, more, strict=True)
@@ -131,34 +133,38 @@ def _number(arithmetic: MPContext, stream: NoiseStream, coordinate: int, place: 
     return _joined(arithmetic, first, _WORD, stream.extra(np.array([coordinate]), blocks)[place::2])
 
 
-def _angle(arithmetic: MPContext, law: ZonalLaw, stream: NoiseStream, attempt: int, blocks: int) -> tuple[Real, Real]:
+def _angle(
+    arithmetic: MPContext, distribution: ZonalDistribution, stream: NoiseStream, attempt: int, blocks: int
+) -> tuple[Real, Real]:
     """The proposed angle and the width of its cell, which its uniform number is a fraction of."""
-    coordinate = law.dimension + 2 * attempt
-    cell = _cell(law, stream, attempt)
-    left, right = (arithmetic.mpf(float(edge)) for edge in law.cells.edges[cell : cell + 2])
+    coordinate = distribution.dimension + 2 * attempt
+    cell = _cell(distribution, stream, attempt)
+    left, right = (arithmetic.mpf(float(edge)) for edge in distribution.cells.edges[cell : cell + 2])
     return left + (right - left) * _number(arithmetic, stream, coordinate, 1, blocks), right - left
 
 
-def _cell(law: ZonalLaw, stream: NoiseStream, attempt: int) -> int:
-    word = stream.words(law.dimension + 2 * attempt, 1)[0]
-    return int(np.searchsorted(law.cells.below, word, side="right"))
+def _cell(distribution: ZonalDistribution, stream: NoiseStream, attempt: int) -> int:
+    word = stream.words(distribution.dimension + 2 * attempt, 1)[0]
+    return int(np.searchsorted(distribution.cells.below, word, side="right"))
 
 
-def _chance(arithmetic: MPContext, law: ZonalLaw, stream: NoiseStream, attempt: int, angle: Real) -> tuple[Real, Real]:
+def _chance(
+    arithmetic: MPContext, distribution: ZonalDistribution, stream: NoiseStream, attempt: int, angle: Real
+) -> tuple[Real, Real]:
     """Probability that ``angle`` is accepted, and a bound on its slope nearby."""
-    cells, cell = law.cells, _cell(law, stream, attempt)
+    cells, cell = distribution.cells, _cell(distribution, stream, attempt)
     if abs(angle - arithmetic.pi) < arithmetic.ldexp(1, -_WORD):
         # The chance may jump to 0 at pi; an infinite slope sends all angles close to it to the last stage.
-        return arithmetic.mpf(1 if law.power == 0 and angle < arithmetic.pi else 0), arithmetic.inf
+        return arithmetic.mpf(1 if distribution.power == 0 and angle < arithmetic.pi else 0), arithmetic.inf
     if angle > arithmetic.pi:
         return arithmetic.mpf(0), arithmetic.mpf(0)
     sine, cosine = arithmetic.sin(angle), arithmetic.cos(angle)
-    log = law.slope * (cosine - 1) - arithmetic.mpf(cells.reference)
-    log += law.power * arithmetic.log(sine) if law.power else 0
-    log += arithmetic.mpf(law.jump) if cells.inside[cell] else 0
+    log = distribution.slope * (cosine - 1) - arithmetic.mpf(cells.reference)
+    log += distribution.power * arithmetic.log(sine) if distribution.power else 0
+    log += arithmetic.mpf(distribution.jump) if cells.inside[cell] else 0
     left, right = (arithmetic.mpf(float(edge)) for edge in cells.edges[cell : cell + 2])
     chance = arithmetic.exp(log) * arithmetic.mpf(cells.factor) * (right - left) / cells.weights[cell]
-    return chance, 2 * (law.power / sine + law.slope)
+    return chance, 2 * (distribution.power / sine + distribution.slope)
 
 
 def _normal_magnitude(arithmetic: MPContext, uniform: Real) -> tuple[Real, Real]:

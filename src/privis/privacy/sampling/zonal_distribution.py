@@ -51,7 +51,7 @@ Reals = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ZonalLaw:
+class ZonalDistribution:
     """Density exp(slope * <x, v> + jump * [angle(x, v) <= cap]) on the sphere of R^dimension; angles in radians.
 
     Raises ``ParameterError`` for a dimension outside 2 .. 2**16 or a slope beyond 2**20.
@@ -121,15 +121,15 @@ class Cells:
 
 
 @lru_cache(maxsize=64)
-def _cells(law: ZonalLaw) -> Cells:
-    scan = np.unique(np.append(np.linspace(0, math.pi, _SCAN + 1), law.cap))
-    logs = law.smooth(scan) + law.jump * (scan <= law.cap)
+def _cells(distribution: ZonalDistribution) -> Cells:
+    scan = np.unique(np.append(np.linspace(0, math.pi, _SCAN + 1), distribution.cap))
+    logs = distribution.smooth(scan) + distribution.jump * (scan <= distribution.cap)
     likely = np.flatnonzero(logs > logs.max() - _UNLIKELY)
     low, high = scan[max(likely[0] - 1, 0)], scan[min(likely[-1] + 1, scan.size - 2)]
     fine = np.linspace(low, high, _CELLS + 1)
-    edges = np.unique(np.concatenate([[0.0, _BEYOND], fine, [law.cap] if law.jump else []]))
-    inside = (edges[1:] <= law.cap) & (law.jump > 0)
-    tops = _largest(law, edges) + law.jump * inside
+    edges = np.unique(np.concatenate([[0.0, _BEYOND], fine, [distribution.cap] if distribution.jump else []]))
+    inside = (edges[1:] <= distribution.cap) & (distribution.jump > 0)
+    tops = _largest(distribution, edges) + distribution.jump * inside
     width = np.diff(edges)
     reference = math.ceil(math.ldexp(tops.max(), 20)) * 2.0**-20
     shares = np.exp(tops - reference + _MARGIN) * width
@@ -144,15 +144,17 @@ def _cells(law: ZonalLaw) -> Cells:
     return Cells(edges, np.array(below, np.uint64), tuple(weights), factor, reference, inside, log_bound)
 
 
-def _largest(law: ZonalLaw, edges: Reals) -> Reals:
+def _largest(distribution: ZonalDistribution, edges: Reals) -> Reals:
     """Largest value of the smooth log-density on each cell."""
-    ends = law.smooth(edges)
+    ends = distribution.smooth(edges)
     tops = np.maximum(ends[:-1], ends[1:])
     mode = math.pi / 2
-    if law.slope:
-        mode = math.acos(2 * law.slope / (law.power + math.hypot(law.power, 2 * law.slope)))
+    if distribution.slope:
+        mode = math.acos(
+            2 * distribution.slope / (distribution.power + math.hypot(distribution.power, 2 * distribution.slope))
+        )
     cell = int(np.searchsorted(edges, mode, side="right")) - 1
-    tops[cell] = max(tops[cell], law.smooth(np.array([mode]))[0])
+    tops[cell] = max(tops[cell], distribution.smooth(np.array([mode]))[0])
     return tops
 
 
