@@ -40,7 +40,7 @@ IDENTITY = (
     ),
     Mutant(
         2, "an image is the name of its file", "extraction/extractor.py",
-        "record_of_pixels(image), subject", "label, subject",
+        "record_of_pixels(image.pixels), subject", "image.label, subject",
         RECORDS + "test_every_spelling_of_an_image_is_one_release_and_one_charge",
     ),
     Mutant(
