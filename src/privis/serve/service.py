@@ -21,8 +21,8 @@ from privis.serve.metrics import Metrics
 from privis.serve.offerings.offering import MakeOffering, Terms
 from privis.serve.shares import OverShare, Shares
 from privis.serve.store import Store, Stored
-from privis.serve.workers.fork_server import Nursery
-from privis.serve.workers.pool import Crew, Place
+from privis.serve.workers.fork_server import ForkServer
+from privis.serve.workers.pool import WorkerKey, WorkerPool
 from privis.serve.workers.scheduler import FINAL, Job, QueueFull, Scheduler, State
 
 _LOG = logging.getLogger("privis.serve")
@@ -50,21 +50,24 @@ class _Entry:
 
 @dataclass(eq=False)
 class Service:
-    """All state of a server for ``clients``. ``start`` compiles nothing: the nursery did."""
+    """All state of a server for ``clients``. ``start`` compiles nothing: the fork server did."""
 
-    nursery: Nursery
+    fork_server: ForkServer
     store: Store
     limits: Limits
     clients: Sequence[str] = ()
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.terms = self.nursery.terms
-        self.crew = Crew(
-            self.nursery, self.terms, self.limits, lambda place: self.store.key_path(place.client, place.keys)
+        self.terms = self.fork_server.terms
+        self.pool = WorkerPool(
+            self.fork_server,
+            self.terms,
+            self.limits,
+            lambda worker_key: self.store.key_path(worker_key.client, worker_key.keys),
         )
-        self.scheduler = Scheduler(self.terms, self.crew, self.limits, self.metrics, len(self.clients))
-        self.lost = asyncio.Event()  # set when the nursery is gone
+        self.scheduler = Scheduler(self.terms, self.pool, self.limits, self.metrics, len(self.clients))
+        self.lost = asyncio.Event()  # set when the fork server is gone
         self._entries: dict[str, _Entry] = {}
         self._uploads: Counter[str] = Counter()
         self._upload_shares = Shares(self.limits.uploads_at_once, len(self.clients), self.limits.uploads_per_client)
@@ -79,11 +82,11 @@ class Service:
         store = Store(folder, limits, clients)
         store.open()
         try:
-            nursery = Nursery(offerings)
+            fork_server = ForkServer(offerings)
             try:
-                return cls(nursery, store, limits, clients)
+                return cls(fork_server, store, limits, clients)
             except BaseException:
-                nursery.stop()
+                fork_server.stop()
                 raise
         except BaseException:
             store.close()
@@ -93,7 +96,7 @@ class Service:
         """A job that could never run is refused now, not queued for ever."""
         problems = []
         for name in self.terms:
-            need, budget = self.crew.need(name), self.crew.budget
+            need, budget = self.pool.need(name), self.pool.budget
             if need > budget:
                 got, expected = f"{need / MIB:,.0f} MiB for one job", f"at most {budget / MIB:,.0f} MiB"
                 problems.append(Problem(f"offer {name}", got, expected, "raise the limit memory, or use more memory"))
@@ -104,16 +107,16 @@ class Service:
         self._housekeeper = asyncio.create_task(self._keep_house())
 
     async def stop(self) -> None:
-        """End jobs, workers and the nursery."""
+        """End jobs, workers and the fork server."""
         if self._housekeeper is not None:
             self._housekeeper.cancel()
         await self.scheduler.stop()
-        await self.crew.stop()
+        await self.pool.stop()
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:
-        """End the nursery, and give the folder back."""
-        self.nursery.stop()
+        """End the fork server, and give the folder back."""
+        self.fork_server.stop()
         self.store.close()
 
     async def drain(self, seconds: float) -> None:
@@ -175,54 +178,54 @@ class Service:
         """Forget keys, on disk and in memory; jobs that wait for them are ended."""
         self.require_key(client, digest)
         self.store.drop_key(client, digest)  # before anything waits: jobs that come meanwhile find none
-        self.crew.forget(client, digest)
+        self.pool.forget(client, digest)
         for entry in tuple(self._entries.values()):
-            if (entry.job.place.client, entry.job.place.keys) == (client, digest):
+            if (entry.job.worker_key.client, entry.job.worker_key.keys) == (client, digest):
                 await self.scheduler.cancel(entry.job)
 
     async def receive_job(
-        self, place: Place, length: int, chunks: AsyncIterator[bytes], sha256: str | None, once: str
+        self, worker_key: WorkerKey, length: int, chunks: AsyncIterator[bytes], sha256: str | None, once: str
     ) -> tuple[Job, bool]:
         """Take an encrypted message and queue its job; an equal message with an equal ``once`` is the same job.
 
         Returns the job and whether it is new. A job that failed or was cancelled starts again. ``sha256`` is what the
         client says the digest of the body is.
         """
-        terms = self.offer(place.offer)
-        self.require_key(place.client, place.keys)
+        terms = self.offer(worker_key.offer)
+        self.require_key(worker_key.client, worker_key.keys)
         _require_size("message", length, self.limits.message_bytes)
-        self._require_place(place.client)
+        self._require_place(worker_key.client)
         reserved = length + terms.estimate.reply_bytes
-        with self._upload(place.client):
-            self.store.reserve_spool(reserved, place.client)
+        with self._upload(worker_key.client):
+            self.store.reserve_spool(reserved, worker_key.client)
             kept = False
             try:
                 stored = await self.store.receive(chunks, length, lambda start: None, 0, self.store.require_free)
                 try:
                     _require_unchanged("message", stored, sha256)
-                    name = _job_name(place, stored.sha256, once)
+                    name = _job_name(worker_key, stored.sha256, once)
                     known = self._entries.get(name)
                     if known is not None and known.job.state not in (State.FAILED, State.CANCELLED):
                         return known.job, False
-                    self.require_key(place.client, place.keys)  # it may have gone while the message came
-                    self._require_place(place.client)
+                    self.require_key(worker_key.client, worker_key.keys)  # it may have gone while the message came
+                    self._require_place(worker_key.client)
                     if known is not None:
                         self._drop(known)
-                    job = Job(name, place, self.store.job_folder(name, stored))
+                    job = Job(name, worker_key, self.store.job_folder(name, stored))
                     self._entries[name] = _Entry(job, reserved)
                     kept = True
                 finally:
                     stored.path.unlink(missing_ok=True)
             finally:
                 if not kept:
-                    self.store.release_spool(reserved, place.client)
+                    self.store.release_spool(reserved, worker_key.client)
         self.scheduler.submit(job)
         return job, True
 
     def job(self, client: str, name: str) -> Job:
         """A job of ``client``; Unknown when there is none of that name, or it is another client's."""
         entry = self._entries.get(name)
-        if entry is None or entry.job.place.client != client:
+        if entry is None or entry.job.worker_key.client != client:
             remedy = "results are kept for a while only, and not over a restart of the server: send the message again"
             raise Unknown("job", Problem("job", f"{name[:12]}…", "a job of yours", remedy))
         return entry.job
@@ -239,9 +242,9 @@ class Service:
         return {
             "jobs_queued": ("Jobs that wait.", self.scheduler.queued),
             "jobs_running": ("Jobs that run.", self.scheduler.running),
-            "workers": ("Worker processes, idle ones included.", self.crew.size),
-            "worker_memory_bytes": ("Memory that workers are expected to take.", self.crew.memory),
-            "worker_memory_limit_bytes": ("Memory that workers together may take.", self.crew.budget),
+            "workers": ("Worker processes, idle ones included.", self.pool.size),
+            "worker_memory_bytes": ("Memory that workers are expected to take.", self.pool.memory),
+            "worker_memory_limit_bytes": ("Memory that workers together may take.", self.pool.budget),
             "key_cache_bytes": ("Evaluation keys on disk.", self.store.cached),
             "spool_bytes": ("Messages and results on disk.", self.store.spooled),
             "uploads": ("Uploads in progress.", self._uploads.total()),
@@ -252,11 +255,11 @@ class Service:
     def _drop(self, entry: _Entry) -> None:
         if self._entries.pop(entry.job.id, None) is entry:
             self.store.drop_job(entry.job.folder)
-            self.store.release_spool(entry.reserved, entry.job.place.client)
+            self.store.release_spool(entry.reserved, entry.job.worker_key.client)
 
     def _require_place(self, client: str) -> None:
         """OverShare or QueueFull when a job of ``client`` would not be taken now."""
-        mine = [entry.job for entry in self._entries.values() if entry.job.place.client == client]
+        mine = [entry.job for entry in self._entries.values() if entry.job.worker_key.client == client]
         if len(mine) >= self.limits.jobs_per_client:
             ends = [job.finished + self.limits.result_seconds - time.monotonic() for job in mine if job.state in FINAL]
             seconds = max(1, math.ceil(min(ends, default=_BUSY_SECONDS)))
@@ -289,15 +292,15 @@ class Service:
             for entry in tuple(self._entries.values()):
                 if entry.job.state in FINAL and entry.job.finished < oldest:
                     self._drop(entry)
-            self.crew.retire(self.limits.idle_worker_seconds)
-            if not self.nursery.alive and not self.lost.is_set():
-                _LOG.critical("the nursery process ended: no job can run, stopping")
+            self.pool.retire(self.limits.idle_worker_seconds)
+            if not self.fork_server.alive and not self.lost.is_set():
+                _LOG.critical("the fork server process ended: no job can run, stopping")
                 self.lost.set()
 
 
-def _job_name(place: Place, message: str, once: str) -> str:
+def _job_name(worker_key: WorkerKey, message: str, once: str) -> str:
     """The same for the same client, offer, keys, message and idempotency key, and for nothing else."""
-    parts = (place.client, place.offer, place.keys, message, once)
+    parts = (worker_key.client, worker_key.offer, worker_key.keys, message, once)
     return hashlib.sha256("\n".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from privis.serve import metrics
 from privis.serve.http import bodies, headers
 from privis.serve.http.headers import DIGEST_HEADER
 from privis.serve.service import Service
-from privis.serve.workers.pool import Place
+from privis.serve.workers.pool import WorkerKey
 from privis.serve.workers.scheduler import FINAL, Job, State
 from privis.serve.workers.worker import as_data
 
@@ -101,9 +101,9 @@ async def _post_job(service: Service, request: Request) -> Response:
     keys, once = headers.header(request, KEYS_HEADER) or "", headers.header(request, ONCE_HEADER) or ""
     if len(once) > _LONGEST_ONCE:
         raise ParameterError(Problem(ONCE_HEADER, f"{len(once)} characters", f"at most {_LONGEST_ONCE}"))
-    place = Place(_client(request), request.path_params["offer"], keys)
+    worker_key = WorkerKey(_client(request), request.path_params["offer"], keys)
     length, said = headers.length(request), headers.said_digest(request)
-    job, new = await service.receive_job(place, length, _body(service, request), said, once)
+    job, new = await service.receive_job(worker_key, length, _body(service, request), said, once)
     return JSONResponse(_described(service, job), 202 if new else 200, {"Location": f"/v1/jobs/{job.id}"})
 
 
@@ -134,7 +134,7 @@ def _described(service: Service, job: Job) -> dict[str, object]:
     eta = service.scheduler.eta(job)
     return {
         "id": job.id,
-        "offer": job.place.offer,
+        "offer": job.worker_key.offer,
         "state": job.state,
         "progress": round(job.progress, 4),
         "position": service.scheduler.position(job),

@@ -1,4 +1,4 @@
-"""The nursery: one process that holds the compiled offerings, alone with one thread, and forks workers from them.
+"""The fork server: one process that holds the compiled offerings, alone with one thread, and forks workers from them.
 
 Workers share its memory (weights and masks are encoded once), and the process that speaks HTTP holds none of it. It
 is started as a fresh interpreter, so that neither tokens nor TLS keys of the server are in the memory of any worker.
@@ -36,17 +36,17 @@ class Fork:
     link: socket.socket
 
 
-class Nursery:
+class ForkServer:
     """The server's side. Its calls block for milliseconds and may be made from any thread.
 
-    Raises ServiceError when the nursery is gone.
+    Raises ServiceError when the fork server is gone.
     """
 
     def __init__(self, offerings: Sequence[MakeOffering]) -> None:
         ours, theirs = multiprocessing.Pipe()
         # not a fork: the server's memory must not be in the workers, nor its threads' locks
         context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=_nurse, args=(theirs, tuple(offerings)), name="privis-nursery")
+        self._process = context.Process(target=_serve_forks, args=(theirs, tuple(offerings)), name="privis-fork-server")
         self._process.start()
         theirs.close()
         self._pipe, self._lock = ours, threading.Lock()
@@ -87,7 +87,7 @@ class Nursery:
             return self._receive()["code"]
 
     def stop(self) -> None:
-        """End the nursery and all its workers."""
+        """End the fork server and all its workers."""
         self._pipe.close()
         self._process.join(_PATIENCE)
         if self._process.is_alive():
@@ -111,7 +111,7 @@ def _gone() -> ServiceError:
     return ServiceError(Problem("server", "its nursery process ended", "it running", "see the log; start it again"))
 
 
-def _nurse(pipe: Connection, makers: Sequence[MakeOffering]) -> None:
+def _serve_forks(pipe: Connection, makers: Sequence[MakeOffering]) -> None:
     """Compile the offerings, then fork and end workers until the pipe closes."""
     for number in (signal.SIGINT, signal.SIGTERM):  # of a terminal or a service manager: the server decides
         signal.signal(number, signal.SIG_IGN)
@@ -123,22 +123,22 @@ def _nurse(pipe: Connection, makers: Sequence[MakeOffering]) -> None:
         pipe.send_bytes(json.dumps({"problems": as_data(error.problems)}).encode())
         return
     pipe.send_bytes(json.dumps({"terms": [offering.terms.to_json() for offering in offerings.values()]}).encode())
-    wards = _Wards()
+    children = _Children()
     try:
         while True:
             if not pipe.poll(_POLL_SECONDS):
-                wards.reap()
+                children.reap()
                 continue
             order = json.loads(pipe.recv_bytes())
             if order["do"] == "fork":
-                answer = {"pid": wards.add(_fork(pipe, offerings, order))}
+                answer = {"pid": children.add(_fork(pipe, offerings, order))}
             else:
-                answer = {"code": wards.end(order["pid"])}
+                answer = {"code": children.end(order["pid"])}
             pipe.send_bytes(json.dumps(answer).encode())
     except (EOFError, OSError):
         pass  # the server stopped, or was killed
     finally:
-        wards.end_all()
+        children.end_all()
 
 
 def _fork(pipe: Connection, offerings: Mapping[str, Offering], order: dict[str, Any]) -> int:
@@ -153,7 +153,7 @@ def _fork(pipe: Connection, offerings: Mapping[str, Offering], order: dict[str, 
         return pid
 
 
-class _Wards:
+class _Children:
     """The workers that run, and the exit statuses of those that ended and were not asked for yet."""
 
     def __init__(self) -> None:

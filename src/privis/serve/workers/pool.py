@@ -15,7 +15,7 @@ from privis.errors import Problem, ServiceError
 from privis.serve.limits import MIB, Limits
 from privis.serve.offerings.offering import Terms
 from privis.serve.workers import worker
-from privis.serve.workers.fork_server import Fork, Nursery
+from privis.serve.workers.fork_server import Fork, ForkServer
 from privis.serve.workers.memory import group_memory
 
 TIME, LOST = "time", "lost"
@@ -24,8 +24,8 @@ _PROCESS_BYTES = 32 * MIB  # of a worker that has done nothing yet
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a worker is for: it never serves a second client."""
+class WorkerKey:
+    """Key of a worker in the pool: (client, offering, keys). Workers are not reused across clients."""
 
     client: str
     offer: str
@@ -49,10 +49,10 @@ class Done:
 
 
 @dataclass(eq=False)
-class Hand:
-    """A worker as the server sees it; its process starts with its first job. ``memory`` is what it may be taking."""
+class PooledWorker:
+    """Server-side handle of a worker; the process starts with its first job. ``memory``: bytes reserved for it."""
 
-    place: Place
+    worker_key: WorkerKey
     memory: int
     busy: bool = True
     leaving: bool = False
@@ -63,59 +63,66 @@ class Hand:
     orders: asyncio.StreamWriter | None = None
 
 
-class Crew:
+class WorkerPool:
     """Starts, reuses and ends workers; ``on_room`` is called when one is gone. One event loop only."""
 
     def __init__(
-        self, nursery: Nursery, terms: Mapping[str, Terms], limits: Limits, keys_path: Callable[[Place], Path]
+        self,
+        fork_server: ForkServer,
+        terms: Mapping[str, Terms],
+        limits: Limits,
+        keys_path: Callable[[WorkerKey], Path],
     ) -> None:
-        self._nursery, self._terms, self._limits, self._keys_path = nursery, terms, limits, keys_path
+        self._fork_server, self._terms, self._limits, self._keys_path = fork_server, terms, limits, keys_path
         self.budget = limits.memory_budget
         self.on_room: Callable[[], None] = lambda: None
-        self._hands: list[Hand] = []
+        self._workers: list[PooledWorker] = []
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def size(self) -> int:
         """Workers, idle ones included."""
-        return len(self._hands)
+        return len(self._workers)
 
     @property
     def memory(self) -> int:
         """Bytes that all workers are expected to take."""
-        return sum(hand.memory for hand in self._hands)
+        return sum(pooled.memory for pooled in self._workers)
 
     def need(self, offer: str) -> int:
         """Bytes expected of one worker of ``offer``."""
         return self._terms[offer].estimate.memory + _PROCESS_BYTES
 
-    def take(self, place: Place) -> Hand | None:
-        """A worker for a job of ``place``, or None while there is no memory for one.
+    def take(self, worker_key: WorkerKey) -> PooledWorker | None:
+        """A worker for a job of ``worker_key``, or None while there is no memory for one.
 
         Idle workers are ended to make room, the one that waited longest first; ``on_room`` says when they are gone.
         """
-        idle = sorted((hand for hand in self._hands if not hand.busy), key=lambda hand: hand.idle_since)
-        for hand in idle:
-            if hand.place == place:
-                hand.busy = True
-                return hand
-        need, taken = self.need(place.offer), self.memory
+        idle = sorted((pooled for pooled in self._workers if not pooled.busy), key=lambda pooled: pooled.idle_since)
+        for pooled in idle:
+            if pooled.worker_key == worker_key:
+                pooled.busy = True
+                return pooled
+        need, taken = self.need(worker_key.offer), self.memory
         if taken + need <= self.budget:
-            hand = Hand(place, need)
-            self._hands.append(hand)
-            return hand
-        if taken - sum(hand.memory for hand in self._hands if not hand.busy or hand.leaving) + need <= self.budget:
-            coming = sum(hand.memory for hand in self._hands if hand.leaving)
+            pooled = PooledWorker(worker_key, need)
+            self._workers.append(pooled)
+            return pooled
+        if (
+            taken - sum(pooled.memory for pooled in self._workers if not pooled.busy or pooled.leaving) + need
+            <= self.budget
+        ):
+            coming = sum(pooled.memory for pooled in self._workers if pooled.leaving)
             while idle and taken - coming + need > self.budget:
                 coming += idle[0].memory
                 self._dismiss(idle.pop(0))
         return None
 
-    async def run(self, hand: Hand, message: Path, reply: Path, progress: Callable[[float], None]) -> Done:
-        """Run one job in ``hand``; raises Failure. Cancelling this, or any failure, ends the worker."""
+    async def run(self, pooled: PooledWorker, message: Path, reply: Path, progress: Callable[[float], None]) -> Done:
+        """Run one job in ``pooled``; raises Failure. Cancelling this, or any failure, ends the worker."""
         finished = False
-        follow = asyncio.create_task(self._follow(hand, message, reply, progress))
-        watch = asyncio.create_task(self._watch(hand))
+        follow = asyncio.create_task(self._follow(pooled, message, reply, progress))
+        watch = asyncio.create_task(self._watch(pooled))
         limit = self._limits.job_seconds
         try:
             await asyncio.wait({follow, watch}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
@@ -130,62 +137,64 @@ class Crew:
             follow.cancel()
             watch.cancel()
             if finished:
-                hand.busy, hand.idle_since = False, time.monotonic()
+                pooled.busy, pooled.idle_since = False, time.monotonic()
             else:
-                self._dismiss(hand)
+                self._dismiss(pooled)
 
     def retire(self, longest: float) -> None:
         """End workers that were idle for more than ``longest`` seconds."""
         oldest = time.monotonic() - longest
-        for hand in tuple(self._hands):
-            if not hand.busy and hand.idle_since <= oldest:
-                self._dismiss(hand)
+        for pooled in tuple(self._workers):
+            if not pooled.busy and pooled.idle_since <= oldest:
+                self._dismiss(pooled)
 
     async def stop(self) -> None:
         """End all workers and wait until they are gone."""
-        for hand in tuple(self._hands):
-            if not hand.leaving:
-                self._dismiss(hand)
+        for pooled in tuple(self._workers):
+            if not pooled.leaving:
+                self._dismiss(pooled)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     def forget(self, client: str, keys: str) -> None:
         """End idle workers with these keys."""
-        for hand in tuple(self._hands):
-            if not hand.busy and (hand.place.client, hand.place.keys) == (client, keys):
-                self._dismiss(hand)
+        for pooled in tuple(self._workers):
+            if not pooled.busy and (pooled.worker_key.client, pooled.worker_key.keys) == (client, keys):
+                self._dismiss(pooled)
 
-    async def _follow(self, hand: Hand, message: Path, reply: Path, progress: Callable[[float], None]) -> Done:
-        if hand.fork is None:
-            await self._start(hand)
-        assert hand.events is not None and hand.orders is not None
+    async def _follow(
+        self, pooled: PooledWorker, message: Path, reply: Path, progress: Callable[[float], None]
+    ) -> Done:
+        if pooled.fork is None:
+            await self._start(pooled)
+        assert pooled.events is not None and pooled.orders is not None
         order = {"message": str(message), "reply": str(reply), "most": self._limits.reply_bytes}
-        hand.orders.write(json.dumps(order).encode() + b"\n")
+        pooled.orders.write(json.dumps(order).encode() + b"\n")
         while True:
-            event = await self._next(hand)
+            event = await self._next(pooled)
             if event["event"] == worker.PROGRESS:
                 progress(float(event["done"]))
             elif event["event"] == worker.DONE:
                 return Done(int(event["bytes"]), str(event["sha256"]))
 
-    async def _start(self, hand: Hand) -> None:
-        place = hand.place
-        most = self._limits.memory_of_job(self._terms[place.offer].estimate.memory)
-        forking = asyncio.to_thread(self._nursery.fork, place.offer, self._keys_path(place), most)
-        hand.starting = asyncio.create_task(forking)
-        fork = await asyncio.shield(hand.starting)  # a process that was started is never lost sight of
-        hand.fork = fork
-        hand.events, hand.orders = await asyncio.open_unix_connection(sock=fork.link)
-        await self._next(hand)
+    async def _start(self, pooled: PooledWorker) -> None:
+        worker_key = pooled.worker_key
+        most = self._limits.memory_of_job(self._terms[worker_key.offer].estimate.memory)
+        forking = asyncio.to_thread(self._fork_server.fork, worker_key.offer, self._keys_path(worker_key), most)
+        pooled.starting = asyncio.create_task(forking)
+        fork = await asyncio.shield(pooled.starting)  # a process that was started is never lost sight of
+        pooled.fork = fork
+        pooled.events, pooled.orders = await asyncio.open_unix_connection(sock=fork.link)
+        await self._next(pooled)
 
-    async def _next(self, hand: Hand) -> dict[str, Any]:
+    async def _next(self, pooled: PooledWorker) -> dict[str, Any]:
         """The next event of a worker; raises the Failure that it reports, or that it is gone."""
-        assert hand.events is not None and hand.fork is not None
+        assert pooled.events is not None and pooled.fork is not None
         try:
-            line = await hand.events.readline()
+            line = await pooled.events.readline()
         except (ConnectionError, ValueError):
             line = b""
         if not line:
-            code = await asyncio.to_thread(self._nursery.end, hand.fork.pid)
+            code = await asyncio.to_thread(self._fork_server.end, pooled.fork.pid)
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
             remedy = "send it again; if it happens again, the server may be short of memory"
             raise Failure(LOST, Problem("job", f"a worker that {how}", "a result", remedy))
@@ -194,35 +203,35 @@ class Crew:
             raise Failure(event["kind"], *(Problem(**problem) for problem in event["problems"]))
         return event
 
-    async def _watch(self, hand: Hand) -> None:
+    async def _watch(self, pooled: PooledWorker) -> None:
         """Return by a Failure when the worker and its own children hold more memory than they may."""
-        most = self._limits.memory_of_job(self._terms[hand.place.offer].estimate.memory)
+        most = self._limits.memory_of_job(self._terms[pooled.worker_key.offer].estimate.memory)
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            if hand.fork is not None:
-                taken = await asyncio.to_thread(group_memory, hand.fork.pid)
+            if pooled.fork is not None:
+                taken = await asyncio.to_thread(group_memory, pooled.fork.pid)
                 if taken > most:
                     got, expected = f"{taken / MIB:,.0f} MiB", f"at most {most / MIB:,.0f} MiB"
                     raise Failure(worker.MEMORY, Problem("job", got, expected, "raise job-memory at the server"))
 
-    def _dismiss(self, hand: Hand) -> None:
+    def _dismiss(self, pooled: PooledWorker) -> None:
         """End a worker in the background: freeing gigabytes takes a moment."""
-        hand.busy, hand.leaving = True, True  # nobody else takes it
-        task = asyncio.create_task(self._end(hand))
+        pooled.busy, pooled.leaving = True, True  # nobody else takes it
+        task = asyncio.create_task(self._end(pooled))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def _end(self, hand: Hand) -> None:
+    async def _end(self, pooled: PooledWorker) -> None:
         try:
-            if hand.starting is not None:
-                fork = await hand.starting
-                await asyncio.to_thread(self._nursery.end, fork.pid)
-                if hand.orders is None:
+            if pooled.starting is not None:
+                fork = await pooled.starting
+                await asyncio.to_thread(self._fork_server.end, fork.pid)
+                if pooled.orders is None:
                     fork.link.close()
                 else:
-                    hand.orders.close()
+                    pooled.orders.close()
         except ServiceError:
-            pass  # the nursery is gone, and its workers with it
+            pass  # the fork server is gone, and its workers with it
         finally:
-            self._hands.remove(hand)
+            self._workers.remove(pooled)
             self.on_room()

@@ -16,7 +16,7 @@ from privis.serve.limits import Limits
 from privis.serve.metrics import Metrics
 from privis.serve.offerings.offering import Terms
 from privis.serve.shares import OverShare, Shares
-from privis.serve.workers.pool import Crew, Failure, Hand, Place
+from privis.serve.workers.pool import Failure, PooledWorker, WorkerKey, WorkerPool
 from privis.serve.workers.worker import INTERNAL
 
 _LOG = logging.getLogger("privis.serve")
@@ -42,7 +42,7 @@ class Job:
     """One encrypted input of one client on its way to an encrypted result; files live in ``folder``."""
 
     id: str
-    place: Place
+    worker_key: WorkerKey
     folder: Path
     state: State = State.QUEUED
     progress: float = 0.0
@@ -84,15 +84,15 @@ class Scheduler:
     """Runs jobs in the order they came, those of clients with fewer running jobs first; one event loop only."""
 
     def __init__(
-        self, terms: Mapping[str, Terms], crew: Crew, limits: Limits, metrics: Metrics, clients: int = 0
+        self, terms: Mapping[str, Terms], pool: WorkerPool, limits: Limits, metrics: Metrics, clients: int = 0
     ) -> None:
-        self._crew, self._limits, self._metrics = crew, limits, metrics
+        self._pool, self._limits, self._metrics = pool, limits, metrics
         self._shares = Shares(limits.queued_jobs, clients, limits.queued_jobs_per_client)
         self._queue: list[Job] = []
         self._running: list[Job] = []
         self._seconds = {name: offer.estimate.seconds for name, offer in terms.items()}
         self.draining = False
-        crew.on_room = self._pump
+        pool.on_room = self._pump
 
     @property
     def queued(self) -> int:
@@ -106,7 +106,7 @@ class Scheduler:
 
     def require_place(self, client: str) -> None:
         """Raise QueueFull when a job of ``client`` would not be taken now, OverShare when that is its own doing."""
-        held = Counter(job.place.client for job in self._queue)
+        held = Counter(job.worker_key.client for job in self._queue)
         seconds = max(1, round(self._wait_seconds(1)))
         remedy = f"ask again in {seconds} s"
         if self.draining:
@@ -135,7 +135,7 @@ class Scheduler:
         """Seconds until it ends, judged by the estimates and by jobs that ended; None when it ended itself."""
         if job.state in FINAL:
             return None
-        own = self._seconds[job.place.offer]
+        own = self._seconds[job.worker_key.offer]
         if job.state is State.RUNNING:
             past = time.monotonic() - job.started
             return past / job.progress - past if job.progress > _TELLING else max(0.0, own - past)
@@ -143,7 +143,7 @@ class Scheduler:
 
     def _wait_seconds(self, position: int) -> float:
         before = (*self._running, *self._queue[:position])
-        return sum(self._seconds[job.place.offer] for job in before) / self._limits.jobs_at_once
+        return sum(self._seconds[job.worker_key.offer] for job in before) / self._limits.jobs_at_once
 
     async def cancel(self, job: Job) -> None:
         """End a job, wherever it is; the worker that runs it is killed."""
@@ -162,33 +162,33 @@ class Scheduler:
 
     def keys_in_use(self) -> set[tuple[str, str]]:
         """Client and digest of the keys that jobs wait for."""
-        return {(job.place.client, job.place.keys) for job in (*self._queue, *self._running)}
+        return {(job.worker_key.client, job.worker_key.keys) for job in (*self._queue, *self._running)}
 
     def _pump(self) -> None:
         while self._queue and len(self._running) < self._limits.jobs_at_once:
-            busy = Counter(job.place.client for job in self._running)
-            job = min(self._queue, key=lambda queued: (busy[queued.place.client], queued.created))
-            hand = self._crew.take(job.place)
-            if hand is None:
+            busy = Counter(job.worker_key.client for job in self._running)
+            job = min(self._queue, key=lambda queued: (busy[queued.worker_key.client], queued.created))
+            pooled = self._pool.take(job.worker_key)
+            if pooled is None:
                 return  # until a worker is gone: `on_room`
             self._queue.remove(job)
             self._running.append(job)
             job.state, job.started = State.RUNNING, time.monotonic()
             job.touch()
-            job.task = asyncio.create_task(self._run(job, hand))
+            job.task = asyncio.create_task(self._run(job, pooled))
 
-    async def _run(self, job: Job, hand: Hand) -> None:
+    async def _run(self, job: Job, pooled: PooledWorker) -> None:
         def progress(fraction: float) -> None:
             job.progress = fraction
             job.touch()
 
         state = State.FAILED
         try:
-            done = await self._crew.run(hand, job.message, job.reply, progress)
+            done = await self._pool.run(pooled, job.message, job.reply, progress)
             job.reply_bytes, job.reply_sha256, job.progress = done.length, done.sha256, 1.0
             state = State.DONE
-            own, seconds = self._seconds[job.place.offer], time.monotonic() - job.started
-            self._seconds[job.place.offer] = own + _WEIGHT_OF_NEWEST * (seconds - own)
+            own, seconds = self._seconds[job.worker_key.offer], time.monotonic() - job.started
+            self._seconds[job.worker_key.offer] = own + _WEIGHT_OF_NEWEST * (seconds - own)
         except asyncio.CancelledError:
             state = State.CANCELLED
         except Failure as failure:
@@ -206,7 +206,9 @@ class Scheduler:
         job.state, job.finished = state, time.monotonic()
         job.message.unlink(missing_ok=True)
         took = job.finished - (job.started or job.finished)
-        self._metrics.job(job.place.offer, state.value, took)
+        self._metrics.job(job.worker_key.offer, state.value, took)
         why = "".join(f"; {problem}" for problem in job.problems)
-        _LOG.info("job %s of %s: %s %s, %.2f s%s", job.id[:12], job.place.client, job.place.offer, state, took, why)
+        _LOG.info(
+            "job %s of %s: %s %s, %.2f s%s", job.id[:12], job.worker_key.client, job.worker_key.offer, state, took, why
+        )
         job.touch()

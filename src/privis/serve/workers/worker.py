@@ -53,9 +53,10 @@ def work(link: socket.socket, offering: Offering, keys: Path, memory: int, paren
 
 
 def _confine(memory: int) -> None:
-    """Own group, no core dump, first to go when memory runs out, gone with the nursery, at most ``memory`` bytes more.
+    """Confine this process: own group, no core dump, first victim when memory runs out, killed with its fork server.
 
-    RLIMIT_DATA counts private writable memory, the pages shared with the nursery among it.
+    It may take ``memory`` bytes more than now. RLIMIT_DATA counts private writable memory, the pages shared with the
+    fork server among it.
     """
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
