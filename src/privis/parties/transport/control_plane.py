@@ -13,7 +13,7 @@ from privis.errors import PartyError, PrivisError, Problem
 from privis.parties.identity.certificates import Identity
 from privis.parties.table_reader import shown
 from privis.parties.transport.messages import Message, problems_from, problems_to
-from privis.parties.transport.peer_stream import ALIVE, Line, reach
+from privis.parties.transport.peer_stream import ALIVE, PeerStream, reach
 
 ABORT, BYE = "abort", "bye"
 GRACE_SECONDS = 1.5  # for the others to say what they saw of a failure
@@ -38,7 +38,7 @@ class Conversation:
         self._on_failure = on_failure
         self._changed = threading.Condition()
         self._heard: dict[tuple[str, str], deque[Message]] = defaultdict(deque)
-        self._lines: dict[str, Line] = {}
+        self._streams: dict[str, PeerStream] = {}
         self._alive: dict[str, float] = {}  # by member: when it was last heard
         self._hang_ups: list[Callable[[], object]] = []
         self._left: set[str] = set()
@@ -50,7 +50,7 @@ class Conversation:
     # what the server's threads call -----------------------------------------------------------------------------
 
     def joined(self, member: str, certificate: bytes, hang_up: Callable[[], object]) -> None:
-        """``member`` opened its line to us; ``hang_up`` ends it."""
+        """``member`` opened its stream to us; ``hang_up`` ends it."""
         with self._changed:
             self.certificates[member] = certificate
             self._hang_ups.append(hang_up)
@@ -124,7 +124,7 @@ class Conversation:
             return tuple(problem for problems in self._reported.values() for problem in problems)
 
     def dial(self, addresses: Mapping[str, str], seconds: float, own_failure: Callable[[PrivisError], None]) -> None:
-        """Start opening a line to every other member, and watching them; returns at once."""
+        """Start opening a stream to every other member, and watching them; returns at once."""
         threading.Thread(target=self._watch, daemon=True).start()
         for member in self.others:
             arguments = (member, addresses[member], seconds, own_failure)
@@ -136,9 +136,9 @@ class Conversation:
         except PrivisError as error:
             own_failure(error)
             return
-        line = Line(channel, self.session, lambda details: self.lost(member, details))
+        stream = PeerStream(channel, self.session, lambda details: self.lost(member, details))
         with self._changed:
-            self._lines[member] = line
+            self._streams[member] = stream
             self._changed.notify_all()
 
     def _watch(self) -> None:
@@ -150,7 +150,7 @@ class Conversation:
             time.sleep(WATCH_SECONDS)
 
     def meet(self, seconds: float) -> None:
-        """Wait until there is a line to and from every other member."""
+        """Wait until there is a stream to and from every other member."""
         deadline = time.monotonic() + seconds + MARGIN_SECONDS
         with self._changed:
             while missing := self._absent():
@@ -161,14 +161,14 @@ class Conversation:
                     raise PartyError(Problem(self.identity.name, got, "all members of the job", remedy))
 
     def _absent(self) -> list[str]:
-        return [name for name in self.others if name not in self._lines or name not in self.certificates]
+        return [name for name in self.others if name not in self._streams or name not in self.certificates]
 
     def tell(self, members: Iterable[str], kind: str, body: Mapping[str, Any] | None = None, blob: bytes = b"") -> None:
         """Say something to ``members``."""
         with self._changed:
-            lines = [self._lines[name] for name in members]
-        for line in lines:
-            line.say(Message(kind, body or {}, blob))
+            streams = [self._streams[name] for name in members]
+        for stream in streams:
+            stream.send(Message(kind, body or {}, blob))
 
     def take(self, member: str, kind: str) -> Message:
         """Wait for the next message of that kind from ``member``, for as long as it lives."""
@@ -200,8 +200,8 @@ class Conversation:
         said: set[str] = set()
         with self._changed:
             while True:
-                for name in set(self._lines) - said:
-                    self._lines[name].say(Message(ABORT, told))
+                for name in set(self._streams) - said:
+                    self._streams[name].send(Message(ABORT, told))
                     said.add(name)
                 known = set(self._reported) | set(self._lost) | self._left
                 if known | said >= set(self.others) and known >= set(self.others):
@@ -211,14 +211,14 @@ class Conversation:
                 self._changed.wait(0.1)
 
     def close(self) -> None:
-        """End all lines."""
+        """End all streams."""
         with self._changed:
             self._closed = True
-            lines = list(self._lines.values())
-        threads = [threading.Thread(target=line.close, args=(GRACE_SECONDS,), daemon=True) for line in lines]
+            streams = list(self._streams.values())
+        threads = [threading.Thread(target=stream.close, args=(GRACE_SECONDS,), daemon=True) for stream in streams]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(2 * GRACE_SECONDS)
-        for hang_up in self._hang_ups:  # a frozen member would keep its line open for ever
+        for hang_up in self._hang_ups:  # a frozen member would keep its stream open for ever
             hang_up()

@@ -1,8 +1,8 @@
 """The control plane's transport: gRPC with mutual TLS, our own frames, and names that certificates prove.
 
-Each member has one `Line` to every other for as long as a session lasts. A line that breaks, or falls silent, is how
-the death of a peer is noticed, whatever the data link is waiting for. (gRPC's own keep-alive does not notice a frozen
-process within 20 s, so a line that has nothing to say gives a sign of life.)
+Each member has one `PeerStream` to every other for as long as a session lasts. A stream that breaks, or falls silent,
+is how the death of a peer is noticed, whatever the data link is waiting for. (gRPC's own keep-alive does not notice a
+frozen process within 20 s, so an idle stream sends heartbeats.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from privis.parties.transport.messages import LARGEST_HEADER, Message, pieces
 SERVICE = "privis.Party"
 TALK, SUBMIT = "Talk", "Submit"
 ALIVE = "alive"
-HEARTBEAT_SECONDS = 1.5  # between two signs of life on a line that has nothing else to say
+HEARTBEAT_SECONDS = 1.5  # between two heartbeats on an idle stream
 RETRY_SECONDS = 0.2
 PROBE_SECONDS = 3.0
 
@@ -112,8 +112,8 @@ def caller(context: Any) -> tuple[str | None, bytes]:
     return member_name(found), found
 
 
-class Line:
-    """Says messages to one member, in order, until it is closed; ``on_loss`` hears when it breaks before that."""
+class PeerStream:
+    """Ordered message stream to one peer; ``on_loss`` is called when it breaks before ``close``."""
 
     def __init__(self, channel: Any, session: str, on_loss: Callable[[str], None]) -> None:
         self._channel, self._on_loss = channel, on_loss
@@ -123,12 +123,12 @@ class Line:
         self._call = call.future(self._pieces(), metadata=(("session", session),))
         self._call.add_done_callback(self._ended)
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Queue a message."""
         self._waiting.put(message)
 
     def close(self, seconds: float) -> None:
-        """Say goodbye and wait up to ``seconds`` until all was heard."""
+        """Send a goodbye and wait up to ``seconds`` until all messages were delivered."""
         self._closing.set()
         self._waiting.put(Message("bye"))
         self._waiting.put(None)
