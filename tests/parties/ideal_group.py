@@ -47,8 +47,8 @@ class Board:
 
 
 @dataclass(eq=False)
-class IdealConversation:
-    """`privis.parties.transport.control_plane.Conversation` without a network."""
+class IdealControlPlane:
+    """`privis.parties.transport.control_plane.ControlPlane` without a network."""
 
     board: Board
     me: str
@@ -69,7 +69,7 @@ class IdealConversation:
     def meet(self, seconds):
         self.check()
 
-    def tell(self, members, kind, body=None, blob=b""):
+    def send(self, members, kind, body=None, blob=b""):
         if self.consistent and isinstance(body, dict):  # the liar goes on as if it were so
             told = dict(self.lie(kind, "", dict(body)))
             body.clear()
@@ -169,12 +169,12 @@ def play(
     """
     board, own, said = Board(), {}, []
 
-    def conversation(identity, session, names, on_failure):
+    def control_plane(identity, session, names, on_failure):
         others = tuple(name for name in names if name != identity.name)
-        return IdealConversation(board, identity.name, others, (lies or {}).get(identity.name, honest), consistent)
+        return IdealControlPlane(board, identity.name, others, (lies or {}).get(identity.name, honest), consistent)
 
-    monkeypatch.setattr(sessions, "Conversation", conversation)
-    monkeypatch.setattr(sessions, "Outside", lambda conversation: Ideal(board, conversation.me))
+    monkeypatch.setattr(sessions, "ControlPlane", control_plane)
+    monkeypatch.setattr(sessions, "Outside", lambda control_plane: Ideal(board, control_plane.me))
     monkeypatch.setattr(Session, "_opened", lambda self, *_: Ideal(board, self.configuration.name))
     playing = []
     for name in job.members:

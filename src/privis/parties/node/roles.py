@@ -15,7 +15,7 @@ from privis.parties.identity.link_proof import IdentityError, LinkProof
 from privis.parties.job.agreement import code_problems
 from privis.parties.job.disclosure import Withheld
 from privis.parties.job.task import Array
-from privis.parties.transport.control_plane import Broken, Conversation
+from privis.parties.transport.control_plane import Broken, ControlPlane
 from privis.run.mpc.fixed_point import encoding
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
@@ -62,7 +62,7 @@ class Role(Protocol):
 class Computing:
     """A compute party: its protocol process holds the shares, this process only feeds it."""
 
-    conversation: Conversation
+    control_plane: ControlPlane
     worker: Worker
     measured: list[LinkMeasurement] = field(default_factory=list)
 
@@ -73,8 +73,8 @@ class Computing:
         there is no link within `LINK_SECONDS`.
         """
         peers = self._peers(job)
-        self.conversation.tell(peers, UP)
-        self.conversation.gather(peers, UP)  # all processes are up: from here on, only the network can be slow
+        self.control_plane.send(peers, UP)
+        self.control_plane.gather(peers, UP)  # all processes are up: from here on, only the network can be slow
         limit, started = threading.Timer(LINK_SECONDS, self.worker.kill), time.monotonic()
         limit.start()
         try:
@@ -83,7 +83,7 @@ class Computing:
         except IdentityError:
             raise
         except PartyError as error:
-            if self.conversation.failed and time.monotonic() - started < LINK_SECONDS / 2:
+            if self.control_plane.failed and time.monotonic() - started < LINK_SECONDS / 2:
                 raise LinkEnded(error.problems, error.problems) from None
             routes = ", ".join(f"{name} at {at}" for name, at in zip(job.parties, proof.routes, strict=True))
             remedy = "check these data addresses and the firewalls between them"
@@ -94,16 +94,16 @@ class Computing:
 
     def agree_on_code(self, job: Job) -> None:
         """Compile every program and compare the code with all other parties."""
-        me = self.conversation.identity.name
+        me = self.control_plane.identity.name
         with _linked():
             code = {name: self.worker.load(name, program) for name, program in job.programs.items()}
         peers = self._peers(job)
-        self.conversation.tell(peers, CODE, {CODE: code})
-        said = {name: message.body for name, message in self.conversation.gather(peers, CODE).items()}
+        self.control_plane.send(peers, CODE, {CODE: code})
+        said = {name: message.body for name, message in self.control_plane.gather(peers, CODE).items()}
         refuse(PartyError, code_problems(me, {me: {CODE: code}, **said}))
 
     def _peers(self, job: Job) -> list[str]:
-        return [name for name in job.parties if name != self.conversation.identity.name]
+        return [name for name in job.parties if name != self.control_plane.identity.name]
 
     def perform(self, job: Job, step: Instruction, arrays: Mapping[str, Array]) -> Array | None:
         """Do one instruction, in step with the other parties."""
@@ -122,15 +122,15 @@ class Computing:
     def _share(self, job: Job, name: str, arrays: Mapping[str, Array]) -> None:
         source = job.sources[name]
         if source.owner in job.parties:
-            mine = arrays[name] if source.owner == self.conversation.identity.name else None
+            mine = arrays[name] if source.owner == self.control_plane.identity.name else None
             self.worker.share(name, job.parties.index(source.owner), encoding(source.declared), mine)
         else:
-            self.worker.put(name, self.conversation.take(source.owner, f"share {name}").blob)
+            self.worker.put(name, self.control_plane.receive(source.owner, f"share {name}").blob)
 
     def _reveal(self, job: Job, name: str, receivers: tuple[str, ...]) -> Array | None:
         outside = [receiver for receiver in receivers if receiver not in job.parties]
         if outside:
-            self.conversation.tell(outside, f"piece {name}", blob=self.worker.take(name))
+            self.control_plane.send(outside, f"piece {name}", blob=self.worker.take(name))
         inside = [job.parties.index(receiver) for receiver in receivers if receiver in job.parties]
         return self.worker.reveal(name, inside) if inside else None
 
@@ -143,22 +143,22 @@ class Computing:
 class Outside:
     """An owner or receiver that computes nothing; it shares and joins in this process."""
 
-    conversation: Conversation
+    control_plane: ControlPlane
     measured: list[LinkMeasurement] = field(default_factory=list)
 
     def perform(self, job: Job, step: Instruction, arrays: Mapping[str, Array]) -> Array | None:
         """Share what is mine, join what is for me."""
-        me = self.conversation.identity.name
-        self.conversation.check()
+        me = self.control_plane.identity.name
+        self.control_plane.check()
         match step:
             case Share(name) if job.sources[name].owner == me:
                 how = encoding(job.sources[name].declared)
                 for party, part in zip(job.parties, share(arrays[name], how, job.preset, job.fixed), strict=True):
-                    self.conversation.tell([party], f"share {name}", blob=part)
+                    self.control_plane.send([party], f"share {name}", blob=part)
             case Reveal(name, receivers) if me in receivers:
-                heard = self.conversation.gather(job.parties, f"piece {name}")
+                heard = self.control_plane.gather(job.parties, f"piece {name}")
                 return join([heard[party].blob for party in job.parties], job.preset, job.fixed)
         return None
 
     def kill(self) -> None:
-        """Nothing to stop: what waits is woken by the conversation."""
+        """Nothing to stop: what waits is woken by the control plane."""

@@ -170,24 +170,24 @@ class PartyServer:
             details = json.dumps({"problems": problems_to(self._ended.get(wanted) or (problem,))})
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, details)
             return b""
-        conversation = session.conversation
-        if member is None or member not in conversation.others:
+        control_plane = session.control_plane
+        if member is None or member not in control_plane.others:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "no member of this job")
             return b""
-        conversation.joined(member, certificate, context.cancel)
+        control_plane.joined(member, certificate, context.cancel)
 
         def signs_of_life() -> Iterator[bytes]:
             for piece in requests:
-                conversation.alive(member)
+                control_plane.alive(member)
                 yield piece
 
         try:
             for message in messages(signs_of_life()):
-                conversation.heard(member, message)
+                control_plane.received(member, message)
         except Exception:  # a broken stream, however gRPC words it
-            conversation.lost(member)
+            control_plane.lost(member)
         else:
-            conversation.lost(member)  # nothing happens when it said goodbye
+            control_plane.lost(member)  # nothing happens when it said goodbye
         return b""
 
     def _awaited(self, wanted: str, context: Any) -> Session | None:

@@ -27,7 +27,7 @@ from privis.parties.node.results import Staged, receipt_of, stage
 from privis.parties.node.roles import LINK_SECONDS, Computing, LinkEnded, Outside, Role
 from privis.parties.node.standby_worker import Spare
 from privis.parties.table_reader import shown
-from privis.parties.transport.control_plane import Broken, Conversation
+from privis.parties.transport.control_plane import Broken, ControlPlane
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.sampling.keys import ReleaseKey
 from privis.run.mpc.job import Job, Share
@@ -62,7 +62,7 @@ class Session:
     ) -> None:
         self.configuration, self.assignment, self._spare = configuration, assignment, spare
         self._on_event = on_event
-        self.conversation = Conversation(
+        self.control_plane = ControlPlane(
             configuration.identity, assignment.session, assignment.specification.members, self._wake
         )
         self._task = assignment.task.knowing(configuration.networks)
@@ -82,7 +82,7 @@ class Session:
     def _fail(self, error: PrivisError) -> None:
         with self._lock:
             self._own.extend(error.problems)
-        self.conversation.fail()
+        self.control_plane.fail()
 
     def _wake(self) -> None:
         """Whatever waits for the data link waits in vain once any member failed."""
@@ -107,35 +107,35 @@ class Session:
                 self._staged.discard()
             if self._role is not None:
                 self._role.kill()
-            self.conversation.close()
+            self.control_plane.close()
             self.over.set()
 
     def _failed(self, error: BaseException) -> None:
         me = self.configuration.name
         own, told = own_of(me, error), told_of(me, error)
-        if isinstance(error, Broken) or (isinstance(error, LinkEnded) and self.conversation.failed):
+        if isinstance(error, Broken) or (isinstance(error, LinkEnded) and self.control_plane.failed):
             own = told = ()  # another member failed, or its process was ended because one did
         with self._lock:
             own, told = (*self._own, *own), (*self._own, *told)
         if self._own:  # stopped from outside: what broke after that is a consequence
             own = told = tuple(self._own)
-        self.conversation.fail()
-        self.conversation.abort((*self.conversation.losses, *told))
-        others = (*self.conversation.losses, *self.conversation.reports)
+        self.control_plane.fail()
+        self.control_plane.abort((*self.control_plane.losses, *told))
+        others = (*self.control_plane.losses, *self.control_plane.reports)
         self.told = tuple(dict.fromkeys((*others, *told)))
         self._event(FAILED, problems=tuple(dict.fromkeys((*others, *own))))
 
     def _play(self, folder: Path) -> dict[str, Any]:
         started = time.monotonic()
         specification = self.assignment.specification
-        self.conversation.dial(self._addresses(), self.assignment.wait, self._fail)
+        self.control_plane.dial(self._addresses(), self.assignment.wait, self._fail)
         self._event(STATE, "asking the policy")
         releasing, rules = judged(self.configuration, self.assignment.submitter, specification, self._task)
         computes = self.configuration.name in specification.parties
         home = self._home(releasing)
         agreed, said = self._agree(home, releasing, computes, rules, folder)
         arrays = self._arrays(agreed, home)
-        role = self._opened(agreed.job, said, folder) if computes else self._taken(Outside(self.conversation))
+        role = self._opened(agreed.job, said, folder) if computes else self._taken(Outside(self.control_plane))
         heard = self._exchange(READY, agreement.public_record(agreed))
         refuse(PartyError, agreement.record_problems(self.configuration.name, heard))
         arrays |= self._drawn(agreed, releasing, home)
@@ -147,13 +147,13 @@ class Session:
         return {**facts, "messages": sum(m.messages for m in took), "seconds": round(time.monotonic() - started, 3)}
 
     def _addresses(self) -> dict[str, str]:
-        others = self.conversation.others
+        others = self.control_plane.others
         unknown = [name for name in others if name not in self.configuration.peers]
         if unknown or self.configuration.name not in self.assignment.specification.members:
             where = f"members known to {self.configuration.name}"
             remedy = "add them under [peers] of its configuration, or correct the job"
             self._fail(PartyError(Problem(where, f"no {shown(unknown) or 'part in this job'}", shown(others), remedy)))
-            self.conversation.check()
+            self.control_plane.check()
             raise PartyError(*self._own)
         return {name: self.configuration.peers[name] for name in others}
 
@@ -172,7 +172,7 @@ class Session:
         """Make ``role`` this session's, so that any failure ends it."""
         with self._lock:
             self._role = role
-        if self.conversation.failed:
+        if self.control_plane.failed:
             role.kill()
         return role
 
@@ -209,7 +209,7 @@ class Session:
             (folder / "certificate.pem").write_bytes(certificate)
             greeting |= {"data": free_data_address(self.configuration), "link": certificate.decode()}
         self._event(STATE, "waiting for the other members")
-        self.conversation.meet(self.assignment.wait)
+        self.control_plane.meet(self.assignment.wait)
         said = self._exchange(GREETING, greeting)
         refuse(PartyError, agreement.greeting_problems(me, said))
         announcements = agreement.announced(specification, said)
@@ -239,9 +239,9 @@ class Session:
         refuse(PartyError, problems)
 
     def _exchange(self, kind: str, body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-        others = self.conversation.others
-        self.conversation.tell(others, kind, body)
-        heard = {name: message.body for name, message in self.conversation.gather(others, kind).items()}
+        others = self.control_plane.others
+        self.control_plane.send(others, kind, body)
+        heard = {name: message.body for name, message in self.control_plane.gather(others, kind).items()}
         return {self.configuration.name: body, **heard}
 
     def _together(self, kind: str) -> None:
@@ -259,10 +259,10 @@ class Session:
         tls = TlsFiles(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
         session = self.assignment.session
         plan = LinkPlan(session, parties.index(me), tuple(routes.values()), tls, LINK_SECONDS, RECEIVE_SECONDS)
-        certificates = {**self.conversation.certificates, me: self.configuration.identity.certificate}
+        certificates = {**self.control_plane.certificates, me: self.configuration.identity.certificate}
         proof = LinkProof(job.digest, session, parties, certificates, used)
         self._event(STATE, "opening the data link")
-        role = self._taken(Computing(self.conversation, self._spare.take()))
+        role = self._taken(Computing(self.control_plane, self._spare.take()))
         role.open(plan, job, self.configuration.identity, proof)
         self._event(STATE, "compiling")
         role.agree_on_code(job)

@@ -1,4 +1,4 @@
-"""One member's talk with all others in one session: what was heard, what is said, and the first failure."""
+"""Control-plane messages of one member in one session, and the first failure seen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Broken(PartyError):
     """The consequence, at this member, of a failure at another one."""
 
 
-class Conversation:
+class ControlPlane:
     """Messages in and out; every waiting call raises PartyError as soon as any member fails, leaves or is lost."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Conversation:
         self.certificates: dict[str, bytes] = {}
         self._on_failure = on_failure
         self._changed = threading.Condition()
-        self._heard: dict[tuple[str, str], deque[Message]] = defaultdict(deque)
+        self._received: dict[tuple[str, str], deque[Message]] = defaultdict(deque)
         self._streams: dict[str, PeerStream] = {}
         self._alive: dict[str, float] = {}  # by member: when it was last heard
         self._hang_ups: list[Callable[[], object]] = []
@@ -61,8 +61,8 @@ class Conversation:
         """Something arrived from ``member``, if only a piece of a message."""
         self._alive[member] = time.monotonic()
 
-    def heard(self, member: str, message: Message) -> None:
-        """Keep what ``member`` said, or end because it did."""
+    def received(self, member: str, message: Message) -> None:
+        """Queue a message of ``member``; an abort ends the session."""
         if message.kind == ALIVE:
             return
         if message.kind == ABORT:
@@ -72,7 +72,7 @@ class Conversation:
             if message.kind == BYE:
                 self._left.add(member)
             else:
-                self._heard[member, message.kind].append(message)
+                self._received[member, message.kind].append(message)
             self._changed.notify_all()
 
     def lost(
@@ -163,26 +163,26 @@ class Conversation:
     def _absent(self) -> list[str]:
         return [name for name in self.others if name not in self._streams or name not in self.certificates]
 
-    def tell(self, members: Iterable[str], kind: str, body: Mapping[str, Any] | None = None, blob: bytes = b"") -> None:
-        """Say something to ``members``."""
+    def send(self, members: Iterable[str], kind: str, body: Mapping[str, Any] | None = None, blob: bytes = b"") -> None:
+        """Queue a message to each of ``members``."""
         with self._changed:
             streams = [self._streams[name] for name in members]
         for stream in streams:
             stream.send(Message(kind, body or {}, blob))
 
-    def take(self, member: str, kind: str) -> Message:
+    def receive(self, member: str, kind: str) -> Message:
         """Wait for the next message of that kind from ``member``, for as long as it lives."""
         with self._changed:
-            while not self._heard[member, kind]:
+            while not self._received[member, kind]:
                 self._check()
                 if member in self._left:
                     raise Broken(Problem(member, "a goodbye", f"its message {kind!r}", f"see the log of {member}"))
                 self._changed.wait()
-            return self._heard[member, kind].popleft()
+            return self._received[member, kind].popleft()
 
     def gather(self, members: Iterable[str], kind: str) -> dict[str, Message]:
         """The next message of that kind from each of ``members``."""
-        return {member: self.take(member, kind) for member in members}
+        return {member: self.receive(member, kind) for member in members}
 
     def check(self) -> None:
         """Raise PartyError when any member failed."""
