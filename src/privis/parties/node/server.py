@@ -16,7 +16,7 @@ from privis.parties.job.task import Task
 from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.events import DONE, FAILED, Event
 from privis.parties.node.session import Assignment, Session
-from privis.parties.node.standby_worker import Spare
+from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import Reader, shown
 from privis.parties.transport.messages import Message, messages, pieces, printable, problems_to
 from privis.parties.transport.peer_stream import SERVER_OPTIONS, SERVICE, SUBMIT, TALK, caller, grpc_module
@@ -41,7 +41,7 @@ class PartyServer:
         self._ended: dict[str, tuple[Problem, ...]] = {}
         self._stopping = False
         self._server: Any = None
-        self._spare = Spare(configuration.name)
+        self._standby = StandbyWorker(configuration.name)
 
     def start(self) -> None:
         """Listen; PartyError when the address cannot be used."""
@@ -68,7 +68,7 @@ class PartyServer:
 
     def _warm(self) -> None:
         if self._configuration.data is not None:
-            self._spare.warm()
+            self._standby.warm()
 
     def stop(self, reason: str) -> None:
         """End a running job at all its members, then leave."""
@@ -84,7 +84,7 @@ class PartyServer:
             running.over.wait(STOP_SECONDS)
         if self._server is not None:
             self._server.stop(1.0).wait(STOP_SECONDS)
-        self._spare.close()
+        self._standby.close()
 
     # calls of submitters ----------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class PartyServer:
             if self._running is not None or self._stopping:
                 got = "a member that is being stopped" if self._stopping else "a member with a job under way"
                 raise PartyError(Problem(name, got, "one that is free", "submit again when that job is over"))
-            self._running = session = Session(self._configuration, assignment, self._spare, tell)
+            self._running = session = Session(self._configuration, assignment, self._standby, tell)
             self._changed.notify_all()
         return session
 

@@ -25,7 +25,7 @@ from privis.parties.node.data_address import free_data_address
 from privis.parties.node.events import DONE, FAILED, PROGRESS, STATE, Event
 from privis.parties.node.results import Staged, receipt_of, stage
 from privis.parties.node.roles import LINK_SECONDS, Computing, LinkEnded, Outside, Role
-from privis.parties.node.standby_worker import Spare
+from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import shown
 from privis.parties.transport.control_plane import Broken, ControlPlane
 from privis.privacy.ledger.file import FileLedger
@@ -57,10 +57,10 @@ class Session:
         self,
         configuration: PartyConfiguration,
         assignment: Assignment,
-        spare: Spare,
+        standby: StandbyWorker,
         on_event: Callable[[Event], None],
     ) -> None:
-        self.configuration, self.assignment, self._spare = configuration, assignment, spare
+        self.configuration, self.assignment, self._standby = configuration, assignment, standby
         self._on_event = on_event
         self.control_plane = ControlPlane(
             configuration.identity, assignment.session, assignment.specification.members, self._wake
@@ -262,7 +262,7 @@ class Session:
         certificates = {**self.control_plane.certificates, me: self.configuration.identity.certificate}
         proof = LinkProof(job.digest, session, parties, certificates, used)
         self._event(STATE, "opening the data link")
-        role = self._taken(Computing(self.control_plane, self._spare.take()))
+        role = self._taken(Computing(self.control_plane, self._standby.take()))
         role.open(plan, job, self.configuration.identity, proof)
         self._event(STATE, "compiling")
         role.agree_on_code(job)

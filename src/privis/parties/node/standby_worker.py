@@ -1,4 +1,4 @@
-"""A protocol process that is ready before a job needs it: loading its libraries takes longer than many jobs."""
+"""A pre-started SPU worker: loading SPU takes longer than most jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from privis.errors import PartyError
 from privis.run.mpc.runtime.supervisor import Worker
 
 
-class Spare:
+class StandbyWorker:
     """At most one idle protocol process of this member; a job that takes it has it for itself."""
 
     def __init__(self, name: str) -> None:
