@@ -174,7 +174,7 @@ def play(
         return IdealControlPlane(board, identity.name, others, (lies or {}).get(identity.name, honest), consistent)
 
     monkeypatch.setattr(sessions, "ControlPlane", control_plane)
-    monkeypatch.setattr(sessions, "Outside", lambda control_plane: Ideal(board, control_plane.me))
+    monkeypatch.setattr(sessions, "OwnerRole", lambda control_plane: Ideal(board, control_plane.me))
     monkeypatch.setattr(Session, "_opened", lambda self, *_: Ideal(board, self.configuration.name))
     playing = []
     for name in job.members:

@@ -59,7 +59,7 @@ class Role(Protocol):
 
 
 @dataclass(eq=False)
-class Computing:
+class ComputeRole:
     """A compute party: its protocol process holds the shares, this process only feeds it."""
 
     control_plane: ControlPlane
@@ -140,7 +140,7 @@ class Computing:
 
 
 @dataclass(eq=False)
-class Outside:
+class OwnerRole:
     """An owner or receiver that computes nothing; it shares and joins in this process."""
 
     control_plane: ControlPlane

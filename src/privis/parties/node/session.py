@@ -24,7 +24,7 @@ from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.data_address import free_data_address
 from privis.parties.node.events import DONE, FAILED, PROGRESS, STATE, Event
 from privis.parties.node.results import Staged, receipt_of, stage
-from privis.parties.node.roles import LINK_SECONDS, Computing, LinkEnded, Outside, Role
+from privis.parties.node.roles import LINK_SECONDS, ComputeRole, LinkEnded, OwnerRole, Role
 from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import shown
 from privis.parties.transport.control_plane import Broken, ControlPlane
@@ -135,7 +135,7 @@ class Session:
         home = self._home(releasing)
         agreed, said = self._agree(home, releasing, computes, rules, folder)
         arrays = self._arrays(agreed, home)
-        role = self._opened(agreed.job, said, folder) if computes else self._taken(Outside(self.control_plane))
+        role = self._opened(agreed.job, said, folder) if computes else self._taken(OwnerRole(self.control_plane))
         heard = self._exchange(READY, agreement.public_record(agreed))
         refuse(PartyError, agreement.record_problems(self.configuration.name, heard))
         arrays |= self._drawn(agreed, releasing, home)
@@ -248,7 +248,7 @@ class Session:
         """Go on only when everybody is here."""
         self._exchange(kind, {})
 
-    def _opened(self, job: Job, said: Mapping[str, Mapping[str, Any]], folder: Path) -> Computing:
+    def _opened(self, job: Job, said: Mapping[str, Mapping[str, Any]], folder: Path) -> ComputeRole:
         """A protocol process with its data link, who is who on that link proved, and the same code everywhere."""
         me, parties = self.configuration.name, job.parties
         routes = {name: self.configuration.routes.get(name, str(said[name].get("data"))) for name in parties}
@@ -262,7 +262,7 @@ class Session:
         certificates = {**self.control_plane.certificates, me: self.configuration.identity.certificate}
         proof = LinkProof(job.digest, session, parties, certificates, used)
         self._event(STATE, "opening the data link")
-        role = self._taken(Computing(self.control_plane, self._standby.take()))
+        role = self._taken(ComputeRole(self.control_plane, self._standby.take()))
         role.open(plan, job, self.configuration.identity, proof)
         self._event(STATE, "compiling")
         role.agree_on_code(job)
