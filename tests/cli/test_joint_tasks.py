@@ -10,7 +10,7 @@ from privis.errors import ImageError, ParameterError
 from privis.io import tables
 from privis.joint.runners import InTheClear
 from privis.parties.job.specification import Specification, Use
-from privis.parties.job.task import Agreed, Home, Lent
+from privis.parties.job.task import Agreed, Home, LocalData
 from privis.run.mpc.job import Reveal
 
 PARTIES = ("a", "b", "c")
@@ -46,7 +46,7 @@ def played(specification, lent):
 def table(path, vectors, names):
     columns = [f"v{i}" for i in range(vectors.shape[1])]
     tables.write(path, names, [vectors.astype(np.float32)], names=columns, metadata={})
-    return Lent(path.stem, table=path)
+    return LocalData(path.stem, table=path)
 
 
 @pytest.fixture()
@@ -123,7 +123,10 @@ def test_pictures_held_in_parts_need_all_owners(tmp_path):
     inputs = {"upper": Use("a", "scans"), "lower": Use("b", "scans")}
     options = {"feature": "lbp", "split": ["tiles", "rows=2", "columns=1"]}
     specification = Specification("scan", "extract", PARTIES, inputs, {"features": ("owner",)}, options)
-    lent = {"upper": Lent("scans", images=tmp_path / "top"), "lower": Lent("scans", images=tmp_path / "bottom")}
+    lent = {
+        "upper": LocalData("scans", images=tmp_path / "top"),
+        "lower": LocalData("scans", images=tmp_path / "bottom"),
+    }
     job, outputs = played(specification, lent)
     from privis import LBP, extract
 
@@ -137,7 +140,7 @@ def test_receivers_of_features_are_those_of_the_job_file(tmp_path):
         (tmp_path / owner).mkdir()
         Image.fromarray(np.full((8, 8), 7, np.uint8)).save(tmp_path / owner / f"{owner}.png")
     inputs = {"left": Use("a", "x"), "right": Use("d", "y")}
-    lent = {"left": Lent("x", images=tmp_path / "x"), "right": Lent("y", images=tmp_path / "y")}
+    lent = {"left": LocalData("x", images=tmp_path / "x"), "right": LocalData("y", images=tmp_path / "y")}
     for words, counts in (
         (("owner",), (1, 0, 0, 1)),
         (("b",), (0, 2, 0, 0)),
@@ -168,7 +171,7 @@ def test_options_that_do_not_fit_are_refused_all_at_once(tmp_path):
         (tmp_path / "x" / f"{name}.png").write_bytes(b"no picture")
     good = Specification("f", "extract", PARTIES, inputs, {"features": ("a",)}, {"feature": "lbp"})
     with pytest.raises(ImageError) as error:
-        TASKS["extract"].prepare(good, "x", Lent("x", images=tmp_path / "x"))
+        TASKS["extract"].prepare(good, "x", LocalData("x", images=tmp_path / "x"))
     assert len(error.value.problems) == 2
 
 
@@ -208,9 +211,9 @@ def test_class_means_and_histograms_of_columns_pictures_and_arrays(tmp_path):
     together = np.column_stack([values, labels]).astype(np.float32)
     tables.write(tmp_path / "t.parquet", [str(i) for i in range(9)], [together], names=columns, metadata={})
     lent = {
-        "x": Lent("x", table=tmp_path / "t.parquet"),
-        "y": Lent("y", images=tmp_path / "pictures.csv"),
-        "z": Lent("z", arrays=tmp_path / "arrays.npz"),
+        "x": LocalData("x", table=tmp_path / "t.parquet"),
+        "y": LocalData("y", images=tmp_path / "pictures.csv"),
+        "z": LocalData("z", arrays=tmp_path / "arrays.npz"),
     }
     inputs = {"x": Use("a", "x"), "y": Use("d", "y"), "z": Use("a", "z")}
     options = {"statistic": "class-means", "bound": 255, "classes": 3}
@@ -230,7 +233,7 @@ def test_released_histograms_and_means_are_near_the_clear_ones(tmp_path, noise):
     values = np.random.default_rng(0).uniform(0, 1, (500, 2)).astype(np.float32)
     person = np.arange(500) // 2
     np.savez(tmp_path / "x.npz", features=values, person=person)
-    lent = {name: Lent(name, arrays=tmp_path / "x.npz", subject="person") for name in "xy"}
+    lent = {name: LocalData(name, arrays=tmp_path / "x.npz", subject="person") for name in "xy"}
     inputs = {"x": Use("a", "x"), "y": Use("d", "y")}
     release = {"corpus": "c", "epsilon": 4.0, "noise": noise} | ({"delta": 1e-6} if noise == "gaussian" else {})
     options = {"statistic": "histogram", "edges": [0.25, 0.5]}

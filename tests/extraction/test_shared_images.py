@@ -306,11 +306,11 @@ def test_ids_of_one_form_are_one_person_of_a_list(folder):
 def test_what_is_lent_to_jobs_and_trained_on_is_of_one_person(folder):
     from privis.cli.joint.datasets import Reading
     from privis.cli.train import _subjects
-    from privis.parties.job.task import Lent
+    from privis.parties.job.task import LocalData
 
     path = listed(folder, "a.png,ann", "copy.png,bob", "b.png,bob")
     with pytest.raises(ParameterError, match=r"ann\+bob"):
-        Reading(None, None).rows(Lent("x", images=path), "who")
+        Reading(None, None).rows(LocalData("x", images=path), "who")
     with pytest.raises(ParameterError, match=r"ann\+bob"):
         _subjects(path, "who", ("a.png", "copy.png"))
     assert _subjects(path, "who", ("link.png", str(folder / "b.png"))) == ["ann", "bob"]

@@ -21,7 +21,7 @@ from privis.errors import ParameterError
 from privis.extraction.contributions import contributions
 from privis.io.images.manifest import read_manifest, read_subjects
 from privis.io.tables import read, write
-from privis.parties.job.task import Lent
+from privis.parties.job.task import LocalData
 from privis.privacy.learning.moments import MomentRelease
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
 from privis.privacy.releases.partial_sums import within_bound
@@ -288,18 +288,18 @@ def test_the_command_line_takes_the_same_ids_and_warns(folder):
 
 def test_what_is_lent_to_jobs_has_the_same_ids(folder):
     people = ["7", "007", "7 ", "Ame\u0301lie"]
-    of_pictures = Reading(None, None).rows(Lent("x", images=listed(folder, people)), "who")
+    of_pictures = Reading(None, None).rows(LocalData("x", images=listed(folder, people)), "who")
     assert of_pictures.subjects == ("7", "007", "7", "Am\u00e9lie")
     values = np.c_[np.eye(4), [7, 0, 7, 3]].astype(np.float32)
     write(folder / "t.csv", [*"abcd"], [values], names=[*"abcd", "who"], metadata={})
-    assert Reading(None, None).rows(Lent("x", table=folder / "t.csv"), "who").subjects == ("7", "0", "7", "3")
+    assert Reading(None, None).rows(LocalData("x", table=folder / "t.csv"), "who").subjects == ("7", "0", "7", "3")
     for ids in ([7, 0, 7, 3], [7.0, 0.0, 7.0, 3.0], ["7", "0", " 7", "3"]):
         np.savez(folder / "x.npz", features=np.eye(4), who=np.array(ids))
-        assert Reading(None, None).rows(Lent("x", arrays=folder / "x.npz"), "who").subjects == ("7", "0", "7", "3")
+        assert Reading(None, None).rows(LocalData("x", arrays=folder / "x.npz"), "who").subjects == ("7", "0", "7", "3")
     for wrong in ([7, np.nan, 7, 3], ["7", "", "7", "3"], [True] * 4, np.full(4, 2.0**60), np.eye(4)):
         np.savez(folder / "x.npz", features=np.eye(4), who=np.array(wrong))
         with pytest.raises(ParameterError, match="who"):
-            Reading(None, None).rows(Lent("x", arrays=folder / "x.npz"), "who")
+            Reading(None, None).rows(LocalData("x", arrays=folder / "x.npz"), "who")
 
 
 def test_training_takes_the_same_ids(folder):

@@ -7,7 +7,7 @@ import numpy as np
 from privis import Budget, FileLedger, Per, ReleaseKey
 from privis.parties.job.policy import Policy, Rule
 from privis.parties.job.specification import specification_from
-from privis.parties.job.task import Lent
+from privis.parties.job.task import LocalData
 
 PARTIES = ("alice", "bob", "carol")
 RULE = Rule(("analyst",), ("statistics", "train", "extract"), PARTIES, ("rows", "more", "ward"))
@@ -48,7 +48,7 @@ class Homes:
         np.savez(path, features=rows, label=np.arange(len(rows)) % 2, patient=np.zeros(len(rows), int))
         if not ledger.exists():
             FileLedger.create(ledger, Budget(5.0, 1e-5, Per.CORPUS))
-        self.members[member]["inputs"][name] = Lent(name, arrays=path, ledger=ledger, **stated)
+        self.members[member]["inputs"][name] = LocalData(name, arrays=path, ledger=ledger, **stated)
 
     def allow(self, **changes):
         for member in self.members.values():

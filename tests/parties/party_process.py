@@ -42,8 +42,8 @@ class Total:
     def releasing(self, specification):
         return None
 
-    def prepare(self, specification, name, lent):
-        with np.load(lent.arrays) as members:
+    def prepare(self, specification, name, local):
+        with np.load(local.arrays) as members:
             values = members["values"]
         owner = specification.inputs[name].owner
         return Prepared(Announcement(owner, (values.shape,)), {name: values}, (f"{owner}'s own",))

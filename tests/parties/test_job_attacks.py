@@ -60,7 +60,7 @@ def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypat
     named = [word.format(wanted) for word in words]
     homes.allow(networks=("net", *(word.partition("=")[2] for word in named)))
     for member in homes.members.values():
-        member["networks"] = {"net": LentNetwork("net", lent)}
+        member["networks"] = {"net": LocalNetwork("net", lent)}
     read, read_bytes = cnn.read_onnx, Path.read_bytes
     monkeypatch.setattr(cnn, "read_onnx", lambda path: opened.append(str(path)) or read(path))
     monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(str(path)) or read_bytes(path))
@@ -79,7 +79,7 @@ def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
     path = homes.folder / "alice" / "net-secret-path.onnx"
     path.write_bytes(small_network("layer_of_a_private_network"))
     for member in homes.members.values():
-        member["networks"] = {"net": LentNetwork("net", path)}
+        member["networks"] = {"net": LocalNetwork("net", path)}
     homes.allow(networks=("net",))
     options = {"statistic": "mean", "bound": 1.0, "feature": "cnn", "parameters": ["network=net", "layer=absent"]}
     ending = joint(specified(options=options))
@@ -91,10 +91,10 @@ def test_members_with_other_networks_of_one_name_do_not_start(joint, homes):
     for index, (name, member) in enumerate(homes.members.items()):
         path = homes.folder / name / "net-secret-path.onnx"
         path.write_bytes(small_network("layer", weight=float(index == 2)))
-        member["networks"] = {"net": LentNetwork("net", path)}
+        member["networks"] = {"net": LocalNetwork("net", path)}
         (homes.folder / name / "pictures").mkdir()
         Image.fromarray(np.full((8, 8, 3), 9, np.uint8)).save(homes.folder / name / "pictures" / "a.png")
-        member["inputs"]["ward"] = Lent("ward", images=homes.folder / name / "pictures")
+        member["inputs"]["ward"] = LocalData("ward", images=homes.folder / name / "pictures")
     homes.allow(networks=("net",))
     options = {"statistic": "mean", "bound": 1e4, "feature": "cnn", "parameters": ["network=net"]}
     inputs = {"one": {"owner": "alice", "lends": "ward"}, "two": {"owner": "bob", "lends": "ward"}}
@@ -269,7 +269,7 @@ def test_an_allowed_digest_is_of_one_job(homes):
     pictures = homes.folder / "alice" / "pictures"
     pictures.mkdir()
     Image.fromarray(np.arange(27, dtype=np.uint8).reshape(3, 3, 3)).resize((32, 32)).save(pictures / "a.png")
-    lent, task = Lent("ward", images=pictures), TASKS["statistics"]
+    lent, task = LocalData("ward", images=pictures), TASKS["statistics"]
     base = {"statistic": "mean", "bound": 2000.0, "feature": "colour", "parameters": ["bins=2"]}
 
     def built(options, **changes):

@@ -11,9 +11,9 @@ from privis import ReleaseKey
 from privis.cli.joint import TASKS
 from privis.errors import ParameterError, PrivisError
 from privis.parties.job import agreement
-from privis.parties.job.lends import overlapping
+from privis.parties.job.overlap import overlapping
 from privis.parties.job.policy import Policy
-from privis.parties.job.task import Lent
+from privis.parties.job.task import LocalData
 from tests.parties.homes import RELEASE, RULE, changed, check_told, released, specified
 
 pytest.importorskip("spu")
@@ -86,7 +86,7 @@ def test_a_picture_in_another_file_format_is_the_same_picture(homes):
     inputs = {name: {"owner": "alice", "lends": name} for name in ("rows", "more")}
     options = {"statistic": "mean", "bound": 1e4, "feature": "colour", "parameters": ["bins=2"]}
     job, task = specified(inputs=inputs, options=options), TASKS["statistics"]
-    parts = [task.prepare(job, name, Lent(name, images=homes.folder / name)).kept for name in inputs]
+    parts = [task.prepare(job, name, LocalData(name, images=homes.folder / name)).kept for name in inputs]
     from privis.cli.joint.datasets import joined
 
     with pytest.raises(ParameterError, match="1 rows of one input that another has too"):

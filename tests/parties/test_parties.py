@@ -160,7 +160,7 @@ def test_all_mistakes_of_a_configuration_are_listed_at_once(tmp_path):
 
 
 def test_a_trial_on_one_machine_says_for_its_owners_what_the_job_says(tmp_path):
-    from privis.parties.node.local import LocalGroup, lent_as, lent_words, network_words
+    from privis.parties.node.local import LocalGroup, local_data_at, local_data_words, network_words
 
     uses = {name: Use("a", name) for name in ("x", "y")}
     options = {"label": "kind", "feature": "cnn", "parameters": ["network=net"]}
@@ -170,18 +170,18 @@ def test_a_trial_on_one_machine_says_for_its_owners_what_the_job_says(tmp_path):
         (tmp_path / f"{name}.npz").write_bytes(name.encode())
     words = [f"a.x={tmp_path / 'x.npz'}", f"a.y={tmp_path / 'y.npz'}"]
     with pytest.raises(ParameterError, match="as x and y of a"):
-        lent_words(job, [words[0], words[0].replace("a.x", "a.y")])
+        local_data_words(job, [words[0], words[0].replace("a.x", "a.y")])
     for wrong in ([], [f"other={tmp_path / 'x.npz'}"], [f"net={tmp_path / 'none'}"]):
         with pytest.raises(ParameterError, match="--network"):
             network_words(job, wrong)
     networks = network_words(job, [f"net={tmp_path / 'net.npz'}"])
     group = LocalGroup(
-        tmp_path / "group", job, lent_words(job, words), tmp_path / "out", Protection(1.0, 1e-6, 2), networks
+        tmp_path / "group", job, local_data_words(job, words), tmp_path / "out", Protection(1.0, 1e-6, 2), networks
     )
     loaded = load_party(tmp_path / "group" / "a" / "party.toml")
     lent = loaded.inputs["x"]
     assert (lent.subject, lent.disjoint, lent.labels) == ("patient", True, ("kind",)) and group.processes == {}
-    assert dataclasses.replace(lent, ledger=None) == lent_as(job, "x", tmp_path / "x.npz")
+    assert dataclasses.replace(lent, ledger=None) == local_data_at(job, "x", tmp_path / "x.npz")
     assert loaded.policy.word_refusals("a", "local-submitter", job) == [] and set(loaded.networks) == {"net"}
 
 

@@ -21,7 +21,7 @@ from privis.io.images import decode as images
 from privis.io.images.manifest import PATH, Manifest, read_manifest, read_subjects
 from privis.io.images.sources import find
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Array, Lent, Networks
+from privis.parties.job.task import Array, LocalData, Networks
 from privis.parties.table_reader import Reader, shown
 from privis.subjects import subject_ids
 
@@ -61,31 +61,31 @@ class Reading:
     feature: Feature | None
     label: str | None
 
-    def rows(self, lent: Lent, subject: str | None = None, contents: bool = False) -> Rows:
+    def rows(self, local: LocalData, subject: str | None = None, contents: bool = False) -> Rows:
         """Read it all, with the column ``subject`` and digests if asked.
 
         ParameterError and ImageError say what does not fit: above all a label that the owner does not lend.
         """
-        if self.label is not None and self.label not in lent.labels:
-            remedy = f'labels = ["{self.label}"] in [inputs.{lent.name}]'
-            got, expected = repr(self.label), f"one of {shown(lent.labels)}, as its owner says"
-            raise ParameterError(Problem(f"input {lent.name}: label", got, expected, remedy))
-        found = self._found(lent, subject)
+        if self.label is not None and self.label not in local.labels:
+            remedy = f'labels = ["{self.label}"] in [inputs.{local.name}]'
+            got, expected = repr(self.label), f"one of {shown(local.labels)}, as its owner says"
+            raise ParameterError(Problem(f"input {local.name}: label", got, expected, remedy))
+        found = self._found(local, subject)
         if not contents:
             return found
-        made = _picture_contents(found.names) if lent.images is not None else _row_contents(found.values)
+        made = _picture_contents(found.names) if local.images is not None else _row_contents(found.values)
         return dataclasses.replace(found, contents=made)
 
-    def _found(self, lent: Lent, subject: str | None) -> Rows:
-        if lent.images is not None:
-            return self._of_pictures(lent, lent.images, subject)
+    def _found(self, local: LocalData, subject: str | None) -> Rows:
+        if local.images is not None:
+            return self._of_pictures(local, local.images, subject)
         if self.feature is not None:
-            got = "a table" if lent.table else "arrays"
+            got = "a table" if local.table else "arrays"
             remedy = "leave feature out: what is lent are vectors already"
-            raise ParameterError(Problem(f"input {lent.name}", got, "pictures, of which a feature is taken", remedy))
-        return self._of_table(lent, subject) if lent.arrays is None else self._of_arrays(lent.arrays, subject)
+            raise ParameterError(Problem(f"input {local.name}", got, "pictures, of which a feature is taken", remedy))
+        return self._of_table(local, subject) if local.arrays is None else self._of_arrays(local.arrays, subject)
 
-    def _of_pictures(self, lent: Lent, listed: Path, subject: str | None) -> Rows:
+    def _of_pictures(self, local: LocalData, listed: Path, subject: str | None) -> Rows:
         labels = None if self.label is None else column(listed, self.label).subjects
         people = None if subject is None else column(listed, subject, subjects=True)
         if people is not None:
@@ -94,24 +94,24 @@ class Reading:
             names = paths_of(listed)
             values: Array = extract(self.feature, names).features
         else:
-            names, loaded = pictures(lent)
+            names, loaded = pictures(local)
             sizes = {image.shape for image in loaded}
             if len(sizes) > 1:
                 remedy = "name a feature, or make all pictures of one size"
-                raise ImageError(Problem(f"input {lent.name}", f"{len(sizes)} sizes of pictures", "one", remedy))
+                raise ImageError(Problem(f"input {local.name}", f"{len(sizes)} sizes of pictures", "one", remedy))
             values = np.stack(loaded).reshape(len(loaded), -1)
         subjects = None if people is None else people.subjects
         return Rows(values, names, None if labels is None else whole(labels, str(listed)), subjects)
 
-    def _of_table(self, lent: Lent, subject: str | None) -> Rows:
-        path = lent.path
+    def _of_table(self, local: LocalData, subject: str | None) -> Rows:
+        path = local.path
         table = tables.read(path)
         asked = [name for name in (self.label, subject) if name is not None]
         missing = [name for name in asked if name not in table.names]
         if missing:
             raise ParameterError(Problem(str(path), f"no column {shown(missing)}", f"one of {shown(table.names)}"))
         found = {name: table.features[:, table.names.index(name)] for name in asked}
-        kept = [index for index, name in enumerate(table.names) if name not in (*asked, lent.subject)]
+        kept = [index for index, name in enumerate(table.names) if name not in (*asked, local.subject)]
         return self._made(table.features[:, kept], table.paths, found, path, subject)
 
     def _of_arrays(self, path: Path, subject: str | None) -> Rows:
@@ -153,12 +153,12 @@ def read_reading(reader: Reader, networks: Networks | None, labelled: bool = Fal
     return Reading(named, label)
 
 
-def pictures(lent: Lent) -> tuple[tuple[str, ...], list[Array]]:
+def pictures(local: LocalData) -> tuple[tuple[str, ...], list[Array]]:
     """Paths and decoded pictures; ImageError lists all that cannot be used."""
-    if lent.images is None:
-        got = "a table" if lent.table else "arrays"
-        raise ParameterError(Problem(f"input {lent.name}", got, "pictures", f'images = "…" in [inputs.{lent.name}]'))
-    paths = paths_of(lent.images)
+    if local.images is None:
+        got = "a table" if local.table else "arrays"
+        raise ParameterError(Problem(f"input {local.name}", got, "pictures", f'images = "…" in [inputs.{local.name}]'))
+    paths = paths_of(local.images)
     loaded: list[Array] = []
     problems: list[Problem] = []
     for path in paths:

@@ -20,7 +20,7 @@ from privis.joint.extraction import Announcement as Announced
 from privis.joint.extraction import Answer, Extraction, announce, extracted, extraction_job, shared_arrays
 from privis.joint.image_splits import ByChannels, ByExposures, ByTiles, ByTime, Split
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared
+from privis.parties.job.task import Agreed, Announcement, Array, Home, LocalData, Networks, Outputs, Prepared
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job, Reveal
 from privis.run.mpc.protocols import preset
@@ -49,10 +49,10 @@ class Extract:
         """None: features are exact; ParameterError lists every option that does not fit."""
         _asked(specification, None)
 
-    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
         """Decode the pictures and turn each into the core's input; ImageError lists all that cannot be used."""
         extraction = _extraction(specification, self.networks)
-        paths, loaded = pictures(lent)
+        paths, loaded = pictures(local)
         owner = specification.inputs[name].owner
         sized = [resize(image, extraction.feature.size) for image in loaded]
         announced, cores = announce(extraction, owner, sized)

@@ -13,7 +13,7 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.joint.gallery import ANSWER, QUERY, ROWS, Block, Gallery
 from privis.joint.statistics.sums import Committee
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared
+from privis.parties.job.task import Agreed, Announcement, Array, Home, LocalData, Networks, Outputs, Prepared
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job
 from privis.run.mpc.protocols import preset
@@ -41,10 +41,10 @@ class Match:
         """None: answers are exact."""
         _asked(specification)
 
-    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
         """Read the vectors; their grid depends on how many templates there are, so it comes later."""
         reading, _ = _asked(specification, self.networks)
-        rows = reading.rows(lent)
+        rows = reading.rows(local)
         count, components = rows.values.shape
         announced = Announcement(specification.inputs[name].owner, ((components,),) * count)
         return Prepared(announced, {}, rows.names, rows.values)

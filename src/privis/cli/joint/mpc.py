@@ -108,16 +108,16 @@ def show(
 
 def _forecast(specification: Specification, lend: list[str], network: list[str]) -> Iterator[str]:
     """Digest, steps and predicted cost of the job that these data would make."""
-    from privis.parties.job.task import LentNetwork
-    from privis.parties.node.local import lent_as, lent_words, network_words
+    from privis.parties.job.task import LocalNetwork
+    from privis.parties.node.local import local_data_at, local_data_words, network_words
     from privis.run.mpc.cost.predict import predicted
     from privis.run.mpc.job import Run
 
-    networks = {name: LentNetwork(name, path) for name, path in network_words(specification, network).items()}
-    task, lent = task_of(specification).knowing(networks), lent_words(specification, lend)
+    networks = {name: LocalNetwork(name, path) for name, path in network_words(specification, network).items()}
+    task, data = task_of(specification).knowing(networks), local_data_words(specification, lend)
     announcements = {
         name: task.prepare(
-            specification, name, lent_as(specification, use.lends, lent[use.owner, use.lends])
+            specification, name, local_data_at(specification, use.lends, data[use.owner, use.lends])
         ).announcement
         for name, use in specification.inputs.items()
     }
@@ -143,14 +143,14 @@ def local(
 ) -> None:
     """Try a job out: all its members as processes on this machine, with certificates that last as long as the job."""
     with explained():
-        from privis.parties.node.local import LocalGroup, lent_words, network_words
+        from privis.parties.node.local import LocalGroup, local_data_words, network_words
         from privis.parties.node.submitter import submit
 
         specification = load_specification(job)
-        lent, networks = lent_words(specification, lend), network_words(specification, network or [])
+        data, networks = local_data_words(specification, lend), network_words(specification, network or [])
         protection = protection_of(specification)
         with tempfile.TemporaryDirectory(prefix="privis-local-") as folder:
-            with LocalGroup(Path(folder), specification, lent, output, protection, networks) as group:
+            with LocalGroup(Path(folder), specification, data, output, protection, networks) as group:
                 with following(specification.name) as show_event:
                     submit(specification, group.submitter, wait=30.0, on_event=show_event)
                 for member, places in group.received().items():

@@ -13,7 +13,7 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Feature
 from privis.identity import identity
 from privis.parties.job.specification import OWNER, Specification
-from privis.parties.job.task import Announcement, Lent, Protection
+from privis.parties.job.task import Announcement, LocalData, Protection
 from privis.parties.table_reader import Reader, shown
 from privis.privacy.mechanisms.additive import Gaussian, Laplace
 from privis.privacy.units import Dataset, Person, WholeImage
@@ -40,26 +40,26 @@ class ReleaseWords:
         delta = self.noise.delta if isinstance(self.noise, Gaussian) else 0.0
         return Protection(self.noise.epsilon, delta, self.colluding, self.unit.relation)
 
-    def subject_of(self, lent: Lent) -> str | None:
-        """The column that tells people apart in ``lent``, where they matter; also checks ``disjoint``.
+    def subject_of(self, local: LocalData) -> str | None:
+        """The column that tells people apart in ``local``, where they matter; also checks ``disjoint``.
 
         Both are the owner's to say: ParameterError when the job says anything else.
         """
-        problems, where = [], f"input {lent.name}"
-        if self.disjoint and not lent.disjoint:
-            remedy = f"disjoint = true in [inputs.{lent.name}], if that is so"
+        problems, where = [], f"input {local.name}"
+        if self.disjoint and not local.disjoint:
+            remedy = f"disjoint = true in [inputs.{local.name}], if that is so"
             problems.append(
                 Problem(where, "a job that says disjoint", "its owner to say that nobody is elsewhere", remedy)
             )
         if isinstance(self.unit, Person):
-            if lent.subject is None:
-                remedy = f'subject = "…" in [inputs.{lent.name}]'
+            if local.subject is None:
+                remedy = f'subject = "…" in [inputs.{local.name}]'
                 problems.append(Problem(where, "no column of people", "one, for a release for a person", remedy))
-            elif self.subject not in (None, lent.subject):
-                expected, remedy = f"{lent.subject!r}, as its owner says", "leave subject out of the job"
+            elif self.subject not in (None, local.subject):
+                expected, remedy = f"{local.subject!r}, as its owner says", "leave subject out of the job"
                 problems.append(Problem(f"{where}: subject", repr(self.subject), expected, remedy))
         refuse(ParameterError, problems)
-        return lent.subject if isinstance(self.unit, Person) else None
+        return local.subject if isinstance(self.unit, Person) else None
 
 
 def read_release(specification: Specification, problems: list[Problem]) -> ReleaseWords | None:

@@ -25,7 +25,17 @@ from privis.joint.statistics.exact import (
 )
 from privis.joint.statistics.sums import Committee, source, total_of
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared, Protection
+from privis.parties.job.task import (
+    Agreed,
+    Announcement,
+    Array,
+    Home,
+    LocalData,
+    Networks,
+    Outputs,
+    Prepared,
+    Protection,
+)
 from privis.parties.table_reader import LARGEST, Reader, shown
 from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease
 from privis.privacy.releases.partial_sums import within_bound
@@ -59,11 +69,11 @@ class Statistics:
         asked = _asked(specification)
         return None if asked.release is None else Noisy(specification, asked, asked.release)
 
-    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
         """Read what is lent; it is added up when all of the owner's inputs are there."""
         asked = _asked(specification, self.networks)
-        subject = None if asked.release is None else asked.release.subject_of(lent)
-        rows = asked.reading.rows(lent, subject, brings_several(specification, name))
+        subject = None if asked.release is None else asked.release.subject_of(local)
+        rows = asked.reading.rows(local, subject, brings_several(specification, name))
         components = rows.values.shape[1]
         if asked.release is None:
             asked.statistic(components).summary(rows.values, rows.labels)  # refuses rows that do not fit

@@ -21,7 +21,17 @@ from privis.joint.training.private_simulate import bounded
 from privis.joint.training.schedule import Training, portions, source_name
 from privis.joint.training.simulate import Labelled, batches, one_hot, pixels
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement, Array, Home, Lent, Networks, Outputs, Prepared, Protection
+from privis.parties.job.task import (
+    Agreed,
+    Announcement,
+    Array,
+    Home,
+    LocalData,
+    Networks,
+    Outputs,
+    Prepared,
+    Protection,
+)
 from privis.parties.table_reader import Reader, shown
 from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.units import WholeImage
@@ -54,13 +64,13 @@ class Train:
         asked = _asked(specification)
         return None if asked.release is None else NoisyModel(specification, asked, asked.release)
 
-    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
         """Read rows and classes; which batch a row is in depends on how many there are at all owners."""
         asked = _asked(specification, self.networks)
         if asked.release is not None:
-            asked.release.subject_of(lent)
-        rows = asked.reading.rows(lent, contents=name != SCORE and brings_several(specification, name))
-        asked.check(rows, lent.name)
+            asked.release.subject_of(local)
+        rows = asked.reading.rows(local, contents=name != SCORE and brings_several(specification, name))
+        asked.check(rows, local.name)
         announced = Announcement(specification.inputs[name].owner, ((rows.values.shape[1],),) * len(rows.values))
         return Prepared(announced, {}, rows.names, rows)
 

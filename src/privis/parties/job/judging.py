@@ -7,7 +7,7 @@ from typing import Any
 
 from privis.errors import PartyError, Problem, refuse
 from privis.parties.job.disclosure import DOES_NOT_FIT, Withheld, public, withholding
-from privis.parties.job.lends import overlapping
+from privis.parties.job.overlap import overlapping
 from privis.parties.job.policy import Rule
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import Releasing, Task
@@ -54,10 +54,12 @@ def _check_lends(configuration: PartyConfiguration, specification: Specification
     told: list[Problem] = []
     mine = _mine(configuration, specification)
     known, networks = set(configuration.inputs), set(specification.networks)
-    for what, names, lent in (("inputs", mine, known), ("networks", networks, set(configuration.networks))):
+    for what, names, offered in (("inputs", mine, known), ("networks", networks, set(configuration.networks))):
         for name in sorted(names):
-            if name not in lent:
-                own.append(Problem(f"{what} of {me}", repr(name), f"one of {shown(sorted(lent))}", "name one it lends"))
+            if name not in offered:
+                own.append(
+                    Problem(f"{what} of {me}", repr(name), f"one of {shown(sorted(offered))}", "name one it lends")
+                )
                 told.append(Problem(f"{what} of {me}", repr(name), "one that it lends"))
     for one, other in overlapping(configuration.inputs[name] for name in sorted(mine & known)):
         got, expected = f"{one.name} and {other.name}, which lend the same data", "every image once"

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Lent:
+class LocalData:
     """Data that this party's configuration lends to jobs under ``name``: a folder or list of pictures, a table that
     ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set. Releases
     of it are charged to ``ledger``; without one there are none.
@@ -50,7 +50,7 @@ class Lent:
 
 
 @dataclass(frozen=True)
-class LentNetwork:
+class LocalNetwork:
     """A network that this party's configuration lends to jobs under ``name``: jobs name it, and never a file."""
 
     name: str
@@ -66,7 +66,7 @@ class LentNetwork:
             raise ParameterError(Problem(str(self.path), got, "a network in an ONNX file", "check the path")) from None
 
 
-Networks = Mapping[str, LentNetwork]
+Networks = Mapping[str, LocalNetwork]
 """By name."""
 
 
@@ -187,8 +187,8 @@ class Task(Protocol):
         """
         ...
 
-    def prepare(self, specification: Specification, name: str, lent: Lent) -> Prepared:
-        """Read, on the owner's side, what input ``name`` of the job takes from ``lent``."""
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
+        """Read, on the owner's side, what input ``name`` of the job takes from ``local``."""
         ...
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:

@@ -10,10 +10,10 @@ from typing import Any
 
 from privis.errors import ParameterError, refuse
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, Identity, load_identity
-from privis.parties.job.lends import overlapping
+from privis.parties.job.overlap import overlapping
 from privis.parties.job.policy import Policy, Rule
 from privis.parties.job.specification import read_toml
-from privis.parties.job.task import Lent, LentNetwork, Networks
+from privis.parties.job.task import LocalData, LocalNetwork, Networks
 from privis.parties.table_reader import Reader
 
 WAIT = 60.0  # seconds until every member of a job must be reachable
@@ -36,7 +36,7 @@ class PartyConfiguration:
     listen_data: str | None
     peers: Mapping[str, str]
     routes: Mapping[str, str]
-    inputs: Mapping[str, Lent]
+    inputs: Mapping[str, LocalData]
     output: Path
     policy: Policy
     wait: float = WAIT
@@ -117,7 +117,7 @@ def _addresses(reader: Reader, key: str) -> dict[str, str]:
     return found
 
 
-def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
+def _inputs(reader: Reader, base: Path) -> dict[str, LocalData]:
     found = {}
     for name, entry in reader.tables("inputs").items():
         kinds = ("images", "table", "arrays")
@@ -129,11 +129,11 @@ def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
         for kind, path in (paths | ledger).items():
             if not path.exists():
                 entry.wrong(kind, f"{path}: no such file or folder", "one that exists", "check the path")
-        labels = entry.words("labels") if entry.has("labels") else Lent.labels
+        labels = entry.words("labels") if entry.has("labels") else LocalData.labels
         subject, disjoint = entry.text("subject", "") or None, entry.flag("disjoint", False)
         entry.done()
         images, table, arrays = map(paths.get, kinds)
-        found[name] = Lent(name, images, table, arrays, ledger.get("ledger"), subject, disjoint, labels)
+        found[name] = LocalData(name, images, table, arrays, ledger.get("ledger"), subject, disjoint, labels)
     for one, other in overlapping(found.values()):
         if one.ledger and other.ledger and os.path.realpath(one.ledger) != os.path.realpath(other.ledger):
             got, remedy = f"another ledger than {one.name}, which lends the same data", "name one ledger in both"
@@ -141,14 +141,14 @@ def _inputs(reader: Reader, base: Path) -> dict[str, Lent]:
     return found
 
 
-def _networks(reader: Reader, base: Path) -> dict[str, LentNetwork]:
+def _networks(reader: Reader, base: Path) -> dict[str, LocalNetwork]:
     found = {}
     for name, entry in reader.tables("networks").items():
         path = entry.path("path", base)
         if not path.is_file():
             entry.wrong("path", f"{path}: no such file", "an ONNX file", "check the path")
         entry.done()
-        found[name] = LentNetwork(name, path)
+        found[name] = LocalNetwork(name, path)
     return found
 
 

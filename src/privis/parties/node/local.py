@@ -17,7 +17,7 @@ from typing import Any, Self
 from privis.errors import ParameterError, Problem, refuse
 from privis.parties.identity.certificates import make_group
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Lent, Protection
+from privis.parties.job.task import LocalData, Protection
 from privis.parties.node.configuration import SubmitterConfiguration, load_submitter
 from privis.parties.table_reader import shown
 from privis.privacy.ledger.budget import Budget, Per
@@ -32,7 +32,7 @@ NONE: Mapping[str, Path] = MappingProxyType({})
 KINDS = {".parquet": "table", ".csv": "table", ".npz": "arrays"}
 
 
-def lent_words(specification: Specification, words: Sequence[str]) -> dict[tuple[str, str], Path]:
+def local_data_words(specification: Specification, words: Sequence[str]) -> dict[tuple[str, str], Path]:
     """OWNER.NAME=PATH words for every input of a job; ParameterError lists those that are missing or wrong."""
     needed = {(use.owner, use.lends) for use in specification.inputs.values()}
     found, problems = {}, []
@@ -75,12 +75,12 @@ def network_words(specification: Specification, words: Sequence[str]) -> dict[st
     return found
 
 
-def lent_as(specification: Specification, name: str, path: Path) -> Lent:
+def local_data_at(specification: Specification, name: str, path: Path) -> LocalData:
     """What ``path`` is by its suffix: a table, arrays, or else pictures; in a trial the job speaks for the owners."""
     kind, stated = _kind(path), _stated(specification)
-    subject, labels = stated.get("subject"), tuple(stated.get("labels", Lent.labels))
+    subject, labels = stated.get("subject"), tuple(stated.get("labels", LocalData.labels))
     images, table, arrays = (path if kind == one else None for one in ("images", "table", "arrays"))
-    return Lent(name, images, table, arrays, None, subject, stated.get("disjoint", False), labels)
+    return LocalData(name, images, table, arrays, None, subject, stated.get("disjoint", False), labels)
 
 
 def _stated(specification: Specification) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class LocalGroup:
         self,
         folder: Path,
         specification: Specification,
-        lent: Mapping[tuple[str, str], Path],
+        data: Mapping[tuple[str, str], Path],
         output: Path,
         protection: Protection | None = None,
         networks: Mapping[str, Path] = NONE,
@@ -121,7 +121,7 @@ class LocalGroup:
         make_group(folder, {**dict.fromkeys(members, HOST), SUBMITTER: None}, days=1)
         self._addresses = {name: f"{HOST}:{port}" for name, port in ports.items()}
         for name in members:
-            own = {use: path for (owner, use), path in lent.items() if owner == name}
+            own = {use: path for (owner, use), path in data.items() if owner == name}
             (output / name).mkdir(parents=True, exist_ok=True)
             (folder / name / "party.toml").write_text(self._configuration(name, own))
         listed = "".join(f"{name} = {json.dumps(at)}\n" for name, at in self._addresses.items())

@@ -164,8 +164,8 @@ class Session:
         if releasing is None or path is None:
             return Home(me, prepared)
         with self._withholding(f"release key and ledgers of {me}", "key and ledgers"):
-            lent = {name: self.configuration.inputs[inputs[name].lends].ledger for name in prepared}
-            ledgers = {name: FileLedger(ledger) for name, ledger in lent.items() if ledger is not None}
+            local = {name: self.configuration.inputs[inputs[name].lends].ledger for name in prepared}
+            ledgers = {name: FileLedger(ledger) for name, ledger in local.items() if ledger is not None}
             return Home(me, prepared, ReleaseKey.load(path), ledgers)
 
     def _taken(self, role: SomeRole) -> SomeRole:
@@ -184,8 +184,8 @@ class Session:
             if use.owner == me:
                 self._event(STATE, f"preparing {name}")
                 with self._withholding(f"input {name} of {me}", "data for the task"):
-                    lent = self.configuration.inputs[use.lends]
-                    found[name] = self._task.prepare(specification, name, lent)
+                    local = self.configuration.inputs[use.lends]
+                    found[name] = self._task.prepare(specification, name, local)
         return found
 
     def _withholding(self, where: str, expected: str) -> AbstractContextManager[None]:

@@ -7,18 +7,18 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from privis.parties.job.task import Lent
+from privis.parties.job.task import LocalData
 
 Place = tuple[int, int]
 """Device and number of a file or folder: equal for links, mounts and all spellings of a path."""
 
 
-def overlapping(lends: Iterable[Lent]) -> Iterator[tuple[Lent, Lent]]:
+def overlapping(lends: Iterable[LocalData]) -> Iterator[tuple[LocalData, LocalData]]:
     """Pairs of lends of which one is the other, or lies in it.
 
     A CSV file that lists pictures is the file itself here; pictures that two lists share are found by their content.
     """
-    known = [(lent, _place(lent.path), {_place(at) for at in _ancestors(lent.path)}) for lent in lends]
+    known = [(local, _place(local.path), {_place(at) for at in _ancestors(local.path)}) for local in lends]
     for (one, place, above), (other, second, beyond) in itertools.combinations(known, 2):
         if place is not None and second is not None and (place in beyond or second in above):
             yield one, other
