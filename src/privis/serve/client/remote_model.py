@@ -27,6 +27,7 @@ class PrivateModel:
     identifier: ClassVar[str] = "privis.private-model/1"
 
     name: ClassVar[str] = "model"
+    identifier: ClassVar[str] = "privis.private-model/1"
     luma_only: ClassVar[bool] = False
 
     shape: Shape
