@@ -10,7 +10,7 @@ from privis.errors import ImageError, ParameterError
 from privis.io import tables
 from privis.joint.runners import InTheClear
 from privis.parties.job.specification import Specification, Use
-from privis.parties.job.task import Agreed, Home, LocalData
+from privis.parties.job.task import AgreedJob, LocalData, PrivateState
 from privis.run.mpc.job import Reveal
 
 PARTIES = ("a", "b", "c")
@@ -28,12 +28,12 @@ def played(specification, lent):
     homes = {}
     for member in specification.members:
         own = {name: prepared[name] for name, use in specification.inputs.items() if use.owner == member}
-        homes[member] = Home(member, own, KEYS.setdefault(member, ReleaseKey.generate()))
-    pledges = {m: dict(releasing.pledge(announcements, home)) if releasing else {} for m, home in homes.items()}
-    agreed = Agreed(specification, announcements, job, pledges)
+        homes[member] = PrivateState(member, own, KEYS.setdefault(member, ReleaseKey.generate()))
+    pledges = {m: dict(releasing.pledge(announcements, state)) if releasing else {} for m, state in homes.items()}
+    agreed = AgreedJob(specification, announcements, job, pledges)
     arrays = {name: array for one in prepared.values() for name, array in one.arrays.items()}
-    for home in homes.values():
-        arrays |= task.draw(agreed, home)
+    for state in homes.values():
+        arrays |= task.draw(agreed, state)
     revealed = InTheClear()(job, arrays)
     outputs = {}
     for member in specification.members:

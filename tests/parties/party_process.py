@@ -20,7 +20,7 @@ from privis.cli.joint import TASKS
 from privis.cli.joint.party import Log
 from privis.io.tables import Table
 from privis.parties.job import agreement
-from privis.parties.job.task import Announcement, Prepared
+from privis.parties.job.task import Announcement, PreparedInput
 from privis.parties.node.configuration import load_party
 from privis.parties.node.server import PartyServer
 from privis.program import Input, trace
@@ -36,7 +36,7 @@ class Total:
 
     bias: float = 0.0
 
-    def knowing(self, networks):
+    def with_networks(self, networks):
         return self
 
     def releasing(self, specification):
@@ -46,7 +46,7 @@ class Total:
         with np.load(local.arrays) as members:
             values = members["values"]
         owner = specification.inputs[name].owner
-        return Prepared(Announcement(owner, (values.shape,)), {name: values}, (f"{owner}'s own",))
+        return PreparedInput(Announcement(owner, (values.shape,)), {name: values}, (f"{owner}'s own",))
 
     def build(self, specification, announcements):
         inputs = {name: Input(one.shapes[0], 0, 100, 1.0) for name, one in announcements.items()}
@@ -66,7 +66,7 @@ class Total:
         kind = preset(specification.preset)
         return Job(kind, specification.parties, sources, {"total": program}, (*shares, *runs, reveal, Drop(("sum",))))
 
-    def draw(self, agreed, home):
+    def draw(self, agreed, state):
         return {}
 
     def finish(self, agreed, member, labels, revealed):

@@ -71,7 +71,7 @@ def test_no_job_makes_a_member_open_a_file_of_its_choice(joint, homes, monkeypat
     assert "Traceback" not in ending.all_told and "unexpected" not in ending.all_told
     for task in TASKS.values():  # whatever the policy allowed
         with pytest.raises(ParameterError):
-            task.knowing(homes.members["alice"]["networks"]).releasing(specified(options=options))
+            task.with_networks(homes.members["alice"]["networks"]).releasing(specified(options=options))
 
 
 def test_what_a_lent_network_holds_is_told_to_nobody(joint, homes):
@@ -142,10 +142,10 @@ def test_all_rows_of_a_person_over_all_lends_count_against_one_bound(homes):
     announced = {name: one.announcement for name, one in prepared.items()}
     announced["two"] = dataclasses.replace(announced["one"], owner="bob")
     from privis.cli.joint.statistics import _contribution
-    from privis.parties.job.task import Home
+    from privis.parties.job.task import PrivateState
 
     plan = task.releasing(job).plan(announced)
-    steps = np.array(_contribution(plan, Home("alice", prepared, key)).steps, float)
+    steps = np.array(_contribution(plan, PrivateState("alice", prepared, key)).steps, float)
     assert np.linalg.norm(steps) <= plan.guarantee.sensitivity / 4 * 2 / 2 * 1.01, "two rows of norm 1"
 
 

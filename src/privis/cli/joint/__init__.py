@@ -6,6 +6,6 @@ from privis.cli.joint.extract import Extract
 from privis.cli.joint.match import Match
 from privis.cli.joint.statistics import Statistics
 from privis.cli.joint.train import Train
-from privis.parties.job.task import Task
+from privis.parties.job.task import JointTask
 
-TASKS: dict[str, Task] = {"extract": Extract(), "match": Match(), "statistics": Statistics(), "train": Train()}
+TASKS: dict[str, JointTask] = {"extract": Extract(), "match": Match(), "statistics": Statistics(), "train": Train()}

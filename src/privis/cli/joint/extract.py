@@ -20,7 +20,16 @@ from privis.joint.extraction import Announcement as Announced
 from privis.joint.extraction import Answer, Extraction, announce, extracted, extraction_job, shared_arrays
 from privis.joint.image_splits import ByChannels, ByExposures, ByTiles, ByTime, Split
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement, Array, Home, LocalData, Networks, Outputs, Prepared
+from privis.parties.job.task import (
+    AgreedJob,
+    Announcement,
+    Array,
+    LocalData,
+    Networks,
+    Outputs,
+    PreparedInput,
+    PrivateState,
+)
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job, Reveal
 from privis.run.mpc.protocols import preset
@@ -41,7 +50,7 @@ class Extract:
 
     networks: Networks = dataclasses.field(default_factory=dict)
 
-    def knowing(self, networks: Networks) -> Extract:
+    def with_networks(self, networks: Networks) -> Extract:
         """The same at a member that lends ``networks``."""
         return Extract(networks)
 
@@ -49,7 +58,7 @@ class Extract:
         """None: features are exact; ParameterError lists every option that does not fit."""
         _asked(specification, None)
 
-    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Decode the pictures and turn each into the core's input; ImageError lists all that cannot be used."""
         extraction = _extraction(specification, self.networks)
         paths, loaded = pictures(local)
@@ -57,7 +66,7 @@ class Extract:
         sized = [resize(image, extraction.feature.size) for image in loaded]
         announced, cores = announce(extraction, owner, sized)
         arrays = shared_arrays(extraction, announced, cores)
-        return Prepared(Announcement(owner, announced.shapes), arrays, paths)
+        return PreparedInput(Announcement(owner, announced.shapes), arrays, paths)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """The job of ``privis.joint.extraction``, with the receivers that the specification names."""
@@ -73,12 +82,12 @@ class Extract:
         job = dataclasses.replace(job, instructions=steps)
         return stated(job, specification, announcements, extraction.feature)
 
-    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
         """Nothing: there is no noise."""
         return {}
 
     def finish(
-        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+        self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """A table of features; rows are named by path where they are one's own, else by owner and position."""
         found = extracted(_extraction(agreed.specification, self.networks), _announced(agreed.announcements), revealed)

@@ -13,7 +13,16 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.joint.gallery import ANSWER, QUERY, ROWS, Block, Gallery
 from privis.joint.statistics.sums import Committee
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement, Array, Home, LocalData, Networks, Outputs, Prepared
+from privis.parties.job.task import (
+    AgreedJob,
+    Announcement,
+    Array,
+    LocalData,
+    Networks,
+    Outputs,
+    PreparedInput,
+    PrivateState,
+)
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job
 from privis.run.mpc.protocols import preset
@@ -33,7 +42,7 @@ class Match:
 
     networks: Networks = field(default_factory=dict)
 
-    def knowing(self, networks: Networks) -> Match:
+    def with_networks(self, networks: Networks) -> Match:
         """The same at a member that lends ``networks``."""
         return Match(networks)
 
@@ -41,13 +50,13 @@ class Match:
         """None: answers are exact."""
         _asked(specification)
 
-    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read the vectors; their grid depends on how many templates there are, so it comes later."""
         reading, _ = _asked(specification, self.networks)
         rows = reading.rows(local)
         count, components = rows.values.shape
         announced = Announcement(specification.inputs[name].owner, ((components,),) * count)
-        return Prepared(announced, {}, rows.names, rows.values)
+        return PreparedInput(announced, {}, rows.names, rows.values)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """Share all vectors, compare, reveal the answer."""
@@ -58,17 +67,17 @@ class Match:
         job = gallery.asked_once(question, len(queries.shapes), queries.owner, receivers)
         return stated(job, specification, announcements, reading.feature)
 
-    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
         """This member's unit vectors on the grid that all agreed on, in blocks."""
         gallery, arrays = _gallery(agreed.specification, agreed.announcements), {}
-        for name, one in home.prepared.items():
+        for name, one in state.prepared.items():
             vectors = gallery.grid.unit_vectors(one.kept)
             blocks = [QUERY] if name == QUERIES else _blocks(name, len(vectors))
             arrays |= dict(zip(blocks, np.split(vectors, range(ROWS, len(vectors), ROWS)), strict=True))
         return arrays
 
     def finish(
-        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+        self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """For each query its templates and their cosines; others' are named by owner and position."""
         specification, announcements = agreed.specification, agreed.announcements

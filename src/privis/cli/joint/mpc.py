@@ -16,7 +16,7 @@ from privis.cli.console import err, explained, out
 from privis.cli.joint.party import Log
 from privis.errors import ParameterError, Problem, refuse
 from privis.parties.job.specification import Specification, load_specification
-from privis.parties.job.task import Protection, Task
+from privis.parties.job.task import JointTask, Protection
 from privis.parties.node.events import FAILED, PROGRESS, STATE, Event
 from privis.parties.table_reader import is_address, shown
 
@@ -114,7 +114,7 @@ def _forecast(specification: Specification, lend: list[str], network: list[str])
     from privis.run.mpc.job import Run
 
     networks = {name: LocalNetwork(name, path) for name, path in network_words(specification, network).items()}
-    task, data = task_of(specification).knowing(networks), local_data_words(specification, lend)
+    task, data = task_of(specification).with_networks(networks), local_data_words(specification, lend)
     announcements = {
         name: task.prepare(
             specification, name, local_data_at(specification, use.lends, data[use.owner, use.lends])
@@ -158,7 +158,7 @@ def local(
                     out.print(f"{member} received {listed}", markup=False, soft_wrap=True)
 
 
-def task_of(specification: Specification) -> Task:
+def task_of(specification: Specification) -> JointTask:
     """The task that a job names; ParameterError when there is none."""
     from privis.cli.joint import TASKS
 

@@ -26,14 +26,14 @@ from privis.joint.statistics.exact import (
 from privis.joint.statistics.sums import Committee, source, total_of
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import (
-    Agreed,
+    AgreedJob,
     Announcement,
     Array,
-    Home,
     LocalData,
     Networks,
     Outputs,
-    Prepared,
+    PreparedInput,
+    PrivateState,
     Protection,
 )
 from privis.parties.table_reader import LARGEST, Reader, shown
@@ -60,7 +60,7 @@ class Statistics:
 
     networks: Networks = field(default_factory=dict)
 
-    def knowing(self, networks: Networks) -> Statistics:
+    def with_networks(self, networks: Networks) -> Statistics:
         """The same at a member that lends ``networks``."""
         return Statistics(networks)
 
@@ -69,7 +69,7 @@ class Statistics:
         asked = _asked(specification)
         return None if asked.release is None else Noisy(specification, asked, asked.release)
 
-    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read what is lent; it is added up when all of the owner's inputs are there."""
         asked = _asked(specification, self.networks)
         subject = None if asked.release is None else asked.release.subject_of(local)
@@ -77,7 +77,7 @@ class Statistics:
         components = rows.values.shape[1]
         if asked.release is None:
             asked.statistic(components).summary(rows.values, rows.labels)  # refuses rows that do not fit
-        return Prepared(Announcement(specification.inputs[name].owner, (), {COMPONENTS: components}), {}, (), rows)
+        return PreparedInput(Announcement(specification.inputs[name].owner, (), {COMPONENTS: components}), {}, (), rows)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """Add the owners' sums, and the noise, and reveal the total."""
@@ -88,19 +88,19 @@ class Statistics:
         job = statistic_job(statistic, _owners(announcements), receivers, _committee(specification))
         return stated(job, specification, announcements, asked.reading.feature)
 
-    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
         """This member's sum, and its noise."""
         noisy = self.releasing(agreed.specification)
         if noisy is not None:
-            return noisy.draw(agreed, home)
-        if not home.prepared:
+            return noisy.draw(agreed, state)
+        if not state.prepared:
             return {}
-        rows = joined([one.kept for one in home.prepared.values()])
+        rows = joined([one.kept for one in state.prepared.values()])
         statistic = _asked(agreed.specification).statistic(_components(agreed.announcements))
-        return {source(home.member): statistic.summary(rows.values, rows.labels)}
+        return {source(state.member): statistic.summary(rows.values, rows.labels)}
 
     def finish(
-        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+        self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """The arrays of the statistic."""
         asked, noisy = _asked(agreed.specification), self.releasing(agreed.specification)
@@ -173,53 +173,53 @@ class Noisy:
             disjoint=self.words.disjoint,
         )
 
-    def pledge(self, announcements: Mapping[str, Announcement], home: Home) -> Mapping[str, Any]:
+    def pledge(self, announcements: Mapping[str, Announcement], state: PrivateState) -> Mapping[str, Any]:
         """An owner's tag, and the number of images where that is public; a noise party's fingerprint."""
         plan, said = self.plan(announcements), {}
-        if home.member in plan.owners:
-            brought = _contribution(plan, home)
+        if state.member in plan.owners:
+            brought = _contribution(plan, state)
             said |= {"tag": brought.tag, "images": brought.images}
-        if home.member in plan.drawing:
-            said["fingerprint"] = plan.fingerprint(home.noise_key)
+        if state.member in plan.drawing:
+            said["fingerprint"] = plan.fingerprint(state.noise_key)
         return said
 
-    def charge(self, agreed: Agreed, home: Home) -> None:
+    def charge(self, agreed: AgreedJob, state: PrivateState) -> None:
         """Charge each of an owner's ledgers once."""
         plan, release_id = self._agreed(agreed)
-        for ledger in {ledger.path: ledger for ledger in home.ledgers.values()}.values():
+        for ledger in {ledger.path: ledger for ledger in state.ledgers.values()}.values():
             plan.charge(ledger, release_id)
 
-    def draw(self, agreed: Agreed, home: Home) -> dict[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> dict[str, Array]:
         """An owner's integers, a noise party's share."""
         plan, release_id = self._agreed(agreed)
         arrays: dict[str, Array] = {}
-        if home.member in plan.owners:
-            arrays[source(home.member)] = _contribution(plan, home).summand
-        if home.member in plan.drawing:
-            arrays[noise_source(home.member)] = plan.noise_share(home.noise_key, release_id)
+        if state.member in plan.owners:
+            arrays[source(state.member)] = _contribution(plan, state).summand
+        if state.member in plan.drawing:
+            arrays[noise_source(state.member)] = plan.noise_share(state.noise_key, release_id)
         return arrays
 
-    def values(self, agreed: Agreed, revealed: Mapping[str, Array]) -> Array:
+    def values(self, agreed: AgreedJob, revealed: Mapping[str, Array]) -> Array:
         """What the noisy total says."""
         plan = self.plan(agreed.announcements)
         counts = [agreed.pledges[owner].get("images") for owner in plan.owners]
         known = [int(count) for count in counts if count is not None]
         return plan.result(revealed, sum(known) if len(known) == len(counts) else None).values
 
-    def _agreed(self, agreed: Agreed) -> tuple[ReleasePlan, str]:
+    def _agreed(self, agreed: AgreedJob) -> tuple[ReleasePlan, str]:
         plan, said = self.plan(agreed.announcements), agreed.pledges
         tags = {owner: str(said[owner].get("tag")) for owner in plan.owners}
         return plan, plan.release_id(tags, {party: str(said[party].get("fingerprint")) for party in plan.drawing})
 
 
-def _contribution(plan: ReleasePlan, home: Home) -> Contribution:
+def _contribution(plan: ReleasePlan, state: PrivateState) -> Contribution:
     """What the owner's inputs add together; of a person the first rows over all of them, as many as the plan lets."""
-    rows = joined([one.kept for one in home.prepared.values()])
+    rows = joined([one.kept for one in state.prepared.values()])
     values, subjects = rows.values, rows.subjects
     if subjects is not None and plan.most_per_owner is not None:
         used = within_bound(subjects, plan.most_per_owner)
         values, subjects = values[used], tuple(itertools.compress(subjects, used))
-    return plan.contribution(home.member, plan.release.partial(values, subjects), home.noise_key)
+    return plan.contribution(state.member, plan.release.partial(values, subjects), state.noise_key)
 
 
 def _owners(announcements: Mapping[str, Announcement]) -> tuple[str, ...]:

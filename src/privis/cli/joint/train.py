@@ -22,14 +22,14 @@ from privis.joint.training.schedule import Training, portions, source_name
 from privis.joint.training.simulate import Labelled, batches, one_hot, pixels
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import (
-    Agreed,
+    AgreedJob,
     Announcement,
     Array,
-    Home,
     LocalData,
     Networks,
     Outputs,
-    Prepared,
+    PreparedInput,
+    PrivateState,
     Protection,
 )
 from privis.parties.table_reader import Reader, shown
@@ -55,7 +55,7 @@ class Train:
 
     networks: Networks = field(default_factory=dict)
 
-    def knowing(self, networks: Networks) -> Train:
+    def with_networks(self, networks: Networks) -> Train:
         """The same at a member that lends ``networks``."""
         return Train(networks)
 
@@ -64,7 +64,7 @@ class Train:
         asked = _asked(specification)
         return None if asked.release is None else NoisyModel(specification, asked, asked.release)
 
-    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read rows and classes; which batch a row is in depends on how many there are at all owners."""
         asked = _asked(specification, self.networks)
         if asked.release is not None:
@@ -72,7 +72,7 @@ class Train:
         rows = asked.reading.rows(local, contents=name != SCORE and brings_several(specification, name))
         asked.check(rows, local.name)
         announced = Announcement(specification.inputs[name].owner, ((rows.values.shape[1],),) * len(rows.values))
-        return Prepared(announced, {}, rows.names, rows)
+        return PreparedInput(announced, {}, rows.names, rows)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """All steps and the score, or all noisy steps and the model, as one job."""
@@ -80,15 +80,15 @@ class Train:
         jobs = Plain(specification, asked, announcements).jobs if noisy is None else noisy.plan(announcements).jobs
         return stated(chained(jobs), specification, announcements, asked.reading.feature)
 
-    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
         """This member's batches, in an order that it keeps to itself, and its noise."""
         noisy = self.releasing(agreed.specification)
         if noisy is not None:
-            return noisy.draw(agreed, home)
-        return Plain(agreed.specification, _asked(agreed.specification), agreed.announcements).draw(home)
+            return noisy.draw(agreed, state)
+        return Plain(agreed.specification, _asked(agreed.specification), agreed.announcements).draw(state)
 
     def finish(
-        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+        self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """Mean cross entropy in nats and the fraction of right answers, or the model's matrix."""
         if self.releasing(agreed.specification) is not None:
@@ -158,26 +158,26 @@ class Plain:
         receivers = self.specification.receiving(SCORE, one.owner)
         return (*self.training.jobs, self.training.score_job(one.owner, len(one.shapes), receivers))
 
-    def draw(self, home: Home) -> dict[str, Array]:
+    def draw(self, state: PrivateState) -> dict[str, Array]:
         """All sources of this member, by their names in the whole job."""
         training, names, arrays = self.training, chained_names(self.jobs), {}
         owners = [owner for owner, _ in training.owners]
-        if home.member == owners[0]:
+        if state.member == owners[0]:
             arrays |= dict(zip(training.layers, training.network.start(training.seed), strict=True))
-        if home.member in owners:
-            place, secret = owners.index(home.member), secrets.randbits(128)
-            data = self.asked.labelled(_trained(home))
+        if state.member in owners:
+            place, secret = owners.index(state.member), secrets.randbits(128)
+            data = self.asked.labelled(_trained(state))
             for index, (epoch, first, last) in enumerate(training.stretches):
                 order = np.random.default_rng([secret, epoch])
                 made = batches(training, place, data, order, range(first, last))
                 arrays |= {names[index][name]: array for name, array in made.items()}
-        if SCORE in home.prepared:
-            data, start = self.asked.labelled(home.prepared[SCORE].kept), 0
+        if SCORE in state.prepared:
+            data, start = self.asked.labelled(state.prepared[SCORE].kept), 0
             for index, rows in enumerate(portions(len(data.images))):
                 part = slice(start, start := start + rows)
                 classes = one_hot(data.classes[part], self.asked.classes)
                 for what, array in (("images", data.images[part]), ("labels", classes)):
-                    arrays[names[-1][source_name(home.member, what, index)]] = array
+                    arrays[names[-1][source_name(state.member, what, index)]] = array
         return arrays
 
 
@@ -213,44 +213,44 @@ class NoisyModel:
             colluding=self.words.colluding,
         )
 
-    def pledge(self, announcements: Mapping[str, Announcement], home: Home) -> Mapping[str, Any]:
+    def pledge(self, announcements: Mapping[str, Announcement], state: PrivateState) -> Mapping[str, Any]:
         """An owner's tag, a noise party's fingerprint, and everybody's number for this run."""
         plan, said = self.plan(announcements), {"run": fresh_run()}
-        if home.member in dict(plan.owners):
-            rows = _trained(home)
-            said["tag"] = plan.tag(bounded(rows.values), rows.classes, home.noise_key)
-        if home.member in plan.committee.members:
-            said["fingerprint"] = plan.fingerprint(home.noise_key)
+        if state.member in dict(plan.owners):
+            rows = _trained(state)
+            said["tag"] = plan.tag(bounded(rows.values), rows.classes, state.noise_key)
+        if state.member in plan.committee.members:
+            said["fingerprint"] = plan.fingerprint(state.noise_key)
         return said
 
-    def charge(self, agreed: Agreed, home: Home) -> None:
+    def charge(self, agreed: AgreedJob, state: PrivateState) -> None:
         """Charge each of an owner's ledgers once."""
         plan, release_id = self._agreed(agreed)
-        for ledger in {ledger.path: ledger for ledger in home.ledgers.values()}.values():
+        for ledger in {ledger.path: ledger for ledger in state.ledgers.values()}.values():
             plan.charge(ledger, release_id)
 
-    def draw(self, agreed: Agreed, home: Home) -> dict[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> dict[str, Array]:
         """An owner's batches, which are fixed by the position of a row, and a noise party's noise of every step."""
         plan, release_id = self._agreed(agreed)
         names, arrays, counts = chained_names(plan.jobs), {}, dict(plan.owners)
-        if home.member == plan.owners[0][0]:
+        if state.member == plan.owners[0][0]:
             arrays["layer 0"] = np.zeros(plan.network.shapes[0], np.float32)
-        rows = _trained(home) if home.member in counts else None
+        rows = _trained(state) if state.member in counts else None
         vectors = None if rows is None else bounded(rows.values)
         for index, (epoch, first, last) in enumerate(plan.plan.stretches):
             for step in range(first, last):
                 if rows is not None and vectors is not None:
-                    taken = plan.plan.rows[list(counts).index(home.member)]
+                    taken = plan.plan.rows[list(counts).index(state.member)]
                     part = slice(step * taken, (step + 1) * taken)
                     classes = one_hot(rows.classes[part], self.asked.classes)
                     for what, array in (("images", vectors[part]), ("labels", classes)):
-                        arrays[names[index][source_name(home.member, what, step)]] = array
-                if home.member in plan.committee.members:
-                    noise = plan.noise_share(home.noise_key, release_id, epoch, step)
-                    arrays[plan.noise_name(home.member, epoch, step)] = noise
+                        arrays[names[index][source_name(state.member, what, step)]] = array
+                if state.member in plan.committee.members:
+                    noise = plan.noise_share(state.noise_key, release_id, epoch, step)
+                    arrays[plan.noise_name(state.member, epoch, step)] = noise
         return arrays
 
-    def _agreed(self, agreed: Agreed) -> tuple[PrivateTraining, str]:
+    def _agreed(self, agreed: AgreedJob) -> tuple[PrivateTraining, str]:
         plan, said = self.plan(agreed.announcements), agreed.pledges
         tags = {owner: str(said[owner].get("tag")) for owner, _ in plan.owners}
         prints = {party: str(said[party].get("fingerprint")) for party in plan.committee.members}
@@ -258,8 +258,8 @@ class NoisyModel:
         return plan, plan.release_id(tags, prints, runs)
 
 
-def _trained(home: Home) -> Rows:
-    return joined([one.kept for name, one in home.prepared.items() if name != SCORE])
+def _trained(state: PrivateState) -> Rows:
+    return joined([one.kept for name, one in state.prepared.items() if name != SCORE])
 
 
 def _counts(announcements: Mapping[str, Announcement]) -> tuple[tuple[str, int], ...]:

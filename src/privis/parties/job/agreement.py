@@ -12,7 +12,7 @@ from typing import Any
 
 from privis.errors import PartyError, Problem, refuse
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Announcement
+from privis.parties.job.task import AgreedJob, Announcement
 from privis.run.mpc.job import Job
 from privis.version import VERSION
 
@@ -83,7 +83,7 @@ def pledged(specification: Specification, released: bool, said: Bodies) -> dict[
     return found
 
 
-def public_record(agreed: Agreed) -> dict[str, Any]:
+def public_record(agreed: AgreedJob) -> dict[str, Any]:
     """Digests of all that members told each other: an owner that tells two of them two things is found out."""
     announced = {name: one.to_dict() for name, one in agreed.announcements.items()}
     return {"announcements": _sha(announced), "pledges": _sha({name: dict(p) for name, p in agreed.pledges.items()})}

@@ -10,13 +10,13 @@ from privis.parties.job.disclosure import DOES_NOT_FIT, Withheld, public, withho
 from privis.parties.job.overlap import overlapping
 from privis.parties.job.policy import Rule
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Releasing, Task
+from privis.parties.job.task import JointTask, Releasing
 from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.table_reader import shown
 
 
 def judged(
-    configuration: PartyConfiguration, submitter: str, specification: Specification, task: Task
+    configuration: PartyConfiguration, submitter: str, specification: Specification, task: JointTask
 ) -> tuple[Releasing | None, tuple[Rule, ...]]:
     """The release that is asked for, and the rules that allow the job; PartyError says as much as others may know.
 

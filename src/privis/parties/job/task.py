@@ -108,10 +108,10 @@ class Announcement:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prepared:
+class PreparedInput:
     """One input, ready: what is announced, the secret arrays by source name, and the owner's names of the items.
 
-    ``kept`` is what `Task.draw` makes further arrays of, as secret as they are.
+    ``kept`` is what `JointTask.draw` makes further arrays of, as secret as they are.
     """
 
     announcement: Announcement
@@ -121,8 +121,8 @@ class Prepared:
 
 
 @dataclass(frozen=True, eq=False)
-class Agreed:
-    """What all members know once they agreed: the specification, every announcement (by input name) and the job.
+class AgreedJob:
+    """A job that all members agreed on: the specification, every announcement (by input name) and the job.
 
     ``pledges`` is what each member said for a release, by its name; see `Releasing`.
     """
@@ -134,11 +134,11 @@ class Agreed:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Home:
-    """What one member has in a job and shows to nobody: its own inputs, and for releases its key and ledgers."""
+class PrivateState:
+    """Private state of one member in a job: its inputs, release key and ledgers. Never sent."""
 
     member: str
-    prepared: Mapping[str, Prepared]
+    prepared: Mapping[str, PreparedInput]
     key: ReleaseKey | None = None
     ledgers: Mapping[str, FileLedger] = field(default_factory=dict)
 
@@ -161,21 +161,21 @@ class Releasing(Protocol):
         """What the outputs guarantee; policies judge by it."""
         ...
 
-    def pledge(self, announcements: Mapping[str, Announcement], home: Home) -> Mapping[str, Any]:
+    def pledge(self, announcements: Mapping[str, Announcement], state: PrivateState) -> Mapping[str, Any]:
         """What a member tells all others, in JSON's types: a tag of its data, a fingerprint of its key."""
         ...
 
-    def charge(self, agreed: Agreed, home: Home) -> None:
+    def charge(self, agreed: AgreedJob, state: PrivateState) -> None:
         """Charge an owner's ledgers; BudgetError when one of them refuses. Nobody draws before all have charged."""
         ...
 
 
-class Task(Protocol):
+class JointTask(Protocol):
     """Everything the parties need to know of one kind of joint computation; all functions are deterministic but
     ``draw``.
     """
 
-    def knowing(self, networks: Networks) -> Self:
+    def with_networks(self, networks: Networks) -> Self:
         """The same task at a member that lends ``networks`` to jobs by name."""
         ...
 
@@ -187,7 +187,7 @@ class Task(Protocol):
         """
         ...
 
-    def prepare(self, specification: Specification, name: str, local: LocalData) -> Prepared:
+    def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read, on the owner's side, what input ``name`` of the job takes from ``local``."""
         ...
 
@@ -198,12 +198,12 @@ class Task(Protocol):
         """
         ...
 
-    def draw(self, agreed: Agreed, home: Home) -> Mapping[str, Array]:
+    def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
         """Secret arrays by source name that a member can make only now: batches, and noise once all have charged."""
         ...
 
     def finish(
-        self, agreed: Agreed, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
+        self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """What ``member`` keeps of the arrays revealed to it; ``labels`` are those of its own inputs."""
         ...

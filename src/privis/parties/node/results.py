@@ -18,7 +18,7 @@ from privis.errors import OutputError, Problem
 from privis.io import tables
 from privis.io.atomic import replacing
 from privis.io.tables import Table
-from privis.parties.job.task import Agreed, Array, Outputs, Protection
+from privis.parties.job.task import AgreedJob, Array, Outputs, Protection
 
 FORMAT = "privis.receipt/1"
 RECEIPT = "receipt.json"
@@ -73,7 +73,7 @@ def stage(outputs: Outputs, receipt: Mapping[str, Any], folder: Path, name: str)
 
 
 def receipt_of(
-    agreed: Agreed, member: str, submitter: str, session: str, protection: Protection | None
+    agreed: AgreedJob, member: str, submitter: str, session: str, protection: Protection | None
 ) -> dict[str, Any]:
     """What was computed, by whom, for whom, and under which protection: the record that travels with results."""
     job, specification = agreed.job, agreed.specification
@@ -98,7 +98,7 @@ def receipt_of(
     }
 
 
-def threat_model(agreed: Agreed, protection: Protection | None) -> str:
+def threat_model(agreed: AgreedJob, protection: Protection | None) -> str:
     """One sentence on who could learn what."""
     exact = "The results are exact: whoever receives them may recover much of the inputs."
     said = exact if protection is None else f"The results satisfy {protection.sentence}."

@@ -12,7 +12,7 @@ from typing import Any
 
 from privis.errors import PartyError, PrivisError, Problem, refuse
 from privis.parties.job.specification import specification_from
-from privis.parties.job.task import Task
+from privis.parties.job.task import JointTask
 from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.events import DONE, FAILED, Event
 from privis.parties.node.session import Assignment, Session
@@ -33,7 +33,7 @@ class PartyServer:
     """
 
     def __init__(
-        self, configuration: PartyConfiguration, tasks: Mapping[str, Task], on_event: Callable[[Event], None]
+        self, configuration: PartyConfiguration, tasks: Mapping[str, JointTask], on_event: Callable[[Event], None]
     ) -> None:
         self._configuration, self._tasks, self._on_event = configuration, tasks, on_event
         self._changed = threading.Condition()

@@ -19,7 +19,7 @@ from privis.parties.job.disclosure import Withheld, own_of, public, told_of, wit
 from privis.parties.job.judging import judged, networks_of
 from privis.parties.job.policy import Rule, job_refusals
 from privis.parties.job.specification import Specification
-from privis.parties.job.task import Agreed, Array, Home, Prepared, Releasing, Task
+from privis.parties.job.task import AgreedJob, Array, JointTask, PreparedInput, PrivateState, Releasing
 from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.data_address import free_data_address
 from privis.parties.node.events import DONE, FAILED, PROGRESS, STATE, Event
@@ -46,7 +46,7 @@ class Assignment:
     session: str
     submitter: str
     specification: Specification
-    task: Task
+    task: JointTask
     wait: float
 
 
@@ -65,7 +65,7 @@ class Session:
         self.control_plane = ControlPlane(
             configuration.identity, assignment.session, assignment.specification.members, self._wake
         )
-        self._task = assignment.task.knowing(configuration.networks)
+        self._task = assignment.task.with_networks(configuration.networks)
         self._role: Role | None = None
         self._staged: Staged | None = None
         self._own: list[Problem] = []
@@ -132,16 +132,16 @@ class Session:
         self._event(STATE, "asking the policy")
         releasing, rules = judged(self.configuration, self.assignment.submitter, specification, self._task)
         computes = self.configuration.name in specification.parties
-        home = self._home(releasing)
-        agreed, said = self._agree(home, releasing, computes, rules, folder)
-        arrays = self._arrays(agreed, home)
+        state = self._private_state(releasing)
+        agreed, said = self._agree(state, releasing, computes, rules, folder)
+        arrays = self._arrays(agreed, state)
         role = self._opened(agreed.job, said, folder) if computes else self._taken(OwnerRole(self.control_plane))
         heard = self._exchange(READY, agreement.public_record(agreed))
         refuse(PartyError, agreement.record_problems(self.configuration.name, heard))
-        arrays |= self._drawn(agreed, releasing, home)
+        arrays |= self._drawn(agreed, releasing, state)
         self._check_sources(agreed.job, arrays)
         revealed = self._compute(role, agreed.job, arrays)
-        facts = self._keep(agreed, home.prepared, revealed)
+        facts = self._keep(agreed, state.prepared, revealed)
         took = role.measured  # the link needs no goodbye: every member has all it was to get
         facts |= {"protocol seconds": round(sum(m.seconds for m in took), 3), "sent bytes": sum(m.sent for m in took)}
         return {**facts, "messages": sum(m.messages for m in took), "seconds": round(time.monotonic() - started, 3)}
@@ -157,16 +157,16 @@ class Session:
             raise PartyError(*self._own)
         return {name: self.configuration.peers[name] for name in others}
 
-    def _home(self, releasing: Releasing | None) -> Home:
+    def _private_state(self, releasing: Releasing | None) -> PrivateState:
         """My own inputs, and for a release my key and ledgers."""
         me, inputs = self.configuration.name, self.assignment.specification.inputs
         prepared, path = self._prepared(), self.configuration.release_key
         if releasing is None or path is None:
-            return Home(me, prepared)
+            return PrivateState(me, prepared)
         with self._withholding(f"release key and ledgers of {me}", "key and ledgers"):
             local = {name: self.configuration.inputs[inputs[name].lends].ledger for name in prepared}
             ledgers = {name: FileLedger(ledger) for name, ledger in local.items() if ledger is not None}
-            return Home(me, prepared, ReleaseKey.load(path), ledgers)
+            return PrivateState(me, prepared, ReleaseKey.load(path), ledgers)
 
     def _taken(self, role: SomeRole) -> SomeRole:
         """Make ``role`` this session's, so that any failure ends it."""
@@ -176,7 +176,7 @@ class Session:
             role.kill()
         return role
 
-    def _prepared(self) -> dict[str, Prepared]:
+    def _prepared(self) -> dict[str, PreparedInput]:
         """My own inputs, read; what is wrong with them is said in my log, not to the others."""
         specification, me = self.assignment.specification, self.configuration.name
         found = {}
@@ -192,15 +192,15 @@ class Session:
         return withholding(self.configuration.name, where, expected)
 
     def _agree(
-        self, home: Home, releasing: Releasing | None, computes: bool, rules: tuple[Rule, ...], folder: Path
-    ) -> tuple[Agreed, dict[str, Mapping[str, Any]]]:
+        self, state: PrivateState, releasing: Releasing | None, computes: bool, rules: tuple[Rule, ...], folder: Path
+    ) -> tuple[AgreedJob, dict[str, Mapping[str, Any]]]:
         """Announce, build, compare: afterwards all members hold the same job."""
         specification, me = self.assignment.specification, self.configuration.name
         greeting: dict[str, Any] = {
             "specification": specification.digest,
             "versions": agreement.versions(),
             "networks": networks_of(self.configuration, specification),
-            "inputs": {name: one.announcement.to_dict() for name, one in home.prepared.items()},
+            "inputs": {name: one.announcement.to_dict() for name, one in state.prepared.items()},
         }
         if computes:
             certificate, key = session_certificate(me)
@@ -220,11 +220,11 @@ class Session:
         pledge: Mapping[str, Any] = {}
         if releasing is not None:
             with self._withholding(f"contribution of {me}", "what the release bounds"):
-                pledge = releasing.pledge(announcements, home)
+                pledge = releasing.pledge(announcements, state)
         heard = self._exchange(JOB, {**agreement.job_record(job), "pledge": pledge})
         refuse(PartyError, agreement.job_problems(me, heard))
         pledges = agreement.pledged(specification, releasing is not None, heard)
-        return Agreed(specification, announcements, job, pledges), said
+        return AgreedJob(specification, announcements, job, pledges), said
 
     def _check_built(self, job: Job, rules: tuple[Rule, ...]) -> None:
         specification, me = self.assignment.specification, self.configuration.name
@@ -268,26 +268,26 @@ class Session:
         role.agree_on_code(job)
         return role
 
-    def _arrays(self, agreed: Agreed, home: Home) -> dict[str, Array]:
+    def _arrays(self, agreed: AgreedJob, state: PrivateState) -> dict[str, Array]:
         """My secret sources that are ready before anything starts, each as the job declares it."""
-        made = {name: array for one in home.prepared.values() for name, array in one.arrays.items()}
+        made = {name: array for one in state.prepared.values() for name, array in one.arrays.items()}
         return self._checked(agreed.job, made)
 
-    def _drawn(self, agreed: Agreed, releasing: Releasing | None, home: Home) -> dict[str, Array]:
+    def _drawn(self, agreed: AgreedJob, releasing: Releasing | None, state: PrivateState) -> dict[str, Array]:
         """My other sources; noise is drawn only after every owner has charged its ledgers."""
         if releasing is not None:
             self._event(STATE, "charging")
-            me = home.member
+            me = state.member
             with self._withholding(f"ledger of {me}", "one that takes the charge"):
                 try:
-                    releasing.charge(agreed, home)
+                    releasing.charge(agreed, state)
                 except BudgetError as error:
                     remedy = f"ask for a smaller epsilon; what is left is in the log of {me}"
                     got, expected = "a budget that does not pay for this release", "one that does"
                     raise Withheld(error.problems, (Problem(f"ledger of {me}", got, expected, remedy),)) from None
             self._together(CHARGED)
-        with self._withholding(f"secret sources of {home.member}", "what the job needs"):
-            drawn = dict(self._task.draw(agreed, home))
+        with self._withholding(f"secret sources of {state.member}", "what the job needs"):
+            drawn = dict(self._task.draw(agreed, state))
         return self._checked(agreed.job, drawn)
 
     def _checked(self, job: Job, arrays: dict[str, Array]) -> dict[str, Array]:
@@ -321,7 +321,9 @@ class Session:
         self._event(PROGRESS, done=len(job.instructions), total=len(job.instructions))
         return revealed
 
-    def _keep(self, agreed: Agreed, prepared: Mapping[str, Prepared], revealed: Mapping[str, Array]) -> dict[str, Any]:
+    def _keep(
+        self, agreed: AgreedJob, prepared: Mapping[str, PreparedInput], revealed: Mapping[str, Array]
+    ) -> dict[str, Any]:
         """Write results aside; show them when every member has got so far."""
         me, session = self.configuration.name, self.assignment.session
         labels = {name: one.labels for name, one in prepared.items()}
