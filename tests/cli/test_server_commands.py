@@ -239,7 +239,7 @@ def test_a_network_stays_on_the_server(tmp_path):
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
 
-    from privis.cli.server.offerings import Offered, feature_of
+    from privis.cli.server.offerings import OfferOptions, feature_of
     from privis.extraction.images import extract
     from privis.run.he.compiler.compiler import Options
     from privis.serve.client.executor import Remote
@@ -255,7 +255,7 @@ def test_a_network_stays_on_the_server(tmp_path):
     shapes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 1, 8, 8]), ("y", [1, 3]))]
     graph = helper.make_graph(nodes, "net", shapes[:1], shapes[1:], [numpy_helper.from_array(weights, "w")])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "net one.onnx")
-    makers = Offered(None, ["divisor=255"], [], [tmp_path / "net one.onnx"], [], [], None).makers(Options())
+    makers = OfferOptions(None, ["divisor=255"], [], [tmp_path / "net one.onnx"], [], [], None).makers(Options())
     place = new_place(tmp_path)
     limits = replace(LIMITS, memory=1 << 30, job_memory=0)
     with Server(makers, place.tokens, tmp_path / "state", port=0, limits=limits).running() as url:

@@ -14,7 +14,7 @@ from privis.errors import ParameterError
 from privis.features.feature import Feature
 from privis.features.glcm import GLCM
 from privis.features.image_ops import resize
-from privis.joint.extraction import Announcement, Extraction, announce, extraction_job
+from privis.joint.extraction import Extraction, ImageAnnouncement, announce, extraction_job
 from privis.joint.image_splits import (
     LUMA,
     LUMA_ONE,
@@ -172,7 +172,7 @@ def test_parts_that_do_not_fit_are_refused():
     with pytest.raises(ParameterError, match="as many parts"):
         extraction_job(
             Extraction(HOG(), split=ByTime()),
-            [Announcement("a", ((40, 56),)), Announcement("b", ((40, 56),) * 2)],
+            [ImageAnnouncement("a", ((40, 56),)), ImageAnnouncement("b", ((40, 56),) * 2)],
             ABY3,
             ("a", "b", "c"),
         )

@@ -16,10 +16,10 @@ from privis.features.feature import Feature
 from privis.features.image_ops import resize
 from privis.features.keypoints.oblivious import SURFKeyPoints, key_points
 from privis.joint.extraction import (
-    Announcement,
-    Answer,
     Extracted,
     Extraction,
+    FeatureOutput,
+    ImageAnnouncement,
     announce,
     extracted,
     extraction_job,
@@ -72,7 +72,7 @@ def in_the_clear(job: Job, arrays: Mapping[str, np.ndarray], receiver: str) -> d
 
 def clear_job(
     extraction: Extraction, images: Mapping[str, Sequence[np.ndarray]], secrets: Mapping[str, np.ndarray] | None = None
-) -> tuple[Job, tuple[Announcement, ...], dict[str, np.ndarray]]:
+) -> tuple[Job, tuple[ImageAnnouncement, ...], dict[str, np.ndarray]]:
     """The job, its announcements and all its arrays."""
     pairs = [announce(extraction, owner, own) for owner, own in images.items()]
     announcements = tuple(announcement for announcement, _ in pairs)
@@ -191,7 +191,7 @@ def test_another_architecture_is_refused():
 
 def test_only_the_class_is_revealed():
     model = CNN(network(), std=0.25)
-    extraction = Extraction(model, answer=Answer.LARGEST, batch=2)
+    extraction = Extraction(model, answer=FeatureOutput.LARGEST, batch=2)
     job, announcements, arrays = clear_job(extraction, {"alice": PHOTOGRAPHS})
     found = extracted(extraction, announcements, in_the_clear(job, arrays, "alice"))
     assert [one.vector.shape for one in found] == [(1,)] * 3 and found[0].names == ("largest",)
@@ -208,7 +208,7 @@ def test_what_does_not_fit_together_is_refused():
         Extraction(HOG(), receivers=())
     with pytest.raises(ImageError, match="no image"):
         announce(Extraction(HOG()), "alice", [])
-    twice = [Announcement("alice", ((32, 32),))] * 2
+    twice = [ImageAnnouncement("alice", ((32, 32),))] * 2
     with pytest.raises(ParameterError, match="each once"):
         extraction_job(Extraction(HOG()), twice, ABY3, PARTIES)
 
@@ -273,7 +273,7 @@ def test_a_batch_on_shares(on_shares):
         np.testing.assert_array_equal(one.vector, alone(ColourHistogram(bins=4), SHIFTED[one.index]))
 
 
-@pytest.mark.parametrize("answer", list(Answer))
+@pytest.mark.parametrize("answer", list(FeatureOutput))
 def test_a_secret_model_on_shares(on_shares, answer):
     model = CNN(network(), std=0.5)
     extraction = Extraction(public_model(model), ("alice",), batch=2, model_owner="bob", answer=answer)
@@ -281,7 +281,7 @@ def test_a_secret_model_on_shares(on_shares, answer):
     found = vectors(extracted(extraction, announcements, on_shares(job, arrays)))
     for (_, index), vector in found.items():
         expected = alone(model, PHOTOGRAPHS[index])
-        if answer is Answer.LARGEST:
+        if answer is FeatureOutput.LARGEST:
             assert int(vector[0]) == np.argmax(expected)
         else:
             np.testing.assert_allclose(vector, expected, atol=2e-3 * np.abs(expected).max())
@@ -301,6 +301,6 @@ def test_key_points_are_found_on_shares(on_shares):
 
 
 def test_groups_hold_images_of_one_shape_and_owner():
-    announcement = Announcement("alice", ((8, 8), (9, 9), (8, 8), (8, 8)))
+    announcement = ImageAnnouncement("alice", ((8, 8), (9, 9), (8, 8), (8, 8)))
     found = groups(Extraction(HOG(), batch=2), [announcement])
     assert [(group.shapes[0], group.indices) for group in found] == [((8, 8), (0, 2)), ((8, 8), (3,)), ((9, 9), (1,))]

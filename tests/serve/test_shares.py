@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privis.errors import ParameterError
-from privis.serve.evictions import Bundle, victims
+from privis.serve.evictions import StoredKeys, victims
 from privis.serve.http.tokens import Tokens
 from privis.serve.limits import MIB, Limits
 from privis.serve.service import Service
@@ -44,7 +44,8 @@ def test_a_client_within_its_part_is_never_refused(limit, most, asks):
 
 
 bundles = st.lists(
-    st.builds(Bundle, st.sampled_from(NAMES), st.uuids().map(str), st.integers(1, 30), st.integers(0, 99)), max_size=25
+    st.builds(StoredKeys, st.sampled_from(NAMES), st.uuids().map(str), st.integers(1, 30), st.integers(0, 99)),
+    max_size=25,
 )
 
 
@@ -54,7 +55,7 @@ def test_keys_in_use_and_those_of_a_client_within_its_share_stay(kept, client, s
     used = data.draw(st.sets(st.sampled_from(kept))) if kept else set()
     in_use = {(each.client, each.digest) for each in used}
     amount = sum(each.size for each in kept) + size - limit
-    gone = victims(kept, Bundle(client, "new", size), amount, limit, in_use)
+    gone = victims(kept, StoredKeys(client, "new", size), amount, limit, in_use)
     held = Counter({client: size})
     for each in kept:
         held[each.client] += each.size
@@ -75,10 +76,14 @@ def test_keys_in_use_and_those_of_a_client_within_its_share_stay(kept, client, s
 
 
 def test_who_uploads_more_than_its_share_takes_nothing_from_who_holds_less():
-    alice, bobs = Bundle("alice", "a", 6), Bundle("bob", "b", 4, 9)
-    assert victims([alice, bobs], Bundle("bob", "c", 4), 4, 10, {("bob", "b")}) is None, "he would hold 8, she holds 6"
-    assert victims([alice], Bundle("bob", "c", 5), 1, 10, set()) == [alice], "he would hold 5, she holds more than that"
-    assert victims([replace(alice, size=5)], Bundle("bob", "c", 6), 1, 10, set()) is None, "she holds her share"
+    alice, bobs = StoredKeys("alice", "a", 6), StoredKeys("bob", "b", 4, 9)
+    assert victims([alice, bobs], StoredKeys("bob", "c", 4), 4, 10, {("bob", "b")}) is None, (
+        "he would hold 8, she holds 6"
+    )
+    assert victims([alice], StoredKeys("bob", "c", 5), 1, 10, set()) == [alice], (
+        "he would hold 5, she holds more than that"
+    )
+    assert victims([replace(alice, size=5)], StoredKeys("bob", "c", 6), 1, 10, set()) is None, "she holds her share"
 
 
 def take(
@@ -96,7 +101,7 @@ def take(
         yield bytes(size if sent is None else sent)
 
     def room(count: int) -> None:
-        store.make_room_on_disk(count, Bundle(client, digest, size), in_use)
+        store.make_room_on_disk(count, StoredKeys(client, digest, size), in_use)
 
     async def upload() -> None:
         store.make_room_for_key(size, in_use, client, digest)

@@ -31,7 +31,7 @@ from privis.run.mpc.protocols import Preset
 MODEL = "model"  # prefix of the names of a secret model's weights
 
 
-class Answer(Enum):
+class FeatureOutput(Enum):
     """What of a feature is revealed: all its numbers, or only which one is the largest (the class of a classifier)."""
 
     VECTOR = "vector"
@@ -52,7 +52,7 @@ class Extraction:
     batch: int = 1
     split: Split | None = None
     model_owner: str | None = None
-    answer: Answer = Answer.VECTOR
+    answer: FeatureOutput = FeatureOutput.VECTOR
 
     def __post_init__(self) -> None:
         problems = []
@@ -67,7 +67,7 @@ class Extraction:
 
 
 @dataclass(frozen=True)
-class Announcement:
+class ImageAnnouncement:
     """What an owner tells everybody before anything is shared: how many images, and the shapes its cores read."""
 
     owner: str
@@ -109,21 +109,23 @@ class Group:
         return f"{sides} batch {len(self.indices)}"
 
 
-def announce(extraction: Extraction, owner: str, images: Iterable[Image]) -> tuple[Announcement, tuple[Array, ...]]:
+def announce(
+    extraction: Extraction, owner: str, images: Iterable[Image]
+) -> tuple[ImageAnnouncement, tuple[Array, ...]]:
     """Return what ``owner`` announces, and what it keeps until it is asked to share: its images as the core reads them.
 
     >>> from privis import HOG
     >>> announce(Extraction(HOG()), "alice", [np.zeros((64, 48), np.uint8)])[0]
-    Announcement(owner='alice', shapes=((64, 48),))
+    ImageAnnouncement(owner='alice', shapes=((64, 48),))
     """
     split, feature = extraction.split, extraction.feature
     cores = tuple(split.part(feature, image) if split else feature.before(image) for image in images)
     if not cores:
         raise ImageError(Problem(f"owner {owner}", "no image", "at least one"))
-    return Announcement(owner, tuple(core.shape for core in cores)), cores
+    return ImageAnnouncement(owner, tuple(core.shape for core in cores)), cores
 
 
-def groups(extraction: Extraction, announcements: Sequence[Announcement]) -> tuple[Group, ...]:
+def groups(extraction: Extraction, announcements: Sequence[ImageAnnouncement]) -> tuple[Group, ...]:
     """The runs of a job, in order; ParameterError when the parts of split images do not pair up."""
     if extraction.split is not None:
         counts = {announcement.owner: len(announcement.shapes) for announcement in announcements}
@@ -144,7 +146,7 @@ def groups(extraction: Extraction, announcements: Sequence[Announcement]) -> tup
 
 
 def extraction_job(
-    extraction: Extraction, announcements: Sequence[Announcement], preset: Preset, parties: Sequence[str]
+    extraction: Extraction, announcements: Sequence[ImageAnnouncement], preset: Preset, parties: Sequence[str]
 ) -> Job:
     """Return the job in which every image is shared, extracted, revealed to its receivers and forgotten.
 
@@ -174,7 +176,7 @@ def extraction_job(
     return Job(preset, tuple(parties), sources, programs, tuple(steps))
 
 
-def shared_arrays(extraction: Extraction, announcement: Announcement, cores: Sequence[Array]) -> dict[str, Array]:
+def shared_arrays(extraction: Extraction, announcement: ImageAnnouncement, cores: Sequence[Array]) -> dict[str, Array]:
     """What the sources of ``announcement.owner`` hold: its cores, by name and in batches."""
     if extraction.split is not None:
         return {f"{announcement.owner}.{index}": core for index, core in enumerate(cores)}
@@ -205,7 +207,7 @@ def public_model(feature: CNN) -> CNN:
 
 
 def extracted(
-    extraction: Extraction, announcements: Sequence[Announcement], revealed: Mapping[str, Array]
+    extraction: Extraction, announcements: Sequence[ImageAnnouncement], revealed: Mapping[str, Array]
 ) -> tuple[Extracted, ...]:
     """The features that a receiver can read from what was revealed to it, in the order of the job."""
     found = []
@@ -216,14 +218,14 @@ def extracted(
         rows = values if extraction.batch > 1 else values[None]
         names = _names(extraction, group)
         for index, row in zip(group.indices, rows, strict=True):
-            largest = extraction.answer is Answer.LARGEST
+            largest = extraction.answer is FeatureOutput.LARGEST
             vector = np.asarray([row], np.float32) if largest else extraction.feature.after(row)
             found.append(Extracted(group.owners, index, vector, names))
     return tuple(found)
 
 
 def _names(extraction: Extraction, group: Group) -> tuple[str, ...]:
-    if extraction.answer is Answer.LARGEST:
+    if extraction.answer is FeatureOutput.LARGEST:
         return ("largest",)
     if extraction.split is None:
         return extraction.feature.names(group.shapes[0])
@@ -245,7 +247,7 @@ def _program(extraction: Extraction, group: Group) -> Program:
 
 
 def _answered(extraction: Extraction, program: Program) -> Program:
-    if extraction.answer is Answer.VECTOR:
+    if extraction.answer is FeatureOutput.VECTOR:
         return program
     shape = program.output_shapes[0]
 
@@ -255,7 +257,7 @@ def _answered(extraction: Extraction, program: Program) -> Program:
     return program >> trace(largest, Input(shape, -np.inf, np.inf, None))
 
 
-def _check_owners(announcements: Sequence[Announcement]) -> None:
+def _check_owners(announcements: Sequence[ImageAnnouncement]) -> None:
     owners = [announcement.owner for announcement in announcements]
     problems = []
     if not owners or len(set(owners)) != len(owners):

@@ -49,7 +49,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Block:
+class TemplateBlock:
     """Templates that one variable holds: its name and, row by row, who enrolled what."""
 
     variable: str
@@ -75,7 +75,7 @@ class Gallery:
 
     grid: Grid
     committee: Committee = field(default_factory=Committee)
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[TemplateBlock, ...] = ()
     made: int = 0
 
     @property
@@ -100,13 +100,13 @@ class Gallery:
             got = f"{len(held)} templates and {len(added)} more"
             problems.append(Problem("gallery", got, f"at most {self.grid.capacity}", "make it with a larger capacity"))
         refuse(ParameterError, problems)
-        new = Block(f"templates {self.made}", added, (owner,) * len(added))
+        new = TemplateBlock(f"templates {self.made}", added, (owner,) * len(added))
         sources = {new.variable: Source(owner, self.grid.vectors(len(added)))}
         if not self.blocks or len(self.blocks[-1].names) + len(added) > ROWS:
             after = replace(self, blocks=(*self.blocks, new), made=self.made + 1)
             return self._job(sources, {}, [Share(new.variable)]), after
         last = self.blocks[-1]
-        both = Block(f"templates {self.made + 1}", last.names + new.names, last.owners + new.owners)
+        both = TemplateBlock(f"templates {self.made + 1}", last.names + new.names, last.owners + new.owners)
         old = (last.variable, new.variable)
         steps = [Share(new.variable), Run("join", old, (both.variable,)), Drop(old)]
         programs = {"join": join_program(self.grid, len(last.names), len(added))}
@@ -132,7 +132,7 @@ class Gallery:
                 programs[program] = keep_program(self.grid, len(block.names), kept)
                 steps.append(Run(program, (block.variable,), (variable,)))
                 left = [(block.names[row], block.owners[row]) for row in kept]
-                blocks.append(Block(variable, *(tuple(column) for column in zip(*left, strict=True))))
+                blocks.append(TemplateBlock(variable, *(tuple(column) for column in zip(*left, strict=True))))
             steps.append(Drop((block.variable,)))
         if not steps:
             raise ParameterError(Problem("names", "none", "at least one"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Bundle:
+class StoredKeys:
     """Evaluation keys of a client; a larger ``used`` means used later."""
 
     client: str
@@ -18,8 +18,8 @@ class Bundle:
 
 
 def victims(
-    bundles: Iterable[Bundle], new: Bundle, amount: int, limit: int, in_use: Container[tuple[str, str]]
-) -> list[Bundle] | None:
+    bundles: Iterable[StoredKeys], new: StoredKeys, amount: int, limit: int, in_use: Container[tuple[str, str]]
+) -> list[StoredKeys] | None:
     """Which bundles to delete so that ``amount`` bytes become free for ``new``; None when that cannot be done fairly.
 
     The client that holds most pays first, with what it did not use for longest (longest queue drop). Nothing is taken
@@ -33,16 +33,16 @@ def victims(
         limit: bytes of all bundles together.
         in_use: client and digest of keys that jobs wait for.
 
-    >>> kept = [Bundle("alice", "a", 3, 1), Bundle("bob", "b", 3, 2), Bundle("bob", "c", 3, 3)]
-    >>> [found.digest for found in victims(kept, Bundle("carol", "d", 3), 2, 10, set())]
+    >>> kept = [StoredKeys("alice", "a", 3, 1), StoredKeys("bob", "b", 3, 2), StoredKeys("bob", "c", 3, 3)]
+    >>> [found.digest for found in victims(kept, StoredKeys("carol", "d", 3), 2, 10, set())]
     ['b']
-    >>> [found.digest for found in victims(kept, Bundle("bob", "d", 3), 2, 10, {("bob", "b")})]
+    >>> [found.digest for found in victims(kept, StoredKeys("bob", "d", 3), 2, 10, {("bob", "b")})]
     ['c']
-    >>> victims(kept, Bundle("bob", "d", 3), 2, 10, {("bob", "b"), ("bob", "c")}) is None
+    >>> victims(kept, StoredKeys("bob", "d", 3), 2, 10, {("bob", "b"), ("bob", "c")}) is None
     True
     """
     held: Counter[str] = Counter({new.client: new.size})
-    idle: dict[str, list[Bundle]] = {}
+    idle: dict[str, list[StoredKeys]] = {}
     for bundle in sorted(bundles, key=lambda each: each.used, reverse=True):
         held[bundle.client] += bundle.size
         if (bundle.client, bundle.digest) not in in_use:

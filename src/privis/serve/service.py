@@ -15,7 +15,7 @@ from pathlib import Path
 
 from privis.errors import ParameterError, Problem, ProtocolError, ServiceError, refuse
 from privis.run.he.wire import key_file as bundle
-from privis.serve.evictions import Bundle
+from privis.serve.evictions import StoredKeys
 from privis.serve.limits import MIB, Limits
 from privis.serve.metrics import Metrics
 from privis.serve.offerings.offering import MakeOffering, Terms
@@ -158,7 +158,7 @@ class Service:
                 raise ProtocolError(Problem("keys", got, expected, "name the bundle by the digest in its header"))
 
         def room(count: int) -> None:
-            self.store.make_room_on_disk(count, Bundle(client, digest, length), self.scheduler.keys_in_use())
+            self.store.make_room_on_disk(count, StoredKeys(client, digest, length), self.scheduler.keys_in_use())
 
         with self._upload(client):
             self.store.make_room_for_key(length, self.scheduler.keys_in_use(), client, digest)

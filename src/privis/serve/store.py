@@ -28,7 +28,7 @@ from typing import IO
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.io.atomic import unwritable
-from privis.serve.evictions import Bundle, victims
+from privis.serve.evictions import StoredKeys, victims
 from privis.serve.limits import Limits
 from privis.serve.shares import OverShare, Shares
 
@@ -145,7 +145,7 @@ class Store:
         No keys are deleted for an upload that may never be whole: `keep_key` does that. Raises NoSpace when there would
         be no room even then, OverShare when ``client`` reserves as much as one client may.
         """
-        new = Bundle(client, digest, size)
+        new = StoredKeys(client, digest, size)
         kept = self._bundles_without(new)
         amount = max(self._excess(kept, size), size - self._free())
         self._victims(kept, new, amount, in_use)
@@ -158,7 +158,7 @@ class Store:
             raise NoSpace(Problem("keys", got, f"at most {shares.limit:,} at once", remedy))
         self._arriving[client] += size
 
-    def make_room_on_disk(self, count: int, new: Bundle, in_use: Container[tuple[str, str]]) -> None:
+    def make_room_on_disk(self, count: int, new: StoredKeys, in_use: Container[tuple[str, str]]) -> None:
         """Let ``count`` bytes of ``new`` be written without touching the reserve of the disk; NoSpace.
 
         Only a disk that is too small for ``key_cache_bytes`` makes keys go before those that come are whole.
@@ -171,7 +171,7 @@ class Store:
         self, stored: Stored, client: str, digest: str, in_use: Container[tuple[str, str]] = frozenset()
     ) -> None:
         """Put an uploaded bundle in its place, deleting keys that have to go for it; NoSpace deletes none."""
-        new = Bundle(client, digest, stored.length)
+        new = StoredKeys(client, digest, stored.length)
         kept = self._bundles_without(new)
         gone = self._victims(kept, new, self._excess(kept, stored.length), in_use)
         mine = [each for each in sorted(kept, key=lambda each: each.used) if each.client == client and each not in gone]
@@ -273,8 +273,8 @@ class Store:
             raise NoSpace(Problem("server", got, f"for {size:,}", _OPERATOR))
 
     def _victims(
-        self, kept: list[Bundle], new: Bundle, amount: int, in_use: Container[tuple[str, str]]
-    ) -> list[Bundle]:
+        self, kept: list[StoredKeys], new: StoredKeys, amount: int, in_use: Container[tuple[str, str]]
+    ) -> list[StoredKeys]:
         limit = self._limits.key_cache_bytes
         gone = victims(kept, new, amount, limit, in_use)
         if gone is None:
@@ -282,10 +282,10 @@ class Store:
             raise NoSpace(Problem("keys", got, f"less than your share of what is left of {limit:,}", remedy))
         return gone
 
-    def _excess(self, kept: list[Bundle], size: int) -> int:
+    def _excess(self, kept: list[StoredKeys], size: int) -> int:
         return sum(each.size for each in kept) + size - self._limits.key_cache_bytes
 
-    def _delete(self, bundles: Sequence[Bundle]) -> None:
+    def _delete(self, bundles: Sequence[StoredKeys]) -> None:
         for each in bundles:
             self.drop_key(each.client, each.digest)
 
@@ -295,14 +295,14 @@ class Store:
     def _bundle_paths(self) -> list[Path]:
         return [path for path in self._keys.glob("*/*") if path.is_file()]
 
-    def _bundles(self) -> list[Bundle]:
+    def _bundles(self) -> list[StoredKeys]:
         found = []
         for path in self._bundle_paths():
             client, digest = path.parts[-2:]
-            found.append(Bundle(client, digest, path.stat().st_size, self._used.get((client, digest), 0)))
+            found.append(StoredKeys(client, digest, path.stat().st_size, self._used.get((client, digest), 0)))
         return found
 
-    def _bundles_without(self, new: Bundle) -> list[Bundle]:
+    def _bundles_without(self, new: StoredKeys) -> list[StoredKeys]:
         return [each for each in self._bundles() if (each.client, each.digest) != (new.client, new.digest)]
 
     def _free(self) -> int:

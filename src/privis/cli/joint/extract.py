@@ -16,8 +16,15 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Feature
 from privis.features.image_ops import resize
 from privis.io.tables import Table
-from privis.joint.extraction import Announcement as Announced
-from privis.joint.extraction import Answer, Extraction, announce, extracted, extraction_job, shared_arrays
+from privis.joint.extraction import (
+    Extraction,
+    FeatureOutput,
+    ImageAnnouncement,
+    announce,
+    extracted,
+    extraction_job,
+    shared_arrays,
+)
 from privis.joint.image_splits import ByChannels, ByExposures, ByTiles, ByTime, Split
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import (
@@ -111,18 +118,20 @@ def _extraction(specification: Specification, networks: Networks) -> Extraction:
     return Extraction(feature, None, batch, split, None, answer)
 
 
-def _asked(specification: Specification, networks: Networks | None) -> tuple[Feature | None, int, Split | None, Answer]:
+def _asked(
+    specification: Specification, networks: Networks | None
+) -> tuple[Feature | None, int, Split | None, FeatureOutput]:
     """ParameterError lists every option that does not fit; a release is refused, not ignored."""
     reader = Reader(specification.options, f"{specification.name}: options")
     feature, parameters = reader.text("feature"), reader.words("parameters")
-    batch, answer = reader.whole("batch", 1, MOST_BATCH) or 1, reader.text("answer", Answer.VECTOR.value)
+    batch, answer = reader.whole("batch", 1, MOST_BATCH) or 1, reader.text("answer", FeatureOutput.VECTOR.value)
     split = _split(reader)
     reader.done()
     if specification.release is not None:
         remedy = "extract exact features, or choose a task that knows releases"
         reader.problems.append(Problem(f"{specification.name}: release", "one", "none with this task", remedy))
-    if answer not in [one.value for one in Answer]:
-        reader.wrong("answer", repr(answer), f"one of {shown(one.value for one in Answer)}")
+    if answer not in [one.value for one in FeatureOutput]:
+        reader.wrong("answer", repr(answer), f"one of {shown(one.value for one in FeatureOutput)}")
     unknown = sorted(set(specification.receivers) - {FEATURES})
     if unknown or FEATURES not in specification.receivers:
         got = shown(sorted(specification.receivers))
@@ -133,7 +142,7 @@ def _asked(specification: Specification, networks: Networks | None) -> tuple[Fea
     except ParameterError as error:
         reader.problems.extend(error.problems)
     refuse(ParameterError, reader.problems)
-    return found, int(batch), split, Answer(answer)
+    return found, int(batch), split, FeatureOutput(answer)
 
 
 def _split(reader: Reader) -> Split | None:
@@ -156,8 +165,8 @@ def _split(reader: Reader) -> Split | None:
     return build(**values)
 
 
-def _announced(announcements: Mapping[str, Announcement]) -> tuple[Announced, ...]:
-    return tuple(Announced(one.owner, one.shapes) for one in announcements.values())
+def _announced(announcements: Mapping[str, Announcement]) -> tuple[ImageAnnouncement, ...]:
+    return tuple(ImageAnnouncement(one.owner, one.shapes) for one in announcements.values())
 
 
 def _receivers(specification: Specification, owners: tuple[str, ...]) -> tuple[str, ...]:

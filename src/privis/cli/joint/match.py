@@ -10,7 +10,7 @@ import numpy as np
 from privis.cli.joint.datasets import Reading, components_of, read_reading
 from privis.cli.joint.options import exact_problems, output_problems, stated
 from privis.errors import ParameterError, Problem, refuse
-from privis.joint.gallery import ANSWER, QUERY, ROWS, Block, Gallery
+from privis.joint.gallery import ANSWER, QUERY, ROWS, Gallery, TemplateBlock
 from privis.joint.statistics.sums import Committee
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import (
@@ -111,7 +111,7 @@ def _gallery(
         named = _names(name, one, labels or {})
         for index, variable in enumerate(_blocks(name, len(named))):
             rows = named[index * ROWS : (index + 1) * ROWS]
-            blocks.append(Block(variable, rows, (one.owner,) * len(rows)))
+            blocks.append(TemplateBlock(variable, rows, (one.owner,) * len(rows)))
     return Gallery(grid, Committee(specification.parties, kind), tuple(blocks))
 
 

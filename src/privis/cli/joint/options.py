@@ -23,7 +23,7 @@ NOISES = ("gaussian", "laplace")
 
 
 @dataclass(frozen=True)
-class ReleaseWords:
+class ReleaseOptions:
     """``[release]`` of a job file: how much noise, for whose protection, and in whose budget it goes."""
 
     corpus: str
@@ -62,7 +62,7 @@ class ReleaseWords:
         return local.subject if isinstance(self.unit, Person) else None
 
 
-def read_release(specification: Specification, problems: list[Problem]) -> ReleaseWords | None:
+def read_release(specification: Specification, problems: list[Problem]) -> ReleaseOptions | None:
     """Read ``[release]``; what does not fit goes to ``problems``.
 
     Keys: ``corpus``, its name in every ledger; ``epsilon``; ``delta``; ``noise`` (gaussian, laplace); ``clip``;
@@ -101,7 +101,7 @@ def read_release(specification: Specification, problems: list[Problem]) -> Relea
         problems.extend(error.problems)
     if name == "laplace" and delta is not None:
         reader.wrong("delta", f"{delta:g}", "none for laplace", "leave it out")
-    return ReleaseWords(corpus, noise, unit, clip, int(colluding or 0), disjoint, subject)
+    return ReleaseOptions(corpus, noise, unit, clip, int(colluding or 0), disjoint, subject)
 
 
 def stated(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from privis.cli.joint.datasets import Reading, brings_several, components_of, joined, read_reading
-from privis.cli.joint.options import ReleaseWords, output_problems, read_release, stated
+from privis.cli.joint.options import ReleaseOptions, output_problems, read_release, stated
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.release.distributed_noise import Contribution, ReleasePlan, noise_source
 from privis.joint.statistics.exact import (
@@ -64,10 +64,10 @@ class Statistics:
         """The same at a member that lends ``networks``."""
         return Statistics(networks)
 
-    def releasing(self, specification: Specification) -> Noisy | None:
+    def releasing(self, specification: Specification) -> StatisticRelease | None:
         """The release, if the job asks for one; ParameterError lists every option that does not fit."""
         asked = _asked(specification)
-        return None if asked.release is None else Noisy(specification, asked, asked.release)
+        return None if asked.release is None else StatisticRelease(specification, asked, asked.release)
 
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read what is lent; it is added up when all of the owner's inputs are there."""
@@ -112,7 +112,7 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StatisticOptions:
     """The options of a job."""
 
     name: str
@@ -120,7 +120,7 @@ class Asked:
     bound: float
     edges: tuple[float, ...]
     classes: int
-    release: ReleaseWords | None
+    release: ReleaseOptions | None
 
     def statistic(self, components: int) -> Statistic[Any]:
         """The exact statistic."""
@@ -136,7 +136,7 @@ class Asked:
             case _:
                 return Histogram(components, self.edges)
 
-    def aggregate(self, words: ReleaseWords) -> Aggregate:
+    def aggregate(self, words: ReleaseOptions) -> Aggregate:
         """The same with noise."""
         match self.name:
             case "mean":
@@ -148,12 +148,12 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Noisy:
+class StatisticRelease:
     """The differentially private side of a statistic, by `ReleasePlan`."""
 
     specification: Specification
-    asked: Asked
-    words: ReleaseWords
+    asked: StatisticOptions
+    words: ReleaseOptions
 
     @property
     def protection(self) -> Protection:
@@ -234,7 +234,7 @@ def _committee(specification: Specification) -> Committee:
     return Committee(specification.parties, preset(specification.preset, insecure=specification.insecure))
 
 
-def _asked(specification: Specification, networks: Networks | None = None) -> Asked:
+def _asked(specification: Specification, networks: Networks | None = None) -> StatisticOptions:
     """ParameterError lists every option that does not fit; without ``networks`` words alone are looked at."""
     problems = output_problems(specification, RESULT)
     reader = Reader(specification.options, f"{specification.name}: options", problems)
@@ -258,7 +258,7 @@ def _asked(specification: Specification, networks: Networks | None = None) -> As
         reader.wrong("edges", "none", "at least one, increasing")
     reader.done()
     refuse(ParameterError, problems)
-    return Asked(name, reading, bound, edges, int(classes), release)
+    return StatisticOptions(name, reading, bound, edges, int(classes), release)
 
 
 def _needed(reader: Reader, key: str, what: str, most: float = LARGEST) -> float:

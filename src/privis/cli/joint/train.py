@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from privis.cli.joint.datasets import Reading, Rows, brings_several, components_of, joined, read_reading
-from privis.cli.joint.options import ReleaseWords, output_problems, read_release, stated
+from privis.cli.joint.options import ReleaseOptions, output_problems, read_release, stated
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.concatenation import chained, chained_names
 from privis.joint.statistics.sums import Committee
@@ -59,10 +59,10 @@ class Train:
         """The same at a member that lends ``networks``."""
         return Train(networks)
 
-    def releasing(self, specification: Specification) -> NoisyModel | None:
+    def releasing(self, specification: Specification) -> ModelRelease | None:
         """The release, if the job asks for one; ParameterError lists every option that does not fit."""
         asked = _asked(specification)
-        return None if asked.release is None else NoisyModel(specification, asked, asked.release)
+        return None if asked.release is None else ModelRelease(specification, asked, asked.release)
 
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read rows and classes; which batch a row is in depends on how many there are at all owners."""
@@ -77,7 +77,9 @@ class Train:
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
         """All steps and the score, or all noisy steps and the model, as one job."""
         asked, noisy = _asked(specification, self.networks), self.releasing(specification)
-        jobs = Plain(specification, asked, announcements).jobs if noisy is None else noisy.plan(announcements).jobs
+        jobs = (
+            ExactTraining(specification, asked, announcements).jobs if noisy is None else noisy.plan(announcements).jobs
+        )
         return stated(chained(jobs), specification, announcements, asked.reading.feature)
 
     def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
@@ -85,7 +87,7 @@ class Train:
         noisy = self.releasing(agreed.specification)
         if noisy is not None:
             return noisy.draw(agreed, state)
-        return Plain(agreed.specification, _asked(agreed.specification), agreed.announcements).draw(state)
+        return ExactTraining(agreed.specification, _asked(agreed.specification), agreed.announcements).draw(state)
 
     def finish(
         self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
@@ -101,7 +103,7 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingOptions:
     """The options of a job."""
 
     reading: Reading
@@ -112,7 +114,7 @@ class Asked:
     batch: int
     momentum: float
     seed: int
-    release: ReleaseWords | None
+    release: ReleaseOptions | None
 
     def network(self, components: int) -> Network:
         """The network to train."""
@@ -137,11 +139,11 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Plain:
+class ExactTraining:
     """A training whose model nobody sees, and its score."""
 
     specification: Specification
-    asked: Asked
+    asked: TrainingOptions
     announcements: Mapping[str, Announcement]
 
     @cached_property
@@ -182,12 +184,12 @@ class Plain:
 
 
 @dataclass(frozen=True)
-class NoisyModel:
+class ModelRelease:
     """The differentially private side: a logistic regression that may be shown, by `PrivateTraining`."""
 
     specification: Specification
-    asked: Asked
-    words: ReleaseWords
+    asked: TrainingOptions
+    words: ReleaseOptions
 
     @property
     def protection(self) -> Protection:
@@ -280,7 +282,7 @@ def _committee(specification: Specification) -> Committee:
     return Committee(specification.parties, preset(specification.preset, insecure=specification.insecure))
 
 
-def _asked(specification: Specification, networks: Networks | None = None) -> Asked:
+def _asked(specification: Specification, networks: Networks | None = None) -> TrainingOptions:
     """ParameterError lists every option that does not fit; without ``networks`` words alone are looked at."""
     released = specification.release is not None
     problems = output_problems(specification, MODEL if released else SCORE, of_all=released)
@@ -308,12 +310,14 @@ def _asked(specification: Specification, networks: Networks | None = None) -> As
         problems += _release_problems(specification, release, hidden, rates, bound)
     refuse(ParameterError, problems)
     sizes = tuple(map(int, hidden))
-    return Asked(reading, int(classes or 0), bound, sizes, rates, int(batch or 0), momentum, int(seed or 0), release)
+    return TrainingOptions(
+        reading, int(classes or 0), bound, sizes, rates, int(batch or 0), momentum, int(seed or 0), release
+    )
 
 
 def _release_problems(
     specification: Specification,
-    release: ReleaseWords,
+    release: ReleaseOptions,
     hidden: tuple[float, ...],
     rates: tuple[float, ...],
     bound: float | None,

@@ -23,7 +23,7 @@ _MOST_WORDS = 32
 
 
 @dataclass(frozen=True)
-class Offered:
+class OfferOptions:
     """What the command line wants to offer: a feature with its ``parameters``, and files."""
 
     feature: str | None

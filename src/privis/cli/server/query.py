@@ -24,7 +24,7 @@ from privis.io.images.sources import find
 from privis.io.resumable.run import Progress as Files
 
 if TYPE_CHECKING:
-    from privis.serve.client.client import Step
+    from privis.serve.client.client import RequestProgress
     from privis.serve.offerings.offering import Terms
 
 KeysFolder = Annotated[Path, typer.Option("--keys", help="Folder that `privis keygen --for homomorphic` made.")]
@@ -124,7 +124,7 @@ def _matches(
     with Client(server, token, authority=authority, patience=patience) as client, following("match") as (files, step):
         start = time.monotonic()
 
-        def show(done: int, found: Step) -> None:
+        def show(done: int, found: RequestProgress) -> None:
             past = time.monotonic() - start
             eta = past * (len(vectors) - done) / done if done else None
             files(Files(done, 0, len(vectors), past, eta))
@@ -136,7 +136,7 @@ def _matches(
 
 
 @contextlib.contextmanager
-def following(label: str) -> Iterator[tuple[Callable[[Files], None], Callable[[Step], None]]]:
+def following(label: str) -> Iterator[tuple[Callable[[Files], None], Callable[[RequestProgress], None]]]:
     """Pictures done, and how far the one at the server is; now and then a line where there is no terminal."""
     if not err.is_terminal:
         lines = _Lines(label)
@@ -162,7 +162,7 @@ class _Lines:
         left = "" if found.eta_seconds is None else f", {found.eta_seconds:.0f} s left"
         self._say(f"{found.done:,} of {found.total:,} files{failed}{left}", found.done == found.total)
 
-    def step(self, step: Step) -> None:
+    def step(self, step: RequestProgress) -> None:
         self._say(said(step), False)
 
     def _say(self, text: str, last: bool) -> None:
@@ -172,11 +172,11 @@ class _Lines:
             err.print(f"{self._label}: {text}", markup=False, soft_wrap=True)
 
 
-def said(step: Step) -> str:
+def said(step: RequestProgress) -> str:
     """A step in words.
 
-    >>> from privis.serve.client.client import Step
-    >>> said(Step("running", 0.5, 3.2)), said(Step("queued", 0.0))
+    >>> from privis.serve.client.client import RequestProgress
+    >>> said(RequestProgress("running", 0.5, 3.2)), said(RequestProgress("queued", 0.0))
     ('running, 50 %, 3 s left', 'queued')
     """
     share = f", {100 * step.done:.0f} %" if step.done else ""

@@ -19,7 +19,7 @@ from privis.io.atomic import replacing
 from privis.io.images.sources import find
 
 if TYPE_CHECKING:
-    from privis.serve.client.client import Client, Step
+    from privis.serve.client.client import Client, RequestProgress
 
 _TABLES, _OUTPUTS = (".parquet", ".npz", ".csv"), (".csv", ".json")
 _COLUMNS = ("query", "rank", "template", "cosine")
@@ -54,7 +54,11 @@ def vectors_of(
 
 
 def nearest(
-    client: Client, keys: Path, vectors: Sequence[tuple[str, NDArray[Any]]], top: int, show: Callable[[int, Step], None]
+    client: Client,
+    keys: Path,
+    vectors: Sequence[tuple[str, NDArray[Any]]],
+    top: int,
+    show: Callable[[int, RequestProgress], None],
 ) -> list[Row]:
     """The ``top`` most similar templates of every vector; ``show`` gets how many are done, and how far the next is."""
     from privis.serve.client.gallery_keys import GalleryKeys

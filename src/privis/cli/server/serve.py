@@ -75,7 +75,7 @@ def serve(
     privis serve --model net.onnx --gallery faces.parquet --tokens tokens
     """
     with explained():
-        from privis.cli.server.offerings import Offered
+        from privis.cli.server.offerings import OfferOptions
         from privis.run.he.compiler.compiler import Options
         from privis.serve.http.server import Server
         from privis.serve.http.tokens import Tokens
@@ -85,7 +85,7 @@ def serve(
             precision, signs=signs, inside=inside, promised=promised, processes=processes, batching=sharing
         )
         files = (program or [], model or [], gallery or [], encrypted_gallery or [])
-        makers = Offered(feature, parameter or [], *files, name).makers(options)
+        makers = OfferOptions(feature, parameter or [], *files, name).makers(options)
         host, port = address_of(listen)
         server = Server(
             makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])

@@ -22,7 +22,7 @@ GRACE_SECONDS = 3.0  # for all members to say what they know of a failure
 
 
 @dataclass(frozen=True)
-class Report:
+class MemberReport:
     """How a job ended at one member."""
 
     member: str
@@ -35,7 +35,7 @@ def submit(
     *,
     wait: float,
     on_event: Callable[[Event], None],
-) -> tuple[Report, ...]:
+) -> tuple[MemberReport, ...]:
     """Send ``specification`` to all its members and wait until every one is done.
 
     ``wait`` is for how many seconds members may be late. Raises PartyError with what every member says when one
@@ -73,8 +73,8 @@ class _Following:
         for thread in self.threads:
             thread.start()
 
-    def to_the_end(self, on_event: Callable[[Event], None]) -> tuple[Report, ...]:
-        reports: dict[str, Report] = {}
+    def to_the_end(self, on_event: Callable[[Event], None]) -> tuple[MemberReport, ...]:
+        reports: dict[str, MemberReport] = {}
         failures: dict[str, tuple[Problem, ...]] = {}
         deadline: float | None = None
         while len(reports) + len(failures) < len(self._outgoing):
@@ -87,7 +87,7 @@ class _Following:
                 continue
             on_event(event)
             if event.kind == DONE:
-                reports[event.member] = Report(event.member, dict(event.facts))
+                reports[event.member] = MemberReport(event.member, dict(event.facts))
             elif event.kind == FAILED:
                 failures[event.member] = event.problems
                 if deadline is None:

@@ -35,7 +35,7 @@ _AGAIN = (408, 429, 502, 503, 504, 507)
 
 
 @dataclass(frozen=True)
-class Step:
+class RequestProgress:
     """How far a message is: ``phase`` in a word, the fraction done (0 to 1), seconds left as far as known."""
 
     phase: str
@@ -97,7 +97,7 @@ class Client:
         """What is needed for making keys for ``offer``, and what a job of it takes."""
         return Terms.from_json(self._request("GET", f"/v1/offers/{_word(offer)}").content)
 
-    def send_keys(self, offer: str, path: Path, progress: Callable[[Step], None] = lambda step: None) -> str:
+    def send_keys(self, offer: str, path: Path, progress: Callable[[RequestProgress], None] = lambda step: None) -> str:
         """Upload the bundle of evaluation keys at ``path`` unless the server has it; returns its digest.
 
         A file that holds anything else, a secret key above all, is refused here before a byte of it leaves.
@@ -114,13 +114,13 @@ class Client:
                 while block := file.read(_BLOCK):
                     yield block
                     sent += len(block)
-                    progress(Step(SENDING_KEYS, sent / found.size))
+                    progress(RequestProgress(SENDING_KEYS, sent / found.size))
 
         self._request("PUT", place, body=body, headers={"Content-Length": f"{found.size}"})
         return found.digest
 
     def compute(
-        self, offer: str, keys: str, message: bytes, progress: Callable[[Step], None] = lambda step: None
+        self, offer: str, keys: str, message: bytes, progress: Callable[[RequestProgress], None] = lambda step: None
     ) -> bytes:
         """Send an encrypted message, wait for its result and return it, still encrypted.
 
@@ -142,7 +142,7 @@ class Client:
                     raise
                 self._drop(job)
                 return reply
-            progress(Step(f"sent again, {attempt + 1}", 0.0))
+            progress(RequestProgress(f"sent again, {attempt + 1}", 0.0))
         got, remedy = f"a server that forgot it {_RESTARTS + 1} times", "it may be short of memory; try again later"
         raise ServiceError(Problem("message", got, "a result", remedy))
 
@@ -161,18 +161,18 @@ class Client:
 
         return self._about("POST", f"/v1/offers/{_word(offer)}/jobs", body=body, headers=headers)
 
-    def _follow(self, about: dict[str, Any], progress: Callable[[Step], None]) -> None:
+    def _follow(self, about: dict[str, Any], progress: Callable[[RequestProgress], None]) -> None:
         """Wait for the end of the job that ``about`` describes; raises what became of it unless it has a result."""
         place = f"/v1/jobs/{_word(str(about['id']))}?wait={_WAIT_SECONDS}"
         while True:
             eta = about["eta_seconds"]
             match about["state"]:
                 case "queued":
-                    progress(Step(QUEUED, 0.0, eta))
+                    progress(RequestProgress(QUEUED, 0.0, eta))
                 case "running":
-                    progress(Step(RUNNING, float(about["progress"]), eta))
+                    progress(RequestProgress(RUNNING, float(about["progress"]), eta))
                 case "done":
-                    progress(Step(RUNNING, 1.0, 0.0))
+                    progress(RequestProgress(RUNNING, 1.0, 0.0))
                     return
                 case "cancelled":
                     raise ServiceError(Problem("job", "cancelled at the server", "a result", "send it again"))

@@ -14,7 +14,7 @@ import numpy as np
 from privis.errors import Problem, UnsupportedError, refuse
 from privis.program import Program, digest
 from privis.readings import Cost
-from privis.serve.client.client import Client, Step
+from privis.serve.client.client import Client, RequestProgress
 from privis.serve.client.key_folder import nothing
 from privis.serve.client.program_keys import OwnerKeys, ask, require_current
 from privis.serve.http.tokens import Token
@@ -41,7 +41,7 @@ class Remote:
     token_file: str | Path = field(repr=False)
     authority: str | Path | None = field(default=None, repr=False)
     patience: float = field(default=60.0, repr=False, compare=False)
-    on_step: Callable[[Step], None] = field(default=nothing, repr=False, compare=False)
+    on_step: Callable[[RequestProgress], None] = field(default=nothing, repr=False, compare=False)
     _opened: list[tuple[Client, OwnerKeys]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -137,7 +137,7 @@ class ManyAsked:
 
     client: Client
     keys: OwnerKeys
-    on_step: Callable[[Step], None]
+    on_step: Callable[[RequestProgress], None]
 
     def check(self, *inputs: Any) -> None:
         """Raise DomainError where the inputs of an image are outside the domains of the program's polynomials."""

@@ -18,7 +18,7 @@ from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.run.he.matching.specification import BLOCK, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, Scores
 from privis.run.he.wire.framing import join
-from privis.serve.client.client import Client, Step
+from privis.serve.client.client import Client, RequestProgress
 from privis.serve.client.key_folder import KeyFolder, nothing, require_stated
 from privis.serve.offerings.offering import Terms
 
@@ -79,7 +79,9 @@ class GalleryKeys:
         terms, secret = KeyFolder(folder).load()
         return cls(folder, terms, MatchingOwner.from_bytes(_spec(terms), secret))
 
-    def ask(self, client: Client, vector: NDArray[Any], progress: Callable[[Step], None] = nothing) -> Scores:
+    def ask(
+        self, client: Client, vector: NDArray[Any], progress: Callable[[RequestProgress], None] = nothing
+    ) -> Scores:
         """Cosines of ``vector`` with every template of the gallery; keys are sent if the server does not have them.
 
         Never tell the server, or anyone, what comes back: see `privis.run.he.owner.matching`. Raises ServiceError;

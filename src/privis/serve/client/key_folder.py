@@ -10,11 +10,11 @@ from pathlib import Path
 from privis.errors import OutputError, Problem, ProtocolError
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.key_file import Kind
-from privis.serve.client.client import Client, KeysUnknown, Step
+from privis.serve.client.client import Client, KeysUnknown, RequestProgress
 from privis.serve.offerings.offering import Terms
 
 
-def nothing(step: Step) -> None:
+def nothing(step: RequestProgress) -> None:
     """Progress that nobody wants to see."""
 
 
@@ -72,7 +72,7 @@ class KeyFolder:
         terms = self.terms()
         return terms, bundle.read(self.secret, Kind.SECRET, terms.digest)
 
-    def compute(self, client: Client, message: bytes, progress: Callable[[Step], None] = nothing) -> bytes:
+    def compute(self, client: Client, message: bytes, progress: Callable[[RequestProgress], None] = nothing) -> bytes:
         """The server's reply to an encrypted message; evaluation keys are sent if it does not have them."""
         offer, digest = self.terms().name, bundle.peek(self.evaluation, Kind.EVALUATION).digest
         try:

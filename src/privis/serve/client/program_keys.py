@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from privis.errors import Problem, ProtocolError
 from privis.run.he.compiler.specification import Spec
 from privis.run.he.owner.keys import Query, SecretKeys
-from privis.serve.client.client import Client, Step
+from privis.serve.client.client import Client, RequestProgress
 from privis.serve.client.key_folder import KeyFolder, nothing, require_stated
 from privis.serve.offerings.offering import Terms
 
@@ -75,7 +75,7 @@ class OwnerKeys:
 
 
 def ask(
-    client: Client, keys: OwnerKeys, images: Sequence[Arrays], progress: Callable[[Step], None] = nothing
+    client: Client, keys: OwnerKeys, images: Sequence[Arrays], progress: Callable[[RequestProgress], None] = nothing
 ) -> list[list[NDArray[Any]]]:
     """Encrypt the inputs of ``images``, let the server compute on them, and decrypt what comes back.
 

@@ -32,7 +32,7 @@ class WorkerKey:
     keys: str
 
 
-class Failure(ServiceError):
+class JobFailure(ServiceError):
     """A job that failed; ``kind`` is one of those of `privis.serve.workers.worker`, "time" or "lost"."""
 
     def __init__(self, kind: str, *problems: Problem) -> None:
@@ -119,7 +119,7 @@ class WorkerPool:
         return None
 
     async def run(self, pooled: PooledWorker, message: Path, reply: Path, progress: Callable[[float], None]) -> Done:
-        """Run one job in ``pooled``; raises Failure. Cancelling this, or any failure, ends the worker."""
+        """Run one job in ``pooled``; raises JobFailure. Cancelling this, or any failure, ends the worker."""
         finished = False
         follow = asyncio.create_task(self._follow(pooled, message, reply, progress))
         watch = asyncio.create_task(self._watch(pooled))
@@ -132,7 +132,7 @@ class WorkerPool:
                 return done
             if watch.done():
                 watch.result()
-            raise Failure(TIME, Problem("job", f"more than {limit:g} s", "less", "raise job-seconds at the server"))
+            raise JobFailure(TIME, Problem("job", f"more than {limit:g} s", "less", "raise job-seconds at the server"))
         finally:
             follow.cancel()
             watch.cancel()
@@ -187,7 +187,7 @@ class WorkerPool:
         await self._next(pooled)
 
     async def _next(self, pooled: PooledWorker) -> dict[str, Any]:
-        """The next event of a worker; raises the Failure that it reports, or that it is gone."""
+        """The next event of a worker; raises the JobFailure that it reports, or that it is gone."""
         assert pooled.events is not None and pooled.fork is not None
         try:
             line = await pooled.events.readline()
@@ -197,14 +197,14 @@ class WorkerPool:
             code = await asyncio.to_thread(self._fork_server.end, pooled.fork.pid)
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
             remedy = "send it again; if it happens again, the server may be short of memory"
-            raise Failure(LOST, Problem("job", f"a worker that {how}", "a result", remedy))
+            raise JobFailure(LOST, Problem("job", f"a worker that {how}", "a result", remedy))
         event = json.loads(line)
         if event["event"] == worker.FAILED:
-            raise Failure(event["kind"], *(Problem(**problem) for problem in event["problems"]))
+            raise JobFailure(event["kind"], *(Problem(**problem) for problem in event["problems"]))
         return event
 
     async def _watch(self, pooled: PooledWorker) -> None:
-        """Return by a Failure when the worker and its own children hold more memory than they may."""
+        """Return by a JobFailure when the worker and its own children hold more memory than they may."""
         most = self._limits.memory_of_job(self._terms[pooled.worker_key.offer].estimate.memory)
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
@@ -212,7 +212,7 @@ class WorkerPool:
                 taken = await asyncio.to_thread(group_memory, pooled.fork.pid)
                 if taken > most:
                     got, expected = f"{taken / MIB:,.0f} MiB", f"at most {most / MIB:,.0f} MiB"
-                    raise Failure(worker.MEMORY, Problem("job", got, expected, "raise job-memory at the server"))
+                    raise JobFailure(worker.MEMORY, Problem("job", got, expected, "raise job-memory at the server"))
 
     def _dismiss(self, pooled: PooledWorker) -> None:
         """End a worker in the background: freeing gigabytes takes a moment."""

@@ -16,7 +16,7 @@ from privis.serve.limits import Limits
 from privis.serve.metrics import Metrics
 from privis.serve.offerings.offering import Terms
 from privis.serve.shares import OverShare, Shares
-from privis.serve.workers.pool import Failure, PooledWorker, WorkerKey, WorkerPool
+from privis.serve.workers.pool import JobFailure, PooledWorker, WorkerKey, WorkerPool
 from privis.serve.workers.worker import INTERNAL
 
 _LOG = logging.getLogger("privis.serve")
@@ -191,7 +191,7 @@ class Scheduler:
             self._seconds[job.worker_key.offer] = own + _WEIGHT_OF_NEWEST * (seconds - own)
         except asyncio.CancelledError:
             state = State.CANCELLED
-        except Failure as failure:
+        except JobFailure as failure:
             job.kind, job.problems = failure.kind, failure.problems
         except PrivisError as error:
             job.kind, job.problems = INTERNAL, error.problems
