@@ -18,7 +18,7 @@ from privis.program import Input, Program, Value, ops, trace
 from privis.readings import batched, promised
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, Preset
-from privis.tasks.nearest import Best, Grid, matching_program
+from privis.tasks.nearest import Best, VectorGrid, matching_program
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "weights"
 MEAN, DEVIATION = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -141,7 +141,7 @@ def matching_case(label: str, templates: int, dimension: int, limit: float | Non
     generator = np.random.default_rng(0)
     faces = generator.standard_normal((templates, dimension))
     query = faces[templates // 2] + 0.5 * generator.standard_normal(dimension)
-    grid = Grid(dimension, templates)
+    grid = VectorGrid(dimension, templates)
     program = matching_program(grid, (templates,), 1, Best(score=False))
     rows, asked = grid.unit_vectors(faces), grid.unit_vectors(query[None])
     plain = [(v / np.linalg.norm(v, axis=-1, keepdims=True)).astype(np.float32) for v in (query, faces)]

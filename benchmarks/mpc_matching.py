@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery, LiveGallery
 from privis.run.mpc.runtime.local import LocalParties
-from privis.tasks.nearest import AnyAbove, Best, Grid, Question, Top, read_answer
+from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid, read_answer
 
 DIMENSION = 512
 QUESTIONS: dict[str, Question] = {
@@ -50,7 +50,7 @@ def measure(
     generator = np.random.default_rng(0)
     faces = generator.standard_normal((templates, dimension))
     queries = faces[generator.integers(0, templates, repeats)] + 0.5 * generator.standard_normal((repeats, dimension))
-    gallery = Gallery(Grid(dimension, templates))
+    gallery = Gallery(VectorGrid(dimension, templates))
     with LocalParties(gallery.committee.preset, FIXED) as parties:
         live = LiveGallery(gallery, parties.run)
         start = time.perf_counter()
@@ -78,7 +78,7 @@ def _asked(
     return Figures(len(plain), name, seconds, sent, messages, right)
 
 
-def _is_right(grid: Grid, question: Question, revealed: NDArray[np.generic], products: NDArray[np.int64]) -> bool:
+def _is_right(grid: VectorGrid, question: Question, revealed: NDArray[np.generic], products: NDArray[np.int64]) -> bool:
     matches = read_answer(grid, len(products), question, revealed)
     if isinstance(question, AnyAbove):
         return matches.found is not None and bool(matches.found[0]) == bool((products >= grid.unit / 2).any())

@@ -23,7 +23,7 @@ from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.events import FAILED
 from privis.parties.node.session import Assignment, Session
 from privis.parties.transport.control_plane import Broken
-from privis.parties.transport.messages import Message
+from privis.parties.transport.messages import ControlMessage
 from privis.run.mpc.job import Reveal, Share
 
 SECONDS = 20.0  # until a member that waits in vain gives up: a test has failed then
@@ -76,7 +76,9 @@ class IdealControlPlane:
             body.update(told)
         with self.board.changed:
             for member in members:
-                self.board.mail[member, self.me, kind].append(Message(kind, self.lie(kind, member, dict(body or {}))))
+                self.board.mail[member, self.me, kind].append(
+                    ControlMessage(kind, self.lie(kind, member, dict(body or {})))
+                )
             self.board.changed.notify_all()
 
     def gather(self, members, kind):

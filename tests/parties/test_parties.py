@@ -15,7 +15,7 @@ from privis.parties.job.task import Protection
 from privis.parties.job.views import views_of
 from privis.parties.node.configuration import load_party
 from privis.parties.node.results import stage
-from privis.parties.transport.messages import Message, messages, pieces
+from privis.parties.transport.messages import ControlMessage, messages, pieces
 
 JOB = Specification(
     "hogs",
@@ -189,12 +189,16 @@ def test_a_trial_on_one_machine_says_for_its_owners_what_the_job_says(tmp_path):
 
 
 def test_messages_come_back_in_one_piece_whatever_their_size():
-    sent = [Message("share", {"name": "x"}, bytes(range(256)) * 9000), Message("bye"), Message("m", {"a": [1]}, b"z")]
+    sent = [
+        ControlMessage("share", {"name": "x"}, bytes(range(256)) * 9000),
+        ControlMessage("bye"),
+        ControlMessage("m", {"a": [1]}, b"z"),
+    ]
     heard = list(messages(piece for message in sent for piece in pieces(message)))
     assert [(m.kind, m.body, m.blob) for m in heard] == [(m.kind, m.body, m.blob) for m in sent]
-    assert "share" in repr(Message("share")) or "object" in repr(Message("share"))
-    assert b"secret".hex() not in repr(Message("share", {}, b"secret")) and "secret" not in repr(
-        Message("share", {}, b"secret")
+    assert "share" in repr(ControlMessage("share")) or "object" in repr(ControlMessage("share"))
+    assert b"secret".hex() not in repr(ControlMessage("share", {}, b"secret")) and "secret" not in repr(
+        ControlMessage("share", {}, b"secret")
     )
 
 

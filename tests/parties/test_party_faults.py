@@ -18,7 +18,7 @@ from privis.io.tables import read
 from privis.parties.job.specification import Specification, Use
 from privis.parties.node.configuration import load_submitter
 from privis.parties.node.events import event_from
-from privis.parties.transport.messages import Message, messages, pieces
+from privis.parties.transport.messages import ControlMessage, messages, pieces
 from privis.parties.transport.peer_stream import SERVICE, SUBMIT, reach
 from tests.parties.party_group import LIMIT, LONG, MEMBERS, PARTIES, POLICY, Group, Variant, alive, total, until
 
@@ -124,7 +124,7 @@ def test_a_submitter_that_sends_nonsense(group):
         ({"specification": {**total().to_dict(), "task": "identity"}}, "task at lab: got 'identity', expected one of"),
     ):
         channel = reach("lab", group.control["lab"], boss, 5.0, lambda: False)
-        sent = pieces(Message("submit", {**good, **change}))
+        sent = pieces(ControlMessage("submit", {**good, **change}))
         (heard,) = messages(channel.stream_stream(f"/{SERVICE}/{SUBMIT}")(sent, timeout=5.0))
         channel.close()
         assert heard.kind == "failed" and reason in str(event_from("lab", heard.kind, heard.body).problems[0])

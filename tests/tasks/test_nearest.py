@@ -18,7 +18,7 @@ from privis.joint.statistics.sums import Committee
 from privis.readings import evaluate, ranges
 from privis.run.mpc.job import Drop, Reveal
 from privis.run.mpc.protocols import CHEETAH
-from privis.tasks.nearest import AnyAbove, Best, Grid, Question, Top, matching_program, read_answer
+from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid, matching_program, read_answer
 
 Vectors = npt.NDArray[np.float64]
 QUESTIONS: list[Question] = [
@@ -31,7 +31,7 @@ def vectors(rows: int, dimension: int, seed: int = 0) -> Vectors:
     return np.random.default_rng(seed).standard_normal((rows, dimension))
 
 
-def expected(grid: Grid, templates: Vectors, queries: Vectors, question: Question) -> list[object]:
+def expected(grid: VectorGrid, templates: Vectors, queries: Vectors, question: Question) -> list[object]:
     """Python's integers, sorted by product and then by index."""
     found: list[object] = []
     for query in grid.unit_vectors(queries):
@@ -46,7 +46,7 @@ def expected(grid: Grid, templates: Vectors, queries: Vectors, question: Questio
     return found
 
 
-def check(grid: Grid, templates: Vectors, queries: Vectors, question: Question, revealed: npt.NDArray) -> None:
+def check(grid: VectorGrid, templates: Vectors, queries: Vectors, question: Question, revealed: npt.NDArray) -> None:
     matches = read_answer(grid, len(templates), question, revealed)
     wanted = expected(grid, templates, queries, question)
     if isinstance(question, AnyAbove):
@@ -64,7 +64,7 @@ def check(grid: Grid, templates: Vectors, queries: Vectors, question: Question, 
 @pytest.mark.parametrize("question", QUESTIONS, ids=repr)
 @pytest.mark.parametrize("blocks", [[7], [3, 1, 3]], ids=str)
 def test_answers_are_those_of_integers(question: Question, blocks: list[int]) -> None:
-    grid = Grid(6, 50)
+    grid = VectorGrid(6, 50)
     templates, queries = vectors(7, 6), vectors(4, 6, seed=1)
     templates[5] = templates[2]  # a tie: the first one comes first
     queries[0] = templates[2] * 3
@@ -76,7 +76,7 @@ def test_answers_are_those_of_integers(question: Question, blocks: list[int]) ->
 @given(st.data())
 def test_any_small_gallery(data: st.DataObject) -> None:
     """Components of -1, 0, 1 make ties and cosines that meet thresholds exactly."""
-    grid = Grid(4, 8)
+    grid = VectorGrid(4, 8)
     unit = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=4, max_size=4).filter(any)
     templates = np.array(data.draw(st.lists(unit, min_size=3, max_size=8)))
     queries = np.array(data.draw(st.lists(unit, min_size=1, max_size=2)))
@@ -90,7 +90,7 @@ def test_any_small_gallery(data: st.DataObject) -> None:
 @pytest.mark.parametrize("question", QUESTIONS[:8:2], ids=repr)
 def test_keys_stay_inside_the_ring(dimension: int, capacity: int, question: Question) -> None:
     """Certain bounds, for any vectors of the declared range and not only unit ones."""
-    grid = Grid(dimension, capacity)
+    grid = VectorGrid(dimension, capacity)
     rows = min(capacity, 40)
     if isinstance(question, Top) and question.threshold is None and rows < question.count:
         return
@@ -102,7 +102,7 @@ def test_keys_stay_inside_the_ring(dimension: int, capacity: int, question: Ques
 
 @pytest.mark.parametrize(("short", "found"), [(0, [[0]]), (1, [[-1]])])
 def test_a_threshold_is_met_by_equality(short: int, found: list[list[int]]) -> None:
-    grid = Grid(1, 4)
+    grid = VectorGrid(1, 4)
     one = float(1 << grid.bits)
     revealed = evaluate(matching_program(grid, [1], 1, Best(1.0)), np.array([[one]]), np.array([[one - short]]))
     matches = read_answer(grid, 1, Best(1.0), revealed)
@@ -111,12 +111,12 @@ def test_a_threshold_is_met_by_equality(short: int, found: list[list[int]]) -> N
 
 @pytest.mark.parametrize("threshold", [0.3, -0.3, 0.999, 1 / 3, 0.0, 1.0, -1.0])
 def test_thresholds_are_rounded_up(threshold: float) -> None:
-    grid = Grid(512, 50_000)
+    grid = VectorGrid(512, 50_000)
     assert grid.product(threshold) - 1 < threshold * grid.unit <= grid.product(threshold)
 
 
 def test_vectors_without_direction_are_refused() -> None:
-    grid = Grid(3, 10)
+    grid = VectorGrid(3, 10)
     bad = np.ones((3, 3))
     bad[0], bad[2, 1] = 0.0, np.nan
     with pytest.raises(ParameterError, match="2 rows of length zero or not finite, the first at 0"):
@@ -128,14 +128,14 @@ def test_vectors_without_direction_are_refused() -> None:
         job.check_array("templates 0", np.full((1, 3), 1 << 16))
 
 
-@pytest.mark.parametrize("bad", [lambda: Best(1.5), lambda: Top(0), lambda: AnyAbove("x"), lambda: Grid(0, 5)])  # type: ignore[arg-type]
+@pytest.mark.parametrize("bad", [lambda: Best(1.5), lambda: Top(0), lambda: AnyAbove("x"), lambda: VectorGrid(0, 5)])  # type: ignore[arg-type]
 def test_bad_questions(bad) -> None:
     with pytest.raises(ParameterError):
         bad()
 
 
 def test_too_few_and_too_many_templates() -> None:
-    grid = Grid(3, 5)
+    grid = VectorGrid(3, 5)
     for blocks, question in (([], Best()), ([2], Top(3)), ([4, 2], Best())):
         with pytest.raises(ParameterError, match="gallery"):
             matching_program(grid, blocks, 1, question)
@@ -147,7 +147,7 @@ def test_too_few_and_too_many_templates() -> None:
 def test_a_gallery_grows_and_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     """After any sequence of changes it answers as a fresh gallery of what is left, and no variable is left over."""
     monkeypatch.setattr(galleries, "ROWS", 4)
-    grid, clear = Grid(5, 30), InTheClear()
+    grid, clear = VectorGrid(5, 30), InTheClear()
     known = {f"t{i}": vector for i, vector in enumerate(vectors(20, 5))}
     live = LiveGallery(Gallery(grid), clear)
     here: list[str] = []
@@ -174,7 +174,7 @@ def test_a_gallery_grows_and_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_are_checked() -> None:
-    live = LiveGallery(Gallery(Grid(2, 3)), InTheClear())
+    live = LiveGallery(Gallery(VectorGrid(2, 3)), InTheClear())
     live.enrol("ann", ["a", "b"], np.eye(2))
     for names in (["a"], ["c", "c"], []):
         with pytest.raises(ParameterError, match="names"):
@@ -189,7 +189,7 @@ def test_names_are_checked() -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=repr)
 def test_a_query_reveals_its_answer_and_nothing_else(question: Question) -> None:
-    gallery = Gallery(Grid(4, 10))
+    gallery = Gallery(VectorGrid(4, 10))
     job, gallery = gallery.enrolment("ann", ["a", "b", "c", "d"])
     assert not [step for step in job.instructions if isinstance(step, Reveal)]
     query = gallery.query(question, 2, "bob", ["cy"])
@@ -209,7 +209,7 @@ FACES = vectors(300, 64, seed=3)
 @pytest.fixture(scope="module")
 def shared_gallery() -> Iterator[LiveGallery]:
     pytest.importorskip("spu")
-    with LiveGallery(Gallery(Grid(64, 400))) as gallery:
+    with LiveGallery(Gallery(VectorGrid(64, 400))) as gallery:
         gallery.enrol("north", [f"n{i}" for i in range(200)], FACES[:200])
         gallery.enrol("south", [f"s{i}" for i in range(100)], FACES[200:])
         gallery.remove(["n7", "s99"])
@@ -241,7 +241,7 @@ def test_cheetah_tells_whether_any_is_near() -> None:
     pytest.importorskip("spu")
     committee = Committee(("left", "right"), CHEETAH)
     faces = vectors(8, 16)
-    with LiveGallery(Gallery(Grid(16, 30), committee)) as gallery:
+    with LiveGallery(Gallery(VectorGrid(16, 30), committee)) as gallery:
         gallery.enrol("left", [str(i) for i in range(8)], faces)
         queries = np.stack([faces[5] + 0.05, -faces[5]])
         answer = gallery.ask(AnyAbove(0.9), queries, "right", ["right"])

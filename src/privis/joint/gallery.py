@@ -9,7 +9,7 @@ jobs, and an answer is a position in that order; vectors, queries and all that a
 >>> from privis.joint.runners import InTheClear
 >>> rng = np.random.default_rng(0)
 >>> faces = rng.standard_normal((6, 8))
->>> with LiveGallery(Gallery(Grid(8, 100)), InTheClear()) as gallery:
+>>> with LiveGallery(Gallery(VectorGrid(8, 100)), InTheClear()) as gallery:
 ...     gallery.enrol("north", ["ann", "bob", "cy"], faces[:3])
 ...     gallery.enrol("south", ["dan", "eve", "flo"], faces[3:])
 ...     asked = gallery.ask(Best(threshold=0.9), faces[[4, 1]] + 0.01, owner="clinic", receivers=["clinic"])
@@ -36,7 +36,15 @@ from privis.joint.runners import Runner
 from privis.joint.statistics.sums import Committee
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
-from privis.tasks.nearest import Grid, Matches, Question, join_program, keep_program, matching_program, read_answer
+from privis.tasks.nearest import (
+    Matches,
+    Question,
+    VectorGrid,
+    join_program,
+    keep_program,
+    matching_program,
+    read_answer,
+)
 
 ROWS = 4096
 """Templates of one block: shared in one message, and multiplied in one product."""
@@ -73,7 +81,7 @@ class Answer:
 class Gallery:
     """What is publicly known of the templates, and the jobs that change or ask them; each returns the next Gallery."""
 
-    grid: Grid
+    grid: VectorGrid
     committee: Committee = field(default_factory=Committee)
     blocks: tuple[TemplateBlock, ...] = ()
     made: int = 0
@@ -209,7 +217,7 @@ class LiveGallery:
     def enrol(self, owner: str, names: Sequence[str], vectors: NDArray[Any], progress: Progress | None = None) -> None:
         """Add ``owner``'s templates, normalised; ``progress`` hears how many of them are shared.
 
-        Raises ParameterError as `Gallery.enrolment` and `Grid.unit_vectors` do. A failure in between leaves the
+        Raises ParameterError as `Gallery.enrolment` and `VectorGrid.unit_vectors` do. A failure in between leaves the
         blocks that were shared before it.
         """
         if len(names) != len(vectors):

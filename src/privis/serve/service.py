@@ -23,7 +23,7 @@ from privis.serve.shares import OverShare, Shares
 from privis.serve.store import Store, Stored
 from privis.serve.workers.fork_server import ForkServer
 from privis.serve.workers.pool import WorkerKey, WorkerPool
-from privis.serve.workers.scheduler import FINAL, Job, QueueFull, Scheduler, State
+from privis.serve.workers.scheduler import FINAL, QueueFull, Scheduler, ServerJob, State
 
 _LOG = logging.getLogger("privis.serve")
 _HOUSEKEEPING_SECONDS = 1.0
@@ -44,7 +44,7 @@ class TooLarge(ServiceError):
 
 @dataclass(eq=False)
 class _Entry:
-    job: Job
+    job: ServerJob
     reserved: int
 
 
@@ -185,7 +185,7 @@ class Service:
 
     async def receive_job(
         self, worker_key: WorkerKey, length: int, chunks: AsyncIterator[bytes], sha256: str | None, once: str
-    ) -> tuple[Job, bool]:
+    ) -> tuple[ServerJob, bool]:
         """Take an encrypted message and queue its job; an equal message with an equal ``once`` is the same job.
 
         Returns the job and whether it is new. A job that failed or was cancelled starts again. ``sha256`` is what the
@@ -211,7 +211,7 @@ class Service:
                     self._require_place(worker_key.client)
                     if known is not None:
                         self._drop(known)
-                    job = Job(name, worker_key, self.store.job_folder(name, stored))
+                    job = ServerJob(name, worker_key, self.store.job_folder(name, stored))
                     self._entries[name] = _Entry(job, reserved)
                     kept = True
                 finally:
@@ -222,7 +222,7 @@ class Service:
         self.scheduler.submit(job)
         return job, True
 
-    def job(self, client: str, name: str) -> Job:
+    def job(self, client: str, name: str) -> ServerJob:
         """A job of ``client``; Unknown when there is none of that name, or it is another client's."""
         entry = self._entries.get(name)
         if entry is None or entry.job.worker_key.client != client:
@@ -230,7 +230,7 @@ class Service:
             raise Unknown("job", Problem("job", f"{name[:12]}…", "a job of yours", remedy))
         return entry.job
 
-    async def drop_job(self, job: Job) -> None:
+    async def drop_job(self, job: ServerJob) -> None:
         """End a job if it runs, and delete its result."""
         await self.scheduler.cancel(job)
         entry = self._entries.get(job.id)

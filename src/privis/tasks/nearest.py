@@ -107,12 +107,12 @@ Question = Best | Top | AnyAbove
 
 
 @dataclass(frozen=True)
-class Grid:
+class VectorGrid:
     """The integers that vectors of ``dimension`` become, for galleries of at most ``capacity`` templates.
 
     Raises ParameterError when no grid is fine enough and fits into the ring.
 
-    >>> Grid(512, 50_000).bits
+    >>> VectorGrid(512, 50_000).bits
     15
     """
 
@@ -124,7 +124,7 @@ class Grid:
         refuse(ParameterError, problems)
         if self.bits < 8:
             got = f"{self.dimension} components and {self.capacity} templates"
-            raise ParameterError(Problem("Grid", got, "less: cosines would be good to less than 8 bits"))
+            raise ParameterError(Problem("VectorGrid", got, "less: cosines would be good to less than 8 bits"))
 
     @property
     def span(self) -> int:
@@ -152,7 +152,7 @@ class Grid:
 
         Raises ParameterError naming rows that are zero or not finite: they have no direction.
 
-        >>> Grid(2, 100).unit_vectors(np.array([[3.0, 4.0]])) / 2**15
+        >>> VectorGrid(2, 100).unit_vectors(np.array([[3.0, 4.0]])) / 2**15
         array([[0.6000061 , 0.79998779]])
         """
         rows = real_values("vectors", values)
@@ -171,7 +171,7 @@ class Grid:
         return math.ceil(threshold * self.unit)
 
 
-def matching_program(grid: Grid, blocks: Sequence[int], queries: int, question: Question) -> Program:
+def matching_program(grid: VectorGrid, blocks: Sequence[int], queries: int, question: Question) -> Program:
     """Compare ``queries`` vectors with ``blocks`` of templates, so many rows each: inputs in that order.
 
     Raises ParameterError when the gallery is empty or too large for ``grid``, or smaller than what is asked for.
@@ -199,7 +199,7 @@ def matching_program(grid: Grid, blocks: Sequence[int], queries: int, question: 
     return trace(build, grid.vectors(queries), *(grid.vectors(rows) for rows in blocks))
 
 
-def read_answer(grid: Grid, templates: int, question: Question, revealed: NDArray[Any]) -> Matches:
+def read_answer(grid: VectorGrid, templates: int, question: Question, revealed: NDArray[Any]) -> Matches:
     """Read what `matching_program` revealed about ``templates``, one row of ``revealed`` per query."""
     numbers = np.rint(np.asarray(revealed, np.float64)) if revealed.dtype.kind == "f" else revealed
     if isinstance(question, AnyAbove):
@@ -235,7 +235,7 @@ def _rivals(question: Best | Top) -> int:
     return 0 if question.threshold is None else question.count
 
 
-def _best(products: Value, grid: Grid, question: Best) -> Value:
+def _best(products: Value, grid: VectorGrid, question: Best) -> Value:
     """The largest key.
 
     A rival's lies between those of the last product below the threshold and the first that reaches it: templates'
@@ -248,12 +248,12 @@ def _best(products: Value, grid: Grid, question: Best) -> Value:
     return keys >> Max((1,))
 
 
-def keep_program(grid: Grid, rows: int, kept: Sequence[int]) -> Program:
+def keep_program(grid: VectorGrid, rows: int, kept: Sequence[int]) -> Program:
     """Rewrite a block of ``rows`` templates without those that are not ``kept``: their shares are gone."""
     return trace(lambda block: block >> Gather(np.array(kept, np.int64), 0), grid.vectors(rows))
 
 
-def join_program(grid: Grid, first: int, second: int) -> Program:
+def join_program(grid: VectorGrid, first: int, second: int) -> Program:
     """Put two blocks into one."""
     return trace(lambda a, b: concat(a, b), grid.vectors(first), grid.vectors(second))
 

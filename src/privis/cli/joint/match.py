@@ -26,7 +26,7 @@ from privis.parties.job.task import (
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job
 from privis.run.mpc.protocols import preset
-from privis.tasks.nearest import AnyAbove, Best, Grid, Question, Top
+from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid
 
 QUERIES, MATCHES = "queries", "matches"
 
@@ -104,7 +104,7 @@ def _gallery(
     empty = [Problem(f"input {name}", "no vectors", "at least one") for name, found in shapes.items() if not found]
     refuse(ParameterError, empty)
     widths = {f"{name} {shape}": shape[0] if len(shape) == 1 else None for name in shapes for shape in shapes[name]}
-    grid = Grid(components_of(widths), sum(len(one.shapes) for one in templates.values()))
+    grid = VectorGrid(components_of(widths), sum(len(one.shapes) for one in templates.values()))
     kind = preset(specification.preset, insecure=specification.insecure)
     blocks = []
     for name, one in templates.items():

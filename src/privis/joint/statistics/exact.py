@@ -67,7 +67,7 @@ class Statistic(Protocol[Result]):
 
 
 @dataclass(frozen=True)
-class Moments:
+class JointMoments:
     """Mean of every component, number of images, and what else was asked for; ``revealed`` says to whom."""
 
     mean: Floats
@@ -124,10 +124,10 @@ class Mean:
         steps = on_grid(rows, self.components, self.bound)
         return np.append(steps.sum(0), len(steps))
 
-    def result(self, total: Integers, revealed: str) -> Moments:
+    def result(self, total: Integers, revealed: str) -> JointMoments:
         """Divide by the number of images."""
         sums, images = _counted(total)
-        return Moments(sums * _step(self.bound) / images, images, revealed)
+        return JointMoments(sums * _step(self.bound) / images, images, revealed)
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,14 @@ class Standardisation:
         steps = on_grid(rows, self.components, self.bound)
         return np.concatenate([steps.sum(0), (steps * steps).sum(0), [len(steps)]])
 
-    def result(self, total: Integers, revealed: str) -> Moments:
+    def result(self, total: Integers, revealed: str) -> JointMoments:
         """Second moments less the squares of the first, in exact integers before the division."""
         sums, images = _counted(total)
         first, second = sums[: self.components], sums[self.components :]
         variance = [images * int(two) - int(one) ** 2 for one, two in zip(first, second, strict=True)]
         step = _step(self.bound)
         deviation = np.array([math.sqrt(value) for value in variance]) * (step / images)
-        return Moments(first * step / images, images, revealed, deviation=deviation)
+        return JointMoments(first * step / images, images, revealed, deviation=deviation)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class Covariance:
         products = (steps.T @ steps)[np.triu_indices(self.components)]
         return np.concatenate([steps.sum(0), products, [len(steps)]])
 
-    def result(self, total: Integers, revealed: str) -> Moments:
+    def result(self, total: Integers, revealed: str) -> JointMoments:
         """Products less products of sums, in exact integers before the division."""
         sums, images = _counted(total)
         first = [int(value) for value in sums[: self.components]]
@@ -208,7 +208,7 @@ class Covariance:
         for (i, j), product in zip(pairs, sums[self.components :], strict=True):
             matrix[i, j] = matrix[j, i] = (images * int(product) - first[i] * first[j]) * (step / images) ** 2
         deviation = np.sqrt(np.diag(matrix))
-        return Moments(np.array(first) * step / images, images, revealed, deviation, matrix)
+        return JointMoments(np.array(first) * step / images, images, revealed, deviation, matrix)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from privis.parties.node.events import DONE, FAILED, Event
 from privis.parties.node.session import Assignment, Session
 from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import Reader, shown
-from privis.parties.transport.messages import Message, messages, pieces, printable, problems_to
+from privis.parties.transport.messages import ControlMessage, messages, pieces, printable, problems_to
 from privis.parties.transport.peer_stream import SERVER_OPTIONS, SERVICE, SUBMIT, TALK, caller, grpc_module
 
 THREADS = 64  # lines of two sessions with more members than anyone has
@@ -97,7 +97,7 @@ class PartyServer:
         except PrivisError as error:
             failed = Event(self._configuration.name, FAILED, problems=error.problems)
             self._on_event(failed)
-            yield from pieces(Message(failed.kind, failed.to_dict()))
+            yield from pieces(ControlMessage(failed.kind, failed.to_dict()))
             return
         gone = Problem(f"submitter {submitter}", "a connection that ended", "it to stay", "submit the job again")
         context.add_callback(lambda: None if session.over.is_set() else session.stop(gone))
@@ -111,11 +111,11 @@ class PartyServer:
             told = replace(event, problems=session.told) if event.kind == FAILED else event
             if event.kind == DONE:  # where results lie is nobody else's affair
                 told = replace(event, facts={k: v for k, v in event.facts.items() if k != "folder"})
-            yield from pieces(Message(told.kind, told.to_dict()))
+            yield from pieces(ControlMessage(told.kind, told.to_dict()))
             if event.last:
                 return
 
-    def _begin(self, submitter: str | None, first: Message | None, events: queue.SimpleQueue[Event]) -> Session:
+    def _begin(self, submitter: str | None, first: ControlMessage | None, events: queue.SimpleQueue[Event]) -> Session:
         """Make the session that a submitter's first message asks for; PartyError or ParameterError says why not."""
         name = self._configuration.name
         if submitter is None or first is None or first.kind != "submit":
@@ -203,7 +203,7 @@ class PartyServer:
             return running if running is not None and running.assignment.session == wanted else None
 
 
-def _listen(incoming: Iterator[Message], session: Session, submitter: str) -> None:
+def _listen(incoming: Iterator[ControlMessage], session: Session, submitter: str) -> None:
     """Hear the submitter's wish to end the job."""
     try:
         for message in incoming:

@@ -15,7 +15,7 @@ from privis.parties.job.specification import Specification
 from privis.parties.node.configuration import SubmitterConfiguration
 from privis.parties.node.events import DONE, FAILED, Event, event_from
 from privis.parties.table_reader import shown
-from privis.parties.transport.messages import Message, messages, pieces
+from privis.parties.transport.messages import ControlMessage, messages, pieces
 from privis.parties.transport.peer_stream import SERVICE, SUBMIT, reach
 
 GRACE_SECONDS = 3.0  # for all members to say what they know of a failure
@@ -61,13 +61,13 @@ class _Following:
 
     def __init__(self, specification: Specification, configuration: SubmitterConfiguration, wait: float) -> None:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._outgoing = {name: queue.SimpleQueue[Message | None]() for name in specification.members}
+        self._outgoing = {name: queue.SimpleQueue[ControlMessage | None]() for name in specification.members}
         self._channels: list[Any] = []
         self._over = threading.Event()
         self._configuration, self._wait = configuration, wait
         body = {"session": secrets.token_hex(16), "specification": specification.to_dict(), "wait": wait}
         self.threads = [
-            threading.Thread(target=self._follow, args=(name, Message("submit", body)), daemon=True)
+            threading.Thread(target=self._follow, args=(name, ControlMessage("submit", body)), daemon=True)
             for name in specification.members
         ]
         for thread in self.threads:
@@ -105,7 +105,7 @@ class _Following:
 
         def ask() -> None:
             for waiting in self._outgoing.values():
-                waiting.put(Message("cancel", {"reason": reason}))
+                waiting.put(ControlMessage("cancel", {"reason": reason}))
 
         if later:
             timer = threading.Timer(GRACE_SECONDS / 2, ask)
@@ -123,7 +123,7 @@ class _Following:
         for channel in self._channels:
             channel.close()
 
-    def _follow(self, member: str, first: Message) -> None:
+    def _follow(self, member: str, first: ControlMessage) -> None:
         """Call ``member`` and pass on what it says; whatever happens, a last event comes."""
         address = self._configuration.members[member]
         try:
@@ -143,7 +143,7 @@ class _Following:
         lost = Problem(f"{member} at {address}", "a connection that ended in the middle of the job", "it to stay")
         self._events.put(Event(member, FAILED, problems=problems or (lost,)))
 
-    def _requests(self, member: str, first: Message) -> Iterator[bytes]:
+    def _requests(self, member: str, first: ControlMessage) -> Iterator[bytes]:
         yield from pieces(first)
         while (message := self._outgoing[member].get()) is not None:
             yield from pieces(message)

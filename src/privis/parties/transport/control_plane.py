@@ -12,7 +12,7 @@ from typing import Any
 from privis.errors import PartyError, PrivisError, Problem
 from privis.parties.identity.certificates import Identity
 from privis.parties.table_reader import shown
-from privis.parties.transport.messages import Message, problems_from, problems_to
+from privis.parties.transport.messages import ControlMessage, problems_from, problems_to
 from privis.parties.transport.peer_stream import ALIVE, PeerStream, reach
 
 ABORT, BYE = "abort", "bye"
@@ -37,7 +37,7 @@ class ControlPlane:
         self.certificates: dict[str, bytes] = {}
         self._on_failure = on_failure
         self._changed = threading.Condition()
-        self._received: dict[tuple[str, str], deque[Message]] = defaultdict(deque)
+        self._received: dict[tuple[str, str], deque[ControlMessage]] = defaultdict(deque)
         self._streams: dict[str, PeerStream] = {}
         self._alive: dict[str, float] = {}  # by member: when it was last heard
         self._hang_ups: list[Callable[[], object]] = []
@@ -61,7 +61,7 @@ class ControlPlane:
         """Something arrived from ``member``, if only a piece of a message."""
         self._alive[member] = time.monotonic()
 
-    def received(self, member: str, message: Message) -> None:
+    def received(self, member: str, message: ControlMessage) -> None:
         """Queue a message of ``member``; an abort ends the session."""
         if message.kind == ALIVE:
             return
@@ -168,9 +168,9 @@ class ControlPlane:
         with self._changed:
             streams = [self._streams[name] for name in members]
         for stream in streams:
-            stream.send(Message(kind, body or {}, blob))
+            stream.send(ControlMessage(kind, body or {}, blob))
 
-    def receive(self, member: str, kind: str) -> Message:
+    def receive(self, member: str, kind: str) -> ControlMessage:
         """Wait for the next message of that kind from ``member``, for as long as it lives."""
         with self._changed:
             while not self._received[member, kind]:
@@ -180,7 +180,7 @@ class ControlPlane:
                 self._changed.wait()
             return self._received[member, kind].popleft()
 
-    def gather(self, members: Iterable[str], kind: str) -> dict[str, Message]:
+    def gather(self, members: Iterable[str], kind: str) -> dict[str, ControlMessage]:
         """The next message of that kind from each of ``members``."""
         return {member: self.receive(member, kind) for member in members}
 
@@ -201,7 +201,7 @@ class ControlPlane:
         with self._changed:
             while True:
                 for name in set(self._streams) - said:
-                    self._streams[name].send(Message(ABORT, told))
+                    self._streams[name].send(ControlMessage(ABORT, told))
                     said.add(name)
                 known = set(self._reported) | set(self._lost) | self._left
                 if known | said >= set(self.others) and known >= set(self.others):

@@ -16,7 +16,7 @@ LARGEST_BLOB = 1 << 36  # bytes; more is no share but a mistake
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Message:
+class ControlMessage:
     """One thing said: its kind, JSON values, and bytes (a share); the latter are in no representation."""
 
     kind: str
@@ -24,7 +24,7 @@ class Message:
     blob: bytes = b""
 
 
-def pieces(message: Message) -> Iterator[bytes]:
+def pieces(message: ControlMessage) -> Iterator[bytes]:
     """Cut a message for the transport: a header, then the blob piece by piece."""
     header = {"kind": message.kind, "body": dict(message.body), "size": len(message.blob)}
     yield json.dumps(header, allow_nan=False).encode()
@@ -32,10 +32,10 @@ def pieces(message: Message) -> Iterator[bytes]:
         yield message.blob[start : start + PIECE]
 
 
-def messages(stream: Iterable[bytes]) -> Iterator[Message]:
+def messages(stream: Iterable[bytes]) -> Iterator[ControlMessage]:
     """Put messages together again; PartyError when the bytes are anything else.
 
-    >>> [(m.kind, m.body, m.blob) for m in messages(pieces(Message("share", {"name": "x"}, b"abc")))]
+    >>> [(m.kind, m.body, m.blob) for m in messages(pieces(ControlMessage("share", {"name": "x"}, b"abc")))]
     [('share', {'name': 'x'}, b'abc')]
     """
     source = iter(stream)
@@ -53,7 +53,7 @@ def messages(stream: Iterable[bytes]) -> Iterator[Message]:
             if not piece:
                 raise PartyError(Problem("message", f"{len(blob)} bytes", f"the {size} announced"))
             blob += piece
-        yield Message(kind, body, bytes(blob))
+        yield ControlMessage(kind, body, bytes(blob))
 
 
 def printable(text: Any) -> str:

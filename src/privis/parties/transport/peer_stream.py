@@ -18,7 +18,7 @@ from typing import Any
 from privis.errors import MissingExtraError, PartyError, Problem
 from privis.parties.identity.certificates import Identity, member_name
 from privis.parties.table_reader import host_and_port
-from privis.parties.transport.messages import LARGEST_HEADER, Message, pieces
+from privis.parties.transport.messages import LARGEST_HEADER, ControlMessage, pieces
 
 SERVICE = "privis.Party"
 TALK, SUBMIT = "Talk", "Submit"
@@ -117,20 +117,20 @@ class PeerStream:
 
     def __init__(self, channel: Any, session: str, on_loss: Callable[[str], None]) -> None:
         self._channel, self._on_loss = channel, on_loss
-        self._waiting: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[ControlMessage | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         call = channel.stream_unary(f"/{SERVICE}/{TALK}")
         self._call = call.future(self._pieces(), metadata=(("session", session),))
         self._call.add_done_callback(self._ended)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: ControlMessage) -> None:
         """Queue a message."""
         self._waiting.put(message)
 
     def close(self, seconds: float) -> None:
         """Send a goodbye and wait up to ``seconds`` until all messages were delivered."""
         self._closing.set()
-        self._waiting.put(Message("bye"))
+        self._waiting.put(ControlMessage("bye"))
         self._waiting.put(None)
         done = threading.Event()
         self._call.add_done_callback(lambda _: done.set())
@@ -142,7 +142,7 @@ class PeerStream:
             try:
                 message = self._waiting.get(timeout=HEARTBEAT_SECONDS)
             except queue.Empty:
-                message = Message(ALIVE)
+                message = ControlMessage(ALIVE)
             if message is None:
                 return
             yield from pieces(message)

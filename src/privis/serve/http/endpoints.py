@@ -16,7 +16,7 @@ from privis.serve.http import bodies, headers
 from privis.serve.http.headers import DIGEST_HEADER
 from privis.serve.service import Service
 from privis.serve.workers.pool import WorkerKey
-from privis.serve.workers.scheduler import FINAL, Job, State
+from privis.serve.workers.scheduler import FINAL, ServerJob, State
 from privis.serve.workers.worker import as_data
 
 KEYS_HEADER, ONCE_HEADER = "Privis-Keys", "Idempotency-Key"
@@ -130,7 +130,7 @@ async def _drop_job(service: Service, request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _described(service: Service, job: Job) -> dict[str, object]:
+def _described(service: Service, job: ServerJob) -> dict[str, object]:
     eta = service.scheduler.eta(job)
     return {
         "id": job.id,

@@ -38,7 +38,7 @@ FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 
 
 @dataclass(eq=False)
-class Job:
+class ServerJob:
     """One encrypted input of one client on its way to an encrypted result; files live in ``folder``."""
 
     id: str
@@ -88,8 +88,8 @@ class Scheduler:
     ) -> None:
         self._pool, self._limits, self._metrics = pool, limits, metrics
         self._shares = Shares(limits.queued_jobs, clients, limits.queued_jobs_per_client)
-        self._queue: list[Job] = []
-        self._running: list[Job] = []
+        self._queue: list[ServerJob] = []
+        self._running: list[ServerJob] = []
         self._seconds = {name: offer.estimate.seconds for name, offer in terms.items()}
         self.draining = False
         pool.on_room = self._pump
@@ -122,16 +122,16 @@ class Scheduler:
         )
         raise QueueFull(Problem("server", got, expected, remedy), seconds)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: ServerJob) -> None:
         """Queue a job; `require_place` comes first."""
         self._queue.append(job)
         self._pump()
 
-    def position(self, job: Job) -> int:
+    def position(self, job: ServerJob) -> int:
         """How many jobs are before it."""
         return self._queue.index(job) if job in self._queue else 0
 
-    def eta(self, job: Job) -> float | None:
+    def eta(self, job: ServerJob) -> float | None:
         """Seconds until it ends, judged by the estimates and by jobs that ended; None when it ended itself."""
         if job.state in FINAL:
             return None
@@ -145,7 +145,7 @@ class Scheduler:
         before = (*self._running, *self._queue[:position])
         return sum(self._seconds[job.worker_key.offer] for job in before) / self._limits.jobs_at_once
 
-    async def cancel(self, job: Job) -> None:
+    async def cancel(self, job: ServerJob) -> None:
         """End a job, wherever it is; the worker that runs it is killed."""
         if job in self._queue:
             self._queue.remove(job)
@@ -177,7 +177,7 @@ class Scheduler:
             job.touch()
             job.task = asyncio.create_task(self._run(job, pooled))
 
-    async def _run(self, job: Job, pooled: PooledWorker) -> None:
+    async def _run(self, job: ServerJob, pooled: PooledWorker) -> None:
         def progress(fraction: float) -> None:
             job.progress = fraction
             job.touch()
@@ -202,7 +202,7 @@ class Scheduler:
         self._finish(job, state)
         self._pump()
 
-    def _finish(self, job: Job, state: State) -> None:
+    def _finish(self, job: ServerJob, state: State) -> None:
         job.state, job.finished = state, time.monotonic()
         job.message.unlink(missing_ok=True)
         took = job.finished - (job.started or job.finished)
