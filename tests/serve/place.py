@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from privis.errors import ServiceError
 from privis.run.he.wire import key_file as bundle
 from privis.serve.client.client import Client
 from privis.serve.http.server import Server
@@ -104,3 +106,43 @@ def until(what: Callable[[], bool], seconds: float = 10.0) -> None:
     while not what():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+def until_closed(link: socket.socket, sent: bytes = b"", times: int = 3000) -> bytes:
+    """Everything that comes until the server closes, while something is sent again and again."""
+    found = b""
+    link.settimeout(0.01)
+    for _ in range(times):
+        try:
+            if sent:
+                link.sendall(sent)
+            block = link.recv(1 << 16)
+        except TimeoutError:
+            continue
+        except OSError:
+            return found
+        if not block:
+            return found
+        found += block
+    raise AssertionError("it was never closed")
+
+
+@contextlib.contextmanager
+def meanwhile(what: Callable[[], None], times: int = 2000) -> Iterator[None]:
+    """Something again and again, as long as the honest client takes; a connection that is closed is opened no more."""
+    done = threading.Event()
+
+    def run() -> None:
+        for _ in range(times):
+            if done.wait(0.002):
+                return
+            with contextlib.suppress(OSError, ServiceError):
+                what()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

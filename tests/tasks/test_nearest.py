@@ -18,7 +18,17 @@ from privis.joint.statistics.sums import Committee
 from privis.readings import evaluate, ranges
 from privis.run.mpc.job import Drop, Reveal
 from privis.run.mpc.protocols import CHEETAH
-from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid, matching_program, read_answer
+from privis.tasks.nearest import (
+    AnyAbove,
+    Best,
+    Matches,
+    Question,
+    Top,
+    VectorGrid,
+    matches_of,
+    matching_program,
+    read_answer,
+)
 
 Vectors = npt.NDArray[np.float64]
 QUESTIONS: list[Question] = [
@@ -47,7 +57,10 @@ def expected(grid: VectorGrid, templates: Vectors, queries: Vectors, question: Q
 
 
 def check(grid: VectorGrid, templates: Vectors, queries: Vectors, question: Question, revealed: npt.NDArray) -> None:
-    matches = read_answer(grid, len(templates), question, revealed)
+    check_matches(grid, templates, queries, question, read_answer(grid, len(templates), question, revealed))
+
+
+def check_matches(grid: VectorGrid, templates: Vectors, queries: Vectors, question: Question, matches: Matches) -> None:
     wanted = expected(grid, templates, queries, question)
     if isinstance(question, AnyAbove):
         assert matches.found is not None and matches.found.tolist() == wanted and matches.indices is None
@@ -71,6 +84,21 @@ def test_answers_are_those_of_integers(question: Question, blocks: list[int]) ->
     cut = np.split(grid.unit_vectors(templates).astype(np.float64), np.cumsum(blocks)[:-1])
     program = matching_program(grid, blocks, len(queries), question)
     check(grid, templates, queries, question, evaluate(program, grid.unit_vectors(queries).astype(np.float64), *cut))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=repr)
+def test_cosines_in_the_clear_are_answered_alike(question: Question) -> None:
+    grid, templates, queries = VectorGrid(6, 50), vectors(7, 6), vectors(4, 6, seed=1)
+    templates[5] = templates[2]  # a tie: the first one comes first
+    queries[0] = templates[2] * 3
+    products = grid.unit_vectors(queries) @ grid.unit_vectors(templates).T
+    check_matches(grid, templates, queries, question, matches_of(question, products / grid.unit))
+
+
+def test_more_templates_than_there_are_end_in_none() -> None:
+    matches = matches_of(Top(3), np.array([[0.25, 0.5]]))
+    assert matches.indices is not None and matches.indices.tolist() == [[1, 0, -1]]
+    assert matches.cosines is not None and matches.cosines.tolist()[0][:2] == [0.5, 0.25]
 
 
 @given(st.data())

@@ -230,6 +230,30 @@ class Matches:
     found: NDArray[np.bool_] | None = None
 
 
+def matches_of(question: Question, cosines: NDArray[np.floating]) -> Matches:
+    """Answer ``question`` from cosines in the clear: what whoever decrypted them does, or a trial without protection.
+
+    Args:
+        question: what is asked of each query.
+        cosines: real numbers (queries, templates); of equal ones the first template counts.
+
+    Returns:
+        The answer as `read_answer` gives it. A `Top` of more than there are templates ends in -1 and NaN.
+
+    >>> matches_of(Top(2, threshold=0.5), np.array([[0.1, 0.9, 0.4]])).indices
+    array([[ 1, -1]])
+    """
+    if isinstance(question, AnyAbove):
+        return Matches(question, found=(cosines >= question.threshold).any(1))
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, : question.count]
+    best = np.take_along_axis(cosines, order, 1)
+    known = best >= (-np.inf if question.threshold is None else question.threshold)
+    missing = ((0, 0), (0, question.count - order.shape[1]))
+    indices = np.pad(np.where(known, order, -1), missing, constant_values=-1)
+    values = np.pad(np.where(known, best, np.nan), missing, constant_values=np.nan)
+    return Matches(question, indices=indices, cosines=values if question.score else None)
+
+
 def _rivals(question: Best | Top) -> int:
     """Candidates that stand for the threshold."""
     return 0 if question.threshold is None else question.count

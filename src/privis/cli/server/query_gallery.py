@@ -17,6 +17,7 @@ from privis.extraction.images import extract
 from privis.io import tables
 from privis.io.atomic import replacing
 from privis.io.images.sources import find
+from privis.tasks.nearest import Top, matches_of
 
 if TYPE_CHECKING:
     from privis.serve.client.client import Client, RequestProgress
@@ -67,7 +68,9 @@ def nearest(
     rows: list[Row] = []
     for done, (label, vector) in enumerate(vectors):
         scores = owner.ask(client, vector, lambda step, done=done: show(done, step))
-        rows += [(label, rank, name, cosine) for rank, (name, cosine) in enumerate(scores.top(top), 1)]
+        (order,) = matches_of(Top(top), scores.values[None]).indices.tolist()
+        found = (index for index in order if index >= 0)
+        rows += [(label, rank, scores.names[index], float(scores.values[index])) for rank, index in enumerate(found, 1)]
     return rows
 
 
