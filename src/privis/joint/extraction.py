@@ -32,7 +32,7 @@ MODEL = "model"  # prefix of the names of a secret model's weights
 
 
 class FeatureOutput(Enum):
-    """What of a feature is revealed: all its numbers, or only which one is the largest (the class of a classifier)."""
+    """Revealed part of a feature: all its numbers, or only which one is the largest (the class of a classifier)."""
 
     VECTOR = "vector"
     LARGEST = "largest"
@@ -68,7 +68,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class ImageAnnouncement:
-    """What an owner tells everybody before anything is shared: how many images, and the shapes its cores read."""
+    """Public announcement of an owner: one shape per image, as the core reads it."""
 
     owner: str
     shapes: tuple[Shape, ...]
@@ -94,12 +94,12 @@ class Group:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
-        """Names of what the owners share."""
+        """Source names, one per owner."""
         return tuple(f"{owner}.{self.indices[0]}" for owner in self.owners)
 
     @property
     def result(self) -> str:
-        """Name of what is computed."""
+        """Variable of the computed feature."""
         return f"{'+'.join(self.owners)}.{self.indices[0]}.feature"
 
     @property

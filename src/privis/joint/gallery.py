@@ -88,7 +88,7 @@ class Gallery:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All templates in their order."""
+        """Names of all templates, in order."""
         return tuple(name for block in self.blocks for name in block.names)
 
     def enrolment(self, owner: str, names: Sequence[str]) -> tuple[Job, Gallery]:
@@ -215,7 +215,7 @@ class LiveGallery:
             self._parties.__exit__(kind, error, trace)
 
     def enrol(self, owner: str, names: Sequence[str], vectors: NDArray[Any], progress: Progress | None = None) -> None:
-        """Add ``owner``'s templates, normalised; ``progress`` hears how many of them are shared.
+        """Add ``owner``'s templates, normalised; ``progress`` is called with how many of them are shared.
 
         Raises ParameterError as `Gallery.enrolment` and `VectorGrid.unit_vectors` do. A failure in between leaves the
         blocks that were shared before it.
@@ -232,7 +232,7 @@ class LiveGallery:
                 progress(min(start + ROWS, len(names)), len(names))
 
     def remove(self, names: Sequence[str]) -> None:
-        """Erase templates."""
+        """Erase the templates called ``names``; raises ParameterError as `Gallery.removal`."""
         job, after = self.gallery.removal(names)
         self._do(job, {})
         self.gallery = after

@@ -55,7 +55,7 @@ class ByChannels:
     """
 
     def part(self, feature: Feature, image: Image) -> Array:
-        """The plane itself."""
+        """Return the plane as it is: (H, W)."""
         if image.ndim != 2:
             raise ParameterError(Problem("ByChannels", f"an image of shape {image.shape}", "one plane, (H, W)"))
         return image
@@ -68,7 +68,7 @@ class ByChannels:
         return _joined(join, shapes, feature)
 
     def core_shape(self, feature: Feature, shapes: Sequence[Shape]) -> Shape:
-        """The plane's, of luma, or three of them."""
+        """Shape of one plane for features of luma, else (3, H, W)."""
         return shapes[0] if _reads(feature, shapes[0]) is _Reads.LUMA else (3, *shapes[0])
 
 
@@ -114,7 +114,7 @@ class ByTiles:
         return _joined(join, shapes, feature)
 
     def core_shape(self, feature: Feature, shapes: Sequence[Shape]) -> Shape:
-        """The whole's."""
+        """Shape of the whole image, put together from its tiles."""
         height = sum(shape[-2] for shape in shapes[:: self.columns])
         return (*shapes[0][:-2], height, sum(shape[-1] for shape in shapes[: self.columns]))
 
@@ -154,7 +154,7 @@ class ByExposures:
         return _joined(lambda *parts: rounded_quotient(_total(parts), len(parts)), shapes, feature)
 
     def core_shape(self, feature: Feature, shapes: Sequence[Shape]) -> Shape:
-        """An exposure's."""
+        """Shape of one exposure: all are alike."""
         return shapes[0]
 
 
@@ -177,7 +177,7 @@ class ByTime:
     over: OverTime = OverTime.MEAN
 
     def part(self, feature: Feature, image: Image) -> Array:
-        """The feature's conversion of a frame."""
+        """Convert one frame as the feature does."""
         return feature.before(image)
 
     def program(self, feature: Feature, shapes: Sequence[Shape]) -> Program:
@@ -194,7 +194,7 @@ class ByTime:
         return together >> trace(lambda values: values.sum(0) * (1 / len(shapes)), made)
 
     def core_shape(self, feature: Feature, shapes: Sequence[Shape]) -> Shape:
-        """A frame's."""
+        """Shape of one frame: all are alike."""
         return shapes[0]
 
 

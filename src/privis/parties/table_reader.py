@@ -21,7 +21,7 @@ MISSING: Any = object()
 
 
 def shown(names: Iterable[Any]) -> str:
-    """Names as a message says them."""
+    """Join ``names`` by commas for a message, or ``none``."""
     return ", ".join(map(str, names)) or "none"
 
 
@@ -36,15 +36,15 @@ class Reader:
 
     @property
     def keys(self) -> list[str]:
-        """The keys there are."""
+        """Keys of the table, in order."""
         return list(self.table_)
 
     def has(self, key: str) -> bool:
-        """Whether ``key`` is there."""
+        """Whether the table has ``key``."""
         return key in self.table_
 
     def wrong(self, key: str, got: str, expected: str, remedy: str = "") -> None:
-        """Note a problem with ``key``."""
+        """Add a problem with the value of ``key``."""
         self.problems.append(Problem(f"{self.where}: {key}", got, expected, remedy))
 
     def constant(self, key: str, expected: str) -> None:
@@ -102,7 +102,7 @@ class Reader:
         return ()
 
     def address(self, key: str, default: str = MISSING) -> str:
-        """HOST:PORT."""
+        """Address HOST:PORT of ``key``, or ``default`` without one; a problem is noted for anything else."""
         value = self.text(key, default)
         if value and value is not default and not is_address(value):
             self.wrong(key, repr(value), "HOST:PORT, as in party.example.org:9440")
@@ -137,7 +137,7 @@ class Reader:
         return default
 
     def flag(self, key: str, default: bool) -> bool:
-        """True or false."""
+        """Boolean of ``key``, or ``default`` without one."""
         value = self._take(key, default)
         if isinstance(value, bool):
             return value
@@ -161,7 +161,7 @@ class Reader:
         return Reader(value, f"{self.where}: {key}", self.problems)
 
     def tables(self, key: str) -> dict[str, Reader]:
-        """A table of tables."""
+        """Readers of the tables in ``key``, by name."""
         outer = self.table(key)
         found = {}
         for name in outer.keys:
@@ -179,7 +179,7 @@ class Reader:
         return [Reader(item, f"{self.where}: {key}[{i}]", self.problems) for i, item in enumerate(value)]
 
     def done(self) -> None:
-        """Note every key that nobody asked for."""
+        """Add a problem for every key that was not read."""
         for key in self.table_:
             if key not in self.taken:
                 self.wrong(key, "a key of no meaning here", f"one of {shown(sorted(self.taken))}", "check the spelling")

@@ -1,4 +1,4 @@
-"""Whose evaluation keys go when there is no room for new ones: never those of a client within its fair share."""
+"""Eviction of evaluation keys when new ones need room: never those of a client within its fair share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StoredKeys:
-    """Evaluation keys of a client; a larger ``used`` means used later."""
+    """Evaluation keys of a client on disk; a larger ``used`` means used later."""
 
     client: str
     digest: str

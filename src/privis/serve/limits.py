@@ -1,4 +1,4 @@
-"""What a server lets its clients take: bytes, memory, time and places in the queue."""
+"""Limits of a server: bytes, memory, time and jobs in the queue."""
 
 from __future__ import annotations
 

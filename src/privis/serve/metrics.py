@@ -10,7 +10,7 @@ _SECONDS = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 
 
 class Metrics:
-    """What happened since the start."""
+    """Counters since the start of the server."""
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str]] = Counter()
@@ -21,7 +21,7 @@ class Metrics:
         self._bytes: Counter[str] = Counter()
 
     def request(self, method: str, status: int) -> None:
-        """Count a response."""
+        """Count one response, by method and status."""
         self._requests[method, f"{status}"] += 1
 
     def job(self, offer: str, state: str, seconds: float) -> None:

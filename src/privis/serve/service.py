@@ -1,4 +1,4 @@
-"""What a server does, without HTTP: keys in, jobs in, results out, each for the client it belongs to."""
+"""Service behind the HTTP interface: evaluation keys, jobs and results of each client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BUSY_SECONDS = 2  # until another upload is worth a try
 
 
 class Unknown(ServiceError):
-    """There is no such offer, key or job, or none of this client: which of the two is not said."""
+    """404 for unknown and for foreign objects alike, so that existence is not disclosed."""
 
     def __init__(self, kind: str, problem: Problem) -> None:
         super().__init__(problem)
@@ -103,7 +103,7 @@ class Service:
         refuse(ParameterError, problems)
 
     async def start(self) -> None:
-        """Begin housekeeping."""
+        """Start the housekeeping task on the running event loop."""
         self._housekeeper = asyncio.create_task(self._keep_house())
 
     async def stop(self) -> None:
@@ -127,7 +127,7 @@ class Service:
             await asyncio.sleep(0.1)
 
     def offer(self, name: str) -> Terms:
-        """The terms of an offer; Unknown."""
+        """Terms of the offer ``name``; raises Unknown without one."""
         if name not in self.terms:
             raise Unknown("offer", Problem("offer", repr(name), f"one of {', '.join(self.terms)}"))
         return self.terms[name]
@@ -238,7 +238,7 @@ class Service:
             self._drop(entry)
 
     def gauges(self) -> dict[str, tuple[str, float]]:
-        """Numbers of now, for `Metrics.text`."""
+        """Current values for `Metrics.text`: by name, the description and the number."""
         return {
             "jobs_queued": ("Jobs that wait.", self.scheduler.queued),
             "jobs_running": ("Jobs that run.", self.scheduler.running),
@@ -299,7 +299,7 @@ class Service:
 
 
 def _job_name(worker_key: WorkerKey, message: str, once: str) -> str:
-    """The same for the same client, offer, keys, message and idempotency key, and for nothing else."""
+    """Job identifier: equal for equal client, offer, keys, message and idempotency key, and for nothing else."""
     parts = (worker_key.client, worker_key.offer, worker_key.keys, message, once)
     return hashlib.sha256("\n".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""How one limit is divided among clients, so that nobody's greed leaves nothing for the others."""
+"""Fair division of one limit among clients, so that no client can starve the others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Shares:
 
     @property
     def rest(self) -> int:
-        """What is for whoever comes first."""
+        """Part of the limit that is not set aside for anybody."""
         return self.limit - self.part * max(1, self.clients)
 
     @property

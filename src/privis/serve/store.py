@@ -7,6 +7,10 @@
     ├── unfinished/…              uploads; emptied at start
     ├── keys/CLIENT/DIGEST        whole bundles only; survive a restart
     └── jobs/ID/{message,reply}   emptied at start: a job does not survive its server, its sender sends it again
+
+Format: only ``keys`` outlives a server; each bundle there is a file of `privis.run.he.wire.key_file`, which states
+its own version: jobs with one of another version fail with the reason, and clients send keys again. Folders may be
+added; a server leaves those alone that it does not know.
 """
 
 from __future__ import annotations
@@ -88,7 +92,7 @@ class Store:
             self._touch(client, digest)
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Release the lock on the folder."""
         if self._lock is not None:
             self._lock.close()
 
@@ -133,7 +137,7 @@ class Store:
         return True
 
     def drop_key(self, client: str, digest: str) -> None:
-        """Forget these keys."""
+        """Delete the bundle of ``client`` named ``digest``."""
         self.key_path(client, digest).unlink(missing_ok=True)
         self._used.pop((client, digest), None)
 
@@ -204,7 +208,7 @@ class Store:
         self._spooled[client] += size
 
     def release_spool(self, size: int, client: str) -> None:
-        """Give back what `reserve_spool` took."""
+        """Return ``size`` bytes that `reserve_spool` reserved."""
         _give(self._spooled, client, size)
 
     def job_folder(self, job: str, message: Stored) -> Path:

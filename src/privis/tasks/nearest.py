@@ -56,7 +56,7 @@ class Best:
 
     @property
     def count(self) -> int:
-        """Templates that are named."""
+        """Number of templates in an answer."""
         return 1
 
     @property
@@ -143,7 +143,7 @@ class VectorGrid:
         return 1 << 2 * self.bits
 
     def vectors(self, rows: int) -> Input:
-        """Declare ``rows`` vectors."""
+        """Declare ``rows`` vectors on the grid: an input of shape (rows, dimension)."""
         largest = float(1 << self.bits)
         return Input((rows, self.dimension), -largest, largest, 1.0)
 
@@ -278,7 +278,7 @@ def keep_program(grid: VectorGrid, rows: int, kept: Sequence[int]) -> Program:
 
 
 def join_program(grid: VectorGrid, first: int, second: int) -> Program:
-    """Put two blocks into one."""
+    """Concatenate two blocks of ``first`` and ``second`` templates."""
     return trace(lambda a, b: concat(a, b), grid.vectors(first), grid.vectors(second))
 
 

@@ -1,4 +1,4 @@
-"""What an owner lends, read at the owner: pictures, or rows of numbers with a class or a person for each."""
+"""Local data of an owner as rows: images, or vectors with a class or a subject for each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Rows:
 
     @property
     def classes(self) -> Array:
-        """The labels, where they were asked for."""
+        """Labels, one integer per row; only for a `Reading` with ``label``."""
         assert self.labels is not None
         return self.labels
 
@@ -64,7 +64,7 @@ class Reading:
     def rows(self, local: LocalData, subject: str | None = None, contents: bool = False) -> Rows:
         """Read it all, with the column ``subject`` and digests if asked.
 
-        ParameterError and ImageError say what does not fit: above all a label that the owner does not lend.
+        ParameterError and ImageError say what does not fit: above all a label that the owner does not offer.
         """
         if self.label is not None and self.label not in local.labels:
             remedy = f'labels = ["{self.label}"] in [inputs.{local.name}]'

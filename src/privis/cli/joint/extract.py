@@ -58,7 +58,7 @@ class Extract:
     networks: Networks = dataclasses.field(default_factory=dict)
 
     def with_networks(self, networks: Networks) -> Extract:
-        """The same at a member that lends ``networks``."""
+        """Return this task with the ``networks`` of a member."""
         return Extract(networks)
 
     def releasing(self, specification: Specification) -> None:
@@ -90,7 +90,7 @@ class Extract:
         return stated(job, specification, announcements, extraction.feature)
 
     def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
-        """Nothing: there is no noise."""
+        """No arrays: extraction is exact, so no noise is drawn."""
         return {}
 
     def finish(

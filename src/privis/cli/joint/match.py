@@ -36,18 +36,18 @@ class Match:
     """``match``: enrol the templates of all owners, ask once, and forget them.
 
     The input ``queries`` holds the query vectors, every other input templates. Options: ``answer`` (best, top:K, any);
-    ``threshold``; ``score`` (whether cosines are revealed); ``feature`` and ``parameters`` where pictures are lent.
+    ``threshold``; ``score`` (whether cosines are revealed); ``feature`` and ``parameters`` where inputs are images.
     Output: ``matches``, whose ``owner`` is that of the queries.
     """
 
     networks: Networks = field(default_factory=dict)
 
     def with_networks(self, networks: Networks) -> Match:
-        """The same at a member that lends ``networks``."""
+        """Return this task with the ``networks`` of a member."""
         return Match(networks)
 
     def releasing(self, specification: Specification) -> None:
-        """None: answers are exact."""
+        """No release: answers are exact."""
         _asked(specification)
 
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:

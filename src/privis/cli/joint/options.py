@@ -36,7 +36,7 @@ class ReleaseOptions:
 
     @property
     def protection(self) -> Protection:
-        """What policies judge by."""
+        """The guarantee of this release, by which policies judge the job."""
         delta = self.noise.delta if isinstance(self.noise, Gaussian) else 0.0
         return Protection(self.noise.epsilon, delta, self.colluding, self.unit.relation)
 

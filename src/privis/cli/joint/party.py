@@ -58,7 +58,7 @@ class Log:
         self._last = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Print one event."""
+        """Print ``event`` as one line of the log."""
         if event.kind == PROGRESS:
             now = time.monotonic()
             if now - self._last < QUIET_SECONDS and event.done < event.total:

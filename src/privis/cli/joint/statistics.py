@@ -53,7 +53,7 @@ class Statistics:
     """``statistics``: one statistic of all owners' rows together.
 
     Options: ``statistic``; ``bound`` of the size of a component, or ``edges`` of a histogram; ``classes`` and ``label``
-    for class-means; ``feature`` and ``parameters`` where pictures are lent. How many rows an owner has is not
+    for class-means; ``feature`` and ``parameters`` where inputs are images. How many rows an owner has is not
     announced. With ``[release]`` a mean, sum or histogram is differentially private: every compute party adds noise
     of its own. Output: ``result``.
     """
@@ -61,7 +61,7 @@ class Statistics:
     networks: Networks = field(default_factory=dict)
 
     def with_networks(self, networks: Networks) -> Statistics:
-        """The same at a member that lends ``networks``."""
+        """Return this task with the ``networks`` of a member."""
         return Statistics(networks)
 
     def releasing(self, specification: Specification) -> StatisticRelease | None:
@@ -70,7 +70,7 @@ class Statistics:
         return None if asked.release is None else StatisticRelease(specification, asked, asked.release)
 
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
-        """Read what is lent; it is added up when all of the owner's inputs are there."""
+        """Read one input; sums are taken when all inputs of the owner are there."""
         asked = _asked(specification, self.networks)
         subject = None if asked.release is None else asked.release.subject_of(local)
         rows = asked.reading.rows(local, subject, brings_several(specification, name))
@@ -102,7 +102,7 @@ class Statistics:
     def finish(
         self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
-        """The arrays of the statistic."""
+        """Arrays of the revealed statistic, by output."""
         asked, noisy = _asked(agreed.specification), self.releasing(agreed.specification)
         if noisy is not None:
             return {RESULT: {asked.name: noisy.values(agreed, revealed)}}
@@ -113,7 +113,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class StatisticOptions:
-    """The options of a job."""
+    """Options of a job of task ``statistics``."""
 
     name: str
     reading: Reading
@@ -137,7 +137,7 @@ class StatisticOptions:
                 return Histogram(components, self.edges)
 
     def aggregate(self, words: ReleaseOptions) -> Aggregate:
-        """The same with noise."""
+        """The statistic as a release, with the noise of ``words``."""
         match self.name:
             case "mean":
                 return MeanRelease(words.noise, words.clip or 0.0, words.unit)
@@ -157,11 +157,11 @@ class StatisticRelease:
 
     @property
     def protection(self) -> Protection:
-        """As the job file says it."""
+        """The guarantee that the job file asks for."""
         return self.words.protection
 
     def plan(self, announcements: Mapping[str, Announcement]) -> ReleasePlan:
-        """What all members agree on."""
+        """The release plan that all members build from the announcements."""
         return ReleasePlan(
             self.asked.aggregate(self.words),
             self.words.corpus,
@@ -200,7 +200,7 @@ class StatisticRelease:
         return arrays
 
     def values(self, agreed: AgreedJob, revealed: Mapping[str, Array]) -> Array:
-        """What the noisy total says."""
+        """Read the statistic out of the revealed noisy total."""
         plan = self.plan(agreed.announcements)
         counts = [agreed.pledges[owner].get("images") for owner in plan.owners]
         known = [int(count) for count in counts if count is not None]

@@ -49,14 +49,14 @@ class Train:
     The input ``score`` holds rows that the model is judged by, every other input rows to train on. Options:
     ``classes``; ``label``, the column that has them; ``bound`` of the size of a component (without it rows are bytes);
     ``hidden``, sizes of hidden layers; ``rates``, one for each epoch; ``batch``; ``momentum``; ``seed`` of the start;
-    ``feature`` and ``parameters`` where pictures are lent. Output: ``score``, loss and accuracy; the model is dropped.
+    ``feature`` and ``parameters`` where inputs are images. Output: ``score``, loss and accuracy; the model is dropped.
     With ``[release]`` there is no input ``score``, and the output is ``model``, a logistic regression with noise.
     """
 
     networks: Networks = field(default_factory=dict)
 
     def with_networks(self, networks: Networks) -> Train:
-        """The same at a member that lends ``networks``."""
+        """Return this task with the ``networks`` of a member."""
         return Train(networks)
 
     def releasing(self, specification: Specification) -> ModelRelease | None:
@@ -104,7 +104,7 @@ class Train:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The options of a job."""
+    """Options of a job of task ``train``."""
 
     reading: Reading
     classes: int
@@ -155,7 +155,7 @@ class ExactTraining:
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
-        """The training's, and the score's."""
+        """Jobs of the training, then the one of the score."""
         one = self.announcements[SCORE]
         receivers = self.specification.receiving(SCORE, one.owner)
         return (*self.training.jobs, self.training.score_job(one.owner, len(one.shapes), receivers))
@@ -193,7 +193,7 @@ class ModelRelease:
 
     @property
     def protection(self) -> Protection:
-        """As the job file says it."""
+        """The guarantee that the job file asks for."""
         return self.words.protection
 
     def plan(self, announcements: Mapping[str, Announcement]) -> PrivateTraining:

@@ -140,7 +140,7 @@ class ReleasePlan:
 
     @property
     def drawing(self) -> tuple[str, ...]:
-        """Who draws a noise share."""
+        """Parties that draw a noise share, in rank order."""
         assert self.noise_parties is not None
         return self.noise_parties
 

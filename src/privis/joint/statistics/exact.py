@@ -54,7 +54,7 @@ class Statistic(Protocol[Result]):
 
     @property
     def reveals(self) -> str:
-        """What the total tells, in words."""
+        """What the total reveals, as part of a sentence."""
         ...
 
     def summary(self, rows: NDArray[Any], labels: Labels | None = None) -> Integers:
@@ -232,7 +232,7 @@ class ClassMeans:
 
     @property
     def largest(self) -> int:
-        """As for a mean."""
+        """Every image adds at most 2**16 to a sum."""
         return MOST_IMAGES << GRID_BITS
 
     def summary(self, rows: NDArray[Any], labels: Labels | None = None) -> Integers:

@@ -78,7 +78,7 @@ class Network:
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Number of classes: the last size."""
         return self.sizes[-1]
 
     @property

@@ -78,7 +78,7 @@ class Training:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The variables that hold the model."""
+        """Names of the variables that hold the layers of the model."""
         return tuple(f"layer {index}" for index in range(len(self.network.shapes)))
 
     @property

@@ -47,7 +47,7 @@ def public() -> Iterator[None]:
 
 
 def told_of(member: str, error: BaseException) -> tuple[Problem, ...]:
-    """What ``error`` of ``member`` is to others."""
+    """Problems of ``error`` of ``member`` that other members may read."""
     expected, remedy = "the job to go on", f"see the log of {member}"
     match error:
         case Withheld():
@@ -61,7 +61,7 @@ def told_of(member: str, error: BaseException) -> tuple[Problem, ...]:
 
 
 def own_of(member: str, error: BaseException) -> tuple[Problem, ...]:
-    """The same for the member's own log."""
+    """Problems of ``error`` in full, for the log of ``member`` alone."""
     if isinstance(error, PrivisError):
         return error.problems
     return (Problem(member, f"{type(error).__name__}: {error}", "the job to go on", "report this"),)

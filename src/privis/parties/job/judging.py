@@ -1,4 +1,4 @@
-"""Whether this member takes part in a job: first its policy and the words alone, then the task, then its own lends."""
+"""Decide whether this member takes part in a job: policy and options first, then the task, then its own local data."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def judged(
 ) -> tuple[Releasing | None, tuple[Rule, ...]]:
     """The release that is asked for, and the rules that allow the job; PartyError says as much as others may know.
 
-    No option is interpreted before the policy has judged the words, and no file is opened here but the networks that
-    are lent.
+    No option is interpreted before the policy has judged the words, and no file is opened here but the networks of the
+    configuration.
     """
     me, policy = configuration.name, configuration.policy
     refused = policy.word_refusals(me, submitter, specification)
@@ -33,7 +33,7 @@ def judged(
     refused, rules = policy.refusals(me, submitter, specification, protection)
     if refused:
         raise Withheld(tuple(refused), policy.told(submitter, me, refused))
-    _check_lends(configuration, specification)
+    _check_local_data(configuration, specification)
     refuse(PartyError, _lacking(configuration, specification, releasing is not None))
     return releasing, rules
 
@@ -47,8 +47,8 @@ def networks_of(configuration: PartyConfiguration, specification: Specification)
     return found
 
 
-def _check_lends(configuration: PartyConfiguration, specification: Specification) -> None:
-    """Every input of mine is one that is lent, and no data goes in by two names."""
+def _check_local_data(configuration: PartyConfiguration, specification: Specification) -> None:
+    """Check that this member's inputs are in its configuration, and that no data goes in under two names."""
     me = configuration.name
     own: list[Problem] = []
     told: list[Problem] = []

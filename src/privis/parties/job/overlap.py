@@ -1,4 +1,4 @@
-"""Which names of a configuration lend the same data: by what lies on the disk, not by how it is spelled."""
+"""Find names of a configuration that stand for the same data: by inode, not by the spelling of a path."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from privis.parties.job.task import LocalData
 
-Place = tuple[int, int]
+_Inode = tuple[int, int]
 """Device and number of a file or folder: equal for links, mounts and all spellings of a path."""
 
 
-def overlapping(lends: Iterable[LocalData]) -> Iterator[tuple[LocalData, LocalData]]:
-    """Pairs of lends of which one is the other, or lies in it.
+def overlapping(inputs: Iterable[LocalData]) -> Iterator[tuple[LocalData, LocalData]]:
+    """Yield pairs of local data of which one is the other, or lies in it.
 
     A CSV file that lists pictures is the file itself here; pictures that two lists share are found by their content.
     """
-    known = [(local, _place(local.path), {_place(at) for at in _ancestors(local.path)}) for local in lends]
-    for (one, place, above), (other, second, beyond) in itertools.combinations(known, 2):
-        if place is not None and second is not None and (place in beyond or second in above):
+    known = [(local, _inode(local.path), {_inode(at) for at in _ancestors(local.path)}) for local in inputs]
+    for (one, inode, above), (other, second, beyond) in itertools.combinations(known, 2):
+        if inode is not None and second is not None and (inode in beyond or second in above):
             yield one, other
 
 
@@ -30,7 +30,7 @@ def _ancestors(path: Path) -> Iterator[Path]:
     yield from real.parents
 
 
-def _place(path: Path) -> Place | None:
+def _inode(path: Path) -> _Inode | None:
     try:
         found = os.stat(path)
     except OSError:

@@ -1,4 +1,10 @@
-"""What a submitter asks for: data that every party reads, judges by its own policy, and builds the job from itself."""
+"""Job specification: data that every party reads, judges by its own policy, and builds the job from itself.
+
+Format ``privis.specification/1``, in TOML or as JSON on the control plane: unknown keys are refused, because a party
+must not run what it does not understand, and members compare the digest of all of it. A key may be added only with a
+default that leaves old files' meaning, and is then left out of the digest while it has that default; a key that
+changes its meaning or goes raises the number. Readers refuse other numbers than their own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,7 @@ OWNER, ALL = "owner", "all"  # words that stand for receivers; no party may be c
 
 @dataclass(frozen=True)
 class Use:
-    """An input of the job: which owner lends it, and under which name its own configuration knows it."""
+    """An input of the job: its owner, and under which name (``lends``) the owner's configuration knows it."""
 
     owner: str
     lends: str
@@ -60,7 +66,7 @@ class Specification:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The networks that it names, which every member's configuration lends."""
+        """The networks that it names; every member's configuration has its own file for each."""
         return tuple(value for name, value in self.parameters if name == NETWORK)
 
     @property
@@ -82,7 +88,7 @@ class Specification:
         return tuple(name for name in self.members if ALL in words or name in wanted)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON says it."""
+        """Convert to JSON values, ``format`` included; `specification_from` reads them back."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -98,7 +104,7 @@ class Specification:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it."""
+        """SHA-256 of `to_dict`, 64 hexadecimal digits: members compare it."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
@@ -166,7 +172,7 @@ def _problems(specification: Specification, where: str) -> list[Problem]:
 
 
 def _repeated(specification: Specification, where: str) -> list[Problem]:
-    """What is lent counts once: named n times, every image would count n times for one charge."""
+    """Refuse data named twice: named n times, every image would count n times for one charge."""
     uses = Counter((use.owner, use.lends) for use in specification.inputs.values())
     parameters = Counter(name for name, _ in specification.parameters)
     problems = [

@@ -1,4 +1,4 @@
-"""What a task brings: pure functions from a specification to a `Job`, and from revealed arrays to outputs."""
+"""Protocol of a joint task: pure functions from a specification to a `Job`, and from revealed arrays to outputs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class LocalData:
-    """Data that this party's configuration lends to jobs under ``name``: a folder or list of pictures, a table that
-    ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set. Releases
-    of it are charged to ``ledger``; without one there are none.
+    """Local data that this party's configuration offers to jobs under ``name``: a folder or list of images, a table
+    that ``io.tables`` reads, or an npz file of arrays. Exactly one of ``images``, ``table``, ``arrays`` is set.
+    Releases of it are charged to ``ledger``; without one there are none.
 
     What only the owner can know is stated here and never in a job: ``subject``, the column that tells people apart (a
     release for a person needs one); ``disjoint``, that nobody in it is at another owner; ``labels``, the columns that
@@ -45,13 +45,13 @@ class LocalData:
 
     @property
     def path(self) -> Path:
-        """Where the data are."""
+        """Path of the images, the table or the arrays."""
         return self.images or self.table or self.arrays or Path()
 
 
 @dataclass(frozen=True)
 class LocalNetwork:
-    """A network that this party's configuration lends to jobs under ``name``: jobs name it, and never a file."""
+    """A network that this party's configuration offers to jobs under ``name``: jobs name it, and never a file."""
 
     name: str
     path: Path
@@ -84,7 +84,7 @@ class Protection:
 
     @property
     def sentence(self) -> str:
-        """In words."""
+        """The guarantee as one sentence without a full stop, for receipts and job descriptions."""
         figures = f"differential privacy with epsilon {self.epsilon:g} and delta {self.delta:g}"
         hidden = f" for {self.relation}" if self.relation else ""
         return f"{figures}{hidden}, as long as at most {self.colluding} compute parties pool their noise"
@@ -103,13 +103,13 @@ class Announcement:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON says it."""
+        """Convert to JSON values: part of the greeting between members, and of the job digest."""
         return {"owner": self.owner, "shapes": [list(shape) for shape in self.shapes], "facts": dict(self.facts)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PreparedInput:
-    """One input, ready: what is announced, the secret arrays by source name, and the owner's names of the items.
+    """One input as read by its owner: the announcement, the secret arrays by source name, and names of the items.
 
     ``kept`` is what `JointTask.draw` makes further arrays of, as secret as they are.
     """
@@ -176,7 +176,7 @@ class JointTask(Protocol):
     """
 
     def with_networks(self, networks: Networks) -> Self:
-        """The same task at a member that lends ``networks`` to jobs by name."""
+        """Return this task with the ``networks`` that a member's configuration offers by name."""
         ...
 
     def releasing(self, specification: Specification) -> Releasing | None:

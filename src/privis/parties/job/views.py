@@ -1,4 +1,4 @@
-"""What each member of a job will see: said in words, from the specification alone."""
+"""Description of what each member of a job learns, from the specification alone."""
 
 from __future__ import annotations
 

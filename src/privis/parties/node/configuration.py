@@ -1,4 +1,9 @@
-"""What the operator of one member writes down: ``party.toml``, and ``submitter.toml`` of who sends jobs."""
+"""Configuration of a member, ``party.toml``, and of a submitter, ``submitter.toml``.
+
+Format: TOML, written by people. An unknown key is an error, so that a misspelt policy allows nothing. Keys are added
+with a default that keeps old files valid; none is renamed or given another meaning without an error that names the new
+one.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ WAIT = 60.0  # seconds until every member of a job must be reachable
 
 @dataclass(frozen=True)
 class PartyConfiguration:
-    """One member: who it is, where it listens, whom it knows, what it lends, where results go, what it agrees to.
+    """One member: who it is, where it listens, whom it knows, its local data, where results go, what it agrees to.
 
     ``control`` is the address others reach its control plane at, ``data`` that of its data link (None: it computes
     nothing and only owns or receives); ``listen`` and ``listen_data`` are what it binds where that differs.

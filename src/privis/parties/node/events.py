@@ -1,4 +1,4 @@
-"""What a member tells its submitter, and its operator, while a job goes on."""
+"""Events of a job at one member, for its submitter and its operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATE, PROGRESS, DONE, FAILED = "state", "progress", "done", "failed"
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a job's story at ``member``.
+    """One event of a job at ``member``.
 
     ``state``: ``text`` says what it does now; ``progress``: ``done`` of ``total`` instructions; ``done``: ``facts``
     say what it received and what the protocol took; ``failed``: ``problems`` say why.
@@ -34,7 +34,7 @@ class Event:
         return self.kind in (DONE, FAILED)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON says it, without the member: who says it is known from its certificate."""
+        """Convert to JSON values, without the member, whom the certificate proves."""
         numbers = {"text": self.text, "done": self.done, "total": self.total, "facts": dict(self.facts)}
         return {**numbers, "problems": problems_to(self.problems)}
 

@@ -1,4 +1,4 @@
-"""All members of a job as processes on this machine, with keys that last as long as the job: for trying out."""
+"""Run all members of a job as processes on this machine, with keys that last as long as the job: for trials."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class LocalGroup:
             )
 
     def received(self) -> dict[str, list[Path]]:
-        """What each member was given by this job."""
+        """Files of results that this job gave each member, by name."""
         found = {}
         for name, before in self._before.items():
             new = sorted(set((self._output / name).iterdir()) - before)

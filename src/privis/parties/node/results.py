@@ -1,4 +1,8 @@
-"""What a receiver keeps: written aside first, shown only when every member got through, whole or not at all."""
+"""Results and their receipt at a receiver: written aside, then renamed once all members succeeded, or removed.
+
+Format ``privis.receipt/1``, JSON: a record for people and tools; Privis does not read it back. Keys may be added, and a
+reader ignores those that it does not know; a key that changes its meaning or goes raises the number.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ class Staged:
     place: Path
 
     def commit(self) -> Path:
-        """Show them: one rename."""
+        """Move the results to their folder by one rename; returns that folder."""
         try:
             os.rename(self.aside, self.place)
         except OSError as error:
@@ -40,7 +44,7 @@ class Staged:
         return self.place
 
     def discard(self) -> None:
-        """Remove them."""
+        """Remove the unfinished results."""
         shutil.rmtree(self.aside, ignore_errors=True)
 
 

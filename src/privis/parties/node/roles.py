@@ -1,4 +1,4 @@
-"""What a member does in a job: compute on shares, or stand outside, sharing what it owns and joining what it gets."""
+"""Roles of a member in a job: a compute party works on shares, an owner shares its data, a receiver joins results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The party process: listens on the control plane, plays its part in one job at a time, and survives all of them."""
+"""Server of one party: listens on the control plane, runs one session at a time, and outlives failed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from privis.parties.table_reader import Reader, shown
 from privis.parties.transport.messages import ControlMessage, messages, pieces, printable, problems_to
 from privis.parties.transport.peer_stream import SERVER_OPTIONS, SERVICE, SUBMIT, TALK, caller, grpc_module
 
-THREADS = 64  # lines of two sessions with more members than anyone has
+THREADS = 64  # streams of two sessions with more members than anyone has
 REMEMBERED = 64  # ended sessions whose late talkers are told why
 STOP_SECONDS = 5.0
 
@@ -204,7 +204,7 @@ class PartyServer:
 
 
 def _listen(incoming: Iterator[ControlMessage], session: Session, submitter: str) -> None:
-    """Hear the submitter's wish to end the job."""
+    """Stop the session when the submitter cancels the job."""
     try:
         for message in incoming:
             if message.kind == "cancel":

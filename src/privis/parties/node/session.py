@@ -1,4 +1,4 @@
-"""One job at one member: from a specification to results in their place, or to one error that every member sees."""
+"""Session of one member in one job: from a specification to committed results, or to one error for all members."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Assignment:
 
 
 class Session:
-    """Plays one member's part. ``run`` returns when all is over; the other methods are called by other threads."""
+    """One member's session. ``run`` returns when it is over; the other methods are called by other threads."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Session:
         self.control_plane.fail()
 
     def _wake(self) -> None:
-        """Whatever waits for the data link waits in vain once any member failed."""
+        """Abort pending data-link calls as soon as any member fails."""
         with self._lock:
             role = self._role
         if role is not None:
@@ -245,7 +245,7 @@ class Session:
         return {self.configuration.name: body, **heard}
 
     def _together(self, kind: str) -> None:
-        """Go on only when everybody is here."""
+        """Barrier: return when every member has sent ``kind``."""
         self._exchange(kind, {})
 
     def _opened(self, job: Job, said: Mapping[str, Mapping[str, Any]], folder: Path) -> ComputeRole:

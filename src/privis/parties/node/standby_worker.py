@@ -18,7 +18,7 @@ class StandbyWorker:
         self._closed = False
 
     def warm(self) -> None:
-        """Start one if there is none."""
+        """Start the process unless it runs."""
         with self._lock:
             if self._waiting is None and not self._closed:
                 self._waiting = Worker(self._name)
@@ -39,7 +39,7 @@ class StandbyWorker:
         return worker
 
     def close(self) -> None:
-        """End it."""
+        """End the idle process and start no other."""
         with self._lock:
             self._closed = True
             worker, self._waiting = self._waiting, None

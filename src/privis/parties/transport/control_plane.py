@@ -47,7 +47,7 @@ class ControlPlane:
         self._failed = False
         self._closed = False
 
-    # what the server's threads call -----------------------------------------------------------------------------
+    # called by the server's threads -----------------------------------------------------------------------------
 
     def joined(self, member: str, certificate: bytes, hang_up: Callable[[], object]) -> None:
         """``member`` opened its stream to us; ``hang_up`` ends it."""
@@ -104,7 +104,7 @@ class ControlPlane:
             kept.setdefault(member, problems)
         self.fail()
 
-    # what the session's thread calls ----------------------------------------------------------------------------
+    # called by the session's thread ----------------------------------------------------------------------------
 
     @property
     def failed(self) -> bool:
@@ -119,7 +119,7 @@ class ControlPlane:
 
     @property
     def reports(self) -> tuple[Problem, ...]:
-        """What other members say went wrong."""
+        """Problems that other members reported."""
         with self._changed:
             return tuple(problem for problems in self._reported.values() for problem in problems)
 
@@ -211,7 +211,7 @@ class ControlPlane:
                 self._changed.wait(0.1)
 
     def close(self) -> None:
-        """End all streams."""
+        """Close the streams to and from all members."""
         with self._changed:
             self._closed = True
             streams = list(self._streams.values())

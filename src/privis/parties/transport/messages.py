@@ -1,4 +1,10 @@
-"""What members say to each other: messages of JSON and bytes, cut into pieces; nothing is ever unpickled."""
+"""Control-plane wire format: a JSON header, then blob chunks of 1 MiB; no pickle.
+
+Format: a header is the JSON object ``{"kind", "body", "size"}``; chunks follow until ``size`` bytes have come. Keys of
+the header are never renamed or given another meaning. A reader ignores keys that it does not know, so that one may be
+added; members still run the same version of Privis, which they compare before anything is shared. A change that an
+older reader would misunderstand takes another gRPC service name than ``privis.Party``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +23,7 @@ LARGEST_BLOB = 1 << 36  # bytes; more is no share but a mistake
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ControlMessage:
-    """One thing said: its kind, JSON values, and bytes (a share); the latter are in no representation."""
+    """One control message: its kind, JSON values, and bytes (a share), which are in no representation."""
 
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -66,7 +72,7 @@ def printable(text: Any) -> str:
 
 
 def problems_to(problems: Iterable[Problem]) -> list[dict[str, str]]:
-    """Problems as JSON says them."""
+    """Convert problems to JSON values, for `problems_from`."""
     return [{"where": p.where, "got": p.got, "expected": p.expected, "remedy": p.remedy} for p in problems]
 
 

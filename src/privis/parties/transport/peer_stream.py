@@ -124,7 +124,7 @@ class PeerStream:
         self._call.add_done_callback(self._ended)
 
     def send(self, message: ControlMessage) -> None:
-        """Queue a message."""
+        """Queue ``message``; returns at once."""
         self._waiting.put(message)
 
     def close(self, seconds: float) -> None:

@@ -36,7 +36,7 @@ _AGAIN = (408, 429, 502, 503, 504, 507)
 
 @dataclass(frozen=True)
 class RequestProgress:
-    """How far a message is: ``phase`` in a word, the fraction done (0 to 1), seconds left as far as known."""
+    """Progress of a request: ``phase`` in a word, the fraction done (0 to 1), seconds left as far as known."""
 
     phase: str
     done: float
@@ -299,7 +299,7 @@ def _printable(text: object) -> str:
 
 
 def _word(text: str) -> str:
-    """A name as one part of a path."""
+    """Check that ``text`` may stand as one part of a path."""
     if not text or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in text):
         raise ParameterError(Problem("name", repr(text), "letters, digits and . _ -"))
     return text

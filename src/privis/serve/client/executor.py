@@ -76,7 +76,7 @@ class Remote:
 
     @property
     def seen(self) -> str:
-        """The owner alone."""
+        """Everything is seen by the owner alone: the server computes on ciphertexts."""
         return "Only their owner sees the images and the features; the server computes on ciphertexts."
 
     def supports(self, program: Program) -> list[Problem]:

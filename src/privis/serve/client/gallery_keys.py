@@ -1,4 +1,4 @@
-"""Whoever asks a gallery: keeps the secret key, encrypts vectors, reads cosines.
+"""Client of a gallery: keeps the secret key, encrypts query vectors, decrypts cosines.
 
 Templates of an encrypted gallery are the owner's, too: encrypted here, without their names, which stay in the folder.
 """
@@ -26,7 +26,7 @@ Progress = Callable[[float], None]
 
 
 def unseen(share: float) -> None:
-    """Progress of encryption that nobody wants to see."""
+    """No-op progress callback for encryption."""
 
 
 @dataclass(frozen=True, eq=False)

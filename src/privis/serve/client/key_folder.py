@@ -1,4 +1,8 @@
-"""A client's keys for one offer: a folder of three typed files, and what is sent and received with them."""
+"""A client's keys for one offer: a folder of three typed files, and requests that use them.
+
+Format: the files are bundles of `privis.run.he.wire.key_file`, which state their kind and version and are refused when
+either is unknown. Their names do not change; a file may be added, and a reader ignores those that it does not know.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from privis.serve.offerings.offering import Terms
 
 
 def nothing(step: RequestProgress) -> None:
-    """Progress that nobody wants to see."""
+    """No-op progress callback."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,17 @@ class KeyFolder:
 
     @property
     def evaluation(self) -> Path:
-        """The bundle that the server needs."""
+        """Path of the evaluation keys, which the server needs."""
         return self.path / "evaluation.key"
 
     @property
     def secret(self) -> Path:
-        """The bundle that never leaves."""
+        """Path of the secret key, which never leaves this machine."""
         return self.path / "secret.key"
 
     @property
     def public(self) -> Path:
-        """The bundle with the terms."""
+        """Path of the terms of the offer."""
         return self.path / "public.key"
 
     def create(self, terms: Terms, make: Callable[[], tuple[bytes, bytes]]) -> None:

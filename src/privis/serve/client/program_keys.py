@@ -1,4 +1,4 @@
-"""The owner of images: keeps the secret key, encrypts for a server, reads what comes back."""
+"""Keys of an owner of images: encrypts for a server and decrypts its answers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class OwnerKeys:
 
     @property
     def evaluation(self) -> Path:
-        """The bundle that the server needs."""
+        """Path of the evaluation keys, which the server needs."""
         return KeyFolder(self.folder).evaluation
 
     def encrypt(self, images: Sequence[Arrays]) -> Query:

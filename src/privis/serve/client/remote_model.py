@@ -58,7 +58,7 @@ class PrivateModel:
         return trace(lambda x: x, Input(shape))
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten the outputs to a vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def _handler(service: Service, endpoint: Endpoint) -> Callable[[Request], Awaita
 
 
 class Guard:
-    """Lets nobody past without a known token, except to /healthz; logs every request, never a header or a body.
+    """Middleware that requires a known token, except for /healthz; logs every request, never a header or a body.
 
     No client has more than ``most`` requests at once: a 429 says so.
     """

@@ -40,7 +40,7 @@ class Connections:
             next(iter(most)).give_up()
 
     def remove(self, owner: str, connection: Connection) -> None:
-        """It does not wait any more."""
+        """Note that a connection no longer waits."""
         mine = self._waiting.get(owner, {})
         mine.pop(connection, None)
         if not mine:
@@ -58,40 +58,40 @@ class Connection(H11Protocol):
         self._reader: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """It waits for its first request."""
+        """Count the new connection as waiting for its first request."""
         super().connection_made(transport)
         self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is left of it."""
+        """Forget the connection."""
         self._stop_waiting()
         self._stop_reader()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request."""
+        """Take bytes of a request, and time its head."""
         if not self.transport.is_closing():
             super().data_received(data)
         self._settle()
 
     def on_response_complete(self) -> None:
-        """It waits for its next request."""
+        """Count the connection as waiting for its next request."""
         super().on_response_complete()
         self._settle()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nobody asked again."""
+        """Close the connection: no request came within the keep-alive time."""
         super().timeout_keep_alive_handler()
         self._settle()
 
     def pause_writing(self) -> None:
-        """The peer reads less than it is sent."""
+        """Start the timer of an answer that the peer does not read."""
         super().pause_writing()
         self._stop_reader()
         self._reader = self.loop.call_later(self._limits.answer_idle_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The peer reads."""
+        """Stop the timer: the peer reads."""
         super().resume_writing()
         self._stop_reader()
         self._settle()

@@ -1,4 +1,4 @@
-"""What the headers of a request say, or ParameterError: whatever a client sends is an answer in words, never a failure.
+"""Parse the headers of a request, or raise ParameterError: bad input gets an answer in words, never a failure.
 
 The syntax of HTTP itself, among it that of Content-Length and Transfer-Encoding, is checked by h11.
 """
@@ -34,7 +34,7 @@ def one(name: str, values: Sequence[str]) -> str | None:
 
 
 def header(request: Request, name: str) -> str | None:
-    """A header that may be said once."""
+    """Value of a header that may occur once, or None; ParameterError for more."""
     return one(name, request.headers.getlist(name))
 
 

@@ -67,7 +67,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens, once it does."""
+        """URL of the server, known once it listens."""
         scheme = "http" if self.certificate is None else "https"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"

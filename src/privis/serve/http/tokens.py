@@ -1,4 +1,9 @@
-"""Bearer tokens: who a client is. The server's file holds their digests, the client's file the token itself."""
+"""Bearer tokens of clients. The server's file holds their digests, the client's file the token itself.
+
+Format: a token is one line of text; the server's file has a line ``NAME sha256:HEX`` for every client, and comments
+that start with ``#``. The word before the colon names the hash: another one takes another word, which older servers
+refuse, as they refuse every line that does not fit.
+"""
 
 from __future__ import annotations
 

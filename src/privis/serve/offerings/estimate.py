@@ -1,4 +1,4 @@
-"""What a job of a compiled program will take on this machine, as a server tells its clients."""
+"""Estimate of the cost of a job of a compiled program on this machine."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class OfferGallery:
     memory: int | None = None
 
     def __call__(self) -> GalleryOffering:
-        """Encode; all workers share it."""
+        """Encode the gallery once; workers forked later share it."""
         gallery = PlainGallery(MatchingSpec(self.vectors.shape[1]), self.memory)
         gallery.add(self.names, self.vectors)
         return GalleryOffering(self.name, self.summary, gallery)
@@ -65,7 +65,7 @@ class GalleryOffering:
         return Terms(self.name, self.summary, spec.digest, spec.to_json(), estimate, words=words)
 
     def open(self, keys: Path) -> Runner:
-        """Load a client's evaluation keys."""
+        """Load a client's evaluation keys from the bundle at ``keys``, ready to answer queries."""
         return Matcher.open(self.gallery, bundle.read(keys, bundle.Kind.EVALUATION, self.gallery.spec.digest))
 
 

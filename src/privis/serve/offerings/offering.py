@@ -1,4 +1,9 @@
-"""What a server offers: a compiled program, described by terms that a client can read before it makes keys."""
+"""Offerings of a server: compiled programs, described by terms that a client reads before it makes keys.
+
+Format of `Terms`, one JSON object in an answer and in ``public.key``: keys are the fields of `Terms`. Readers refuse
+unknown keys, so a field is added only together with a server that leaves it out for older clients, or under another
+path of the interface; no field changes its meaning. ``words`` is open: readers ignore keys that they do not know.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +50,7 @@ class Terms:
     words: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """Write the terms as one line of JSON, for `from_json`."""
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
@@ -76,7 +81,7 @@ class Offering(Protocol):
 
     @property
     def terms(self) -> Terms:
-        """What clients are told."""
+        """The public description of this offering."""
         ...
 
     def open(self, keys: Path) -> Runner:

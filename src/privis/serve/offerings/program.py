@@ -47,7 +47,7 @@ class ProgramOffering:
     compiled: CompiledProgram
 
     def open(self, keys: Path) -> Runner:
-        """Load a client's evaluation keys."""
+        """Load a client's evaluation keys from the bundle at ``keys``, ready to run jobs."""
         from privis.run.he.evaluation.evaluator import CACHE, Evaluator
         from privis.run.he.evaluation.interpreter import Plaintexts
 

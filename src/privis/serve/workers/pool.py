@@ -1,4 +1,4 @@
-"""The workers that run or wait with keys loaded, within one budget of memory."""
+"""Pool of worker processes, busy or idle with keys loaded, within one budget of memory."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class WorkerPool:
 
     @property
     def size(self) -> int:
-        """Workers, idle ones included."""
+        """Number of workers, idle ones included."""
         return len(self._workers)
 
     @property

@@ -1,4 +1,4 @@
-"""Jobs and their order: who runs next, in which worker, within one budget of memory."""
+"""Scheduler of jobs: which one runs next, and in which worker of the pool."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class ServerJob:
         return self.folder / "reply"
 
     def touch(self) -> None:
-        """Wake those who wait for news."""
+        """Wake the requests that wait for a change of this job."""
         self.changed.set()
         self.changed = asyncio.Event()
 
 
 class QueueFull(ServiceError):
-    """No place in the queue; ``seconds`` is when to ask again."""
+    """The queue is full; ``seconds`` is when to ask again."""
 
     def __init__(self, problem: Problem, seconds: int) -> None:
         super().__init__(problem)
@@ -96,12 +96,12 @@ class Scheduler:
 
     @property
     def queued(self) -> int:
-        """Jobs that wait."""
+        """Number of jobs that wait."""
         return len(self._queue)
 
     @property
     def running(self) -> int:
-        """Jobs that run."""
+        """Number of jobs that run."""
         return len(self._running)
 
     def require_place(self, client: str) -> None:
@@ -128,7 +128,7 @@ class Scheduler:
         self._pump()
 
     def position(self, job: ServerJob) -> int:
-        """How many jobs are before it."""
+        """Number of jobs before ``job`` in the queue."""
         return self._queue.index(job) if job in self._queue else 0
 
     def eta(self, job: ServerJob) -> float | None:

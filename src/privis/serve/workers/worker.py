@@ -124,7 +124,7 @@ def _attempt(link: socket.socket, step: Callable[[], Any]) -> Any:
 
 
 def as_data(problems: Sequence[Problem]) -> list[dict[str, str]]:
-    """Problems for JSON."""
+    """Convert problems to JSON values."""
     return [dataclasses.asdict(problem) for problem in problems]
 
 
