@@ -22,7 +22,7 @@ from privis.parties.node import session as sessions
 from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.events import FAILED
 from privis.parties.node.session import Assignment, Session
-from privis.parties.transport.control_plane import Broken
+from privis.parties.transport.control_plane import PeerFailure
 from privis.parties.transport.messages import ControlMessage
 from privis.run.mpc.job import Reveal, Share
 
@@ -97,7 +97,7 @@ class IdealControlPlane:
 
     def _check(self):
         if self.board.failed:
-            raise Broken()
+            raise PeerFailure()
 
     def fail(self):
         with self.board.changed:
@@ -130,7 +130,7 @@ class Ideal:
                     arrived = lambda: self.board.failed or needed <= set(self.board.shared)  # noqa: E731
                     assert self.board.changed.wait_for(arrived, SECONDS)
                     if self.board.failed:
-                        raise Broken()
+                        raise PeerFailure()
                     return InTheClear()(job, self.board.shared)[name]
         return None
 

@@ -30,7 +30,7 @@ _HOUSEKEEPING_SECONDS = 1.0
 _BUSY_SECONDS = 2  # until another upload is worth a try
 
 
-class Unknown(ServiceError):
+class NotFound(ServiceError):
     """404 for unknown and for foreign objects alike, so that existence is not disclosed."""
 
     def __init__(self, kind: str, problem: Problem) -> None:
@@ -127,16 +127,16 @@ class Service:
             await asyncio.sleep(0.1)
 
     def offer(self, name: str) -> Terms:
-        """Terms of the offer ``name``; raises Unknown without one."""
+        """Terms of the offer ``name``; raises NotFound without one."""
         if name not in self.terms:
-            raise Unknown("offer", Problem("offer", repr(name), f"one of {', '.join(self.terms)}"))
+            raise NotFound("offer", Problem("offer", repr(name), f"one of {', '.join(self.terms)}"))
         return self.terms[name]
 
     def require_key(self, client: str, digest: str) -> None:
-        """Unknown unless ``client`` uploaded these keys and they are still here."""
+        """Raise NotFound unless ``client`` uploaded these keys and they are still here."""
         if not _is_digest(digest) or not self.store.has_key(client, digest):
             remedy = "upload them; the server forgets keys that were not used for long"
-            raise Unknown("keys", Problem("keys", f"{digest[:12]}…", "keys that you uploaded", remedy))
+            raise NotFound("keys", Problem("keys", f"{digest[:12]}…", "keys that you uploaded", remedy))
 
     async def receive_key(
         self, client: str, offer: str, digest: str, length: int, chunks: AsyncIterator[bytes], sha256: str | None = None
@@ -194,7 +194,7 @@ class Service:
         terms = self.offer(worker_key.offer)
         self.require_key(worker_key.client, worker_key.keys)
         _require_size("message", length, self.limits.message_bytes)
-        self._require_place(worker_key.client)
+        self._require_queue_space(worker_key.client)
         reserved = length + terms.estimate.reply_bytes
         with self._upload(worker_key.client):
             self.store.reserve_spool(reserved, worker_key.client)
@@ -208,7 +208,7 @@ class Service:
                     if known is not None and known.job.state not in (State.FAILED, State.CANCELLED):
                         return known.job, False
                     self.require_key(worker_key.client, worker_key.keys)  # it may have gone while the message came
-                    self._require_place(worker_key.client)
+                    self._require_queue_space(worker_key.client)
                     if known is not None:
                         self._drop(known)
                     job = ServerJob(name, worker_key, self.store.job_folder(name, stored))
@@ -223,11 +223,11 @@ class Service:
         return job, True
 
     def job(self, client: str, name: str) -> ServerJob:
-        """A job of ``client``; Unknown when there is none of that name, or it is another client's."""
+        """A job of ``client``; NotFound when there is none of that name, or it is another client's."""
         entry = self._entries.get(name)
         if entry is None or entry.job.worker_key.client != client:
             remedy = "results are kept for a while only, and not over a restart of the server: send the message again"
-            raise Unknown("job", Problem("job", f"{name[:12]}…", "a job of yours", remedy))
+            raise NotFound("job", Problem("job", f"{name[:12]}…", "a job of yours", remedy))
         return entry.job
 
     async def drop_job(self, job: ServerJob) -> None:
@@ -257,7 +257,7 @@ class Service:
             self.store.drop_job(entry.job.folder)
             self.store.release_spool(entry.reserved, entry.job.worker_key.client)
 
-    def _require_place(self, client: str) -> None:
+    def _require_queue_space(self, client: str) -> None:
         """OverShare or QueueFull when a job of ``client`` would not be taken now."""
         mine = [entry.job for entry in self._entries.values() if entry.job.worker_key.client == client]
         if len(mine) >= self.limits.jobs_per_client:
@@ -265,7 +265,7 @@ class Service:
             seconds = max(1, math.ceil(min(ends, default=_BUSY_SECONDS)))
             got, expected = f"{len(mine)} jobs of yours", f"less than {self.limits.jobs_per_client}"
             raise OverShare(Problem("server", got, expected, "fetch results and delete their jobs"), seconds)
-        self.scheduler.require_place(client)
+        self.scheduler.require_queue_space(client)
 
     @contextmanager
     def _upload(self, client: str) -> Iterator[None]:

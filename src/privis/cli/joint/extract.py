@@ -112,7 +112,7 @@ class Extract:
 
 
 def _extraction(specification: Specification, networks: Networks) -> Extraction:
-    """What the job asks for, at a member that lends ``networks``."""
+    """Options of a job of task ``extract``, at a member with ``networks``."""
     feature, batch, split, answer = _asked(specification, networks)
     assert feature is not None
     return Extraction(feature, None, batch, split, None, answer)

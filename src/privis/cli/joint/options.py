@@ -107,7 +107,7 @@ def read_release(specification: Specification, problems: list[Problem]) -> Relea
 def stated(
     job: Job, specification: Specification, announcements: Mapping[str, Announcement], feature: Feature | None
 ) -> Job:
-    """``job`` with a digest that covers every word of the job file, what was announced, and the feature at home."""
+    """Return ``job`` with a digest that covers the job file, the announcements, and the feature on this member."""
     said: dict[str, object] = {"specification": specification.to_dict()}
     said["inputs"] = [[name, one.to_dict()] for name, one in announcements.items()]
     said["feature"] = None if feature is None else identity(feature).hex()

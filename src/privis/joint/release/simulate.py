@@ -20,7 +20,7 @@ from privis.privacy.sampling.keys import ReleaseKey
 
 @dataclass(frozen=True)
 class Owner:
-    """What one owner has at home: its exact partial, its key, and its ledger of this corpus."""
+    """Local state of one owner: its exact partial, its key, and its ledger of this corpus."""
 
     partial: Partial = field(repr=False)
     key: ReleaseKey

@@ -1,4 +1,4 @@
-"""Joint statistics of several owners' features: each a sum of integers that owners prepare at home.
+"""Joint statistics of several owners' features: each a sum of integers that owners prepare locally.
 
 A statistic says what an owner shares of its rows (``summary``, at the owner), and what the total over all owners means
 (``result``, at a receiver); `compute` plays everybody. Features are put on a grid of ``bound / 2**16``, rounded to the

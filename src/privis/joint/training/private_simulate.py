@@ -24,7 +24,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class PrivateOwner:
-    """What one owner has at home: vectors and classes, its key, and its ledger of this corpus."""
+    """Local state of one owner: vectors and classes, its key, and its ledger of this corpus."""
 
     data: Labelled
     key: ReleaseKey

@@ -3,6 +3,9 @@
 The link's TLS lets in exactly the parties of the session but does not tell which is which. So each pair exchanges
 fresh nonces over the link and signs, with the keys of their certificates, the job, the session, both names and ranks,
 and the nonce received. Addresses that were mixed up are found here, before anything secret is sent.
+
+Format: what is signed starts with ``privis.link/1``. Any change of what follows raises the number, and signatures over
+another number do not verify, so that members of two versions never open a link.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nothing starts before all members hold the same: specification, versions, job, compiled code."""
+"""Agreement of all members before anything starts: same specification, versions, job, compiled code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_VALUES = 1 << 28  # of one item, and of anything else that an owner counts:
 PLEDGE = re.compile(r"[0-9a-f]{16,128}")
 
 Bodies = Mapping[str, Mapping[str, Any]]
-"""What every member said, this one included, by name."""
+"""Bodies of one kind of message of every member, this one included, by name."""
 
 
 def versions() -> dict[str, str]:

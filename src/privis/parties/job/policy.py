@@ -1,4 +1,4 @@
-"""What a party agrees to take part in. Without a rule that allows it, nothing runs and nothing is read."""
+"""Policy of a party: rules that allow jobs. Without a rule that allows it, nothing runs and nothing is read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Rule:
     """Allows jobs in which all of this holds.
 
     ``submitters`` may send them; ``tasks`` and ``features`` (the option of that name; None: any) are computed;
-    ``inputs`` and ``networks`` of mine are lent; ``receivers`` at most receive anything at all; ``parties`` at most
+    ``inputs`` and ``networks`` of mine are used; ``receivers`` at most receive anything at all; ``parties`` at most
     compute (None: anyone). ``options`` holds, per option of the task, the values allowed, and ``release`` the same per
     key of ``[release]``: its unit, clip, corpus. ``parameters`` (None: any) holds, per parameter of the feature, the
     words allowed: then a job states all of these and no other. ``epsilon`` is the most that a result may spend, with
@@ -74,7 +74,7 @@ class Policy:
         return self._judged(me, lambda rule: _reasons(rule, me, submitter, specification))[0]
 
     def told(self, submitter: str, me: str, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-        """What others hear of refusals: which words of the job do not fit, never what would.
+        """What others are told of refusals: which words of the job do not fit, never what would.
 
         Whoever no rule names hears no more than that.
         """

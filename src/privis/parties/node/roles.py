@@ -15,7 +15,7 @@ from privis.parties.identity.link_proof import IdentityError, LinkProof
 from privis.parties.job.agreement import code_problems
 from privis.parties.job.disclosure import Withheld
 from privis.parties.job.task import Array
-from privis.parties.transport.control_plane import Broken, ControlPlane
+from privis.parties.transport.control_plane import ControlPlane, PeerFailure
 from privis.run.mpc.fixed_point import encoding
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
@@ -34,7 +34,7 @@ class LinkEnded(Withheld):
 def _linked() -> Iterator[None]:
     try:
         yield
-    except Broken:
+    except PeerFailure:
         raise
     except StepError as error:
         expected, remedy = "the step to succeed", "see the log of that party, and those of the others"

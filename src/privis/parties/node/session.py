@@ -27,7 +27,7 @@ from privis.parties.node.results import Staged, receipt_of, stage
 from privis.parties.node.roles import LINK_SECONDS, ComputeRole, LinkEnded, OwnerRole, Role
 from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import shown
-from privis.parties.transport.control_plane import Broken, ControlPlane
+from privis.parties.transport.control_plane import ControlPlane, PeerFailure
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.sampling.keys import ReleaseKey
 from privis.run.mpc.job import Job, Share
@@ -41,7 +41,7 @@ RECEIVE_SECONDS = 24 * 3600.0  # dead peers are noticed by the control plane; a 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a member is to do: the job's id, who sent it, what it says, and the task that knows how."""
+    """A submitted job at a member: session id, submitter, specification, the task that runs it, seconds to wait."""
 
     session: str
     submitter: str
@@ -94,7 +94,7 @@ class Session:
     # the session's own thread -----------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Play to the end and say how it ended; raises nothing."""
+        """Run to the end and report how it ended; raises nothing."""
         try:
             with tempfile.TemporaryDirectory(prefix="privis-session-") as folder:
                 facts = self._play(Path(folder))
@@ -113,7 +113,7 @@ class Session:
     def _failed(self, error: BaseException) -> None:
         me = self.configuration.name
         own, told = own_of(me, error), told_of(me, error)
-        if isinstance(error, Broken) or (isinstance(error, LinkEnded) and self.control_plane.failed):
+        if isinstance(error, PeerFailure) or (isinstance(error, LinkEnded) and self.control_plane.failed):
             own = told = ()  # another member failed, or its process was ended because one did
         with self._lock:
             own, told = (*self._own, *own), (*self._own, *told)
@@ -177,7 +177,7 @@ class Session:
         return role
 
     def _prepared(self) -> dict[str, PreparedInput]:
-        """My own inputs, read; what is wrong with them is said in my log, not to the others."""
+        """Read my own inputs; what is wrong with them goes to my log, not to the others."""
         specification, me = self.assignment.specification, self.configuration.name
         found = {}
         for name, use in specification.inputs.items():

@@ -22,7 +22,7 @@ WATCH_SECONDS = 0.5
 MARGIN_SECONDS = 2.0  # a member that cannot be reached is noticed while dialling, which explains more
 
 
-class Broken(PartyError):
+class PeerFailure(PartyError):
     """The consequence, at this member, of a failure at another one."""
 
 
@@ -176,7 +176,7 @@ class ControlPlane:
             while not self._received[member, kind]:
                 self._check()
                 if member in self._left:
-                    raise Broken(Problem(member, "a goodbye", f"its message {kind!r}", f"see the log of {member}"))
+                    raise PeerFailure(Problem(member, "a goodbye", f"its message {kind!r}", f"see the log of {member}"))
                 self._changed.wait()
             return self._received[member, kind].popleft()
 
@@ -191,7 +191,7 @@ class ControlPlane:
 
     def _check(self) -> None:
         if self._failed:
-            raise Broken(Problem(self.identity.name, "a session that failed elsewhere", "a running one"))
+            raise PeerFailure(Problem(self.identity.name, "a session that failed elsewhere", "a running one"))
 
     def abort(self, problems: Iterable[Problem]) -> None:
         """Tell the others why, and wait a moment for what they know."""

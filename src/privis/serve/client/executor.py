@@ -116,12 +116,12 @@ class Remote:
         """How many images the server computes on at once: those that share its ciphertexts."""
         return self._open()[1].spec.batch_size
 
-    def prepare_many(self, program: Program, expected: int | None = None) -> ManyAsked:
+    def prepare_many(self, program: Program, expected: int | None = None) -> BatchRunner:
         """Like ``prepare``, for many images: as many as share ciphertexts are one job of the server."""
         refuse(UnsupportedError, self.supports(program))
         client, keys = self._open()
         require_current(client, keys)
-        return ManyAsked(client, keys, self.on_step)
+        return BatchRunner(client, keys, self.on_step)
 
     def _open(self) -> tuple[Client, OwnerKeys]:
         if not self._opened:
@@ -132,8 +132,8 @@ class Remote:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ManyAsked:
-    """Asks a server about many images."""
+class BatchRunner:
+    """Runs batches of images at a server."""
 
     client: Client
     keys: OwnerKeys

@@ -20,7 +20,7 @@ from privis.serve.http import headers
 from privis.serve.http.endpoints import ENDPOINTS, Endpoint, openapi
 from privis.serve.http.tokens import Tokens
 from privis.serve.metrics import Metrics
-from privis.serve.service import Service, TooLarge, Unknown
+from privis.serve.service import NotFound, Service, TooLarge
 from privis.serve.shares import OverShare
 from privis.serve.store import NoSpace
 from privis.serve.workers.scheduler import QueueFull
@@ -141,7 +141,7 @@ async def _refused(request: Request, error: Exception) -> Response:
             return _answer(507, "space", error.problems, {"Retry-After": "30"})
         case TooLarge():
             return _answer(413, "size", error.problems)
-        case Unknown():
+        case NotFound():
             return _answer(404, error.kind, error.problems)
         case ProtocolError():
             return _answer(400, "protocol", error.problems)

@@ -41,7 +41,7 @@ class JobFailure(ServiceError):
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """The encrypted result that a worker wrote: bytes and SHA-256."""
 
     length: int
@@ -118,7 +118,9 @@ class WorkerPool:
                 self._dismiss(idle.pop(0))
         return None
 
-    async def run(self, pooled: PooledWorker, message: Path, reply: Path, progress: Callable[[float], None]) -> Done:
+    async def run(
+        self, pooled: PooledWorker, message: Path, reply: Path, progress: Callable[[float], None]
+    ) -> JobResult:
         """Run one job in ``pooled``; raises JobFailure. Cancelling this, or any failure, ends the worker."""
         finished = False
         follow = asyncio.create_task(self._follow(pooled, message, reply, progress))
@@ -163,7 +165,7 @@ class WorkerPool:
 
     async def _follow(
         self, pooled: PooledWorker, message: Path, reply: Path, progress: Callable[[float], None]
-    ) -> Done:
+    ) -> JobResult:
         if pooled.fork is None:
             await self._start(pooled)
         assert pooled.events is not None and pooled.orders is not None
@@ -174,7 +176,7 @@ class WorkerPool:
             if event["event"] == worker.PROGRESS:
                 progress(float(event["done"]))
             elif event["event"] == worker.DONE:
-                return Done(int(event["bytes"]), str(event["sha256"]))
+                return JobResult(int(event["bytes"]), str(event["sha256"]))
 
     async def _start(self, pooled: PooledWorker) -> None:
         worker_key = pooled.worker_key

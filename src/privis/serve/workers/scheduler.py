@@ -104,7 +104,7 @@ class Scheduler:
         """Number of jobs that run."""
         return len(self._running)
 
-    def require_place(self, client: str) -> None:
+    def require_queue_space(self, client: str) -> None:
         """Raise QueueFull when a job of ``client`` would not be taken now, OverShare when that is its own doing."""
         held = Counter(job.worker_key.client for job in self._queue)
         seconds = max(1, round(self._wait_seconds(1)))
@@ -123,7 +123,7 @@ class Scheduler:
         raise QueueFull(Problem("server", got, expected, remedy), seconds)
 
     def submit(self, job: ServerJob) -> None:
-        """Queue a job; `require_place` comes first."""
+        """Queue a job; `require_queue_space` comes first."""
         self._queue.append(job)
         self._pump()
 
