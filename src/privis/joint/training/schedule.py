@@ -87,7 +87,7 @@ class Training:
         return tuple(f"velocity {index}" for index in range(len(self.network.shapes)))
 
     @cached_property
-    def choose_fixed_point(self) -> FixedPoint:
+    def fixed_point(self) -> FixedPoint:
         """How a session for all jobs of this training must carry values."""
         score = networks.score_program(self.network, SCORED_AT_ONCE)
         return choose_fixed_point([*self.programs.values(), score])
