@@ -27,7 +27,6 @@ class PrivateModel:
     identifier: ClassVar[str] = "privis.private-model/1"
 
     name: ClassVar[str] = "model"
-    identifier: ClassVar[str] = "privis.private-model/1"
     luma_only: ClassVar[bool] = False
 
     shape: Shape
