@@ -11,14 +11,14 @@ PROGRAMS = "tests/properties/test_programs.py::"
 JOBS = (
     Mutant(
         6, "the job says which column tells people apart", "cli/joint/options.py",
-        "        if isinstance(self.unit, Person):\n            if lent.subject is None:\n",
+        "        if isinstance(self.unit, Person):\n            if local.subject is None:\n",
         "        if self.subject is not None:\n            return self.subject\n"
-        "        if isinstance(self.unit, Person):\n            if lent.subject is None:\n",
+        "        if isinstance(self.unit, Person):\n            if local.subject is None:\n",
         LIARS + "test_the_owner_says_which_column_tells_people_apart",
     ),
     Mutant(
         6, "the job says that nobody is elsewhere", "cli/joint/options.py",
-        "        if self.disjoint and not lent.disjoint:\n", "        if False:\n",
+        "        if self.disjoint and not local.disjoint:\n", "        if False:\n",
         LIARS + "test_a_release_for_a_person_needs_every_owners_word",
     ),
     Mutant(
@@ -29,14 +29,14 @@ JOBS = (
     ),
     Mutant(
         6, "labels may be any column", "cli/joint/datasets.py",
-        "        if self.label is not None and self.label not in lent.labels:\n", "        if False:\n",
+        "        if self.label is not None and self.label not in local.labels:\n", "        if False:\n",
         LIARS + "test_labels_come_from_columns_that_are_lent_as_labels",
     ),
     Mutant(
         6, "what a person gives is bounded in each lend alone", "cli/joint/statistics.py",
         "        used = within_bound(subjects, plan.most_per_owner)\n",
         "        used = np.concatenate(\n"
-        "            [within_bound(one.kept.subjects, plan.most_per_owner) for one in home.prepared.values()]\n"
+        "            [within_bound(one.kept.subjects, plan.most_per_owner) for one in state.prepared.values()]\n"
         "        )\n", LIARS + "test_all_rows_of_a_person_over_all_lends_count_against_one_bound",
     ),
     Mutant(
@@ -57,12 +57,12 @@ JOBS = (
         OWNERS + "test_two_names_for_one_thing_are_one_thing",
     ),
     Mutant(
-        6, "lent data go by the spelling of their path", "parties/job/lends.py",
+        6, "lent data go by the spelling of their path", "parties/job/overlap.py",
         "    return found.st_dev, found.st_ino\n", "    return found.st_dev, hash(str(path))\n",
         OWNERS + "test_two_names_for_one_thing_are_one_thing",
     ),
     Mutant(
-        6, "a folder and what lies in it are two lends", "parties/job/lends.py",
+        6, "a folder and what lies in it are two lends", "parties/job/overlap.py",
         "    yield from real.parents\n", "", OWNERS + "test_two_names_for_one_thing_are_one_thing",
     ),
     Mutant(
@@ -87,8 +87,8 @@ JOBS = (
     ),
     Mutant(
         6, "training adds rows of several lends unseen", "cli/joint/train.py",
-        "    return joined([one.kept for name, one in home.prepared.items() if name != SCORE])\n",
-        "    parts = [one.kept for name, one in home.prepared.items() if name != SCORE]\n"
+        "    return joined([one.kept for name, one in state.prepared.items() if name != SCORE])\n",
+        "    parts = [one.kept for name, one in state.prepared.items() if name != SCORE]\n"
         "    return joined([Rows(part.values, part.names, part.labels, part.subjects) for part in parts])\n",
         OWNERS + "test_rows_that_occur_in_two_lends_are_found_by_their_content",
     ),

@@ -15,7 +15,7 @@ from privis.parties.job.disclosure import Withheld
 from privis.parties.job.judging import judged
 from privis.parties.job.policy import Policy, job_refusals
 from privis.parties.job.specification import specification_from
-from privis.parties.job.task import Announcement, Lent, LentNetwork
+from privis.parties.job.task import Announcement, LocalData, LocalNetwork
 from tests.parties.homes import PARTIES, RELEASE, RULE, check_told, document, released, specified
 from tests.parties.lent_networks import small_network
 
@@ -302,7 +302,7 @@ def test_a_digest_is_of_the_network_that_owners_run_at_home(tmp_path):
     for weight in (0.0, 1.0):
         path = tmp_path / f"{weight}.onnx"
         path.write_bytes(small_network("layer", weight))
-        task = TASKS["statistics"].knowing({"net": LentNetwork("net", path)})
+        task = TASKS["statistics"].with_networks({"net": LocalNetwork("net", path)})
         digests.add(task.build(job, announced).digest)
     assert len(digests) == 2
 
