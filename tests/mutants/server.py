@@ -6,6 +6,7 @@ from tests.mutants import Mutant
 
 SHARES = "tests/serve/test_shares.py::"
 GREEDY = "tests/serve/test_greedy_clients.py::"
+IMPATIENT = "tests/serve/test_impatient_server.py::"
 MALFORMED = "tests/serve/http/test_malformed_requests.py::"
 HONEST = GREEDY + "test_an_honest_client_beside_a_greedy_one_gets_her_result"
 
@@ -109,29 +110,29 @@ SERVER = (
     Mutant(
         16, "a head is waited for", "serve/http/connections.py",
         "call_later(self._limits.header_seconds, self.give_up)", "call_later(9999, self.give_up)",
-        GREEDY + "test_a_head_that_does_not_end_is_not_waited_for",
+        IMPATIENT + "test_a_head_that_does_not_end_is_not_waited_for",
     ),
     Mutant(
         16, "bytes of a head win time", "serve/http/connections.py",
         "        if not self.transport.is_closing():\n            super()",
         "        self._stop_waiting()\n        if not self.transport.is_closing():\n            super()",
-        GREEDY + "test_a_head_that_does_not_end_is_not_waited_for",
+        IMPATIENT + "test_a_head_that_does_not_end_is_not_waited_for",
     ),
     Mutant(
         16, "an answer that is not read is waited for", "serve/http/connections.py",
         "        self._stop_reader()\n"
         "        self._reader = self.loop.call_later(self._limits.answer_idle_seconds, self.transport.abort)",
-        "        pass", GREEDY + "test_a_result_that_is_not_read_is_not_waited_for",
+        "        pass", IMPATIENT + "test_a_result_that_is_not_read_is_not_waited_for",
     ),
     Mutant(
         16, "the end of an answer is waited for", "serve/http/connections.py",
         "                self._reader = self.loop.call_later(self._limits.answer_idle_seconds, self.transport.abort)",
-        "                pass", GREEDY + "test_what_is_left_of_an_answer_is_not_waited_for_after_its_end",
+        "                pass", IMPATIENT + "test_what_is_left_of_an_answer_is_not_waited_for_after_its_end",
     ),
     Mutant(
         16, "a body may come as slowly as it likes", "serve/http/bodies.py",
         "left = min(idle, idle + bytes_ / rate - waited, ", "left = min(idle, ",
-        GREEDY + "test_a_body_by_the_byte_is_not_waited_for",
+        IMPATIENT + "test_a_body_by_the_byte_is_not_waited_for",
     ),
     Mutant(
         16, "questions for news outlive their clients", "serve/http/bodies.py",
