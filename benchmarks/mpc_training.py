@@ -22,7 +22,7 @@ from privis.joint.runners import Arrays, InTheClear, Runner
 from privis.joint.statistics.sums import Committee
 from privis.joint.training.networks import Network
 from privis.joint.training.schedule import Training
-from privis.joint.training.simulate import Labelled, Score, TrainingProgress, fit, score
+from privis.joint.training.simulate import JointTrainingProgress, Labelled, Score, fit, score
 from privis.run.mpc.job import Job
 from privis.run.mpc.runtime.local import LocalParties
 from privis.run.mpc.runtime.shares import wire_bytes
@@ -75,7 +75,7 @@ def run(
     classes: NDArray[np.integer[Any]],
     test: Labelled,
     name: str,
-    progress: Callable[[TrainingProgress], None] | None = None,
+    progress: Callable[[JointTrainingProgress], None] | None = None,
 ) -> tuple[Row, Row]:
     """Train network ``name`` on halves of ``images`` in the clear and under ABY3 with equal batches; score ``test``."""
     half = len(images) // 2
@@ -108,7 +108,7 @@ def _row(
     runner: Runner,
     data: dict[str, Labelled],
     test: Labelled,
-    progress: Callable[[TrainingProgress], None] | None,
+    progress: Callable[[JointTrainingProgress], None] | None,
 ) -> Row:
     started = time.perf_counter()
     fit(training, runner, data, progress=progress, seed=0)
@@ -125,7 +125,7 @@ def load(folder: Path, tiny: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]
         return arrays["x_train"][:rows], arrays["y_train"][:rows].astype(np.int64), test
 
 
-def _show(progress: TrainingProgress) -> None:
+def _show(progress: JointTrainingProgress) -> None:
     text = f"job {progress.jobs_done} of {progress.jobs}, about {progress.seconds_left:.0f} s left"
     print(f"\r{text:50}", end="", file=sys.stderr, flush=True)
 

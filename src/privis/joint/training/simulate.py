@@ -53,7 +53,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class TrainingProgress:
+class JointTrainingProgress:
     """Where a training is: jobs done of all, seconds since it started or went on, and about how many are left."""
 
     jobs_done: int
@@ -88,7 +88,7 @@ def fit(
     data: Mapping[str, Labelled],
     *,
     first: int = 0,
-    progress: Callable[[TrainingProgress], None] | None = None,
+    progress: Callable[[JointTrainingProgress], None] | None = None,
     seed: int | None = None,
 ) -> None:
     """Train; the model stays with the parties as shares, resident in the session.
@@ -112,7 +112,7 @@ def fit(
         if progress:
             done, seconds = index + 1, time.perf_counter() - started
             left = seconds / (done - first) * (len(training.jobs) - done)
-            progress(TrainingProgress(done, len(training.jobs), seconds, left))
+            progress(JointTrainingProgress(done, len(training.jobs), seconds, left))
 
 
 def batches(

@@ -29,7 +29,7 @@ RECEIPT = "receipt.json"
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedResults:
     """Results that are written but not yet in their place."""
 
     aside: Path
@@ -48,7 +48,7 @@ class Staged:
         shutil.rmtree(self.aside, ignore_errors=True)
 
 
-def stage(outputs: Outputs, receipt: Mapping[str, Any], folder: Path, name: str) -> Staged:
+def stage(outputs: Outputs, receipt: Mapping[str, Any], folder: Path, name: str) -> StagedResults:
     """Write ``outputs`` and their receipt beside ``folder / name``; OutputError when it cannot be done.
 
     Tables become Parquet files, other arrays npz files; each table's metadata holds the receipt too.
@@ -73,7 +73,7 @@ def stage(outputs: Outputs, receipt: Mapping[str, Any], folder: Path, name: str)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    return Staged(aside, place)
+    return StagedResults(aside, place)
 
 
 def receipt_of(

@@ -23,7 +23,7 @@ from privis.parties.job.task import AgreedJob, Array, JointTask, PreparedInput, 
 from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.data_address import free_data_address
 from privis.parties.node.events import DONE, FAILED, PROGRESS, STATE, Event
-from privis.parties.node.results import Staged, receipt_of, stage
+from privis.parties.node.results import StagedResults, receipt_of, stage
 from privis.parties.node.roles import LINK_SECONDS, ComputeRole, LinkEnded, OwnerRole, Role
 from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import shown
@@ -67,7 +67,7 @@ class Session:
         )
         self._task = assignment.task.with_networks(configuration.networks)
         self._role: Role | None = None
-        self._staged: Staged | None = None
+        self._staged: StagedResults | None = None
         self._own: list[Problem] = []
         self._lock = threading.Lock()
         self.over = threading.Event()
