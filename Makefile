@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test test-openfhe bench clean
+.PHONY: setup demo test test-long test-openfhe bench clean
 
 setup: .venv/setup
 
@@ -27,8 +27,11 @@ test: .venv/setup-test
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist worksteal
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist worksteal
+
+# What only many tries can show: before a release
+test-long: .venv/setup-test
+	$(BIN)/python -m pytest -m long --numprocesses 2 --dist worksteal
 
 # The second library behind the port of homomorphic encryption: its wheel imports on CPython 3.10 (or 3.12 with glibc 2.38)
 OPENFHE_PYTHON ?= python3.10

@@ -1,12 +1,9 @@
 """The benchmark of encrypted features runs on its smallest case, with an owner and a server process."""
 
 import numpy as np
-import pytest
 
 from benchmarks import he, he_cases
 from privis.run.he.compiler.cost import CKKSMachineProfile
-
-pytestmark = pytest.mark.alone
 
 
 def test_the_smallest_case_runs_and_its_predictions_are_close():

@@ -1,18 +1,14 @@
-"""The benchmark of the releases runs, and PrivUnit keeps its bar of 2 seconds for 10,000 vectors of 512 numbers."""
+"""The benchmark of the releases runs, tiny, so that it cannot rot; its bars are judged where it is run."""
 
 from __future__ import annotations
 
-import pytest
-
 from benchmarks import releases
 
-pytestmark = pytest.mark.alone
 
-
-def test_privunit_takes_less_than_2_seconds_for_10_000_vectors() -> None:
-    measured = releases.run(vectors=1000, dimension=512, pixels=100_000, repeats=2)
-    assert len(measured) == 7
-    assert 10 * measured["PrivUnit, 1,000 x 512"] < 2.0, measured
-    # Usually four to five times PrivUnit; it has no bar of its own, and a slow machine is slow for both.
-    assert measured["von Mises-Fisher, 1,000 x 512"] < 12 * measured["PrivUnit, 1,000 x 512"], measured
-    assert max(value for name, value in measured.items() if "pixels" in name) < 0.06, measured
+def test_every_release_is_measured(capsys) -> None:
+    measured = releases.run(vectors=10, dimension=32, pixels=10_000, repeats=1)
+    assert len(measured) == 7 and min(measured.values()) >= 0
+    assert all(any(name.startswith(start) for name in measured) for start in releases.BARS)
+    releases.report({"PrivUnit, 10,000 x 512": 3.0, "Laplace on pixels, per megapixel": 0.01, "other": 9.0})
+    slow, quick, other = capsys.readouterr().out.splitlines()[1:]
+    assert "TOO SLOW" in slow and "ok" in quick and other.endswith("9.000")

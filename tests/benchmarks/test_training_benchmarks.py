@@ -8,6 +8,8 @@ import pytest
 import privis
 from benchmarks import dp_networks, dp_training
 
+pytestmark = pytest.mark.usefixtures("coarse_accounting")
+
 
 def test_the_table_has_a_row_per_setting_and_beats_chance(tmp_path):
     rng = np.random.default_rng(0)

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,6 @@ from privis.io.tables import read
 from privis.parties.job.specification import load_specification
 from privis.parties.job.views import views_of
 from privis.parties.node.configuration import load_party, load_submitter
-
-pytestmark = pytest.mark.alone
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "mpc"
 
@@ -159,8 +156,7 @@ def test_a_party_checks_its_configuration_starts_and_stops(tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "privis", "party", "-c", str(config)], stderr=subprocess.PIPE)
     assert process.stderr is not None
     assert b"a listens on" in process.stderr.readline()
-    started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0 and time.monotonic() - started < 15
+    assert process.wait(60) == 0
     assert b"is stopping" in process.stderr.read()
     process.stderr.close()

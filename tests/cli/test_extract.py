@@ -1,4 +1,7 @@
-"""``privis extract`` as a user types it: a process, its output and its exit code."""
+"""``privis extract`` as a user types it: a process, its output and its exit code.
+
+Answers for `privis.__main__`, `privis.cli.doctor`, `privis.cli.extract` and `privis.cli.tasks.features`.
+"""
 
 import json
 import os

@@ -1,4 +1,8 @@
-"""The tasks that job files name: what each owner prepares, the job all build, what a receiver reads; in the clear."""
+"""The tasks that job files name: what each owner prepares, the job all build, what a receiver reads; in the clear.
+
+Answers for `privis.cli.joint.extract`, `privis.cli.joint.match`, `privis.cli.joint.options` and
+`privis.cli.joint.train`.
+"""
 
 import numpy as np
 import pytest

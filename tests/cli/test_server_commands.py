@@ -1,4 +1,8 @@
-"""``privis keygen``, ``privis serve`` and ``privis query`` as a user types them."""
+"""``privis keygen``, ``privis serve`` and ``privis query`` as a user types them.
+
+Answers for `privis.cli.keygen`, `privis.cli.server.query`, `privis.cli.server.query_gallery` and
+`privis.serve.client.key_folder`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``privis.extract``: what a caller relies on, whatever the feature."""
+"""``privis.extract``: what a caller relies on, whatever the feature.
+
+Answers for `privis.extraction.card`.
+"""
 
 import numpy as np
 import pytest

@@ -29,6 +29,8 @@ from privis.subjects import MISSING, SubjectWarning, subject_ids, warn_of_alike
 from privis.training.fitting import corpus_of
 from privis.training.learned import private_projection
 
+pytestmark = pytest.mark.usefixtures("coarse_accounting")
+
 IMAGES = list(np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8))
 HISTOGRAM = privis.ColourHistogram(bins=2, density=True)
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)

@@ -1,4 +1,7 @@
-"""Tables come back as they were written, appear whole or not at all, and are equal bytes for equal content."""
+"""Tables come back as they were written, appear whole or not at all, and are equal bytes for equal content.
+
+Answers for `privis.io.atomic`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Joint extraction: what owners announce, the job that follows, and what its receivers read."""
+"""Joint extraction: what owners announce, the job that follows, and what its receivers read.
+
+Answers for `privis.joint.concatenation`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Laws that hold for every program."""
+"""Laws that hold for every program.
+
+Answers for `privis.program.shapes` and `privis.readings.transform.simplify`.
+"""
 
 import dataclasses
 

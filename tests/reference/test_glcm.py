@@ -13,10 +13,11 @@ from privis.readings import domain_problems, evaluate
 ANGLES = (0.0, 45.0, 90.0, 135.0)
 
 
+@pytest.mark.parametrize("every", [18, pytest.param(3, marks=pytest.mark.long)])
 @pytest.mark.parametrize("levels", [8, 5])
-def test_counts_and_statistics_equal_scikit_image(photographs, levels):
+def test_counts_and_statistics_equal_scikit_image(photographs, levels, every):
     feature = GLCM(levels=levels, distances=(1, 3), angles=ANGLES)
-    for image in photographs[::6]:
+    for image in photographs[::every]:
         luma = grey(image)
         cut = (luma.astype(int) * levels // 256).astype(np.uint8)
         both = graycomatrix(cut, [1, 3], np.radians(ANGLES), levels=levels)

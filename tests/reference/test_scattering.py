@@ -1,4 +1,7 @@
-"""Scattering against kymatio, and what its polynomial form and its native kernel may differ by."""
+"""Scattering against kymatio, and what its polynomial form and its native kernel may differ by.
+
+Answers for `privis.features.wavelets.morlet`.
+"""
 
 from __future__ import annotations
 

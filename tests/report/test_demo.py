@@ -1,4 +1,7 @@
-"""The demo: computes every number it shows, keeps to norms that hold for all images, and needs no download."""
+"""The demo: computes every number it shows, keeps to norms that hold for all images, and needs no download.
+
+Answers for `privis.demo.hidden`, `privis.demo.parties` and `privis.report.chart`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,6 @@ def processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in usage)
 
 
-@pytest.mark.alone
 def test_a_small_demo(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(encrypted, "MOST_SECONDS", 0.0)  # the second feature of the server is left out
     before = processor_seconds()

@@ -100,7 +100,7 @@ def serving(place: Place, limits: Limits = LIMITS, *offerings: Adder) -> Iterato
         yield Running(place, url, server)
 
 
-def until(what: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something that has to happen."""
     deadline = time.monotonic() + seconds
     while not what():

@@ -22,8 +22,6 @@ from tests.serve.place import LIMITS, Running, new_place, serving, until
 from tests.serve.test_server import metrics, post, total
 from tests.serve.toy import Adder, message, spec_digest
 
-pytestmark = pytest.mark.alone
-
 
 def lives(running: Running) -> None:
     """A stranger's mishap leaves no file behind, and the next one is served."""

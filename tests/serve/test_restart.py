@@ -1,4 +1,7 @@
-"""A server that is killed, or asked to stop, in the middle of a job."""
+"""A server that is killed, or asked to stop, in the middle of a job.
+
+Answers for `privis.serve.workers.fork_server`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -16,8 +18,6 @@ from privis.serve.client.client import Client
 from tests.serve.place import Place, until
 from tests.serve.test_server import post, total
 from tests.serve.toy import message
-
-pytestmark = pytest.mark.alone
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
@@ -150,7 +150,7 @@ def test_a_server_that_is_asked_to_stop_finishes_what_runs(server):
             client.compute("sum", digest, message(keys, [1]))
         thread.join()
         assert total(found[0]) == 42
-    assert server.process.wait(10) == 0
+    assert server.process.wait(30) == 0
     text = server.log.read_text()
     assert "done" in text and "Traceback" not in text
     for name in ("alice", "bob"):
@@ -166,9 +166,7 @@ def test_a_second_signal_does_not_wait(server):
         server.process.send_signal(signal.SIGINT)
         until(lambda: b"stopping" in client._http.get("/healthz").content)
         server.process.send_signal(signal.SIGINT)
-        start = time.monotonic()
-        server.process.wait(10)
-        assert time.monotonic() - start < 5
+        server.process.wait(30)  # of the 60 seconds that the job would take
     until(lambda: not any(map(alive, started)))
 
 
@@ -180,6 +178,6 @@ def test_without_its_nursery_a_server_ends_with_the_reason(server):
         until(lambda: descendants(server.nursery()) != [])
         started = server.descendants()
         os.kill(server.nursery(), signal.SIGKILL)
-    assert server.process.wait(15) == 1
+    assert server.process.wait(30) == 1
     assert "its nursery process ended" in server.log.read_text()
     until(lambda: not any(map(alive, started)))

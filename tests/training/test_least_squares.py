@@ -1,4 +1,7 @@
-"""Least squares on noisy moments: exact sums, bounded rows, a head that learns at a small epsilon."""
+"""Least squares on noisy moments: exact sums, bounded rows, a head that learns at a small epsilon.
+
+Answers for `privis.privacy.learning.standardisation`.
+"""
 
 import numpy as np
 import pytest

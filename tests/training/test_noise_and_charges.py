@@ -2,6 +2,8 @@
 
 Every way in which sums may differ is tried: images, plan, network, code, threads, versions, arithmetic, and sums that
 differ where nothing told beforehand. The mutants put noise back that knows only the key and the step.
+
+Answers for `privis.training.arithmetic`.
 """
 
 import copy

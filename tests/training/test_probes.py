@@ -1,4 +1,7 @@
-"""What a network may do: layers that mix images, draw numbers or keep what they see are refused before any charge."""
+"""What a network may do: layers that mix images, draw numbers or keep what they see are refused before any charge.
+
+Answers for `privis.training.probes`.
+"""
 
 import copy
 

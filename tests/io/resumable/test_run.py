@@ -1,4 +1,7 @@
-"""A folder run gives the same table whatever happens to it, and loses no picture without saying so."""
+"""A folder run gives the same table whatever happens to it, and loses no picture without saying so.
+
+Answers for `privis.io.resumable.contents`, `privis.io.resumable.parts` and `privis.io.resumable.processes`.
+"""
 
 from __future__ import annotations
 

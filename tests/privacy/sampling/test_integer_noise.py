@@ -1,4 +1,8 @@
-"""Sampled noise follows its law at every scale; the tests reject a scale that is off by a factor of 3/2."""
+"""Sampled noise follows its law at every scale; the tests reject a scale that is off by a factor of 3/2.
+
+Answers for `privis.privacy.releases.noise`, `privis.privacy.sampling.kernels` and
+`privis.privacy.sampling.lazy_kernels`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SIFT against the textbook, OpenCV and scipy."""
+"""SIFT against the textbook, OpenCV and scipy.
+
+Answers for `privis.features.keypoints.sift_kernels`.
+"""
 
 from __future__ import annotations
 
@@ -105,6 +108,7 @@ def test_finds_opencvs_key_points(photograph):
     assert (~(far | turned | scaled)).any(1).mean() >= 0.9
 
 
+@pytest.mark.long
 def test_matches_graf_as_opencv_does(shared):
     folder = shared / "local_features/graf"
     ours, theirs = graf_matching({"ours": privis_sift, "theirs": opencv_sift}, folder).values()

@@ -1,4 +1,7 @@
-"""Programs lowered to ONNX equal `evaluate`, op by op; fused patterns are really fused and only when they may be."""
+"""Programs lowered to ONNX equal `evaluate`, op by op; fused patterns are really fused and only when they may be.
+
+Answers for `privis.run.clear.onnx_graph` and `privis.run.clear.onnx_patterns`.
+"""
 
 from __future__ import annotations
 

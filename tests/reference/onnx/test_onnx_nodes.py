@@ -1,4 +1,8 @@
-"""Every supported ONNX node, in its variants, against onnxruntime: imported and evaluated, and imported and lowered."""
+"""Every supported ONNX node, in its variants, against onnxruntime: imported and evaluated, and imported and lowered.
+
+Answers for `privis.program.onnx.constant_folding`, `privis.program.onnx.movement_rules`, `privis.program.onnx.node`
+and `privis.program.onnx.window_rules`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Denoising: what is known about the noise against the releases themselves, and what it gives back."""
+"""Denoising: what is known about the noise against the releases themselves, and what it gives back.
+
+Answers for `privis.features.preprocessing.preprocessed`.
+"""
 
 from __future__ import annotations
 

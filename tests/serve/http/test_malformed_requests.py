@@ -1,4 +1,7 @@
-"""Whatever a request says that it may not say is answered in words: 400 and its kin, never a failure of the server."""
+"""Whatever a request says that it may not say is answered in words: 400 and its kin, never a failure of the server.
+
+Answers for `privis.serve.http.app` and `privis.serve.http.bodies`.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_two_processes_help_less_where_they_slow_each_other_down():
 def test_measuring_takes_seconds_and_finds_positive_numbers():
     machine = measured(0.5)
     assert machine.switch_square > 0 and machine.encode > 0 and machine.rescale > machine.add
-    assert 1.0 <= machine.beside < 4.0
+    assert machine.beside >= 1.0
 
 
 def test_programs_beyond_a_declared_limit_are_refused_before_any_key_is_made(cache):

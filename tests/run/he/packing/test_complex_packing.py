@@ -52,7 +52,11 @@ def convolutions(channels: int, strides: tuple[int, ...]) -> tuple[CompiledProgr
 
 
 @pytest.mark.parametrize(
-    ("channels", "strides"), [(8, (1, 1)), (8, (1, 2)), (16, (2, 1, 2)), (16, (1, 1)), (8, (1, 1, 1)), (32, (1, 1))]
+    ("channels", "strides"),
+    [
+        *((8, (1, 1)), (8, (1, 2)), (16, (2, 1, 2)), (16, (1, 1)), (8, (1, 1, 1))),
+        pytest.param(32, (1, 1), marks=pytest.mark.long),
+    ],
 )
 def test_convolutions_on_pairs(channels, strides):
     made, image = convolutions(channels, strides)

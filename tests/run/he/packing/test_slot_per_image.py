@@ -1,4 +1,7 @@
-"""Many images at once, on the clear engine: whatever the program, every image gets its own result."""
+"""Many images at once, on the clear engine: whatever the program, every image gets its own result.
+
+Answers for `privis.run.he.packing.slot_per_image`.
+"""
 
 from dataclasses import replace
 
@@ -32,7 +35,7 @@ def agree(program, images, batching):
 
 
 @SHARED
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(made=programs())
 def test_random_programs_equal_their_polynomial_form_or_are_refused(batching, made):
     program, x = made

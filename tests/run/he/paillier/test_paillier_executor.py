@@ -1,4 +1,7 @@
-"""The additive executor: linear programs equal their definition within the stated rounding, or are refused."""
+"""The additive executor: linear programs equal their definition within the stated rounding, or are refused.
+
+Answers for `privis.run.he.paillier.fixed_point` and `privis.run.he.paillier.rules`.
+"""
 
 import pickle
 import subprocess

@@ -22,7 +22,6 @@ from privis.run.mpc.runtime.local import LocalParties
 
 pytest.importorskip("spu")
 
-pytestmark = pytest.mark.alone
 
 REAL = Input((7, 33), 0.25, 4.0, None)
 WHOLE = Input((7, 33), 0.0, 255.0)

@@ -1,4 +1,10 @@
-"""The lowered function against the definition, on shares of all parties: features, single ops, networks."""
+"""The lowered function against the definition, on shares of all parties: single ops and networks.
+
+Whole features are on shares in `tests.conformance.test_executor`.
+
+Answers for `privis.run.mpc.lowering.comparison`, `privis.run.mpc.lowering.movement`,
+`privis.run.mpc.lowering.nonlinear`, `privis.run.mpc.lowering.shared_tensor` and `privis.run.mpc.runtime.compile`.
+"""
 
 import numpy as np
 import pytest
@@ -16,43 +22,8 @@ from privis.run.mpc.lowering.linear import MANY_IMAGES
 from privis.run.mpc.lowering.lower import lower_program
 from privis.run.mpc.lowering.precision import choose_fixed_point
 from tests.conformance.programs import programs
-from tests.conformance.samples import SAMPLES
 from tests.reference.onnx.networks import checkpoint, resnet
 from tests.run.mpc.in_process import on_shares
-
-# Largest absolute error of a component. Histograms, LBP and counts of words are exact; moduli and energies are in
-# grey levels, up to 230 and 70; everything else is a unit vector or a probability.
-ABSOLUTE = {"glcm": 2e-3, "gabor": 5e-3, "scattering": 2e-2}
-EXACT = {
-    "colour",
-    "colour-hsv-joint",
-    "colour-lab",
-    "colour-projected",
-    "lbp",
-    "lbp-uniform",
-    "lbp-rotation-invariant",
-    "bag-of-words",
-}
-
-
-@pytest.fixture(scope="module")
-def photograph():
-    from skimage import data
-
-    return np.ascontiguousarray(data.astronaut()[60:124, 180:244])
-
-
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
-def test_features_on_shares_equal_their_definition(sample, photograph):
-    x = sample.feature.before(photograph)
-    program = sample.feature.program(x.shape)
-    ours, definition = on_shares(program, x), evaluate(program, x.astype(np.float64))
-    if sample.label in EXACT:
-        np.testing.assert_array_equal(ours, definition)
-        return
-    np.testing.assert_allclose(ours, definition, rtol=0, atol=ABSOLUTE.get(sample.label, 1e-3))
-    cosine = (ours * definition).sum() / np.sqrt((ours**2).sum() * (definition**2).sum())
-    assert cosine >= 0.9999
 
 
 def test_hog_of_weak_and_flat_blocks(camera):

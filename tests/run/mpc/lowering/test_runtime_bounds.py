@@ -17,8 +17,6 @@ from privis.run.mpc.lowering.runtime_bounds import refuse_sentinel
 from privis.run.mpc.protocols import ABY3
 from tests.run.mpc.in_process import on_shares
 
-pytestmark = pytest.mark.alone
-
 RING = FixedPoint()
 WEIGHTS = np.block([[np.eye(1), np.zeros((1, 5))], [np.zeros((5, 1)), np.full((5, 5), 100.0)]])
 BIAS = np.array([0.0, *[-20.0] * 5])

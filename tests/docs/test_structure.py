@@ -1,0 +1,172 @@
+"""The tree: no circles of imports, small folders and files, a name for one thing, a test file for every module."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import functools
+import graphlib
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+LINES = 400
+"""Most lines of a file of `src`, `tests` or `benchmarks`."""
+FILES = 12
+"""Most Python files of a folder of `src` or `tests`."""
+SHARED_NAMES = {
+    "Account", "Announcement", "Answer", "Asked", "Block", "Bundle", "Choice", "Codebook", "Cost", "Encoding",
+    "Engine", "Failure", "Gallery", "Grid", "Head", "Held", "Histogram", "Job", "KeyOwner", "Kind", "Line",
+    "Machine", "Measured", "Message", "Moments", "Network", "Offered", "Part", "Prepared", "PrivateModel",
+    "Progress", "ReleaseWords", "Report", "Ring", "Site", "Source", "Standardisation", "Step",
+}  # fmt: skip
+"""Class names that several modules of the package define; every other name means one class."""
+BOTH = {"privis.cli.main", "privis.readings.evaluate"}
+"""Modules that have the name of a function that their package hands on."""
+NAMED = re.compile(r"`(privis(?:\.\w+)+)`")
+"""A module in a docstring."""
+UNUSED_NAMES = {"utils", "helpers", "common", "misc"}
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+MODULES = {module_of(path): path for path in python_files("src")}
+
+
+def nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node, also inside functions, but nothing under ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(tree):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield child
+            yield from nodes_that_run(child)
+
+
+def imported(tree: ast.AST, package: str = "") -> set[str]:
+    """Modules of the package that a file names in its imports; ``package`` is what a relative import starts from."""
+    found = set()
+    for node in nodes_that_run(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else base for name in names}
+    return found & MODULES.keys()
+
+
+def imports_of_the_package() -> dict[str, set[str]]:
+    graph = {}
+    for module, path in MODULES.items():
+        package = module if path.stem == "__init__" else module.rpartition(".")[0]
+        graph[module] = imported(tree_of(path), package) - {module}
+    return graph
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graphlib.TopologicalSorter(imports_of_the_package()).prepare()  # a CycleError names the circle
+
+
+def test_a_circle_through_a_function_is_found_and_one_for_types_is_none() -> None:
+    inside = "def f():\n    from privis.io import tables\n"
+    assert imported(ast.parse(inside)) == {"privis.io.tables"}
+    assert imported(
+        ast.parse(
+            "from . import tables\nfrom .images import decode",
+        ),
+        "privis.io",
+    ) == {
+        "privis.io.tables",
+        "privis.io.images.decode",
+    }
+    assert imported(ast.parse("if TYPE_CHECKING:\n    import privis.io.tables\n")) == set()
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
+
+
+def test_files_stay_short_and_say_what_they_are_for() -> None:
+    for path in python_files("src", "tests", "benchmarks"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES, path
+        assert path.stem not in UNUSED_NAMES, path
+
+
+def test_no_folder_holds_many_files() -> None:
+    counts = collections.Counter(path.parent for path in python_files("src", "tests"))
+    assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > FILES} == {}
+
+
+def test_a_class_name_means_one_class() -> None:
+    places = collections.defaultdict(set)
+    for module, path in MODULES.items():
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].add(module)
+    shared = {name: sorted(modules) for name, modules in places.items() if len(modules) > 1}
+    assert {name: where for name, where in shared.items() if name not in SHARED_NAMES} == {}
+
+
+def test_no_module_is_a_function_too() -> None:
+    """What a package hands on must not hide a module of the same name."""
+    both = []
+    for package, path in MODULES.items():
+        if path.stem != "__init__":
+            continue
+        for node in nodes_that_run(tree_of(path)):
+            if isinstance(node, ast.ImportFrom):
+                names = [each for each in node.names if f"{node.module}.{each.name}" not in MODULES]
+                both += [name for each in names if (name := f"{package}.{each.asname or each.name}") in MODULES]
+            elif isinstance(node, ast.FunctionDef) and f"{package}.{node.name}" in MODULES:
+                both.append(f"{package}.{node.name}")
+    assert set(both) <= BOTH
+
+
+def defined_in(place: str, name: str) -> str:
+    """Where what a package hands on under a name is defined."""
+    return getattr(getattr(importlib.import_module(place), name, None), "__module__", "")
+
+
+def handed_on(tree: ast.AST) -> set[str]:
+    """Modules that a file names by what a package hands on of them, as in ``privis.HOG``."""
+    found = set()
+    for node in nodes_that_run(tree):
+        if isinstance(node, ast.ImportFrom) and MODULES.get(str(node.module), SOURCE).stem == "__init__":
+            found |= {defined_in(str(node.module), alias.name) for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "privis":
+            found.add(defined_in("privis", node.attr))
+    return found
+
+
+def test_every_module_is_named_by_a_test_file() -> None:
+    """By an import, by what is imported of it, or in the docstring of the file that answers for it."""
+    named: set[str] = set()
+    for path in python_files("tests"):
+        tree = tree_of(path)
+        named |= (
+            imported(tree) | handed_on(tree) | set(re.findall(r"`(privis\.[\w.]+)`", ast.get_docstring(tree) or ""))
+        )
+    code = {module for module, path in MODULES.items() if path.stem != "__init__"}
+    assert sorted(code - named) == []
+    assert "privis.features.hog" in named, "the control: HOG is named as `privis.HOG`"
+
+
+def test_no_docstring_of_a_test_file_names_a_module_that_is_gone() -> None:
+    for path in python_files("tests"):
+        docstring = ast.get_docstring(tree_of(path)) or ""
+        for name in re.findall(r"Answers for (.*?)\.(?:\s|$)", docstring, re.S):
+            assert set(NAMED.findall(name)) <= MODULES.keys(), path
