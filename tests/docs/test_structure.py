@@ -20,10 +20,8 @@ LINES = 400
 FILES = 12
 """Most Python files of a folder of `src` or `tests`."""
 SHARED_NAMES = {
-    "Account", "Announcement", "Answer", "Asked", "Block", "Bundle", "Choice", "Codebook", "Cost", "Encoding",
-    "Engine", "Failure", "Gallery", "Grid", "Head", "Held", "Histogram", "Job", "KeyOwner", "Kind", "Line",
-    "Machine", "Measured", "Message", "Moments", "Network", "Offered", "Part", "Prepared", "PrivateModel",
-    "Progress", "ReleaseWords", "Report", "Ring", "Site", "Source", "Standardisation", "Step",
+    "Account", "Codebook", "Cost", "Gallery", "Head", "Histogram", "Job", "Kind", "Part", "Prepared",
+    "PrivateModel", "Staged", "Standardisation", "TrainingProgress",
 }  # fmt: skip
 """Class names that several modules of the package define; every other name means one class."""
 BOTH = {"privis.cli.main", "privis.readings.evaluate"}

@@ -1,6 +1,8 @@
 """Slow, silent and greedy clients beside an honest one, who gets her result every time; nothing of them is left.
 
 No greedy client is stopped by a clock here: what a server waits for is longer than what the honest client waits.
+
+Answers for `privis.serve.http.connections` and `privis.serve.workers.scheduler`.
 """
 
 from __future__ import annotations
