@@ -82,8 +82,27 @@ def test_the_two_languages_show_the_same_code():
             assert ours == theirs, f"{english} and {chinese} differ"
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md"])
+INSIDE = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, *INSIDE}))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         if "://" not in target:
             assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [page for page in INSIDE if "architecture" in page or "extending" in page])
+def test_files_that_pages_name_are_there(page):
+    """Paths in code are from the root, from ``src/privis``, or from a room that the same page names."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name in re.findall(r"`([a-z_/]+/[a-z_./]+)`", text):
+        found = [base / (name + end) for base in (ROOT, ROOT / "src", ROOT / "src" / "privis") for end in ("", ".py")]
+        found += [path / (name + end) for path in (ROOT / "src" / "privis" / "run").iterdir() for end in ("", ".py")]
+        assert any(path.exists() for path in found), f"{page}: {name}"
+
+
+def test_the_picture_of_the_house_is_drawn_from_the_import_contract():
+    drawn: dict[str, object] = {"__file__": str(ROOT / "docs" / "pictures" / "house.py"), "__name__": "house"}
+    exec((ROOT / "docs" / "pictures" / "house.py").read_text(encoding="utf-8"), drawn)
+    assert drawn["house"]() == (ROOT / "docs" / "pictures" / "house.svg").read_text(encoding="utf-8")  # type: ignore[operator]
