@@ -45,6 +45,13 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     key. Without a key every ``transform``, so every fold, is another release with noise and charge of its own, and a
     warning says so.
 
+    Args:
+        feature: what is extracted.
+        under: executor; None: `Clear`.
+        release: what the output may say; None: everything.
+        ledger: charged before noise is drawn.
+        release_key: a `ReleaseKey`, or the path of a key file.
+
     >>> from privis import LBP
     >>> images = [np.zeros((16, 16), np.uint8)] * 2
     >>> FeatureExtractor(LBP()).fit_transform(images).shape

@@ -1,4 +1,10 @@
-"""The privacy card: what was computed, who saw what, and what the result guarantees, as JSON."""
+"""The privacy card: what was computed, who saw what, and what the result guarantees, as JSON.
+
+Evolution of the format: ``format`` names it. Keys may be added under the same number, so readers skip those that they
+do not know; a key that goes, or means something else, takes the next number. Names of classes and of their public
+fields stand in ``feature``, ``under`` and ``release``, and are part of it: renaming one takes the next number, too.
+Cards that tables carry stay as they were written.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +63,7 @@ class Card:
         }
 
     def to_json(self) -> str:
-        """Return the card as one line of JSON."""
+        """Return the card as one line of JSON, without NaN or infinity."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
 

@@ -100,7 +100,7 @@ class Explanation:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Plain sentences, one fact each."""
+        """What `explain` derived in plain sentences, one fact each."""
         return (*self._hidden(), self._public(), *self._error(), self._price())
 
     def to_dict(self) -> dict[str, Any]:
@@ -167,8 +167,18 @@ def explain(
     Oh and Viswanath, arXiv:1311.0776), or for Gaussian noise the smaller value from the total variation of two normal
     laws.
 
-    Raises ParameterError for an image count below 1, for an image too small for the feature and for an epsilon that no
-    noise can keep; ImageError for a shape that is no image's.
+    Args:
+        feature: what is extracted.
+        shape: (H, W) or (H, W, 3) of the image in pixels, before resizing.
+        release: what the output may say; None: everything.
+        images_per_person: images of one person that are released, at least 1.
+
+    Returns:
+        What is hidden, at which noise and cost.
+
+    Raises:
+        ParameterError: the image count is below 1, the image too small for the feature, or no noise can keep epsilon.
+        ImageError: the shape is no image's.
 
     >>> from privis import LBP, FeatureRelease
     >>> told = explain(LBP(density=True), (64, 64), release=FeatureRelease(Laplace(4.0), clip=1.0), images_per_person=5)

@@ -32,7 +32,13 @@ LARGEST_NAMES = 1_000_000  # components named in a table; beyond, names would ou
 
 @dataclass(frozen=True)
 class FolderResult:
-    """What a folder run wrote, with its guarantee and card."""
+    """What a folder run wrote, with its guarantee and card.
+
+    Args:
+        outcome: rows that were written and files that failed, with reasons.
+        guarantee: the weakest of any image in the table.
+        card: the record that the table's metadata hold, too.
+    """
 
     outcome: Outcome
     guarantee: Guarantee
@@ -94,7 +100,26 @@ def extract_folder(
     releases, which costs nothing more, and the message says so; where an executor's values err differently each time
     (encrypted or shared arithmetic), that holds for finished parts alone.
 
-    Raises what ``privis.io.resumable.run.run`` raises.
+    Args:
+        feature: what is extracted.
+        sources: files, folders and globs.
+        output: the table: .parquet, .npz or .csv.
+        under: who computes; None: `Clear`.
+        release: what the output may say; None: everything.
+        ledger: budget that is charged before any noise is drawn.
+        key_path: file of the release key; made if it is missing.
+        subjects: id of the person in each file, in their order.
+        workers: processes; 1: only the calling one.
+        chunk: files that an interruption loses at most.
+        max_pixels: of an image; larger ones are listed as failures.
+        on_progress: called with what is done so far.
+
+    Returns:
+        What was written and what failed, the guarantee and the card.
+
+    Raises:
+        PrivisError: what `privis.io.resumable.run.run` raises: no source, an output that cannot be written, a run begun
+            otherwise, a ledger that is damaged.
     """
     under = under or Clear()
     check_release(release, ledger, feature)

@@ -69,7 +69,23 @@ def extract(
     hides a person takes no more images of one than it says. What an id is, `privis.subjects` says: a missing one is
     refused, and so is one image under two ids.
 
-    Raises ImageError naming every image that cannot be used, ParameterError, UnsupportedError, BudgetError.
+    Args:
+        feature: what is extracted.
+        images: paths, PIL images or uint8 arrays (H, W) or (H, W, 3).
+        under: who computes; None: `Clear`.
+        release: what the output may say; None: everything.
+        ledger: budget that is charged before any noise is drawn.
+        key: secret that noise is a function of; None: a fresh one.
+        subjects: id of the person in each image.
+
+    Returns:
+        float32 features (images, components), their names, the guarantee, the cost and the card.
+
+    Raises:
+        ImageError: naming every image that cannot be used.
+        ParameterError: an option is wrong, or the release does not fit the feature.
+        UnsupportedError: the executor cannot run the feature's program.
+        BudgetError: the budget does not allow the release.
 
     >>> from privis import ColourHistogram
     >>> white = np.full((4, 4, 3), 255, np.uint8)

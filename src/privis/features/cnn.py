@@ -43,10 +43,21 @@ class CNN:
     Guarantee: float32 results equal onnxruntime's on the same file to 1e-4 of max(1, largest magnitude). Nothing in
     the model is executed while it is imported. Equality and hash go by the model's digest; instances can be pickled.
 
-    Raises ParameterError for a wrong parameter, ProgramError for a model that is damaged, has several inputs or keeps
-    its weights in other files, UnsupportedError naming every node without a translation and what to do about it.
-
     Reference: the ONNX operator specification, https://onnx.ai/onnx/operators/.
+
+    Args:
+        network: an ONNX model as bytes, or a `Program` of one input (C, H, W), C 1 or 3.
+        layer: name of an ONNX node or tensor; None: the network's outputs.
+        size: (height, width) of the input in pixels, where the network leaves it open.
+        mean: subtracted from pixel / divisor: one number, or one per plane.
+        std: divides what is left: one number, or one per plane.
+        divisor: grey levels that become 1; 255 gives [0, 1].
+        channels: order in which the network reads colour planes.
+
+    Raises:
+        ParameterError: a parameter is wrong.
+        ProgramError: the model is damaged, has several inputs or keeps its weights in other files.
+        UnsupportedError: naming every node without a translation, and what to do about it.
 
     >>> mean_colour = trace(lambda x: x.sum(1, 2) * (1 / 64), Input((3, 8, 8)))
     >>> CNN(mean_colour).names((3, 8, 8))
@@ -131,7 +142,7 @@ class CNN:
         return join(self._traced(shape)[0])
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten the outputs to a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
@@ -164,7 +175,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _reads(network: object) -> NetworkInput:
-    """What the network reads."""
+    """What the network reads: name, planes, height and width of its one input."""
     if isinstance(network, bytes):
         return network_input(parse_onnx(network))
     shapes = [x.shape for x in network.inputs] if isinstance(network, Program) else []

@@ -25,7 +25,7 @@ class ColourSpace(Enum):
 
     @property
     def levels(self) -> tuple[int, int, int]:
-        """How many values each channel can take."""
+        """How many values each of the three channels can take."""
         return (180, 256, 256) if self is ColourSpace.HSV else (256, 256, 256)
 
 
@@ -37,6 +37,16 @@ class ColourHistogram:
     significant), otherwise each channel is counted alone (``3 * bins``). ``density`` divides the counts by the
     number of pixels. ``size`` (height, width) in pixels resizes images first. Equals ``cv2.calcHist``. Grey images
     count as three equal channels. Reference: Swain and Ballard, "Color indexing", 1991, doi:10.1007/BF00130487.
+
+    Args:
+        space: colour space of the channels.
+        bins: equal bins per channel.
+        joint: count combinations: bins ** 3 components instead of 3 * bins.
+        density: shares of the pixels instead of counts.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range.
 
     >>> histogram = ColourHistogram(bins=2)
     >>> histogram.names((3, 4, 4))
@@ -66,7 +76,7 @@ class ColourHistogram:
 
     @property
     def counts(self) -> bool:
-        """Unless they are divided."""
+        """Whether the vector is counts: unless ``density`` divides them."""
         return not self.density
 
     def before(self, image: Image) -> Array:
@@ -103,7 +113,7 @@ class ColourHistogram:
         return trace(lambda x: region("uniform_histogram", count, x), Input(shape))
 
     def after(self, values: Array) -> Array:
-        """Counts, or shares of the pixels."""
+        """Flatten counts, or their shares of the pixels, to a float32 vector."""
         counts = vector(values)
         pixels = counts.sum() / (1 if self.joint else 3)
         return counts / np.float32(pixels) if self.density else counts

@@ -35,6 +35,13 @@ class DalalTriggsHOG:
     which OpenCV splits linearly in the angle. ``size`` (height, width) in pixels resizes images first; None keeps them.
     Reference: Dalal and Triggs, 2005, doi:10.1109/CVPR.2005.177.
 
+    Args:
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+        gamma: take square roots of luma first.
+
+    Raises:
+        ParameterError: a value is out of its range; from `program`, the image is smaller than a block.
+
     >>> DalalTriggsHOG().program((128, 64)).output_shapes
     ((7, 15, 4, 9),)
     """
@@ -83,7 +90,7 @@ class DalalTriggsHOG:
         return trace(descriptor, declared)
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten blocks (columns, rows, 4, 9) to a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:

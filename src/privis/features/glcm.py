@@ -30,6 +30,15 @@ class GLCM:
     resizes images first. Equals ``skimage.feature.graycomatrix`` (symmetric) and ``graycoprops``. Reference: Haralick,
     Shanmugam and Dinstein, 1973, doi:10.1109/TSMC.1973.4309314.
 
+    Args:
+        levels: equal levels that luma 0..255 is cut into.
+        distances: of the two pixels of a pair, in pixels.
+        angles: directions of pairs, in degrees.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range.
+
     >>> GLCM(angles=(0.0,)).names((64, 64))[:2]
     ('contrast_1_0', 'dissimilarity_1_0')
     """
@@ -54,7 +63,7 @@ class GLCM:
         refuse_parameters(problems)
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -110,7 +119,7 @@ class GLCM:
         return vector(np.stack([contrast, dissimilarity, homogeneity, asm, energy, correlation], 1))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``statistic_distance_angle``."""
+        """Name components ``statistic_distance_angle``, angles in degrees."""
         pairs = [(d, a) for d in self.distances for a in self.angles]
         return tuple(f"{s}_{d}_{a:g}" for d, a in pairs for s in STATISTICS)
 

@@ -43,6 +43,16 @@ class HOG:
     The normalisation promises that no block is flat (``BLOCK_ENERGY``); ``broken_promises`` says where it is. Only
     polynomial forms need the promise.
 
+    Args:
+        orientations: bins of half a turn.
+        cell: side of a cell in pixels.
+        block: side of a block in cells.
+        norm: how the histograms of a block are normalised.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range; from `program`, the image is smaller than a block.
+
     >>> HOG().program((64, 64)).output_shapes
     ((6, 6, 3, 3, 9),)
     """
@@ -70,7 +80,7 @@ class HOG:
         refuse_parameters(problems)
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -110,7 +120,7 @@ class HOG:
         return trace(lambda h: region("block_normalisation", blocks, h), declared)
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten blocks (rows, columns, block, block, orientations) to a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:

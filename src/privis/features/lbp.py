@@ -22,7 +22,7 @@ WEIGHT_GRID = 2.0**-12  # bilinear weights are multiples of it, so that every co
 
 
 class Patterns(Enum):
-    """Which patterns share a bin."""
+    """Which binary patterns share a bin of the histogram."""
 
     DEFAULT = "default"  # none: 2 ** points bins
     UNIFORM = "uniform"  # by number of ones, non-uniform patterns together: points + 2 bins
@@ -39,6 +39,17 @@ class LBP:
     Reference: Ojala, Pietikäinen and Mäenpää, 2002, doi:10.1109/TPAMI.2002.1017623. Deviation from scikit-image:
     weights are rounded to 2**-12, so that ties are ties in any arithmetic and at any position (in scikit-image a tie
     with an interpolated neighbour is decided by rounding, differently from row or column 512 on).
+
+    Args:
+        patterns: which patterns share a bin.
+        points: neighbours of a pixel that are compared with it.
+        radius: of the circle on which they lie, in pixels.
+        grid: (rows, columns) of cells, one histogram each.
+        density: shares of a cell's pixels instead of counts.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range.
 
     >>> LBP(patterns=Patterns.UNIFORM, grid=(2, 2)).program((64, 64)).output_shapes
     ((2, 2, 10),)
@@ -73,11 +84,11 @@ class LBP:
 
     @property
     def counts(self) -> bool:
-        """Unless they are divided."""
+        """Whether the vector is counts: unless ``density`` divides them."""
         return not self.density
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -124,13 +135,13 @@ class LBP:
         return trace(histogram, Input(shape))
 
     def after(self, values: Array) -> Array:
-        """Counts, or shares of a cell's pixels."""
+        """Flatten counts (rows, columns, bins), or shares of a cell's pixels, to a float32 vector."""
         if not self.density:
             return vector(values)
         return vector(values / values.sum(-1, keepdims=True))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``lbp_row_column_bin``."""
+        """Name components ``lbp_row_column_bin``, cells from the top left."""
         return numbered("lbp", self.program(shape).output_shapes[0])
 
     def bits(self, x: Value, order: np.ndarray | None = None) -> Value:

@@ -41,8 +41,14 @@ class UnbiasedHOG:
     denoiser (``python -m benchmarks.denoising``). When it does not: where training images are as noised as the others
     (the model finds the constant itself: within three standard deviations); below epsilon 4; in blocks of nothing but
     noise, which are brought to length one as before; and on textured photographs, where weak edges vanish with the
-    noise and features come no closer to clean ones. Raises ParameterError when ``feature`` is another one.
-    ``BLOCK_ENERGY`` is promised as by ``HOG``.
+    noise and features come no closer to clean ones. ``BLOCK_ENERGY`` is promised as by ``HOG``.
+
+    Args:
+        feature: `HOG`, or `Denoised` around one.
+        noise: the public noise on the images, before the denoiser.
+
+    Raises:
+        ParameterError: ``feature`` is another one.
 
     >>> from privis.features.preprocessing.denoise import NoiseLaw
     >>> UnbiasedHOG(HOG(), PixelNoise(NoiseLaw.LAPLACE, 16.0)).program((64, 64)).output_shapes
@@ -67,18 +73,18 @@ class UnbiasedHOG:
 
     @property
     def hog(self) -> HOG:
-        """The histograms themselves."""
+        """The `HOG` that is corrected, without the denoiser."""
         inner = self.feature.feature if isinstance(self.feature, Denoised) else self.feature
         assert isinstance(inner, HOG)  # as __post_init__ saw to
         return inner
 
     @property
     def size(self) -> Size | None:
-        """That of the feature."""
+        """(height, width) in pixels that the feature resizes images to; None: it keeps theirs."""
         return self.feature.size
 
     def before(self, image: Image) -> Array:
-        """What the feature makes of the image."""
+        """Turn ``image`` into the core's input as the feature does."""
         return self.feature.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -92,11 +98,11 @@ class UnbiasedHOG:
         return self.hog.cells_program(shape) >> correction >> self.hog.blocks_program(shape)
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten blocks to a float32 vector, as `HOG` does."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """The names of ``HOG``."""
+        """Name components as `HOG` does: the layout is the same."""
         return self.hog.names(shape)
 
 

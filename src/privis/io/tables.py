@@ -11,6 +11,11 @@ suffix     layout
 
 Equal content gives equal bytes: no file holds a time or a path of its own. Floats in CSV have the fewest
 digits that give the same float32 back. A path that is not UTF-8 is written with ``\\xff``-like escapes.
+
+Evolution of the format: columns, arrays and their types stay; they have no number. What is new goes into the metadata,
+a mapping from text to text whose keys begin with ``privis.``: readers keep keys that they do not know. Values with
+formats of their own (``privis.card``, ``privis.guarantee``) say how these evolve. A key keeps its name whatever module
+writes it.
 """
 
 from __future__ import annotations

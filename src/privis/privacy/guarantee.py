@@ -1,4 +1,9 @@
-"""What a released result guarantees, in numbers and in words."""
+"""What a released result guarantees, in numbers and in words.
+
+Evolution of its dictionary, which cards, tables and heads hold: fields may be added, with the value that stands for
+all that was written before (`Guarantee.from_dict`); none is renamed or means something else. Infinity is written as
+null.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +124,7 @@ class Guarantee:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` gave."""
+        """Read what `to_dict` gave, in this version or an earlier one."""
         since = {"promises": ()}  # what a dictionary of an earlier version has not
         known: dict[str, Any] = {field.name: (since | dict(values))[field.name] for field in fields(cls)}
         for name, value in known.items():

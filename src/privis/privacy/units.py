@@ -27,7 +27,7 @@ class WholeImage:
 
     @property
     def relation(self) -> str:
-        """The neighbouring relation, in words."""
+        """The neighbouring relation in words: which images a release cannot tell apart."""
         return "one whole image replaced by any other of the same dimensions"
 
 
@@ -36,8 +36,13 @@ class Pixels:
     """Hide any change of at most ``count`` pixels, wherever they lie (a pixel is all channels of one
     position).
 
-    Raises ``ParameterError`` when count is not an integer of at least 1. Source: Fan, "Image pixelization
-    with differential privacy", doi:10.1007/978-3-319-95729-6_10.
+    Source: Fan, "Image pixelization with differential privacy", doi:10.1007/978-3-319-95729-6_10.
+
+    Args:
+        count: how many pixels, at least 1.
+
+    Raises:
+        ParameterError: the count is no such integer.
 
     >>> Pixels(16).relation
     'images that differ in at most 16 pixels'
@@ -55,7 +60,7 @@ class Pixels:
 
     @property
     def relation(self) -> str:
-        """The neighbouring relation, in words."""
+        """The neighbouring relation in words: which images a release cannot tell apart."""
         return f"images that differ in at most {self.count} pixel{'s' if self.count > 1 else ''}"
 
 
@@ -64,7 +69,11 @@ class Patch:
     """Hide any change inside one aligned patch of ``side`` x ``side`` pixels; the image is pixelised to such
     patches.
 
-    Raises ``ParameterError`` when side is not an integer of at least 1.
+    Args:
+        side: of the patch in pixels, at least 1.
+
+    Raises:
+        ParameterError: the side is no such integer.
 
     >>> Patch(4).relation
     'images that differ inside one aligned patch of 4 x 4 pixels'
@@ -82,7 +91,7 @@ class Patch:
 
     @property
     def relation(self) -> str:
-        """The neighbouring relation, in words."""
+        """The neighbouring relation in words: which images a release cannot tell apart."""
         return f"images that differ inside one aligned patch of {self.side} x {self.side} pixels"
 
 
@@ -91,9 +100,14 @@ class Person:
     """Hide all images of one person, who may be in at most ``images`` of them; the epsilon that is stated is
     the person's.
 
-    Every image is protected so much better that all of them together keep it (the releases say how). Who
-    is in which image, and that nobody is in more of them, is for whoever runs the release over a corpus to
-    know and to enforce. Raises ``ParameterError`` when images is not an integer of at least 1.
+    Every image is protected so much better that all of them together keep it (the releases say how). Who is in which
+    image, and that nobody is in more of them, is for whoever runs the release over a corpus to know and to enforce.
+
+    Args:
+        images: of one person, at most; at least 1.
+
+    Raises:
+        ParameterError: the number is no such integer.
 
     >>> Person(5).relation
     'all of at most 5 images of one person replaced by any others of the same dimensions'
@@ -110,7 +124,7 @@ class Person:
 
     @property
     def relation(self) -> str:
-        """The neighbouring relation, in words."""
+        """The neighbouring relation in words: which images a release cannot tell apart."""
         most = "the one image" if self.images == 1 else f"all of at most {self.images} images"
         return f"{most} of one person replaced by any others of the same dimensions"
 
@@ -129,7 +143,7 @@ class Dataset:
 
     @property
     def relation(self) -> str:
-        """The neighbouring relation, in words."""
+        """The neighbouring relation in words: which images a release cannot tell apart."""
         return "corpora of which one holds one image more than the other"
 
 

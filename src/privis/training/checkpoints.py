@@ -1,4 +1,8 @@
-"""Where a training stands, in a file, so that a killed one goes on."""
+"""Where a training stands, in a file, so that a killed one goes on.
+
+Evolution of the file: ``format`` names it, and a reader refuses any other: the training then starts from its beginning,
+which costs time but no budget.
+"""
 
 from __future__ import annotations
 

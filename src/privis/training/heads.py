@@ -1,4 +1,8 @@
-"""A trained linear classifier that can be handed on: weights, classes, guarantee."""
+"""A trained linear classifier that can be handed on: weights, classes, guarantee.
+
+Evolution of the file: ``format`` in its metadata names it, and a reader refuses any other. Arrays and keys may be added
+under the same number; one that goes, or means something else, takes the next.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Local descriptors of one image gathered into one vector, with a public codebook: visual words and VLAD."""
+"""Local descriptors of one image gathered into one vector, with a public codebook: visual words and VLAD.
+
+Evolution of a codebook's file: an npz of the arrays ``centres`` and ``source``, without a number. Arrays may be added,
+and readers skip those that they do not know; a file that lacks one of the two is refused.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,14 @@ class Codebook:
     """Visual words: float32 ``centres (words, length)`` of descriptors, and ``source``, their public corpus.
 
     A codebook is a public constant of every program that uses it, so it must not be learned from images that are to
-    stay private. Raises ParameterError unless the centres are a finite matrix and a source is named.
+    stay private.
+
+    Args:
+        centres: float32 (words, length), finite.
+        source: the public corpus that they were learned from, in words.
+
+    Raises:
+        ParameterError: the centres are no finite matrix, or no source is named.
 
     >>> Codebook(np.eye(2, dtype=np.float32), source="two made-up words").centres.shape
     (2, 2)
@@ -121,12 +132,18 @@ class BagOfVisualWords:
     """How many descriptors of ``local`` are nearest to each word of ``codebook``: ``words`` counts.
 
     ``local`` is a feature of the luma whose core yields descriptors ``(N, length)`` of Euclidean length about 1:
-    ``SIFT``, ``DenseSIFT``, ``SURF``. To that core are appended the nearest word of each (the first of equals) and
-    the counts; zero descriptors, of missing key points and flat patches, count nowhere. ``ArgMax`` has no polynomial
-    form, so this runs in the clear and under MPC. Raises ParameterError when ``local`` reads colours, and from
-    ``program`` when the lengths of descriptors and words differ.
+    ``SIFT``, ``DenseSIFT``, ``SURF``. To that core are appended the nearest word of each (the first of equals) and the
+    counts; zero descriptors, of missing key points and flat patches, count nowhere. ``ArgMax`` has no polynomial form,
+    so this runs in the clear and under MPC.
 
     J. Sivic, A. Zisserman, "Video Google", ICCV 2003, doi:10.1109/ICCV.2003.1238663 (without their tf-idf weights).
+
+    Args:
+        local: a feature of the luma whose core yields descriptors (N, length).
+        codebook: public words (words, length).
+
+    Raises:
+        ParameterError: ``local`` reads colours; from `program`, descriptors and words have other lengths.
 
     >>> from privis.features.keypoints.sift import DenseSIFT
     >>> words = Codebook(np.eye(4, 128, dtype=np.float32), source="four made-up words")
@@ -147,11 +164,11 @@ class BagOfVisualWords:
 
     @property
     def size(self) -> Size | None:
-        """That of ``local``."""
+        """(height, width) in pixels that ``local`` resizes images to; None: it keeps theirs."""
         return self.local.size
 
     def before(self, image: Image) -> Array:
-        """What ``local`` makes of the image."""
+        """Turn ``image`` into the core's input as ``local`` does."""
         return self.local.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -170,11 +187,11 @@ class BagOfVisualWords:
         return local >> trace(build, _descriptors(local, self.codebook))
 
     def after(self, values: Array) -> Array:
-        """The same numbers as float32."""
+        """Return the core's numbers as a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``bag_of_visual_words_word``."""
+        """Name components ``bag_of_visual_words_word``."""
         return numbered(self.name, (len(self.codebook.centres),))
 
 
@@ -191,6 +208,13 @@ class VLAD:
     H. Jégou, M. Douze, C. Schmid, P. Pérez, "Aggregating local descriptors into a compact image representation",
     CVPR 2010, doi:10.1109/CVPR.2010.5540039; intra-normalisation: R. Arandjelović, A. Zisserman, "All about VLAD",
     CVPR 2013, doi:10.1109/CVPR.2013.207.
+
+    Args:
+        local: a feature of the luma whose core yields descriptors (N, length).
+        codebook: public words (words, length).
+
+    Raises:
+        ParameterError: ``local`` reads colours; from `program`, descriptors and words have other lengths.
 
     >>> from privis.features.keypoints.sift import DenseSIFT
     >>> words = Codebook(np.eye(4, 128, dtype=np.float32), source="four made-up words")
@@ -210,11 +234,11 @@ class VLAD:
 
     @property
     def size(self) -> Size | None:
-        """That of ``local``."""
+        """(height, width) in pixels that ``local`` resizes images to; None: it keeps theirs."""
         return self.local.size
 
     def before(self, image: Image) -> Array:
-        """What ``local`` makes of the image."""
+        """Turn ``image`` into the core's input as ``local`` does."""
         return self.local.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -239,11 +263,11 @@ class VLAD:
         return local >> trace(build, declared)
 
     def after(self, values: Array) -> Array:
-        """The same numbers as float32."""
+        """Return the core's numbers as a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``vlad_word_component``."""
+        """Name components ``vlad_word_component``, words first."""
         return numbered(self.name, self.codebook.centres.shape)
 
 

@@ -59,5 +59,5 @@ class KeyPoints:
 
     @property
     def positions(self) -> Floats:
-        """``(N, 2)``: x and y of every key point."""
+        """x and y of every key point in pixels: (N, 2)."""
         return np.stack([self.x, self.y], 1)

@@ -79,7 +79,7 @@ class SIFTKeyPoints:
         refuse_parameters(problems)
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -91,7 +91,7 @@ class SIFTKeyPoints:
         return trace(lambda x: tuple(self._responses(x)), Input(shape))
 
     def program(self, shape: Shape) -> Program:
-        """``(H, W)`` to ``(keypoints, 4)``."""
+        """Return the core from luma (H, W) to key points (keypoints, 4)."""
         first = 0.5 if self.doubled else 1.0
         shift = SHIFT if self.doubled else 0.0
         scales = SIGMA * 2.0 ** (np.arange(1, LAYERS + 1) / LAYERS)
@@ -113,11 +113,11 @@ class SIFTKeyPoints:
         return trace(build, Input(shape))
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten key points (keypoints, 4) to a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``sift_keypoints_0_x`` and so on."""
+        """Name components ``sift_keypoints_0_x`` and so on."""
         return _names(self.name, self.keypoints)
 
     def _responses(self, x: Value) -> list[Value]:
@@ -155,7 +155,7 @@ class SURFKeyPoints:
         refuse_parameters(problems)
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -170,7 +170,7 @@ class SURFKeyPoints:
         return trace(lambda x: tuple(self._responses(x)), Input(shape))
 
     def program(self, shape: Shape) -> Program:
-        """``(H, W)`` to ``(keypoints, 4)``."""
+        """Return the core from luma (H, W) to key points (keypoints, 4)."""
         _check_size(self.name, shape, [_inside(shape, octave) for octave in range(self.octaves)])
 
         def build(x: Value) -> Value:
@@ -184,11 +184,11 @@ class SURFKeyPoints:
         return trace(build, Input(shape))
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten key points (keypoints, 4) to a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``surf_keypoints_0_x`` and so on."""
+        """Name components ``surf_keypoints_0_x`` and so on."""
         return _names(self.name, self.keypoints)
 
     def _responses(self, x: Value) -> list[Value]:

@@ -144,7 +144,7 @@ def level_matrices(length: int, count: int, *, doubled: bool) -> list[list[NDArr
 
 
 def blur_matrix(length: int, sigma: float) -> NDArray[np.float64]:
-    """``blur`` along one axis as a matrix."""
+    """Return ``blur`` along one axis of ``length`` pixels as a square matrix."""
     taps = gaussian(sigma)
     sources = np.lib.stride_tricks.sliding_window_view(_mirror(length, len(taps) // 2), len(taps))
     matrix = np.zeros((length, length))

@@ -48,7 +48,7 @@ class SIFT:
 
     ``contrast`` and ``edge`` are the detector's thresholds in OpenCV's units: three times the least difference of
     Gaussians, of a range of 1, and the largest ratio of principal curvatures. ``size`` (height, width) in pixels
-    resizes images first. Raises ParameterError for anything outside its range.
+    resizes images first.
 
     Deviations: a gradient's votes are its coordinates in the basis of the two directions around it, instead of
     linear in its angle (cosine to linear votes above 0.999), which takes four signs and no angle. Patches are sampled
@@ -57,6 +57,15 @@ class SIFT:
 
     Two domains are promised, not proved: ``ENERGIES``, which photographs keep (check others with
     ``broken_promises``), and the one of the second normalisation, which always holds because the first one precedes.
+
+    Args:
+        keypoints: how many at most; missing ones are zero.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+        contrast: least difference of Gaussians, times three, of a range of 1.
+        edge: largest ratio of principal curvatures.
+
+    Raises:
+        ParameterError: a value is out of its range.
 
     >>> from skimage.data import camera
     >>> sift = SIFT(keypoints=8)
@@ -107,7 +116,7 @@ class SIFT:
         return int(self.keypoints), PATCH, PATCH
 
     def program(self, shape: Shape) -> Program:
-        """``(N, 21, 21)`` to ``(N, 128)``."""
+        """Return the core from patches (N, 21, 21) to descriptors (N, 128)."""
         count, rows, columns = shape
 
         def build(x: Value) -> Value:
@@ -120,7 +129,7 @@ class SIFT:
         return unit_rows(values, NOTHING).reshape(-1)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """``sift_keypoint_row_column_direction``."""
+        """Name components ``sift_keypoint_row_column_direction``."""
         return numbered(self.name, (shape[0], CELLS, CELLS, DIRECTIONS))
 
     def _luma(self, image: Image) -> Image:
@@ -153,11 +162,19 @@ class SIFT:
 class DenseSIFT:
     """SIFT descriptors on a grid, upright and of one scale; the core's input is the whole image, nothing is chosen.
 
-    Centres lie ``step`` pixels apart. Cells are ``width`` pixels wide, so that a descriptor describes the scale
-    ``width / 3``, to which the core first blurs the image, in a window of ``5 * width + 1`` pixels (one more for
-    odd widths). The vector has ``rows * columns * 128`` numbers and grows with the image unless ``size``
-    (height, width) in pixels resizes it first. An image smaller than a window is continued by its border. Lengths,
-    order, deviations and promises are those of ``SIFT``. Raises ParameterError for anything outside its range.
+    Centres lie ``step`` pixels apart. Cells are ``width`` pixels wide, so that a descriptor describes the scale ``width
+    / 3``, to which the core first blurs the image, in a window of ``5 * width + 1`` pixels (one more for odd widths).
+    The vector has ``rows * columns * 128`` numbers and grows with the image unless ``size`` (height, width) in pixels
+    resizes it first. An image smaller than a window is continued by its border. Lengths, order, deviations and promises
+    are those of ``SIFT``.
+
+    Args:
+        step: distance of centres in pixels.
+        width: side of a cell in pixels.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range.
 
     >>> DenseSIFT(step=8, width=4).program((64, 96)).output_shapes
     ((60, 128),)
@@ -177,7 +194,7 @@ class DenseSIFT:
         refuse_parameters(problems + size_problem("DenseSIFT.size", self.size))
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         luma = grey(resize(image, self.size))
         missing = [max(0, side(self.width) - length) for length in luma.shape]
         return np.pad(luma, [(count // 2, count - count // 2) for count in missing], "edge")

@@ -38,18 +38,27 @@ BATCH = 512  # descriptors computed at once by ``describe``
 class SURF:
     """SURF descriptors of the ``keypoints`` strongest key points, strongest first: ``keypoints * 64`` numbers.
 
-    The owner finds the key points: maxima above ``threshold`` (grey levels squared) of the determinant of the
-    Hessian, over ``octaves`` of four box filters each. It cuts an upright patch of 21 x 21 samples, its scale apart,
-    around each; with ``upright`` key points have no orientation. The core turns patches ``(N, 21, 21)`` into
-    descriptors ``(N, 64)``: rows of cells from the top, cells from the left, sums of dx, dy, abs(dx), abs(dy).
-    Missing key points are zero patches; zero and flat patches have zero descriptors. All others get Euclidean
-    length 1: the core stays up to 10 % below, so that its polynomial form holds down to flat patches, and ``after``
-    makes it exact. ``size`` (height, width) in pixels resizes images first. Raises ParameterError for anything
-    outside its range.
+    The owner finds the key points: maxima above ``threshold`` (grey levels squared) of the determinant of the Hessian,
+    over ``octaves`` of four box filters each. It cuts an upright patch of 21 x 21 samples, its scale apart, around
+    each; with ``upright`` key points have no orientation. The core turns patches ``(N, 21, 21)`` into descriptors ``(N,
+    64)``: rows of cells from the top, cells from the left, sums of dx, dy, abs(dx), abs(dy). Missing key points are
+    zero patches; zero and flat patches have zero descriptors. All others get Euclidean length 1: the core stays up to
+    10 % below, so that its polynomial form holds down to flat patches, and ``after`` makes it exact. ``size`` (height,
+    width) in pixels resizes images first.
 
     Deviations: the means of a Haar response are taken over upright squares on the turned grid, where the paper turns
     the responses of upright filters; orientation weights are those of the paper of 2006, doi:10.1007/11744023_32.
     ``ENERGIES`` is promised, not proved: photographs keep it, check others with ``broken_promises``.
+
+    Args:
+        keypoints: how many at most; missing ones are zero.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+        threshold: least determinant of the Hessian, in squared grey levels.
+        octaves: scales in which blobs are looked for, four box filters each.
+        upright: leave orientations away: key points are not turned.
+
+    Raises:
+        ParameterError: a value is out of its range.
 
     >>> from skimage.data import camera
     >>> surf = SURF(keypoints=8)

@@ -25,10 +25,10 @@ class Logarithm:
     identifier: ClassVar[str] = "privis.logarithm/1"
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Take logarithms."""
+        """Take signed logarithms of ``values``, any shape: float32 of the same shape."""
         reals = finite(values)
         return (np.sign(reals) * np.log1p(np.abs(reals))).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The same."""
+        """Keep the names: components stay at their places."""
         return names

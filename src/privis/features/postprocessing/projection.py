@@ -1,4 +1,8 @@
-"""Linear maps to fewer dimensions, learned from public vectors or drawn from a public seed."""
+"""Linear maps to fewer dimensions, learned from public vectors or drawn from a public seed.
+
+Evolution of the file: an npz of the arrays ``matrix``, ``mean``, ``source`` and ``name``, without a number. Arrays may
+be added, and readers skip those that they do not know; a file that lacks one of the four is refused.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +40,16 @@ class Projection:
 
     Whatever a projection learned from private images tells is released with every feature; charge it (DP PCA) or learn
     it from public images. No method of this class can know that, so ``source`` is obligatory and goes into the card,
-    and a ``Result`` of ``privis.extract`` is refused: take its ``features`` when its images are public. Raises
-    ParameterError with everything that does not fit.
+    and a ``Result`` of ``privis.extract`` is refused: take its ``features`` when its images are public.
+
+    Args:
+        matrix: float64 (components, length).
+        mean: float64 (length,), subtracted first.
+        source: the public corpus that it was learned from, in words.
+        name: beginning of the components' names.
+
+    Raises:
+        ParameterError: naming everything that does not fit.
 
     >>> first = Projection(np.eye(1, 3), np.zeros(3), source="the first of three components, made up")
     >>> first(np.array([3.0, 1.0, 2.0])).tolist(), first.names(("a", "b", "c"))
@@ -212,7 +224,12 @@ class Projection:
 class RandomProjection:
     """``Projection.random`` for vectors of any length: ``components`` signed sums, drawn from the public ``seed``.
 
-    Raises ParameterError as that does.
+    Args:
+        components: length of the result.
+        seed: public text that decides the signs.
+
+    Raises:
+        ParameterError: a value is out of its range.
 
     >>> RandomProjection(2)(np.ones((5, 81))).shape
     (5, 2)
@@ -227,11 +244,11 @@ class RandomProjection:
         Projection.random(1, self.components, self.seed)
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Project the last axis."""
+        """Project the last axis to ``components`` numbers: float32."""
         return _drawn(np.shape(values)[-1], self.components, self.seed)(values)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """``random_0``, ``random_1``, …"""
+        """Name components ``random_0``, ``random_1`` and so on."""
         return numbered("random", (self.components,))
 
 

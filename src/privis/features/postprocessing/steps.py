@@ -52,12 +52,12 @@ class L1:
     identifier: ClassVar[str] = "privis.l1/1"
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Scale the last axis."""
+        """Divide the last axis by its absolute sum: float32 of the same shape."""
         direction = _direction(values)
         return _over(direction, np.abs(direction).sum(-1, keepdims=True)).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The same."""
+        """Keep the names: components stay at their places."""
         return names
 
 
@@ -72,12 +72,12 @@ class L2:
     identifier: ClassVar[str] = "privis.l2/1"
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Scale the last axis."""
+        """Divide the last axis by its Euclidean length: float32 of the same shape."""
         direction = _direction(values)
         return _over(direction, np.sqrt((direction * direction).sum(-1, keepdims=True))).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The same."""
+        """Keep the names: components stay at their places."""
         return names
 
 
@@ -95,13 +95,13 @@ class Hellinger:
     identifier: ClassVar[str] = "privis.hellinger/1"
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Scale the last axis and take roots."""
+        """Divide the last axis by its absolute sum and take signed roots: float32 of the same shape."""
         direction = _direction(values)
         shares = _over(direction, np.abs(direction).sum(-1, keepdims=True))
         return (np.sign(shares) * np.sqrt(np.abs(shares))).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The same."""
+        """Keep the names: components stay at their places."""
         return names
 
 
@@ -109,8 +109,13 @@ class Hellinger:
 class Quantise:
     """Round every component to the nearest multiple of ``step``, a public number in the feature's units.
 
-    Halves go to the even multiple; what float32 cannot hold stays at its largest number. Raises ParameterError unless
-    2**-100 <= step <= 2**100.
+    Halves go to the even multiple; what float32 cannot hold stays at its largest number.
+
+    Args:
+        step: 2**-100 to 2**100, in the feature's units.
+
+    Raises:
+        ParameterError: the step is out of its range.
 
     >>> Quantise(0.5)(np.array([0.2, 0.3, -0.9])).tolist()
     [0.0, 0.5, -1.0]
@@ -127,13 +132,13 @@ class Quantise:
         object.__setattr__(self, "step", float(self.step))
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Round every component."""
+        """Round every component to a multiple of ``step``: float32 of the same shape."""
         limit = np.finfo(np.float32).max
         multiples = np.rint(finite(values) / self.step) * self.step + 0.0  # no negative zeros
         return np.clip(multiples, -limit, limit).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The same."""
+        """Keep the names: components stay at their places."""
         return names
 
 
@@ -146,8 +151,15 @@ class Posted:
     of its direction) comes after them and is calibrated to the norm that it clips to itself, whatever it is given. What
     a step was learned from is a different matter: see ``Projection``.
 
-    ``name``, ``luma_only``, ``size`` and the core are the feature's own. Raises ParameterError with everything that is
-    no step, and from ``program`` and ``names`` when a projection is for vectors of another length.
+    ``name``, ``luma_only``, ``size`` and the core are the feature's own.
+
+    Args:
+        feature: whose vector the steps are applied to.
+        steps: public functions of one vector, in order.
+
+    Raises:
+        ParameterError: naming everything that is no step; from `program` and `names`, a projection is for vectors of
+            another length.
 
     >>> from privis.features.hog import HOG
     >>> from privis.features.postprocessing.projection import Projection
@@ -179,11 +191,11 @@ class Posted:
 
     @property
     def size(self) -> Size | None:
-        """That of the feature."""
+        """(height, width) in pixels that the feature resizes images to; None: it keeps theirs."""
         return self.feature.size
 
     def before(self, image: Image) -> Array:
-        """What the feature makes of the image."""
+        """Turn ``image`` into the core's input as the feature does."""
         return self.feature.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -191,12 +203,12 @@ class Posted:
         return core_shape(self.feature, image_shape)
 
     def program(self, shape: Shape) -> Program:
-        """The core of the feature."""
+        """Return the feature's own core; steps come after it."""
         self.names(shape)  # a projection that does not fit is refused before anything is released
         return self.feature.program(shape)
 
     def after(self, values: Array) -> Array:
-        """The feature's vector after all steps."""
+        """Turn the core's output into the feature's vector and apply all steps: float32."""
         return posted(self.feature.after(values), self.steps)
 
     def names(self, shape: Shape) -> tuple[str, ...]:

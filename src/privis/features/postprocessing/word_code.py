@@ -19,8 +19,13 @@ class WordCode:
     """A step: the number of the nearest word of a public codebook, as bits -1 and 1, least significant first.
 
     Made for ``CodeRelease(RandomisedResponse(...))``: with 2**d words the code has d bits, and at a whole-image epsilon
-    the true word comes out with probability e**epsilon / (e**epsilon + 2**d - 1). Raises ParameterError unless the
-    codebook has 2, 4, 8 ... words.
+    the true word comes out with probability e**epsilon / (e**epsilon + 2**d - 1).
+
+    Args:
+        codebook: 2, 4, 8 ... public words (words, length).
+
+    Raises:
+        ParameterError: the codebook has another number of words.
 
     >>> corners = Codebook(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), source="corners of a square")
     >>> WordCode(corners)(np.array([0.9, 0.2])).tolist()
@@ -38,23 +43,29 @@ class WordCode:
 
     @property
     def bits(self) -> int:
-        """Length of the code."""
+        """Length of the code: log2 of the number of words."""
         return (len(self.codebook.centres) - 1).bit_length()
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Look up the last axis."""
+        """Return the code of the nearest word to each vector along the last axis."""
         centres = self.codebook.centres
         nearest = (np.asarray(values) @ centres.T - (centres * centres).sum(1) / 2).argmax(-1)
         return (2.0 * (nearest[..., None] >> np.arange(self.bits) & 1) - 1).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """One per bit."""
+        """Name the bits of the code, least significant first."""
         return numbered("bit", (self.bits,))
 
 
 @dataclass(frozen=True)
 class OneHot:
     """A step for released codes: a 1 at the place of the word that the signs of ``bits`` values name, 0 elsewhere.
+
+    Args:
+        bits: length of the code; the result has 2 ** bits components.
+
+    Raises:
+        ParameterError: ``bits`` is out of its range.
 
     >>> OneHot(2)(np.array([-3.0, 3.0])).tolist()
     [0.0, 0.0, 1.0, 0.0]
@@ -68,9 +79,9 @@ class OneHot:
         refuse_parameters(integer_problem("OneHot.bits", self.bits, 1, 16))
 
     def __call__(self, values: Array) -> NDArray[np.float32]:
-        """Read the signs of the last axis."""
+        """Return ``2 ** bits`` numbers for the signs of the last axis, a single 1 among them."""
         return np.eye(2**self.bits, dtype=np.float32)[(np.asarray(values) > 0) @ (1 << np.arange(self.bits))]
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """One per word."""
+        """Name one component per word, in the order of their numbers."""
         return numbered("word", (2**self.bits,))

@@ -58,7 +58,15 @@ class PixelNoise:
 
     The scale is that of the law (b of Laplace, sigma of Gaussian) *before* the release clamps to 0..255, for one block
     of ``block`` x ``block`` pixels: ``guarantee.scale * guarantee.step``. Smaller blocks at the right and lower border
-    have more noise than this says. Nothing here is measured on an image. Raises ParameterError with all that is wrong.
+    have more noise than this says. Nothing here is measured on an image.
+
+    Args:
+        law: distribution of the noise.
+        scale: b of Laplace or sigma of Gaussian noise, in grey levels, before clamping.
+        block: side in pixels of the blocks that noise was added to.
+
+    Raises:
+        ParameterError: naming all that is wrong.
 
     >>> from privis.privacy import Laplace, PixelRelease, Pixels
     >>> release = PixelRelease(Laplace(4.0), Pixels(1))
@@ -138,6 +146,9 @@ class Wiener:
     clamping leaves of it around the image's mean level. References: Wiener, 1949; Field, 1987,
     doi:10.1364/JOSAA.4.002379.
 
+    Args:
+        noise: public noise of the released image, in grey levels.
+
     >>> Wiener(PixelNoise(NoiseLaw.GAUSSIAN, 0.0))(np.array([[7, 9], [0, 255]], np.uint8)).tolist()
     [[7, 9], [0, 255]]
     """
@@ -147,7 +158,7 @@ class Wiener:
     noise: PixelNoise
 
     def __call__(self, image: Image) -> Image:
-        """Denoise every channel on its own."""
+        """Denoise every channel of a uint8 image on its own: uint8 of the same shape."""
         return denoised(image, self.noise, _wiener)
 
 
@@ -159,6 +170,9 @@ class WaveletShrinkage:
     above the known noise. Averaging over all shifts (undecimated transform) leaves no blocks. References: Chang, Yu and
     Vetterli, 2000, doi:10.1109/83.862633; Coifman and Donoho, 1995, doi:10.1007/978-1-4612-2544-7_9.
 
+    Args:
+        noise: public noise of the released image, in grey levels.
+
     >>> WaveletShrinkage(PixelNoise(NoiseLaw.GAUSSIAN, 0.0))(np.array([[7, 9], [0, 255]], np.uint8)).tolist()
     [[7, 9], [0, 255]]
     """
@@ -168,7 +182,7 @@ class WaveletShrinkage:
     noise: PixelNoise
 
     def __call__(self, image: Image) -> Image:
-        """Denoise every channel on its own."""
+        """Denoise every channel of a uint8 image on its own: uint8 of the same shape."""
         return denoised(image, self.noise, _shrink_wavelets)
 
 
@@ -180,6 +194,9 @@ class NonLocalMeans:
     under strong noise (at 361: 40.7, 30.2, 30.9). Eight times slower than ``Wiener``, about as slow as wavelets.
     Reference: Buades, Coll and Morel, 2005, doi:10.1109/CVPR.2005.38.
 
+    Args:
+        noise: public noise of the released image, in grey levels.
+
     >>> NonLocalMeans(PixelNoise(NoiseLaw.GAUSSIAN, 0.0))(np.array([[7, 9], [0, 255]], np.uint8)).tolist()
     [[7, 9], [0, 255]]
     """
@@ -189,7 +206,7 @@ class NonLocalMeans:
     noise: PixelNoise
 
     def __call__(self, image: Image) -> Image:
-        """Denoise every channel on its own."""
+        """Denoise every channel of a uint8 image on its own: uint8 of the same shape."""
         return denoised(image, self.noise, _non_local_means)
 
 
@@ -204,6 +221,13 @@ class Denoised(Prepared):
 
     ``privis.extract``, too, brings images to size and luma before the noise. ``name``, ``luma_only``, ``size`` and the
     core are the feature's own.
+
+    Args:
+        feature: what is extracted afterwards.
+        denoiser: `Wiener`, `WaveletShrinkage` or `NonLocalMeans`, with the public noise.
+
+    Raises:
+        ParameterError: ``feature`` or ``denoiser`` is none.
 
     >>> from privis.features.hog import HOG
     >>> Denoised(HOG(), Wiener(PixelNoise(NoiseLaw.LAPLACE, 64.0))).program((64, 64)).output_shapes
@@ -225,7 +249,7 @@ class Denoised(Prepared):
         refuse(ParameterError, problems)
 
     def prepare(self, image: Image) -> Image:
-        """The denoised image."""
+        """Return the denoised ``image``, uint8 of the same shape."""
         return self.denoiser(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:

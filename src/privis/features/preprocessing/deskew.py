@@ -26,10 +26,17 @@ class Deskewed(Prepared):
     without ink. Images are brought to the feature's size and to luma first. One image decides about itself alone, at
     its owner, so a release, a clip or a training stays what it is. An image without ink stays as it is.
 
-    ``name``, ``size`` and the core are the feature's own. Raises ParameterError unless ``feature`` is one.
+    ``name``, ``size`` and the core are the feature's own.
 
     Deviation: columns are not cut to the width of the ink afterwards, as the authors do, since images have one size.
     Reference: LeCun, Bottou, Bengio and Haffner, 1998, doi:10.1109/5.726791, section III.
+
+    Args:
+        feature: what is extracted afterwards.
+        dark_ink: ink is dark on light paper.
+
+    Raises:
+        ParameterError: ``feature`` is none.
 
     >>> import numpy as np
     >>> from privis.features.hog import HOG

@@ -29,12 +29,12 @@ class Prepared:
 
     @property
     def counts(self) -> bool:
-        """Whether the feature's vector is."""
+        """Whether the feature's vector is counts, by its own word."""
         return is_counts(self.feature)
 
     @property
     def size(self) -> Size | None:
-        """That of the feature."""
+        """(height, width) in pixels that the feature resizes images to; None: it keeps theirs."""
         return self.feature.size
 
     def prepare(self, image: Image) -> Image:
@@ -47,19 +47,19 @@ class Prepared:
         return self.feature.before(self.prepare(grey(image) if self.luma_only else image))
 
     def program(self, shape: Shape) -> Program:
-        """The core of the feature."""
+        """Return the feature's own core: images are changed before it."""
         return self.feature.program(shape)
 
     def after(self, values: Array) -> Array:
-        """The feature's vector."""
+        """Turn the core's output into a vector as the feature does."""
         return self.feature.after(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """The feature's names."""
+        """Name components as the feature does: the core is its own."""
         return self.feature.names(shape)
 
     def feature_problems(self) -> list[Problem]:
-        """A problem unless ``feature`` is one."""
+        """Return a problem in a list unless ``feature`` is a feature."""
         if isinstance(self.feature, type) or not isinstance(self.feature, Feature):
             where = f"{type(self).__name__}.feature"
             return [Problem(where, repr(self.feature), "a feature, as in HOG()")]

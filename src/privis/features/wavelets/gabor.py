@@ -26,12 +26,22 @@ class Gabor:
     turn, with a round Gaussian envelope of ``bandwidth`` octaves: ``skimage.filters.gabor_kernel``. Deviation: so much
     of the envelope is taken off the even filter that its mean is zero, so that brightness does not count.
 
-    The core's output is the mean squared modulus ``(frequencies, angles, rows, columns)``: one correlation, one
-    square and sums, hence a polynomial of degree 2 as it stands; the owner takes the root. Every filter is evaluated
-    at the same pixels, every ``stride``-th of those where the largest lies inside the image; what does not fill
-    a cell at the right and bottom is left out. ``size`` (height, width) in pixels resizes images first; the length
-    does not depend on it. Raises ParameterError for images too small for the largest filter. References: Daugman,
-    1985, doi:10.1364/JOSAA.2.001160; Manjunath and Ma, 1996, doi:10.1109/34.531803.
+    The core's output is the mean squared modulus ``(frequencies, angles, rows, columns)``: one correlation, one square
+    and sums, hence a polynomial of degree 2 as it stands; the owner takes the root. Every filter is evaluated at the
+    same pixels, every ``stride``-th of those where the largest lies inside the image; what does not fill a cell at the
+    right and bottom is left out. ``size`` (height, width) in pixels resizes images first; the length does not depend on
+    it. References: Daugman, 1985, doi:10.1364/JOSAA.2.001160; Manjunath and Ma, 1996, doi:10.1109/34.531803.
+
+    Args:
+        frequencies: of the filters, in cycles per pixel.
+        angles: directions over half a turn.
+        bandwidth: of the envelope, in octaves.
+        grid: (rows, columns) of cells.
+        stride: every so many pixels a filter is evaluated.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range; from `program`, the image is too small for the largest filter.
 
     >>> Gabor(frequencies=(0.2, 0.4), angles=4).program((64, 64)).output_shapes
     ((2, 4, 1, 1),)
@@ -65,11 +75,11 @@ class Gabor:
 
     @property
     def least(self) -> int:
-        """Side of the largest filter, in pixels."""
+        """Side of the largest filter in pixels: smaller images are refused."""
         return 2 * max(map(self._radius, self.frequencies)) + 1
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:

@@ -32,7 +32,7 @@ class PeriodicKernel:
         return np.arange(self.first[0], self.first[0] + length - stride + self.taps.shape[-2]) % length
 
     def columns(self, length: int, stride: int) -> NDArray[np.integer]:
-        """Columns, as ``rows``."""
+        """Return the columns that the kernel reads, as ``rows`` does the rows."""
         return np.arange(self.first[1], self.first[1] + length - stride + self.taps.shape[-1]) % length
 
 

@@ -21,15 +21,22 @@ class Scattering:
     """Averages over ``2**scales`` pixels of an image, of its wavelet moduli, and of the wavelet moduli of those.
 
     Equals kymatio's ``Scattering2D(J=scales, L=angles)`` on luma 0..255 to 1e-5 of the largest pixel: ``angles`` Morlet
-    wavelets at each of ``scales`` octaves, mirrored borders, paths in its order. The core's output is
-    ``(paths, H // 2**scales, W // 2**scales)`` in grey levels. ``size`` (height, width) in pixels resizes images first;
-    None keeps them, and the length of the feature then depends on the image. Raises ParameterError for images smaller
-    than ``2**scales`` pixels.
+    wavelets at each of ``scales`` octaves, mirrored borders, paths in its order. The core's output is ``(paths, H //
+    2**scales, W // 2**scales)`` in grey levels. ``size`` (height, width) in pixels resizes images first; None keeps
+    them, and the length of the feature then depends on the image.
 
     Wavelets are spatial kernels cut where less than 1e-7 of their absolute sum is lost; those of a coarser resolution
     (three scales or more) reach around the whole image. The modulus is the square root of a sum of two squares, whose
     range is certain, so that a polynomial form always exists; near zero it errs by up to 0.93 % of the largest modulus.
     Reference: Bruna and Mallat, 2013, doi:10.1109/TPAMI.2012.230.
+
+    Args:
+        scales: octaves of wavelets; averages are over 2 ** scales pixels.
+        angles: wavelets per octave.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+
+    Raises:
+        ParameterError: a value is out of its range; from `program`, the image is smaller than 2 ** scales pixels.
 
     >>> Scattering(scales=2, angles=8).program((32, 32)).output_shapes
     ((81, 8, 8),)
@@ -50,7 +57,7 @@ class Scattering:
         refuse_parameters(problems)
 
     def before(self, image: Image) -> Array:
-        """Luma, uint8 ``(H, W)``."""
+        """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
@@ -67,7 +74,7 @@ class Scattering:
         return trace(self._paths, Input(shape))
 
     def after(self, values: Array) -> Array:
-        """Flatten."""
+        """Flatten paths (paths, rows, columns) to a float32 vector."""
         return vector(values)
 
     def names(self, shape: Shape) -> tuple[str, ...]:

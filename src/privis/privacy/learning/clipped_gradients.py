@@ -93,7 +93,7 @@ class IntegerRows:
 
     @cached_property
     def unit(self) -> int:
-        """How many steps are length 1."""
+        """How many grid steps are a length of 1."""
         return unit_steps(self.components)
 
     @property

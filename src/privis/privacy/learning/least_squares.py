@@ -84,7 +84,7 @@ class LeastSquaresTraining:
 
     @property
     def numbers(self) -> int:
-        """How many noisy numbers are released."""
+        """How many numbers are released, each with noise."""
         columns = self.components + 1
         return columns * (columns + 1) // 2 + columns * self.classes
 

@@ -248,7 +248,7 @@ class TrainingState:
 
     @classmethod
     def start(cls, plan: LogisticTraining, standardisation: Standardisation | None = None) -> TrainingState:
-        """The state before the first step."""
+        """The state before the first step: weights and velocity are zero."""
         zeros = np.zeros((plan.classes, plan.components + 1))
         return cls(0, zeros, zeros, zeros, 0.0, math.log(plan.classes), standardisation)
 

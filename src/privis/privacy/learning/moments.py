@@ -256,7 +256,7 @@ def _cluster_sums(rows: Integers, shares: Integers, centres: Floats) -> Integers
 
 @dataclass(frozen=True)
 class _Repeated:
-    """So many sums over everybody."""
+    """Noise sums for accounting: ``times`` sums over all rows, none sampled."""
 
     times: int
 

@@ -92,7 +92,7 @@ class NoisySums:
 
     @property
     def event(self) -> DpEvent:
-        """What is done, in dp-accounting's words."""
+        """The whole training as an event of dp-accounting."""
         import dp_accounting
 
         one = dp_accounting.GaussianDpEvent(self.noise_multiplier)

@@ -56,8 +56,17 @@ class Budget:
     corpus    dataset  the figures of aggregates for ``Dataset()``; others are refused: they do not hide presence
     ========  =======  =============================================================================================
 
-    An aggregate touches every image of its corpus: a ledger per subject refuses it. Two ledgers about the same
-    images add up. Raises ``ParameterError`` naming all bad parameters.
+    An aggregate touches every image of its corpus: a ledger per subject refuses it. Two ledgers about the same images
+    add up.
+
+    Args:
+        epsilon: most that all charges of an account may add up to.
+        delta: as epsilon; between 0 and 1, both excluded.
+        per: whose charges add up: of each record, or all of the ledger.
+        unit: what is protected: an image, a person, or presence in the corpus.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> Budget(1.0, 1e-6).sentence
     'Everything released about one image, together, keeps epsilon 1 up to a probability of 1e-06 (delta).'

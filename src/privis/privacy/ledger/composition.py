@@ -62,7 +62,7 @@ class Account:
     terms: Array | None = None  # kept up to date once they were needed
 
     def add(self, cost: Cost) -> None:
-        """Take ``cost`` into account."""
+        """Add ``cost`` to what the account has spent."""
         epsilon, delta = _figures(cost)
         self.counts[cost] = self.counts.get(cost, 0) + 1
         self.epsilon += epsilon

@@ -11,6 +11,11 @@ down elsewhere is what shows that (``privis ledger verify --head``).
 Records are stored as HMAC-SHA256 under a salt that stands in the first line. The same record looks different in every
 ledger and no table of hashes helps; but who has the file can try whether a name they think of is in it. Keep a ledger
 as private as the list of its file names.
+
+Evolution of the format: the first line names it, and lines that are written never change, as each is hashed into the
+next. A ledger goes on in the format that it began in; this version makes ``FORMAT``, reads and goes on with
+``FORMER_FORMAT``, too, and refuses all others. Whatever changes what a charge costs or which account it counts for
+takes the next number.
 """
 
 from __future__ import annotations
@@ -69,7 +74,7 @@ class Charge:
 
     @property
     def cost(self) -> Cost:
-        """What the charge adds to its account."""
+        """What the charge adds to its account, in the budget's figures."""
         return noise_cost(self.mechanism, self.scale, self.epsilon, self.delta)
 
 
@@ -131,7 +136,7 @@ def heads(data: bytes) -> list[Head]:
 
 
 def first_line(budget: Budget, salt: str, time: str) -> bytes:
-    """Give the line that opens a ledger."""
+    """Return the line that opens a ledger: format, time, salt and budget."""
     words = {**asdict(budget), "per": budget.per.value, "unit": budget.unit.value}
     return _line({"format": FORMAT, "time": time, "salt": salt, "budget": words})
 
@@ -228,7 +233,7 @@ class Books:
 
 
 def complete_lines(data: bytes) -> Iterator[bytes]:
-    """Give the lines that have an end."""
+    """Return the lines of ``data`` that end with a newline."""
     start = 0
     while (end := data.find(b"\n", start)) >= 0:
         yield data[start : end + 1]

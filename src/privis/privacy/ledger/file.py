@@ -38,7 +38,7 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _Files:
-    """The open files of a ledger, locked."""
+    """Descriptors of the open files of a ledger, under its lock."""
 
     lines: int
     head: int
@@ -70,7 +70,12 @@ class FileLedger:
     Copies, deep copies and scikit-learn's clones are the object itself: there is no way to reset a budget by copying.
     Only local file systems keep locks and fsync reliably.
 
-    Raises ``ParameterError`` when there is no ledger at ``path``.
+    Args:
+        path: a ledger that `create` made.
+
+    Raises:
+        ParameterError: there is no ledger at ``path``.
+        DamagedLedgerError: from what reads the file: it does not fit itself, or what was read before.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -18,9 +18,14 @@ class Laplace:
     """Discrete Laplace noise: pure ``epsilon``-DP but for the sampler's error, a delta far below 1e-20 as a
     rule.
 
-    Raises ``ParameterError`` when epsilon is not a positive finite number. Source: Ghosh, Roughgarden and
-    Sundararajan, doi:10.1137/09076828X; why not on floating-point numbers: Mironov,
+    Source: Ghosh, Roughgarden and Sundararajan, doi:10.1137/09076828X; why not on floating-point numbers: Mironov,
     doi:10.1145/2382196.2382264.
+
+    Args:
+        epsilon: positive and finite.
+
+    Raises:
+        ParameterError: epsilon is not.
 
     >>> Laplace(epsilon=4.0)
     Laplace(epsilon=4.0)
@@ -50,7 +55,7 @@ class Laplace:
         return epsilon, accounting.laplace_delta(scale, sensitivity)
 
     def table(self, scale: float) -> NoiseTable:
-        """Table that the sampler reads."""
+        """Return the table that the sampler reads for noise of ``scale`` grid steps."""
         return laplace_table(scale)
 
 
@@ -58,9 +63,15 @@ class Laplace:
 class Gaussian:
     """Gaussian noise rounded to integers: (``epsilon``, ``delta``)-DP.
 
-    Rounding is post-processing (``round(x + N) = x + round(N)`` for an integer x), so the guarantee of the
-    continuous Gaussian holds exactly. Raises ``ParameterError`` when epsilon is not a positive finite number
-    or delta does not lie strictly between 0 and 1, naming both. Source: Balle and Wang, arXiv:1805.06530.
+    Rounding is post-processing (``round(x + N) = x + round(N)`` for an integer x), so the guarantee of the continuous
+    Gaussian holds exactly. Source: Balle and Wang, arXiv:1805.06530.
+
+    Args:
+        epsilon: at least 1e-6, finite.
+        delta: between 0 and 1, both excluded.
+
+    Raises:
+        ParameterError: naming both where they are not.
 
     >>> Gaussian(epsilon=4.0, delta=1e-6)
     Gaussian(epsilon=4.0, delta=1e-06)
@@ -97,7 +108,7 @@ class Gaussian:
         return accounting.gaussian_privacy(scale, sensitivity, self.delta)
 
     def table(self, scale: float) -> NoiseTable:
-        """Table that the sampler reads."""
+        """Return the table that the sampler reads for noise of ``scale`` grid steps."""
         return gaussian_table(scale)
 
 

@@ -34,9 +34,15 @@ class PrivUnit:
     product with x on average (`privis.privacy.sampling.zonal_distribution.best_cap`), so that no split of epsilon has
     to be chosen.
 
-    Raises ``ParameterError`` when epsilon is not a positive finite number. Sources: Bhowmick et al.,
-    arXiv:1812.00984; Asi, Feldman and Talwar, arXiv:2205.03832 (it is optimal among unbiased mechanisms).
-    Deviation: rejection sampling makes the ratio exact, and the result is rounded at random to a public grid.
+    Sources: Bhowmick et al., arXiv:1812.00984; Asi, Feldman and Talwar, arXiv:2205.03832 (it is optimal among unbiased
+    mechanisms). Deviation: rejection sampling makes the ratio exact, and the result is rounded at random to a public
+    grid.
+
+    Args:
+        epsilon: positive and finite.
+
+    Raises:
+        ParameterError: epsilon is not.
 
     >>> PrivUnit(8.0)
     PrivUnit(epsilon=8.0)
@@ -56,7 +62,7 @@ class PrivUnit:
         return share(self.epsilon, images)
 
     def distribution(self, dimension: int, images: int = 1) -> ZonalDistribution:
-        """The law that is sampled."""
+        """The distribution of directions that is sampled."""
         epsilon = self.budget(images)
         return ZonalDistribution(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
 
@@ -70,9 +76,14 @@ class VonMisesFisher:
     further apart than 2, the whole image has pure epsilon 2 * concentration. At that epsilon PrivUnit is more
     accurate; this is for `Metric`.
 
-    Raises ``ParameterError`` when concentration is not a positive finite number. Source: Weggenmann and Kerschbaum,
-    arXiv:2103.02992. Deviation: not Wood's sampler (doi:10.1080/03610919408813161), whose floating-point results
-    would tell inputs apart, but an exact one, rounded at random to a public grid.
+    Source: Weggenmann and Kerschbaum, arXiv:2103.02992. Deviation: not Wood's sampler (doi:10.1080/03610919408813161),
+    whose floating-point results would tell inputs apart, but an exact one, rounded at random to a public grid.
+
+    Args:
+        concentration: epsilon per unit of distance on the unit sphere; positive and finite.
+
+    Raises:
+        ParameterError: the concentration is not.
 
     >>> VonMisesFisher(10.0)
     VonMisesFisher(concentration=10.0)
@@ -92,7 +103,7 @@ class VonMisesFisher:
         return 2 * share(self.concentration, images)
 
     def distribution(self, dimension: int, images: int = 1) -> ZonalDistribution:
-        """The law that is sampled."""
+        """The distribution of directions that is sampled."""
         return ZonalDistribution(dimension, share(self.concentration, images), 0.0, 0.0)
 
 
@@ -108,8 +119,14 @@ class DirectionRelease:
     that the mean of what is released is the direction itself: float32. Divide by its length to get a unit vector.
 
     ``unit``: WholeImage (default), Person(k) (one image then has a k-th of the epsilon or concentration), or, for
-    VonMisesFisher, Metric. delta is what is left of the sampler's error, less than 1e-100 as a rule. Raises
-    ``ParameterError`` naming all bad parameters.
+    VonMisesFisher, Metric. delta is what is left of the sampler's error, less than 1e-100 as a rule.
+
+    Args:
+        mechanism: `PrivUnit` or `VonMisesFisher`.
+        unit: WholeImage(), Person(k) or, for VonMisesFisher, Metric().
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> release = DirectionRelease(PrivUnit(8.0))
     >>> release.guarantee((64,)).epsilon

@@ -38,9 +38,14 @@ class RandomisedResponse:
     (doi:10.1080/01621459.1965.10480775) on each bit with epsilon / d, and better by the order of sqrt(d) for long
     codes: tanh(epsilon / 2d) against about sqrt(2 / (pi d)) tanh(epsilon / 2).
 
-    All probabilities are ratios of integers, with e**epsilon rounded down to a multiple of 2**-64, and sampled
-    exactly: delta is 0. Raises ``ParameterError`` when epsilon is not a positive number of at most 10,000. Source:
-    Duchi, Jordan and Wainwright, arXiv:1302.3203, section 4.2.3, for r = d / 2.
+    All probabilities are ratios of integers, with e**epsilon rounded down to a multiple of 2**-64, and sampled exactly:
+    delta is 0. Source: Duchi, Jordan and Wainwright, arXiv:1302.3203, section 4.2.3, for r = d / 2.
+
+    Args:
+        epsilon: positive, at most 10,000.
+
+    Raises:
+        ParameterError: epsilon is not.
 
     >>> RandomisedResponse(4.0)
     RandomisedResponse(epsilon=4.0)
@@ -128,10 +133,17 @@ class CodeRelease:
     """Random signs near those of a feature, whose sizes are not released: the whole image is hidden.
 
     The code of a vector has a bit per component, +1 where it is at least 0 and -1 elsewhere; a vector with NaN or
-    infinity has the code of zero. Project or centre the feature beforehand, by public numbers: the code of a
-    histogram is all +1. ``mechanism`` draws a code nearby, and what is released is that code, +1 and -1, times a
-    public number, so that its mean is the code itself: float32. ``unit`` is WholeImage() or Person(k), whose k
-    images have epsilon / k each. Raises ``ParameterError`` naming all bad parameters.
+    infinity has the code of zero. Project or centre the feature beforehand, by public numbers: the code of a histogram
+    is all +1. ``mechanism`` draws a code nearby, and what is released is that code, +1 and -1, times a public number,
+    so that its mean is the code itself: float32. ``unit`` is WholeImage() or Person(k), whose k images have epsilon / k
+    each.
+
+    Args:
+        mechanism: draws a code near that of the feature.
+        unit: WholeImage() or Person(k), whose k images have epsilon / k each.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> release = CodeRelease(RandomisedResponse(4.0))
     >>> release.guarantee((256,)).epsilon, release.guarantee((256,)).delta

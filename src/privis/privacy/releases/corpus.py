@@ -244,7 +244,7 @@ class CorpusHistogramRelease:
 
     @property
     def bins(self) -> int:
-        """Number of bins of one component."""
+        """Number of bins of one component, the two open ones included."""
         return len(self.edges) + 1
 
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:

@@ -40,8 +40,16 @@ class HistogramRelease:
     missing: then nothing is said about whole images.
 
     Integer noise is added, and what falls below 0 is set to 0 afterwards (post-processing, which lifts the mean of
-    empty bins). Raises ``ParameterError`` naming all bad parameters. Source: Dwork et al., doi:10.1007/11681878_14,
-    section 3.2, for replaced instead of added entries.
+    empty bins). Source: Dwork et al., doi:10.1007/11681878_14, section 3.2, for replaced instead of added entries.
+
+    Args:
+        noise: `Laplace` or `Gaussian`.
+        moves: counts that one changed pixel moves, at most.
+        unit: WholeImage(), Pixels(m) or Person(k).
+        total: counts of one image, at most; only Pixels may go without.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> from privis.privacy import Laplace
     >>> release = HistogramRelease(Laplace(1.0), moves=3, unit=Pixels(16), total=3 * 28 * 28)

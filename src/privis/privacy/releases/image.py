@@ -33,11 +33,18 @@ class PixelRelease:
     means are rounded, clamped to 0..255 and expanded back: an image of the same shape, ready for any feature.
     All that comes after the noise is post-processing and costs nothing. The image's dimensions are public.
 
-    ``unit`` is what the release hides; `privis.privacy.sensitivity.pixel_sensitivity` derives the
-    sensitivity. ``Patch(side)`` implies block = side. ``Person(k)`` hides k whole images at once, see
-    `privis.privacy.accounting.calibration`: each gets noise for its share. Raises ``ParameterError`` naming all bad
-    parameters. Pixelisation with noise: Fan, doi:10.1007/978-3-319-95729-6_10, whose release this is for block > 1,
-    unit Pixels and Laplace noise.
+    ``unit`` is what the release hides; `privis.privacy.sensitivity.pixel_sensitivity` derives the sensitivity.
+    ``Patch(side)`` implies block = side. ``Person(k)`` hides k whole images at once, see
+    `privis.privacy.accounting.calibration`: each gets noise for its share. Pixelisation with noise: Fan,
+    doi:10.1007/978-3-319-95729-6_10, whose release this is for block > 1, unit Pixels and Laplace noise.
+
+    Args:
+        noise: `Laplace` or `Gaussian`.
+        unit: WholeImage(), Pixels(m), Patch(side) or Person(k).
+        block: side in pixels of the blocks whose sums get the noise.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> release = PixelRelease(Laplace(4.0), unit=Pixels(1))
     >>> guarantee = release.guarantee((28, 28))
@@ -116,17 +123,24 @@ class PixelRelease:
 class FeatureRelease:
     """Noise on a feature whose norm is clipped to ``clip``: the whole image is hidden.
 
-    The clip is a public constant in the feature's own units (L1 norm for Laplace, L2 for Gaussian): never
-    take it from private data. The clipped vector is put on an integer grid of step ``grid``, a power of two
-    near clip / 2**20, noise is added there and the sum goes back to the feature's units. ``unit`` is
-    WholeImage() or Person(k), whose k images share epsilon: see `privis.privacy.accounting.calibration`. Raises
-    ``ParameterError`` naming all bad parameters.
+    The clip is a public constant in the feature's own units (L1 norm for Laplace, L2 for Gaussian): never take it from
+    private data. The clipped vector is put on an integer grid of step ``grid``, a power of two near clip / 2**20, noise
+    is added there and the sum goes back to the feature's units. ``unit`` is WholeImage() or Person(k), whose k images
+    share epsilon: see `privis.privacy.accounting.calibration`.
 
     Sensitivity. Values are cut towards zero, not rounded: ``|trunc(a)| <= |a|``, so the vector of integers
     has norm at most ``radius = floor(clip / grid)``, without any slack for the grid. What floating-point
     clipping may leave beyond that is removed by exact integer arithmetic. Two such vectors are at most 2 *
     radius apart. Whatever the feature was computed from, the bound holds: a vector with NaN or infinity
     becomes zero before clipping.
+
+    Args:
+        noise: `Laplace` or `Gaussian`.
+        clip: largest norm, in the feature's units: L1 for Laplace, L2 for Gaussian; public, 2**-100 to 2**100.
+        unit: WholeImage() or Person(k).
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> FeatureRelease(Gaussian(4.0, 1e-6), clip=1.0).guarantee((128,)).sensitivity  # 2 * 2**19
     1048576.0
@@ -157,7 +171,7 @@ class FeatureRelease:
 
     @property
     def radius(self) -> int:
-        """Largest norm on the integer grid."""
+        """Largest norm of a clipped vector in grid steps."""
         return math.floor(self.clip / self.grid)
 
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
@@ -191,7 +205,7 @@ class FeatureRelease:
         return self._steps(np.asarray(values, np.float64)).astype(np.int64).reshape(np.shape(values))
 
     def _steps(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """`on_grid`, flat."""
+        """Return `on_grid` of ``values`` as a flat int32 vector."""
         reals, factor = self._shortened(np.ascontiguousarray(values).reshape(-1))
         steps = np.empty(reals.shape, np.int32)  # the radius is at most 2**20
         squared = self.noise.norm == "L2"
@@ -234,7 +248,7 @@ def block_extents(length: int, block: int) -> npt.NDArray[np.int64]:
 
 
 def block_sums(image: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int64]:
-    """Integer sums over aligned blocks."""
+    """Add up aligned blocks of ``block`` x ``block`` pixels: int64 (rows, columns, ...)."""
     sums = image.astype(np.int64)
     if block == 1:
         return sums

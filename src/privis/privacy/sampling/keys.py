@@ -1,4 +1,9 @@
-"""The secret that makes noise unpredictable to everyone else and repeatable for its holder."""
+"""The secret that makes noise unpredictable to everyone else and repeatable for its holder.
+
+Evolution of the key file: a line that names the format and its number, and 32 bytes. A reader refuses any other. The
+noise that follows from a key is pinned by stored digests: another derivation takes the next number, so that a key never
+gives two noises.
+"""
 
 from __future__ import annotations
 
@@ -119,6 +124,12 @@ class ReleaseKey(_Secret):
     Keep it as long as the release may be repeated or resumed, and secret for ever: who has it can take the
     noise off. It has no repr of its content and cannot be pickled. `generate` takes it from the operating
     system.
+
+    Args:
+        secret: 32 bytes; `generate` and `load` make keys from a good source.
+
+    Raises:
+        ParameterError: these are not 32 bytes.
     """
 
     __slots__ = ("__weakref__", "_lent")

@@ -8,7 +8,7 @@ from types import ModuleType
 
 @cache
 def kernels() -> ModuleType:
-    """Give `privis.privacy.sampling.kernels`."""
+    """Import `privis.privacy.sampling.kernels` at the first call, and return it."""
     import privis.privacy.sampling.kernels
 
     return privis.privacy.sampling.kernels
