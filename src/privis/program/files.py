@@ -2,7 +2,8 @@
 
 Evolution of the format: ``FORMAT`` is in the file and in the digest, and a reader refuses any other. An op that is
 added leaves it, and the digests of older programs; so does what is digested only where there is some, as
-``alternatives`` are. An op whose name, fields or meaning change takes the next number, which changes every digest. A file with an op that a version does not know is refused by that version.
+``alternatives`` are. An op whose name, fields or meaning change takes the next number, which changes every digest. A
+file with an op that a version does not know is refused by that version.
 """
 
 from __future__ import annotations

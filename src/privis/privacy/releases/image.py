@@ -46,6 +46,7 @@ class PixelRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
+    >>> from privis.privacy.mechanisms.additive import Laplace
     >>> release = PixelRelease(Laplace(4.0), unit=Pixels(1))
     >>> guarantee = release.guarantee((28, 28))
     >>> guarantee.epsilon, guarantee.whole_image_epsilon
@@ -142,6 +143,7 @@ class FeatureRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
+    >>> from privis.privacy.mechanisms.additive import Gaussian
     >>> FeatureRelease(Gaussian(4.0, 1e-6), clip=1.0).guarantee((128,)).sensitivity  # 2 * 2**19
     1048576.0
     """
