@@ -82,7 +82,15 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def transform(self, X: Sequence[Any]) -> NDArray[np.float32]:
         """Return float32 ``(images, components)``.
 
-        Raises what ``privis.extract`` raises, and ``ParameterError`` when the file of the key cannot be loaded.
+        Args:
+            X: paths, PIL images or uint8 arrays (H, W) or (H, W, 3).
+
+        Returns:
+            float32 (images, components).
+
+        Raises:
+            PrivisError: what `privis.extract` raises.
+            ParameterError: the file of the key cannot be loaded.
         """
         check_is_fitted(self, "feature_names_out_")
         if self.release is not None and self.release_key is None:

@@ -41,19 +41,41 @@ class Feature(Protocol):
         ...
 
     def before(self, image: Image) -> Array:
-        """Turn a decoded image, uint8 ``(H, W)`` or ``(H, W, 3)`` RGB, into the core's input, on the owner's side."""
+        """Turn a decoded image, uint8 ``(H, W)`` or ``(H, W, 3)`` RGB, into the core's input, on the owner's side.
+
+        Args:
+            image: decoded, uint8 (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            The core's input.
+        """
         ...
 
     def program(self, shape: Shape) -> Program:
-        """Return the core for an input of ``shape``."""
+        """Return the core for an input of ``shape``.
+
+        Args:
+            shape: of the core's input.
+        """
         ...
 
     def after(self, values: Array) -> Array:
-        """Turn the core's output into the feature, a float32 vector, on the owner's side."""
+        """Turn the core's output into the feature, a float32 vector, on the owner's side.
+
+        Args:
+            values: the core's output.
+
+        Returns:
+            float32 (components,).
+        """
         ...
 
     def names(self, shape: Shape) -> tuple[str, ...]:
-        """Name every component of the vector for a core input of ``shape``."""
+        """Name every component of the vector for a core input of ``shape``.
+
+        Args:
+            shape: of the core's input.
+        """
         ...
 
 

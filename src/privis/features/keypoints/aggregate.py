@@ -79,8 +79,19 @@ class Codebook:
     def fit(cls, descriptors: Array, words: int, source: str, seed: int = 0) -> Self:
         """Learn ``words`` centres from ``descriptors (N, length)`` of the corpus ``source`` by mini-batch k-means.
 
-        Zero descriptors, which stand for missing key points, are left out. Raises ParameterError when fewer than
-        ``words`` are left.
+        Zero descriptors, which stand for missing key points, are left out.
+
+        Args:
+            descriptors: (N, length); zero ones are left out.
+            words: how many centres.
+            source: the public corpus, in words.
+            seed: of the random numbers that k-means draws.
+
+        Returns:
+            The codebook: the same for the same arguments.
+
+        Raises:
+            ParameterError: fewer than ``words`` descriptors are left.
         """
         try:
             from sklearn.cluster import MiniBatchKMeans

@@ -83,8 +83,19 @@ class Projection:
         """Learn the ``components`` directions of largest variance from public ``vectors (N, length)``.
 
         Directions are orthonormal, in falling order of variance, each with its largest entry positive; ``whiten``
-        divides each by its standard deviation (over N - 1). Raises ParameterError when fewer directions vary.
-        Reference: Pearson, 1901, doi:10.1080/14786440109462720.
+        divides each by its standard deviation (over N - 1). Reference: Pearson, 1901, doi:10.1080/14786440109462720.
+
+        Args:
+            vectors: public, (N, length).
+            components: directions that are kept.
+            source: the public corpus, in words.
+            whiten: divide each direction by its standard deviation.
+
+        Returns:
+            The projection, its mean that of the vectors.
+
+        Raises:
+            ParameterError: fewer directions vary.
 
         >>> points = np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0], [2.0, 2.5]])
         >>> Projection.pca(points, 1, source="four points, made up").matrix.round(3).tolist()
@@ -110,9 +121,22 @@ class Projection:
 
         Fisher's discriminants: largest variance between classes over variance within, scaled so that the (shrunk)
         covariance within classes is the identity. ``shrinkage`` mixes that share of ``trace / length * identity`` into
-        it, which components that never vary and small corpora need. At most one component fewer than classes. Raises
-        ParameterError. References: Fisher, 1936, doi:10.1111/j.1469-1809.1936.tb02137.x; shrinkage: Friedman, 1989,
+        it, which components that never vary and small corpora need. At most one component fewer than classes.
+        References: Fisher, 1936, doi:10.1111/j.1469-1809.1936.tb02137.x; shrinkage: Friedman, 1989,
         doi:10.1080/01621459.1989.10478752.
+
+        Args:
+            vectors: public, (N, length).
+            labels: class of each, (N,).
+            components: directions that are kept, at most one fewer than classes.
+            source: the public corpus, in words.
+            shrinkage: share of the identity that is mixed in, 0 to 1.
+
+        Returns:
+            The projection, its mean that of the vectors.
+
+        Raises:
+            ParameterError: naming what does not fit.
 
         >>> points = np.array([[0.0, 0.0], [0.0, 2.0], [1.0, 0.0], [1.0, 2.0]])
         >>> Projection.lda(points, np.array([0, 0, 1, 1]), 1, source="four points, made up").names(("x", "y"))
@@ -139,6 +163,17 @@ class Projection:
         Nothing is learned, so nothing is told. The signs are the bits of SHAKE-256 of the seed, the same on every
         machine. Reference: Achlioptas, 2003, doi:10.1016/S0022-0000(03)00025-4.
 
+        Args:
+            length: of the vectors.
+            components: of the result.
+            seed: public text that decides the signs.
+
+        Returns:
+            The projection, its mean zero.
+
+        Raises:
+            ParameterError: a value is out of its range.
+
         >>> Projection.random(4, 2, "seed").source
         "no images: signs from SHAKE-256 of the public seed 'seed'"
         """
@@ -156,7 +191,11 @@ class Projection:
     def leading(self, components: int) -> Projection:
         """Keep the first ``components``, those of most variance or best separation.
 
-        Raises ParameterError when there are fewer, and for a random projection, which has no order: draw a smaller one.
+        Args:
+            components: how many to keep.
+
+        Raises:
+            ParameterError: there are fewer, or the projection is random and has no order: draw a smaller one.
         """
         if self.name == "random":
             raise ParameterError(

@@ -105,7 +105,8 @@ class FileLedger:
     def create(cls, path: str | os.PathLike[str], budget: Budget) -> Self:
         """Make a new ledger that only its owner can read (mode 0600).
 
-        Raises ``OutputError`` when the file exists or cannot be written.
+        Raises:
+            OutputError: the file exists or cannot be written.
         """
         line = first_line(budget, secrets.token_hex(16), _now())
         head = Head(1, len(line), hashlib.sha256(line).hexdigest())
@@ -157,7 +158,9 @@ class FileLedger:
         """Charge one release of ``record``, durably, or raise ``BudgetError``; see
         `privis.privacy.ledger.protocol.Ledger`.
 
-        Raises ``OutputError`` when the file cannot be written: nothing may be released then either.
+        Raises:
+            BudgetError: the budget does not allow it: nothing is charged.
+            OutputError: the file cannot be written: nothing may be released then either.
         """
         figures = figures_of(guarantee)
         with self._locked(os.O_RDWR) as files:
@@ -182,7 +185,8 @@ class FileLedger:
 
         ``formerly`` as of `charge`.
 
-        Raises ``ParameterError`` without a record when the budget is per subject.
+        Raises:
+            ParameterError: there is no record, and the budget is per subject.
         """
         with self._looked_up() as books:
             if books.budget.per is Per.CORPUS:
@@ -226,7 +230,8 @@ class FileLedger:
     def missing(self, digests: Collection[str]) -> set[str]:
         """Give those of ``digests`` (SHA-256 of lines that once were the last) that no line has.
 
-        Raises ``DamagedLedgerError``.
+        Raises:
+            DamagedLedgerError: the ledger does not fit itself.
         """
         with self._locked(os.O_RDONLY) as files:
             self._caught_up(files, repair=False)

@@ -153,8 +153,16 @@ class DirectionRelease:
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
         """Guarantee for a vector of ``shape``, at least 2 components; computed without looking at any vector.
 
-        ``scale`` is the root mean square distance of the released vector from the true direction. Raises
-        ``ParameterError`` for less than 2 or more than 65,536 components, or an epsilon that no sampler can keep.
+        ``scale`` is the root mean square distance of the released vector from the true direction.
+
+        Args:
+            shape: of the vector, 2 to 65,536 components.
+
+        Returns:
+            Epsilon and delta for the unit and for whole images.
+
+        Raises:
+            ParameterError: the shape has another number of components, or no sampler can keep this epsilon.
         """
         dimension, images = math.prod(shape), self.unit.images
         whole = self.mechanism.budget(images)
@@ -184,7 +192,15 @@ class DirectionRelease:
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release one vector of any shape with this stream's randomness: float32 of the same shape.
 
-        Raises ``ParameterError`` as `guarantee` does, and for values that are not real numbers.
+        Args:
+            values: one vector of any shape.
+            stream: of this image, its content and this release: `ReleaseKey.stream`.
+
+        Returns:
+            The released direction: float32 of the same shape.
+
+        Raises:
+            ParameterError: values are not real numbers, or as of `guarantee`.
         """
         shape = np.shape(values)
         return self.apply_many(np.reshape(values, (1, math.prod(shape))), [stream])[0].reshape(shape)

@@ -168,8 +168,16 @@ class CodeRelease:
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
         """Guarantee for a vector of ``shape``, computed without looking at any.
 
-        ``scale`` is the root mean square error of a component. Raises ``ParameterError`` for no component or more
-        than 16,384.
+        ``scale`` is the root mean square error of a component.
+
+        Args:
+            shape: of the vector, 1 to 16,384 components.
+
+        Returns:
+            Epsilon, and delta 0, for the unit and for whole images.
+
+        Raises:
+            ParameterError: the shape has another number of components.
         """
         bits = self._bits(shape)
         distribution = _distribution(self.mechanism, bits, self.unit.images)
@@ -199,7 +207,15 @@ class CodeRelease:
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release the signs of ``values``, real numbers of any shape: float32 of the same shape.
 
-        Raises ``ParameterError`` as `guarantee` does, and for values that are not real numbers.
+        Args:
+            values: real numbers of any shape.
+            stream: of this image, its content and this release: `ReleaseKey.stream`.
+
+        Returns:
+            The released code: float32 of the same shape.
+
+        Raises:
+            ParameterError: values are not real numbers, or as of `guarantee`.
         """
         array = real_values("code", values)
         distribution = _distribution(self.mechanism, self._bits(array.shape), self.unit.images)

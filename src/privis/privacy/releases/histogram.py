@@ -87,7 +87,14 @@ class HistogramRelease:
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
         """Guarantee for a histogram of ``shape``, computed without looking at any.
 
-        Raises ``ParameterError`` when the shape is empty or no noise can keep this epsilon.
+        Args:
+            shape: of the histogram.
+
+        Returns:
+            Epsilon and delta for the unit and for whole images.
+
+        Raises:
+            ParameterError: the shape is empty, or no noise can keep this epsilon.
         """
         bins = math.prod(shape)
         whole = None if self.total is None else self._whole(self.total, bins)
@@ -108,8 +115,17 @@ class HistogramRelease:
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release ``values``, counts of any shape, with this stream's noise: float32 of the same shape, at least 0.
 
-        NaN, infinity and negative values count as 0. Raises ``ParameterError`` for other values that are no whole
-        numbers, as sensitivities are derived for counts, and as `guarantee` does.
+        NaN, infinity and negative values count as 0.
+
+        Args:
+            values: counts of any shape.
+            stream: of this image, its content and this release: `ReleaseKey.stream`.
+
+        Returns:
+            Released counts: float32 of the same shape, at least 0.
+
+        Raises:
+            ParameterError: values are no whole numbers, as sensitivities are derived for counts, or as of `guarantee`.
         """
         array = real_values("histogram", values)
         scale = self.noise.scale(self._sensitivity(array.size))

@@ -76,7 +76,15 @@ class PixelRelease:
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
         """Guarantee for an image of ``shape``, (H, W) or (H, W, C); computed without looking at any image.
 
-        Raises ``ImageError`` for another shape, ``ParameterError`` when no noise can keep this epsilon.
+        Args:
+            shape: (H, W) or (H, W, C) of the image in pixels.
+
+        Returns:
+            Epsilon and delta for the unit and for whole images.
+
+        Raises:
+            ImageError: another shape.
+            ParameterError: no noise can keep this epsilon.
         """
         sensitivity, whole = self._sensitivity(shape), self._whole_sensitivity(shape)
         step = 255 / whole.largest  # of the largest block; a smaller one at the border has larger steps
@@ -92,8 +100,16 @@ class PixelRelease:
     def apply(self, values: npt.NDArray[np.uint8], stream: NoiseStream) -> npt.NDArray[np.uint8]:
         """Release ``values``, a uint8 image of shape (H, W) or (H, W, C), with this stream's noise.
 
-        Raises ``ImageError`` for another shape or type, ``ParameterError`` when no noise can keep this
-        epsilon.
+        Args:
+            values: uint8 (H, W) or (H, W, C).
+            stream: of this image, its content and this release: `ReleaseKey.stream`.
+
+        Returns:
+            The released image: uint8 of the same shape.
+
+        Raises:
+            ImageError: another shape or type.
+            ParameterError: no noise can keep this epsilon.
         """
         self.check(values)
         scale = self.noise.scale(self._sensitivity(values.shape))
@@ -179,7 +195,14 @@ class FeatureRelease:
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
         """Guarantee for a feature of ``shape``; computed without looking at any feature.
 
-        Raises ``ParameterError`` when the shape is empty or no noise can keep this epsilon.
+        Args:
+            shape: of the feature.
+
+        Returns:
+            Epsilon and delta for the unit and for whole images.
+
+        Raises:
+            ParameterError: the shape is empty, or no noise can keep this epsilon.
         """
         whole = self._sensitivity(shape)
         together = whole.times(self.unit.images)
@@ -192,7 +215,15 @@ class FeatureRelease:
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
         """Release ``values``, real numbers of any shape, with this stream's noise: float32 of the same shape.
 
-        Raises ``ParameterError`` when they are not real numbers or no noise can keep this epsilon.
+        Args:
+            values: real numbers of any shape.
+            stream: of this image, its content and this release: `ReleaseKey.stream`.
+
+        Returns:
+            The released feature: float32 of the same shape.
+
+        Raises:
+            ParameterError: values are not real numbers, or no noise can keep this epsilon.
         """
         array = np.asarray(values)
         if array.dtype != np.float32:  # which is what features are, and needs no copy

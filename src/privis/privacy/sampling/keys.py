@@ -150,7 +150,11 @@ class ReleaseKey(_Secret):
 
         It is on the disk when this returns; a kill before leaves no file, where the file system knows nameless ones.
 
-        Raises ``OutputError`` when the file exists or cannot be written.
+        Args:
+            path: of a file that is not there yet.
+
+        Raises:
+            OutputError: the file exists or cannot be written.
         """
         folder = os.path.dirname(os.path.abspath(path))
         try:
@@ -171,8 +175,11 @@ class ReleaseKey(_Secret):
     def load(cls, path: str | Path) -> ReleaseKey:
         """Read a key that `save` wrote.
 
-        Raises ``ParameterError`` when the file cannot be read, is readable by anyone but its owner or is not
-        a key.
+        Args:
+            path: of a file that `save` wrote.
+
+        Raises:
+            ParameterError: the file cannot be read, is readable by anyone but its owner or is not a key.
         """
         try:
             with open(path, "rb") as file:
