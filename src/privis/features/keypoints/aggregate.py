@@ -144,8 +144,8 @@ class BagOfVisualWords:
 
     ``local`` is a feature of the luma whose core yields descriptors ``(N, length)`` of Euclidean length about 1:
     ``SIFT``, ``DenseSIFT``, ``SURF``. To that core are appended the nearest word of each (the first of equals) and the
-    counts; zero descriptors, of missing key points and flat patches, count nowhere. ``ArgMax`` has no polynomial form,
-    so this runs in the clear and under MPC.
+    counts; zero descriptors, of missing key points and flat patches, count nowhere. ``ArgMax`` has no polynomial form:
+    under CKKS it is left to the owner of the key.
 
     J. Sivic, A. Zisserman, "Video Google", ICCV 2003, doi:10.1109/ICCV.2003.1238663 (without their tf-idf weights).
 
