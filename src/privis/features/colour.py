@@ -92,7 +92,7 @@ class ColourHistogram:
         return image.transpose(2, 0, 1)
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """``(3, H, W)``."""
+        """Return the shape (3, H, W) of what `before` makes."""
         return 3, *luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:

@@ -62,7 +62,7 @@ class DalalTriggsHOG:
         return np.sqrt(np.arange(256, dtype=np.float32))[luma] if self.gamma else luma
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """``(H, W)``."""
+        """Return the shape (H, W) of what `before` makes."""
         return luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:

@@ -88,7 +88,7 @@ class UnbiasedHOG:
         return self.feature.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """That of the feature."""
+        """Return the shape that the feature's core reads."""
         return core_shape(self.feature, image_shape)
 
     def program(self, shape: Shape) -> Program:

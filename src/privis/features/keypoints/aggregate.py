@@ -183,7 +183,7 @@ class BagOfVisualWords:
         return self.local.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """That of ``local``."""
+        """Return the shape that the core of ``local`` reads."""
         return core_shape(self.local, image_shape)
 
     def program(self, shape: Shape) -> Program:
@@ -253,7 +253,7 @@ class VLAD:
         return self.local.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """That of ``local``."""
+        """Return the shape that the core of ``local`` reads."""
         return core_shape(self.local, image_shape)
 
     def program(self, shape: Shape) -> Program:

@@ -83,7 +83,7 @@ class SIFTKeyPoints:
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """``(H, W)``."""
+        """Return the shape (H, W) of what `before` makes."""
         return luma_shape(image_shape, self.size)
 
     def response_program(self, shape: Shape) -> Program:
@@ -159,7 +159,7 @@ class SURFKeyPoints:
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """``(H, W)``."""
+        """Return the shape (H, W) of what `before` makes."""
         return luma_shape(image_shape, self.size)
 
     def response_program(self, shape: Shape) -> Program:

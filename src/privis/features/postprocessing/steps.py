@@ -199,7 +199,7 @@ class Posted:
         return self.feature.before(image)
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """That of the feature."""
+        """Return the shape that the feature's core reads."""
         return core_shape(self.feature, image_shape)
 
     def program(self, shape: Shape) -> Program:

@@ -61,7 +61,7 @@ class Scattering:
         return grey(resize(image, self.size))
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """``(H, W)``."""
+        """Return the shape (H, W) of what `before` makes."""
         return luma_shape(image_shape, self.size)
 
     def program(self, shape: Shape) -> Program:
