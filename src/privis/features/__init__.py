@@ -1,1 +1,8 @@
-"""Features, one file each; import them from ``privis``."""
+"""Features, one file each, and what a feature of your own needs.
+
+The public names stand in ``__init__.pyi`` and are imported when first asked for.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

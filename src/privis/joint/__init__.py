@@ -7,3 +7,7 @@ components), ``codebook`` (k-means), ``distributed_noise`` (differentially priva
 ``training`` and ``fitting`` (classifiers that nobody sees), ``private_training`` (one that may be shown).
 ``running`` runs jobs here; ``chaining`` makes the jobs of a session one.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

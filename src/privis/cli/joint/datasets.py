@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from privis.cli.tasks.features import job_feature
+from privis.cli.joint.features import job_feature
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.extraction.contributions import identities_of_one_person
 from privis.extraction.images import extract

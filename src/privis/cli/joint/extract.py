@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from privis.cli.joint.datasets import pictures
+from privis.cli.joint.features import job_feature
 from privis.cli.joint.options import stated
 from privis.cli.parsing import described_type, parameter_types, parse
-from privis.cli.tasks.features import job_feature
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Feature
 from privis.features.image_ops import resize

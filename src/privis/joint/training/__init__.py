@@ -1,1 +1,8 @@
 """Training over images of several owners, on shares; with noise, or exact."""
+
+import lazy_loader
+
+from privis.former_names import former_names
+
+_present, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = former_names(__name__, _present)

@@ -1,5 +1,6 @@
 """Epsilon and delta: calibration of noise."""
 
+from privis.former_names import former_names
 from privis.privacy.accounting.calibration import (
     charged_delta,
     gaussian_charge,
@@ -27,3 +28,5 @@ __all__ = [
     "laplace_scale",
     "share",
 ]
+
+__getattr__ = former_names(__name__)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from privis.errors import Problem
+from privis.former_names import former_names
 from privis.program import Input
 
 SLACK_BITS = 2  # a sign, and one more that truncation and comparison of shares need
@@ -76,3 +77,6 @@ def problems_of(requirements: Sequence[RingRequirement], fixed: FixedPoint) -> l
         if not requirement.fits(fixed):
             unmet.setdefault(requirement.where, requirement)
     return [requirement.problem(fixed) for requirement in unmet.values()]
+
+
+__getattr__ = former_names(__name__)

@@ -1,0 +1,7 @@
+"""The public names of ``privis.joint.release``."""
+
+from .distributed_noise import Contribution as Contribution
+from .distributed_noise import JointResult as JointResult
+from .distributed_noise import ReleasePlan as ReleasePlan
+from .simulate import Owner as Owner
+from .simulate import release_jointly as release_jointly
