@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -216,11 +217,16 @@ class ManyImages:
 
 
 def HE(scheme: str = "ckks") -> CKKS | Paillier:
-    """The executor of a homomorphic ``scheme`` with its defaults: ``"ckks"``, or the additive ``"paillier"``.
+    """Former way to the executor of a scheme with its defaults: call ``CKKS()`` or ``Paillier()``.
 
-    >>> HE("paillier").bits
-    3072
+    Args:
+        scheme: ``"ckks"`` or ``"paillier"``.
+
+    Raises:
+        ParameterError: ``scheme`` is neither.
     """
+    message = "HE() ends with the next version: call CKKS() or Paillier()"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
     match scheme:
         case "ckks":
             return CKKS()

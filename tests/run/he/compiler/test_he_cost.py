@@ -11,7 +11,7 @@ from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG, BlockNorm
 from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, calibration_file, predict
-from privis.run.he.executor import CKKS, HE
+from privis.run.he.executor import CKKS
 from privis.run.he.owner.calibration import measured
 
 
@@ -66,10 +66,10 @@ def test_programs_beyond_a_declared_limit_are_refused_before_any_key_is_made(cac
 
 def test_extract_says_who_sees_the_image_and_what_it_cost(cache):
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    result = extract(ColourHistogram(bins=4), [image], under=HE())
+    result = extract(ColourHistogram(bins=4), [image], under=CKKS())
     np.testing.assert_array_equal(result.features, extract(ColourHistogram(bins=4), [image]).features)
     assert "CKKS ciphertexts" in result.card.seen
-    cost = HE().cost(ColourHistogram(bins=4).program((16, 16, 3)))
+    cost = CKKS().cost(ColourHistogram(bins=4).program((16, 16, 3)))
     assert cost.depth and cost.rotations and cost.sent and cost.seconds and cost.memory
 
 

@@ -130,7 +130,7 @@ def linear_extraction(program: Program, bits: int, weight_bits: int) -> LinearEx
 def nonlinear_problems(program: Program) -> list[Problem]:
     """Every node that the additive scheme has no operation for."""
     expected = f"a linear op ({', '.join(op.__name__ for op in LINEAR)})"
-    remedy = "additive ciphertexts cannot be multiplied: use HE() for this program, or compute this node at the owner"
+    remedy = "additive ciphertexts cannot be multiplied: use CKKS() for this program, or compute this node at the owner"
     return [
         Problem(program.where(index), "an op that is not linear", expected, remedy)
         for index, node in enumerate(program.nodes)
