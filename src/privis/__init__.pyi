@@ -94,6 +94,7 @@ from .privacy import VonMisesFisher as VonMisesFisher
 from .privacy import WholeImage as WholeImage
 from .run.clear import Clear as Clear
 from .run.he.executor import CKKS as CKKS
+from .run.he.executor import HE as HE  # deprecated
 from .run.he.executor import Paillier as Paillier
 from .run.mpc.executor import MPC as MPC
 from .run.protocol import Executor as Executor

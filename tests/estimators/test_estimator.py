@@ -41,7 +41,7 @@ def test_clone_and_parameters_keep_the_key_a_secret(textures):
 
     key = privis.ReleaseKey.generate()
     release = privis.FeatureRelease(privis.Laplace(2.0), clip=1.0)
-    extractor = privis.FeatureExtractor(privis.LBP(), release=release, release_key=key)
+    extractor = privis.FeatureExtractor(privis.LBP(), release=release, key=key)
     twin = clone(extractor)
     first = extractor.fit(textures[0]).transform(textures[0])
     np.testing.assert_array_equal(first, twin.fit(textures[0]).transform(textures[0]))

@@ -29,7 +29,7 @@ def ledger(tmp_path):
 
 
 def extractor(key, ledger=None):
-    return privis.FeatureExtractor(FEATURE, release=RELEASE, ledger=ledger, release_key=key)
+    return privis.FeatureExtractor(FEATURE, release=RELEASE, ledger=ledger, key=key)
 
 
 @pytest.mark.parametrize("kind", [lambda key, path: key, lambda key, path: path, lambda key, path: str(path)])
@@ -52,7 +52,7 @@ def test_a_parallel_search_is_one_release_per_image(tmp_path, ledger, kind):
 def test_without_a_key_every_transform_is_another_release_and_says_so(tmp_path):
     ledger = privis.FileLedger.create(tmp_path / "ledger", privis.Budget(2.0, 1e-6))
     fitted = extractor(None, ledger).fit(IMAGES)
-    with pytest.warns(UserWarning, match=r"every fold.*another release.*release_key=PATH"):
+    with pytest.warns(UserWarning, match=r"every fold.*another release.*key=PATH"):
         first = fitted.transform(IMAGES)
     assert ledger.verify().charges == len(IMAGES)
     with pytest.warns(UserWarning):
@@ -79,11 +79,11 @@ def test_a_pickle_holds_a_private_file_in_place_of_the_key(tmp_path):
     pickled = pickle.dumps(original)
     twin = pickle.loads(pickled)
     assert secret not in pickled and secret.hex().encode() not in pickled
-    assert stat.S_IMODE(twin.release_key.stat().st_mode) == 0o600
-    assert stat.S_IMODE(twin.release_key.parent.stat().st_mode) == 0o700
-    assert pickle.loads(pickle.dumps(original)).release_key == twin.release_key, "one file, however often it is sent"
+    assert stat.S_IMODE(twin.key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(twin.key.parent.stat().st_mode) == 0o700
+    assert pickle.loads(pickle.dumps(original)).key == twin.key, "one file, however often it is sent"
     np.testing.assert_array_equal(twin.transform(IMAGES), original.transform(IMAGES))
-    folder = twin.release_key.parent
+    folder = twin.key.parent
     del key, original
     gc.collect()
     assert not folder.exists(), "it ends with the key"
@@ -97,7 +97,7 @@ def test_a_pickle_holds_a_private_file_in_place_of_the_key(tmp_path):
 def test_copies_keep_the_key_itself(copied):
     key = privis.ReleaseKey.generate()
     twin = copied(extractor(key))
-    assert twin.release_key is key
+    assert twin.key is key
 
 
 def test_the_file_lent_ends_with_the_process_but_not_with_its_forks():

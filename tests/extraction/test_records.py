@@ -94,7 +94,7 @@ def test_a_folder_and_a_list_charge_the_same_release(image, tmp_path):
     ledger = ledger_of(tmp_path)
     from privis.io import tables
 
-    extract_folder(FEATURE, [str(path)], tmp_path / "a.npz", release=RELEASE, ledger=ledger, key_path=key_path)
+    extract_folder(FEATURE, [str(path)], tmp_path / "a.npz", release=RELEASE, ledger=ledger, key=key_path)
     row = privis.extract(FEATURE, [image], release=RELEASE, ledger=ledger, key=key).features
     np.testing.assert_array_equal(tables.read(tmp_path / "a.npz").features, row)
     assert ledger.verify().charges == 1

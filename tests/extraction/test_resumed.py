@@ -51,7 +51,7 @@ class Run:
             under=self.under,
             release=self.release,
             ledger=self.ledger,
-            key_path=self.key_path,
+            key=self.key_path,
             subjects=self.subjects,
             chunk=1,
             on_progress=show,

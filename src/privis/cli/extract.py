@@ -108,7 +108,7 @@ def extract(
                 under=executor,
                 release=noise,
                 ledger=None if ledger is None else FileLedger(ledger),
-                key_path=key,
+                key=key,
                 subjects=subjects,
                 workers=processes,
                 max_pixels=max_pixels,

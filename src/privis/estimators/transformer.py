@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError
+from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.extraction.images import Result, extract
 from privis.features.feature import Feature
 from privis.privacy import Ledger, Release, ReleaseKey
+from privis.privacy.sampling.keys import KeySource
 from privis.run.protocol import Executor
 
 try:
@@ -26,8 +26,8 @@ except ImportError:
 
 
 WITHOUT_KEY = (
-    "FeatureExtractor without release_key: every transform, so every fold of a search, is another release with noise "
-    "and charge of its own; pass release_key=PATH, as privis keygen PATH makes it, to have one release per image"
+    "FeatureExtractor without key: every transform, so every fold of a search, is another release with noise "
+    "and charge of its own; pass key=PATH, as privis keygen PATH makes it, to have one release per image"
 )
 
 
@@ -38,12 +38,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     looks at the first image only, for the names and number of components. ``guarantee_`` holds the guarantee of the
     last ``transform``.
 
-    ``release_key`` makes noise repeatable: the same images are the same release in every fold, candidate and process of
+    ``key`` makes noise repeatable: the same images are the same release in every fold, candidate and process of
     a search, charged once. Give the path of a key file (`ReleaseKey.save`, ``privis keygen``): each process loads it,
     and a pickled pipeline finds it again. A `ReleaseKey` serves in this process and, while it lives, in the workers
     that this process starts on this machine: a pickle holds the path of a private file that ends with it, never the
     key. Without a key every ``transform``, so every fold, is another release with noise and charge of its own, and a
-    warning says so.
+    warning says so. ``release_key`` is the former name of ``key``.
 
     Args:
         feature: what is extracted.
@@ -65,12 +65,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         under: Executor | None = None,
         release: Release | None = None,
         ledger: Ledger | None = None,
-        release_key: ReleaseKey | str | os.PathLike[str] | None = None,
+        key: KeySource | None = None,
+        release_key: KeySource | None = None,
     ) -> None:
         self.feature = feature
         self.under = under
         self.release = release
         self.ledger = ledger
+        self.key = key
         self.release_key = release_key
 
     def fit(self, X: Sequence[Any], y: object = None) -> Self:
@@ -93,11 +95,16 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             ParameterError: the file of the key cannot be loaded.
         """
         check_is_fitted(self, "feature_names_out_")
-        if self.release is not None and self.release_key is None:
+        key = self.key
+        if self.release_key is not None:
+            message = "FeatureExtractor(release_key=) ends with the next version: say key="
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            if key is not None:
+                problem = Problem("FeatureExtractor.release_key", "a second key", "one key", "say key= alone")
+                raise ParameterError(problem)
+            key = self.release_key
+        if self.release is not None and key is None:
             warnings.warn(WITHOUT_KEY, stacklevel=2)
-        key = self.release_key
-        if key is not None and not isinstance(key, ReleaseKey):
-            key = ReleaseKey.load(Path(key))
         result: Result = extract(self.feature, X, under=self.under, release=self.release, ledger=self.ledger, key=key)
         self.guarantee_ = result.guarantee
         return result.features
@@ -109,13 +116,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        if isinstance(self.release_key, ReleaseKey):
-            state["release_key"] = _Lent(self.release_key)
+        for name in ("key", "release_key"):
+            if isinstance(state[name], ReleaseKey):
+                state[name] = _Lent(state[name])
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        key = state["release_key"]
-        super().__setstate__({**state, "release_key": key.key if isinstance(key, _Lent) else key})
+        kept = {name: value.key if isinstance(value, _Lent) else value for name, value in state.items()}
+        super().__setstate__({"key": None, **kept})  # pipelines saved by earlier versions have release_key alone
 
 
 @dataclass(frozen=True)

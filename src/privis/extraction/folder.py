@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from privis.io.images import decode as pictures
 from privis.io.resumable.run import Job, Outcome, Progress, run
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
 from privis.privacy.ledger.protocol import WrittenLedger
+from privis.privacy.sampling.keys import KeySource
 from privis.privacy.stage import is_on_image
 from privis.program import digest
 from privis.program.shapes import Shape
@@ -57,6 +59,7 @@ class MakeExtractor:
     contributions: Contributions
     expected: int
     length: int | None = None
+    key_name: str = "the key"
 
     def __call__(self) -> Extractor:
         """Make the extractor, in the process that is to use it."""
@@ -73,23 +76,24 @@ def extract_folder(
     under: Executor | None = None,
     release: Release | None = None,
     ledger: Ledger | None = None,
-    key_path: Path | None = None,
+    key: KeySource | None = None,
     subjects: Sequence[str | int] | None = None,
     workers: int = 1,
     chunk: int = 64,
     max_pixels: int = pictures.MAX_PIXELS,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    key_path: KeySource | None = None,
 ) -> FolderResult:
     """Extract ``feature`` from the files ``sources`` into the table ``output`` (.parquet, .npz or .csv).
 
     Streams, in memory for one span of files per worker; takes up an interrupted run; lists files that cannot be used
-    and goes on. The table's metadata holds the guarantee and the card as JSON. ``key_path`` is the release key (made
-    there, readable by its owner alone, if there is none); without it a key is made beside the output for this run,
-    ``<output>.key``, so that a run taken up again draws the same noise. It is removed after the run, except where a
-    ledger was charged and files failed: the same call then tries those again, and the others cost nothing more.
-    ``subjects`` says whose image each is, as in ``privis.extract``; images beyond what one person may give are listed
-    as failures. Images of more than ``max_pixels`` pixels are refused before they are decoded. ``chunk`` is how many
-    files at most an interruption loses.
+    and goes on. The table's metadata holds the guarantee and the card as JSON. ``key`` is the release key, or the path
+    of its file (made there, readable by its owner alone, if there is none); without it a key is made beside the output
+    for this run, ``<output>.key``, so that a run taken up again draws the same noise. It is removed after the run,
+    except where a ledger was charged and files failed: the same call then tries those again, and the others cost
+    nothing more. ``subjects`` says whose image each is, as in ``privis.extract``; images beyond what one person may
+    give are listed as failures. Images of more than ``max_pixels`` pixels are refused before they are decoded.
+    ``chunk`` is how many files at most an interruption loses. ``key_path`` is the former name of ``key``.
 
     A record whose budget does not allow another release is listed as well: no noise was drawn for it.
 
@@ -121,6 +125,8 @@ def extract_folder(
         PrivisError: what `privis.io.resumable.run.run` raises: no source, an output that cannot be written, a run begun
             otherwise, a ledger that is damaged.
     """
+    if key_path is not None:
+        key = _formerly(key, key_path)
     under = under or Clear()
     check_release(release, ledger, feature)
     once = repeatable(release, under) and (is_on_image(release) or is_own((feature, under)))
@@ -133,12 +139,13 @@ def extract_folder(
 
     if release is None:
         with_key: AbstractContextManager[Path | None] = nullcontext()
-    elif key_path is None:
+    elif key is None:
         with_key = _own_key(output, ledger, latest)
     else:
-        with_key = nullcontext(_made(key_path))
-    with with_key as key:
-        make = MakeExtractor(feature, under, release, ledger, key, whose, len(sources))
+        with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else _made(Path(key)))
+    with with_key as path:
+        key_name = "the key" if isinstance(key, ReleaseKey) else str(path)
+        make = MakeExtractor(feature, under, release, ledger, path, whose, len(sources), key_name=key_name)
         probe = _probe(make(), sources, max_pixels)
         make = replace(make, length=probe.length)
         made: list[tuple[Guarantee, Card]] = []
@@ -156,10 +163,17 @@ def extract_folder(
         job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
         with _resumable(make, output, account):
             outcome = run(job, on_progress=show)
-        if key != key_path and not (ledger is not None and outcome.failures):
-            _forget(key)
+        if key is None and not (ledger is not None and outcome.failures):
+            _forget(path)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
+
+
+def _formerly(key: KeySource | None, key_path: KeySource) -> KeySource:
+    warnings.warn("extract_folder(key_path=) ends with the next version: say key=", DeprecationWarning, stacklevel=3)
+    if key is not None:
+        raise ParameterError(Problem("extract_folder.key_path", "a second key", "one key", "say key= alone"))
+    return key_path
 
 
 def _made(key_path: Path) -> Path:
@@ -223,7 +237,7 @@ def _how(make: MakeExtractor, output: Path) -> str:
     again = "what was charged is the same release again, and free"
     if not repeatable(make.release, make.under):  # noise is a function of the values, which err otherwise each time
         again = "finished files cost nothing more; where the others' values come out differently, they are charged anew"
-    return f"give the same call again, and keep {output}.partial, {make.key_path} and the ledger until then: {again}"
+    return f"give the same call again, and keep {output}.partial, {make.key_name} and the ledger until then: {again}"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from privis.io.images import decode as pictures
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.privacy.ledger.records import record_of_pixels
+from privis.privacy.sampling.keys import KeySource
 from privis.privacy.stage import is_on_image
 from privis.program.shapes import Shape
 from privis.readings import Cost
@@ -53,21 +54,21 @@ def extract(
     under: Executor | None = None,
     release: Release | None = None,
     ledger: Ledger | None = None,
-    key: ReleaseKey | None = None,
+    key: KeySource | None = None,
     subjects: Sequence[str | int] | None = None,
 ) -> Result:
     """Extract ``feature`` from ``images``: paths, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
 
     ``under`` says who computes (default ``Clear()``), ``release`` what the output may say (default: everything).
     An image is its content: equal pixels are one image with one account, one release and one charge, whatever file,
-    link or array holds them. Noise is a function of ``key``, the image, its subject if one is named, the release, the
-    feature, who computes it, and the very values that are hidden: with the same key the same call is the same release;
-    without one a fresh key is drawn and forgotten. ``ledger`` is charged before any noise is drawn, and every public
-    reason against an image is found before anything is charged. With a PixelRelease the image is brought to the
-    feature's size, and to luma where the feature reads no more, before the noise: its unit means those pixels.
-    ``subjects`` says whose image each is: a ledger per person then keeps one budget per person, and a release that
-    hides a person takes no more images of one than it says. What an id is, `privis.subjects` says: a missing one is
-    refused, and so is one image under two ids.
+    link or array holds them. Noise is a function of ``key`` (a `ReleaseKey` or the path of its file), the image, its
+    subject if one is named, the release, the feature, who computes it, and the very values that are hidden: with the
+    same key the same call is the same release; without one a fresh key is drawn and forgotten. ``ledger`` is charged
+    before any noise is drawn, and every public reason against an image is found before anything is charged. With a
+    PixelRelease the image is brought to the feature's size, and to luma where the feature reads no more, before the
+    noise: its unit means those pixels. ``subjects`` says whose image each is: a ledger per person then keeps one budget
+    per person, and a release that hides a person takes no more images of one than it says. What an id is,
+    `privis.subjects` says: a missing one is refused, and so is one image under two ids.
 
     Args:
         feature: what is extracted.
@@ -96,12 +97,13 @@ def extract(
     start = time.perf_counter()
     check_release(release, ledger, feature)
     fresh = release is not None and key is None
-    if fresh:
-        key = ReleaseKey.generate()
+    kept = None
+    if release is not None:
+        kept = ReleaseKey.generate() if key is None else ReleaseKey.of(key)
     under = under or Clear()
     labels = [_label(i, source) for i, source in enumerate(sources)]
     whose = contributions(labels, subjects, release, ledger, sources, repeatable(release, under))
-    extractor = Extractor(feature, under, release, key, ledger, whose, len(sources))
+    extractor = Extractor(feature, under, release, kept, ledger, whose, len(sources))
     if ledger is not None:
         _check(extractor, sources)
     with _resumable(extractor, fresh):

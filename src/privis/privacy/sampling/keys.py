@@ -199,6 +199,15 @@ class ReleaseKey(_Secret):
             raise ParameterError(Problem(str(path), got, "a file that ReleaseKey.save wrote", remedy))
         return cls(content[len(_HEADER) :])
 
+    @classmethod
+    def of(cls, key: KeySource) -> ReleaseKey:
+        """Give ``key`` itself, or the key in the file that it names.
+
+        Raises:
+            ParameterError: the file cannot be loaded, as in `load`.
+        """
+        return key if isinstance(key, ReleaseKey) else cls.load(Path(key))
+
     def lent(self) -> Path:
         """Give a file from which this user's other processes on this machine load the key while this object lives.
 
@@ -236,6 +245,10 @@ class ReleaseKey(_Secret):
         False
         """
         return NoiseStream(_derive(self._secret, b"stream", record.encode("utf-8", "surrogatepass"), content, purpose))
+
+
+KeySource = ReleaseKey | str | os.PathLike[str]
+"""A key, or the path of the file that holds it."""
 
 
 def _nameless(folder: str, path: str | Path) -> int:
