@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from privis import HOG
-from privis.extraction.folder import extract_folder
+from privis import HOG, extract_folder
 from privis.io.images.sources import find
 from privis.io.tables import read
 

@@ -6,9 +6,8 @@ import numpy as np
 from skimage import data
 
 from privis import HOG, extract
-from privis.features.image_ops import resize
-from privis.joint.extraction import Extraction, announce, extracted, extraction_job, shared_arrays
-from privis.joint.image_splits import ByTiles
+from privis.features import resize
+from privis.joint import ByTiles, Extraction, announce, extracted, extraction_job, shared_arrays
 from privis.run.mpc.protocols import ABY3
 from privis.run.mpc.runtime.local import LocalParties
 

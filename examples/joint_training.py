@@ -6,10 +6,8 @@ Everybody is played from this process by processes of this machine; on three mac
 import numpy as np
 from sklearn.datasets import load_digits
 
-from privis.joint.statistics.sums import Committee
-from privis.joint.training.networks import Network
-from privis.joint.training.schedule import Training
-from privis.joint.training.simulate import Labelled, fit, label, score
+from privis.joint.statistics import Committee
+from privis.joint.training import Labelled, Network, Training, fit, label, score
 from privis.run.mpc.runtime.local import LocalParties
 
 

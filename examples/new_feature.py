@@ -6,8 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 import privis
-from privis.features.feature import numbered, vector
-from privis.features.image_ops import grey, resize
+from privis.features import grey, numbered, resize, vector
 from privis.program import Input, trace
 from privis.readings import cost, domain_problems, polynomialise
 

@@ -14,8 +14,7 @@ from torch import nn
 
 import privis
 from privis.privacy import Dataset, Gaussian, ReleaseKey
-from privis.training.export import save_onnx
-from privis.training.networks import NetworkTraining, train_network, trained_numbers
+from privis.training import NetworkTraining, save_onnx, train_network, trained_numbers
 
 
 def main() -> None:

@@ -11,3 +11,4 @@ from .learned import private_projection as private_projection
 from .networks import NetworkTraining as NetworkTraining
 from .networks import check_network as check_network
 from .networks import train_network as train_network
+from .networks import trained_numbers as trained_numbers
