@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from privis.former_names import MOVED, RENAMED, former_names
+from privis.former_names import former_names
+from privis.former_table import MOVED, RENAMED
 
 FORMER = dict(line.split(": ") for line in (Path(__file__).parent / "former_names.txt").read_text().splitlines())
 """Names that every module defined before modules moved into packages, of those that are not where they were."""
@@ -20,12 +21,12 @@ HIDDEN = {"privis.run.mpc.lowering.lower"}  # the name of a module of that packa
 def present(module: str, name: str) -> object:
     """Give the object that has this former name, from where it is defined now."""
     short = module.removeprefix("privis.")
-    home, _, new_name = RENAMED.get(f"{short}.{name}", "").rpartition(".")
-    homes = [home] if home else [home for home in MOVED[short].split()]
-    for found in (vars(importlib.import_module(f"privis.{home}")) for home in homes):
-        if (new_name or name) in found:
-            return found[new_name or name]
-    raise AssertionError(f"{module}.{name} is in none of {homes}: add its new name to RENAMED in privis.former_names")
+    homes = MOVED[short].split()
+    for new_name in (RENAMED.get(short, {}).get(name, name), name):
+        for found in (vars(importlib.import_module(f"privis.{home}")) for home in homes):
+            if new_name in found:
+                return found[new_name]
+    raise AssertionError(f"{module}.{name} is in none of {homes}: add its new name to RENAMED in privis.former_table")
 
 
 @pytest.mark.parametrize("module", sorted(set(FORMER) - NOT_HERE))
