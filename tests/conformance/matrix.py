@@ -22,7 +22,7 @@ from privis.features.feature import is_counts, is_pixelwise
 from privis.program import Program
 from privis.readings import cost, evaluate, reach
 from tests.conformance.samples import SAMPLES, Sample
-from tests.conformance.test_executor import COUNTS, ENCRYPTED, TOLERANCE
+from tests.conformance.test_executor import ENCRYPTED, ON_SHARES, TOLERANCE, agree
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SIDE = 64
@@ -115,9 +115,7 @@ def run_on_shares(case: Case, protocol: str) -> None:
     """Run the case with real parties and compare it with the suite's tolerance: the page states no other error."""
     with MPC(protocol) as executor:
         ours, exact = executor.prepare(case.program)(case.x), evaluate(case.program, case.x)
-    relative, absolute = (0.0, 0.0) if case.sample.label in COUNTS else TOLERANCE["aby3"]
-    off, allowed = np.abs(ours - exact).max(), absolute + relative * np.abs(exact).max()
-    assert off <= allowed, f"{case.sample.label} under {protocol}: {off} off, {allowed} allowed"
+    agree("aby3", ours, exact, case.sample.label)
 
 
 Column = Callable[[Case], str]
@@ -142,10 +140,9 @@ def read_page(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _exactness(tolerance: str, case: Case) -> str:
-    """What the suite asserts of this executor: ``=`` where results are whole numbers and equal."""
-    if tolerance == "aby3" and case.sample.label in COUNTS:
-        return "="
-    return f"{TOLERANCE[tolerance][0]:g}"
+    """What the suite asserts of this executor: ``=`` where results are equal."""
+    error = ON_SHARES.get(case.sample.label, TOLERANCE["aby3"][1]) if tolerance == "aby3" else TOLERANCE[tolerance][0]
+    return f"{error:g}" if error else "="
 
 
 def _refused(problems: list[Problem]) -> str:
