@@ -46,7 +46,6 @@ class PixelRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
-    >>> from privis.privacy.mechanisms.additive import Laplace
     >>> from privis.privacy import Laplace
     >>> release = PixelRelease(Laplace(4.0), unit=Pixels(1))
     >>> guarantee = release.guarantee((28, 28))
@@ -161,7 +160,6 @@ class FeatureRelease:
         ParameterError: naming all bad parameters.
 
     >>> from privis.privacy import Gaussian
-    >>> from privis.privacy.mechanisms.additive import Gaussian
     >>> FeatureRelease(Gaussian(4.0, 1e-6), clip=1.0).guarantee((128,)).sensitivity  # 2 * 2**19
     1048576.0
     """
