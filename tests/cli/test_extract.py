@@ -1,6 +1,6 @@
 """``privis extract`` as a user types it: a process, its output and its exit code.
 
-Answers for `privis.__main__`, `privis.cli.doctor`, `privis.cli.extract` and `privis.cli.tasks.features`.
+Answers for `privis.__main__`, `privis.cli.doctor`, `privis.cli.extract` and `privis.cli.joint.features`.
 """
 
 import json

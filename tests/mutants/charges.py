@@ -83,7 +83,7 @@ CHARGES = (
     ),
     Mutant(
         12, "a run's own key goes although images failed after their charge", "extraction/folder.py",
-        "if key != key_path and not (ledger is not None and outcome.failures):", "if key != key_path:",
+        "if key is None and not (ledger is not None and outcome.failures):", "if key is None:",
         RESUMED + "test_an_image_that_fails_after_its_charge_is_had_for_nothing_later",
     ),
     Mutant(

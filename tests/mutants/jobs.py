@@ -141,18 +141,18 @@ JOBS = (
         "        releasing = task.releasing(specification)\n", LIARS + "test_the_policy_comes_before_everything_else",
     ),
     Mutant(
-        14, "jobs name files", "cli/tasks/features.py",
+        14, "jobs name files", "cli/joint/features.py",
         '"none: a job names no files", remedy) for key in files if keys[key]\n',
         '"none: a job names no files", remedy) for key in files if False\n',
         LIARS + "test_no_job_makes_a_member_open_a_file_of_its_choice",
     ),
     Mutant(
-        14, "paths are names of networks", "cli/tasks/features.py",
+        14, "paths are names of networks", "cli/joint/features.py",
         "    if files and not all(map(NAME.fullmatch, named)):\n", "    if False:\n",
         LIARS + "test_no_job_makes_a_member_open_a_file_of_its_choice",
     ),
     Mutant(
-        14, "what a network holds is told", "cli/tasks/features.py",
+        14, "what a network holds is told", "cli/joint/features.py",
         "        raise Withheld(own, (told,)) from None\n", "        raise Withheld(own, own) from None\n",
         LIARS + "test_what_a_lent_network_holds_is_told_to_nobody",
     ),

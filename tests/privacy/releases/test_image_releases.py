@@ -1,4 +1,7 @@
-"""What users rely on: shapes, values, guarantees in words and JSON, refusals, and the promised epsilon, attacked."""
+"""What users rely on: shapes, values, guarantees in words and JSON, refusals, and the promised epsilon, attacked.
+
+Answers for `privis.privacy.releases.release` too.
+"""
 
 from __future__ import annotations
 
