@@ -27,7 +27,7 @@ test: .venv/setup-test
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
 
 # What only many tries can show: before a release
 test-long: .venv/setup-test
