@@ -287,7 +287,7 @@ class Extractor:
                 ledger.charge(account, guarantee, release_id)
         except BudgetError as error:  # nobody knows an image by its digest
             problems = [replace(p, where=whose.label) if p.where == whose.record else p for p in error.problems]
-            raise BudgetError(*problems) from error
+            raise type(error)(*problems) from error
         self.charges += 1
 
 
