@@ -79,8 +79,13 @@ class _FormerModules:
             return None
         return ModuleSpec(fullname, cast("Loader", cls()), is_package=True)  # as some were
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        """Leave making the module to the import system."""
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Make a module that can be called where its package has a function of that name; leave all others alone."""
+        package, _, name = spec.name.rpartition(".")
+        function = vars(sys.modules[package]).get(name)
+        if not callable(function) or isinstance(function, ModuleType):
+            return None
+        return type("CallableModule", (ModuleType,), {"__call__": staticmethod(function)})(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Let the empty module look its names up."""

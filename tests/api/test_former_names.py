@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pickle
+import sys
 import warnings
 from pathlib import Path
 
@@ -29,6 +30,21 @@ def present(module: str, name: str) -> object:
     raise AssertionError(f"{module}.{name} is in none of {homes}: add its new name to RENAMED in privis.former_table")
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Former modules are imported for one test: each becomes an attribute of its package, where others look."""
+    before = {name: dict(vars(module)) for name, module in sys.modules.items() if name.startswith("privis")}
+    yield
+    former = [f"privis.{short}" for short in MOVED if f"privis.{short}" not in before]
+    for name in [name for name in former if name in sys.modules]:
+        del sys.modules[name]
+        package, _, child = name.rpartition(".")
+        if child in before.get(package, {}):
+            setattr(sys.modules[package], child, before[package][child])
+        else:
+            vars(sys.modules.get(package, sys)).pop(child, None)
+
+
 @pytest.mark.parametrize("module", sorted(set(FORMER) - NOT_HERE))
 def test_every_former_name_is_the_same_object_with_a_warning(module):
     former = importlib.import_module(module)
@@ -42,6 +58,16 @@ def test_every_former_name_is_the_same_object_with_a_warning(module):
         if name not in vars(former).get("__all__", ()):  # what a package of that name exports is no former name
             assert [warning.category for warning in heard] == [DeprecationWarning], name
             assert heard[0].filename == __file__, name
+
+
+def test_a_former_module_leaves_a_function_of_its_name_callable():
+    from privis import readings
+    from privis.program import Input, trace
+
+    program = trace(lambda x: x * 2.0, Input((2,)))
+    counted = readings.cost(program)
+    importlib.import_module("privis.readings.cost")
+    assert readings.cost(program) == counted
 
 
 def test_unknown_names_are_unknown():

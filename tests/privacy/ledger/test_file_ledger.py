@@ -229,7 +229,7 @@ def pipeline(ledger):
     return make_pipeline(extractor, LogisticRegression())
 
 
-@pytest.mark.filterwarnings("ignore:FeatureExtractor without release_key")
+@pytest.mark.filterwarnings("ignore:FeatureExtractor without key")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_cross_validation_pays_for_every_release(tmp_path, jobs):
     from sklearn.model_selection import cross_val_score
@@ -242,7 +242,7 @@ def test_cross_validation_pays_for_every_release(tmp_path, jobs):
     assert not ledger.verify().problems and ledger.spent().charges == 16
 
 
-@pytest.mark.filterwarnings("ignore:FeatureExtractor without release_key")
+@pytest.mark.filterwarnings("ignore:FeatureExtractor without key")
 def test_a_grid_search_pays_for_every_release(tmp_path):
     from sklearn.model_selection import GridSearchCV
 

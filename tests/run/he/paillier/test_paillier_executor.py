@@ -69,7 +69,7 @@ def test_filters_of_a_gabor_bank(key, scheme, photograph):
     agree(key, program, photograph[:height, :width])
     whole = Gabor(frequencies=(0.4,), angles=1).program((14, 14))
     assert [p.where for p in scheme.supports(whole)] == ["node 2 Mul"]
-    with pytest.raises(UnsupportedError, match=r"node 2 Mul: got an op that is not linear.*use HE\(\)"):
+    with pytest.raises(UnsupportedError, match=r"node 2 Mul: got an op that is not linear.*use CKKS\(\)"):
         scheme.prepare(whole)
 
 
