@@ -10,12 +10,15 @@ transparency            laid over white (alpha channel, or the transparent colou
 CMYK, YCbCr, HSV        RGB by Pillow's formulas; colour profiles (ICC) are not applied
 1 bit                   0 and 255
 more than 8 bits        the top 8 bits of the range the *type* can hold, never of the values it happens to hold:
-                        a bound taken from the data would leak. Signed types start at their most negative value
+                        a bound taken from the data would leak. Signed types start at their most negative value;
+                        a PNM's values are scaled by its maxval first (colour is then rounded, not cut, to 8 bits)
+white is zero (TIFF)    inverted, at every depth
 floats, Lab             refused: their range is not known
 too many pixels         refused from the header, before anything is decoded
 ======================  ======================================================================================
 
-Pillow decodes, and only the formats in `FORMATS`: it knows others, some of which start programs (EPS).
+Pillow decodes, and only the formats in `FORMATS`: it knows others, some of which start programs (EPS). TIFF layouts
+that it does not know or misreads go to `privis.io.images.tiff`.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, Problem
+from privis.io.images import tiff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,7 +50,7 @@ SUFFIXES = frozenset(
 
 _DIRECT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _TRANSPARENT = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
-_BITS_PER_SAMPLE, _SAMPLE_FORMAT, _ORIENTATION = 258, 339, 274
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _PLANES, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
 
 
 def load(source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -93,8 +97,15 @@ def _from_file(path: Path | str, max_pixels: int) -> Pixels:
             raise _refusal(where, kind, "an image file", "name the files inside it" if "folder" in kind else "")
         if status.st_size == 0:
             raise _refusal(where, "an empty file", "an image file", "copy or download it again")
-        with Image.open(path, formats=FORMATS) as image:
-            return _decode(image, where, max_pixels)
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                if not _misread(image):
+                    return _decode(image, where, max_pixels)
+        except Image.UnidentifiedImageError:
+            if not tiff.is_tiff(path):
+                raise
+        pixels, orientation = tiff.decode(path, max_pixels)
+        return np.ascontiguousarray(_upright(pixels, orientation))
     except ImageError:
         raise
     except FileNotFoundError:
@@ -115,10 +126,23 @@ def _decode(image: Image.Image, where: str, max_pixels: int) -> Pixels:
         raise _bomb(where, f"{width} x {height} pixels", max_pixels)
     if width * height == 0:
         raise _refusal(where, f"{width} x {height} pixels", "at least 1 x 1")
+    if _misread(image):
+        raise _refusal(
+            where, "a TIFF layout that Pillow misreads", "its path", "pass the path instead of the PIL image"
+        )
     try:
         bits = _depth(image, where)  # before load(): Pillow closes the file after it
+        transparent, grey = _transparent_sample(image, where), is_deep_grey_alpha(image)
         image.load()
+        if grey:
+            image = image.convert("LA")
+        if transparent is not None:
+            image.info["transparency"] = transparent
         pixels = _scaled(image, *bits) if bits else np.array(_eight_bit(image, where))
+        if bits and "transparency" in image.info:
+            pixels[np.asarray(image) == image.info["transparency"]] = 255
+        if bits and _tag(image, _PHOTOMETRIC, 1) == 0:  # Pillow inverts 8 bits and leaves 16 as they are
+            pixels = 255 - pixels
         return np.ascontiguousarray(_upright(pixels, _orientation(image)))
     except ImageError:
         raise
@@ -141,10 +165,8 @@ def _depth(image: Image.Image, where: str) -> tuple[int, int] | None:
     if not image.mode.startswith("I"):
         return None
     if image.format == "TIFF":
-        tags: Any = getattr(image, "tag_v2", {})
-        bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])
-        signed = tags.get(_SAMPLE_FORMAT, (1,))[0] == 2
-        return bits, -(1 << bits - 1) if signed else 0
+        bits = _tag(image, _BITS_PER_SAMPLE, 16)
+        return bits, -(1 << bits - 1) if _tag(image, _SAMPLE_FORMAT, 1) == 2 else 0
     if image.mode != "I" or image.format in (
         "PNG",
         "PPM",
@@ -153,6 +175,36 @@ def _depth(image: Image.Image, where: str) -> tuple[int, int] | None:
         return 16, 0
     remedy = "scale it to 0..255 yourself and pass a uint8 array"
     raise _refusal(where, "32-bit integers of unknown range (mode 'I')", "8-bit pixels", remedy)
+
+
+def _tag(image: Image.Image, number: int, default: int) -> int:
+    """Value of a TIFF tag, the first one where it has several."""
+    value = getattr(image, "tag_v2", {}).get(number, default)
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _misread(image: Image.Image) -> bool:
+    """Whether this is a TIFF of a layout that Pillow opens and decodes to other values."""
+    if image.format != "TIFF":
+        return False
+    bits, planes = _tag(image, _BITS_PER_SAMPLE, 1), _tag(image, _PLANES, 1) == 2
+    return (planes and (bits > 8 or image.mode == "LA")) or (bits == 8 and _tag(image, _SAMPLE_FORMAT, 1) == 2)
+
+
+def is_deep_grey_alpha(image: Image.Image) -> bool:
+    """Whether this is a PNG of grey and alpha in 16 bits, which Pillow opens as colour."""
+    return image.format == "PNG" and bool(image.tile) and image.tile[0].args == "LA;16B"
+
+
+def _transparent_sample(image: Image.Image, where: str) -> int | None:
+    """The transparent grey of a PNG in the values that Pillow decodes to, where it leaves it as the file has it."""
+    layout = image.tile[0].args if image.format == "PNG" and image.tile else None
+    if "transparency" not in image.info:
+        return None
+    if layout == "RGB;16B":  # the low bytes, on which equality hangs, are gone after decoding
+        raise _refusal(where, "a transparent colour of 16 bits", "an alpha channel", "convert it to RGBA")
+    shallow = {"L;2": 85, "L;4": 17}.get(layout if isinstance(layout, str) else "")
+    return image.info["transparency"] * shallow if shallow else None
 
 
 def _scaled(image: Image.Image, bits: int, lowest: int) -> Pixels:

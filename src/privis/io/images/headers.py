@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from privis.io.images.decode import FORMATS
+from privis.io.images import tiff
+from privis.io.images.decode import FORMATS, is_deep_grey_alpha
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"}
 
@@ -17,6 +18,9 @@ def shape(path: str) -> tuple[int, ...] | None:
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
-            return (height, width) if image.mode in _GREY_MODES else (height, width, 3)
+            grey = image.mode in _GREY_MODES or is_deep_grey_alpha(image)
+            return (height, width) if grey else (height, width, 3)
+    except Image.UnidentifiedImageError:
+        return tiff.shape(path)
     except Exception:  # whatever a damaged header does to the decoder: this file gives no row and needs no guarantee
         return None
