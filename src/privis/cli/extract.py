@@ -48,6 +48,9 @@ SubjectColumn = Annotated[
     typer.Option(help="INPUT is a CSV file with the columns path and this one, which says whose image it is."),
 ]
 MaxPixels = Annotated[int, typer.Option(help="Refuse images of more pixels before decoding them.")]
+Bits = Annotated[
+    int | None, typer.Option(help="Depth of samples in more than 8 bits, as 12 for 12-bit images in 16-bit files.")
+]
 Post = Annotated[
     str | None, typer.Option(help=f"Public steps after the feature, as in pca:64@public.npz,l2. Any of {WORDS}.")
 ]
@@ -84,6 +87,7 @@ def extract(
     under: Under = "clear",
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
+    bits: Bits = None,
     as_json: AsJson = False,
     report: ReportPath = None,
 ) -> None:
@@ -112,6 +116,7 @@ def extract(
                 subjects=subjects,
                 workers=processes,
                 max_pixels=max_pixels,
+                bits=bits,
                 on_progress=show,
             )
         if report is not None:

@@ -18,6 +18,8 @@ from privis.extraction.images import card_of, check_release, repeatable, weakest
 from privis.features.feature import Feature, core_shape, is_own
 from privis.identity import identity
 from privis.io.images import decode as pictures
+from privis.io.images.depth import DepthWarning
+from privis.io.images.headers import warn_of_unused_bits
 from privis.io.resumable.run import Job, Outcome, Progress, run
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
 from privis.privacy.ledger.protocol import WrittenLedger
@@ -81,6 +83,7 @@ def extract_folder(
     workers: int = 1,
     chunk: int = 64,
     max_pixels: int = pictures.MAX_PIXELS,
+    bits: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     key_path: KeySource | None = None,
 ) -> FolderResult:
@@ -116,6 +119,7 @@ def extract_folder(
         workers: processes; 1: only the calling one.
         chunk: files that an interruption loses at most.
         max_pixels: of an image; larger ones are listed as failures.
+        bits: public depth of samples stored in more than 8 bits (12-bit images in 16-bit files); None: their type's.
         on_progress: called with what is done so far.
 
     Returns:
@@ -127,8 +131,9 @@ def extract_folder(
     """
     if key_path is not None:
         key = _formerly(key, key_path)
-    under = under or Clear()
+    under, decoding = under or Clear(), pictures.Decoding(max_pixels, bits)
     check_release(release, ledger, feature)
+    warn_of_unused_bits(sources, decoding)
     once = repeatable(release, under) and (is_on_image(release) or is_own((feature, under)))
     whose = contributions(sources, subjects, release, ledger, repeatable=once)
     latest: list[Progress] = []
@@ -146,7 +151,7 @@ def extract_folder(
     with with_key as path:
         key_name = "the key" if isinstance(key, ReleaseKey) else str(path)
         make = MakeExtractor(feature, under, release, ledger, path, whose, len(sources), key_name=key_name)
-        probe = _probe(make(), sources, max_pixels)
+        probe = _probe(make(), sources, decoding)
         make = replace(make, length=probe.length)
         made: list[tuple[Guarantee, Card]] = []
 
@@ -159,9 +164,10 @@ def extract_folder(
         if probe.batch > 1:  # enough for two processes, no more, so that little is lost and progress shows
             chunk = probe.batch * min(max(chunk // probe.batch, 1), 2)
         account = ledger if isinstance(ledger, WrittenLedger) else None
-        parts = (workers, chunk, max_pixels, account)
+        parts = (workers, chunk, decoding, account)
         job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
-        with _resumable(make, output, account):
+        with _resumable(make, output, account), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DepthWarning)  # said above
             outcome = run(job, on_progress=show)
         if key is None and not (ledger is not None and outcome.failures):
             _forget(path)
@@ -253,13 +259,13 @@ class Probe:
     batch: int = 1
 
 
-def _probe(extractor: Extractor, sources: Sequence[str], max_pixels: int) -> Probe:
+def _probe(extractor: Extractor, sources: Sequence[str], decode: pictures.Decoding) -> Probe:
     """Open the first image that nothing public is held against, where it matters which that is."""
     charged = extractor.ledger is not None
     for path in sources if charged or extractor.shares else ():
         try:
             extractor.contributions.admit(path)
-            shape = pictures.load(path, max_pixels=max_pixels).shape
+            shape = decode(path).shape
             length = extractor.check(shape) if charged else None
             return Probe(length, _batch(extractor, core_shape(extractor.feature, owner_shape(extractor, shape))))
         except (ImageError, ParameterError):

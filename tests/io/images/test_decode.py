@@ -155,6 +155,7 @@ def test_deep_colour_keeps_its_high_byte(tmp_path: Path, rng: np.random.Generato
     assert np.array_equal(load(path), deep >> 8)
 
 
+@pytest.mark.filterwarnings("ignore::privis.io.images.depth.DepthWarning")
 def test_depth_never_depends_on_the_values(tmp_path: Path) -> None:
     """A dark 16-bit picture stays dark: stretching it to its own range would leak that range."""
     path = tmp_path / "a.png"

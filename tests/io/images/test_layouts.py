@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -15,8 +16,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from privis.errors import ImageError
+from privis import ColourHistogram
+from privis.errors import ImageError, ParameterError
+from privis.extraction.folder import extract_folder
 from privis.io.images import load
+from privis.io.images.decode import Decoding
+from privis.io.images.depth import DepthWarning
 from privis.io.images.headers import shape
 
 tifffile = pytest.importorskip("tifffile")
@@ -219,3 +224,57 @@ def test_bitmap_pnm(kind: str, tmp_path: Path) -> None:
     body = packed(samples, 1) if kind == "P4" else " ".join(map(str, samples.ravel())).encode()
     (tmp_path / "image.pbm").write_bytes(f"{kind}\n7 5\n".encode() + body)
     np.testing.assert_array_equal(load(tmp_path / "image.pbm"), (1 - samples) * 255)
+
+
+# depth that is stated ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["grey TIFF", "colour TIFF", "signed TIFF", "grey PNG", "colour PNG"])
+def test_a_stated_depth_scales_and_an_unstated_one_is_warned_of(layout: str, tmp_path: Path) -> None:
+    path = tmp_path / ("image.png" if "PNG" in layout else "image.tif")
+    channels, signed = 3 if "colour" in layout else 1, "signed" in layout
+    samples = np.random.default_rng(0).integers(0, 1 << 12, (5, 7, channels)) - (2048 if signed else 0)
+    if "PNG" in layout:
+        path.write_bytes(png(samples, 16, TRUE if channels == 3 else GREY))
+    else:
+        sign = SIGNED if signed else UNSIGNED
+        path.write_bytes(tiff(samples, 16, RGB if channels == 3 else BLACK, "<", sign, 1))
+    right = ((samples + (2048 if signed else 0)) >> 4).reshape(samples.shape if channels == 3 else (5, 7))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(load(path, bits=12), right)
+    if channels == 1:  # Pillow gives the top byte of colour: there is nothing left to look at
+        with pytest.warns(DepthWarning, match="16-bit samples of which 12 bits are used.*bits=12"):
+            load(path)
+
+
+def test_a_stated_depth_leaves_images_of_eight_bits_and_formats_that_state_their_own(tmp_path: Path) -> None:
+    (tmp_path / "image.pgm").write_bytes(b"P5\n2 1\n4095\n" + np.array([4095, 2048], ">u2").tobytes())
+    assert load(tmp_path / "image.pgm", bits=12).tolist() == load(tmp_path / "image.pgm").tolist() == [[255, 128]]
+    (tmp_path / "image.png").write_bytes(png(np.full((2, 2), 200), 8, GREY))
+    assert load(tmp_path / "image.png", bits=12).tolist() == [[200, 200]] * 2
+    with pytest.raises(ParameterError, match="9 to 32"):
+        Decoding(bits=8)
+
+
+def test_a_value_above_the_stated_depth_is_white(tmp_path: Path) -> None:
+    (tmp_path / "image.png").write_bytes(png(np.array([[4095, 4096, 65535]]), 16, GREY))
+    assert load(tmp_path / "image.png", bits=12).tolist() == [[255, 255, 255]]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_folder_of_unused_bits_is_warned_of_once_and_nowhere_else(
+    workers: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    samples = np.random.default_rng(0).integers(0, 1 << 12, (16, 16))
+    paths = [str(tmp_path / f"{each}.png") for each in range(4)]
+    for path in paths:
+        Path(path).write_bytes(png(samples, 16, GREY))
+    dark, light = tmp_path / "dark.npz", tmp_path / "light.npz"
+    with pytest.warns(DepthWarning) as found:
+        result = extract_folder(ColourHistogram(bins=2), paths, dark, workers=workers)
+    assert [str(each.message).startswith(f"{paths[0]}: 16-bit samples") for each in found] == [True]
+    assert "used" not in capfd.readouterr().err and "12" not in result.card.to_json()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract_folder(ColourHistogram(bins=2), paths, light, workers=workers, bits=12)

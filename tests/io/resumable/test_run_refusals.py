@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from privis.errors import MissingExtraError, OutputError, ParameterError
+from privis.io.images.decode import Decoding
 from privis.io.resumable.run import Job, Progress, run
 from tests.io.resumable.stream_place import left
 
@@ -41,7 +42,8 @@ def test_an_unfinished_run_of_something_else_is_not(job: Job) -> None:
         (replace(job, fingerprint={"feature": "edges"}), "feature moments"),
         (replace(job, fingerprint={**job.fingerprint, "ledger": "ab"}), "ledger unknown"),
         (replace(job, sources=job.sources[1:]), "sources 50 files"),
-        (replace(job, max_pixels=7), "max_pixels 100000000"),
+        (replace(job, decoding=Decoding(max_pixels=7)), "max_pixels 100000000"),
+        (replace(job, decoding=Decoding(bits=12)), "bits None"),
     ):
         with pytest.raises(ParameterError, match=rf"unfinished run with {word}.*delete .*out\.npz\.partial"):
             run(other)

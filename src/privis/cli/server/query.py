@@ -14,12 +14,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
-from privis.cli.extract import AsJson, Inputs, MaxPixels, Parameters, tell
+from privis.cli.extract import AsJson, Bits, Inputs, MaxPixels, Parameters, tell
 from privis.cli.keygen import Authority, OfferName
 from privis.cli.server.query_gallery import Row, check_output, nearest, vectors_of, write
 from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
-from privis.io.images.decode import MAX_PIXELS
+from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.sources import find
 from privis.io.resumable.run import Progress as Files
 
@@ -45,6 +45,7 @@ def query(
     at_once: AtOnce = 1,
     patience: Patience = 60.0,
     max_pixels: MaxPixels = MAX_PIXELS,
+    bits: Bits = None,
     feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of pictures, computed here.")] = None,
     parameter: Parameters = None,
     top: Annotated[int, typer.Option(min=1, help="Gallery: how many templates to list.")] = 5,
@@ -70,7 +71,9 @@ def query(
         if feature is not None or parameter:
             got, remedy = "given", "the offer says which feature it is; -f is for galleries"
             raise ParameterError(Problem("-f, -p", got, f"left out for {terms.name}", remedy))
-        result = _features(terms, inputs, server, keys, token_file, output, authority, patience, at_once, max_pixels)
+        result = _features(
+            terms, inputs, server, keys, token_file, output, authority, patience, at_once, Decoding(max_pixels, bits)
+        )
         tell(result, as_json)
 
 
@@ -84,7 +87,7 @@ def _features(
     authority: Path | None,
     patience: float,
     at_once: int,
-    max_pixels: int,
+    decoding: Decoding,
 ) -> FolderResult:
     from privis.cli.server.offerings import feature_of
     from privis.serve.client.executor import Remote
@@ -98,7 +101,8 @@ def _features(
             under=Remote(server, keys, token_file, authority, patience, show_step),
             workers=min(at_once, len(sources)),
             chunk=terms.estimate.images,  # what was computed in seconds is not computed again after an interruption
-            max_pixels=max_pixels,
+            max_pixels=decoding.max_pixels,
+            bits=decoding.bits,
             on_progress=show_files,
         )
 

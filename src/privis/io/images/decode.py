@@ -25,14 +25,16 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ImageError, Problem
+from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images import tiff
+from privis.io.images.depth import DepthWarning, top_bits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,19 +50,57 @@ SUFFIXES = frozenset(
 )
 """Lower-case file name endings by which a folder's pictures are known."""
 
+_OWN_DEPTH = ("PPM", "JPEG2000")
+"""Formats that state how many bits are used; Pillow scales their samples to the 16 of its type."""
 _DIRECT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _TRANSPARENT = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _PLANES, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
 
 
-def load(source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS) -> Pixels:
+@dataclass(frozen=True)
+class Decoding:
+    """How files become pixels: public, and the same for every image of a run.
+
+    Args:
+        max_pixels: most pixels (width x height) of an image.
+        bits: depth of samples that are stored in more than 8 bits, as in 12-bit images in 16-bit files; larger values
+            become white. None: as many as the type has.
+
+    Raises:
+        ParameterError: max_pixels below 1, or bits outside 9..32.
+
+    >>> Decoding(bits=12)(np.zeros((2, 2), np.uint8)).shape
+    (2, 2)
+    """
+
+    max_pixels: int = MAX_PIXELS
+    bits: int | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.max_pixels < 1:
+            problems.append(Problem("max_pixels", str(self.max_pixels), "at least 1"))
+        if self.bits is not None and not 9 <= self.bits <= 32:
+            remedy = "leave it out: samples of 8 bits and fewer are read as they are"
+            problems.append(Problem("bits", str(self.bits), "9 to 32, the depth of deeper samples", remedy))
+        refuse(ParameterError, problems)
+
+    def __call__(self, source: Path | str) -> Pixels:
+        """Decode one image."""
+        return load(source, max_pixels=self.max_pixels, bits=self.bits)
+
+
+def load(
+    source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS, bits: int | None = None
+) -> Pixels:
     """Decode one picture to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
     ``source`` is a path, a PIL image or an array; the table at the top of this module says what becomes of
     each kind. Arrays must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) and are not copied
     where they can be passed on. ``max_pixels`` bounds width x height of files and PIL images; Pillow's own
-    limit
-    (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides.
+    limit (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides. ``bits``
+    is the depth of samples that are stored in more than 8 bits, where it is not the one of their type; signed samples
+    then begin at ``-2**(bits - 1)``. Without it an image that leaves top bits unused is warned of (`DepthWarning`).
 
     Raises:
         ImageError: and nothing else, whatever the bytes are.
@@ -74,11 +114,11 @@ def load(source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = M
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, Path)):
-        return _from_file(source, max_pixels)
+        return _from_file(source, max_pixels, bits)
     from PIL import Image
 
     if isinstance(source, Image.Image):
-        return _decode(source, "image", max_pixels)
+        return _decode(source, "image", max_pixels, bits)
     raise _refusal("image", f"a {type(source).__name__}", "a path, a PIL image or a uint8 array")
 
 
@@ -86,7 +126,7 @@ def _refusal(where: str, got: str, expected: str, remedy: str = "") -> ImageErro
     return ImageError(Problem(where, got, expected, remedy))
 
 
-def _from_file(path: Path | str, max_pixels: int) -> Pixels:
+def _from_file(path: Path | str, max_pixels: int, depth: int | None) -> Pixels:
     from PIL import Image
 
     where = os.fspath(path)
@@ -99,14 +139,14 @@ def _from_file(path: Path | str, max_pixels: int) -> Pixels:
             raise _refusal(where, "an empty file", "an image file", "copy or download it again")
         try:
             with Image.open(path, formats=FORMATS) as image:
-                if not _misread(image):
-                    return _decode(image, where, max_pixels)
+                if not _misread(image) and not (depth is not None and _is_deep_tiff(image)):
+                    return _decode(image, where, max_pixels, depth)
         except Image.UnidentifiedImageError:
             if not tiff.is_tiff(path):
                 raise
-        pixels, orientation = tiff.decode(path, max_pixels)
+        pixels, orientation = tiff.decode(path, max_pixels, depth)
         return np.ascontiguousarray(_upright(pixels, orientation))
-    except ImageError:
+    except (ImageError, DepthWarning):
         raise
     except FileNotFoundError:
         raise _refusal(where, "no such file", "an image file", "check the path") from None
@@ -120,7 +160,7 @@ def _from_file(path: Path | str, max_pixels: int) -> Pixels:
         raise _undecodable(where, error) from error
 
 
-def _decode(image: Image.Image, where: str, max_pixels: int) -> Pixels:
+def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) -> Pixels:
     width, height = image.size
     if width * height > max_pixels:
         raise _bomb(where, f"{width} x {height} pixels", max_pixels)
@@ -131,6 +171,8 @@ def _decode(image: Image.Image, where: str, max_pixels: int) -> Pixels:
             where, "a TIFF layout that Pillow misreads", "its path", "pass the path instead of the PIL image"
         )
     try:
+        if depth is not None and (deep := _deep_colour(image, where)) is not None:
+            return np.ascontiguousarray(_upright(top_bits(deep, 16, 0, depth), _orientation(image)))
         bits = _depth(image, where)  # before load(): Pillow closes the file after it
         transparent, grey = _transparent_sample(image, where), is_deep_grey_alpha(image)
         image.load()
@@ -138,13 +180,17 @@ def _decode(image: Image.Image, where: str, max_pixels: int) -> Pixels:
             image = image.convert("LA")
         if transparent is not None:
             image.info["transparency"] = transparent
-        pixels = _scaled(image, *bits) if bits else np.array(_eight_bit(image, where))
+        pixels = (
+            _scaled(image, *bits, None if image.format in _OWN_DEPTH else depth)
+            if bits
+            else np.array(_eight_bit(image, where))
+        )
         if bits and "transparency" in image.info:
             pixels[np.asarray(image) == image.info["transparency"]] = 255
         if bits and _tag(image, _PHOTOMETRIC, 1) == 0:  # Pillow inverts 8 bits and leaves 16 as they are
             pixels = 255 - pixels
         return np.ascontiguousarray(_upright(pixels, _orientation(image)))
-    except ImageError:
+    except (ImageError, DepthWarning):
         raise
     except Exception as error:  # as above: whatever a decoder raises on hostile bytes
         raise _undecodable(where, error) from error
@@ -196,6 +242,29 @@ def is_deep_grey_alpha(image: Image.Image) -> bool:
     return image.format == "PNG" and bool(image.tile) and image.tile[0].args == "LA;16B"
 
 
+def _is_deep_tiff(image: Image.Image) -> bool:
+    return image.format == "TIFF" and _tag(image, _BITS_PER_SAMPLE, 1) > 8
+
+
+def _deep_colour(image: Image.Image, where: str) -> NDArray[np.int64] | None:
+    """Colour of a PNG of 16 bits, of which Pillow keeps the top 8 whatever is in them; None for all other images."""
+    layout = image.tile[0].args if image.format == "PNG" and image.tile else None
+    if layout in ("LA;16B", "RGBA;16B"):
+        raise _refusal(where, "transparency in 16 bits", "no alpha channel where bits are given", "flatten it first")
+    if layout != "RGB;16B":
+        return None
+    import cv2
+
+    file: Any = image.fp
+    file.seek(0)
+    content = np.frombuffer(file.read(), np.uint8)
+    image.load()  # what follows the pixels, as EXIF may; Pillow closes the file
+    stored: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise _undecodable(where, ValueError("no PNG"))
+    return stored[..., ::-1].astype(np.int64)
+
+
 def _transparent_sample(image: Image.Image, where: str) -> int | None:
     """The transparent grey of a PNG in the values that Pillow decodes to, where it leaves it as the file has it."""
     layout = image.tile[0].args if image.format == "PNG" and image.tile else None
@@ -207,10 +276,10 @@ def _transparent_sample(image: Image.Image, where: str) -> int | None:
     return image.info["transparency"] * shallow if shallow else None
 
 
-def _scaled(image: Image.Image, bits: int, lowest: int) -> Pixels:
+def _scaled(image: Image.Image, bits: int, lowest: int, depth: int | None) -> Pixels:
     # modulo 2^32, because Pillow keeps 32-bit samples, signed or not, in signed integers
     values = np.asarray(image).astype(np.uint32) + np.uint32(-lowest)
-    return (values >> (bits - 8)).astype(np.uint8)
+    return top_bits(values.astype(np.int64), bits, lowest, depth)
 
 
 def _eight_bit(image: Image.Image, where: str) -> Image.Image:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
+from privis.errors import ImageError
 from privis.io.images import tiff
-from privis.io.images.decode import FORMATS, is_deep_grey_alpha
+from privis.io.images.decode import FORMATS, Decoding, is_deep_grey_alpha
+from privis.io.images.depth import DepthWarning
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"}
 
@@ -24,3 +29,27 @@ def shape(path: str) -> tuple[int, ...] | None:
         return tiff.shape(path)
     except Exception:  # whatever a damaged header does to the decoder: this file gives no row and needs no guarantee
         return None
+
+
+def warn_of_unused_bits(paths: Sequence[str], decode: Decoding, looks: int = 16) -> None:
+    """Warn (`DepthWarning`) of the first image that leaves the top bits of its type unused, among the first ``looks``.
+
+    To be called where somebody reads warnings: processes that share out a run do not repeat it.
+    """
+    from PIL import Image
+
+    if decode.bits is not None:
+        return
+    for path in paths[:looks]:
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                deep = image.mode.startswith("I")
+            with warnings.catch_warnings(record=True) as found:
+                warnings.simplefilter("always", DepthWarning)
+                if deep:
+                    decode(path)
+        except (ImageError, OSError, ValueError, SyntaxError):
+            continue  # listed as a failure by the run itself
+        if found:
+            warnings.warn(f"{path}: {found[0].message}", DepthWarning, stacklevel=3)
+            return

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, Problem
+from privis.io.images.depth import top_bits
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK = 0, 1, 2, 3, 5
@@ -42,12 +43,13 @@ def shape(path: Path | str) -> tuple[int, ...] | None:
         return None
 
 
-def decode(path: Path | str, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
+def decode(path: Path | str, max_pixels: int, depth: int | None = None) -> tuple[NDArray[np.uint8], int]:
     """Decode the first image of a TIFF file.
 
     Args:
         path: The file.
         max_pixels: Bound on width x height, read before anything is decoded.
+        depth: Bits of deeper samples that are used, where it is not those of their type.
 
     Returns:
         (H, W) or (H, W, 3) bytes as they are stored, and the orientation (Exif 2.32, tag 0x0112) still to be undone.
@@ -76,7 +78,7 @@ def decode(path: Path | str, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
         if page.planarconfig == 2 and page.samplesperpixel > 1:
             stored = np.moveaxis(stored, 0, -1)
         samples = stored.reshape(height, width, page.samplesperpixel)
-        return _eight_bit(samples, page), int(page.tags.valueof("Orientation", 1))
+        return _eight_bit(samples, page, depth), int(page.tags.valueof("Orientation", 1))
 
 
 def _missing(where: str, got: str) -> ImageError:
@@ -94,12 +96,12 @@ def _check(page: Any, where: str) -> None:
         raise ImageError(Problem(where, got, f"at least {_SAMPLES[photometric]} samples", "export it again"))
 
 
-def _eight_bit(samples: NDArray[Any], page: Any) -> NDArray[np.uint8]:
+def _eight_bit(samples: NDArray[Any], page: Any, depth: int | None) -> NDArray[np.uint8]:
     """Colour of each pixel in eight bits: the top ones of what the type can hold, over white."""
     photometric, bits = int(page.photometric), int(page.bitspersample)
     if photometric == _PALETTE:
         return (np.asarray(page.colormap)[:, samples[..., 0]] >> 8).astype(np.uint8).transpose(1, 2, 0)
-    top = _top(samples, bits, signed=int(page.sampleformat) == _SIGNED)
+    top = _top(samples, bits, int(page.sampleformat) == _SIGNED, depth)
     count = _SAMPLES[photometric]
     colour = top[..., :count]
     if photometric == _WHITE_IS_ZERO:
@@ -114,9 +116,12 @@ def _eight_bit(samples: NDArray[Any], page: Any) -> NDArray[np.uint8]:
     return colour[..., 0] if colour.shape[2] == 1 else colour
 
 
-def _top(samples: NDArray[Any], bits: int, signed: bool) -> NDArray[np.uint8]:
-    values = samples.astype(np.int64) + ((1 << bits - 1) if signed else 0)
-    return (values >> bits - 8 if bits >= 8 else values * 255 // ((1 << bits) - 1)).astype(np.uint8)
+def _top(samples: NDArray[Any], bits: int, signed: bool, depth: int | None) -> NDArray[np.uint8]:
+    lowest = -(1 << bits - 1) if signed else 0
+    values = samples.astype(np.int64) - lowest
+    if bits > 8:
+        return top_bits(values, bits, lowest, depth)
+    return (values * 255 // ((1 << bits) - 1)).astype(np.uint8)
 
 
 def _over_white(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], premultiplied: bool) -> NDArray[np.uint8]:

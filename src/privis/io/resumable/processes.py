@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING
 
 from privis.errors import ParameterError, PrivisError, Problem
+from privis.io.images.depth import DepthWarning
 from privis.io.resumable.parts import Span
 
 if TYPE_CHECKING:
@@ -69,31 +71,31 @@ def share_out(
     """
     _require_picklable(make)
     queue = deque(map(_Task, spans))
-    crew: dict[Pipe, _Worker] = {}
+    pool: dict[Pipe, _Worker] = {}
     try:
-        while queue or any(worker.task for worker in crew.values()):
-            _assign(crew, queue, paths)
-            free = sum(worker.task is None for worker in crew.values())
-            for _ in range(min(workers - len(crew), len(queue) - free)):
+        while queue or any(worker.task for worker in pool.values()):
+            _assign(pool, queue, paths)
+            free = sum(worker.task is None for worker in pool.values())
+            for _ in range(min(workers - len(pool), len(queue) - free)):
                 pipe, worker = _start(make)
-                crew[pipe] = worker
-            for pipe in connection.wait(list(crew)):
+                pool[pipe] = worker
+            for pipe in connection.wait(list(pool)):
                 assert isinstance(pipe, Pipe)
-                worker = crew[pipe]
+                worker = pool[pipe]
                 try:
                     answer = pipe.recv()
                 except (EOFError, OSError):
-                    del crew[pipe]
-                    yield from _bury(worker, queue, give_up)
+                    del pool[pipe]
+                    yield from _reap(worker, queue, give_up)
                     continue
                 if isinstance(answer, PrivisError):
                     raise answer
                 task, worker.task, worker.ready = worker.task, None, True
                 if task:
-                    _assign(crew, queue, paths)
+                    _assign(pool, queue, paths)
                     yield task.span, answer
     finally:
-        _stop(crew)
+        _stop(pool)
 
 
 def _require_picklable(make: Callable[[], Compute]) -> None:
@@ -104,8 +106,8 @@ def _require_picklable(make: Callable[[], Compute]) -> None:
         raise ParameterError(Problem("make_extractor", str(error), "something picklable", remedy)) from error
 
 
-def _assign(crew: dict[Pipe, _Worker], queue: deque[_Task], paths: Sequence[str]) -> None:
-    for pipe, worker in crew.items():
+def _assign(pool: dict[Pipe, _Worker], queue: deque[_Task], paths: Sequence[str]) -> None:
+    for pipe, worker in pool.items():
         if queue and worker.ready and worker.task is None:
             worker.task = queue.popleft()
             span = worker.task.span
@@ -113,7 +115,7 @@ def _assign(crew: dict[Pipe, _Worker], queue: deque[_Task], paths: Sequence[str]
                 pipe.send((span, tuple(paths[span.start : span.stop])))
 
 
-def _bury(worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], int]) -> Iterator[tuple[Span, int]]:
+def _reap(worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], int]) -> Iterator[tuple[Span, int]]:
     """Decide what becomes of the task of a process that has ended."""
     worker.process.join()
     ending = _ending(worker.process.exitcode)
@@ -174,8 +176,9 @@ def _worker_environment() -> Iterator[None]:
 
 def _work(pipe: Pipe, make: Callable[[], Compute]) -> None:
     """The life of a worker process: say that it is ready, then answer spans until the pipe is closed."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
+        warnings.simplefilter("ignore", DepthWarning)  # the process that started the run says it
         compute = make()
         if "cv2" in sys.modules:
             sys.modules["cv2"].setNumThreads(1)
@@ -189,19 +192,19 @@ def _work(pipe: Pipe, make: Callable[[], Compute]) -> None:
         pipe.send(error)
 
 
-def _die_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _stop(crew: dict[Pipe, _Worker]) -> None:
-    for pipe, worker in crew.items():
+def _stop(pool: dict[Pipe, _Worker]) -> None:
+    for pipe, worker in pool.items():
         pipe.close()  # an idle worker leaves by itself
         if worker.task is not None or not worker.ready:
             worker.process.terminate()
-    for worker in crew.values():
+    for worker in pool.values():
         worker.process.join(5)
         if worker.process.is_alive():
             worker.process.kill()

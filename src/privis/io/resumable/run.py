@@ -118,8 +118,10 @@ class Job:
         called once at the end with the number of rows, their length, and the shapes of the pictures that gave them, as
         they were read, each once, in order; gives the components' names and the table's metadata. Keep times out of the
         metadata if equal runs are to give equal bytes.
-    workers, chunk, max_pixels
-        processes; most sources per span; most pixels per picture. None of them changes a vector.
+    workers, chunk
+        processes; most sources per span. Neither changes a vector.
+    decoding
+        how files become pixels.
     account
         where vectors are charged; a part whose mark it does not have is refused.
     fair
@@ -133,7 +135,7 @@ class Job:
     finish: Callable[[int, int, Sequence[Shape]], tuple[Sequence[str], Mapping[str, str]]]
     workers: int = 1
     chunk: int = 64
-    max_pixels: int = images.MAX_PIXELS
+    decoding: images.Decoding = images.Decoding()
     account: Account | None = None
     fair: bool = True
 
@@ -239,7 +241,8 @@ def _manifest(job: Job) -> dict[str, str]:
     return {
         **job.fingerprint,
         "sources": f"{len(job.sources)} files, sha256 {digest.hexdigest()}",
-        "max_pixels": str(job.max_pixels),
+        "max_pixels": str(job.decoding.max_pixels),
+        "bits": str(job.decoding.bits),
     }
 
 
@@ -270,7 +273,7 @@ def _computed(job: Job, folder: Path, finished: Sequence[Span]) -> Generator[tup
     """Compute what is not finished; gives each span with its number of failures, in any order."""
     fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
     spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
-    make = _MakeCompute(folder, job.make_extractor, job.max_pixels, job.account)
+    make = _MakeCompute(folder, job.make_extractor, job.decoding, job.account)
     if job.workers > 1:
         yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder, job))
     elif spans:
@@ -285,7 +288,7 @@ class _MakeCompute:
 
     folder: Path
     make_extractor: Callable[[], Extractor]
-    max_pixels: int
+    decoding: images.Decoding
     account: Account | None
 
     def __call__(self) -> Compute:
@@ -295,9 +298,9 @@ class _MakeCompute:
 def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequence[str]) -> int:
     observed = [Observed.of(path) for path in paths]
     if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
-        found = _vectors(paths, extractor, made.max_pixels)
+        found = _vectors(paths, extractor, made.decoding)
     else:
-        found = [_vector(path, extractor, made.max_pixels) for path in paths]
+        found = [_vector(path, extractor, made.decoding) for path in paths]
     vectors, shapes = zip(*found, strict=True)
     part = Part.of(vectors, [file.read() for file in observed], shapes, made.account.mark() if made.account else "")
     write_part(made.folder, span, part)
@@ -310,11 +313,11 @@ def _give_up(folder: Path, job: Job, span: Span, reason: str) -> int:
     return 1
 
 
-def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int) -> list[_Found]:
+def _vectors(paths: Sequence[str], extractor: SharingExtractor, decode: images.Decoding) -> list[_Found]:
     shapes: list[Shape] = [()] * len(paths)
 
     def read(place: int) -> ImageRecord:
-        pixels = images.load(paths[place], max_pixels=max_pixels)
+        pixels = decode(paths[place])
         shapes[place] = pixels.shape
         return ImageRecord(pixels, paths[place])
 
@@ -323,14 +326,14 @@ def _vectors(paths: Sequence[str], extractor: SharingExtractor, max_pixels: int)
     except PrivisError:
         raise
     except Exception:  # one of them: which, and all others on their own
-        return [_vector(path, extractor, max_pixels) for path in paths]
+        return [_vector(path, extractor, decode) for path in paths]
     return list(zip(map(_result, paths, found), shapes, strict=True))
 
 
-def _vector(path: str, extractor: Extractor, max_pixels: int) -> _Found:
+def _vector(path: str, extractor: Extractor, decode: images.Decoding) -> _Found:
     shape: Shape = ()
     try:
-        shape = (pixels := images.load(path, max_pixels=max_pixels)).shape
+        shape = (pixels := decode(path)).shape
         return _result(path, extractor(ImageRecord(pixels, path))), shape
     except PrivisError as error:
         return _result(path, error), shape
