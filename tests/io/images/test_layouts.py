@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import privis.io.images.tiff
 from privis import ColourHistogram
 from privis.errors import ImageError, ParameterError
 from privis.extraction.folder import extract_folder
@@ -118,6 +119,7 @@ def test_tiff_refusals_name_the_layout(tmp_path: Path) -> None:
     tifffile.imwrite(path, np.zeros((4, 4, 3), np.float32), photometric="rgb")
     with pytest.raises(ImageError, match="a TIFF of 3 samples of 32 bits, RGB"):
         load(path)
+    assert privis.io.images.tiff.shape(path) is None
     path.write_bytes(tiff(np.zeros((5, 7, 3), np.int64), 16, RGB, "<", UNSIGNED, 2)[:-40])
     with pytest.raises(ImageError):
         load(path)

@@ -118,10 +118,8 @@ class Job:
         called once at the end with the number of rows, their length, and the shapes of the pictures that gave them, as
         they were read, each once, in order; gives the components' names and the table's metadata. Keep times out of the
         metadata if equal runs are to give equal bytes.
-    workers, chunk
-        processes; most sources per span. Neither changes a vector.
-    decoding
-        how files become pixels.
+    workers, chunk, decoding
+        processes; most sources per span (neither changes a vector); how files become pixels.
     account
         where vectors are charged; a part whose mark it does not have is refused.
     fair
@@ -241,8 +239,7 @@ def _manifest(job: Job) -> dict[str, str]:
     return {
         **job.fingerprint,
         "sources": f"{len(job.sources)} files, sha256 {digest.hexdigest()}",
-        "max_pixels": str(job.decoding.max_pixels),
-        "bits": str(job.decoding.bits),
+        **{"max_pixels": str(job.decoding.max_pixels), "bits": str(job.decoding.bits)},
     }
 
 
