@@ -1,6 +1,8 @@
 """The benchmarks run, tiny, so that they cannot rot."""
 
-from benchmarks import extraction, folder, private_extraction
+from benchmarks.extraction import features as extraction
+from benchmarks.extraction import folder
+from benchmarks.privacy import private_extraction
 
 
 def test_extraction_runs_and_names_what_it_races():

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks import he, he_cases
+from benchmarks.he import cases as he_cases
+from benchmarks.he import features as he
 from privis.run.he.compiler.cost import CKKSMachineProfile
 
 

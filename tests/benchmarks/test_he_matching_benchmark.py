@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import he_matching
+from benchmarks.he import matching as he_matching
 
 
 @pytest.mark.parametrize("case", ["plain:300", "encrypted:60"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks import he_mnist
+from benchmarks.he import mnist as he_mnist
 
 
 def test_alone_together_and_tenseal_score_alike():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import ledger
+from benchmarks.privacy import ledger
 
 
 def test_every_case_is_measured(tmp_path, monkeypatch, capsys) -> None:

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks import mpc, mpc_by_hand, mpc_cases, mpc_wan
-from benchmarks.slow_network import Egress
+from benchmarks.mpc import by_hand as mpc_by_hand
+from benchmarks.mpc import cases as mpc_cases
+from benchmarks.mpc import programs as mpc
+from benchmarks.mpc import wan as mpc_wan
+from benchmarks.mpc.slow_network import Egress
 from privis.readings import evaluate
 from privis.run.mpc.cost.predict import MPCMachineProfile, NetworkProfile
 

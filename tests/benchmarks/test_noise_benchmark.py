@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import noise
+from benchmarks.privacy import noise
 
 
 def test_every_sampler_is_measured(capsys) -> None:

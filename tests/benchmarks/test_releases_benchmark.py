@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import releases
+from benchmarks.privacy import releases
 
 
 def test_every_release_is_measured(capsys) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import privis
-from benchmarks import dp_networks, dp_training
+from benchmarks.training import classifiers as dp_training
+from benchmarks.training import networks as dp_networks
 
 pytestmark = pytest.mark.usefixtures("coarse_accounting")
 

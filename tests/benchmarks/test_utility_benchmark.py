@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import utility
-from benchmarks.utility import SOURCES, Ridge, Source, chosen, measured, prepared, run, split
+from benchmarks.privacy import utility
+from benchmarks.privacy.utility import SOURCES, Ridge, Source, chosen, measured, prepared, run, split
 from privis.privacy import ReleaseKey
 
 CLASSES = 4

@@ -15,10 +15,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
+FOLDERS = ("src", "tests", "benchmarks", "examples", "docs")
+"""Where there are Python files."""
 LINES = 400
-"""Most lines of a file of `src`, `tests` or `benchmarks`."""
+"""Most lines of a file."""
 FILES = 12
-"""Most Python files of a folder of `src` or `tests`."""
+"""Most Python files of a folder."""
 SHARED_NAMES = {
     "Account", "Codebook", "Cost", "Gallery", "Head", "Histogram", "Job", "Kind", "Part", "Prepared",
     "PrivateModel", "Staged", "Standardisation", "TrainingProgress",
@@ -99,13 +101,13 @@ def test_a_circle_through_a_function_is_found_and_one_for_types_is_none() -> Non
 
 
 def test_files_stay_short_and_say_what_they_are_for() -> None:
-    for path in python_files("src", "tests", "benchmarks"):
+    for path in python_files(*FOLDERS):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES, path
         assert path.stem not in UNUSED_NAMES, path
 
 
 def test_no_folder_holds_many_files() -> None:
-    counts = collections.Counter(path.parent for path in python_files("src", "tests"))
+    counts = collections.Counter(path.parent for path in python_files(*FOLDERS))
     assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > FILES} == {}
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 from skimage import data
 
-from benchmarks.matching import graf_matching, opencv_sift, privis_sift
+from benchmarks.extraction.sift_matching import graf_matching, opencv_sift, privis_sift
 from privis.errors import ParameterError
 from privis.features.feature import Feature
 from privis.features.image_ops import grey

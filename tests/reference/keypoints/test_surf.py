@@ -20,7 +20,7 @@ from privis.features.keypoints.surf import MIXED, NOTHING, SURF, hessian_program
 from privis.features.keypoints.surf_kernels import determinants
 from privis.readings import broken_promises, domain_problems, evaluate, polynomialise
 
-BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks/surf_graf.py"
+BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks/extraction/surf_matching.py"
 
 
 def textbook(patch: np.ndarray) -> np.ndarray:

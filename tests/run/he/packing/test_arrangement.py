@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("tenseal")
 
-from benchmarks.he_cases import SIZE, Case
-from benchmarks.he_plans import TITLES, line, plan
+from benchmarks.he.cases import SIZE, Case
+from benchmarks.he.plans import TITLES, line, plan
 from privis.features.colour import ColourHistogram
 from privis.run.he.engine import LARGEST_MODULUS
 

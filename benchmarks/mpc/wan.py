@@ -11,8 +11,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.mpc_cases import Case, feature_case, lenet_case, matching_case
-from benchmarks.slow_network import SlowNetwork, kernel_has_netem
+from benchmarks.mpc.cases import Case, feature_case, lenet_case, matching_case
+from benchmarks.mpc.slow_network import SlowNetwork, kernel_has_netem
 from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG
 from privis.features.lbp import LBP

@@ -1,4 +1,4 @@
-"""The ways from an image to a released vector that ``benchmarks/utility.py`` compares."""
+"""The ways from an image to a released vector that ``benchmarks/privacy/utility.py`` compares."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Speed of a folder run: files per second with one process and with one per core, in one run.
 
-``python benchmarks/folder.py [FILES]``. Real photographs from scikit-image's wheel as JPEG files, copied as hard
+``python -m benchmarks.folder [FILES]``. Real photographs from scikit-image's wheel as JPEG files, copied as hard
 links; HOG at 128x128. Both runs include starting processes, reading, decoding and writing the table.
 """
 

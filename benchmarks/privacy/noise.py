@@ -1,6 +1,6 @@
 """Speed of the noise: processor milliseconds per megapixel, beside numpy's normal generator.
 
-Run ``python benchmarks/noise.py``. numpy's PCG64 is the yardstick only: it is neither secret nor exact.
+Run ``python -m benchmarks.noise``. numpy's PCG64 is the yardstick only: it is neither secret nor exact.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Speed of the ledger: milliseconds per charge when it already holds 10,000, fsync included.
 
-Run ``python benchmarks/ledger.py [ENTRIES]``. Each case adds charges to a ledger that is nearly spent, so that the
+Run ``python -m benchmarks.ledger [ENTRIES]``. Each case adds charges to a ledger that is nearly spent, so that the
 cheap sum of epsilons no longer decides. "first" is what a new process waits once: it reads and checks the whole chain,
 and where PLD is needed searches how many more charges fit. "fdatasync alone" is what the disk takes of it.
 """

@@ -1,6 +1,6 @@
 """Networks run from their programs beside onnxruntime on the original files, in the same process on one core.
 
-Run ``python benchmarks/cnn.py [folder of .onnx files]``; without a folder, shared/data/weights beside the checkout.
+Run ``python -m benchmarks.cnn [folder of .onnx files]``; without a folder, shared/data/weights beside the checkout.
 Both sides get the same pixels and return the same values; ours normalises them too. Medians of interleaved runs.
 onnxruntime does not fold weights that an old file also declares as inputs, which explains ratios far below 1.
 """
@@ -21,7 +21,7 @@ from privis.program.onnx.translate import network_input, parse_onnx
 from privis.readings import evaluate
 from privis.run.clear.onnx_lowering import lower
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights"
 OPEN_SIZE = (320, 320)  # for networks that leave it open
 
 

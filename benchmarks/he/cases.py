@@ -26,7 +26,7 @@ from privis.program import Input, Program, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import Options
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SIZE = (64, 64)
 SKIMAGE = ("astronaut", "camera", "chelsea", "clock", "coffee", "coins", "moon", "page", "rocket", "text")
 CACHE = 1 << 30

@@ -60,7 +60,7 @@ CONTESTANTS: dict[str, dict[str, tuple[Feature, Release | None]]] = {
 }
 
 
-PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos" / "imagenet_samples"
+PHOTOGRAPHS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos" / "imagenet_samples"
 MOST_PHOTOGRAPHS = 64
 NOISES: dict[str, Release | None] = {
     CLEAR: None,

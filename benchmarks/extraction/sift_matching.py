@@ -1,6 +1,6 @@
 """Matching of local features on the graf sequence, beside OpenCV's SIFT in the same run.
 
-``python benchmarks/matching.py FOLDER``, with FOLDER holding img1.png to img4.png and H1to2p to H1to4p. A match passes
+``python -m benchmarks.matching FOLDER``, with FOLDER holding img1.png to img4.png and H1to2p to H1to4p. A match passes
 the ratio test at 0.8 and is right within 3 pixels of the homography; everyone may use as many key points of an image as
 OpenCV's SIFT finds there.
 """

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.he_cases import DATA, SIZE, Case, cases
+from benchmarks.he.cases import DATA, SIZE, Case, cases
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.features.lbp import LBP

@@ -28,7 +28,7 @@ from privis.features.preprocessing.denoise import (
 )
 from privis.io.images.record import ImageRecord
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PENALTY = 10.0  # of the ridge; 1 and 100 rank the rows alike
 HISTOGRAMS = HOG(cell=4, block=2)
 RELEASES = (

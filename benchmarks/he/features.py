@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.he_cases import Case, named
+from benchmarks.he.cases import Case, named
 from privis.errors import UnsupportedError
 from privis.run.he.compiler.compiler import CompiledProgram, compile_program
 from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict

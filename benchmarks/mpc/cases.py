@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.mpc_by_hand import Arrays
+from benchmarks.mpc.by_hand import Arrays
 from privis.features.cnn import CNN
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
@@ -20,7 +20,7 @@ from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, Preset
 from privis.tasks.nearest import Best, VectorGrid, matching_program
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights"
 MEAN, DEVIATION = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 
 

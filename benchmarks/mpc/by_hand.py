@@ -145,7 +145,7 @@ class ByHand:
         with (folder / "log").open("wb") as log:
             self._parties = [
                 subprocess.Popen(
-                    [sys.executable, "-m", "benchmarks.mpc_by_hand", str(folder), str(rank)],
+                    [sys.executable, "-m", "benchmarks.mpc.by_hand", str(folder), str(rank)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -1,7 +1,7 @@
 """SURF beside mahotas on the graffiti sequence: are key points found again, and are they matched rightly?
 
 Views 2, 3 and 4 see the wall of view 1 from 20, 30 and 40 degrees to the side; homographies are the ground truth.
-Run it with ``python benchmarks/surf_graf.py [folder of img1.png, H1to2p …]``.
+Run it with ``python -m benchmarks.surf_graf [folder of img1.png, H1to2p …]``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from privis.features.keypoints.surf import SURF
 
-GRAF = Path(__file__).resolve().parents[2] / "shared/data/local_features/graf"
+GRAF = Path(__file__).resolve().parents[3] / "shared/data/local_features/graf"
 VIEWS = (2, 3, 4)
 PIXELS = 3.0  # of distance between a key point and its place in the other view
 SCALES = 1.4  # largest ratio of a key point's scale and the one it should have

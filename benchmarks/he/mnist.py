@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.he import answer, asked
+from benchmarks.he.features import answer, asked
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
@@ -36,7 +36,7 @@ from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
 from privis.run.he.packing.batching import Batching
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "mnist_fhe_convnet" / "tenseal_ConvMNIST-0.1.npz"
 MEAN, DEVIATION = 0.1307, 0.3081  # of the training images
 PRECISION = 1e-2  # of the largest score: the smallest ring does

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from privis.features.image_ops import resize
 from privis.io.images.decode import load
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @dataclass(frozen=True, eq=False)

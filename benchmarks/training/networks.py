@@ -142,7 +142,7 @@ def timed(train: Callable[[int], int]) -> Racer:
 @contextlib.contextmanager
 def elsewhere(python: str) -> Iterator[Racer]:
     """jax-privacy in a process of another Python."""
-    command = [python, str(Path(__file__).with_name("dp_networks_jax.py"))]
+    command = [python, str(Path(__file__).with_name("networks_jax.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         words, answers = process.stdin, process.stdout

@@ -31,11 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import privis
-from benchmarks.utility_routes import Entry, Part, Route, Vectors, entries
+from benchmarks.privacy.utility_routes import Entry, Part, Route, Vectors, entries
 from privis.features.image_ops import resize
 from privis.privacy import ReleaseKey
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 SHRINKAGES = (1e-3, 1e-2, 1e-1, 1.0)  # of the classifier, in mean eigenvalues of the training vectors
 SIDE = 28  # of every image, in pixels
 MOST_CHOOSING = 4_000  # public images to choose by
@@ -303,6 +303,6 @@ def scaled(source: Source, images: int | None) -> Source:
 
 
 if __name__ == "__main__":
-    from benchmarks import utility  # under its own name, so that other processes find what they are to call
+    from benchmarks.privacy import utility  # under its own name, so that other processes find what they are to call
 
     utility.main()

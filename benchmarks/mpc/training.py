@@ -27,7 +27,7 @@ from privis.run.mpc.job import Job
 from privis.run.mpc.runtime.local import LocalParties
 from privis.run.mpc.runtime.shares import wire_bytes
 
-MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "classification" / "mnist"
+MNIST = Path(__file__).resolve().parents[3] / "shared" / "data" / "classification" / "mnist"
 COMMITTEE = Committee(("alice", "bob", "carol"))
 RATES = {"784-128-10": ((0.35, 0.7, 0.7, 0.7), (0.7, 0.35, 0.175, 0.07)), "784-10": ((0.25, 0.12),)}
 SIZES = {"784-128-10": (784, 128, 10), "784-10": (784, 10)}

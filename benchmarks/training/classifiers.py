@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import privis
-from benchmarks.dp_training_sets import SETS, SHARED, Split, from_npz
+from benchmarks.training.image_sets import SETS, SHARED, Split, from_npz
 from privis.features.feature import Feature
 from privis.privacy import Dataset, Gaussian, Person, ReleaseKey
 from privis.privacy.learning.logistic_regression import LogisticTraining

@@ -1,6 +1,6 @@
 """Speed of clear extraction on 256x256 images beside the named peers, one thread each, in one run.
 
-``python benchmarks/extraction.py``. Every contestant gets the same decoded RGB image (the peers that read luma are
+``python -m benchmarks.extraction``. Every contestant gets the same decoded RGB image (the peers that read luma are
 given luma) and ours runs as ``privis.extract`` runs it: owner's side, core and owner's side again.
 """
 

@@ -1,0 +1,44 @@
+"""``python -m benchmarks.NAME`` for every benchmark, wherever its module lies."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+PACKAGE = "benchmarks."
+COMMANDS = {
+    "folder": "extraction.folder",
+    "cnn": "extraction.networks",
+    "matching": "extraction.sift_matching",
+    "surf_graf": "extraction.surf_matching",
+    "he_plans": "he.plans",
+    "he_mnist": "he.mnist",
+    "he_matching": "he.matching",
+    "mpc_matching": "mpc.matching",
+    "mpc_training": "mpc.training",
+    "mpc_wan": "mpc.wan",
+    "noise": "privacy.noise",
+    "releases": "privacy.releases",
+    "private_extraction": "privacy.private_extraction",
+    "ledger": "privacy.ledger",
+    "denoising": "privacy.denoising",
+    "utility": "privacy.utility",
+    "dp_training": "training.classifiers",
+    "dp_networks": "training.networks",
+}
+"""Commands whose name is no module, and the modules that they run; the others are packages with a ``__main__``."""
+
+
+class Commands:
+    """Finds the module of a command, last in ``sys.meta_path``."""
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Give the spec of a command, with the code of its module; None for every other name."""
+        module = COMMANDS.get(fullname.removeprefix(PACKAGE)) if fullname.startswith(PACKAGE) else None
+        found = module and importlib.util.find_spec(PACKAGE + module)
+        return importlib.util.spec_from_file_location(fullname, found.origin) if found and found.origin else None

@@ -1,0 +1,1 @@
+"""Features and folders in the clear, beside OpenCV, scikit-image, mahotas and onnxruntime."""

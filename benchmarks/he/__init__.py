@@ -1,0 +1,1 @@
+"""Features, networks and matching on encrypted images, beside TenSEAL."""

@@ -1,0 +1,1 @@
+"""Noise, releases and ledgers: their speed, and what they cost in accuracy."""

@@ -1,0 +1,1 @@
+"""Training under differential privacy, beside Opacus and jax-privacy."""
