@@ -12,7 +12,7 @@ import numpy as np
 import privis
 from privis.run.he.owner.paillier import SecretKey
 from privis.run.he.paillier.scheme import PublicKey
-from privis.run.he.paillier.sums import EncryptedSum
+from privis.run.he.paillier.secure_aggregation import EncryptedSum
 
 HISTOGRAMS = EncryptedSum("colours of 32x32 images", length=3 * 16, most=20 * 32 * 32, owners=50)
 

@@ -9,7 +9,7 @@ from privis import HOG, extract
 from privis.features import resize
 from privis.joint import ByTiles, Extraction, announce, extracted, extraction_job, shared_arrays
 from privis.run.mpc.protocols import ABY3
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from privis.joint.statistics import Committee
 from privis.joint.training import Labelled, Network, Training, fit, label, score
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 
 def main() -> None:

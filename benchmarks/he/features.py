@@ -28,8 +28,8 @@ import numpy as np
 
 from benchmarks.he.cases import Case, named
 from privis.errors import UnsupportedError
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, compile_program
-from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.evaluation.interpreter import Plaintexts
 from privis.run.he.owner.keys import SecretKeys

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from privis.readings import Cost
 from privis.run.he.evaluation.forked_map import cores
-from privis.run.he.matching.cost import predicted
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching.specification import BLOCK, MatchingSpec
+from privis.run.he.matching.matching_cost import predicted
+from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
 
 DIMENSION = 512

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from benchmarks.he.features import answer, asked
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
-from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import CACHE
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys

@@ -14,8 +14,8 @@ from benchmarks.he.cases import DATA, SIZE, Case, cases
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.features.lbp import LBP
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, predict
 from privis.run.he.compiler.compiler import Options, compile_program
-from privis.run.he.compiler.cost import CKKSMachineProfile, predict
 
 TITLES = (
     *("feature", "ring", "modulus, bits", "levels", "rotations", "products"),

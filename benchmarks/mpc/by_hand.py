@@ -20,7 +20,7 @@ import numpy as np
 
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import Preset
-from privis.run.mpc.runtime.local import free_ports
+from privis.run.mpc.runtime.local_parties import free_ports
 from privis.run.mpc.runtime.shares import from_bytes, to_bytes
 from privis.run.mpc.runtime.supervisor import ENVIRONMENT
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery, LiveGallery
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid, read_answer
 
 DIMENSION = 512

@@ -28,7 +28,7 @@ from privis.run.mpc.cost.calibration import Resident, Trial, calibrate
 from privis.run.mpc.cost.predict import LOOPBACK, MPCMachineProfile, predicted
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.lowering.precision import choose_fixed_point
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from privis.run.mpc.cost.predict import NetworkProfile
-from privis.run.mpc.runtime.local import free_ports
+from privis.run.mpc.runtime.local_parties import free_ports
 
 CHUNK = 1 << 16
 

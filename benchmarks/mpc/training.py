@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from privis.joint.runners import Arrays, InTheClear, Runner
 from privis.joint.statistics.sums import Committee
-from privis.joint.training.networks import Network
+from privis.joint.training.network_programs import Network
 from privis.joint.training.schedule import Training
 from privis.joint.training.simulate import JointTrainingProgress, Labelled, Score, fit, score
 from privis.run.mpc.job import Job
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.run.mpc.runtime.shares import wire_bytes
 
 MNIST = Path(__file__).resolve().parents[3] / "shared" / "data" / "classification" / "mnist"

@@ -20,7 +20,7 @@ from privis.readings import Cost
 from privis.run.mpc.cost.calibration import Trial, calibrate, trial
 from privis.run.mpc.cost.predict import MPCMachineProfile, NetworkProfile, predicted
 from privis.run.mpc.lowering.precision import choose_fixed_point
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from privis.privacy import Dataset, Gaussian, Person, ReleaseKey
 from privis.privacy.learning.logistic_regression import LogisticTraining
 from privis.privacy.learning.subsampling import CorpusUnit
 from privis.report.chart import drawn
-from privis.report.parts import Chart, Line
+from privis.report.elements import Chart, Line
 from privis.training.fitting import train_head
 
 DELTA = 1e-5

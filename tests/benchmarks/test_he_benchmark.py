@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.he import cases as he_cases
 from benchmarks.he import features as he
-from privis.run.he.compiler.cost import CKKSMachineProfile
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile
 
 
 def test_the_smallest_case_runs_and_its_predictions_are_close():

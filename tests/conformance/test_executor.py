@@ -1,6 +1,6 @@
 """One suite for every executor: same results as the definition, within one table of tolerances.
 
-Answers for `privis.run.clear.kernels.binary_pattern`, `privis.run.clear.kernels.histogram` and
+Answers for `privis.run.clear.kernels.binary_pattern`, `privis.run.clear.kernels.code_histogram` and
 `privis.run.clear.native`.
 """
 

@@ -16,7 +16,7 @@ from privis.extraction.images import repeatable
 from privis.io.images.manifest import read_manifest, read_subjects
 from privis.io.images.same_files import file_identity
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
-from privis.privacy.ledger.protocol import WrittenLedger, budget_of
+from privis.privacy.ledger.ledger_protocol import WrittenLedger, budget_of
 
 rng = np.random.default_rng(0)
 FIRST, SECOND, THIRD = rng.integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)

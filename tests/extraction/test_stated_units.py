@@ -23,7 +23,7 @@ from privis.privacy.guarantee import NO_GUARANTEE
 from privis.privacy.mechanisms.additive import Gaussian, Laplace
 from privis.privacy.releases.image import PixelRelease
 from privis.privacy.units import Patch, Person, Pixels, WholeImage
-from privis.report.parts import in_words
+from privis.report.elements import in_words
 from privis.run.clear import Clear
 from tests.extraction.test_many import Sharing
 

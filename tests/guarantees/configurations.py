@@ -29,7 +29,7 @@ from privis.privacy import (
 )
 from privis.privacy.releases.corpus import CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
 from privis.privacy.units import Dataset, Unit
-from privis.report.parts import in_words
+from privis.report.elements import in_words
 from tests.guarantees import calculator, confirmed
 from tests.guarantees.calculator import Move
 from tests.guarantees.confirmed import Expected

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from privis.io.resumable.run import Job
+from privis.io.resumable.run import FolderJob
 from tests.io.resumable.stream_place import pictures
 
 HERE = Path(__file__).parent
@@ -22,8 +22,8 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def job(tmp_path: Path, jobs: Any) -> Job:
+def job(tmp_path: Path, jobs: Any) -> FolderJob:
     sources = pictures(tmp_path / "in", 50)
-    return Job(
+    return FolderJob(
         sources, tmp_path / "out.npz", {"feature": "moments"}, jobs.make_moments, jobs.names_and_metadata, chunk=4
     )

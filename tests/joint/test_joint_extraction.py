@@ -220,7 +220,7 @@ def test_what_does_not_fit_together_is_refused():
 def on_shares() -> Iterator[Callable[[Job, Mapping[str, np.ndarray]], dict[str, np.ndarray]]]:
     """Runs jobs under ABY3 with three processes; parties are started once per fixed point."""
     pytest.importorskip("spu")
-    from privis.run.mpc.runtime.local import LocalParties
+    from privis.run.mpc.runtime.local_parties import LocalParties
 
     with contextlib.ExitStack() as stack:
         started: dict[object, LocalParties] = {}

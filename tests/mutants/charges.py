@@ -131,22 +131,22 @@ CHARGES = (
         WHOLE + "test_a_shared_summand_is_held_against_the_exact_bound",
     ),
     Mutant(
-        12, "the least of 64 bits has no absolute value", "run/he/paillier/sums.py",
+        12, "the least of 64 bits has no absolute value", "run/he/paillier/secure_aggregation.py",
         "elif max(-int(array.min()), int(array.max())) > self.most:", "elif np.abs(array).max() > self.most:",
         "tests/run/he/paillier/test_paillier_sums.py::test_a_number_beyond_the_agreement_is_refused_at_both_ends",
     ),
     Mutant(
-        13, "each pickle is another key", "privacy/sampling/keys.py",
+        13, "each pickle is another key", "privacy/sampling/release_key.py",
         "        return self._lent[1]\n",
         '        lost = Path(tempfile.mkdtemp(), "release.key")\n        ReleaseKey.generate().save(lost)\n'
         "        return lost\n", KEYS + "test_a_parallel_search_is_one_release_per_image",
     ),
     Mutant(
-        13, "a file for each pickle", "privacy/sampling/keys.py",
+        13, "a file for each pickle", "privacy/sampling/release_key.py",
         "self._lent[0] != os.getpid()", "True", KEYS + "test_a_pickle_holds_a_private_file_in_place_of_the_key",
     ),
     Mutant(
-        13, "a fork takes the file with it", "privacy/sampling/keys.py",
+        13, "a fork takes the file with it", "privacy/sampling/release_key.py",
         "    if os.getpid() == process:  # not by a fork that ends", "    if True:",
         KEYS + "test_the_file_lent_ends_with_the_process_but_not_with_its_forks",
     ),
@@ -161,7 +161,7 @@ CHARGES = (
         KEYS + "test_without_a_key_every_transform_is_another_release_and_says_so",
     ),
     Mutant(
-        13, "a key appears before it is whole", "privacy/sampling/keys.py",
+        13, "a key appears before it is whole", "privacy/sampling/release_key.py",
         "        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)",
         "        raise OSError(errno.EOPNOTSUPP, '')", KEYS + "test_a_key_appears_whole_or_not_at_all",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants import Mutant
 
-SHARES = "tests/serve/test_shares.py::"
+SHARES = "tests/serve/test_fair_shares.py::"
 GREEDY = "tests/serve/test_greedy_clients.py::"
 IMPATIENT = "tests/serve/test_impatient_server.py::"
 MALFORMED = "tests/serve/http/test_malformed_requests.py::"

@@ -26,8 +26,8 @@ STATED = (
         STATED_UNITS + "test_a_folder_states_what_the_same_images_in_memory_do",
     ),
     Mutant(
-        7, "a palette counts as grey", "io/images/headers.py",
-        '"LA", "La"', '"LA", "La", "P"', "tests/io/images/test_headers.py::test_headers_say_what_decoding_gives",
+        7, "a palette counts as grey", "io/images/image_headers.py",
+        '"LA", "La"', '"LA", "La", "P"', "tests/io/images/test_image_headers.py::test_headers_say_what_decoding_gives",
     ),
     Mutant(
         7, "an image without a row decides the guarantee", "io/resumable/run.py",
@@ -155,11 +155,11 @@ STATED = (
         "return sorted(kinds, reverse=True)", "return sorted(kinds)", CALCULATED,
     ),
     Mutant(
-        10, "Gaussian noise is a hundredth too small", "privacy/accounting/calibration.py",
+        10, "Gaussian noise is a hundredth too small", "privacy/accounting/noise_calibration.py",
         "math.nextafter(sensitivity.value / ratio, math.inf)", "sensitivity.value / ratio / 1.01", CALCULATED,
     ),
     Mutant(
-        10, "delta of sampled Laplace noise is half", "privacy/accounting/calibration.py",
+        10, "delta of sampled Laplace noise is half", "privacy/accounting/noise_calibration.py",
         "sensitivity.coordinates * TOTAL_VARIATION * (1 + factor)",
         "sensitivity.coordinates * TOTAL_VARIATION * (1 + factor) / 2", CALCULATED,
     ),

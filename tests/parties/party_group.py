@@ -19,7 +19,7 @@ from privis.parties.identity.certificates import make_group
 from privis.parties.job.specification import Specification, Use
 from privis.parties.node.configuration import load_submitter
 from privis.parties.node.submitter import submit
-from privis.run.mpc.runtime.local import free_ports
+from privis.run.mpc.runtime.local_parties import free_ports
 
 PARTIES = ("hospital", "clinic", "lab")
 OUTSIDERS = ("patient", "analyst")

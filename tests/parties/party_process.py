@@ -22,7 +22,7 @@ from privis.io.tables import Table
 from privis.parties.job import agreement
 from privis.parties.job.task import Announcement, PreparedInput
 from privis.parties.node.configuration import load_party
-from privis.parties.node.server import PartyServer
+from privis.parties.node.party_server import PartyServer
 from privis.program import Input, trace
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
 from privis.run.mpc.protocols import preset

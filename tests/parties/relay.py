@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from privis.run.mpc.runtime.local import free_ports
+from privis.run.mpc.runtime.local_parties import free_ports
 
 Link = tuple[int, int]  # from rank, to rank
 

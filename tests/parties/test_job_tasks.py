@@ -9,7 +9,7 @@ from privis import Budget, FileLedger, Per, ReleaseKey
 from privis.io import tables
 from privis.joint.runners import InTheClear
 from privis.joint.statistics.sums import Committee
-from privis.joint.training.networks import Network
+from privis.joint.training.network_programs import Network
 from privis.joint.training.schedule import Training
 from privis.joint.training.simulate import Labelled, fit, score
 from privis.parties.job.specification import Specification, Use

@@ -30,7 +30,7 @@ from privis.privacy import (
     ReleaseKey,
     VonMisesFisher,
 )
-from privis.privacy.sampling.direction import sample
+from privis.privacy.sampling.direction_sampler import sample
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 
 KEY = ReleaseKey(bytes(range(32)))

@@ -33,7 +33,7 @@ from privis.privacy import (
     VonMisesFisher,
     WholeImage,
 )
-from privis.privacy.accounting.calibration import share
+from privis.privacy.accounting.noise_calibration import share
 from privis.privacy.releases.image import block_sums
 from privis.privacy.sensitivity import feature_sensitivity, pixel_sensitivity
 

@@ -17,7 +17,7 @@ import privis
 from privis.features.feature import numbered
 from privis.features.image_ops import grey, resize
 from privis.privacy.ledger.records import record_of_pixels
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.program import Input, trace
 
 PAIRS = 600

@@ -18,7 +18,7 @@ from privis.extraction.folder import extract_folder
 from privis.extraction.images import extract
 from privis.io.resumable.run import Failure
 from privis.privacy import Gaussian, Laplace, Patch, PixelRelease, Pixels, no_release
-from privis.report import Chart, Figure, Gallery, Level, Line, Report, Row, folder_report, in_words, render, write
+from privis.report import Chart, Figure, FigureGroup, Level, Line, Report, Row, folder_report, in_words, render, write
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)>&amp;\udcff.png"
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -72,7 +72,7 @@ def hostile_report() -> Report:
     image = np.full((4, 6, 3), (200, 30, 30), np.uint8)
     result = extract(privis.LBP(), [image], release=PixelRelease(Laplace(2.0), Patch(2)))
     row = Row(HOSTILE, HOSTILE, result.guarantee, 0.5, 0.25, -0.5, 1.25, result.card, HOSTILE)
-    gallery = Gallery(HOSTILE, HOSTILE, (Figure(image, HOSTILE, HOSTILE), Figure(image[:, :, 0], "grey", "grey")))
+    gallery = FigureGroup(HOSTILE, HOSTILE, (Figure(image, HOSTILE, HOSTILE), Figure(image[:, :, 0], "grey", "grey")))
     chart = Chart(
         HOSTILE, HOSTILE, HOSTILE, HOSTILE, (Line(HOSTILE, ((1.0, 0.2), (10.0, 0.7))),), (Level(HOSTILE, 0.5),)
     )
@@ -112,7 +112,7 @@ def test_pages_can_be_read_without_seeing_them() -> None:
 def test_pictures_are_inside_the_page() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (50, 70, 3), np.uint8)
     flat = np.full((50, 70, 3), 7, np.uint8)
-    gallery = Gallery("Pictures", "Two.", (Figure(noise, "noise", "noise"), Figure(flat, "flat", "flat")))
+    gallery = FigureGroup("Pictures", "Two.", (Figure(noise, "noise", "noise"), Figure(flat, "flat", "flat")))
     sources = [image["src"] for image in Page(render(Report("t", "s", parts=(gallery,)))).all("img")]
     assert sources[1].startswith("data:image/png;base64,")
     for source, expected in zip(sources, (noise, flat), strict=True):

@@ -44,7 +44,7 @@ class Place:
         """A new bundle of evaluation keys, and its content."""
         content = os.urandom(size)
         path = self.folder / f"{content[:8].hex()}.key"
-        bundle.write(path, bundle.Kind.EVALUATION, spec_digest(offer), content)
+        bundle.write(path, bundle.KeyKind.EVALUATION, spec_digest(offer), content)
         return path, content
 
 

@@ -53,9 +53,13 @@ def test_a_client_killed_in_the_middle_of_an_upload_leaves_nothing(running, what
 @pytest.mark.parametrize(
     ("kind", "offer", "said"),
     [
-        (bundle.Kind.SECRET, "sum", "got a secret key, expected evaluation keys; a secret key never leaves its owner"),
-        (bundle.Kind.PUBLIC, "sum", "got a specification.*, expected evaluation keys"),
-        (bundle.Kind.EVALUATION, "other", "keys of another program.*make new keys"),
+        (
+            bundle.KeyKind.SECRET,
+            "sum",
+            "got a secret key, expected evaluation keys; a secret key never leaves its owner",
+        ),
+        (bundle.KeyKind.PUBLIC, "sum", "got a specification.*, expected evaluation keys"),
+        (bundle.KeyKind.EVALUATION, "other", "keys of another program.*make new keys"),
     ],
 )
 def test_only_evaluation_keys_of_this_program_are_taken(running, monkeypatch, kind, offer, said):
@@ -139,7 +143,7 @@ def test_random_requests_are_refused_and_nothing_more(running, method, path, con
 def test_random_messages_are_refused_by_the_worker(running, content):
     path = running.place.folder / "fuzz.key"
     if not path.exists():
-        bundle.write(path, bundle.Kind.EVALUATION, spec_digest("sum"), b"keys")
+        bundle.write(path, bundle.KeyKind.EVALUATION, spec_digest("sum"), b"keys")
     with running.client() as client:
         digest = client.send_keys("sum", path)
         with pytest.raises(ProtocolError):

@@ -295,7 +295,7 @@ def test_an_honest_client_beside_a_greedy_one_gets_her_result(scene, greed, capl
     with running.client("mallory") as client, running.http("mallory") as http:  # others may have used her keys up
         if http.head(f"/v1/offers/sum/keys/{scene.mallory}").status_code == 404:
             path = running.place.folder / "mallory.key"
-            bundle.write(path, bundle.Kind.EVALUATION, spec_digest("sum"), scene.mallorys)
+            bundle.write(path, bundle.KeyKind.EVALUATION, spec_digest("sum"), scene.mallorys)
             assert client.send_keys("sum", path) == scene.mallory
             path.unlink()
     with greed(scene):

@@ -79,7 +79,7 @@ def test_what_is_left_of_an_answer_is_not_waited_for_after_its_end(hasty):
 def test_an_honest_upload_in_pieces_is_in_time(hasty):
     content = os.urandom(3 * MIB)
     path = hasty.place.folder / "pieces.key"
-    digest = bundle.write(path, bundle.Kind.EVALUATION, spec_digest("sum"), content).digest
+    digest = bundle.write(path, bundle.KeyKind.EVALUATION, spec_digest("sum"), content).digest
     whole = path.read_bytes()
     head = hasty.head(f"PUT /v1/offers/sum/keys/{digest}", "alice", f"Content-Length: {len(whole)}")
     with hasty.connect(head) as link:

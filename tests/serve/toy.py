@@ -48,7 +48,7 @@ class Adder:
         return Terms(self.name, "adds numbers", spec_digest(self.name), '{"toy": 1}', estimate)
 
     def open(self, keys: Path) -> Adding:
-        return Adding(bundle.read(keys, bundle.Kind.EVALUATION, self.terms.digest))
+        return Adding(bundle.read(keys, bundle.KeyKind.EVALUATION, self.terms.digest))
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from privis.privacy import (
     WholeImage,
 )
 from privis.readings import ranges
-from privis.report import Chart, Figure, Gallery, Level, Line, Report, Row, write
+from privis.report import Chart, Figure, FigureGroup, Level, Line, Report, Row, write
 from privis.run.clear import Clear
 from privis.validation import integer_problem, refuse_parameters
 
@@ -244,7 +244,7 @@ def _protections(subject: Subject) -> tuple[tuple[str, Release | None, str], ...
 # the pictures
 
 
-def galleries(image: Image) -> tuple[Gallery, Gallery]:
+def galleries(image: Image) -> tuple[FigureGroup, FigureGroup]:
     """One photograph under noise, and what features see in it."""
     noised = [_noised(image, release) for release in _shown_releases()]
     first = Figure(image, "The photograph, in the clear.", "a photograph")
@@ -262,8 +262,10 @@ def galleries(image: Image) -> tuple[Gallery, Gallery]:
         "a picture that a person can still recognise is not hidden from a computer either."
     )
     return (
-        Gallery("Noise on the photograph", sentence, (first, *noised)),
-        Gallery("What features see", "Drawn from exact features, unless the caption says otherwise.", tuple(figures)),
+        FigureGroup("Noise on the photograph", sentence, (first, *noised)),
+        FigureGroup(
+            "What features see", "Drawn from exact features, unless the caption says otherwise.", tuple(figures)
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature, core_shape
 from privis.features.hog import HOG
 from privis.features.image_ops import resize
-from privis.report import Figure, Gallery, Row
+from privis.report import Figure, FigureGroup, Row
 
 if TYPE_CHECKING:
     from privis.serve.client.client import Client
@@ -59,7 +59,7 @@ class Offered:
 OFFERED = (Offered("colours", "Colour histogram", ColourHistogram(bins=16)), Offered("hog", "HOG", HOG()))
 
 
-def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tuple[list[Row], list[Gallery], str]:
+def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tuple[list[Row], list[FigureGroup], str]:
     """Rows in the clear and through a server, what the server saw, and a note; only the note without the extras.
 
     A feature after the first that would take longer than ``MOST_SECONDS`` on this machine is left out, with a note.
@@ -105,7 +105,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     return rows, [gallery], " ".join(notes)
 
 
-def _seen(client: Client, keys: OwnerKeys, offered: Offered, image: Image) -> Gallery:
+def _seen(client: Client, keys: OwnerKeys, offered: Offered, image: Image) -> FigureGroup:
     """Send ``image`` once more, and draw what went there, what came back, and what the owner read in it."""
     from privis.serve.client.key_folder import KeyFolder
 
@@ -124,7 +124,7 @@ def _seen(client: Client, keys: OwnerKeys, offered: Offered, image: Image) -> Ga
         "shorter than their places, in the same places for every image."
     )
     figures = tuple(Figure(np.ascontiguousarray(drawn), text, alt) for drawn, text, alt in pictures)
-    return Gallery("A server, no image", sentence, figures)
+    return FigureGroup("A server, no image", sentence, figures)
 
 
 def _bytes(message: bytes) -> Image:

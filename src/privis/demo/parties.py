@@ -15,7 +15,7 @@ from privis.features.feature import Feature
 from privis.features.hog import HOG
 from privis.features.image_ops import grey, resize
 from privis.features.lbp import LBP, Patterns
-from privis.report import Figure, Gallery, Row
+from privis.report import Figure, FigureGroup, Row
 from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.protocols import ABY3
@@ -34,7 +34,7 @@ HIDES = "hides the image from the parties; no noise is added"
 MISSING = "Without the extra mpc (CPython 3.11: pip install 'privis[mpc]') the demo leaves the three parties out."
 
 
-def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tuple[list[Row], list[Gallery], str]:
+def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tuple[list[Row], list[FigureGroup], str]:
     """Rows in the clear and under three parties, what each party holds, and a note; only the note without SPU."""
     try:
         require_spu()
@@ -54,7 +54,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     return rows, [_held(next(iter(small.values())), rows[-1].difference or 0.0)], note
 
 
-def _held(image: Image, difference: float) -> Gallery:
+def _held(image: Image, difference: float) -> FigureGroup:
     """The owner's photograph beside the bytes that each party holds of it; ``difference`` is that of HOG under them."""
     luma = grey(image)
     parts = share(luma.astype(np.int64), Encoding.INTEGER, ABY3, FixedPoint(64, 18))
@@ -75,7 +75,7 @@ def _held(image: Image, difference: float) -> Gallery:
         "The owner splits every pixel into three random numbers that add up to it, and gives each party two of them. "
         "The lowest byte of one is drawn. No party alone learns anything; two that pool what they hold see the image."
     )
-    return Gallery("Three parties, no image", sentence, tuple(figures))
+    return FigureGroup("Three parties, no image", sentence, tuple(figures))
 
 
 def _large(picture: Image, scale: int) -> Image:

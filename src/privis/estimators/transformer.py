@@ -15,7 +15,7 @@ from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.extraction.images import Result, extract
 from privis.features.feature import Feature
 from privis.privacy import Ledger, Release, ReleaseKey
-from privis.privacy.sampling.keys import KeySource
+from privis.privacy.sampling.release_key import KeySource
 from privis.run.protocol import Executor
 
 try:

@@ -11,11 +11,11 @@ from unicodedata import normalize
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images import decode as pictures
-from privis.io.images import headers
+from privis.io.images import image_headers
 from privis.io.images.same_files import equal_bytes, file_identity
 from privis.privacy import Ledger, Release
 from privis.privacy.ledger.budget import BudgetUnit, Per
-from privis.privacy.ledger.protocol import WrittenLedger, budget_of, counts_people
+from privis.privacy.ledger.ledger_protocol import WrittenLedger, budget_of, counts_people
 from privis.privacy.ledger.records import record_of_pixels
 from privis.subjects import shortened, subject_ids, warn_of_alike
 
@@ -143,7 +143,7 @@ def image_identities(sources: Sequence[Any]) -> list[Hashable]:
             keys.append(("place", place))
     same = equal_bytes(files)
     for key, path in files.items() if dimensions else ():
-        shape = headers.shape(str(path))
+        shape = image_headers.shape(str(path))
         if shape is not None and _unturned(shape) in dimensions and (found := _pixels(path)) is not None:
             same[key] = found[0]
     return [same.get(key, key) for key in keys]

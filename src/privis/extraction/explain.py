@@ -26,7 +26,7 @@ from privis.privacy import (
     Unit,
     WholeImage,
 )
-from privis.privacy.accounting.calibration import gaussian_delta, gaussian_privacy, gaussian_ratio
+from privis.privacy.accounting.noise_calibration import gaussian_delta, gaussian_privacy, gaussian_ratio
 from privis.privacy.guarantee import shown, shown_delta
 from privis.privacy.releases.image import block_extents
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION

@@ -30,7 +30,7 @@ from privis.features.image_ops import grey, resize
 from privis.identity import identity
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
-from privis.privacy.ledger.protocol import counts_images
+from privis.privacy.ledger.ledger_protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
 from privis.program import Program, digest
 from privis.program.shapes import Shape
@@ -41,7 +41,7 @@ MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any numb
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedFeature:
     """The core of a feature for one input shape, ready to run; ``many`` where several images at once are cheaper."""
 
     program: Program
@@ -99,7 +99,7 @@ class Extractor:
     expected: int = 1
     length: int | None = None
     charges: int = 0
-    prepared: dict[Shape, Prepared] = field(default_factory=dict)
+    prepared: dict[Shape, PreparedFeature] = field(default_factory=dict)
     _checked: dict[Shape, int] = field(default_factory=dict)
     _given: dict[str, set[str]] = field(default_factory=dict)
 
@@ -163,7 +163,7 @@ class Extractor:
             shown = self._released(self.release, shown, whose, self._pixel_purpose)
         return Opened(self.feature.before(shown), whose)
 
-    def _closed(self, opened: Opened, prepared: Prepared, values: Any) -> Vector:
+    def _closed(self, opened: Opened, prepared: PreparedFeature, values: Any) -> Vector:
         vector = self.feature.after(values)
         if self.release is None or opened.whose is None or self.release.stage is Stage.IMAGE:
             return vector
@@ -202,7 +202,7 @@ class Extractor:
         image = resize(image, self.feature.size)
         return grey(image) if self.feature.luma_only else image
 
-    def prepare(self, shape: Shape) -> Prepared:
+    def prepare(self, shape: Shape) -> PreparedFeature:
         """Return the core for inputs of ``shape``; UnsupportedError lists all that the executor cannot run."""
         if shape not in self.prepared:
             program = self.feature.program(shape)
@@ -219,12 +219,12 @@ class Extractor:
             return 1
         return self.under.together(self.feature.program(shape), self.expected)
 
-    def _prepared(self, program: Program, shape: Shape) -> Prepared:
+    def _prepared(self, program: Program, shape: Shape) -> PreparedFeature:
         made_by = b"" if self.release is None else self._made_by
         if not isinstance(self.under, BatchingExecutor) or self.together(shape) == 1:
-            return Prepared(program, self.under.prepare(program), made_by)
+            return PreparedFeature(program, self.under.prepare(program), made_by)
         many = self.under.prepare_many(program, self.expected)
-        return Prepared(program, lambda core: many([(core,)])[0], made_by, many)
+        return PreparedFeature(program, lambda core: many([(core,)])[0], made_by, many)
 
     def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
         """The guarantee for an image of ``image_shape`` (as ``owner_image`` gives it), ``length`` components."""

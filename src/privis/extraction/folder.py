@@ -19,11 +19,11 @@ from privis.features.feature import Feature, core_shape, is_own
 from privis.identity import identity
 from privis.io.images import decode as pictures
 from privis.io.images.depth import DepthWarning
-from privis.io.images.headers import warn_of_unused_bits
-from privis.io.resumable.run import Job, Outcome, Progress, run
+from privis.io.images.image_headers import warn_of_unused_bits
+from privis.io.resumable.run import FolderJob, Outcome, Progress, run
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
-from privis.privacy.ledger.protocol import WrittenLedger
-from privis.privacy.sampling.keys import KeySource
+from privis.privacy.ledger.ledger_protocol import WrittenLedger
+from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
 from privis.program import digest
 from privis.program.shapes import Shape
@@ -165,7 +165,7 @@ def extract_folder(
             chunk = probe.batch * min(max(chunk // probe.batch, 1), 2)
         account = ledger if isinstance(ledger, WrittenLedger) else None
         parts = (workers, chunk, decoding, account)
-        job = Job(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
+        job = FolderJob(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
         with _resumable(make, output, account), warnings.catch_warnings():
             warnings.simplefilter("ignore", DepthWarning)  # said above
             outcome = run(job, on_progress=show)

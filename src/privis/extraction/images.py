@@ -22,7 +22,7 @@ from privis.io.images import decode as pictures
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.privacy.ledger.records import record_of_pixels
-from privis.privacy.sampling.keys import KeySource
+from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
 from privis.program.shapes import Shape
 from privis.readings import Cost

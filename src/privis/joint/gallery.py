@@ -202,7 +202,7 @@ class LiveGallery:
 
     def __enter__(self) -> Self:
         if self._run is None:
-            from privis.run.mpc.runtime.local import LocalParties
+            from privis.run.mpc.runtime.local_parties import LocalParties
 
             self._parties = LocalParties(self.gallery.committee.preset, FIXED)
             self._run = self._parties.run

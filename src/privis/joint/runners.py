@@ -19,7 +19,7 @@ Runner = Callable[[Job, Arrays], Arrays]
 
 def on_this_machine(job: Job, arrays: Arrays) -> Arrays:
     """Start all parties of ``job`` as processes of this machine, run it and end them."""
-    from privis.run.mpc.runtime.local import LocalParties
+    from privis.run.mpc.runtime.local_parties import LocalParties
 
     with LocalParties(job.preset, job.fixed) as parties:
         return parties.run(job, arrays)

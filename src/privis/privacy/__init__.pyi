@@ -11,7 +11,7 @@ from .ledger.budget import Budget as Budget
 from .ledger.budget import BudgetUnit as BudgetUnit
 from .ledger.budget import Per as Per
 from .ledger.file import FileLedger as FileLedger
-from .ledger.protocol import Ledger as Ledger
+from .ledger.ledger_protocol import Ledger as Ledger
 from .mechanisms.additive import Gaussian as Gaussian
 from .mechanisms.additive import Laplace as Laplace
 from .mechanisms.additive import Noise as Noise
@@ -28,8 +28,8 @@ from .releases.histogram import HistogramRelease as HistogramRelease
 from .releases.image import FeatureRelease as FeatureRelease
 from .releases.image import PixelRelease as PixelRelease
 from .releases.release import Release as Release
-from .sampling.keys import NoiseStream as NoiseStream
-from .sampling.keys import ReleaseKey as ReleaseKey
+from .sampling.release_key import NoiseStream as NoiseStream
+from .sampling.release_key import ReleaseKey as ReleaseKey
 from .stage import Stage as Stage
 from .units import Dataset as Dataset
 from .units import Metric as Metric

@@ -1,6 +1,6 @@
 """Readings of a program: each walks the same graph and returns something else."""
 
-from privis.readings.analysis.cost import Cost, cost
+from privis.readings.analysis.operation_counts import Cost, cost
 from privis.readings.analysis.ranges import Interval, check_domains, domain_problems, ranges
 from privis.readings.analysis.reach import Reach, reach
 from privis.readings.approximation.homogeneity import homogeneity, stretch

@@ -1,12 +1,13 @@
 """Reports: one self-contained HTML page that a newcomer can read, with tables, pictures and charts."""
 
+from privis.former_names import former_names
+from privis.report.elements import Chart, Figure, FigureGroup, Level, Line, Report, Row, folder_report, in_words
 from privis.report.page import render, write
-from privis.report.parts import Chart, Figure, Gallery, Level, Line, Report, Row, folder_report, in_words
 
 __all__ = [
     "Chart",
     "Figure",
-    "Gallery",
+    "FigureGroup",
     "Level",
     "Line",
     "Report",
@@ -16,3 +17,5 @@ __all__ = [
     "render",
     "write",
 ]
+
+__getattr__ = former_names(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from privis.report.parts import Chart, Line
+from privis.report.elements import Chart, Line
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 430, 84, 140, 64, 58
 ROW = 18  # height of a label in pixels

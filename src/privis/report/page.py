@@ -16,11 +16,11 @@ from privis.io.atomic import replacing, unwritable
 from privis.io.resumable.run import Failure
 from privis.privacy import Guarantee
 from privis.report.chart import drawn
-from privis.report.parts import (
+from privis.report.elements import (
     EXACT,
     LEAST_DELTA,
     Chart,
-    Gallery,
+    FigureGroup,
     Picture,
     Report,
     Row,
@@ -49,7 +49,7 @@ def render(report: Report) -> str:
     body = [
         f'<header><h1>{escape(report.title)}</h1><p class="lead">{escape(report.sentence)}</p></header>',
         _results(report.rows),
-        *(_gallery(part) if isinstance(part, Gallery) else _chart(part) for part in report.parts),
+        *(_gallery(part) if isinstance(part, FigureGroup) else _chart(part) for part in report.parts),
         _failures(report.failures),
         _details(report.rows),
         _notes(report.notes),
@@ -129,7 +129,7 @@ def _promise(guarantee: Guarantee) -> str:
     return f"hides {hidden(guarantee)}{delta}"
 
 
-def _gallery(gallery: Gallery) -> str:
+def _gallery(gallery: FigureGroup) -> str:
     shown = "".join(
         f'<figure><img alt="{escape(figure.alt)}" src="{_data_url(figure.picture)}">'
         f"<figcaption>{escape(figure.caption)}</figcaption></figure>"

@@ -20,9 +20,9 @@ class Limits:
     """Every bound of a server; a request beyond one is refused with its name, and nothing is kept of it.
 
     Sizes are in bytes, times in seconds. What all clients share (``arriving_bytes``, ``spool_bytes``, ``queued_jobs``,
-    ``uploads_at_once``) is divided as `privis.serve.shares` says: a part is set aside for each. ``memory`` is for all
-    workers together (0: seven tenths of what the machine has free at start), ``job_memory`` for one worker (0: twice
-    the offering's estimate and 256 MiB).
+    ``uploads_at_once``) is divided as `privis.serve.fair_shares` says: a part is set aside for each. ``memory`` is for
+    all workers together (0: seven tenths of what the machine has free at start), ``job_memory`` for one worker (0:
+    twice the offering's estimate and 256 MiB).
     """
 
     message_bytes: int = 64 * MIB  # one encrypted input

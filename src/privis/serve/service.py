@@ -16,10 +16,10 @@ from pathlib import Path
 from privis.errors import ParameterError, Problem, ProtocolError, ServiceError, refuse
 from privis.run.he.wire import key_file as bundle
 from privis.serve.evictions import StoredKeys
+from privis.serve.fair_shares import OverShare, Shares
 from privis.serve.limits import MIB, Limits
 from privis.serve.metrics import Metrics
 from privis.serve.offerings.offering import MakeOffering, Terms
-from privis.serve.shares import OverShare, Shares
 from privis.serve.store import Store, Stored
 from privis.serve.workers.fork_server import ForkServer
 from privis.serve.workers.pool import WorkerKey, WorkerPool
@@ -152,7 +152,7 @@ class Service:
 
         def look(header: bytes) -> None:
             found = bundle.parse(header, "keys")
-            bundle.require(found, "keys", bundle.Kind.EVALUATION, terms.digest)
+            bundle.require(found, "keys", bundle.KeyKind.EVALUATION, terms.digest)
             if found.digest != digest or found.size != length:
                 got, expected = f"bundle {found.digest[:12]}… of {found.size:,} bytes", f"{digest[:12]}…, {length:,}"
                 raise ProtocolError(Problem("keys", got, expected, "name the bundle by the digest in its header"))

@@ -33,8 +33,8 @@ from typing import IO
 from privis.errors import OutputError, ParameterError, Problem
 from privis.io.atomic import unwritable
 from privis.serve.evictions import StoredKeys, victims
+from privis.serve.fair_shares import OverShare, Shares
 from privis.serve.limits import Limits
-from privis.serve.shares import OverShare, Shares
 
 _BUFFER = 1 << 20
 

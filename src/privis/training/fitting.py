@@ -17,9 +17,9 @@ from privis.privacy.learning.clipped_gradients import IntegerRows, Integers, che
 from privis.privacy.learning.least_squares import LeastSquaresTraining
 from privis.privacy.learning.logistic_regression import LogisticTraining, TrainingState, first_sums, prepared, steps
 from privis.privacy.learning.subsampling import members_of
-from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.releases.partial_sums import within_bound
-from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
+from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
 from privis.privacy.units import Person, WholeImage
 from privis.subjects import subject_ids
 from privis.training import checkpoints

@@ -14,9 +14,9 @@ from privis.identity import identity
 from privis.privacy.learning.clipped_gradients import Integers, check_vectors
 from privis.privacy.learning.moments import KMeansRelease, MomentRelease
 from privis.privacy.learning.subsampling import members_of
-from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.releases.partial_sums import within_bound
-from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
+from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
 from privis.privacy.units import Person
 from privis.subjects import subject_ids
 from privis.training.arithmetic import arithmetic

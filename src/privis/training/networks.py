@@ -49,9 +49,9 @@ from privis.privacy.learning.subsampling import (
     noisy_sums,
     sampling_problem,
 )
-from privis.privacy.ledger.protocol import Ledger
+from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
+from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
 from privis.privacy.units import Dataset, WholeImage
 from privis.training.fitting import TrainingProgress, content_of
 from privis.training.gradients import LOSS_MOST, LOSS_SHARE, Captured, is_trained, opacus

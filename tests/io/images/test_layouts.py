@@ -23,7 +23,7 @@ from privis.extraction.folder import extract_folder
 from privis.io.images import load
 from privis.io.images.decode import Decoding
 from privis.io.images.depth import DepthWarning
-from privis.io.images.headers import shape
+from privis.io.images.image_headers import shape
 
 tifffile = pytest.importorskip("tifffile")
 pytest.importorskip("imagecodecs")

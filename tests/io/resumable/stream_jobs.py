@@ -15,7 +15,7 @@ import numpy as np
 
 from privis.errors import ImageError, MissingExtraError, Problem
 from privis.io.images.record import ImageRecord
-from privis.io.resumable.run import Job, Progress, run
+from privis.io.resumable.run import FolderJob, Progress, run
 
 Vector = Any
 
@@ -124,7 +124,7 @@ if __name__ == "__main__":
     folder, output, workers, seconds = sys.argv[1:]
     paths = sorted(str(path) for path in Path(folder).iterdir())
     slow = Slow(float(seconds))
-    job = Job(paths, Path(output), {"feature": "slow"}, slow, names_and_metadata, workers=int(workers), chunk=8)
+    job = FolderJob(paths, Path(output), {"feature": "slow"}, slow, names_and_metadata, workers=int(workers), chunk=8)
     try:
         outcome = run(job, on_progress=say)
     except KeyboardInterrupt as interrupt:

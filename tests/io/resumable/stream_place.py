@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from privis.io.resumable.run import Job
+from privis.io.resumable.run import FolderJob
 
 
 def pictures(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> list[str]:
@@ -24,5 +24,5 @@ def pictures(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> list[s
     return list(map(str, paths))
 
 
-def left(job: Job) -> set[str]:
+def left(job: FolderJob) -> set[str]:
     return {path.name for path in job.output.parent.iterdir()} - {"in"}

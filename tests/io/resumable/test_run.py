@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 from privis.errors import ImageError
-from privis.io.resumable.run import Job, Progress, run
+from privis.io.resumable.run import FolderJob, Progress, run
 from privis.io.tables import read
 from tests.io.resumable.stream_place import left, pictures
 
@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".npz", ".csv"])
-def test_rows_are_in_the_order_of_the_sources(job: Job, suffix: str) -> None:
+def test_rows_are_in_the_order_of_the_sources(job: FolderJob, suffix: str) -> None:
     job = replace(job, output=job.output.with_suffix(suffix), sources=job.sources[::-1])
     outcome = run(job)
     table = read(job.output)
@@ -48,7 +48,7 @@ def test_rows_are_in_the_order_of_the_sources(job: Job, suffix: str) -> None:
     assert left(job) == {job.output.name} | ({"out.csv.json"} if suffix == ".csv" else set())
 
 
-def test_workers_and_chunks_change_nothing(job: Job) -> None:
+def test_workers_and_chunks_change_nothing(job: FolderJob) -> None:
     run(job)
     expected = job.output.read_bytes()
     for workers, chunk in ((1, 64), (1, 1), (3, 5)):
@@ -56,13 +56,13 @@ def test_workers_and_chunks_change_nothing(job: Job) -> None:
         assert job.output.read_bytes() == expected
 
 
-def test_workers_use_one_thread_each_and_leave_interrupts_to_the_parent(job: Job, jobs: Any) -> None:
+def test_workers_use_one_thread_each_and_leave_interrupts_to_the_parent(job: FolderJob, jobs: Any) -> None:
     run(replace(job, make_extractor=jobs.make_environment, workers=2))
     assert np.unique(read(job.output).features).tolist() == [1]
     assert os.environ.get("OPENCV_FOR_THREADS_NUM") is None
 
 
-def test_progress(job: Job) -> None:
+def test_progress(job: FolderJob) -> None:
     Path(job.sources[9]).unlink()
     seen: list[Progress] = []
     run(job, on_progress=seen.append)
@@ -82,7 +82,7 @@ def test_ten_thousand_files_of_which_three_are_bad(tmp_path: Path, jobs: Any) ->
     bad = {4: b"", 5_000: b"no picture", 9_999: Path(sources[0]).read_bytes()[:60]}
     for index, content in bad.items():
         Path(sources[index]).write_bytes(content)
-    job = Job(
+    job = FolderJob(
         sources, tmp_path / "out.parquet", {"feature": "moments"}, jobs.make_moments, jobs.names_and_metadata, workers=2
     )
     outcome = run(job)
@@ -98,7 +98,7 @@ def test_ten_thousand_files_of_which_three_are_bad(tmp_path: Path, jobs: Any) ->
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_whatever_an_extractor_raises_is_a_listed_failure(job: Job, jobs: Any, workers: int) -> None:
+def test_whatever_an_extractor_raises_is_a_listed_failure(job: FolderJob, jobs: Any, workers: int) -> None:
     names = {
         "odd": "an odd picture",
         "bug": "ZeroDivisionError",
@@ -116,7 +116,7 @@ def test_whatever_an_extractor_raises_is_a_listed_failure(job: Job, jobs: Any, w
     assert not any(failure.path in failure.reason for failure in outcome.failures)
 
 
-def test_vectors_of_another_length_are_listed_by_the_order_of_the_sources(job: Job, jobs: Any) -> None:
+def test_vectors_of_another_length_are_listed_by_the_order_of_the_sources(job: FolderJob, jobs: Any) -> None:
     """The first good picture decides, however the spans are timed."""
     Path(job.sources[0]).write_bytes(b"")
     for index in (10, 33):
@@ -133,14 +133,14 @@ def test_vectors_of_another_length_are_listed_by_the_order_of_the_sources(job: J
     assert len(tables) == 1
 
 
-def test_no_usable_picture_at_all(job: Job) -> None:
+def test_no_usable_picture_at_all(job: FolderJob) -> None:
     sources = [str(Path(job.sources[0]).with_name(f"missing{index}.jpg")) for index in range(5)]
     with pytest.raises(ImageError, match=r"5 files, none of them usable.*missing0\.jpg: .*no such file"):
         run(replace(job, sources=sources))
     assert left(job) == {"out.npz.failures.csv"}
 
 
-def test_a_list_of_failures_that_is_out_of_date_goes_away(job: Job) -> None:
+def test_a_list_of_failures_that_is_out_of_date_goes_away(job: FolderJob) -> None:
     content = Path(job.sources[0]).read_bytes()
     Path(job.sources[0]).write_bytes(b"")
     run(job)
@@ -153,7 +153,7 @@ def test_a_list_of_failures_that_is_out_of_date_goes_away(job: Job) -> None:
 # Kills ------------------------------------------------------------------------------------------------------
 
 
-def launched(job: Job, workers: int, seconds: float) -> subprocess.Popen[str]:
+def launched(job: FolderJob, workers: int, seconds: float) -> subprocess.Popen[str]:
     folder = Path(job.sources[0]).parent
     command = [
         sys.executable,
@@ -176,7 +176,9 @@ def done_at_least(process: subprocess.Popen[str], count: int) -> None:
 
 
 @pytest.mark.parametrize(("workers", "suffix"), [(1, ".csv"), (2, ".parquet")])
-def test_killed_runs_go_on_and_end_with_the_same_bytes(job: Job, tmp_path: Path, workers: int, suffix: str) -> None:
+def test_killed_runs_go_on_and_end_with_the_same_bytes(
+    job: FolderJob, tmp_path: Path, workers: int, suffix: str
+) -> None:
     job = replace(job, output=tmp_path / f"out{suffix}")
     Path(job.sources[7]).write_bytes(b"not a picture")
     first = launched(job, 1, 0)
@@ -209,7 +211,7 @@ def deadly(remaining: Iterator[int], system_call: Callable[..., Any], *arguments
     return system_call(*arguments, **options)
 
 
-def test_a_kill_at_any_file_operation_is_survived(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_at_any_file_operation_is_survived(job: FolderJob, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run is stopped dead at its 1st, 2nd, 3rd ... renaming or removal of a file, then run again."""
     job = replace(job, sources=job.sources[:12])
     run(job)
@@ -232,7 +234,7 @@ def test_a_kill_at_any_file_operation_is_survived(job: Job, monkeypatch: pytest.
         assert left(job) == {"out.npz"}
 
 
-def test_interrupt_keeps_the_parts_and_says_how_to_go_on(job: Job) -> None:
+def test_interrupt_keeps_the_parts_and_says_how_to_go_on(job: FolderJob) -> None:
     process = launched(job, 2, 0.03)
     done_at_least(process, 8)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
@@ -245,7 +247,7 @@ def test_interrupt_keeps_the_parts_and_says_how_to_go_on(job: Job) -> None:
     assert "50 rows" in again.communicate()[0]
 
 
-def test_workers_end_with_their_parent(job: Job, tmp_path: Path) -> None:
+def test_workers_end_with_their_parent(job: FolderJob, tmp_path: Path) -> None:
     process = launched(job, 2, 60)
     deadline = time.monotonic() + 30
     while len(list((tmp_path / "in").glob("*.begun"))) < 2 and time.monotonic() < deadline:
@@ -275,7 +277,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_only_the_picture_that_kills_its_process_is_listed(job: Job, jobs: Any, tmp_path: Path) -> None:
+def test_only_the_picture_that_kills_its_process_is_listed(job: FolderJob, jobs: Any, tmp_path: Path) -> None:
     run(job)
     expected = read(job.output)
     deadly = jobs.Deadly("00023", tmp_path / "in" / "log")
@@ -289,7 +291,7 @@ def test_only_the_picture_that_kills_its_process_is_listed(job: Job, jobs: Any, 
 
 
 @pytest.mark.parametrize("chunk", [1, 8])
-def test_a_process_that_dies_once_costs_nothing(job: Job, jobs: Any, tmp_path: Path, chunk: int) -> None:
+def test_a_process_that_dies_once_costs_nothing(job: FolderJob, jobs: Any, tmp_path: Path, chunk: int) -> None:
     """Killed from outside or by lack of memory: the span is computed again."""
     deadly = jobs.Deadly("", tmp_path / "in" / "log", at_most=1)
     outcome = run(replace(job, make_extractor=deadly, workers=2, chunk=chunk))

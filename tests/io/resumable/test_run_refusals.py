@@ -14,11 +14,11 @@ import pytest
 
 from privis.errors import MissingExtraError, OutputError, ParameterError
 from privis.io.images.decode import Decoding
-from privis.io.resumable.run import Job, Progress, run
+from privis.io.resumable.run import FolderJob, Progress, run
 from tests.io.resumable.stream_place import left
 
 
-def interrupted(job: Job, at: int) -> None:
+def interrupted(job: FolderJob, at: int) -> None:
     def stop(progress: Progress) -> None:
         if progress.done >= at:
             raise KeyboardInterrupt
@@ -27,7 +27,7 @@ def interrupted(job: Job, at: int) -> None:
         run(job, on_progress=stop)
 
 
-def test_an_unfinished_run_is_taken_up(job: Job) -> None:
+def test_an_unfinished_run_is_taken_up(job: FolderJob) -> None:
     interrupted(job, 20)
     seen: list[Progress] = []
     outcome = run(replace(job, workers=2, chunk=7), on_progress=seen.append)
@@ -35,7 +35,7 @@ def test_an_unfinished_run_is_taken_up(job: Job) -> None:
     assert seen[0].done == 20
 
 
-def test_an_unfinished_run_of_something_else_is_not(job: Job) -> None:
+def test_an_unfinished_run_of_something_else_is_not(job: FolderJob) -> None:
     interrupted(job, 20)
     before = sorted((job.output.parent / "out.npz.partial").iterdir())
     for other, word in (
@@ -51,13 +51,13 @@ def test_an_unfinished_run_of_something_else_is_not(job: Job) -> None:
     assert run(job).resumed == 20
 
 
-def test_a_run_that_finished_nothing_binds_nobody(job: Job) -> None:
+def test_a_run_that_finished_nothing_binds_nobody(job: FolderJob) -> None:
     interrupted(job, 0)
     assert run(replace(job, fingerprint={"feature": "edges"})).rows == 50
 
 
 def test_the_same_relative_paths_in_another_folder_are_another_run(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: FolderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = replace(job, sources=[os.path.relpath(path, tmp_path / "in") for path in job.sources])
     monkeypatch.chdir(tmp_path / "in")
@@ -67,7 +67,7 @@ def test_the_same_relative_paths_in_another_folder_are_another_run(
         run(job)
 
 
-def test_two_runs_cannot_share_an_output(job: Job) -> None:
+def test_two_runs_cannot_share_an_output(job: FolderJob) -> None:
     def second(progress: Progress) -> None:
         with pytest.raises(OutputError, match="a run at work"):
             run(job)
@@ -75,7 +75,7 @@ def test_two_runs_cannot_share_an_output(job: Job) -> None:
     assert run(job, on_progress=second).rows == 50
 
 
-def test_a_damaged_part_is_named(job: Job) -> None:
+def test_a_damaged_part_is_named(job: FolderJob) -> None:
     interrupted(job, 20)
     part = min((job.output.parent / "out.npz.partial").glob("*.part"))
     part.write_bytes(part.read_bytes()[:100])
@@ -85,10 +85,14 @@ def test_a_damaged_part_is_named(job: Job) -> None:
     assert run(job).rows == 50
 
 
-def test_bad_jobs_are_refused_before_anything_is_written(job: Job, tmp_path: Path) -> None:
+def test_bad_jobs_are_refused_before_anything_is_written(job: FolderJob, tmp_path: Path) -> None:
     with pytest.raises(ParameterError) as caught:
         run(replace(job, workers=0, chunk=-1, sources=[]))
-    assert [problem.where for problem in caught.value.problems] == ["Job.workers", "Job.chunk", "Job.sources"]
+    assert [problem.where for problem in caught.value.problems] == [
+        "FolderJob.workers",
+        "FolderJob.chunk",
+        "FolderJob.sources",
+    ]
     with pytest.raises(ParameterError, match=r"\.parquet, \.npz, \.csv"):
         run(replace(job, output=tmp_path / "out.txt"))
     with pytest.raises(OutputError, match="mkdir"):
@@ -97,12 +101,12 @@ def test_bad_jobs_are_refused_before_anything_is_written(job: Job, tmp_path: Pat
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_the_factory_raises_ends_the_run(job: Job, jobs: Any, workers: int) -> None:
+def test_what_the_factory_raises_ends_the_run(job: FolderJob, jobs: Any, workers: int) -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'privis\[cnn\]'"):
         run(replace(job, make_extractor=jobs.make_nothing, workers=workers))
 
 
-def test_workers_that_cannot_start_say_what_to_do(job: Job, jobs: Any) -> None:
+def test_workers_that_cannot_start_say_what_to_do(job: FolderJob, jobs: Any) -> None:
     with pytest.raises(ParameterError, match=r"exit code 3 while starting.*__main__"):
         run(replace(job, make_extractor=jobs.make_exit, workers=2))
     with pytest.raises(ParameterError, match=r"picklable.*workers=1"):
@@ -110,7 +114,7 @@ def test_workers_that_cannot_start_say_what_to_do(job: Job, jobs: Any) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_disk_full_while_parts_are_written(job: Job, workers: int) -> None:
+def test_disk_full_while_parts_are_written(job: FolderJob, workers: int) -> None:
     """The finished parts stay and the same call goes on; the earlier table is untouched."""
     job.output.write_bytes(b"earlier")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -126,7 +130,7 @@ def test_disk_full_while_parts_are_written(job: Job, workers: int) -> None:
     assert run(job).rows == 50
 
 
-def test_disk_full_while_the_table_is_written(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_full_while_the_table_is_written(job: FolderJob, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

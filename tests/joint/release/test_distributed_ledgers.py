@@ -11,7 +11,7 @@ import pytest
 
 from privis.errors import BudgetError, ParameterError
 from privis.joint.release import distributed_noise
-from privis.joint.release.simulate import Owner, release_jointly
+from privis.joint.release.simulated_release import Owner, release_jointly
 from privis.joint.runners import Arrays, InTheClear, on_this_machine
 from privis.joint.statistics.sums import Committee, total_of
 from privis.privacy import Gaussian, Laplace, ReleaseKey, WholeImage

@@ -16,7 +16,7 @@ from privis.errors import DomainError, ParameterError
 from privis.joint.release import distributed_noise
 from privis.joint.release.distributed_noise import ReleasePlan, noise_source
 from privis.joint.release.noise_shares import MOST_SHARES, SMALLEST_SHARE, aggregation_distance, share_variance
-from privis.joint.release.simulate import Owner
+from privis.joint.release.simulated_release import Owner
 from privis.joint.statistics.sums import source
 from privis.privacy import Gaussian, Laplace
 from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease

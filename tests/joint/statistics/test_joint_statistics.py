@@ -18,7 +18,7 @@ from privis.joint.statistics.exact import (
     Covariance,
     Histogram,
     Mean,
-    Standardisation,
+    MeanAndDeviation,
     compute,
     statistic_job,
 )
@@ -52,7 +52,7 @@ LABELS = {name: np.arange(len(rows)) * 7 % 5 for name, rows in DATA.items()}
 def aby3() -> Iterator[Runner]:
     """One session for all jobs that are carried alike."""
     pytest.importorskip("spu")
-    from privis.run.mpc.runtime.local import LocalParties
+    from privis.run.mpc.runtime.local_parties import LocalParties
 
     sessions: dict[Any, LocalParties] = {}
 
@@ -75,7 +75,7 @@ def test_mean_and_standardisation_are_those_of_all_rows(run: Runner) -> None:
     mean = compute(Mean(COMPONENTS, BOUND), DATA, ["north"], run=run)
     assert mean.images == len(ALL)
     np.testing.assert_allclose(mean.mean, ROUNDED.mean(0), rtol=0, atol=1e-15)
-    both = compute(Standardisation(COMPONENTS, BOUND), DATA, ["north"], run=run)
+    both = compute(MeanAndDeviation(COMPONENTS, BOUND), DATA, ["north"], run=run)
     np.testing.assert_array_equal(both.mean, mean.mean)
     assert both.deviation is not None
     np.testing.assert_allclose(both.deviation, ROUNDED.std(0), rtol=1e-13)
@@ -115,8 +115,9 @@ def test_edges_belong_to_the_bin_above() -> None:
 # What is revealed
 
 
-@pytest.mark.parametrize("statistic", [Mean(4, 1.0), Standardisation(4, 1.0), Covariance(4, 1.0), ClassMeans(4, 1.0, 3),
-                                       Histogram(4, (0.0,)), Centre(4, 1.0)], ids=repr)  # fmt: skip
+@pytest.mark.parametrize("statistic", [Mean(4, 1.0), MeanAndDeviation(4, 1.0), Covariance(4, 1.0),
+                                       ClassMeans(4, 1.0, 3), Histogram(4, (0.0,)),
+                                       Centre(4, 1.0)], ids=repr)  # fmt: skip
 def test_only_the_total_is_revealed_and_only_to_receivers(statistic: Any) -> None:
     job = statistic_job(statistic, ["a", "b", "c"], ["c", "d"])
     assert [step for step in job.instructions if isinstance(step, Reveal)] == [Reveal(TOTAL, ("c", "d"))]

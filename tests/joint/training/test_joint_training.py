@@ -12,8 +12,8 @@ from benchmarks import mpc_training
 from privis.errors import BudgetError, DomainError, ParameterError, UnsupportedError
 from privis.joint.runners import InTheClear
 from privis.joint.statistics.sums import Committee
-from privis.joint.training import networks
-from privis.joint.training.networks import Network
+from privis.joint.training import network_programs
+from privis.joint.training.network_programs import Network
 from privis.joint.training.private_schedule import STEP, PrivateTraining, private_network
 from privis.joint.training.private_simulate import PrivateOwner, bounded, train_privately
 from privis.joint.training.schedule import Training
@@ -21,14 +21,14 @@ from privis.joint.training.simulate import Labelled, batches, fit, label, one_ho
 from privis.privacy.ledger.budget import Budget, Per
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 from privis.privacy.units import Person
 from privis.readings import evaluate, ranges
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Reveal
 from privis.run.mpc.lowering.precision import representation_problems
 from privis.run.mpc.protocols import ABY3
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 COMMITTEE = Committee(("alice", "bob", "carol"))
 SMALL = Network((16, 8, 3))
@@ -86,7 +86,9 @@ def test_steps_are_those_of_torch():
         np.testing.assert_allclose(layer[-1], module.bias.detach(), atol=2e-6)
     logits = model(torch.tensor(ALICE.images))
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor(ALICE.classes), reduction="sum").item()
-    total, right = evaluate(networks.score_program(SMALL, 60), *state[:2], ALICE.images, one_hot(ALICE.classes, 3))
+    total, right = evaluate(
+        network_programs.score_program(SMALL, 60), *state[:2], ALICE.images, one_hot(ALICE.classes, 3)
+    )
     assert total == pytest.approx(expected, rel=1e-5)
     assert right == (logits.argmax(1).numpy() == ALICE.classes).sum()
 
@@ -96,7 +98,7 @@ def test_cross_entropy_is_right_for_ten_classes_and_far_logits():
     layer = np.vstack([np.eye(10), np.zeros(10)]).astype(np.float32)
     logits = np.random.default_rng(0).normal(0, 12, (200, 10)).clip(-40, 40)
     classes = random_classes(200, among=10)
-    total, right = evaluate(networks.score_program(network, 200), layer, logits, one_hot(classes, 10))
+    total, right = evaluate(network_programs.score_program(network, 200), layer, logits, one_hot(classes, 10))
     expected = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
     assert total == pytest.approx((expected - logits[np.arange(200), classes]).sum(), abs=200 * 3e-5)
     assert right == (logits.argmax(1) == classes).sum()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from privis.errors import BudgetError, ParameterError
 from privis.privacy import Dataset, Gaussian, Person, ReleaseKey, WholeImage
-from privis.privacy.accounting.calibration import gaussian_epsilon
+from privis.privacy.accounting.noise_calibration import gaussian_epsilon
 from privis.privacy.learning.moments import STEPS, KMeansRelease, MomentRelease, class_histogram, integer_rows
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
 from privis.privacy.ledger.file import FileLedger

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from privis.errors import BudgetError, ParameterError
 from privis.privacy import NO_GUARANTEE, FeatureRelease, Gaussian, Laplace, Person, PixelRelease, Pixels
-from privis.privacy.accounting.calibration import gaussian_delta
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, NoiseDistribution, Per, cost_of
+from privis.privacy.accounting.noise_calibration import gaussian_delta
+from privis.privacy.ledger.budget import Budget, BudgetUnit, NoiseDistribution, Per, PrivacyCost, cost_of
 from privis.privacy.ledger.composition import Account, _composed, _most_that_fit, _pld_epsilon
 from privis.privacy.ledger.privacy_profiles import ORDERS, divergences, profile, ratio
 from privis.privacy.releases.corpus import SumRelease
@@ -30,15 +30,15 @@ def account_of(counts):
 
 
 def response(epsilon, delta=0.0):
-    return Cost(epsilon, delta, NoiseDistribution.OTHER, 0.0)
+    return PrivacyCost(epsilon, delta, NoiseDistribution.OTHER, 0.0)
 
 
 def laplace(moved, scale):
-    return Cost(moved / scale, 1e-25, NoiseDistribution.LAPLACE, float(scale))
+    return PrivacyCost(moved / scale, 1e-25, NoiseDistribution.LAPLACE, float(scale))
 
 
 def gaussian(epsilon=0.2, delta=1e-8):
-    return Cost(epsilon, delta, NoiseDistribution.GAUSSIAN, 0.0)
+    return PrivacyCost(epsilon, delta, NoiseDistribution.GAUSSIAN, 0.0)
 
 
 def delta_of_losses(masses, epsilon):
@@ -235,8 +235,10 @@ def test_one_search_answers_for_all_charges_of_a_kind():
 
 
 def test_deltas_of_sampling_are_paid():
-    bad_sampler = Cost(0.01, 1e-7, NoiseDistribution.LAPLACE, 1000.0)  # half of delta, times 1 + e, for every release
-    good_sampler = Cost(0.01, 1e-30, NoiseDistribution.LAPLACE, 1000.0)
+    bad_sampler = PrivacyCost(
+        0.01, 1e-7, NoiseDistribution.LAPLACE, 1000.0
+    )  # half of delta, times 1 + e, for every release
+    good_sampler = PrivacyCost(0.01, 1e-30, NoiseDistribution.LAPLACE, 1000.0)
     assert account_of({good_sampler: 150}).spent(BUDGET).epsilon < 1
     assert account_of({bad_sampler: 150}).spent(BUDGET).epsilon == math.inf
 

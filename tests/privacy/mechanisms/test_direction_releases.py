@@ -23,8 +23,8 @@ from privis.privacy import (
     VonMisesFisher,
     WholeImage,
 )
-from privis.privacy.sampling import direction as directions
-from privis.privacy.sampling.direction import sample
+from privis.privacy.sampling import direction_sampler as directions
+from privis.privacy.sampling.direction_sampler import sample
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from tests.privacy.spheres import LAWS, streams, unit_vector
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from privis.privacy import DirectionRelease, NoiseStream, PrivUnit
-from privis.privacy.sampling import direction as directions
+from privis.privacy.sampling import direction_sampler as directions
 from privis.privacy.sampling import exact_direction as certain
-from privis.privacy.sampling.direction import normal_magnitude, propose, sample
+from privis.privacy.sampling.direction_sampler import normal_magnitude, propose, sample
 from privis.privacy.sampling.exact_direction import exact_acceptance, exact_row, log_total_variation
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from tests.privacy.spheres import LAWS, streams, unit_vector

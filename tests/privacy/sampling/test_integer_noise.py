@@ -18,8 +18,8 @@ from scipy import special, stats
 
 from privis.privacy.sampling.alias_table import CHAPTER, OPEN, NoiseTable
 from privis.privacy.sampling.integer_noise import narrow_sample, sample
-from privis.privacy.sampling.keys import NoiseStream, ReleaseKey
 from privis.privacy.sampling.noise_tables import gaussian_table, laplace_table
+from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
 
 TABLES = {"laplace": laplace_table, "gaussian": gaussian_table}
 SCALES = [0.7, 20.0, 3000.0, 1e6, 2.0**40]

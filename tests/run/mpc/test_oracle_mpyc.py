@@ -12,7 +12,7 @@ from privis.program import Input, ops, trace
 from privis.run.mpc.cost.calibration import trial
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3
-from privis.run.mpc.runtime.local import LocalParties, free_ports
+from privis.run.mpc.runtime.local_parties import LocalParties, free_ports
 
 pytest.importorskip("spu")
 pytest.importorskip("mpyc")

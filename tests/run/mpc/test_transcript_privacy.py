@@ -28,7 +28,7 @@ from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.job import Job, Reveal, Run, Share, Source
 from privis.run.mpc.protocols import ABY3, CHEETAH, Preset
 from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
-from privis.run.mpc.runtime.local import LocalParties, free_ports
+from privis.run.mpc.runtime.local_parties import LocalParties, free_ports
 from privis.run.mpc.runtime.shares import from_bytes, share
 from privis.run.mpc.runtime.supervisor import Worker
 from tests.parties.relay import Taps, fields, opens

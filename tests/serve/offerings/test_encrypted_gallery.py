@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError, ProtocolError, ServiceError
-from privis.run.he.matching.specification import BLOCK, MatchingSpec
+from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.framing import join, split
 from privis.serve.client.gallery_keys import GalleryKeys, Templates
 from privis.serve.limits import MIB
-from privis.serve.offerings.gallery import OfferEncryptedGallery, OfferGallery
+from privis.serve.offerings.gallery_offerings import OfferEncryptedGallery, OfferGallery
 from tests.serve.place import LIMITS, new_place, serving
 
 FACES = np.random.default_rng(6).normal(size=(BLOCK + 40, 8))  # two blocks
@@ -76,7 +76,7 @@ def test_templates_that_do_not_fit_are_refused_before_keys_are_made(place, tmp_p
 
 def test_what_is_no_gallery_is_refused_and_the_server_lives_on(place, tmp_path):
     _, client, keys = place
-    whole = bundle.read(keys.folder / "evaluation.key", bundle.Kind.EVALUATION)
+    whole = bundle.read(keys.folder / "evaluation.key", bundle.KeyKind.EVALUATION)
     evaluation, first, second = split(whole, "templates")
     spec = keys.owner.spec
     for number, wrong in enumerate(
@@ -90,7 +90,7 @@ def test_what_is_no_gallery_is_refused_and_the_server_lives_on(place, tmp_path):
         )
     ):
         path = tmp_path / f"{number}.key"
-        bundle.write(path, bundle.Kind.EVALUATION, spec.digest, wrong)
+        bundle.write(path, bundle.KeyKind.EVALUATION, spec.digest, wrong)
         with pytest.raises((ProtocolError, ServiceError)):
             client.compute("index", client.send_keys("index", path), keys.owner.query(FACES[0]))
     assert keys.ask(client, FACES[6]).top(1)[0][0] == "patient 6"

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from privis.errors import OutputError, ParameterError, ProtocolError, ServiceError
-from privis.run.he.matching.specification import MatchingSpec
+from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.wire import key_file as bundle
 from privis.serve.client.gallery_keys import GalleryKeys
 from privis.serve.limits import MIB
-from privis.serve.offerings.gallery import OfferGallery
+from privis.serve.offerings.gallery_offerings import OfferGallery
 from tests.serve.place import LIMITS, new_place, serving
 
 FACES = np.random.default_rng(0).normal(size=(30, 24))
@@ -58,7 +58,7 @@ def test_messages_that_are_no_queries_and_keys_of_others(place, tmp_path):
     with pytest.raises(ProtocolError, match="a secret key never leaves its owner"):
         client.send_keys("faces", keys.folder / "secret.key")
     strangers = tmp_path / "evaluation.key"
-    bundle.write(strangers, bundle.Kind.EVALUATION, MatchingSpec(23).digest, b"keys of another gallery")
+    bundle.write(strangers, bundle.KeyKind.EVALUATION, MatchingSpec(23).digest, b"keys of another gallery")
     with pytest.raises((ProtocolError, ServiceError)):
         client.send_keys("faces", strangers)
     assert keys.ask(client, FACES[5]).top(1)[0][0] == "face 5"  # the server lives on

@@ -26,7 +26,7 @@ from privis.program import Input, save, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import Options
 from privis.run.he.packing.batching import Batching
-from privis.run.he.wire.messages import MessageKind, read, written
+from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
 from privis.serve.client.client import Client
 from privis.serve.client.executor import Remote
 from privis.serve.client.program_keys import OwnerKeys, ask

@@ -28,7 +28,7 @@ def party(
     with explained():
         from privis.cli.joint import TASKS
         from privis.parties.node.configuration import load_party
-        from privis.parties.node.server import PartyServer
+        from privis.parties.node.party_server import PartyServer
 
         configuration = load_party(config)
         if check:

@@ -19,7 +19,7 @@ from privis.joint.statistics.exact import (
     Covariance,
     Histogram,
     Mean,
-    Standardisation,
+    MeanAndDeviation,
     Statistic,
     statistic_job,
 )
@@ -128,7 +128,7 @@ class StatisticOptions:
             case "mean":
                 return Mean(components, self.bound)
             case "standardisation":
-                return Standardisation(components, self.bound)
+                return MeanAndDeviation(components, self.bound)
             case "covariance":
                 return Covariance(components, self.bound)
             case "class-means":

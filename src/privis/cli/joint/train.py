@@ -15,7 +15,7 @@ from privis.cli.joint.options import ReleaseOptions, output_problems, read_relea
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.concatenation import chained, chained_names
 from privis.joint.statistics.sums import Committee
-from privis.joint.training.networks import Network
+from privis.joint.training.network_programs import Network
 from privis.joint.training.private_schedule import BIAS, UNITS, PrivateTraining, fresh_run, private_network
 from privis.joint.training.private_simulate import bounded
 from privis.joint.training.schedule import Training, portions, source_name

@@ -86,14 +86,14 @@ class OfferOptions:
 
     def _of_gallery(self, path: Path) -> MakeOffering:
         from privis.io import tables
-        from privis.serve.offerings.gallery import OfferGallery
+        from privis.serve.offerings.gallery_offerings import OfferGallery
 
         found = tables.read(path)
         summary = f"cosines with {len(found.paths):,} templates of {found.features.shape[1]} components"
         return OfferGallery(self._named(path), summary, found.paths, found.features)
 
     def _of_encrypted_gallery(self, size: str) -> MakeOffering:
-        from privis.serve.offerings.gallery import OfferEncryptedGallery
+        from privis.serve.offerings.gallery_offerings import OfferEncryptedGallery
 
         found = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size)
         if found is None:

@@ -14,7 +14,7 @@ What happens to
 - an interrupt, a kill, a full disk: the parts stay; the same call goes on;
 - a picture whose file is another one by then: it is read again, with the others of its part.
 With ``workers=1`` everything happens in the calling process, which a deadly picture would end. Nothing here knows
-features: a `Job` brings a factory for the function that turns a picture into a vector.
+features: a `FolderJob` brings a factory for the function that turns a picture into a vector.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class SharingExtractor(Protocol):
         ...
 
 
-class Account(Protocol):
+class ChargeLog(Protocol):
     """Where vectors are charged, known in every process (picklable): parts are worth what is on it."""
 
     def mark(self) -> str:
@@ -101,7 +101,7 @@ class Account(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class FolderJob:
     """What to run.
 
     sources
@@ -134,7 +134,7 @@ class Job:
     workers: int = 1
     chunk: int = 64
     decoding: images.Decoding = images.Decoding()
-    account: Account | None = None
+    account: ChargeLog | None = None
     fair: bool = True
 
 
@@ -176,7 +176,7 @@ def _silent(progress: Progress) -> None:
     pass
 
 
-def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outcome:
+def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = _silent) -> Outcome:
     """Extract a vector from every source and write the table.
 
     The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
@@ -218,19 +218,19 @@ def run(job: Job, *, on_progress: Callable[[Progress], None] = _silent) -> Outco
     return Outcome(job.output, rows, length, failures, resumed, time.monotonic() - started)
 
 
-def _check(job: Job) -> None:
+def _check(job: FolderJob) -> None:
     problems = [
-        Problem(f"Job.{name}", str(value), "an integer of at least 1", f"try {name}={default}")
+        Problem(f"FolderJob.{name}", str(value), "an integer of at least 1", f"try {name}={default}")
         for name, value, default in (("workers", job.workers, 1), ("chunk", job.chunk, 64))
         if value < 1
     ]
     if not job.sources:
-        problems.append(Problem("Job.sources", "no path", "at least one", "name files or a folder of pictures"))
+        problems.append(Problem("FolderJob.sources", "no path", "at least one", "name files or a folder of pictures"))
     refuse(ParameterError, problems)
     tables.check(job.output)
 
 
-def _manifest(job: Job) -> dict[str, str]:
+def _manifest(job: FolderJob) -> dict[str, str]:
     digest = hashlib.sha256()
     if not all(map(os.path.isabs, job.sources)):
         digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other pictures
@@ -243,7 +243,7 @@ def _manifest(job: Job) -> dict[str, str]:
     }
 
 
-def _still_true(job: Job, folder: Path) -> tuple[list[Span], int]:
+def _still_true(job: FolderJob, folder: Path) -> tuple[list[Span], int]:
     """The finished spans whose files are what they were, and how many of their files failed; others' parts go.
 
     Raises DamagedLedgerError for parts whose charges are not on the account.
@@ -266,7 +266,7 @@ def _still_true(job: Job, folder: Path) -> tuple[list[Span], int]:
     return spans, failed
 
 
-def _computed(job: Job, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
+def _computed(job: FolderJob, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
     """Compute what is not finished; gives each span with its number of failures, in any order."""
     fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
     spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
@@ -286,7 +286,7 @@ class _MakeCompute:
     folder: Path
     make_extractor: Callable[[], Extractor]
     decoding: images.Decoding
-    account: Account | None
+    account: ChargeLog | None
 
     def __call__(self) -> Compute:
         return functools.partial(_compute, self, self.make_extractor())
@@ -304,7 +304,7 @@ def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequen
     return part.failed
 
 
-def _give_up(folder: Path, job: Job, span: Span, reason: str) -> int:
+def _give_up(folder: Path, job: FolderJob, span: Span, reason: str) -> int:
     mark = job.account.mark() if job.account else ""
     write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], [()], mark))
     return 1
@@ -350,7 +350,7 @@ def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.f
     return vector
 
 
-def _join(job: Job, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:
+def _join(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:
     """Write the table and the list of failures; both are decided in the order of the sources."""
     length = 0
     rows: list[str] = []

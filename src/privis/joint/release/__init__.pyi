@@ -3,5 +3,5 @@
 from .distributed_noise import Contribution as Contribution
 from .distributed_noise import JointResult as JointResult
 from .distributed_noise import ReleasePlan as ReleasePlan
-from .simulate import Owner as Owner
-from .simulate import release_jointly as release_jointly
+from .simulated_release import Owner as Owner
+from .simulated_release import release_jointly as release_jointly

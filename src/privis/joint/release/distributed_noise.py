@@ -65,7 +65,7 @@ from privis.privacy.releases.corpus import (
 from privis.privacy.releases.image import FeatureRelease
 from privis.privacy.releases.noise import draw_noise
 from privis.privacy.releases.partial_sums import Partial
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 from privis.privacy.sensitivity import Sensitivity
 from privis.privacy.units import Person, WholeImage
 from privis.run.mpc.job import Job

@@ -4,11 +4,11 @@ from .exact import ClassMeans as ClassMeans
 from .exact import Covariance as Covariance
 from .exact import Histogram as Histogram
 from .exact import Mean as Mean
-from .exact import Standardisation as Standardisation
+from .exact import MeanAndDeviation as MeanAndDeviation
 from .exact import Statistic as Statistic
 from .exact import compute as compute
 from .exact import statistic_job as statistic_job
-from .kmeans import Codebook as Codebook
+from .kmeans import JointCodebook as JointCodebook
 from .kmeans import codebook as codebook
 from .kmeans import codebook_job as codebook_job
 from .principal_components import Components as Components

@@ -131,7 +131,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Standardisation:
+class MeanAndDeviation:
     """Mean and standard deviation (of the population) of every component."""
 
     components: int
@@ -139,7 +139,7 @@ class Standardisation:
     reveals = "the mean, the standard deviation and the number of images"
 
     def __post_init__(self) -> None:
-        refuse(ParameterError, _problems("Standardisation", self.components, self.bound))
+        refuse(ParameterError, _problems("MeanAndDeviation", self.components, self.bound))
         keep_whole(self, "components")
 
     @property

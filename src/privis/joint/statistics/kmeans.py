@@ -27,7 +27,7 @@ CENTRES = "centres"
 
 
 @dataclass(frozen=True)
-class Codebook:
+class JointCodebook:
     """The final ``centres``, (words, components), and who learns them."""
 
     centres: Floats
@@ -111,7 +111,7 @@ def codebook(
     steps: int = 10,
     committee: Committee | None = None,
     run: Runner = on_this_machine,
-) -> Codebook:
+) -> JointCodebook:
     """Find a codebook from public ``start`` centres (words, components); this process plays everybody.
 
     Features and start are at most ``bound`` in size. Raises ParameterError otherwise.
@@ -132,4 +132,4 @@ def codebook(
     job = codebook_job(counts, centres.shape[1], len(centres), steps, receivers, committee)
     found = np.asarray(run(job, arrays)[CENTRES], np.float64) * bound
     sentence = who_learns(f"the {len(centres)} final centres", owners, receivers)
-    return Codebook(found, f"{sentence} The number of rows of each owner is public.")
+    return JointCodebook(found, f"{sentence} The number of rows of each owner is public.")

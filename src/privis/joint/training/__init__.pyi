@@ -1,9 +1,9 @@
 """The public names of ``privis.joint.training``."""
 
-from .networks import Network as Network
+from .network_programs import Network as Network
 from .private_schedule import PrivateTraining as PrivateTraining
-from .private_simulate import PrivateModel as PrivateModel
 from .private_simulate import PrivateOwner as PrivateOwner
+from .private_simulate import ReleasedModel as ReleasedModel
 from .private_simulate import train_privately as train_privately
 from .schedule import Training as Training
 from .simulate import Labelled as Labelled

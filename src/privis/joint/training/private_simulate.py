@@ -16,7 +16,7 @@ from privis.joint.training.schedule import source_name
 from privis.joint.training.simulate import Labelled, one_hot
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.file import FileLedger
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 
 Floats = NDArray[np.float32]
 Arrays = dict[str, NDArray[np.generic]]
@@ -32,7 +32,7 @@ class PrivateOwner:
 
 
 @dataclass(frozen=True)
-class PrivateModel:
+class ReleasedModel:
     """A released model: ``matrix`` (components + 1, classes), bias last, and what it guarantees."""
 
     matrix: NDArray[np.float64]
@@ -64,7 +64,7 @@ def bounded(vectors: NDArray[np.floating]) -> Floats:
 
 def train_privately(
     plan: PrivateTraining, owners: Mapping[str, PrivateOwner], noise_keys: Mapping[str, ReleaseKey], run: Runner
-) -> PrivateModel:
+) -> ReleasedModel:
     """Charge every ledger, train with noise inside, reveal the model; this process plays everybody.
 
     Raises ParameterError for what does not fit the plan and BudgetError when a ledger refuses: then nothing was
@@ -102,4 +102,4 @@ def train_privately(
     matrix[-1] *= BIAS / UNITS
     kept = f"As long as at most {plan.colluding} of {', '.join(plan.committee.members)} pool their noise"
     sentence = f"{', '.join(plan.receivers)} learn the model and nothing else. {kept}: {plan.guarantee.sentence}"
-    return PrivateModel(matrix, plan.guarantee, sentence)
+    return ReleasedModel(matrix, plan.guarantee, sentence)

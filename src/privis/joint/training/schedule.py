@@ -4,7 +4,7 @@ Every step takes images of all owners, so that it does not matter how classes ar
 batch at a time, in an order that it keeps to itself, and the batch is dropped after its step. Layers and velocities
 stay resident as shares from one job to the next. A job takes ``steps_per_job`` steps; between jobs a training may pause
 as long as the session lives. Scoring reveals two numbers, the loss and the number of right answers; labelling reveals
-labels to the owner of the images. `privis.joint.training.networks` says why no value overflows,
+labels to the owner of the images. `privis.joint.training.network_programs` says why no value overflows,
 `privis.joint.training.simulate` runs it.
 """
 
@@ -17,8 +17,8 @@ from functools import cached_property
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.statistics.sums import Committee
-from privis.joint.training import networks
-from privis.joint.training.networks import Network
+from privis.joint.training import network_programs
+from privis.joint.training.network_programs import Network
 from privis.program import Input, Program
 from privis.readings import ranges
 from privis.run.mpc.fixed_point import FixedPoint
@@ -89,7 +89,7 @@ class Training:
     @cached_property
     def fixed_point(self) -> FixedPoint:
         """How a session for all jobs of this training must carry values."""
-        score = networks.score_program(self.network, SCORED_AT_ONCE)
+        score = network_programs.score_program(self.network, SCORED_AT_ONCE)
         return choose_fixed_point([*self.programs.values(), score])
 
     @cached_property
@@ -97,9 +97,9 @@ class Training:
         """The programs of training: one step per rate, and ``settle``."""
         rates = {rate: None for row in self.rates for rate in row}
         moving = self.network.moving(max(rates), self.momentum, self.steps)
-        step = networks.step_program
+        step = network_programs.step_program
         steps = {step_name(rate): step(self.network, self.rows, rate, self.momentum, moving) for rate in rates}
-        return {**steps, "settle": networks.settle_program(self.network, moving[0])}
+        return {**steps, "settle": network_programs.settle_program(self.network, moving[0])}
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
@@ -158,12 +158,12 @@ class Training:
             names = (source_name(owner, "images", index), source_name(owner, "labels", index))
             declared = (self.network.images(rows), self.network.labels(rows))
             sources |= {name: Source(owner, known) for name, known in zip(names, declared, strict=True)}
-            program = networks.score_program(self.network, rows)
+            program = network_programs.score_program(self.network, rows)
             programs[f"score {rows}"] = program
             parts[f"score {index}"] = Input((2,), *ranges(program)[program.outputs[0]].bounds, None)
             instructions += [Share(name) for name in names]
             instructions += [Run(f"score {rows}", (*self.layers, *names), (f"score {index}",)), Drop(names)]
-        programs["sum"] = networks.sum_program(tuple(parts.values()))
+        programs["sum"] = network_programs.sum_program(tuple(parts.values()))
         instructions += [Run("sum", tuple(parts), ("score",)), Reveal("score", receivers), Drop((*parts, "score"))]
         return self._built(sources, programs, instructions, self._trained)
 
@@ -175,7 +175,7 @@ class Training:
         for index, rows in enumerate(portions(images)):
             name, answer = source_name(owner, "images", index), f"labels {index}"
             sources[name] = Source(owner, self.network.images(rows))
-            programs[f"label {rows}"] = networks.label_program(self.network, rows)
+            programs[f"label {rows}"] = network_programs.label_program(self.network, rows)
             instructions += [Share(name), Run(f"label {rows}", (*self.layers, name), (answer,))]
             instructions += [Reveal(answer, (owner,)), Drop((name, answer))]
         return self._built(sources, programs, instructions, self._trained)

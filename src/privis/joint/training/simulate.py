@@ -3,7 +3,7 @@
 ``run`` runs jobs: ``LocalParties.run``, or ``InTheClear()``, which evaluates the same programs in numpy and shows what
 multi-party computation changes.
 
->>> from privis.joint.training.networks import Network
+>>> from privis.joint.training.network_programs import Network
 >>> from privis.joint.runners import InTheClear
 >>> random = np.random.default_rng(0)
 >>> def labelled(rows):  # classes are told apart by which half of a 2 x 2 image is bright
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.runners import Runner
-from privis.joint.training.networks import PIXEL
+from privis.joint.training.network_programs import PIXEL
 from privis.joint.training.schedule import Training, portions, source_name
 
 Array = NDArray[Any]

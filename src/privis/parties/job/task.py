@@ -14,7 +14,7 @@ from privis.errors import ParameterError, Problem
 from privis.io.tables import Table
 from privis.parties.job.specification import Specification
 from privis.privacy.ledger.file import FileLedger
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 from privis.program.shapes import Shape
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from privis.parties.node.configuration import SubmitterConfiguration, load_submi
 from privis.parties.table_reader import shown
 from privis.privacy.ledger.budget import Budget, Per
 from privis.privacy.ledger.file import FileLedger
-from privis.privacy.sampling.keys import ReleaseKey
-from privis.run.mpc.runtime.local import free_ports
+from privis.privacy.sampling.release_key import ReleaseKey
+from privis.run.mpc.runtime.local_parties import free_ports
 
 SUBMITTER = "local-submitter"
 HOST = "127.0.0.1"

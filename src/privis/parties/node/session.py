@@ -29,7 +29,7 @@ from privis.parties.node.standby_worker import StandbyWorker
 from privis.parties.table_reader import shown
 from privis.parties.transport.control_plane import ControlPlane, PeerFailure
 from privis.privacy.ledger.file import FileLedger
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 from privis.run.mpc.job import Job, Share
 from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
 

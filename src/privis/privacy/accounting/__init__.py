@@ -1,7 +1,7 @@
 """Epsilon and delta: calibration of noise."""
 
 from privis.former_names import former_names
-from privis.privacy.accounting.calibration import (
+from privis.privacy.accounting.noise_calibration import (
     charged_delta,
     gaussian_charge,
     gaussian_delta,

@@ -53,7 +53,7 @@ from privis.privacy.learning.subsampling import (
     sampling_problem,
 )
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.units import Dataset, Person, WholeImage
 from privis.validation import keep_whole, positive_number, whole_number
 

@@ -34,7 +34,7 @@ from privis.privacy.learning.subsampling import (
 from privis.privacy.mechanisms.additive import Gaussian, Noise
 from privis.privacy.releases.corpus import CorpusHistogramRelease
 from privis.privacy.releases.noise import draw_noise
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.units import Dataset, Person, WholeImage
 from privis.validation import keep_whole, positive_number, whole_number
 

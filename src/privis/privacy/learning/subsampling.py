@@ -33,11 +33,11 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.accounting.calibration import gaussian_ratio
+from privis.privacy.accounting.noise_calibration import gaussian_ratio
 from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.releases.noise import draw_noise
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.units import Dataset, Person, WholeImage
 from privis.subjects import subject_ids
 from privis.validation import keep_whole, positive_number, whole_number
@@ -172,7 +172,7 @@ def check_sampling(numbers: int, epsilon: float, delta: float) -> None:
 def drawn(stream: NoiseStream, members: int, sampling: float) -> npt.NDArray[np.int64]:
     """Draw a sample of ``members``: each with probability ``sampling``, rounded down to a multiple of 2**-64.
 
-    >>> from privis.privacy.sampling.keys import ReleaseKey
+    >>> from privis.privacy.sampling.release_key import ReleaseKey
     >>> stream = ReleaseKey(bytes(32)).stream("digits", b"", b"")  # a test key
     >>> len(drawn(stream, 60000, 0.125)), len(drawn(stream, 10, 1.0))
     (7619, 10)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from privis.privacy.ledger.entries import SLOT_BYTES, START, Books, Head, complete_lines, heads
+from privis.privacy.ledger.entries import SLOT_BYTES, START, Books, LedgerHead, complete_lines, heads
 
 MOST_PROBLEMS = 20
 
@@ -58,12 +58,12 @@ def audit(data: bytes, head_data: bytes, known_heads: Collection[str] = ()) -> A
     return Audit(max(0, len(lines) - 1), len(records), trail[-1].digest, tuple(problems), tuple(notes))
 
 
-def _followed(lines: list[bytes], trail: list[Head]) -> tuple[Books | None, list[str]]:
+def _followed(lines: list[bytes], trail: list[LedgerHead]) -> tuple[Books | None, list[str]]:
     """Read all lines, whatever is wrong with some, and note the head after each."""
     books, problems = None, []
     for number, line in enumerate(lines, 1):
         last = trail[-1]
-        trail.append(Head(number, last.size + len(line), hashlib.sha256(line).hexdigest()))
+        trail.append(LedgerHead(number, last.size + len(line), hashlib.sha256(line).hexdigest()))
         try:
             if number == 1:
                 books = Books.opened(line)
@@ -75,7 +75,7 @@ def _followed(lines: list[bytes], trail: list[Head]) -> tuple[Books | None, list
     return books, problems
 
 
-def _head_problems(trail: list[Head], known: list[Head], head_data: bytes) -> list[str]:
+def _head_problems(trail: list[LedgerHead], known: list[LedgerHead], head_data: bytes) -> list[str]:
     """What is wrong with the two heads, given the head after every line."""
     if not known:
         return ["there is no intact head, so that lines may be missing at the end"]
@@ -94,7 +94,7 @@ def _head_problems(trail: list[Head], known: list[Head], head_data: bytes) -> li
     return problems
 
 
-def _half_written(trail: list[Head], known: Head, head_data: bytes) -> bool:
+def _half_written(trail: list[LedgerHead], known: LedgerHead, head_data: bytes) -> bool:
     """Whether a process ended while it wrote the head of the line after ``known``; the next charge writes it again."""
     if known.lines + 2 != len(trail):
         return False

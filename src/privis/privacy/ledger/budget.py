@@ -110,7 +110,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Cost:
+class PrivacyCost:
     """What one release spends: (epsilon, delta)-DP by noise of a known law and ``scale`` (0 unless Laplace)."""
 
     epsilon: float
@@ -119,7 +119,7 @@ class Cost:
     scale: float
 
 
-def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
+def cost_of(guarantee: Guarantee, budget: Budget) -> PrivacyCost:
     """Give what a release with ``guarantee`` spends of ``budget``; see the table of `Budget`.
 
     Raises ``BudgetError`` when it has no finite figures or they say nothing about the budget's unit.
@@ -145,11 +145,11 @@ def cost_of(guarantee: Guarantee, budget: Budget) -> Cost:
 
 
 @lru_cache(maxsize=4096)
-def noise_cost(mechanism: str, scale: float, epsilon: float, delta: float) -> Cost:
+def noise_cost(mechanism: str, scale: float, epsilon: float, delta: float) -> PrivacyCost:
     """Give the cost of (``epsilon``, ``delta``) by ``mechanism``; a scale counts for Laplace noise alone."""
     if mechanism == Laplace.name and 0 < scale < math.inf:
-        return Cost(epsilon, delta, NoiseDistribution.LAPLACE, scale)
-    return Cost(
+        return PrivacyCost(epsilon, delta, NoiseDistribution.LAPLACE, scale)
+    return PrivacyCost(
         epsilon, delta, NoiseDistribution.GAUSSIAN if mechanism == Gaussian.name else NoiseDistribution.OTHER, 0.0
     )
 

@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from privis.privacy.accounting.calibration import gaussian_delta
-from privis.privacy.ledger.budget import Budget, Cost, NoiseDistribution
+from privis.privacy.accounting.noise_calibration import gaussian_delta
+from privis.privacy.ledger.budget import Budget, NoiseDistribution, PrivacyCost
 from privis.privacy.ledger.privacy_profiles import ORDERS, Array, divergences, least_delta, profile, ratio, sampling
 
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 
-Counts = Mapping[Cost, int]
+Counts = Mapping[PrivacyCost, int]
 
 MOST_DISTRIBUTIONS = 16
 SMALLEST_DELTA = 1e-10
@@ -56,12 +56,12 @@ class Spent:
 class Account:
     """The charges of one record or corpus, ready to take another one."""
 
-    counts: dict[Cost, int] = field(default_factory=dict)
+    counts: dict[PrivacyCost, int] = field(default_factory=dict)
     epsilon: Fraction = Fraction(0)
     delta: Fraction = Fraction(0)
     terms: Array | None = None  # kept up to date once they were needed
 
-    def add(self, cost: Cost) -> None:
+    def add(self, cost: PrivacyCost) -> None:
         """Add ``cost`` to what the account has spent."""
         epsilon, delta = _figures(cost)
         self.counts[cost] = self.counts.get(cost, 0) + 1
@@ -70,7 +70,7 @@ class Account:
         if self.terms is not None:
             self.terms = self.terms + _terms(cost)
 
-    def fits(self, cost: Cost, budget: Budget) -> bool:
+    def fits(self, cost: PrivacyCost, budget: Budget) -> bool:
         """Say whether one more ``cost`` is within the budget by any bound; the cheap ones first."""
         epsilon, delta = _figures(cost)
         if self.epsilon + epsilon <= _exactly(budget.epsilon) and self.delta + delta <= _exactly(budget.delta):
@@ -90,7 +90,7 @@ class Account:
 
         >>> account = Account()
         >>> for _ in range(300):
-        ...     account.add(Cost(0.01, 0.0, NoiseDistribution.OTHER, 0.0))
+        ...     account.add(PrivacyCost(0.01, 0.0, NoiseDistribution.OTHER, 0.0))
         >>> result = account.spent(Budget(1.0, 1e-6))
         >>> round(result.epsilon, 3), result.bound
         (0.712, 'PLD')
@@ -128,7 +128,7 @@ def sum_of(accounts: Sequence[Account]) -> Account:
 
 
 @lru_cache(maxsize=16384)
-def _terms(cost: Cost) -> Array:
+def _terms(cost: PrivacyCost) -> Array:
     """What adds up over releases: squared ratio, sampling, delta without a law, not Gaussian, Renyi divergences."""
     gaussian = cost.distribution is NoiseDistribution.GAUSSIAN
     lost = cost.delta if cost.distribution is NoiseDistribution.OTHER else 0.0
@@ -175,7 +175,7 @@ def _pld_epsilon(counts: Counts, budget: Budget) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _pld_estimate(counts: frozenset[tuple[Cost, int]], budget: Budget) -> float:
+def _pld_estimate(counts: frozenset[tuple[PrivacyCost, int]], budget: Budget) -> float:
     """Epsilon by PLD; valid within the budget, and beyond it good enough to search with."""
     if len(counts) > MOST_DISTRIBUTIONS or budget.delta < SMALLEST_DELTA:
         return math.inf
@@ -188,7 +188,7 @@ def _pld_estimate(counts: frozenset[tuple[Cost, int]], budget: Budget) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _most_that_fit(rest: frozenset[tuple[Cost, int]], cost: Cost, budget: Budget) -> int:
+def _most_that_fit(rest: frozenset[tuple[PrivacyCost, int]], cost: PrivacyCost, budget: Budget) -> int:
     """Largest number of equal charges beside ``rest`` for which PLD stays within the budget.
 
     Fewer charges fit then as well, so that one search answers for all charges of a kind that are still to come.
@@ -210,7 +210,7 @@ def _most_that_fit(rest: frozenset[tuple[Cost, int]], cost: Cost, budget: Budget
     return least
 
 
-def _composed(counts: frozenset[tuple[Cost, int]], budget: Budget) -> PrivacyLossDistribution:
+def _composed(counts: frozenset[tuple[PrivacyCost, int]], budget: Budget) -> PrivacyLossDistribution:
     """Convolve the privacy losses; what is cut off their tails counts as lost."""
     from dp_accounting.pld import privacy_loss_distribution as pld
     from dp_accounting.pld.pld_pmf import create_pmf_pessimistic_connect_dots_fixed_gap as connected
@@ -240,7 +240,7 @@ def _composed(counts: frozenset[tuple[Cost, int]], budget: Budget) -> PrivacyLos
 
 
 @lru_cache(maxsize=16384)
-def _figures(cost: Cost) -> tuple[Fraction, Fraction]:
+def _figures(cost: PrivacyCost) -> tuple[Fraction, Fraction]:
     return _exactly(cost.epsilon), _exactly(cost.delta)
 
 

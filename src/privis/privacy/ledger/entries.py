@@ -31,7 +31,7 @@ from typing import Any
 
 from privis.errors import BudgetError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, Per, noise_cost
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, noise_cost
 from privis.privacy.ledger.composition import Account, sum_of
 from privis.privacy.ledger.records import equals_of
 
@@ -73,7 +73,7 @@ class Charge:
         return self.unit, self.mechanism, self.scale, self.nominal_epsilon, self.nominal_delta
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> PrivacyCost:
         """What the charge adds to its account, in the budget's figures."""
         return noise_cost(self.mechanism, self.scale, self.epsilon, self.delta)
 
@@ -97,7 +97,7 @@ def guarantee_digest(guarantee: Guarantee) -> str:
 
 
 @dataclass(frozen=True)
-class Head:
+class LedgerHead:
     """How far a ledger was written: ``lines`` of ``size`` bytes, and the SHA-256 of the last one."""
 
     lines: int
@@ -115,13 +115,13 @@ class Head:
         return self.lines % 2 * SLOT_BYTES
 
 
-START = Head(0, 0, NO_LINE)
+START = LedgerHead(0, 0, NO_LINE)
 
 
-def heads(data: bytes) -> list[Head]:
+def heads(data: bytes) -> list[LedgerHead]:
     """Read the intact heads, the newest first.
 
-    >>> head = Head(3, 1200, "ab" * 32)
+    >>> head = LedgerHead(3, 1200, "ab" * 32)
     >>> heads(bytes(SLOT_BYTES) + head.packed()) == [head]
     True
     """
@@ -129,7 +129,7 @@ def heads(data: bytes) -> list[Head]:
     for start in (0, SLOT_BYTES):
         words = data[start : start + SLOT_BYTES].decode("ascii", "replace").split()
         if len(words) == 4 and words[0].isdecimal() and words[1].isdecimal():
-            head = Head(int(words[0]), int(words[1]), words[2])
+            head = LedgerHead(int(words[0]), int(words[1]), words[2])
             if head.packed() == data[start : start + SLOT_BYTES] and head.slot == start:
                 found.append(head)
     return sorted(found, key=lambda head: -head.lines)
@@ -169,7 +169,7 @@ class Books:
 
     budget: Budget
     salt: str
-    head: Head
+    head: LedgerHead
     accounts: dict[str, Account] = field(default_factory=dict)
     releases: dict[str, tuple[Figures, set[str]]] = field(default_factory=dict)  # by id: what it states, and records
     former_names: bool = False
@@ -178,7 +178,7 @@ class Books:
     def opened(cls, line: bytes) -> Books:
         """Open the books with a ledger's first line; raises ``ValueError`` when it is none."""
         budget, salt, former_names = read_first_line(line)
-        return cls(budget, salt, Head(1, len(line), hashlib.sha256(line).hexdigest()), former_names=former_names)
+        return cls(budget, salt, LedgerHead(1, len(line), hashlib.sha256(line).hexdigest()), former_names=former_names)
 
     def hashed(self, record: str) -> str:
         """Give the name that ``record`` has in this ledger."""
@@ -204,7 +204,7 @@ class Books:
     def read(self, line: bytes) -> tuple[Charge, list[str]]:
         """Add a line and return its charge, with all that is wrong with it; raises ``ValueError`` when it is none."""
         lines, digest = self.head.lines + 1, self.head.digest
-        self.head = Head(lines, self.head.size + len(line), hashlib.sha256(line).hexdigest())
+        self.head = LedgerHead(lines, self.head.size + len(line), hashlib.sha256(line).hexdigest())
         try:
             values = json.loads(line)
             previous = values.pop("previous")

@@ -16,7 +16,7 @@ from typing import Self
 from privis.errors import BudgetError, DamagedLedgerError, OutputError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.audit import Audit, audit
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, Per, cost_of
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, cost_of
 from privis.privacy.ledger.composition import Account, Spent
 from privis.privacy.ledger.entries import (
     CORPUS,
@@ -24,7 +24,7 @@ from privis.privacy.ledger.entries import (
     START,
     Books,
     Charge,
-    Head,
+    LedgerHead,
     charge_line,
     complete_lines,
     figures_of,
@@ -81,7 +81,7 @@ class FileLedger:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.abspath(path))
         self._books: Books | None = None
-        self._seen: Head | None = None
+        self._seen: LedgerHead | None = None
         if not self.path.is_file():
             remedy = f"make one: privis ledger init {self.path} --epsilon 1 --delta 1e-6"
             raise ParameterError(Problem(str(self.path), "no file", "a ledger", remedy))
@@ -95,10 +95,10 @@ class FileLedger:
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str], Head | None]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str], LedgerHead | None]:
         return type(self), (str(self.path),), self._seen
 
-    def __setstate__(self, seen: Head) -> None:
+    def __setstate__(self, seen: LedgerHead) -> None:
         self._seen = seen
 
     @classmethod
@@ -109,7 +109,7 @@ class FileLedger:
             OutputError: the file exists or cannot be written.
         """
         line = first_line(budget, secrets.token_hex(16), _now())
-        head = Head(1, len(line), hashlib.sha256(line).hexdigest())
+        head = LedgerHead(1, len(line), hashlib.sha256(line).hexdigest())
         flags = os.O_WRONLY | os.O_CREAT
         try:
             lines = os.open(path, flags | os.O_EXCL, 0o600)
@@ -145,7 +145,7 @@ class FileLedger:
             return hashlib.sha256(next(complete_lines(_contents(files.lines)))).hexdigest()
 
     @property
-    def head(self) -> Head:
+    def head(self) -> LedgerHead:
         """How far the ledger is written; noted elsewhere, it shows later that nothing was rewritten."""
         with self._looked_up() as books:
             return books.head
@@ -156,7 +156,7 @@ class FileLedger:
 
     def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
         """Charge one release of ``record``, durably, or raise ``BudgetError``; see
-        `privis.privacy.ledger.protocol.Ledger`.
+        `privis.privacy.ledger.ledger_protocol.Ledger`.
 
         Raises:
             BudgetError: the budget does not allow it: nothing is charged.
@@ -280,7 +280,7 @@ class FileLedger:
             raise _damaged(self.path, f"{size} bytes where {known.size} were written")
         if books is not None and books.head.size > known.size:
             books = None  # an earlier file was put back, or the head does not know some lines: read everything again
-        passed = {books.head} if books else set[Head]()
+        passed = {books.head} if books else set[LedgerHead]()
         start = books.head.size if books else 0
         for line in complete_lines(_contents(files.lines, start)):
             books = _next(self.path, books, line)
@@ -295,7 +295,7 @@ class FileLedger:
         self._books, self._seen = books, books.head
         return books
 
-    def _settle(self, files: _Files, head: Head) -> None:
+    def _settle(self, files: _Files, head: LedgerHead) -> None:
         """Finish what a process began and did not end: see the class."""
         with _written(self.path):
             os.ftruncate(files.lines, head.size)
@@ -328,7 +328,7 @@ def _next(path: Path, books: Books | None, line: bytes) -> Books:
     return books
 
 
-def _refusal(record: str, account: Account, cost: Cost, budget: Budget) -> Problem:
+def _refusal(record: str, account: Account, cost: PrivacyCost, budget: Budget) -> Problem:
     spent = account.spent(budget)
     left = max(0.0, budget.epsilon - spent.epsilon)
     who = {BudgetUnit.IMAGE: record, BudgetUnit.PERSON: "ledger, one person", BudgetUnit.DATASET: "ledger, the corpus"}

@@ -14,8 +14,8 @@ exceeds (Kairouz, Oh and Viswanath, arXiv:1311.0776).
 
 Laplace and Gaussian noise are sampled within a total variation v of these laws, so a composition is within the sum V of
 all v, and its delta at epsilon is at most the exact one's plus (1 + exp(epsilon)) V. For Laplace v is at most half the
-charged delta (see `privis.privacy.accounting.calibration`); for Gaussian noise it is that of 2**40 sampled numbers,
-more than any memory holds.
+charged delta (see `privis.privacy.accounting.noise_calibration`); for Gaussian noise it is that of 2**40 sampled
+numbers, more than any memory holds.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from privis.privacy.accounting.calibration import gaussian_delta
-from privis.privacy.ledger.budget import Cost, NoiseDistribution
+from privis.privacy.accounting.noise_calibration import gaussian_delta
+from privis.privacy.ledger.budget import NoiseDistribution, PrivacyCost
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
 
 Array = npt.NDArray[np.float64]
@@ -36,10 +36,10 @@ ORDERS = np.concatenate([1 + np.arange(1, 100) / 10, np.arange(11.0, 64.0), 2.0 
 """Orders of the Renyi divergences."""
 
 
-def profile(cost: Cost, epsilons: Array) -> Array:
+def profile(cost: PrivacyCost, epsilons: Array) -> Array:
     """Smallest deltas of the law at ``epsilons``, which must increase.
 
-    >>> half = Cost(math.log(3), 0.0, NoiseDistribution.OTHER, 0.0)  # says the truth in three of four cases
+    >>> half = PrivacyCost(math.log(3), 0.0, NoiseDistribution.OTHER, 0.0)  # says the truth in three of four cases
     >>> profile(half, np.array([0.0, math.log(2), math.log(3)])).round(6).tolist()
     [0.5, 0.25, 0.0]
     """
@@ -57,7 +57,7 @@ def profile(cost: Cost, epsilons: Array) -> Array:
     return values if cost.distribution is NoiseDistribution.LAPLACE else cost.delta + (1 - cost.delta) * values
 
 
-def least_delta(cost: Cost, epsilon: float) -> float:
+def least_delta(cost: PrivacyCost, epsilon: float) -> float:
     """Delta that any composition with ``cost`` has at ``epsilon``, from below."""
     if cost.distribution is not NoiseDistribution.GAUSSIAN and cost.epsilon <= epsilon:
         return 0.0
@@ -67,7 +67,7 @@ def least_delta(cost: Cost, epsilon: float) -> float:
 
 
 @lru_cache(maxsize=16384)
-def divergences(cost: Cost) -> Array:
+def divergences(cost: PrivacyCost) -> Array:
     """Renyi divergences of the law at `ORDERS`; of randomised response without its delta."""
     a = ORDERS
     if cost.distribution is NoiseDistribution.GAUSSIAN:
@@ -85,7 +85,7 @@ def divergences(cost: Cost) -> Array:
     return sums / (a - 1)
 
 
-def sampling(cost: Cost) -> float:
+def sampling(cost: PrivacyCost) -> float:
     """Total variation between sampled noise and its law."""
     return {
         NoiseDistribution.LAPLACE: cost.delta / 2,
@@ -95,7 +95,7 @@ def sampling(cost: Cost) -> float:
 
 
 @lru_cache(maxsize=16384)
-def ratio(cost: Cost) -> float:
+def ratio(cost: PrivacyCost) -> float:
     """Largest sensitivity / sigma of Gaussian noise for which the (epsilon, delta) of ``cost`` can be true."""
     low, high = 0.0, 1.0
     while gaussian_delta(high, cost.epsilon) <= cost.delta:
@@ -106,7 +106,7 @@ def ratio(cost: Cost) -> float:
     return high
 
 
-def shift(cost: Cost) -> int:
+def shift(cost: PrivacyCost) -> int:
     """Integer L1 sensitivity of Laplace noise, as epsilon is this divided by the scale."""
     product = cost.epsilon * cost.scale
     nearest = round(product)

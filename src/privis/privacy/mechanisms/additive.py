@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.accounting import calibration as accounting
+from privis.privacy.accounting import noise_calibration as accounting
 from privis.privacy.sampling.alias_table import NoiseTable
 from privis.privacy.sampling.noise_tables import gaussian_table, laplace_table
 from privis.privacy.sensitivity import Norm, Sensitivity

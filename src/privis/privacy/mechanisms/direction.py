@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.accounting.calibration import charged_delta, share
+from privis.privacy.accounting.noise_calibration import charged_delta, share
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
-from privis.privacy.sampling.direction import sample
+from privis.privacy.sampling.direction_sampler import sample
 from privis.privacy.sampling.exact_direction import log_total_variation
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from privis.privacy.stage import Stage
 from privis.privacy.units import Metric, Person, WholeImage, one_of

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.accounting.calibration import share
+from privis.privacy.accounting.noise_calibration import share
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.stage import Stage
 from privis.privacy.units import Person, WholeImage, one_of
 from privis.validation import positive_number, real_values

@@ -13,7 +13,7 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.mechanisms.additive import Noise
 from privis.privacy.releases.noise import draw_noise, noise_guarantee, noise_problems
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sensitivity import Sensitivity, count_sensitivity
 from privis.privacy.stage import Stage
 from privis.privacy.units import Person, Pixels, WholeImage

@@ -15,8 +15,8 @@ from privis.privacy.guarantee import Guarantee
 from privis.privacy.mechanisms.additive import Noise
 from privis.privacy.releases.noise import draw_noise, noise_guarantee, noise_problems, used_up_by
 from privis.privacy.sampling.integer_noise import narrow_sample
-from privis.privacy.sampling.keys import NoiseStream
 from privis.privacy.sampling.lazy_kernels import kernels
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
 from privis.privacy.stage import Stage
 from privis.privacy.units import Patch, Person, Pixels, WholeImage
@@ -35,7 +35,7 @@ class PixelRelease:
 
     ``unit`` is what the release hides; `privis.privacy.sensitivity.pixel_sensitivity` derives the sensitivity.
     ``Patch(side)`` implies block = side. ``Person(k)`` hides k whole images at once, see
-    `privis.privacy.accounting.calibration`: each gets noise for its share. Pixelisation with noise: Fan,
+    `privis.privacy.accounting.noise_calibration`: each gets noise for its share. Pixelisation with noise: Fan,
     doi:10.1007/978-3-319-95729-6_10, whose release this is for block > 1, unit Pixels and Laplace noise.
 
     Args:
@@ -143,7 +143,7 @@ class FeatureRelease:
     The clip is a public constant in the feature's own units (L1 norm for Laplace, L2 for Gaussian): never take it from
     private data. The clipped vector is put on an integer grid of step ``grid``, a power of two near clip / 2**20, noise
     is added there and the sum goes back to the feature's units. ``unit`` is WholeImage() or Person(k), whose k images
-    share epsilon: see `privis.privacy.accounting.calibration`.
+    share epsilon: see `privis.privacy.accounting.noise_calibration`.
 
     Sensitivity. Values are cut towards zero, not rounded: ``|trunc(a)| <= |a|``, so the vector of integers
     has norm at most ``radius = floor(clip / grid)``, without any slack for the grid. What floating-point

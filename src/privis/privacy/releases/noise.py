@@ -11,7 +11,7 @@ from privis.errors import Problem
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.mechanisms.additive import Gaussian, Laplace, Noise
 from privis.privacy.sampling.integer_noise import sample
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sensitivity import Sensitivity
 from privis.privacy.units import Unit
 

@@ -37,7 +37,7 @@ _PREFIX_BITS = 14  # as many bytes still fit into the first-level cache
 _LEAST_PREFIX_BITS = 12  # with fewer, too many values are left open
 
 
-class Part(NamedTuple):
+class MixtureComponent(NamedTuple):
     """One part of the mixture of magnitudes.
 
     ``mass`` is its probability times 2**256. The magnitude is ``base`` when ``of`` is 0, otherwise ``base``
@@ -99,14 +99,14 @@ class NoiseTable:
         """The cumulative table, as `kernels.draw` takes it."""
         return self.high, self.low, self.base, self.rank, self.of, self.late_blocks
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[MixtureComponent]:
         """Give the mixture that these very integers sample (masses times 2**256), for tests and audits."""
         owned = np.bincount(self.direct, minlength=OPEN + 1).tolist()
         of = 1 if self.offset_bits else 0
         for cell, prefixes in enumerate(owned[:OPEN]):
             if prefixes:
                 base = self.first + (cell << self.offset_bits)
-                yield Part(prefixes << (PRECISION - self.prefix_bits), base, 0, of)
+                yield MixtureComponent(prefixes << (PRECISION - self.prefix_bits), base, 0, of)
         unit = owned[OPEN] << (PRECISION - self.prefix_bits - self.threshold_bits - self.column_bits)
         full = 1 << self.threshold_bits
         likely: dict[int, int] = {}
@@ -115,18 +115,18 @@ class NoiseTable:
             likely[other] = likely.get(other, 0) + (full - below) * unit
         late = likely.pop(LATE, 0)
         uniforms = {flag: of for of, flag in _FLAGS.items()}
-        yield from (Part(mass, code >> 2, 0, uniforms[code & 3]) for code, mass in likely.items())
+        yield from (MixtureComponent(mass, code >> 2, 0, uniforms[code & 3]) for code, mass in likely.items())
         before = 0
         for row in range(self.high.size):
             # The last cumulative word is all ones and stands for 2**128: nothing is drawn beyond it.
             last = row + 1 == self.high.size
             until = 1 << 128 if last else (int(self.high[row]) << 64) | int(self.low[row])
             mass = (late * (until - before)) >> 128
-            yield Part(mass, int(self.base[row]), int(self.rank[row]), int(self.of[row]))
+            yield MixtureComponent(mass, int(self.base[row]), int(self.rank[row]), int(self.of[row]))
             before = until
 
 
-def assemble(scale: float, width_bits: int, parts: list[Part], error: float) -> NoiseTable:
+def assemble(scale: float, width_bits: int, parts: list[MixtureComponent], error: float) -> NoiseTable:
     """Give parts to the three tables, the rounding of each to the next."""
     word_bits = 32 if width_bits <= 31 - _LEAST_PREFIX_BITS else 64
     prefix_bits = min(_PREFIX_BITS, word_bits - 1 - width_bits)
@@ -190,8 +190,8 @@ def _reserve(left_open: float, of_these_late: float, late_blocks: int) -> int:
 
 
 def _direct(
-    parts: list[Part], width_bits: int, first: int, prefix_bits: int
-) -> tuple[npt.NDArray[np.uint8], list[Part]]:
+    parts: list[MixtureComponent], width_bits: int, first: int, prefix_bits: int
+) -> tuple[npt.NDArray[np.uint8], list[MixtureComponent]]:
     """The cell of every prefix that a part owns, and all parts with the probability that they keep."""
     whole = PRECISION - prefix_bits
     cells, rest = [], []

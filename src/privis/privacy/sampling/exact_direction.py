@@ -1,5 +1,4 @@
-"""The exact arithmetic behind `privis.privacy.sampling.direction`, for the rare rows that double precision cannot
-decide.
+"""Exact arithmetic behind `privis.privacy.sampling.direction_sampler`, for the rare rows that doubles cannot decide.
 
 A random real number in [0, 1) is read digit by digit from the stream: its first binary digits are those that the
 first pass has read, the next ones lie in ``NoiseStream.extra`` of the same coordinate. Each stage reads more digits,
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy.sampling.alias_table import CHAPTER, NoiseTable
-from privis.privacy.sampling.keys import NoiseStream
 from privis.privacy.sampling.lazy_kernels import kernels
+from privis.privacy.sampling.release_key import NoiseStream
 
 _TURN = 8  # chapters: their keystream, 4 or 8 bytes a value, stays in the second-level cache
 _WORDS = {32: np.dtype("<u4"), 64: np.dtype("<u8")}
@@ -22,7 +22,7 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
     Integer arithmetic throughout; each value is within ``table.total_variation`` of its exact law and values
     are independent. The time taken depends on the values: never let a stranger time single draws.
 
-    >>> from privis.privacy.sampling.keys import ReleaseKey
+    >>> from privis.privacy.sampling.release_key import ReleaseKey
     >>> from privis.privacy.sampling.noise_tables import gaussian_table
     >>> stream = ReleaseKey(bytes(32)).stream("a.png", b"", b"")  # a test key
     >>> whole = sample(gaussian_table(20.0), stream, 100)

@@ -59,7 +59,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.sampling.alias_table import ONE, PRECISION, NoiseTable, Part, assemble
+from privis.privacy.sampling.alias_table import ONE, PRECISION, MixtureComponent, NoiseTable, assemble
 
 if TYPE_CHECKING:
     from mpmath.ctx_mp import MPContext
@@ -92,9 +92,9 @@ def laplace_table(scale: float) -> NoiseTable:
     positive = ONE - zero
     if width_bits == 0:
         mass = positive * (ONE - decay) >> PRECISION
-        parts = [Part(zero, 0, 0, 0)]
+        parts = [MixtureComponent(zero, 0, 0, 0)]
         for cell in range(cells):
-            parts.append(Part(mass, 1 + cell, 0, 0))
+            parts.append(MixtureComponent(mass, 1 + cell, 0, 0))
             mass = mass * decay >> PRECISION
         return assemble(scale, 0, parts, math.exp(_LOG_ERROR))
 
@@ -104,7 +104,7 @@ def laplace_table(scale: float) -> NoiseTable:
     for n in range(1, 32):
         series.append(series[-1] * fixed_step // n >> PRECISION)
     shapes = {}  # a cell's parts up to its height, by number of terms
-    parts, remainder, height = [Part(zero, 0, 0, 0)], 0.0, positive * fixed_step >> PRECISION
+    parts, remainder, height = [MixtureComponent(zero, 0, 0, 0)], 0.0, positive * fixed_step >> PRECISION
     for cell in range(cells):
         height = height * decay >> PRECISION  # g at the right end, times the width
         terms, error = _terms(h - cell * h, h, cells, root=1.0)
@@ -112,7 +112,8 @@ def laplace_table(scale: float) -> NoiseTable:
         if terms not in shapes:
             shapes[terms] = _mixture(series[:terms])
         parts += [
-            Part(height * mass >> PRECISION, 1 + (cell << width_bits), rank, of) for mass, rank, of in shapes[terms]
+            MixtureComponent(height * mass >> PRECISION, 1 + (cell << width_bits), rank, of)
+            for mass, rank, of in shapes[terms]
         ]
     return assemble(scale, width_bits, parts, remainder + math.exp(_LOG_ERROR))
 
@@ -134,12 +135,12 @@ def gaussian_table(scale: float) -> NoiseTable:
     zero = _fixed(arithmetic, arithmetic.erf(rate / 2 / arithmetic.sqrt(2)))
     step = rate * 2**width_bits
     cells = math.ceil(math.sqrt(-2 * _LOG_ERROR) / float(step))
-    parts, remainder = [Part(zero, 0, 0, 0)], 0.0
+    parts, remainder = [MixtureComponent(zero, 0, 0, 0)], 0.0
     if width_bits == 0:
         beyond = arithmetic.erfc(rate / 2 / arithmetic.sqrt(2))
         for magnitude in range(1, cells + 1):
             further = arithmetic.erfc((magnitude + 0.5) * rate / arithmetic.sqrt(2))
-            parts.append(Part(_fixed(arithmetic, beyond - further), magnitude, 0, 0))
+            parts.append(MixtureComponent(_fixed(arithmetic, beyond - further), magnitude, 0, 0))
             beyond = further
         return assemble(scale, 0, parts, math.exp(_LOG_ERROR))
 
@@ -153,7 +154,8 @@ def gaussian_table(scale: float) -> NoiseTable:
         height = _fixed(arithmetic, peak * arithmetic.exp(-right * right / 2))
         series = _hermite(_fixed(arithmetic, right * step), _fixed(arithmetic, step * step), terms)
         parts += [
-            Part(height * mass >> PRECISION, 1 + (cell << width_bits), rank, of) for mass, rank, of in _mixture(series)
+            MixtureComponent(height * mass >> PRECISION, 1 + (cell << width_bits), rank, of)
+            for mass, rank, of in _mixture(series)
         ]
     return assemble(scale, width_bits, parts, remainder + math.exp(_LOG_ERROR))
 

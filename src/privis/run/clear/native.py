@@ -17,14 +17,14 @@ KEEPS_BYTES = ops.Reshape | ops.Transpose | ops.Slice | ops.Gather | ops.Window 
 
 def kernel_for(program: Program, region: Region) -> Kernel | None:
     """Return the native kernel of ``region``, or None where there is none for it."""
-    from privis.run.clear.kernels import binary_pattern, gradient, histogram, wavelet_modulus
+    from privis.run.clear.kernels import binary_pattern, code_histogram, gradient, wavelet_modulus
 
     makers: Mapping[str, Callable[[Program, Region], Kernel | None]] = {
         "binary_pattern_codes": binary_pattern.codes,
         "binary_pattern_histogram": binary_pattern.histogram,
         "oriented_gradient_cells": gradient.oriented_cells,
         "interpolated_gradient_blocks": gradient.interpolated_blocks,
-        "uniform_histogram": histogram.uniform,
+        "uniform_histogram": code_histogram.uniform,
         "wavelet_modulus": wavelet_modulus.kernel,
         "block_normalisation": gradient.block_normalisation,
     }
@@ -60,7 +60,7 @@ def compile_native(program: Program) -> Kernel:
 
 
 def _native_rules() -> Mapping[type, Callable[..., np.ndarray]]:
-    from privis.run.clear.kernels.histogram import histogram
+    from privis.run.clear.kernels.code_histogram import histogram
 
     return MappingProxyType({ops.Histogram: lambda xp, op, x: histogram(op, x)})
 

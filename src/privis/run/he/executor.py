@@ -11,8 +11,8 @@ from privis.errors import DomainError, ParameterError, Problem, UnsupportedError
 from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
-from privis.run.he.compiler.cost import CKKSMachineProfile, Prediction, predict
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys

@@ -15,8 +15,8 @@ from privis.identity import UNIDENTIFIED
 from privis.program import Program
 from privis.readings import Cost, cost
 from privis.run.he.owner.paillier import SecretKey
-from privis.run.he.paillier.fixed_point import MOST_WEIGHT_BITS
-from privis.run.he.paillier.lowering import LinearExtraction, linear_extraction
+from privis.run.he.paillier.fixed_point_encoding import MOST_WEIGHT_BITS
+from privis.run.he.paillier.linear_lowering import LinearExtraction, linear_extraction
 from privis.run.he.paillier.scheme import DEFAULT_BITS, LEAST_BITS, MOST_BITS
 
 

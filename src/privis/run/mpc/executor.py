@@ -19,7 +19,7 @@ from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
 from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
 from privis.run.mpc.protocols import Preset, preset
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 OWNER = "owner"
 

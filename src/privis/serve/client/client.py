@@ -102,7 +102,7 @@ class Client:
 
         A file that holds anything else, a secret key above all, is refused here before a byte of it leaves.
         """
-        found = bundle.peek(path, bundle.Kind.EVALUATION)
+        found = bundle.peek(path, bundle.KeyKind.EVALUATION)
         place = f"/v1/offers/{_word(offer)}/keys/{found.digest}"
         with suppress(KeysUnknown):
             self._request("HEAD", place)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
-from privis.run.he.matching.specification import BLOCK, MatchingSpec
+from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, Scores
 from privis.run.he.wire.framing import join
 from privis.serve.client.client import Client, RequestProgress

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from privis.errors import OutputError, Problem, ProtocolError
 from privis.run.he.wire import key_file as bundle
-from privis.run.he.wire.key_file import Kind
+from privis.run.he.wire.key_file import KeyKind
 from privis.serve.client.client import Client, KeysUnknown, RequestProgress
 from privis.serve.offerings.offering import Terms
 
@@ -56,16 +56,16 @@ class KeyFolder:
             raise OutputError(Problem(str(self.path), got, "a new folder for keys", remedy)) from error
         try:
             secret, evaluation = make()
-            bundle.write(self.public, Kind.PUBLIC, terms.digest, terms.to_json().encode())
-            bundle.write(self.evaluation, Kind.EVALUATION, terms.digest, evaluation)
-            bundle.write(self.secret, Kind.SECRET, terms.digest, secret)
+            bundle.write(self.public, KeyKind.PUBLIC, terms.digest, terms.to_json().encode())
+            bundle.write(self.evaluation, KeyKind.EVALUATION, terms.digest, evaluation)
+            bundle.write(self.secret, KeyKind.SECRET, terms.digest, secret)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
 
     def terms(self) -> Terms:
         """What the keys are for; ParameterError without such a file, ProtocolError for a damaged one."""
-        return Terms.from_json(bundle.read(self.public, Kind.PUBLIC))
+        return Terms.from_json(bundle.read(self.public, KeyKind.PUBLIC))
 
     def load(self) -> tuple[Terms, bytes]:
         """Terms and secret key.
@@ -74,11 +74,11 @@ class KeyFolder:
         is damaged or is not of the same program as the others.
         """
         terms = self.terms()
-        return terms, bundle.read(self.secret, Kind.SECRET, terms.digest)
+        return terms, bundle.read(self.secret, KeyKind.SECRET, terms.digest)
 
     def compute(self, client: Client, message: bytes, progress: Callable[[RequestProgress], None] = nothing) -> bytes:
         """The server's reply to an encrypted message; evaluation keys are sent if it does not have them."""
-        offer, digest = self.terms().name, bundle.peek(self.evaluation, Kind.EVALUATION).digest
+        offer, digest = self.terms().name, bundle.peek(self.evaluation, KeyKind.EVALUATION).digest
         try:
             return client.compute(offer, digest, message, progress)
         except KeysUnknown:  # never sent, or forgotten meanwhile

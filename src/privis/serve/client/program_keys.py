@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
-from privis.run.he.compiler.specification import Spec
+from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.owner.keys import Query, SecretKeys
 from privis.serve.client.client import Client, RequestProgress
 from privis.serve.client.key_folder import KeyFolder, nothing, require_stated

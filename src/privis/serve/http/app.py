@@ -16,12 +16,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from privis.errors import ParameterError, PrivisError, Problem, ProtocolError
+from privis.serve.fair_shares import OverShare
 from privis.serve.http import headers
 from privis.serve.http.endpoints import ENDPOINTS, Endpoint, openapi
 from privis.serve.http.tokens import Tokens
 from privis.serve.metrics import Metrics
 from privis.serve.service import NotFound, Service, TooLarge
-from privis.serve.shares import OverShare
 from privis.serve.store import NoSpace
 from privis.serve.workers.scheduler import QueueFull
 from privis.serve.workers.worker import as_data

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, predict
 from privis.run.he.compiler.compiler import CompiledProgram
-from privis.run.he.compiler.cost import CKKSMachineProfile, predict
 from privis.run.he.evaluation.evaluator import CACHE
 from privis.serve.offerings.offering import Estimate
 

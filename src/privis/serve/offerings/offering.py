@@ -36,9 +36,9 @@ class Estimate:
 class Terms:
     """The public side of an offering.
 
-    ``digest`` names ``specification`` (JSON, for the owner's keys: `privis.run.he.compiler.specification`). ``program``
-    is the digest of the program where that is public, so that a client can check what is computed; empty for a private
-    model or gallery. ``words`` say how to prepare an image and read the result, for the command line.
+    ``digest`` names ``specification`` (JSON, for the owner's keys: `privis.run.he.compiler.program_specification`).
+    ``program`` is the digest of the program where that is public, so that a client can check what is computed; empty
+    for a private model or gallery. ``words`` say how to prepare an image and read the result, for the command line.
     """
 
     name: str

@@ -51,5 +51,5 @@ class ProgramOffering:
         from privis.run.he.evaluation.evaluator import CACHE, Evaluator
         from privis.run.he.evaluation.interpreter import Plaintexts
 
-        content = bundle.read(keys, bundle.Kind.EVALUATION, self.compiled.spec.digest)
+        content = bundle.read(keys, bundle.KeyKind.EVALUATION, self.compiled.spec.digest)
         return Evaluator.open(self.compiled, content, Plaintexts(CACHE))

@@ -12,10 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from privis.errors import PrivisError, Problem, ServiceError
+from privis.serve.fair_shares import OverShare, Shares
 from privis.serve.limits import Limits
 from privis.serve.metrics import Metrics
 from privis.serve.offerings.offering import Terms
-from privis.serve.shares import OverShare, Shares
 from privis.serve.workers.pool import JobFailure, PooledWorker, WorkerKey, WorkerPool
 from privis.serve.workers.worker import INTERNAL
 

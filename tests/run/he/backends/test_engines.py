@@ -24,14 +24,14 @@ SCALE, CLOSE = 2.0**40, 1e-5
 
 def seal():
     from privis.run.he.backends.seal import SealEngine
-    from privis.run.he.owner.seal import SealSecret
+    from privis.run.he.owner.seal_keys import SealSecret
 
     return SealEngine, SealSecret
 
 
 def openfhe():
     from privis.run.he.backends.openfhe import OpenFheEngine
-    from privis.run.he.owner.openfhe import OpenFheSecret
+    from privis.run.he.owner.openfhe_keys import OpenFheSecret
 
     return OpenFheEngine, OpenFheSecret
 

@@ -9,12 +9,12 @@ from privis.errors import ParameterError, ProtocolError
 from privis.program import Input, ops, trace
 from privis.run.he.backends.seal import SealEngine
 from privis.run.he.compiler.compiler import Options, compile_program
-from privis.run.he.compiler.specification import Spec
+from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.engine import KeyGroup, Parameters, galois_element
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.evaluation.interpreter import Plaintexts
 from privis.run.he.owner.keys import SecretKeys
-from privis.run.he.owner.seal import SealSecret
+from privis.run.he.owner.seal_keys import SealSecret
 from privis.run.he.packing.diagonals import half
 
 PARAMETERS = Parameters(8192, (40, 36, 36, 36, 60))

@@ -9,8 +9,8 @@ from privis.errors import UnsupportedError
 from privis.extraction.images import extract
 from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG, BlockNorm
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, calibration_file, predict
 from privis.run.he.compiler.compiler import Options, compile_program
-from privis.run.he.compiler.cost import CKKSMachineProfile, calibration_file, predict
 from privis.run.he.executor import CKKS
 from privis.run.he.owner.calibration import measured
 

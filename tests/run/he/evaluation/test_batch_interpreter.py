@@ -9,7 +9,7 @@ from privis.features.colour import ColourHistogram
 from privis.program import Input, ops, trace
 from privis.readings import evaluate
 from privis.run.he.compiler.compiler import Options, compile_program
-from privis.run.he.compiler.specification import Spec
+from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.executor import CKKS
 from privis.run.he.owner.keys import SecretKeys

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privis.errors import ParameterError, ProtocolError
-from privis.run.he.matching.cost import MatchingMachineProfile, predicted
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching.specification import ACCURACY, BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.matching.matching_cost import MatchingMachineProfile, predicted
+from privis.run.he.matching.matching_specification import ACCURACY, BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
 from privis.run.he.wire.framing import join, split
 
@@ -263,7 +263,7 @@ def test_names_in_a_reply_are_checked(gallery, owner):
 
 
 def test_the_server_side_cannot_import_decryption():
-    code = "import sys, privis.run.he.matching.matcher, privis.run.he.matching.cost; print([*sys.modules])"
+    code = "import sys, privis.run.he.matching.matcher, privis.run.he.matching.matching_cost; print([*sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "privis.run.he.backends.seal'" in loaded
     assert "seal_secret" not in loaded and "matching_secret" not in loaded

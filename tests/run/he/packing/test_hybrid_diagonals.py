@@ -77,7 +77,7 @@ def test_the_network_of_the_tutorials_takes_25_rotations(rng):
 def test_noise_of_sums_of_copies_is_what_is_predicted(sizes, rng):
     pytest.importorskip("tenseal")
     from privis.run.he.backends.seal import SealEngine
-    from privis.run.he.owner.seal import SealSecret
+    from privis.run.he.owner.seal_keys import SealSecret
 
     matrix = rng.normal(size=sizes) / sizes[1] ** 0.5
     made = compile_program(trace(lambda x: x >> ops.Dense(matrix), Input(sizes[1:], -1.0, 1.0, None)), Options())

@@ -1,6 +1,6 @@
 """The additive executor: linear programs equal their definition within the stated rounding, or are refused.
 
-Answers for `privis.run.he.paillier.fixed_point` and `privis.run.he.paillier.rules`.
+Answers for `privis.run.he.paillier.fixed_point_encoding` and `privis.run.he.paillier.linear_rules`.
 """
 
 import pickle
@@ -18,7 +18,7 @@ from privis.identity import identity
 from privis.program import Input, concat, ops, trace
 from privis.readings import evaluate
 from privis.run.he.owner.paillier import SecretKey
-from privis.run.he.paillier.lowering import linear_extraction
+from privis.run.he.paillier.linear_lowering import linear_extraction
 from privis.run.he.paillier.multi_exponentiation import signed_digits
 from privis.run.he.paillier.slots import read_message
 from privis.run.he.paillier_executor import Paillier, PaillierMachineProfile
@@ -187,7 +187,8 @@ def test_a_reply_packs_many_outputs_and_costs_are_predicted(key):
 
 
 def test_the_server_side_cannot_import_decryption():
-    code = "import sys, privis.run.he.paillier.lowering, privis.run.he.paillier.sums; print([*sys.modules])"
+    modules = "privis.run.he.paillier.linear_lowering, privis.run.he.paillier.secure_aggregation"
+    code = f"import sys, {modules}; print([*sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "privis.run.he.paillier.scheme" in loaded and "privis.run.he.owner.paillier" not in loaded
 

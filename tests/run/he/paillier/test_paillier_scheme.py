@@ -124,7 +124,7 @@ def test_keys_are_typed_files_and_only_the_owner_reads_the_secret_one(key, tmp_p
 @pytest.mark.parametrize("content", [b"", b"12", b"12\n15", b"x\ny", b"1\n2\n3", b"9" * 700 + b"\n" + b"7" * 700])
 def test_files_that_hold_no_key_are_refused_without_showing_them(content, tmp_path):
     path = tmp_path / "key"
-    bundle.write(path, bundle.Kind.SECRET, SCHEME, content)
+    bundle.write(path, bundle.KeyKind.SECRET, SCHEME, content)
     with pytest.raises(ProtocolError) as caught:
         SecretKey.load(path)
     assert len(str(caught.value)) < 300 + len(str(path))

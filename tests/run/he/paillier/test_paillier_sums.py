@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from privis.errors import DomainError, ParameterError, ProtocolError
 from privis.run.he.owner.paillier import SecretKey
 from privis.run.he.paillier.scheme import largest_plaintext
+from privis.run.he.paillier.secure_aggregation import EncryptedSum
 from privis.run.he.paillier.slots import Slots, read_message, write_message
-from privis.run.he.paillier.sums import EncryptedSum
 
 SUM = EncryptedSum("colours", length=48, most=4096, owners=1000)
 

@@ -18,7 +18,7 @@ from privis.run.mpc.cost.predict import LOOPBACK, Load, MPCMachineProfile, Netwo
 from privis.run.mpc.cost.protocol_steps import Kernel, ProtocolStep, steps
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, SEMI2K
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 
 pytest.importorskip("spu")
 

@@ -15,7 +15,7 @@ from privis.run.he.circuit.circuit import Circuit, CircuitInput
 from privis.run.he.circuit.lowering import lower
 from privis.run.he.circuit.reference import outputs, typical, with_expected_bounds
 from privis.run.he.compiler.parameters import ParameterChoice, choose
-from privis.run.he.compiler.specification import InputSlots, OutputSlots, Spec, Stretched
+from privis.run.he.compiler.program_specification import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.packing.arrangement import key_groups
 from privis.run.he.packing.batching import Batching
 from privis.run.he.packing.side_by_side import by_image

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.run.he.circuit.reference import encoded
-from privis.run.he.compiler.specification import InputSlots, OutputSlots, Spec
+from privis.run.he.compiler.program_specification import InputSlots, OutputSlots, Spec
 from privis.run.he.packing.layout import second
 
 Arrays = Sequence[NDArray[Any]]

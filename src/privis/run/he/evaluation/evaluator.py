@@ -13,7 +13,7 @@ from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, no_progress
 from privis.run.he.wire import framing as frames
-from privis.run.he.wire.messages import MessageKind, read, written
+from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
 
 CACHE = 2 << 30  # bytes of encoded weights kept between runs
 

@@ -14,8 +14,8 @@ from privis.run.he.circuit.chebyshev import evaluate_series, multiplied
 from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
 from privis.run.he.compiler.parameters import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
+from privis.run.he.evaluation.chain_schedule import ChainSpan, chain_from, phases
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.evaluation.schedule import ChainSpan, chain_from, phases
 from privis.run.he.packing.diagonals import Packed, Term, half
 from privis.run.he.packing.layout import second
 from privis.run.he.wire.framing import join, split

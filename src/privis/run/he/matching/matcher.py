@@ -14,7 +14,7 @@ from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine, ring
 from privis.run.he.engine import Ciphertext, Plaintext
 from privis.run.he.evaluation.forked_map import cores, forked
-from privis.run.he.matching.specification import BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.matching.matching_specification import BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.wire.framing import join, split
 
 Names = tuple[str | None, ...]
@@ -36,7 +36,7 @@ class Block(Protocol):
         ...
 
 
-class Gallery(Protocol):
+class TemplateGallery(Protocol):
     """Templates of one specification."""
 
     spec: MatchingSpec
@@ -208,12 +208,12 @@ class EncryptedGallery:
 class Matcher:
     """A gallery with one client's evaluation keys."""
 
-    gallery: Gallery
+    gallery: TemplateGallery
     engine: SealEngine = field(repr=False)
     processes: int = field(default_factory=cores)
 
     @classmethod
-    def open(cls, gallery: Gallery, keys: bytes, processes: int | None = None) -> Matcher:
+    def open(cls, gallery: TemplateGallery, keys: bytes, processes: int | None = None) -> Matcher:
         """Load what ``MatchingOwner.evaluation_keys`` made; ProtocolError for anything else."""
         groups = gallery.spec.groups
         engine = SealEngine.with_keys(PARAMETERS, groups, split(keys, "evaluation keys", 2 * len(groups)))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.compiler.cost import LARGE, CKKSMachineProfile
+from privis.run.he.compiler.circuit_cost import LARGE, CKKSMachineProfile
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.owner.seal import SealSecret
+from privis.run.he.owner.seal_keys import SealSecret
 
 
 def measured(most_seconds: float = 5.0) -> CKKSMachineProfile:

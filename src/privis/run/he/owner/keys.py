@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.readings.evaluate import evaluate
+from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.compiler.slot_encoding import Arrays, fill_slots, read_slots
-from privis.run.he.compiler.specification import Spec
-from privis.run.he.owner.seal import SealSecret
-from privis.run.he.wire.messages import MessageKind, read, written
+from privis.run.he.owner.seal_keys import SealSecret
+from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.matching.cost import MatchingMachineProfile
 from privis.run.he.matching.matcher import checked_names
-from privis.run.he.matching.specification import BLOCK, PARAMETERS, MatchingSpec
-from privis.run.he.owner.seal import SealSecret
+from privis.run.he.matching.matching_cost import MatchingMachineProfile
+from privis.run.he.matching.matching_specification import BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.owner.seal_keys import SealSecret
 from privis.run.he.wire.framing import join, split
 
 _SLACK = 0.01

@@ -70,7 +70,7 @@ class SecretKey:
 
     def save(self, path: str | Path) -> None:
         """Write a new bundle that only its owner can read (mode 0600); OutputError when it exists."""
-        bundle.write(Path(path), bundle.Kind.SECRET, SCHEME, f"{self._private.p}\n{self._private.q}".encode())
+        bundle.write(Path(path), bundle.KeyKind.SECRET, SCHEME, f"{self._private.p}\n{self._private.q}".encode())
 
     @classmethod
     def load(cls, path: str | Path) -> SecretKey:
@@ -79,7 +79,7 @@ class SecretKey:
         Raises ParameterError for a file that cannot be read or that others than its owner can read, ProtocolError for
         one that is no secret key of this scheme.
         """
-        numbers = [digits(part) for part in bundle.read(Path(path), bundle.Kind.SECRET, SCHEME).split(b"\n")]
+        numbers = [digits(part) for part in bundle.read(Path(path), bundle.KeyKind.SECRET, SCHEME).split(b"\n")]
         p, q = numbers if len(numbers) == 2 else (1, 1)
         if not all(gmpy2.is_prime(prime, 40) for prime in (p, q)) or gmpy2.gcd(p * q, (p - 1) * (q - 1)) != 1:
             raise ProtocolError(Problem(str(path), "numbers that are no primes of a key", "a key as it was saved"))

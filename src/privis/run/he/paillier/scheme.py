@@ -128,12 +128,12 @@ class PublicKey:
 
     def save(self, path: str | Path) -> None:
         """Write a new bundle; OutputError when it exists or cannot be written."""
-        bundle.write(Path(path), bundle.Kind.PUBLIC, SCHEME, str(self.modulus).encode())
+        bundle.write(Path(path), bundle.KeyKind.PUBLIC, SCHEME, str(self.modulus).encode())
 
     @classmethod
     def load(cls, path: str | Path) -> PublicKey:
         """Read what ``save`` wrote; ParameterError when it cannot be read, ProtocolError for anything else."""
-        return cls(digits(bundle.read(Path(path), bundle.Kind.PUBLIC, SCHEME)))
+        return cls(digits(bundle.read(Path(path), bundle.KeyKind.PUBLIC, SCHEME)))
 
     def _inside(self, value: int) -> int:
         if abs(value) > self.most:

@@ -39,7 +39,7 @@ _BLOCK = 1 << 20
 HEADER_BYTES = _FIELDS.size + _DIGEST_BYTES
 
 
-class Kind(Enum):
+class KeyKind(Enum):
     """Kind of the keys in a bundle."""
 
     SECRET = 1
@@ -54,7 +54,7 @@ class Bundle:
     ``digest`` names the bundle: equal digests, equal kind, specification and content.
     """
 
-    kind: Kind
+    kind: KeyKind
     spec: str
     length: int
     digest: str
@@ -65,7 +65,7 @@ class Bundle:
         return HEADER_BYTES + self.length
 
 
-def write(path: Path, kind: Kind, spec: str, content: bytes | memoryview) -> Bundle:
+def write(path: Path, kind: KeyKind, spec: str, content: bytes | memoryview) -> Bundle:
     """Write a new bundle, whole or not at all, readable by its owner alone; nothing is ever overwritten.
 
     Raises OutputError when the file exists or cannot be written.
@@ -100,15 +100,15 @@ def parse(header: bytes, where: str) -> Bundle:
     magic, version, kind, spec, length = _FIELDS.unpack_from(header)
     if magic != _MAGIC:
         raise ProtocolError(Problem(where, "something else", expected, remedy))
-    if version != _VERSION or kind not in {known.value for known in Kind} or any(header[12:16]):
+    if version != _VERSION or kind not in {known.value for known in KeyKind} or any(header[12:16]):
         raise ProtocolError(Problem(where, f"version {version}, kind {kind}", f"version {_VERSION}", "update Privis"))
-    return Bundle(Kind(kind), spec.hex(), length, header[_FIELDS.size : HEADER_BYTES].hex())
+    return Bundle(KeyKind(kind), spec.hex(), length, header[_FIELDS.size : HEADER_BYTES].hex())
 
 
-def require(found: Bundle, where: str, kind: Kind, spec: str | None = None) -> None:
+def require(found: Bundle, where: str, kind: KeyKind, spec: str | None = None) -> None:
     """Raise ProtocolError unless ``found`` is of ``kind`` and, if given, of the program whose digest is ``spec``."""
     if found.kind is not kind:
-        remedy = "a secret key never leaves its owner" if found.kind is Kind.SECRET else ""
+        remedy = "a secret key never leaves its owner" if found.kind is KeyKind.SECRET else ""
         raise ProtocolError(Problem(where, _named(found.kind), _named(kind), remedy))
     if spec is not None and found.spec != spec:
         got, expected = f"keys of another program ({found.spec[:12]}…)", f"keys of {spec[:12]}…"
@@ -116,7 +116,7 @@ def require(found: Bundle, where: str, kind: Kind, spec: str | None = None) -> N
         raise ProtocolError(Problem(where, got, expected, remedy))
 
 
-def read(path: Path, kind: Kind, spec: str | None = None) -> bytes:
+def read(path: Path, kind: KeyKind, spec: str | None = None) -> bytes:
     """The content of the bundle at ``path``, checked to be whole, of ``kind`` and of the program ``spec``.
 
     Raises ParameterError for a file that cannot be read, or a secret one that others can read; ProtocolError for one
@@ -125,7 +125,7 @@ def read(path: Path, kind: Kind, spec: str | None = None) -> bytes:
     try:
         with open(path, "rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if kind is Kind.SECRET and mode & 0o077:
+            if kind is KeyKind.SECRET and mode & 0o077:
                 remedy = f"chmod 600 {path}, if nobody else has read it"
                 raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
             header = file.read(HEADER_BYTES)
@@ -141,7 +141,7 @@ def read(path: Path, kind: Kind, spec: str | None = None) -> bytes:
     return content
 
 
-def peek(path: Path, kind: Kind) -> Bundle:
+def peek(path: Path, kind: KeyKind) -> Bundle:
     """What the header at ``path`` says, without a look at the content; errors as of `read`."""
     try:
         with open(path, "rb") as file:
@@ -176,9 +176,9 @@ def _require_whole(found: Bundle, length: int, digest: str, where: str) -> None:
         raise ProtocolError(Problem(where, "a damaged bundle", "content of its SHA-256", "copy it again"))
 
 
-def _named(kind: Kind) -> str:
+def _named(kind: KeyKind) -> str:
     return {
-        Kind.SECRET: "a secret key",
-        Kind.EVALUATION: "evaluation keys",
-        Kind.PUBLIC: "a specification or public key",
+        KeyKind.SECRET: "a secret key",
+        KeyKind.EVALUATION: "evaluation keys",
+        KeyKind.PUBLIC: "a specification or public key",
     }[kind]

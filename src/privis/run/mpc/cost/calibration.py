@@ -14,7 +14,7 @@ from privis.run.mpc.cost.predict import MPCMachineProfile, load, weights
 from privis.run.mpc.fixed_point import FixedPoint, encoding
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.link import LinkMeasurement
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.run.mpc.runtime.shares import join, share
 
 

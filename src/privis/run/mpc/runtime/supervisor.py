@@ -58,7 +58,7 @@ class Worker:
         self.log = log or Path(self._folder.name) / "spu.log"
         ours, theirs = socket.socketpair()
         environment = {**os.environ, **ENVIRONMENT}
-        command = [sys.executable, "-m", "privis.run.mpc.runtime.worker", str(theirs.fileno()), str(self.log)]
+        command = [sys.executable, "-m", "privis.run.mpc.runtime.party_worker", str(theirs.fileno()), str(self.log)]
         with theirs, self.log.open("ab") as log_file:
             self._process = subprocess.Popen(
                 command,

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution
 
 """Grid of the released components; a direction's components are of size 1 / sqrt(d)."""
@@ -47,7 +47,7 @@ def sample(distribution: ZonalDistribution, inputs: Reals, streams: Sequence[Noi
     Gives int64 (n, d) in units of ``STEP``. A row depends on its input and its stream only. The time taken depends
     on the values: never let a stranger time single draws.
 
-    >>> from privis.privacy.sampling.keys import ReleaseKey
+    >>> from privis.privacy.sampling.release_key import ReleaseKey
     >>> stream = ReleaseKey(bytes(32)).stream("a.png", b"", b"")  # a test key
     >>> near = ZonalDistribution(4, slope=1000.0, jump=0.0, cap=0.0)
     >>> drawn = sample(near, np.array([[0.6, 0.8, 0.0, 0.0]]), [stream])

@@ -8,7 +8,7 @@ import pytest
 from privis.program import Input, ops, trace
 from privis.run.he.circuit.circuit import Polynomial
 from privis.run.he.compiler.compiler import Options, compile_program
-from privis.run.he.evaluation.schedule import chain_from, phases
+from privis.run.he.evaluation.chain_schedule import chain_from, phases
 
 
 @pytest.mark.parametrize("ciphertexts", range(1, 9))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from privis.errors import ParameterError
 from privis.serve.evictions import StoredKeys, victims
+from privis.serve.fair_shares import OverShare, Shares
 from privis.serve.http.tokens import Tokens
 from privis.serve.limits import MIB, Limits
 from privis.serve.service import Service
-from privis.serve.shares import OverShare, Shares
 from privis.serve.store import NoSpace, Store
 from tests.serve.place import new_place, serving
 from tests.serve.test_server import post, total

@@ -18,9 +18,9 @@ from privis.errors import DomainError, Problem, UnsupportedError, refuse
 from privis.program import Program, digest
 from privis.program.graph import Node
 from privis.readings import ranges
-from privis.run.he.paillier.fixed_point import FixedPointEncoding, encode, held_input
+from privis.run.he.paillier.fixed_point_encoding import FixedPointEncoding, encode, held_input
+from privis.run.he.paillier.linear_rules import LINEAR, LinearStep, NodeContext, linear_step
 from privis.run.he.paillier.multi_exponentiation import zeros
-from privis.run.he.paillier.rules import LINEAR, LinearStep, NodeContext, linear_step
 from privis.run.he.paillier.scheme import Ciphertexts, PaillierKeyOwner, PublicKey, largest_plaintext, objects
 from privis.run.he.paillier.slots import Slots, message_bytes, read_message, write_message
 

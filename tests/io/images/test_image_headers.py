@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from privis.io.images import headers
+from privis.io.images import image_headers
 from privis.io.images.decode import load
 
 GREY = np.random.default_rng(0).integers(0, 256, (7, 11), np.uint8)
@@ -56,7 +56,7 @@ def test_headers_say_what_decoding_gives(tmp_path: Path, suffix: str, transparen
             shape = load(path).shape
         except Exception:  # no such mode in this format, or refused: no row, no guarantee
             continue
-        told = headers.shape(str(path))
+        told = image_headers.shape(str(path))
         assert told is not None and (sorted(told[:2]), told[2:]) == (sorted(shape[:2]), shape[2:]), (name, told, shape)
         stored += 1
     assert stored
@@ -67,9 +67,9 @@ def test_of_several_frames_the_first_counts(tmp_path: Path, suffix: str) -> None
     path = tmp_path / f"frames.{suffix}"
     frames = [Image.fromarray(COLOUR), palette(grey=True)] if suffix != "gif" else [palette(grey=True), palette()]
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    assert headers.shape(str(path)) == load(path).shape
+    assert image_headers.shape(str(path)) == load(path).shape
 
 
 def test_what_has_no_header_has_no_shape(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert headers.shape(str(tmp_path / "a.png")) is headers.shape(str(tmp_path / "none.png")) is None
+    assert image_headers.shape(str(tmp_path / "a.png")) is image_headers.shape(str(tmp_path / "none.png")) is None

@@ -14,7 +14,7 @@ from privis.readings import Cost
 from privis.run.he.backends.seal import SealEngine
 from privis.run.he.engine import Ciphertext
 from privis.run.he.evaluation.forked_map import forked
-from privis.run.he.matching.specification import BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.matching.matching_specification import BLOCK, PARAMETERS, MatchingSpec
 
 _NAME_BYTES = 12  # of a name in a reply, quotes and comma included
 _TIMED = 256  # diagonals: 17 MB, as little in a processor's caches as those of a gallery are

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from privis.errors import ParameterError
 from privis.privacy import Gaussian, Laplace, PixelRelease, Pixels, WholeImage
-from privis.privacy.accounting.calibration import (
+from privis.privacy.accounting.noise_calibration import (
     gaussian_charge,
     gaussian_delta,
     gaussian_epsilon,

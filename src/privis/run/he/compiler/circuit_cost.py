@@ -12,7 +12,7 @@ from typing import Any
 
 from privis.errors import OutputError, Problem
 from privis.run.he.circuit.circuit import Linear, Polynomial, Product
-from privis.run.he.compiler.specification import Spec
+from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.packing.arrangement import Arrangement
 
 LARGE = 1 << 15  # the ring that times are stated for

@@ -15,7 +15,7 @@ from privis.joint.runners import Runner, on_this_machine
 from privis.joint.statistics.sums import source
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.releases.partial_sums import Partial
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The child process that holds one party's shares and runs SPU: ``python -m privis.run.mpc.runtime.worker FD LOG``.
+"""The child process that holds a party's shares and runs SPU: ``python -m privis.run.mpc.runtime.party_worker FD LOG``.
 
 SPU ends its process when a peer vanishes (``exit(255)``), so it never runs in the user's. The child obeys frames on
 file descriptor FD, writes SPU's log to LOG, and ends when the other end of the pipe closes.

@@ -1,6 +1,6 @@
 """Parties as processes: they compute, they end, and they never take the caller down.
 
-Answers for `privis.run.mpc.runtime.pipe` and `privis.run.mpc.runtime.worker`.
+Answers for `privis.run.mpc.runtime.pipe` and `privis.run.mpc.runtime.party_worker`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
 from privis.run.mpc.protocols import ABY3, preset
-from privis.run.mpc.runtime.local import LocalParties
+from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.run.mpc.runtime.shares import from_bytes, join, share
 
 SQUARES = trace(lambda x: (x * x).sum(0), Input((8,)))

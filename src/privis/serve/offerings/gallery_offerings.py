@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.evaluation.forked_map import cores
-from privis.run.he.matching.cost import predicted
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching.specification import BLOCK, MatchingSpec
+from privis.run.he.matching.matching_cost import predicted
+from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.framing import split
 from privis.serve.offerings.offering import Estimate, Runner, Terms
@@ -66,7 +66,7 @@ class GalleryOffering:
 
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys from the bundle at ``keys``, ready to answer queries."""
-        return Matcher.open(self.gallery, bundle.read(keys, bundle.Kind.EVALUATION, self.gallery.spec.digest))
+        return Matcher.open(self.gallery, bundle.read(keys, bundle.KeyKind.EVALUATION, self.gallery.spec.digest))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class EncryptedGalleryOffering:
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys and its templates; ProtocolError for anything else, or for too many."""
         spec, most = self.spec, -(-self.offer.templates // BLOCK)
-        parts = split(bundle.read(keys, bundle.Kind.EVALUATION, spec.digest), "evaluation keys and templates")
+        parts = split(bundle.read(keys, bundle.KeyKind.EVALUATION, spec.digest), "evaluation keys and templates")
         if not 2 <= len(parts) <= 1 + most:
             got, expected = f"{len(parts) - 1} blocks of templates", f"1 to {most} of up to {BLOCK:,} each"
             raise ProtocolError(Problem("evaluation keys", got, expected, "send fewer templates"))

@@ -56,7 +56,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class FigureGroup:
     """Figures side by side under a heading and a sentence."""
 
     title: str
@@ -99,7 +99,7 @@ class Report:
     title: str
     sentence: str
     rows: tuple[Row, ...] = ()
-    parts: tuple[Gallery | Chart, ...] = ()
+    parts: tuple[FigureGroup | Chart, ...] = ()
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -116,7 +116,7 @@ def folder_report(result: FolderResult, figures: Sequence[Figure] = ()) -> Repor
         f"they are in {outcome.output}."
     )
     notes = card.threat_model, "The time per image counts the whole run: start, reading, extraction, writing."
-    gallery = (Gallery("Samples", "Some of the images.", tuple(figures)),) if figures else ()
+    gallery = (FigureGroup("Samples", "Some of the images.", tuple(figures)),) if figures else ()
     return Report(f"Features: {feature}", sentence, (row,), gallery, outcome.failures, notes)
 
 

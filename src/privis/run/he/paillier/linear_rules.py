@@ -14,7 +14,7 @@ from privis.program import ops
 from privis.program.ops import Op
 from privis.program.shapes import Shape
 from privis.readings.evaluate import evaluate_op
-from privis.run.he.paillier.fixed_point import FixedPointEncoding, Rounded, rounded
+from privis.run.he.paillier.fixed_point_encoding import FixedPointEncoding, Rounded, rounded
 from privis.run.he.paillier.multi_exponentiation import Combination, zeros
 from privis.run.he.paillier.scheme import Ciphertexts, PublicKey
 
