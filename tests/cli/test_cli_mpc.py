@@ -14,9 +14,9 @@ from PIL import Image
 from privis import LBP, extract
 from privis.features.lbp import Patterns
 from privis.io.tables import read
+from privis.parties.configuration import load_party, load_submitter
 from privis.parties.job.specification import load_specification
 from privis.parties.job.views import views_of
-from privis.parties.node.configuration import load_party, load_submitter
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "mpc"
 

@@ -98,8 +98,8 @@ def test_the_release_of_the_page_is_one_that_its_rules_allow():
 @pytest.fixture
 def alice(tmp_path):
     """Her configuration as keygen made it, with what the page adds."""
+    from privis.parties.configuration import load_party
     from privis.parties.identity.certificates import make_group
-    from privis.parties.node.configuration import load_party
     from privis.parties.node.templates import write_templates
 
     members = {name: f"{name}.example.org:9440" for name in ("alice", "bob", "carol")}

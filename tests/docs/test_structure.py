@@ -8,6 +8,7 @@ import functools
 import graphlib
 import importlib
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,6 +118,21 @@ def test_files_stay_short_and_say_what_they_are_for() -> None:
 def test_no_folder_holds_many_files() -> None:
     counts = collections.Counter(path.parent for path in python_files(*FOLDERS))
     assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > FILES} == {}
+
+
+def ordered_folders() -> set[str]:
+    """Folders for which a contract of imports says in what order all that lies in them stands."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    ordering = [each for each in settings["contracts"] if each["type"] == "layers" and each.get("exhaustive")]
+    return {container for contract in ordering for container in contract["containers"]}
+
+
+def test_a_contract_orders_every_folder() -> None:
+    """One that holds a single module has no order; its place is in the contract of the folder around it."""
+    held: dict[str, set[str]] = collections.defaultdict(set)
+    for module in MODULES.keys() - {"privis"}:
+        held[module.rpartition(".")[0]].add(module)
+    assert ordered_folders() == {folder for folder, modules in held.items() if len(modules) > 1}
 
 
 def classes() -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ JOBS = (
         LIARS + "test_a_release_for_a_person_needs_every_owners_word",
     ),
     Mutant(
-        6, "an owner's word on who is elsewhere is not read", "parties/node/configuration.py",
+        6, "an owner's word on who is elsewhere is not read", "parties/configuration.py",
         'entry.text("subject", "") or None, entry.flag("disjoint", False)',
         'entry.text("subject", "") or None, entry.flag("disjoint", False) and False',
         OWNERS + "test_one_budget_for_what_two_names_lend",
@@ -52,7 +52,7 @@ JOBS = (
         LIARS + "test_a_parameter_or_an_input_that_is_named_twice_is_refused",
     ),
     Mutant(
-        6, "two names of one file are two lends", "parties/job/judging.py",
+        6, "two names of one file are two lends", "parties/judging.py",
         "overlapping(configuration.inputs[name] for name in sorted(mine & known)):\n", "():\n",
         OWNERS + "test_two_names_for_one_thing_are_one_thing",
     ),
@@ -66,7 +66,7 @@ JOBS = (
         "    yield from real.parents\n", "", OWNERS + "test_two_names_for_one_thing_are_one_thing",
     ),
     Mutant(
-        6, "one file has two budgets under two names", "parties/node/configuration.py",
+        6, "one file has two budgets under two names", "parties/configuration.py",
         "    for one, other in overlapping(found.values()):\n", "    for one, other in ():\n",
         OWNERS + "test_one_budget_for_what_two_names_lend",
     ),
@@ -128,14 +128,14 @@ JOBS = (
         "type(value) is int and not 0 < value <= MOST_VALUES", "False", LIARS + "test_what_members_announce_is_bounded",
     ),
     Mutant(
-        14, "options are interpreted before the policy", "parties/job/judging.py",
+        14, "options are interpreted before the policy", "parties/judging.py",
         "    refused = policy.word_refusals(me, submitter, specification)\n",
         "    with public():\n        task.releasing(specification)\n"
         "    refused = policy.word_refusals(me, submitter, specification)\n",
         LIARS + "test_the_policy_comes_before_everything_else",
     ),
     Mutant(
-        14, "lends are looked at before the task", "parties/job/judging.py",
+        14, "lends are looked at before the task", "parties/judging.py",
         "    with public():\n        releasing = task.releasing(specification)\n",
         "    _check_lends(configuration, specification)\n    with public():\n"
         "        releasing = task.releasing(specification)\n", LIARS + "test_the_policy_comes_before_everything_else",

@@ -16,10 +16,10 @@ from typing import Any
 
 from privis.cli.joint import TASKS
 from privis.joint.runners import InTheClear
+from privis.parties.configuration import PartyConfiguration
 from privis.parties.job.policy import Policy
 from privis.parties.job.specification import Specification
 from privis.parties.node import session as sessions
-from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.events import FAILED
 from privis.parties.node.session import Assignment, Session
 from privis.parties.transport.control_plane import PeerFailure

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from privis.errors import PrivisError
+from privis.parties.configuration import load_submitter
 from privis.parties.identity.certificates import make_group
 from privis.parties.job.specification import Specification, Use
-from privis.parties.node.configuration import load_submitter
 from privis.parties.node.submitter import submit
 from privis.run.mpc.runtime.local_parties import free_ports
 

@@ -19,9 +19,9 @@ from privis.cli.console import err, explained
 from privis.cli.joint import TASKS
 from privis.cli.joint.party import Log
 from privis.io.tables import Table
+from privis.parties.configuration import load_party
 from privis.parties.job import agreement
 from privis.parties.job.task import Announcement, PreparedInput
-from privis.parties.node.configuration import load_party
 from privis.parties.node.party_server import PartyServer
 from privis.program import Input, trace
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source

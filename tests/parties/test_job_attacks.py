@@ -12,10 +12,10 @@ from privis.cli.joint import TASKS
 from privis.errors import ParameterError, PartyError, PrivisError
 from privis.parties.job import agreement
 from privis.parties.job.disclosure import Withheld
-from privis.parties.job.judging import judged
 from privis.parties.job.policy import Policy, job_refusals
 from privis.parties.job.specification import specification_from
 from privis.parties.job.task import Announcement, LocalData, LocalNetwork
+from privis.parties.judging import judged
 from tests.parties.homes import PARTIES, RELEASE, RULE, check_told, document, released, specified
 from tests.parties.lent_networks import small_network
 

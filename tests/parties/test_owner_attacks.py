@@ -94,8 +94,8 @@ def test_a_picture_in_another_file_format_is_the_same_picture(homes):
 
 
 def test_one_budget_for_what_two_names_lend(tmp_path):
+    from privis.parties.configuration import load_party
     from privis.parties.identity.certificates import make_group
-    from privis.parties.node.configuration import load_party
 
     make_group(tmp_path, {"a": "127.0.0.1"})
     folder = tmp_path / "a"

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError, PartyError
+from privis.parties.configuration import load_party
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, load_identity, make_group
 from privis.parties.identity.link_proof import LinkProof
 from privis.parties.job.policy import Policy, Rule, job_refusals
 from privis.parties.job.specification import Specification, Use, load_specification, specification_from
 from privis.parties.job.task import Protection
 from privis.parties.job.views import views_of
-from privis.parties.node.configuration import load_party
 from privis.parties.node.results import stage
 from privis.parties.transport.messages import ControlMessage, messages, pieces
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from privis.io.tables import read
+from privis.parties.configuration import load_submitter
 from privis.parties.job.specification import Specification, Use
-from privis.parties.node.configuration import load_submitter
 from privis.parties.node.events import event_from
 from privis.parties.transport.messages import ControlMessage, messages, pieces
 from privis.parties.transport.peer_stream import SERVICE, SUBMIT, reach

@@ -71,7 +71,7 @@ def run(
 ) -> None:
     """Send a job to its members and follow it; every member judges it by its own policy."""
     with explained():
-        from privis.parties.node.configuration import load_submitter
+        from privis.parties.configuration import load_submitter
         from privis.parties.node.submitter import submit
 
         specification, configuration = load_specification(job), load_submitter(submitter)

@@ -27,7 +27,7 @@ def party(
     """Take part in joint jobs, as far as the policy in party.toml agrees; stop with Ctrl-C."""
     with explained():
         from privis.cli.joint import TASKS
-        from privis.parties.node.configuration import load_party
+        from privis.parties.configuration import load_party
         from privis.parties.node.party_server import PartyServer
 
         configuration = load_party(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from privis.errors import PartyError, Problem
-from privis.parties.node.configuration import PartyConfiguration
+from privis.parties.configuration import PartyConfiguration
 from privis.parties.table_reader import host_and_port
 
 

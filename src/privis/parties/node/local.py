@@ -15,10 +15,10 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.parties.configuration import SubmitterConfiguration, load_submitter
 from privis.parties.identity.certificates import make_group
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import LocalData, Protection
-from privis.parties.node.configuration import SubmitterConfiguration, load_submitter
 from privis.parties.table_reader import shown
 from privis.privacy.ledger.budget import Budget, Per
 from privis.privacy.ledger.file import FileLedger

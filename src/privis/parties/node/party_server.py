@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from privis.errors import PartyError, PrivisError, Problem, refuse
+from privis.parties.configuration import PartyConfiguration
 from privis.parties.job.specification import specification_from
 from privis.parties.job.task import JointTask
-from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.node.events import DONE, FAILED, Event
 from privis.parties.node.session import Assignment, Session
 from privis.parties.node.standby_worker import StandbyWorker

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from privis.errors import BudgetError, PartyError, PrivisError, Problem, refuse
+from privis.parties.configuration import PartyConfiguration
 from privis.parties.identity.certificates import session_certificate
 from privis.parties.identity.link_proof import LinkProof
 from privis.parties.job import agreement
 from privis.parties.job.disclosure import Withheld, own_of, public, told_of, withholding
-from privis.parties.job.judging import judged, networks_of
 from privis.parties.job.policy import Rule, job_refusals
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import AgreedJob, Array, JointTask, PreparedInput, PrivateState, Releasing
-from privis.parties.node.configuration import PartyConfiguration
+from privis.parties.judging import judged, networks_of
 from privis.parties.node.data_address import free_data_address
 from privis.parties.node.events import DONE, FAILED, PROGRESS, STATE, Event
 from privis.parties.node.results import StagedResults, receipt_of, stage

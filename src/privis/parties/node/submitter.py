@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from privis.errors import ParameterError, PartyError, PrivisError, Problem, refuse
+from privis.parties.configuration import SubmitterConfiguration
 from privis.parties.job.specification import Specification
-from privis.parties.node.configuration import SubmitterConfiguration
 from privis.parties.node.events import DONE, FAILED, Event, event_from
 from privis.parties.table_reader import shown
 from privis.parties.transport.messages import ControlMessage, messages, pieces

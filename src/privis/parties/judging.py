@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from privis.errors import PartyError, Problem, refuse
+from privis.parties.configuration import PartyConfiguration
 from privis.parties.job.disclosure import DOES_NOT_FIT, Withheld, public, withholding
 from privis.parties.job.overlap import overlapping
 from privis.parties.job.policy import Rule
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import JointTask, Releasing
-from privis.parties.node.configuration import PartyConfiguration
 from privis.parties.table_reader import shown
 
 
