@@ -97,6 +97,7 @@ from .run.he.executor import CKKS as CKKS
 from .run.he.executor import HE as HE  # deprecated
 from .run.he.executor import Paillier as Paillier
 from .run.mpc.executor import MPC as MPC
+from .run.mpc.protocols import MPCProtocol as MPCProtocol
 from .run.protocol import Executor as Executor
 from .serve.client.client import Client as Client
 from .serve.client.executor import Remote as Remote

@@ -54,6 +54,15 @@ def test_a_former_module_leaves_a_function_of_its_name_callable():
     assert readings.cost(program) == counted
 
 
+def test_a_former_name_of_a_module_that_stayed():
+    with pytest.warns(DeprecationWarning, match="RingRequirement"):
+        from privis.run.mpc.fixed_point import Demand
+    assert Demand.__name__ == "RingRequirement"
+    with pytest.warns(DeprecationWarning, match="JointCodebook"):
+        from privis.joint.statistics import Codebook
+    assert Codebook.__name__ == "JointCodebook"
+
+
 def test_unknown_names_are_unknown():
     for module in ("privis.nothing_of_the_kind", "privis.run.nothing_of_the_kind"):
         with pytest.raises(ModuleNotFoundError):

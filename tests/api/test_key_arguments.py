@@ -1,5 +1,8 @@
 """``key`` is a release key or the path of its file, wherever features are extracted."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -57,6 +60,28 @@ def test_former_words_work_with_a_warning(key, image, tmp_path):
     former.set_params(key=key)
     with pytest.warns(DeprecationWarning), pytest.raises(privis.ParameterError, match="second key"):
         former.transform([PIXELS])
+
+
+def test_a_protocol_by_string_is_deprecated():
+    with pytest.warns(DeprecationWarning, match=r"MPC\(MPCProtocol.ABY3\)") as heard:
+        cheetah = privis.MPC("cheetah")
+    assert heard[0].filename == __file__ and cheetah == privis.MPC(privis.MPCProtocol.CHEETAH)
+    assert hash(privis.MPC()) == hash(privis.MPC(privis.MPCProtocol.ABY3))
+    with pytest.warns(DeprecationWarning), pytest.raises(privis.ParameterError, match="one of aby3, cheetah"):
+        privis.MPC("securenn")
+    with pytest.warns(DeprecationWarning), pytest.raises(privis.ParameterError, match="can open every secret"):
+        privis.MPC("semi2k-insecure")
+    with pytest.raises(privis.ParameterError, match="a member of MPCProtocol"):
+        privis.MPC(privis.BlockNorm.L1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pickle.loads(pickle.dumps(cheetah)) == cheetah
+
+
+def test_a_block_norm_by_string_is_deprecated():
+    with pytest.warns(DeprecationWarning, match=r"BlockNorm\.L1") as heard:
+        assert privis.HOG(norm="L1") == privis.HOG(norm=privis.BlockNorm.L1)
+    assert heard[0].filename == __file__
 
 
 def test_a_scheme_by_string_is_deprecated():

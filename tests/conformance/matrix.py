@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis import CKKS, MPC, FeatureRelease, Gaussian, Laplace, PixelRelease, Pixels, explain
+from privis import CKKS, MPC, FeatureRelease, Gaussian, Laplace, MPCProtocol, PixelRelease, Pixels, explain
 from privis.errors import Problem
 from privis.features.feature import is_counts, is_pixelwise
 from privis.program import Program
@@ -102,7 +102,7 @@ def cheetah(case: Case) -> str:
 
 
 def _shared(case: Case, protocol: str) -> str:
-    executor = MPC(protocol)
+    executor = MPC(MPCProtocol(protocol))
     problems = executor.supports(case.program)
     if problems:
         return _refused(problems)
@@ -113,7 +113,7 @@ def _shared(case: Case, protocol: str) -> str:
 
 def run_on_shares(case: Case, protocol: str) -> None:
     """Run the case with real parties and compare it with the suite's tolerance: the page states no other error."""
-    with MPC(protocol) as executor:
+    with MPC(MPCProtocol(protocol)) as executor:
         ours, exact = executor.prepare(case.program)(case.x), evaluate(case.program, case.x)
     agree("aby3", ours, exact, case.sample.label)
 

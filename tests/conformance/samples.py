@@ -11,7 +11,7 @@ from privis.features.colour import ColourHistogram, ColourSpace
 from privis.features.dalal_triggs import DalalTriggsHOG
 from privis.features.feature import Feature
 from privis.features.glcm import GLCM
-from privis.features.hog import HOG
+from privis.features.hog import HOG, BlockNorm
 from privis.features.keypoints.aggregate import VLAD, BagOfVisualWords, Codebook
 from privis.features.keypoints.sift import SIFT, DenseSIFT
 from privis.features.keypoints.surf import SURF
@@ -53,7 +53,7 @@ SAMPLES = (
     Sample("glcm", GLCM()),
     Sample("gabor", Gabor()),
     Sample("hog", HOG(), promised=True),
-    Sample("hog-L1", HOG(norm="L1", block=2), promised=True),  # type: ignore[arg-type]
+    Sample("hog-L1", HOG(norm=BlockNorm.L1, block=2), promised=True),
     Sample("hog-unbiased", UnbiasedHOG(HOG(), NOISE), promised=True),
     Sample("hog-denoised", Denoised(HOG(), Wiener(NOISE)), promised=True),
     Sample("colour-projected", Posted(ColourHistogram(), (Hellinger(), RandomProjection(16), L2()))),

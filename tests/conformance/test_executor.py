@@ -21,7 +21,7 @@ from tests.conformance.samples import SAMPLES
 
 EXECUTORS = {"clear": Clear(), "clear, definition": Clear(native=False)}
 if importlib.util.find_spec("spu"):
-    EXECUTORS["aby3"] = MPC("aby3")
+    EXECUTORS["aby3"] = MPC()
 TOLERANCE = {  # relative to the largest value, absolute
     "clear": (1e-5, 1e-5),
     "clear, definition": (0.0, 0.0),

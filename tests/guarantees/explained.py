@@ -52,7 +52,7 @@ FEATURES: tuple[Feature, ...] = (
 )  # fmt: skip
 SHAPES = ((16, 16), (17, 21), (16, 16, 3), (18, 25, 3))
 EXECUTORS = (
-    privis.Clear(), privis.Clear(native=False), privis.MPC("aby3"), privis.MPC("cheetah"), privis.CKKS(),
+    privis.Clear(), privis.Clear(native=False), privis.MPC(), privis.MPC(privis.MPCProtocol.CHEETAH), privis.CKKS(),
     privis.CKKS(precision=1e-6, signs=3), privis.Paillier(),
 )  # fmt: skip
 RELEASES: tuple[Release, ...] = (

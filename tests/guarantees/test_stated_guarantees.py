@@ -211,7 +211,7 @@ def test_sampled_noise_of_one_pixel_keeps_what_is_stated_by_summing_over_all_res
 # --- what a run prints ---
 
 
-@pytest.mark.parametrize("under", [privis.Clear(), privis.CKKS(), privis.MPC("aby3")], ids=repr)
+@pytest.mark.parametrize("under", [privis.Clear(), privis.CKKS(), privis.MPC()], ids=repr)
 @pytest.mark.parametrize("release", [FeatureRelease(Laplace(4.0), 200.0), PixelRelease(Gaussian(1.0, 1e-6), block=3)])
 def test_a_result_and_its_card_state_what_was_confirmed(under, release, rng: np.random.Generator) -> None:
     from tests.guarantees.explained import release_differences

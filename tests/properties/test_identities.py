@@ -36,7 +36,7 @@ RELEASES = {
 EXECUTORS = {
     "clear": privis.Clear(),
     "definition": privis.Clear(native=False),
-    "aby3": privis.MPC("aby3"),
+    "aby3": privis.MPC(privis.MPCProtocol.ABY3),
     "ckks": privis.CKKS(signs=2),
 }
 STORED = {

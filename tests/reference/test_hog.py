@@ -77,4 +77,4 @@ def test_parameters_and_sizes_are_checked_at_once():
     assert len(caught.value.problems) == 3
     with pytest.raises(ParameterError, match="24x24"):
         HOG().program((20, 100))
-    assert HOG(norm="L1").norm is BlockNorm.L1  # type: ignore[arg-type]
+    assert HOG(norm=BlockNorm.L1).norm is BlockNorm.L1

@@ -86,7 +86,7 @@ def _three_parties(pixels: NDArray[np.uint8]) -> Finding:
     from privis.io.images.record import ImageRecord
     from privis.run.mpc.executor import MPC
 
-    with MPC("aby3") as parties:
+    with MPC() as parties:
         extractor = Extractor(HOG(), parties, None, None, None)
         image = ImageRecord(pixels, "doctor", is_file=False)
         seconds = _milliseconds(lambda: extractor(image)) / 1000

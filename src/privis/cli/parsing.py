@@ -68,8 +68,9 @@ def executor_named(name: str) -> Executor:
 
         return CKKS()
     from privis.run.mpc.executor import MPC
+    from privis.run.mpc.protocols import MPCProtocol
 
-    return MPC(name)
+    return MPC(MPCProtocol(name))
 
 
 def feature_named(name: str, parameters: Sequence[str]) -> Feature:

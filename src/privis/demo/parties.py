@@ -42,7 +42,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
         return [], [], MISSING
     small = {name: resize(image, (SIDE, SIDE)) for name, image in list(images.items())[:PHOTOGRAPHS]}
     rows: list[Row] = []
-    with MPC("aby3") as parties:
+    with MPC() as parties:
         for title, feature in FEATURES:
             on_step(f"{title}, three parties")
             hidden = Hidden("three parties (ABY3)", parties, HIDES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -69,6 +70,8 @@ class HOG:
 
     def __post_init__(self) -> None:
         if isinstance(self.norm, str) and self.norm in {norm.value for norm in BlockNorm}:
+            message = f"HOG(norm={self.norm!r}) ends with the next version: say {BlockNorm(self.norm)}"
+            warnings.warn(message, DeprecationWarning, stacklevel=3)
             object.__setattr__(self, "norm", BlockNorm(self.norm))
         problems = integer_problem("HOG.orientations", self.orientations, 2, 64)
         problems += integer_problem("HOG.cell", self.cell, 1)
@@ -76,7 +79,7 @@ class HOG:
         problems += size_problem("HOG.size", self.size, 3)
         if not isinstance(self.norm, BlockNorm):
             known = ", ".join(norm.value for norm in BlockNorm)
-            problems.append(Problem("HOG.norm", repr(self.norm), f"a BlockNorm, or one of {known}"))
+            problems.append(Problem("HOG.norm", repr(self.norm), f"a BlockNorm: {known}"))
         refuse_parameters(problems)
 
     def before(self, image: Image) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from privis.errors import DomainError, Problem
+from privis.errors import DomainError, ParameterError, Problem
 from privis.identity import UNIDENTIFIED
 from privis.program import Program
 from privis.readings import Cost
@@ -18,7 +19,7 @@ from privis.run.mpc.cost.predict import predicted
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
 from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
-from privis.run.mpc.protocols import Preset, preset
+from privis.run.mpc.protocols import MPCProtocol, Preset, preset
 from privis.run.mpc.runtime.local_parties import LocalParties
 
 OWNER = "owner"
@@ -26,7 +27,7 @@ OWNER = "owner"
 
 @dataclass(frozen=True)
 class MPC:
-    """Compute on secret shares between ``"aby3"`` (three) or ``"cheetah"`` (two) parties.
+    """Compute on secret shares between three parties (ABY3) or two (Cheetah).
 
     The caller is an outside owner: it shares each input, the parties run the program, it alone joins the result. The
     parties are processes of this machine, to try out programs and measure them; between real owners a job runs on
@@ -34,29 +35,34 @@ class MPC:
     end of a ``with`` block, or with this process.
 
     Args:
-        protocol: name of a preset: ``"aby3"`` or ``"cheetah"``, or one without protection, for tests.
-        insecure: allow presets without protection.
+        protocol: ``MPCProtocol.ABY3`` or ``CHEETAH``, or one without protection, for tests. A name is deprecated.
+        insecure: allow protocols without protection.
 
     Raises:
-        ParameterError: an unknown preset, or one without protection and ``insecure`` is False.
+        ParameterError: an unknown protocol, or one without protection and ``insecure`` is False.
 
-    >>> MPC("aby3").preset.model
+    >>> MPC(MPCProtocol.ABY3).preset.model
     'semi-honest parties, at most one of three corrupt, no dealer'
     """
 
     identifier: ClassVar[str] = "privis.mpc/1"
 
-    protocol: str = "aby3"
+    protocol: MPCProtocol = MPCProtocol.ABY3
     insecure: bool = False
     _sessions: dict[FixedPoint, LocalParties] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
 
     def __post_init__(self) -> None:
-        preset(self.protocol, insecure=self.insecure)
+        if isinstance(self.protocol, str):
+            object.__setattr__(self, "protocol", _named(self.protocol))
+        if not isinstance(self.protocol, MPCProtocol):
+            expected = "a member of MPCProtocol"
+            raise ParameterError(Problem("MPC.protocol", repr(self.protocol), expected, "try MPCProtocol.ABY3"))
+        preset(self.protocol.value, insecure=self.insecure)
         weakref.finalize(self, _kill_all, self._sessions)
 
-    def __reduce__(self) -> tuple[type[MPC], tuple[str, bool]]:
+    def __reduce__(self) -> tuple[type[MPC], tuple[MPCProtocol, bool]]:
         return MPC, (self.protocol, self.insecure)  # processes stay where they are
 
     def __hash__(self) -> int:
@@ -65,7 +71,7 @@ class MPC:
     @property
     def preset(self) -> Preset:
         """The protocol and its threat model."""
-        return preset(self.protocol, insecure=self.insecure)
+        return preset(self.protocol.value, insecure=self.insecure)
 
     @property
     def seen(self) -> str:
@@ -129,6 +135,12 @@ class MPC:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _named(protocol: str) -> MPCProtocol:
+    """The protocol that a former call means; ParameterError for unknown names."""
+    warnings.warn("MPC(name) ends with the next version: say MPC(MPCProtocol.ABY3)", DeprecationWarning, stacklevel=4)
+    return MPCProtocol(preset(protocol, insecure=True).name)
 
 
 def _job(program: Program, kind: Preset) -> Job:

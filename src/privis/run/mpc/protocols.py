@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 from privis.errors import ParameterError, Problem
@@ -51,6 +52,14 @@ SEMI2K = Preset(
     reference="SPU's own default, for debugging only",
 )
 PRESETS = (ABY3, CHEETAH, SEMI2K)
+
+
+class MPCProtocol(Enum):
+    """The protocols of secure multi-party computation: members of presets, by name."""
+
+    ABY3 = "aby3"
+    CHEETAH = "cheetah"
+    SEMI2K = "semi2k-insecure"
 
 
 def preset(name: str, *, insecure: bool = False) -> Preset:

@@ -83,7 +83,7 @@ def test_batches_are_checked_image_by_image():
 
 def test_the_executor_refuses_and_goes_on():
     program = promised(GROWING, 2.0**14)
-    with MPC("aby3") as parties:
+    with MPC() as parties:
         run = parties.prepare(program)
         with pytest.raises(DomainError, match="promise a larger one"):
             run(np.full((3, 6), 50.0))

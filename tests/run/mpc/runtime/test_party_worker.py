@@ -22,7 +22,7 @@ from privis.program import Input, trace
 from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
-from privis.run.mpc.protocols import ABY3, preset
+from privis.run.mpc.protocols import ABY3, MPCProtocol, preset
 from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.run.mpc.runtime.shares import from_bytes, join, share
 
@@ -98,6 +98,7 @@ def test_parties_end_with_a_killed_owner():
     script = """
 import os, sys, numpy as np
 from privis.run.mpc.executor import MPC
+from privis.run.mpc.protocols import MPCProtocol
 from privis.program import Input, trace
 executor = MPC()
 executor.prepare(trace(lambda x: x + 1.0, Input((4,))))(np.zeros(4))
@@ -116,10 +117,8 @@ sys.stdin.read()
 
 def test_insecure_presets_need_to_be_asked_for():
     with pytest.raises(ParameterError, match="can open every secret"):
-        MPC("semi2k-insecure")
-    assert not MPC("semi2k-insecure", insecure=True).preset.secure
-    with pytest.raises(ParameterError, match="one of aby3, cheetah"):
-        MPC("securenn")
+        MPC(MPCProtocol.SEMI2K)
+    assert not MPC(MPCProtocol.SEMI2K, insecure=True).preset.secure
 
 
 def test_shares_join_exactly_and_reject_other_bytes():
