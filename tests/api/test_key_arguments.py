@@ -47,6 +47,20 @@ def test_the_given_key_stays(key, image, tmp_path):
         assert key.lent().exists()
 
 
+def test_trainings_take_the_same_keys(key):
+    from privis.privacy import Dataset, MomentRelease
+    from privis.training import private_projection
+
+    rows = np.random.default_rng(0).normal(size=(200, 3)) * [0.3, 0.1, 0.01]
+    release = MomentRelease(privis.Gaussian(1.0, 1e-6), 3, clip=1.0, size=200, unit=Dataset())
+
+    def learned(key):
+        return private_projection(release, rows, 1, corpus="made up", key=key).matrix
+
+    np.testing.assert_array_equal(learned(key), learned(privis.ReleaseKey.of(key)))
+    assert not np.array_equal(learned(key), learned(None))
+
+
 def test_former_words_work_with_a_warning(key, image, tmp_path):
     alone = privis.extract(FEATURE, [PIXELS], release=RELEASE, key=key).features
     with pytest.warns(DeprecationWarning, match="say key="):

@@ -300,7 +300,7 @@ def test_a_proof_is_of_one_session_pair_and_direction(identities):
 def test_a_key_of_another_member_proves_nothing(identities):
     swapped = {
         "a": identities["a"],
-        "b": dataclasses.replace(identities["b"], key=identities["c"].key),
+        "b": dataclasses.replace(identities["b"], private_key=identities["c"].private_key),
         "c": identities["c"],
     }
     found = proved(swapped, STRAIGHT)

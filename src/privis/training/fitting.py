@@ -19,7 +19,7 @@ from privis.privacy.learning.logistic_regression import LogisticTraining, Traini
 from privis.privacy.learning.subsampling import members_of
 from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.releases.partial_sums import within_bound
-from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
+from privis.privacy.sampling.release_key import KeySource, NoiseStream, ReleaseKey
 from privis.privacy.units import Person, WholeImage
 from privis.subjects import subject_ids
 from privis.training import checkpoints
@@ -103,7 +103,7 @@ def train_head(
     classes: Sequence[str],
     *,
     corpus: str,
-    key: ReleaseKey | None = None,
+    key: KeySource | None = None,
     ledger: Ledger | None = None,
     subjects: Sequence[str | int] | None = None,
     checkpoint: Path | None = None,
@@ -133,7 +133,7 @@ def train_head(
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)
     content = content_of(given.vectors, given.labels, given.owners)
-    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + arithmetic())
+    stream = ReleaseKey.of(key).stream(corpus, content, plan.digest + arithmetic())
     stream = stream.narrowed(first_sums(plan, given.vectors, given.labels, given.owners, given.shares, stream))
     release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
     shape = (plan.classes, plan.components + 1)
@@ -161,7 +161,7 @@ def solve_head(
     classes: Sequence[str],
     *,
     corpus: str,
-    key: ReleaseKey | None = None,
+    key: KeySource | None = None,
     ledger: Ledger | None = None,
     subjects: Sequence[str | int] | None = None,
     feature: Mapping[str, Any] | None = None,
@@ -173,7 +173,7 @@ def solve_head(
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)
     content = content_of(given.vectors, given.labels, given.owners)
-    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + arithmetic())
+    stream = ReleaseKey.of(key).stream(corpus, content, plan.digest + arithmetic())
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, stream.narrowed(b"release id").words(0, 2).tobytes().hex())
     weights = plan.weights(IntegerRows.of(given.vectors), given.labels, given.shares, stream)

@@ -16,7 +16,7 @@ from privis.privacy.learning.moments import KMeansRelease, MomentRelease
 from privis.privacy.learning.subsampling import members_of
 from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.releases.partial_sums import within_bound
-from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
+from privis.privacy.sampling.release_key import KeySource, NoiseStream, ReleaseKey
 from privis.privacy.units import Person
 from privis.subjects import subject_ids
 from privis.training.arithmetic import arithmetic
@@ -31,7 +31,7 @@ def private_projection(
     components: int,
     *,
     corpus: str,
-    key: ReleaseKey | None = None,
+    key: KeySource | None = None,
     ledger: Ledger | None = None,
     subjects: Sequence[str | int] | None = None,
 ) -> Projection:
@@ -60,7 +60,7 @@ def private_codebook(
     descriptors: Vectors,
     *,
     corpus: str,
-    key: ReleaseKey | None = None,
+    key: KeySource | None = None,
     ledger: Ledger | None = None,
     subjects: Sequence[str | int] | None = None,
 ) -> Codebook:
@@ -79,7 +79,7 @@ def _charged(
     release: MomentRelease | KMeansRelease,
     vectors: Vectors,
     corpus: str,
-    key: ReleaseKey | None,
+    key: KeySource | None,
     ledger: Ledger | None,
     subjects: Sequence[str | int] | None,
 ) -> tuple[Vectors, Integers, NoiseStream]:
@@ -99,7 +99,7 @@ def _charged(
         got, expected = f"{rows.shape[1]} components", f"{release.components}, as the release says"
         raise ParameterError(Problem("vectors", got, expected))
     owners, _ = members_of(subjects, len(rows))
-    stream = (key or ReleaseKey.generate()).stream(corpus, content_of(rows, owners), identity(release) + arithmetic())
+    stream = ReleaseKey.of(key).stream(corpus, content_of(rows, owners), identity(release) + arithmetic())
     if ledger is not None:
         release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()
         ledger.charge(corpus, release.guarantee, release_id)

@@ -51,7 +51,7 @@ from privis.privacy.learning.subsampling import (
 )
 from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.sampling.release_key import NoiseStream, ReleaseKey
+from privis.privacy.sampling.release_key import KeySource, NoiseStream, ReleaseKey
 from privis.privacy.units import Dataset, WholeImage
 from privis.training.fitting import TrainingProgress, content_of
 from privis.training.gradients import LOSS_MOST, LOSS_SHARE, Captured, is_trained, opacus
@@ -225,7 +225,7 @@ def train_network(
     classes: Sequence[str],
     *,
     corpus: str,
-    key: ReleaseKey | None = None,
+    key: KeySource | None = None,
     ledger: Ledger | None = None,
     on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Guarantee:
@@ -243,7 +243,7 @@ def train_network(
     check_network(network, tuple(given.shape[1:]), len(classes), plan.microbatch)
     content = content_of(np.asarray(images), numbers)
     identity = network_identity(network, tuple(given.shape[1:]), len(classes))
-    stream = (key or ReleaseKey.generate()).stream(corpus, content, plan.digest + identity)
+    stream = ReleaseKey.of(key).stream(corpus, content, plan.digest + identity)
     stream = stream.narrowed(first_sums(plan, network, given, targets, stream))
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, stream.narrowed(b"release id").words(0, 2).tobytes().hex())

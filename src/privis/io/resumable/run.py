@@ -95,7 +95,7 @@ class ChargeLog(Protocol):
         """How far it is written; all that was charged before is at or before this mark."""
         ...
 
-    def missing(self, marks: Collection[str]) -> set[str]:
+    def missing(self, marks: Collection[str], /) -> set[str]:
         """Those marks that it does not have, or no more."""
         ...
 

@@ -32,7 +32,7 @@ class Identity:
 
     name: str
     certificate: bytes
-    key: bytes = field(repr=False)
+    private_key: bytes = field(repr=False)
     authority: bytes = field(repr=False)
     certificate_path: Path  # Python's TLS reads these two from files
     key_path: Path
@@ -69,7 +69,7 @@ def make_group(folder: Path, hosts: Mapping[str, str | None], days: int = 365) -
     return tuple(made)
 
 
-def load_identity(certificate: Path, key: Path, authority: Path) -> Identity:
+def load_identity(certificate: Path, private_key: Path, authority: Path) -> Identity:
     """Read a member's PEM files; ParameterError lists all that is wrong with them.
 
     Checked: the key belongs to the certificate, the authority signed it, it is valid now, it has a member's name, and
@@ -78,26 +78,28 @@ def load_identity(certificate: Path, key: Path, authority: Path) -> Identity:
     from cryptography.x509 import load_pem_x509_certificate
 
     problems: list[Problem] = []
-    contents = [_read(path, problems) for path in (certificate, key, authority)]
+    contents = [_read(path, problems) for path in (certificate, private_key, authority)]
     refuse(ParameterError, problems)
     try:
         own, signer = load_pem_x509_certificate(contents[0]), load_pem_x509_certificate(contents[2])
         private = _private_key(contents[1])
     except (ValueError, TypeError) as error:
-        where = shown((certificate, key, authority))
+        where = shown((certificate, private_key, authority))
         raise ParameterError(Problem(where, str(error), "PEM files that privis mpc keygen made")) from None
     if private.public_key() != own.public_key():
-        problems.append(Problem(str(key), "a key of another certificate", f"the key of {certificate}"))
+        problems.append(Problem(str(private_key), "a key of another certificate", f"the key of {certificate}"))
     problems += _chain_problems(own, signer, f"{certificate}")
     name = member_name(contents[0])
     if name is None:
         remedy = "make it with privis mpc keygen"
         problems.append(Problem(str(certificate), "no member's name", "a common name that is also a DNS name", remedy))
-    if key.stat().st_mode & 0o077:
-        mode = oct(key.stat().st_mode & 0o777)[2:]
-        problems.append(Problem(str(key), f"mode {mode}", "600: nobody else reads it", f"chmod 600 {key}"))
+    if private_key.stat().st_mode & 0o077:
+        mode = oct(private_key.stat().st_mode & 0o777)[2:]
+        problems.append(
+            Problem(str(private_key), f"mode {mode}", "600: nobody else reads it", f"chmod 600 {private_key}")
+        )
     refuse(ParameterError, problems)
-    return Identity(name or "", contents[0], contents[1], contents[2], certificate, key)
+    return Identity(name or "", contents[0], contents[1], contents[2], certificate, private_key)
 
 
 def member_name(certificate: bytes) -> str | None:
@@ -118,7 +120,7 @@ def sign(identity: Identity, message: bytes) -> bytes:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    return _private_key(identity.key).sign(message, ec.ECDSA(hashes.SHA256()))
+    return _private_key(identity.private_key).sign(message, ec.ECDSA(hashes.SHA256()))
 
 
 def is_signed(message: bytes, signature: bytes, certificate: bytes) -> bool:

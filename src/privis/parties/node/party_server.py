@@ -53,7 +53,7 @@ class PartyServer:
         }
         server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="control"), options=SERVER_OPTIONS)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        pair = [(identity.key, identity.certificate)]
+        pair = [(identity.private_key, identity.certificate)]
         credentials = grpc.ssl_server_credentials(pair, identity.authority, require_client_auth=True)
         try:
             bound = server.add_secure_port(listen, credentials)

@@ -101,7 +101,7 @@ def probe(name: str, address: str, identity: Identity) -> None:
 
 def _channel(name: str, address: str, identity: Identity) -> Any:
     grpc = grpc_module()
-    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+    credentials = grpc.ssl_channel_credentials(identity.authority, identity.private_key, identity.certificate)
     options = (*OPTIONS, ("grpc.ssl_target_name_override", name))
     return grpc.secure_channel(address, credentials, options)
 

@@ -200,12 +200,14 @@ class ReleaseKey(_Secret):
         return cls(content[len(_HEADER) :])
 
     @classmethod
-    def of(cls, key: KeySource) -> ReleaseKey:
-        """Give ``key`` itself, or the key in the file that it names.
+    def of(cls, key: KeySource | None) -> ReleaseKey:
+        """Give ``key`` itself, or the key in the file that it names; a fresh one for None.
 
         Raises:
             ParameterError: the file cannot be loaded, as in `load`.
         """
+        if key is None:
+            return cls.generate()
         return key if isinstance(key, ReleaseKey) else cls.load(Path(key))
 
     def lent(self) -> Path:

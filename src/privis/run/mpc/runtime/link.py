@@ -12,7 +12,7 @@ class TlsFiles:
 
     authority: Path
     certificate: Path
-    key: Path
+    private_key: Path
 
 
 @dataclass(frozen=True)

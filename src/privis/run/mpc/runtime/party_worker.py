@@ -157,7 +157,7 @@ def _description(plan: LinkPlan, tls: TlsFiles | None) -> Any:
         description.enable_ssl = True
         for options in (description.client_ssl_opts, description.server_ssl_opts):
             options.cert.certificate_path = str(tls.certificate)
-            options.cert.private_key_path = str(tls.key)
+            options.cert.private_key_path = str(tls.private_key)
             options.verify.ca_file_path = str(tls.authority)
             options.verify.verify_depth = 1
     return description
