@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return self.feature_names_out_
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state = dict(cast(dict[str, Any], super().__getstate__()))
         for name in ("key", "release_key"):
             if isinstance(state[name], ReleaseKey):
                 state[name] = _Lent(state[name])

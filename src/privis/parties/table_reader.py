@@ -191,10 +191,6 @@ class Reader:
         return self.table_.get(key, default)
 
 
-def _is_number(value: Any, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
-
-
 def is_address(text: str) -> bool:
     """Whether ``text`` is HOST:PORT with a port that exists.
 
