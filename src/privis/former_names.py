@@ -11,7 +11,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,7 +36,8 @@ def former_names(module: str, present: Callable[[str], Any] | None = None) -> Ca
     """
 
     def attribute(name: str) -> Any:
-        homes = [] if name.startswith("__") else _homes(module.removeprefix(PACKAGE), name)
+        none = name.startswith("__") or _is_submodule(module, name)
+        homes = [] if none else _homes(module.removeprefix(PACKAGE), name)
         if present is not None:
             try:
                 return present(name)
@@ -65,6 +66,12 @@ def install() -> None:
 def _homes(module: str, name: str) -> list[tuple[str, str]]:
     homes, renamed = MOVED.get(module, "").split(), RENAMED.get(module, {}).get(name)
     return [(home, new_name) for new_name in (renamed, name) if new_name is not None for home in homes]
+
+
+def _is_submodule(module: str, name: str) -> bool:
+    """Whether a package is asked for a module of its own that is not imported yet: homes may import that themselves."""
+    places = vars(sys.modules.get(module, sys)).get("__path__")
+    return places is not None and PathFinder.find_spec(f"{module}.{name}", places) is not None
 
 
 class _FormerModules:

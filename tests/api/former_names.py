@@ -3,6 +3,8 @@
 import importlib
 import importlib.util
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -61,6 +63,12 @@ def test_a_former_name_of_a_module_that_stayed():
     with pytest.warns(DeprecationWarning, match="JointCodebook"):
         from privis.joint.statistics import Codebook
     assert Codebook.__name__ == "JointCodebook"
+
+
+def test_a_module_of_a_package_is_no_former_name_of_it():
+    code = "from privis.joint.training import network_programs; print(network_programs.__name__)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["privis.joint.training.network_programs"]
 
 
 def test_unknown_names_are_unknown():
