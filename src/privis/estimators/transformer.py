@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
@@ -34,9 +35,13 @@ WITHOUT_KEY = (
 class FeatureExtractor(TransformerMixin, BaseEstimator):
     """Extract one feature per image inside a scikit-learn pipeline.
 
-    ``X`` is what ``privis.extract`` takes: a list of paths, PIL images or uint8 arrays. Nothing is learned: ``fit``
-    looks at the first image only, for the names and number of components. ``guarantee_`` holds the guarantee of the
-    last ``transform``.
+    ``X`` holds one image each: paths, PIL images or uint8 arrays, in a list, a 1-D array, a pandas Series, one column
+    of a table, or one uint8 array (N, H, W) or (N, H, W, 3). Nothing is learned: ``fit`` looks at the first image only,
+    for the names and number of components. ``guarantee_`` holds the guarantee of the last ``transform``.
+
+    Fields of the feature and of the release are parameters, too: ``feature__grid`` and ``release__noise__epsilon``
+    can be searched and set. Of `sklearn.utils.estimator_checks.check_estimator` it passes what is asked of a
+    transformer whose samples are no rows of numbers; checks that feed tables of floats do not apply.
 
     ``key`` makes noise repeatable: the same images are the same release in every fold, candidate and process of
     a search, charged once. Give the path of a key file (`ReleaseKey.save`, ``privis keygen``): each process loads it,
@@ -76,8 +81,20 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.release_key = release_key
 
     def fit(self, X: Sequence[Any], y: object = None) -> Self:
-        """Learn the names of the components from the first image, in the clear; no noise is drawn."""
-        first = extract(self.feature, [X[0]], under=self.under)
+        """Learn the names of the components from the first image, without a release; no noise is drawn.
+
+        Args:
+            X: images, as the class says; only the first is read.
+            y: ignored.
+
+        Returns:
+            This object.
+
+        Raises:
+            ParameterError: ``feature`` is no feature, or ``X`` holds no image.
+            PrivisError: what `privis.extract` raises.
+        """
+        first = extract(self.feature, _images(X)[:1], under=self.under)
         self.feature_names_out_ = np.asarray(first.names, dtype=object)
         return self
 
@@ -85,7 +102,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         """Return float32 ``(images, components)``.
 
         Args:
-            X: paths, PIL images or uint8 arrays (H, W) or (H, W, 3).
+            X: images, as the class says.
 
         Returns:
             float32 (images, components).
@@ -105,7 +122,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             key = self.release_key
         if self.release is not None and key is None:
             warnings.warn(WITHOUT_KEY, stacklevel=2)
-        result: Result = extract(self.feature, X, under=self.under, release=self.release, ledger=self.ledger, key=key)
+        result: Result = extract(
+            self.feature, _images(X), under=self.under, release=self.release, ledger=self.ledger, key=key
+        )
         self.guarantee_ = result.guarantee
         return result.features
 
@@ -113,6 +132,43 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         """Name the components; ``input_features`` is ignored, images have none."""
         check_is_fitted(self, "feature_names_out_")
         return self.feature_names_out_
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name; with ``deep``, the fields of dataclasses among them as ``feature__grid``."""
+        params = super().get_params(deep=False)
+        if deep:
+            for name in _NESTED:
+                params |= _fields_of(name, params[name])
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by the names that `get_params` gives.
+
+        Fields are set in copies: features and releases are values, and other estimators may hold the same ones.
+
+        Raises:
+            ValueError: there is no such parameter, as scikit-learn raises it.
+            ParameterError: the feature or the release does not take the value.
+        """
+        own = {name: value for name, value in params.items() if "__" not in name}
+        super().set_params(**own)
+        for name in _NESTED:
+            prefix = f"{name}__"
+            fields = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
+            if fields:
+                setattr(self, name, _replaced(getattr(self, name), fields, name))
+        if unknown := [key for key in params if "__" in key and key.split("__")[0] not in _NESTED]:
+            raise ValueError(f"Invalid parameter {unknown[0]!r}: expected one of {', '.join(self.get_params())}")
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that samples are images, not rows of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(cast(dict[str, Any], super().__getstate__()))
@@ -124,6 +180,70 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         kept = {name: value.key if isinstance(value, _Lent) else value for name, value in state.items()}
         super().__setstate__({"key": None, **kept})  # pipelines saved by earlier versions have release_key alone
+
+
+_NESTED = ("feature", "release")
+"""Parameters whose fields are parameters."""
+
+
+def _fields_of(name: str, value: object) -> dict[str, Any]:
+    """Fields of a dataclass, and of the dataclasses in it, by their parameter names."""
+    if isinstance(value, type) or not dataclasses.is_dataclass(value):
+        return {}
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        if field.init and not field.name.startswith("_"):
+            inner = getattr(value, field.name)
+            found[f"{name}__{field.name}"] = inner
+            found |= _fields_of(f"{name}__{field.name}", inner)
+    return found
+
+
+def _replaced(value: Any, fields: Mapping[str, Any], name: str) -> Any:
+    """A copy of a dataclass with other ``fields``; whole ones first, then fields of fields."""
+    known = {} if isinstance(value, type) or not dataclasses.is_dataclass(value) else _fields_of(name, value)
+    for key in fields:
+        if f"{name}__{key.split('__')[0]}" not in known:
+            valid = sorted(each.removeprefix(f"{name}__") for each in known)
+            raise ValueError(f"Invalid parameter {key!r} for {name} {value!r}. Valid parameters are: {valid!r}.")
+    whole = {key: new for key, new in fields.items() if "__" not in key}
+    inner: dict[str, dict[str, Any]] = {}
+    for key, new in fields.items():
+        first, _, rest = key.partition("__")
+        if rest:
+            inner.setdefault(first, {})[rest] = new
+    for first, deeper in inner.items():
+        whole[first] = _replaced(whole.get(first, getattr(value, first)), deeper, f"{name}__{first}")
+    return dataclasses.replace(value, **whole)
+
+
+def _images(X: Any) -> Sequence[Any]:
+    """One image per sample, from the forms in which scikit-learn users hold them."""
+    where, expected = "FeatureExtractor.X", "a list of images, or an array of them along its first axis"
+    if isinstance(X, str | Path) or X is None:
+        remedy = "wrap it in a list; privis.io.images.sources.find lists a folder"
+        raise ParameterError(Problem(where, f"one {type(X).__name__}", expected, remedy))
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray):
+        if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OUT":
+            X = X[:, 0]
+        if X.ndim == 3 and X.shape[2] in (1, 3, 4):
+            remedy = "X[None] for one image; list(X) for grey images of that width"
+            raise ParameterError(
+                Problem(where, f"an array of shape {X.shape}, which may be one image", expected, remedy)
+            )
+        if X.ndim == 2 or X.ndim not in (1, 3, 4):
+            remedy = "reshape rows of pixels: X.reshape(-1, height, width)"
+            raise ParameterError(Problem(where, f"an array of shape {X.shape}", expected, remedy))
+        X = X.tolist() if X.dtype.kind in "UT" else X
+    try:
+        images = list(X)
+    except TypeError:
+        raise ParameterError(Problem(where, f"a {type(X).__name__}", expected, "wrap it in a list")) from None
+    if not images:
+        raise ParameterError(Problem(where, "no image", "at least one"))
+    return images
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,10 @@ def check_release(release: Release | None, ledger: Ledger | None, feature: Featu
     That is a budget for exact results, an epsilon that no noise can keep, and single pixels hidden in a feature that
     is not counts. Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
     """
+    if isinstance(feature, type) or not isinstance(feature, Feature):
+        got = feature.__name__ if isinstance(feature, type) else repr(feature)
+        remedy = "pass an object, as in privis.HOG(); names are for the command line"
+        raise ParameterError(Problem("feature", got, "a feature", remedy))
     refuse(ParameterError, feature_problems(feature, release))
     if release is None and ledger is not None:
         remedy = "exact results have no epsilon that a budget could allow: choose a release, or no ledger"
@@ -173,7 +177,8 @@ def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...
 
 
 def _listed(images: Iterable[Any]) -> list[Any]:
-    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
+    listed = isinstance(images, np.ndarray) and (images.ndim > 3 or (images.ndim == 1 and images.dtype.kind in "OUT"))
+    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and not listed):
         got = f"one {type(images).__name__}"
         raise ParameterError(Problem("extract.images", got, "a list of images", "wrap it in a list: [image]"))
     try:
