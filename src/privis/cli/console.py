@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are li
 3 no image could be used, or none had budget left · 4 the output could not be written · 5 a ledger is
 damaged (privis ledger) · 6 a party of a joint computation failed or disagreed · 7 a server failed or refused, or keys
 or messages are damaged or of another program · 130 interrupted (the same command goes on)."""
+SILENT_SECONDS = 2.0  # before work says what it is
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
 PIPE_WIDTH = 160  # columns of a table that no terminal limits
@@ -119,3 +121,41 @@ def _lines(label: str) -> Callable[[Step], None]:
         print(f"{label}: {step.done:,} of {step.total:,} files{failed}{left}", file=sys.stderr, flush=True)
 
     return show
+
+
+@contextlib.contextmanager
+def working(label: str) -> Iterator[Callable[[float], None]]:
+    """Say what is being done while it takes more than two seconds, for work that is not counted in files.
+
+    The function that is given takes the share that is done, in [0, 1], and adds the time that is left.
+    """
+    started, done, stop = time.monotonic(), [0.0], threading.Event()
+
+    def line() -> str:
+        seconds = time.monotonic() - started
+        left = f", {seconds * (1 - done[0]) / done[0]:.0f} s left" if done[0] else ""
+        return f"{label}: {seconds:.0f} s{left}"
+
+    if err.is_terminal:
+        with err.status(label) as status:
+
+            def show(share: float) -> None:
+                done[0] = share
+                status.update(line())
+
+            yield show
+        return
+
+    def repeat() -> None:
+        wait = SILENT_SECONDS
+        while not stop.wait(wait):
+            print(line(), file=sys.stderr, flush=True)
+            wait = QUIET_SECONDS
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield lambda share: done.__setitem__(0, share)
+    finally:
+        stop.set()
+        thread.join()

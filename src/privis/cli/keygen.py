@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from privis.cli.console import err, explained, out
+from privis.cli.console import explained, out, working
 from privis.errors import ParameterError, Problem, refuse
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:
 
     if gallery is not None and "gallery" not in found.words:
         raise ParameterError(Problem("--gallery", f"with {found.name}", "an offer of an encrypted gallery"))
-    with err.status(f"keys for {found.name}"):
+    with working(f"keys for {found.name}") as progress:
         if "gallery" in found.words:
             from privis.io import tables
             from privis.serve.client.gallery_keys import GalleryKeys, Templates
@@ -136,7 +136,7 @@ def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:
         else:
             from privis.serve.client.program_keys import OwnerKeys
 
-            OwnerKeys.generate(found, path)
+            OwnerKeys.generate(found, path, progress)
     size = KeyFolder(path).evaluation.stat().st_size / 1e6
     out.print(f"{path}: keys for {found.name}, of which {size:,.0f} MB for the server", markup=False, soft_wrap=True)
     out.print(

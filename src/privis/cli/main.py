@@ -124,7 +124,7 @@ def demo(
         from privis.demo import run
 
         with err.status("demo") as status:
-            result = run(output, lambda step: status.update(step))
+            result = run(output, lambda step: status.update(step) if err.is_terminal else err.print(step, markup=False))
         table = Table("feature", "protection", "guarantee", "ms per image", "distance from clear")
         for row in result.rows:
             table.add_row(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from privis.cli.console import err, explained
+from privis.cli.console import err, explained, working
 from privis.cli.extract import Parameters
 from privis.errors import ParameterError, Problem
 from privis.run.he.packing.batching import Batching
@@ -90,7 +90,7 @@ def serve(
         server = Server(
             makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])
         )
-        with err.status("compiling, encoding weights"):
+        with working(f"compiling, encoding weights of {len(makers)} offer{'s' * (len(makers) != 1)}"):
             offers = server.open()
         for terms in offers:
             err.print(_described(terms), markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ factor by which its numbers are stored. Slot ``s`` is the polynomial's value at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -183,6 +183,8 @@ class KeyOwner(Protocol):
         """The numbers in all slots of a serialised ciphertext."""
         ...
 
-    def evaluation_keys(self, groups: Sequence[KeyGroup]) -> list[bytes]:
+    def evaluation_keys(
+        self, groups: Sequence[KeyGroup], progress: Callable[[float], None] = lambda share: None
+    ) -> list[bytes]:
         """Serialised keys, for each group its relinearisation key, and those to rotate and conjugate, in this order."""
         ...

@@ -33,18 +33,19 @@ class OwnerKeys:
     secret: SecretKeys
 
     @classmethod
-    def generate(cls, terms: Terms, folder: Path) -> OwnerKeys:
+    def generate(cls, terms: Terms, folder: Path, progress: Callable[[float], None] = lambda share: None) -> OwnerKeys:
         """Make new keys for what ``terms`` describe, in the new folder ``folder`` (mode 0700).
 
-        Raises OutputError when the folder exists or cannot be written, ProtocolError when the terms are damaged, and
-        ParameterError when their parameters are not 128-bit secure: a server cannot talk its clients into weak keys.
+        ``progress`` is told the share that is done. Raises OutputError when the folder exists or cannot be written,
+        ProtocolError when the terms are damaged, and ParameterError when their parameters are not 128-bit secure: a
+        server cannot talk its clients into weak keys.
         """
         spec = _spec(terms)
         made: list[SecretKeys] = []
 
         def keys() -> tuple[bytes, bytes]:
             made.append(SecretKeys.generate(spec))
-            return made[0].to_bytes(), made[0].evaluation_keys(spec)
+            return made[0].to_bytes(), made[0].evaluation_keys(spec, progress)
 
         KeyFolder(folder).create(terms, keys)
         return cls(folder, terms, made[0])

@@ -64,6 +64,8 @@ def test_encrypted_chains_in_two_processes_give_the_polynomial_form(rng):
     image = rng.uniform(-1, 1, (3, 64, 128))
     keys = SecretKeys.generate(made.spec)
     query = keys.encrypt(made.spec, [[image]])
-    evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec))
+    shares: list[float] = []
+    evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec, shares.append))
+    assert shares == sorted(shares) and len(shares) == len(made.spec.keys) and shares[-1] == 1
     (found,), expected = keys.decrypt(made.spec, query, evaluator.run(query.message))[0], made.in_the_clear(image)[0]
     np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())

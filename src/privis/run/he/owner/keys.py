@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -48,9 +48,12 @@ class SecretKeys:
         """The secret key: for a file that nobody else can read."""
         return self.secret.to_bytes()
 
-    def evaluation_keys(self, spec: Spec) -> bytes:
-        """The keys that let a server compute what ``spec`` describes; they decrypt nothing."""
-        return written(MessageKind.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys))
+    def evaluation_keys(self, spec: Spec, progress: Callable[[float], None] = lambda share: None) -> bytes:
+        """The keys that let a server compute what ``spec`` describes; they decrypt nothing.
+
+        ``progress`` is told the share that is done, in [0, 1].
+        """
+        return written(MessageKind.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys, progress))
 
     def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
         """Encrypt the inputs of images.

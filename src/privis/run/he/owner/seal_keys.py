@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
@@ -61,16 +61,24 @@ class SealSecret:
         self._decryptor.decrypt(cipher, plain)
         return np.array(self.ring.encoder.decode_complex(plain))
 
-    def evaluation_keys(self, groups: Sequence[KeyGroup]) -> list[bytes]:
-        """Serialised keys, for each group its relinearisation and rotation keys in this order."""
-        parts = []
-        for group in groups:
+    def evaluation_keys(
+        self, groups: Sequence[KeyGroup], progress: Callable[[float], None] = lambda share: None
+    ) -> list[bytes]:
+        """Serialised keys, for each group its relinearisation and rotation keys in this order.
+
+        ``progress`` is told the share that is done: a key has a row per prime of its ring for each of its primes.
+        """
+        parts: list[bytes] = []
+        degree = self.ring.parameters.degree
+        sizes = [(g.relinearise + len(galois_elements(g, degree))) * (g.level + 1) ** 2 for g in groups]
+        for index, group in enumerate(groups):
             whole = group.level == self.ring.parameters.levels
             small = self.ring if whole else self.ring.below(group.level)
             maker = seal.KeyGenerator(small.context, self.key if whole else self._restricted(small))
-            elements = galois_elements(group, self.ring.parameters.degree)
+            elements = galois_elements(group, degree)
             parts.append(to_bytes(maker.create_relin_keys()) if group.relinearise else b"")
             parts.append(to_bytes(maker.create_galois_keys(elements)) if elements else b"")
+            progress(sum(sizes[: index + 1]) / sum(sizes))
         return parts
 
     @cached_property
