@@ -4,6 +4,7 @@ from . import errors as errors
 from . import features as features
 from . import joint as joint
 from . import privacy as privacy
+from . import tasks as tasks
 from . import training as training
 from .errors import BudgetError as BudgetError
 from .errors import DamagedLedgerError as DamagedLedgerError

@@ -1,0 +1,10 @@
+from .nearest import AnyAbove as AnyAbove
+from .nearest import Best as Best
+from .nearest import Matches as Matches
+from .nearest import Top as Top
+from .nearest import VectorGrid as VectorGrid
+from .nearest import join_program as join_program
+from .nearest import keep_program as keep_program
+from .nearest import matches_of as matches_of
+from .nearest import matching_program as matching_program
+from .nearest import read_answer as read_answer
