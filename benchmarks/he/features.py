@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.he.cases import Case, named
 from privis.errors import UnsupportedError
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, Prediction, predict
+from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, compile_program
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.evaluation.interpreter import Plaintexts
@@ -67,7 +67,7 @@ class Batch:
     quality: str
 
 
-def run(chosen: Sequence[Case], images: int, runs: int, machine: CKKSMachineProfile) -> Iterator[Row | str]:
+def run(chosen: Sequence[Case], images: int, runs: int, machine: CKKSTimings) -> Iterator[Row | str]:
     """Every case in turn; a sentence where it is refused."""
     for case in chosen:
         try:
@@ -78,7 +78,7 @@ def run(chosen: Sequence[Case], images: int, runs: int, machine: CKKSMachineProf
         yield _row(case, made, images, runs, machine)
 
 
-def _row(case: Case, made: CompiledProgram, images: int, runs: int, machine: CKKSMachineProfile) -> Row:
+def _row(case: Case, made: CompiledProgram, images: int, runs: int, machine: CKKSTimings) -> Row:
     shown = case.inputs()[:images]
     secret = SecretKeys.generate(made.spec)
     queries = [secret.encrypt(made.spec, [inputs]) for inputs in shown]
@@ -102,7 +102,7 @@ def _row(case: Case, made: CompiledProgram, images: int, runs: int, machine: CKK
     )
 
 
-def _batch(case: Case, machine: CKKSMachineProfile) -> Batch:
+def _batch(case: Case, machine: CKKSTimings) -> Batch:
     """Two sets of ciphertexts, each for one process."""
     case = replace(case, options=replace(case.options, batching=Batching.SIDE_BY_SIDE, processes=1))
     made = compile_program(case.program, case.options, case.samples)
@@ -237,7 +237,7 @@ def main() -> None:
     known = named()
     asked = [name for name in known if name == options.only] or [name for name in known if options.only in name]
     chosen = [case for case in (known[name]() for name in asked) if case.tiny or not options.tiny]
-    rows = run(chosen, options.photographs, options.runs, CKKSMachineProfile.of_this_machine())
+    rows = run(chosen, options.photographs, options.runs, CKKSTimings.of_this_machine())
     table(rows, lambda line: print(line, flush=True))
 
 

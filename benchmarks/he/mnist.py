@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from benchmarks.he.features import answer, asked
 from privis.program import Input, Program, Value, ops, trace
 from privis.readings import evaluate
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, Prediction, predict
+from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
 from privis.run.he.evaluation.evaluator import CACHE
 from privis.run.he.evaluation.forked_map import cores
@@ -154,7 +154,7 @@ class Ours:
             len(keys),
             len(queries[0].message),
             found["memory"],
-            predict(made.spec, made.choice.arrangement, CACHE, CKKSMachineProfile.of_this_machine()),
+            predict(made.spec, made.choice.arrangement, CACHE, CKKSTimings.of_this_machine()),
         )
 
 

@@ -14,7 +14,7 @@ from benchmarks.he.cases import DATA, SIZE, Case, cases
 from privis.errors import UnsupportedError
 from privis.features.colour import ColourHistogram
 from privis.features.lbp import LBP
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, predict
+from privis.run.he.compiler.circuit_cost import CKKSTimings, predict
 from privis.run.he.compiler.compiler import Options, compile_program
 
 TITLES = (
@@ -38,7 +38,7 @@ def more() -> Iterator[Case]:
 def plan(case: Case) -> tuple[Any, ...]:
     """The values of a row; UnsupportedError for a program that does not fit."""
     made = compile_program(case.program, case.options, case.samples)
-    expected = predict(made.spec, made.choice.arrangement, case.cache, CKKSMachineProfile())
+    expected = predict(made.spec, made.choice.arrangement, case.cache, CKKSTimings())
     arrangement, parameters = made.choice.arrangement, made.spec.parameters
     sizes = (size / 1e6 for size in (expected.keys, expected.query, expected.reply))
     counts = arrangement.depth, len(arrangement.rotations()), len(arrangement.relinearisations())

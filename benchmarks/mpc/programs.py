@@ -25,7 +25,7 @@ from benchmarks.mpc.by_hand import ByHand
 from benchmarks.mpc.cases import Case, cases
 from privis.readings import Cost, evaluate
 from privis.run.mpc.cost.calibration import Resident, Trial, calibrate
-from privis.run.mpc.cost.predict import LOOPBACK, MPCMachineProfile, predicted
+from privis.run.mpc.cost.predict import LOOPBACK, MPCTimings, predicted
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.lowering.precision import choose_fixed_point
 from privis.run.mpc.runtime.local_parties import LocalParties
@@ -58,13 +58,13 @@ class Row:
         return float(low), float(middle), float(high)
 
 
-def run(chosen: Sequence[Case], repeats: int, machines: dict[str, MPCMachineProfile]) -> Iterator[Row]:
+def run(chosen: Sequence[Case], repeats: int, machines: dict[str, MPCTimings]) -> Iterator[Row]:
     """Run every case against its rival; ``machines`` are the calibrated constants by preset."""
     for case in chosen:
-        yield _row(case, repeats, machines.get(case.preset.name, MPCMachineProfile()))
+        yield _row(case, repeats, machines.get(case.preset.name, MPCTimings()))
 
 
-def _row(case: Case, repeats: int, machine: MPCMachineProfile) -> Row:
+def _row(case: Case, repeats: int, machine: MPCTimings) -> Row:
     fixed = choose_fixed_point([case.program])
     expected = predicted(case.program, case.preset, fixed, LOOPBACK, machine)
     clear = evaluate(case.program, *(array.astype(np.float64) for array in case.arrays))

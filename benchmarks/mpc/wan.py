@@ -18,7 +18,7 @@ from privis.features.hog import HOG
 from privis.features.lbp import LBP
 from privis.readings import Cost
 from privis.run.mpc.cost.calibration import Trial, calibrate, trial
-from privis.run.mpc.cost.predict import MPCMachineProfile, NetworkProfile, predicted
+from privis.run.mpc.cost.predict import MPCTimings, NetworkProfile, predicted
 from privis.run.mpc.lowering.precision import choose_fixed_point
 from privis.run.mpc.runtime.local_parties import LocalParties
 
@@ -37,7 +37,7 @@ class Row:
         return (self.predicted.seconds or float("nan")) / self.measured.seconds
 
 
-def run(chosen: Sequence[Case], network: NetworkProfile, machine: MPCMachineProfile, repeats: int) -> Iterator[Row]:
+def run(chosen: Sequence[Case], network: NetworkProfile, machine: MPCTimings, repeats: int) -> Iterator[Row]:
     """Run every case with its parties behind relays."""
     for case in chosen:
         fixed = choose_fixed_point([case.program])
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     network = NetworkProfile(given.latency / 1000, given.megabits * 1e6)
     chosen = cases(given.tiny)
-    machine = MPCMachineProfile() if given.tiny else calibrate(chosen[0].preset)
+    machine = MPCTimings() if given.tiny else calibrate(chosen[0].preset)
     netem = "has" if kernel_has_netem() else "has no"
     print(f"this kernel {netem} netem; relays in user space: {network}, {machine}\n{HEAD}", flush=True)
     for row in run(chosen, network, machine, given.repeats):

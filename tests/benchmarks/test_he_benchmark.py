@@ -4,12 +4,12 @@ import numpy as np
 
 from benchmarks.he import cases as he_cases
 from benchmarks.he import features as he
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile
+from privis.run.he.compiler.circuit_cost import CKKSTimings
 
 
 def test_the_smallest_case_runs_and_its_predictions_are_close():
     case = next(case for case in he_cases.cases() if case.tiny)
-    (row,) = he.run([case], 1, 1, CKKSMachineProfile())
+    (row,) = he.run([case], 1, 1, CKKSTimings())
     assert not isinstance(row, str)
     assert row.error == 0.0 and "largest difference of a count 0" in row.quality
     for predicted, measured in (

@@ -9,7 +9,7 @@ from benchmarks.mpc import programs as mpc
 from benchmarks.mpc import wan as mpc_wan
 from benchmarks.mpc.slow_network import Egress
 from privis.readings import evaluate
-from privis.run.mpc.cost.predict import MPCMachineProfile, NetworkProfile
+from privis.run.mpc.cost.predict import MPCTimings, NetworkProfile
 
 pytest.importorskip("spu")
 
@@ -44,7 +44,7 @@ def test_privis_and_scripts_by_hand_race():
 
 def test_a_slow_network_takes_its_time_and_is_predicted():
     network = NetworkProfile(0.02, 100e6)
-    (row,) = mpc_wan.run(mpc_wan.cases(tiny=True), network, MPCMachineProfile(), 1)
+    (row,) = mpc_wan.run(mpc_wan.cases(tiny=True), network, MPCTimings(), 1)
     alone = network.seconds(row.predicted.rounds, row.predicted.sent)
     assert row.measured.seconds > 0.8 * alone, "the relays hold nothing back"
     assert row.ratio > 0.5  # a busy machine adds to what is measured

@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from privis.run.machine_measurements import Measurement
 
 PACKAGES = ("numpy", "opencv-python-headless", "numba", "dp-accounting", "cryptography", "pyarrow")
 EXTRAS = {
@@ -24,6 +28,8 @@ EXTRAS = {
     "he": ("tenseal", "phe", "gmpy2"),
     "serve": ("starlette", "uvicorn", "httpx"),
 }
+MEASURED = ("he", "mpc")
+"""Extras whose predictions of seconds rest on speeds of this machine."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,13 @@ def findings() -> Iterator[Finding]:
     yield Finding("cores", str(os.cpu_count()))
     for package in PACKAGES:
         yield Finding(package, metadata.version(package))
-    for extra, modules in EXTRAS.items():
-        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    for extra in EXTRAS:
+        missing = _missing(extra)
         advice = f"pip install 'privis[{extra}]'" if missing else ""
         if missing and extra == "mpc" and sys.version_info[:2] != (3, 11):
             advice = "SPU has wheels for CPython 3.11 only: make an environment with that"
         yield Finding(f"extra {extra}", "missing" if missing else "installed", advice)
+    yield from _profile()
     yield from _speed()
 
 
@@ -70,14 +77,52 @@ def _speed() -> Iterator[Finding]:
         yield _three_parties(pixels[:64, :64].copy())
 
 
-def calibration() -> Finding:
-    """Measure the operations that predictions of encrypted runs are made of, and keep them."""
-    from privis.run.he.owner.calibration import measured
+def calibration(progress: Callable[[str], None]) -> Iterator[Finding]:
+    """Measure what predictions of seconds are made of, and keep each section of the profile as soon as it is there.
 
-    machine = measured()
-    path = machine.save()
-    seconds = machine.switch_square * 21**2 + machine.switch * 21
-    return Finding("ckks, rotation of 2**14 slots at 20 levels", f"{seconds:.2f} s; kept in {path}")
+    Args:
+        progress: told what is measured next.
+    """
+    from privis.run.machine_profile import MachineProfile
+
+    for extra in MEASURED:
+        if _missing(extra):
+            yield Finding(f"extra {extra}", "missing: not measured", f"pip install 'privis[{extra}]'")
+    chosen, path = _measurements(), None
+    for number, one in enumerate(chosen, 1):
+        progress(f"measuring {one.subject} ({number} of {len(chosen)})")
+        start = time.perf_counter()
+        timings = one.measure()
+        path = MachineProfile.of_this_machine().with_section(one.section, timings).save()
+        seconds = time.perf_counter() - start
+        yield Finding(one.subject, f"{one.headline(timings)}; measured in {seconds:.0f} s")
+    if path is not None:
+        yield Finding("kept in", str(path))
+
+
+def _measurements() -> list[Measurement[Any]]:
+    """Those of all extras that are installed."""
+    from privis.run.machine_measurements import homomorphic_measurements, party_measurements
+
+    sources = {"he": homomorphic_measurements, "mpc": party_measurements}
+    return [one for extra in MEASURED if not _missing(extra) for one in sources[extra]()]
+
+
+def _profile() -> Iterator[Finding]:
+    """What predictions of seconds rest on."""
+    from privis.run.machine_profile import REMEDY, MachineProfile
+
+    profile = MachineProfile.of_this_machine()
+    for problem in profile.problems:
+        yield Finding("machine profile", f"{problem.where}: {problem.got}", f"{problem.remedy} measures it anew")
+    for one in _measurements():
+        has = profile.has(one.section, one.default)
+        advice = "" if has else f"{REMEDY} measures it; until then predictions are for another machine"
+        yield Finding(f"speed of {one.subject}", "measured" if has else "not measured", advice)
+
+
+def _missing(extra: str) -> list[str]:
+    return [module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None]
 
 
 def _three_parties(pixels: NDArray[np.uint8]) -> Finding:

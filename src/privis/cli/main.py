@@ -165,7 +165,7 @@ def explain(
 @app.command()
 def doctor(
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Time homomorphic operations (5 seconds) and keep them for predictions.")
+        bool, typer.Option("--calibrate", help="Measure this machine instead and keep its speeds for predictions.")
     ] = False,
 ) -> None:
     """Check this machine: versions, extras, kernels and speed."""
@@ -173,8 +173,10 @@ def doctor(
         from privis.cli.doctor import calibration, findings
 
         table = Table("check", "found", "")
-        for finding in [calibration()] if calibrate else findings():
-            table.add_row(finding.check, finding.found, finding.advice)
+        with err.status("doctor") as status:
+            say = status.update if err.is_terminal else err.print
+            for finding in calibration(say) if calibrate else findings():
+                table.add_row(finding.check, finding.found, finding.advice)
         out.print(table)
 
 

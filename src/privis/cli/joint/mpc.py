@@ -110,7 +110,7 @@ def _forecast(specification: Specification, lend: list[str], network: list[str])
     """Digest, steps and predicted cost of the job that these data would make."""
     from privis.parties.job.task import LocalNetwork
     from privis.parties.node.local import local_data_at, local_data_words, network_words
-    from privis.run.mpc.cost.predict import predicted
+    from privis.run.mpc.cost.predict import MPCTimings, predicted
     from privis.run.mpc.job import Run
 
     networks = {name: LocalNetwork(name, path) for name, path in network_words(specification, network).items()}
@@ -123,7 +123,10 @@ def _forecast(specification: Specification, lend: list[str], network: list[str])
     }
     built = task.build(specification, announcements)
     yield f"Digest of the job: {built.digest}"
-    costs = {name: predicted(program, built.preset, built.fixed) for name, program in built.programs.items()}
+    machine = MPCTimings.of_this_machine(built.preset)
+    costs = {
+        name: predicted(program, built.preset, built.fixed, machine=machine) for name, program in built.programs.items()
+    }
     runs = [costs[step.program] for step in built.instructions if isinstance(step, Run)]
     yield f"{len(built.instructions)} steps, {len(runs)} of them runs of {len(costs)} programs"
     if all(cost.sent is not None and cost.seconds is not None and cost.rounds is not None for cost in runs):

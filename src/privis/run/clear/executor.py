@@ -36,7 +36,7 @@ class Clear:
         return []
 
     def cost(self, program: Program) -> Cost:
-        """Counts of ``program``; seconds are measured, not predicted."""
+        """Counts of ``program``, without seconds: time per operation differs too much between compiled kernels."""
         return cost(program)
 
     def prepare(self, program: Program) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from privis.errors import DomainError, ParameterError, Problem, UnsupportedError
 from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, Prediction, predict
+from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
@@ -114,7 +114,7 @@ class CKKS:
     def predicted(self, program: Program) -> Prediction:
         """Seconds, memory and bytes of one image, by the constants of ``privis doctor --calibrate``."""
         made = self.compiled(program)
-        return predict(made.spec, made.choice.arrangement, CACHE, CKKSMachineProfile.of_this_machine())
+        return predict(made.spec, made.choice.arrangement, CACHE, CKKSTimings.of_this_machine())
 
     def cost(self, program: Program) -> Cost:
         """Levels and rotations, predicted seconds and memory, bytes sent for one image without keys."""
@@ -174,7 +174,7 @@ class CKKS:
         return self._keep(f"{digest(program)} for {images}", lambda: self._quickest(program, images))
 
     def _quickest(self, program: Program, images: int | None) -> CompiledProgram:
-        machine, refused = CKKSMachineProfile.of_this_machine(), []
+        machine, refused = CKKSTimings.of_this_machine(), []
         fitting: list[tuple[float, CompiledProgram]] = []
         for batching in Batching:
             try:

@@ -18,10 +18,14 @@ from privis.run.he.owner.paillier import SecretKey
 from privis.run.he.paillier.fixed_point_encoding import MOST_WEIGHT_BITS
 from privis.run.he.paillier.linear_lowering import LinearExtraction, linear_extraction
 from privis.run.he.paillier.scheme import DEFAULT_BITS, LEAST_BITS, MOST_BITS
+from privis.run.machine_profile import MachineProfile
+from privis.validation import whole_number
+
+SECTION = "paillier"  # of a machine's profile
 
 
 @dataclass(frozen=True)
-class PaillierMachineProfile:
+class PaillierTimings:
     """Seconds of one modular product, one encryption by the key owner, one mask by the server, one decryption.
 
     The defaults are for 3072 bits on two cores; ``measure`` finds those of this machine.
@@ -33,8 +37,16 @@ class PaillierMachineProfile:
     decryption: float = 1.1e-2
     bits: int = DEFAULT_BITS
 
+    def __post_init__(self) -> None:
+        refuse(ParameterError, whole_number("PaillierTimings.bits", self.bits))
+
     @classmethod
-    def measure(cls, key: SecretKey) -> PaillierMachineProfile:
+    def of_this_machine(cls) -> PaillierTimings:
+        """What ``privis doctor --calibrate`` measured; the defaults where it never ran."""
+        return MachineProfile.of_this_machine().section(SECTION, cls())
+
+    @classmethod
+    def measure(cls, key: SecretKey) -> PaillierTimings:
         """Time each, in well under a second."""
         public = key.public
         x = key.encrypt(range(8))
@@ -54,11 +66,11 @@ class PaillierMachineProfile:
             public.bits,
         )
 
-    def scaled(self, bits: int) -> PaillierMachineProfile:
+    def scaled(self, bits: int) -> PaillierTimings:
         """For another length of key: schoolbook growth, squared for products and cubed for powers."""
         ratio = bits / self.bits
         encryption, mask, decryption = (x * ratio**3 for x in (self.encryption, self.mask, self.decryption))
-        return PaillierMachineProfile(self.product * ratio**2, encryption, mask, decryption, bits)
+        return PaillierTimings(self.product * ratio**2, encryption, mask, decryption, bits)
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Paillier:
         weight_bits: bits that weights keep below an op's largest; they are not rounded where they have no more. See
             ``rounding`` for the bound on what that changes.
         key: the owner's secret key, of ``bits`` bits. None: made at first use.
-        machine: timings for predictions; ``PaillierMachineProfile.measure`` finds those of this machine.
+        machine: timings for predictions. None: those that ``privis doctor --calibrate`` measured of this machine.
 
     Raises:
         ParameterError: a value out of range, or a key of another length.
@@ -84,7 +96,7 @@ class Paillier:
     bits: int = DEFAULT_BITS
     weight_bits: int = 24
     key: SecretKey | None = field(default=None, compare=False, metadata=UNIDENTIFIED)
-    machine: PaillierMachineProfile = field(default=PaillierMachineProfile(), metadata=UNIDENTIFIED)
+    machine: PaillierTimings | None = field(default=None, metadata=UNIDENTIFIED)
     _made: list[SecretKey] = field(default_factory=list, init=False, repr=False, compare=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:
@@ -120,7 +132,8 @@ class Paillier:
 
     def cost(self, program: Program) -> Cost:
         """Predicted seconds of owner and server together, and bytes of query and reply."""
-        extraction, machine = self._extraction(program), self.machine.scaled(self.bits)
+        extraction = self._extraction(program)
+        machine = (self.machine or PaillierTimings.of_this_machine()).scaled(self.bits)
         asked, answered = extraction.lengths
         replies = extraction.slots.plaintexts(answered)
         products = sum(step.products for step in extraction.steps) + answered * (extraction.slots.width + 1)

@@ -15,7 +15,7 @@ from privis.errors import DomainError, ParameterError, Problem
 from privis.identity import UNIDENTIFIED
 from privis.program import Program
 from privis.readings import Cost
-from privis.run.mpc.cost.predict import predicted
+from privis.run.mpc.cost.predict import MPCTimings, predicted
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
 from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
@@ -88,7 +88,8 @@ class MPC:
 
     def cost(self, program: Program) -> Cost:
         """Predicted seconds, bytes a party sends and messages one after another, on this machine."""
-        return predicted(program, self.preset, choose_fixed_point([program]))
+        machine = MPCTimings.of_this_machine(self.preset)
+        return predicted(program, self.preset, choose_fixed_point([program]), machine=machine)
 
     def prepare(self, program: Program) -> Callable[..., Any]:
         """Choose fixed point for ``program``; parties start with the first run.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching.matching_cost import predicted
+from privis.run.he.matching.matching_cost import MatchingTimings, predicted
 from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.framing import split
@@ -57,7 +57,9 @@ class GalleryOffering:
         """What clients are told: of the templates, how many there are, by the size of a reply."""
         spec, gallery = self.gallery.spec, self.gallery
         blocks = len(gallery.blocks)
-        seconds = predicted(spec, blocks * BLOCK, cores(), gallery.memory).seconds or 0.0
+        seconds = (
+            predicted(spec, blocks * BLOCK, cores(), gallery.memory, MatchingTimings.of_this_machine()).seconds or 0.0
+        )
         named = sum(len(name.encode()) + 4 for name in gallery.names)
         reply = spec.reply_bytes(blocks) + named
         estimate = Estimate(seconds, spec.key_bytes, spec.query_bytes, reply, 4 * spec.key_bytes + reply + _WORK)
@@ -111,7 +113,7 @@ class EncryptedGalleryOffering:
         keys = spec.key_bytes + blocks * spec.block_bytes
         reply = spec.reply_bytes(blocks)
         memory = 4 * spec.key_bytes + blocks * (spec.resident_bytes + 2 * spec.block_bytes) + reply + _WORK
-        seconds = predicted(spec, blocks * BLOCK, cores()).seconds or 0.0
+        seconds = predicted(spec, blocks * BLOCK, cores(), machine=MatchingTimings.of_this_machine()).seconds or 0.0
         estimate = Estimate(seconds, keys, spec.query_bytes, reply, memory)
         words = {"gallery": {"dimension": spec.dimension, "templates": most}}
         return Terms(self.offer.name, self.offer.summary, spec.digest, spec.to_json(), estimate, words=words)

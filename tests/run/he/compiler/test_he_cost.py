@@ -1,7 +1,5 @@
 """What is predicted of an encrypted run, and the limits that refuse one."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from privis.errors import UnsupportedError
 from privis.extraction.images import extract
 from privis.features.colour import ColourHistogram
 from privis.features.hog import HOG, BlockNorm
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, calibration_file, predict
+from privis.run.he.compiler.circuit_cost import CKKSTimings, predict
 from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.executor import CKKS
 from privis.run.he.owner.calibration import measured
@@ -21,19 +19,9 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_calibration_is_kept_and_used(cache):
-    assert CKKSMachineProfile.of_this_machine() == CKKSMachineProfile()
-    slow = CKKSMachineProfile(encode=1.0)
-    assert slow.save() == calibration_file() and cache in calibration_file().parents
-    assert CKKSMachineProfile.of_this_machine() == slow
+def test_the_first_image_takes_longer():
     program = ColourHistogram(bins=4).program((16, 16, 3))
     assert CKKS().predicted(program).first_seconds > CKKS().predicted(program).seconds
-
-
-def test_a_damaged_calibration_is_as_good_as_none(cache):
-    CKKSMachineProfile(encode=1.0).save()
-    calibration_file().write_text(json.dumps({"encode": "often"}))
-    assert CKKSMachineProfile.of_this_machine() == CKKSMachineProfile()
 
 
 def test_two_processes_help_less_where_they_slow_each_other_down():
@@ -41,7 +29,7 @@ def test_two_processes_help_less_where_they_slow_each_other_down():
     alone, shared = (compile_program(program, Options(processes=n)) for n in (1, 2))
 
     def seconds(made, beside):
-        return predict(made.spec, made.choice.arrangement, 1 << 30, CKKSMachineProfile(beside=beside)).seconds
+        return predict(made.spec, made.choice.arrangement, 1 << 30, CKKSTimings(beside=beside)).seconds
 
     assert seconds(alone, 1.0) == seconds(alone, 2.0)
     assert seconds(shared, 1.0) < 0.9 * seconds(shared, 1.5) < 0.9 * seconds(shared, 2.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from privis.errors import ParameterError, ProtocolError
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching.matching_cost import MatchingMachineProfile, predicted
+from privis.run.he.matching.matching_cost import MatchingTimings, predicted
 from privis.run.he.matching.matching_specification import ACCURACY, BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
 from privis.run.he.wire.framing import join, split
@@ -286,7 +286,7 @@ def test_predicted_bytes_are_those_of_the_messages(secret_owner):
     on_the_fly = predicted(WIDE, 2 * BLOCK, 1, memory=0)
     assert on_the_fly.seconds > 2 * predicted(WIDE, 2 * BLOCK, 1).seconds
     assert on_the_fly.memory < predicted(WIDE, 2 * BLOCK, 1).memory - 60e6
-    assert MatchingMachineProfile() == MatchingMachineProfile() and PARAMETERS.levels == 1
-    threads = MatchingMachineProfile(beside=2.0)  # two of one core: a second process gains nothing, and is started
+    assert MatchingTimings() == MatchingTimings() and PARAMETERS.levels == 1
+    threads = MatchingTimings(beside=2.0)  # two of one core: a second process gains nothing, and is started
     alone, both = (predicted(WIDE, 2 * BLOCK, processes, machine=threads).seconds for processes in (1, 2))
     assert alone == predicted(WIDE, 2 * BLOCK, 1).seconds and both == pytest.approx(alone + threads.fork)

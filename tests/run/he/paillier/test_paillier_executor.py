@@ -21,7 +21,7 @@ from privis.run.he.owner.paillier import SecretKey
 from privis.run.he.paillier.linear_lowering import linear_extraction
 from privis.run.he.paillier.multi_exponentiation import signed_digits
 from privis.run.he.paillier.slots import read_message
-from privis.run.he.paillier_executor import Paillier, PaillierMachineProfile
+from privis.run.he.paillier_executor import Paillier, PaillierTimings
 from tests.conformance.programs import LINEAR, programs
 
 BITS = 2048
@@ -182,7 +182,7 @@ def test_a_reply_packs_many_outputs_and_costs_are_predicted(key):
     query = extraction.query(key, np.zeros((12, 12)))
     reply = extraction.reply(key.public, query)
     assert (len(query), len(reply)) == extraction.messages
-    predicted = Paillier(BITS, machine=PaillierMachineProfile.measure(key)).cost(program)
+    predicted = Paillier(BITS, machine=PaillierTimings.measure(key)).cost(program)
     assert predicted.sent == len(query) + len(reply) and predicted.seconds > 0
 
 
@@ -201,7 +201,7 @@ def test_parameters_are_checked_and_the_key_stays_where_it_is(key):
         Paillier(key=key)
     copied = pickle.loads(pickle.dumps(Paillier(BITS, key=key)))
     assert copied == Paillier(BITS) and copied.key is None
-    assert identity(Paillier(BITS, key=key, machine=PaillierMachineProfile(1.0))) == identity(Paillier(BITS)), (
+    assert identity(Paillier(BITS, key=key, machine=PaillierTimings(1.0))) == identity(Paillier(BITS)), (
         "results are the same"
     )
     assert identity(Paillier(BITS)) != identity(Paillier(BITS, weight_bits=20))

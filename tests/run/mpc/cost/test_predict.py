@@ -14,7 +14,7 @@ from privis.program import Input, Kind, ops, trace
 from privis.run.mpc.cost.calibration import calibrate, trial
 from privis.run.mpc.cost.communication import traffic
 from privis.run.mpc.cost.hlo import read
-from privis.run.mpc.cost.predict import LOOPBACK, Load, MPCMachineProfile, NetworkProfile, load, predicted
+from privis.run.mpc.cost.predict import LOOPBACK, Load, MPCTimings, NetworkProfile, load, predicted
 from privis.run.mpc.cost.protocol_steps import Kernel, ProtocolStep, steps
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, SEMI2K
@@ -130,7 +130,7 @@ def test_the_network_adds_latencies_and_bytes():
     assert found is not None and here.seconds and there.seconds and here.rounds == round(found.messages)
     assert there.seconds - here.seconds == pytest.approx(found.rounds * 0.02 + found.sent * 8 / 100e6)
     assert LOOPBACK.seconds(1000, 1e9) == 0
-    machine, some = MPCMachineProfile(0, 0, 0, 1, 1), Load(9, 9, 9, 9, 2, 3)
+    machine, some = MPCTimings(0, 0, 0, 1, 1), Load(9, 9, 9, 9, 2, 3)
     assert machine.seconds(some, 128) == 3 * machine.seconds(some) == 15
 
 

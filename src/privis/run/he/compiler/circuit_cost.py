@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import tempfile
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from privis.errors import OutputError, Problem
 from privis.run.he.circuit.circuit import Linear, Polynomial, Product
 from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.packing.arrangement import Arrangement
+from privis.run.machine_profile import MachineProfile
 
+SECTION = "ckks"  # of a machine's profile
 LARGE = 1 << 15  # the ring that times are stated for
 WORD = 8  # bytes of a residue in memory
 ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
@@ -24,7 +21,7 @@ SERIAL_SHARE = 0.3  # of the work that two processes cannot share, and passing r
 
 
 @dataclass(frozen=True)
-class CKKSMachineProfile:
+class CKKSTimings:
     """Seconds of operations at ring degree 2**15 with p primes, by ``calibration.measured``; others take their share.
 
     Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. ``beside`` is
@@ -42,30 +39,9 @@ class CKKSMachineProfile:
     beside: float = 1.0
 
     @classmethod
-    def of_this_machine(cls) -> CKKSMachineProfile:
-        """What ``privis doctor --calibrate`` saved; the defaults where it never ran."""
-        try:
-            found = json.loads(calibration_file().read_text())
-            return cls(**{name: float(found[name]) for name in asdict(cls())})
-        except (OSError, ValueError, KeyError, TypeError):
-            return cls()
-
-    def save(self) -> Path:
-        """Keep it for ``of_this_machine``; OutputError when it cannot be written."""
-        path = calibration_file()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-                json.dump(asdict(self), file)
-            os.replace(file.name, path)
-        except OSError as error:
-            raise OutputError(Problem(str(path), str(error.strerror), "a writable file")) from error
-        return path
-
-
-def calibration_file() -> Path:
-    """Where calibrations are kept: in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "privis" / "ckks.json"
+    def of_this_machine(cls) -> CKKSTimings:
+        """What ``privis doctor --calibrate`` measured; the defaults where it never ran."""
+        return MachineProfile.of_this_machine().section(SECTION, cls())
 
 
 @dataclass(frozen=True)
@@ -83,7 +59,7 @@ class Prediction:
     reply: int
 
 
-def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSMachineProfile) -> Prediction:
+def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSTimings) -> Prediction:
     """Predict one run, of all images that share ciphertexts; ``cache``: bytes of encoded weights kept between runs."""
     share = spec.parameters.degree / LARGE
 

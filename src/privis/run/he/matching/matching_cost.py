@@ -15,13 +15,15 @@ from privis.run.he.backends.seal import SealEngine
 from privis.run.he.engine import Ciphertext
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.matching.matching_specification import BLOCK, PARAMETERS, MatchingSpec
+from privis.run.machine_profile import MachineProfile
 
+SECTION = "matching"  # of a machine's profile
 _NAME_BYTES = 12  # of a name in a reply, quotes and comma included
 _TIMED = 256  # diagonals: 17 MB, as little in a processor's caches as those of a gallery are
 
 
 @dataclass(frozen=True)
-class MatchingMachineProfile:
+class MatchingTimings:
     """Seconds of one operation of an engine; the defaults are of one core of a 2020s server, ``measure`` finds yours.
 
     ``turn``: a rotation of the query and its way down; ``rotate``, ``relinearise``: at level 0; ``plain``,
@@ -40,7 +42,12 @@ class MatchingMachineProfile:
     beside: float = 1.0
 
     @classmethod
-    def measure(cls, spec: MatchingSpec, engine: SealEngine, query: bytes, repeats: int = 5) -> MatchingMachineProfile:
+    def of_this_machine(cls) -> MatchingTimings:
+        """What ``privis doctor --calibrate`` measured; the defaults where it never ran."""
+        return MachineProfile.of_this_machine().section(SECTION, cls())
+
+    @classmethod
+    def measure(cls, spec: MatchingSpec, engine: SealEngine, query: bytes, repeats: int = 5) -> MatchingTimings:
         """Time each with a client's keys and a query of it, in about a second; ``calibrate`` does it with its own.
 
         What specifications have no key for keeps its default.
@@ -74,14 +81,14 @@ def predicted(
     templates: int,
     processes: int,
     memory: int | None = None,
-    machine: MatchingMachineProfile | None = None,
+    machine: MatchingTimings | None = None,
 ) -> Cost:
     """One query against ``templates``; ``memory`` as of ``PlainGallery``.
 
     ``memory`` of the result is what a gallery adds to a process: templates, their diagonals, ciphertexts at work;
     ``sent`` is query and reply. Evaluation keys are sent once, ``spec.key_bytes`` of them.
     """
-    found = machine or MatchingMachineProfile()
+    found = machine or MatchingTimings()
     blocks = -(-templates // BLOCK)
     kept = blocks if memory is None or spec.encrypted else min(blocks, memory // spec.resident_bytes)
     share = -(-blocks // max(1, min(processes, blocks)))

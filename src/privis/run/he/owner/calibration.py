@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.compiler.circuit_cost import LARGE, CKKSMachineProfile
+from privis.run.he.compiler.circuit_cost import LARGE, CKKSTimings
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.owner.seal_keys import SealSecret
 
 
-def measured(most_seconds: float = 5.0) -> CKKSMachineProfile:
+def measured(most_seconds: float = 5.0) -> CKKSTimings:
     """Time each operation at two levels of the large ring, alone and two at once; medians.
 
     Takes about ``most_seconds``, and as long again for keys.
@@ -45,7 +45,7 @@ def measured(most_seconds: float = 5.0) -> CKKSMachineProfile:
     def per_prime(make: Callable[[Any, int], Callable[[], Any]]) -> float:
         return float(np.mean(np.array(took(make)) / primes))
 
-    return CKKSMachineProfile(
+    return CKKSTimings(
         max(float(square), 1e-5),
         max(float(linear), 0.0),
         per_prime(lambda x, level: lambda: engine.multiply(x, engine.copy(x))),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
 from privis.run.he.matching.matcher import checked_names
-from privis.run.he.matching.matching_cost import MatchingMachineProfile
+from privis.run.he.matching.matching_cost import MatchingTimings
 from privis.run.he.matching.matching_specification import BLOCK, PARAMETERS, MatchingSpec
 from privis.run.he.owner.seal_keys import SealSecret
 from privis.run.he.wire.framing import join, split
@@ -120,10 +120,10 @@ class MatchingOwner:
         return Scores(tuple(names), np.concatenate(values) if values else np.zeros(0))
 
 
-def calibrate(spec: MatchingSpec) -> MatchingMachineProfile:
+def calibrate(spec: MatchingSpec) -> MatchingTimings:
     """Measure this machine in about a second, with keys that are forgotten."""
     owner = MatchingOwner.generate(spec)
     groups = spec.groups
     keys = split(owner.evaluation_keys(), "evaluation keys", 2 * len(groups))
     engine = SealEngine.with_keys(PARAMETERS, groups, keys)
-    return MatchingMachineProfile.measure(spec, engine, owner.query(np.ones(spec.dimension)))
+    return MatchingTimings.measure(spec, engine, owner.query(np.ones(spec.dimension)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.program import Input, Program, concat, ops, trace
-from privis.run.mpc.cost.predict import MPCMachineProfile, load, weights
+from privis.run.mpc.cost.predict import MPCTimings, load, weights
 from privis.run.mpc.fixed_point import FixedPoint, encoding
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.link import LinkMeasurement
@@ -87,7 +87,7 @@ def trial(parties: LocalParties, program: Program, arrays: Sequence[NDArray[Any]
     return Trial(tuple(runs[1:]), outputs)
 
 
-def calibrate(preset: Preset, fixed: FixedPoint | None = None, repeats: int = 3) -> MPCMachineProfile:
+def calibrate(preset: Preset, fixed: FixedPoint | None = None, repeats: int = 3) -> MPCTimings:
     """Measure this machine in a few seconds: small programs that stress one constant each, between local parties.
 
     The constants minimise relative errors and are never negative.
@@ -104,7 +104,7 @@ def calibrate(preset: Preset, fixed: FixedPoint | None = None, repeats: int = 3)
             if found is not None:
                 rows.append(np.array(weights(found, ring.field_bits)) / seconds)
     constants, _ = nnls(np.array(rows), np.ones(len(rows)))
-    return MPCMachineProfile(*(float(constant) for constant in constants))
+    return MPCTimings(*(float(constant) for constant in constants))
 
 
 def stresses() -> tuple[Program, ...]:

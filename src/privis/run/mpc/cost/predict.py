@@ -16,6 +16,7 @@ import numpy as np
 
 from privis.program import Program
 from privis.readings import Cost, cost
+from privis.run.machine_profile import MachineProfile
 from privis.run.mpc.cost.communication import traffic
 from privis.run.mpc.cost.hlo import read
 from privis.run.mpc.cost.protocol_steps import Kernel, ProtocolStep, steps
@@ -61,7 +62,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class MPCMachineProfile:
+class MPCTimings:
     """Seconds of a message, of a byte sent, of a byte of a circuit, of an element copied, of a multiply-add.
 
     Measured with all parties on one machine; the defaults are of two cores for three of them. Parties with a machine
@@ -74,9 +75,19 @@ class MPCMachineProfile:
     element: float = 9e-8
     product: float = 1.2e-8
 
+    @classmethod
+    def of_this_machine(cls, preset: Preset) -> MPCTimings:
+        """What ``privis doctor --calibrate`` measured of this protocol; the defaults where it never ran."""
+        return MachineProfile.of_this_machine().section(section(preset), cls())
+
     def seconds(self, load: Load, field_bits: int = 64) -> float:
         """Time of ``load`` without the network."""
         return float(np.dot(dataclasses.astuple(self), weights(load, field_bits)))
+
+
+def section(preset: Preset) -> str:
+    """The section of a machine's profile that holds the timings of a protocol."""
+    return f"mpc {preset.name}"
 
 
 def weights(load: Load, field_bits: int) -> tuple[float, ...]:
@@ -90,7 +101,7 @@ def predicted(
     preset: Preset,
     fixed: FixedPoint,
     network: NetworkProfile = LOOPBACK,
-    machine: MPCMachineProfile | None = None,
+    machine: MPCTimings | None = None,
 ) -> Cost:
     """Predict one run of ``program`` on resident shares: neither sharing the inputs nor revealing the outputs.
 
@@ -109,9 +120,7 @@ def predicted(
     found = load(program, preset, fixed)
     if found is None:
         return counted
-    seconds = (machine or MPCMachineProfile()).seconds(found, fixed.field_bits) + network.seconds(
-        found.rounds, found.sent
-    )
+    seconds = (machine or MPCTimings()).seconds(found, fixed.field_bits) + network.seconds(found.rounds, found.sent)
     return dataclasses.replace(counted, rounds=round(found.messages), sent=round(found.sent), seconds=seconds)
 
 
