@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +80,8 @@ class Circuit:
     ``shapes`` are the tensors that the values are, ``certain`` the largest magnitude each can have (infinite where
     intervals say nothing), ``bounds`` the one it is expected to have: stored numbers are close to 1 where that is
     right; ``sizes`` the expected root mean square, which predicts noise. ``outputs`` are the values to decrypt;
-    ``names`` say which program node a step computes, for messages.
+    ``names`` say which program node a step computes, for messages. What follows from the steps alone is computed once,
+    when it is first asked for.
     """
 
     steps: tuple[Step, ...]
@@ -90,7 +94,11 @@ class Circuit:
 
     def polynomials(self, operand: int) -> int:
         """How many polynomials are taken of a value: three or more share its Chebyshev polynomials."""
-        return sum(isinstance(step, Polynomial) and step.operand == operand for step in self.steps)
+        return self._polynomial_counts.get(operand, 0)
+
+    @cached_property
+    def _polynomial_counts(self) -> Mapping[int, int]:
+        return Counter(step.operand for step in self.steps if isinstance(step, Polynomial))
 
     def operands(self, index: int) -> tuple[int, ...]:
         """The values that step ``index`` reads."""
@@ -104,54 +112,71 @@ class Circuit:
             case _:
                 return ()
 
+    @cached_property
+    def must_be_clean(self) -> tuple[bool, ...]:
+        """Values whose padding slots must be zero: a Chebyshev series follows, which diverges outside [-1, 1]."""
+        clean = [False] * len(self.steps)
+        for index in reversed(range(len(self.steps))):
+            step = self.steps[index]
+            reaches = isinstance(step, Polynomial) or clean[index]
+            if isinstance(step, Linear) and not any(_keeps_places(matrix) for matrix in step.matrices):
+                continue  # what it reads is where elements are, and nothing else
+            if reaches and not isinstance(step, CircuitInput):
+                for operand in self.operands(index):
+                    clean[operand] = True
+        return tuple(clean)
 
-def must_be_clean(circuit: Circuit) -> list[bool]:
-    """Values whose padding slots must be zero: a Chebyshev series follows, which diverges outside [-1, 1]."""
-    clean = [False] * len(circuit.steps)
-    for index in reversed(range(len(circuit.steps))):
-        step = circuit.steps[index]
-        reaches = isinstance(step, Polynomial) or clean[index]
-        if isinstance(step, Linear) and not any(_keeps_places(matrix) for matrix in step.matrices):
-            continue  # what it reads is where elements are, and nothing else
-        if reaches and not isinstance(step, CircuitInput):
-            for operand in circuit.operands(index):
-                clean[operand] = True
-    return clean
+    @cached_property
+    def without_imaginary_parts(self) -> tuple[bool, ...]:
+        """Values without imaginary parts."""
+        real: list[bool] = []
+        for index, step in enumerate(self.steps):
+            own = all(real[operand] for operand in self.operands(index))
+            if isinstance(step, CircuitInput):
+                own = step.encoding is InputEncoding.NUMBERS
+            elif isinstance(step, Linear):
+                own = own and not any(np.iscomplexobj(matrix.data) for matrix in step.matrices)
+            real.append(own)
+        return tuple(real)
+
+    @cached_property
+    def is_real(self) -> bool:
+        """Whether no value is complex."""
+        is_complex = any(
+            (isinstance(step, CircuitInput) and step.encoding is not InputEncoding.NUMBERS)
+            or (isinstance(step, Linear) and any(np.iscomplexobj(matrix.data) for matrix in step.matrices))
+            for step in self.steps
+        )
+        return not is_complex
+
+    @cached_property
+    def only_added(self) -> tuple[bool, ...]:
+        """Values that are multiplied by nothing but public weights: their numbers may be larger than 1."""
+        only = [True] * len(self.steps)
+        for index, step in enumerate(self.steps):
+            if isinstance(step, Product | Polynomial):
+                for operand in self.operands(index):
+                    only[operand] = False
+        return tuple(only)
+
+    @cached_property
+    def groups(self) -> tuple[int, ...]:
+        """Values that must share a layout have the same number: operands and results of products and polynomials."""
+        root = list(range(len(self.steps)))
+
+        def find(i: int) -> int:
+            while root[i] != i:
+                i = root[i]
+            return i
+
+        for index, step in enumerate(self.steps):
+            if isinstance(step, Product | Polynomial):
+                for operand in self.operands(index):
+                    root[find(operand)] = find(index)
+        return tuple(find(i) for i in range(len(self.steps)))
 
 
 def _keeps_places(matrix: Matrix) -> bool:
     """Each element of the result reads the same element and no other."""
     rows, columns = matrix.shape
     return rows == columns == matrix.nnz and np.array_equal(matrix.indices, np.arange(rows))
-
-
-def without_imaginary_parts(circuit: Circuit) -> list[bool]:
-    """Values without imaginary parts."""
-    real: list[bool] = []
-    for index, step in enumerate(circuit.steps):
-        own = all(real[operand] for operand in circuit.operands(index))
-        if isinstance(step, CircuitInput):
-            own = step.encoding is InputEncoding.NUMBERS
-        elif isinstance(step, Linear):
-            own = own and not any(np.iscomplexobj(matrix.data) for matrix in step.matrices)
-        real.append(own)
-    return real
-
-
-def is_real(circuit: Circuit) -> bool:
-    """Whether no value is complex."""
-    is_complex = any(
-        (isinstance(step, CircuitInput) and step.encoding is not InputEncoding.NUMBERS)
-        or (isinstance(step, Linear) and any(np.iscomplexobj(matrix.data) for matrix in step.matrices))
-        for step in circuit.steps
-    )
-    return not is_complex
-
-
-def only_added(circuit: Circuit) -> list[bool]:
-    """Values that are multiplied by nothing but public weights: their numbers may be larger than 1."""
-    only = [True] * len(circuit.steps)
-    for step in circuit.steps:
-        for operand in {Product: ("left", "right"), Polynomial: ("operand",)}.get(type(step), ()):
-            only[getattr(step, operand)] = False
-    return only

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import products
-from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product, is_real
+from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product
 from privis.run.he.engine import LARGEST_MODULUS, Parameters
 from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
 from privis.run.he.packing.batching import Batching
@@ -46,11 +46,12 @@ def choose(
 
     Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
     """
-    if _least_depth(circuit) > _most_levels():
-        raise UnsupportedError(_too_deep(_least_depth(circuit)))
+    least = _least_depth(circuit)
+    if least > _most_levels():
+        raise UnsupportedError(_too_deep(least))
     fitting: list[ParameterChoice] = []
     for degree in sorted(LARGEST_MODULUS)[1:]:
-        if _least_depth(circuit) * LEAST_SCALE > LARGEST_MODULUS[degree]:
+        if least * LEAST_SCALE > LARGEST_MODULUS[degree]:
             continue
         arrangement = _arranged(circuit, degree // 2, processes, batching)
         found = _fit(arrangement, degree)
@@ -166,7 +167,7 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
     degree = parameters.degree
     lowest, *rest, special = parameters.bits
     circuit = arrangement.circuit
-    stored = 2.0**bits * (math.sqrt(2) if is_real(circuit) else 1.0)
+    stored = 2.0**bits * (math.sqrt(2) if circuit.is_real else 1.0)
     digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
     switched = 3.2 * degree * digits / math.sqrt(12) / stored
     first = switched * math.sqrt(12 * degree) / math.pi  # the library's digits are not centred: all meet in one slot

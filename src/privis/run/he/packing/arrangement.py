@@ -15,9 +15,6 @@ from privis.run.he.circuit.circuit import (
     Linear,
     Polynomial,
     Product,
-    must_be_clean,
-    only_added,
-    without_imaginary_parts,
 )
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
@@ -103,14 +100,12 @@ def arrange(circuit: Circuit, slots: int, processes: int = 1, batch_size: int = 
     With two ``processes`` for one image, large linear steps need one more key each. ``batch_size`` images lie side by
     side.
     """
-    forms = [(circuit, "over"), (circuit, "flat")]
+    packed = circuit if batch_size == 1 else pack_side_by_side(circuit, batch_size)
+    tried = [_Arranging(packed, slots, "over"), _Arranging(packed, slots, "flat")]
     written_out = _windows_by_owner(circuit, slots // batch_size)
     if written_out is not None:
-        forms.append((written_out, "flat"))
-    tried = [
-        _Arranging(form if batch_size == 1 else pack_side_by_side(form, batch_size), slots, choice)
-        for form, choice in forms
-    ]
+        form = written_out if batch_size == 1 else pack_side_by_side(written_out, batch_size)
+        tried.append(_Arranging(form, slots, "flat"))
     best = min(tried, key=lambda attempt: attempt.place(only_first=True))
     best.place()
     return replace(best.pack(), processes=processes, batch_size=batch_size)
@@ -159,15 +154,13 @@ class _Arranging:
     def place(self, *, only_first: bool = False) -> float:
         """Choose all layouts, or those before the first step on no input; return the effort, in rotations."""
         steps, circuit = self.circuit.steps, self.circuit
-        self.groups = _groups(circuit)
+        self.groups = circuit.groups
         self.weight = self._elementwise()
-        self.clean = must_be_clean(circuit)
-        self.only_added = only_added(circuit)
-        self.real = without_imaginary_parts(circuit)
         first = next(i for i, s in enumerate(steps) if isinstance(s, CircuitInput))
         self.grid = ImageGrid.of(circuit.shapes[first])
         self.layouts: dict[int, Layout] = {}  # of groups
         self.units: list[float] = []
+        self.stored: dict[int, Linear] = {}
         self.placed: dict[int, Placed] = {}
         self.effort = 0.0
         for index, step in enumerate(steps):
@@ -196,7 +189,7 @@ class _Arranging:
         for index, step in enumerate(self.circuit.steps):
             if isinstance(step, Linear):
                 operands = [layouts[o] for o in step.operands]
-                scaled = self._on_stored(step)
+                scaled = self._on_stored(index, step)
                 packed[index] = pack(scaled, operands, self.placed[index], self.slots)
         levels = levels_of(self.circuit, packed)
         return Arrangement(self.circuit, self.slots, layouts, tuple(self.units), levels, packed, self.effort)
@@ -207,7 +200,7 @@ class _Arranging:
         return laid[0] if laid else flat(shape, self.slots)
 
     def _linear(self, index: int, step: Linear) -> None:
-        group, scaled = self.groups[index], self._on_stored(step)
+        group, scaled = self.groups[index], self._on_stored(index, step)
         if group in self.layouts:
             placed = self._placed(index, step, scaled, self.layouts[group], fixed=True)
         else:
@@ -217,23 +210,25 @@ class _Arranging:
         self.placed[index] = replace(placed, result=self.layouts[group])
         self.effort += effort(placed)
         largest = max(float(abs(m).max()) for m in scaled.matrices)
-        unit = linear_unit(self.circuit, index, largest, only_added=self.only_added[index])
+        unit = linear_unit(self.circuit, index, largest, only_added=self.circuit.only_added[index])
         self.units.append(unit if placed.factor is None else placed.factor)
 
     def _placed(self, index: int, step: Linear, scaled: Linear, layout: Layout, *, fixed: bool) -> Placed:
         operands = [self.layouts[self.groups[o]] for o in step.operands]
-        clean = self.clean[index] or len(operands) > 1
-        real = all(self.real[o] for o in step.operands)
+        clean = self.circuit.must_be_clean[index] or len(operands) > 1
+        real = all(self.circuit.without_imaginary_parts[o] for o in step.operands)
         placed = place(scaled, operands, layout, self.slots, fixed=fixed, clean=clean, real=real)
         if placed.factor is not None and not self._may_be_free(index, step, placed.factor):
             spoilt = Linear(scaled.operands, tuple(m * 1j for m in scaled.matrices), scaled.bias)
             placed = place(spoilt, operands, layout, self.slots, fixed=fixed, clean=True, real=False)
         return placed
 
-    def _on_stored(self, step: Linear) -> Linear:
+    def _on_stored(self, index: int, step: Linear) -> Linear:
         """The step on stored numbers, with a result in real ones."""
-        matrices = tuple(m * self.units[o] for o, m in zip(step.operands, step.matrices, strict=True))
-        return Linear(step.operands, matrices, step.bias)
+        if index not in self.stored:
+            matrices = tuple(m * self.units[o] for o, m in zip(step.operands, step.matrices, strict=True))
+            self.stored[index] = Linear(step.operands, matrices, step.bias)
+        return self.stored[index]
 
     def _may_be_free(self, index: int, step: Linear, factor: float) -> bool:
         users = [s for s in self.circuit.steps if isinstance(s, Polynomial) and s.operand == index]
@@ -264,7 +259,7 @@ class _Arranging:
         for layout in (candidate for candidate in candidates if candidate is not None):
             cost, own = self.weight[group] * layout.ciphertexts, None
             for i, step in incoming:
-                placed = self._placed(i, step, self._on_stored(step), layout, fixed=False)
+                placed = self._placed(i, step, self._on_stored(i, step), layout, fixed=False)
                 cost += effort(placed)
                 own = placed if i == index else own
             if best is None or cost < best[0]:
@@ -284,22 +279,6 @@ class _Arranging:
                     polynomials = self.circuit.polynomials(operand)
                     weight[self.groups[index]] += PRODUCT_COST * products(coefficients, polynomials)
         return weight
-
-
-def _groups(circuit: Circuit) -> list[int]:
-    """Values that must share a layout have the same number: operands and results of products and polynomials."""
-    root = list(range(len(circuit.steps)))
-
-    def find(i: int) -> int:
-        while root[i] != i:
-            i = root[i]
-        return i
-
-    for index, step in enumerate(circuit.steps):
-        if isinstance(step, Product | Polynomial):
-            for operand in circuit.operands(index):
-                root[find(operand)] = find(index)
-    return [find(i) for i in range(len(circuit.steps))]
 
 
 def _anchored(step: Linear, layout: Layout, slots: int) -> Layout | None:

@@ -194,6 +194,8 @@ def _entries(step: Linear, operands: Sequence[Layout], result: Layout, slots: in
         source = number * MOST_CIPHERTEXTS + read // slots
         periods = np.full(len(read), layout.period)
         parts.append((source, distance, periods, write // slots, write % slots, coo.data))
+    if len(parts) == 1:
+        return Entries(*parts[0])  # concatenating would copy
     return Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

@@ -23,8 +23,6 @@ from privis.run.he.circuit.circuit import (
     Linear,
     Polynomial,
     Product,
-    is_real,
-    only_added,
 )
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.arrangement import Arrangement, levels_of, linear_unit, unit_of
@@ -93,7 +91,7 @@ def arrange_slot_per_image(circuit: Circuit, slots: int, processes: int = 1) -> 
 
     Raises UnsupportedError, with the numbers, where the ciphertexts needed at once would not fit this machine's memory.
     """
-    pairs = is_real(circuit)
+    pairs = circuit.is_real
     sizes = [math.prod(shape) for shape in circuit.shapes]
     layouts = tuple(Layout(np.arange(size) * slots, slots, size) for size in sizes)
     packed = {i: _plan(circuit, i, step) for i, step in enumerate(circuit.steps) if isinstance(step, Linear)}
@@ -155,7 +153,7 @@ def _plan(circuit: Circuit, index: int, step: Linear) -> Packed:
 
 def _units(circuit: Circuit, packed: dict[int, Packed], pairs: bool) -> tuple[float, ...]:
     """What a stored 1 of each value stands for: twice as much where separating a pair will double the number."""
-    added, parts = only_added(circuit), segments(circuit)
+    added, parts = circuit.only_added, segments(circuit)
     home = {index: part for part in parts for index in part.steps}
     split = {o for part in parts for o in part.split(circuit)} if pairs else set()
     units: list[float] = []
