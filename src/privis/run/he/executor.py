@@ -12,7 +12,7 @@ from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, broken_promises, cost, domain_problems
 from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
-from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
+from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program, lower_program
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
@@ -175,10 +175,11 @@ class CKKS:
 
     def _quickest(self, program: Program, images: int | None) -> CompiledProgram:
         machine, refused = CKKSTimings.of_this_machine(), []
+        lowered = lower_program(program, self._options(Batching.NONE))
         fitting: list[tuple[float, CompiledProgram]] = []
         for batching in Batching:
             try:
-                made = compile_program(program, self._options(batching))
+                made = lowered.compiled(batching)
             except UnsupportedError as error:
                 refused.append(error)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,51 @@ class CompiledProgram:
         return list(finished) if isinstance(finished, tuple) else [finished]
 
 
+@dataclass(frozen=True, eq=False)
+class LoweredProgram:
+    """A program as a circuit, before it is decided how images share ciphertexts.
+
+    ``expected`` is ``circuit`` with the sizes that values have in samples. What every batching needs of the program is
+    computed once, when it is first asked for.
+    """
+
+    head: Program
+    tail: Program | None
+    form: PolynomialForm
+    circuit: Circuit
+    expected: Circuit
+    options: Options
+
+    def compiled(self, batching: Batching) -> CompiledProgram:
+        """Choose parameters, layouts and keys for images that share ciphertexts by ``batching``.
+
+        Raises:
+            UnsupportedError: more levels or precision than 128-bit secure parameters give, or more memory than there
+                is.
+        """
+        choice = choose(self.expected, self.options.precision, self.options.processes, batching)
+        return CompiledProgram(_spec(self, choice), choice, self.circuit, self.head, self.form)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the part that runs encrypted."""
+        return digest(self.head)
+
+    @cached_property
+    def stretched(self) -> Stretched | None:
+        """Only where an approximation depends on scale, and the result does in a known way."""
+        degree = homogeneity(self.form.definition)
+        if not self.options.stretch or degree is None or not self.form.errors:
+            return None
+        return Stretched(self.form.definition, tuple((e.node, *e.domain) for e in self.form.errors), degree)
+
+    @cached_property
+    def grid_steps(self) -> tuple[float | None, ...]:
+        """Of each output, the grid that its exact values lie on; None where they are approximate or on no grid."""
+        known = ranges(self.head)
+        return tuple(known[output].step if not self.form.errors else None for output in self.head.outputs)
+
+
 def compile_program(
     program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()
 ) -> CompiledProgram:
@@ -101,6 +147,26 @@ def compile_program(
     Raises:
         UnsupportedError: an op without a polynomial form, or more levels or precision than 128-bit secure parameters
             give.
+        DomainError: a polynomial could be evaluated outside its domain.
+    """
+    return lower_program(program, options, samples).compiled(options.batching)
+
+
+def lower_program(
+    program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()
+) -> LoweredProgram:
+    """Write ``program`` as a circuit, which is the same however images share ciphertexts.
+
+    Args:
+        program: as of `compile_program`.
+        options: as of `compile_program`; ``batching`` is not read.
+        samples: as of `compile_program`.
+
+    Returns:
+        The circuit with all that is known of it, ready to be compiled for any batching.
+
+    Raises:
+        UnsupportedError: an op without a polynomial form.
         DomainError: a polynomial could be evaluated outside its domain.
     """
     head, tail = _parts(program, options)
@@ -120,10 +186,7 @@ def compile_program(
 
     circuit = lower(head, polynomial)
     shown = samples or list(zip(*map(typical, head.inputs), strict=True))
-    choice = choose(with_expected_bounds(circuit, shown), options.precision, options.processes, options.batching)
-    form = forms[-1]
-    spec = _spec(head, tail, choice, form, _stretched(form, options))
-    return CompiledProgram(spec, choice, circuit, head, form)
+    return LoweredProgram(head, tail, forms[-1], circuit, with_expected_bounds(circuit, shown), options)
 
 
 def _parts(program: Program, options: Options) -> tuple[Program, Program | None]:
@@ -134,18 +197,8 @@ def _parts(program: Program, options: Options) -> tuple[Program, Program | None]
     return head, tail if tail.nodes else None
 
 
-def _stretched(form: PolynomialForm, options: Options) -> Stretched | None:
-    """Only where an approximation depends on scale, and the result does in a known way."""
-    degree = homogeneity(form.definition)
-    if not options.stretch or degree is None or not form.errors:
-        return None
-    return Stretched(form.definition, tuple((e.node, *e.domain) for e in form.errors), degree)
-
-
-def _spec(
-    head: Program, tail: Program | None, choice: ParameterChoice, form: PolynomialForm, stretched: Stretched | None
-) -> Spec:
-    arrangement = choice.arrangement
+def _spec(lowered: LoweredProgram, choice: ParameterChoice) -> Spec:
+    head, arrangement = lowered.head, choice.arrangement
     circuit, layouts = arrangement.circuit, arrangement.layouts
     if arrangement.batch_size > 1 and not arrangement.slot_per_image:
         layouts = tuple(by_image(own, shape) for own, shape in zip(layouts, circuit.shapes, strict=True))
@@ -154,10 +207,8 @@ def _spec(
         for i, step in enumerate(circuit.steps)
         if isinstance(step, CircuitInput)
     )
-    known = ranges(head)
     read = []
-    for value, output, shape in zip(circuit.outputs, head.outputs, head.output_shapes, strict=True):
-        step = known[output].step if not form.errors else None
+    for value, step, shape in zip(circuit.outputs, lowered.grid_steps, head.output_shapes, strict=True):
         exact = step is not None and choice.error * circuit.bounds[value] < ROUNDED * step
         read.append(OutputSlots(shape, layouts[value], arrangement.units[value], step if exact else None))
     return Spec(
@@ -167,11 +218,11 @@ def _spec(
         tuple(x.shape for x in head.inputs),
         sources,
         tuple(read),
-        tail,
+        lowered.tail,
         choice.error,
-        tuple(_words(error) for error in form.errors),
-        stretched,
-        digest(head),
+        tuple(_words(error) for error in lowered.form.errors),
+        lowered.stretched,
+        lowered.digest,
         arrangement.batch_size,
     )
 
