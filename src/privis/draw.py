@@ -92,38 +92,38 @@ def _drawn(feature: Feature, image: Picture) -> Picture:
     from privis.features.lbp import LBP
     from privis.features.wavelets.scattering import Scattering
 
-    photograph = resize(image, feature.size)
+    photograph = resize(image, feature.size)  # once: what follows reads this
     match feature:
         case HOG(cell=cell, orientations=count):
-            luma = feature.before(image)
+            luma = feature.before(photograph)
             histograms = _run(feature.cells_program(luma.shape), luma).transpose(1, 2, 0)
             return strokes(photograph, histograms, cell, (np.arange(count) + 0.5) * math.pi / count)
         case DalalTriggsHOG():
-            core = feature.before(image)
+            core = feature.before(photograph)
             histograms = _cells_of_blocks(_run(feature.program(core.shape), core))
             return strokes(photograph, histograms, CELL, (np.arange(BINS) + 0.5) * math.pi / BINS)
         case SIFT() | SURF():
-            points = feature.detect(image).strongest(feature.keypoints)
+            points = feature.detect(photograph).strongest(feature.keypoints)
             return circles(photograph, points.positions, points.size / 2, np.radians(points.angle))
         case DenseSIFT():
             return _dense(feature, photograph)
         case LBP():
             return _codes(feature, grey(photograph))
         case ColourHistogram():
-            return _colours(feature, image)
+            return _colours(feature, photograph)
         case GLCM():
-            names, values = _vector(feature, image)
+            names, values = _vector(feature, photograph)
             return rows(names, values, _relative_to_kin(names, values))
         case Scattering() | CNN():
-            core = feature.before(image)
+            core = feature.before(photograph)
             made = _run(feature.program(core.shape), core)
             if made.ndim == 3 and made.shape[1] * made.shape[2] > 1:
                 return tiles(made)
-            return bars(*_vector(feature, image))
+            return bars(*_vector(feature, photograph))
         case BagOfVisualWords() | VLAD():
-            return columns(_vector(feature, image)[1])
+            return columns(_vector(feature, photograph)[1])
         case _:
-            return bars(*_vector(feature, image))
+            return bars(*_vector(feature, photograph))
 
 
 def _run(program: Program, core: NDArray[Any]) -> NDArray[np.float64]:

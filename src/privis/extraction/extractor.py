@@ -26,7 +26,7 @@ from privis.errors import (
 from privis.extraction.contributions import NOBODY, Contributions
 from privis.extraction.counts_of_pixels import count_problems, stated
 from privis.features.feature import Feature, core_shape
-from privis.features.image_ops import grey, resize
+from privis.features.image_ops import owner_image, owner_shape
 from privis.identity import identity
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
@@ -183,7 +183,7 @@ class Extractor:
             ImageError, ParameterError: the image is too small for the feature, or its vector is not of ``length``.
             UnsupportedError: the executor cannot run the program.
         """
-        owner = owner_shape(self, shape)
+        owner = owner_shape(self.feature, shape)
         if owner not in self._checked:
             core = core_shape(self.feature, owner)
             self.prepare(core)
@@ -199,8 +199,7 @@ class Extractor:
 
     def owner_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What noise on pixels protects: the image at the feature's size; luma alone where that is all it reads."""
-        image = resize(image, self.feature.size)
-        return grey(image) if self.feature.luma_only else image
+        return owner_image(self.feature, image)
 
     def prepare(self, shape: Shape) -> PreparedFeature:
         """Return the core for inputs of ``shape``; UnsupportedError lists all that the executor cannot run."""
@@ -300,9 +299,3 @@ def _kept(found: dict[int, Vector | PrivisError], number: int) -> Iterator[None]
         raise
     except PrivisError as error:
         found[number] = error
-
-
-def owner_shape(extractor: Extractor, shape: Shape) -> Shape:
-    """The shape ``Extractor.owner_image`` gives an image of ``shape``."""
-    size = extractor.feature.size or shape[:2]
-    return (*size,) if extractor.feature.luma_only or len(shape) == 2 else (*size, 3)

@@ -11,7 +11,7 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.hog import gradient
-from privis.features.image_ops import Size, grey, luma_shape, resize
+from privis.features.image_ops import Size, luma, luma_shape
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import refuse_parameters, size_problem
@@ -58,8 +58,8 @@ class DalalTriggsHOG:
 
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``, or its square root, float32: the owner's, so that the core has no root."""
-        luma = grey(resize(image, self.size))
-        return np.sqrt(np.arange(256, dtype=np.float32))[luma] if self.gamma else luma
+        pixels = luma(image, self.size)
+        return np.sqrt(np.arange(256, dtype=np.float32))[pixels] if self.gamma else pixels
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (H, W) of what `before` makes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from privis.features.feature import Array, Image
+from privis.features.feature import Array, Feature, Image
 from privis.program.shapes import Shape
 
 Size = tuple[int, int]
@@ -40,6 +40,30 @@ def resize(image: Image, size: Size | None) -> Image:
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)
+
+
+def luma(image: Image, size: Size | None) -> Image:
+    """Return luma ``(H, W)`` of an RGB or grey image at ``size``; an image that is so already comes back as it is."""
+    return grey(resize(image, size))
+
+
+def owner_image(feature: Feature, image: Image) -> Image:
+    """What a feature reads of an image: at the feature's size, luma alone where that is all it reads.
+
+    The one place that decides it. An extractor calls it once per image; ``before`` of a feature and of what wraps one
+    then finds pixels that are ready, and resizes or converts only what it is given by others.
+
+    >>> from privis.features.hog import HOG
+    >>> owner_image(HOG(size=(8, 16)), np.zeros((40, 50, 3), np.uint8)).shape
+    (8, 16)
+    """
+    return luma(image, feature.size) if feature.luma_only else resize(image, feature.size)
+
+
+def owner_shape(feature: Feature, shape: Shape) -> Shape:
+    """The shape that `owner_image` gives an image of ``shape``, (H, W) or (H, W, 3)."""
+    size = feature.size or shape[:2]
+    return (*size,) if feature.luma_only or len(shape) == 2 else (*size, 3)
 
 
 def resized_shape(image_shape: Shape, size: Size | None) -> Shape:

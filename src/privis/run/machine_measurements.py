@@ -15,9 +15,7 @@ from privis.run.machine_profile import Timings
 if TYPE_CHECKING:
     from privis.run.mpc.protocols import Preset
 
-GALLERY_DIMENSION = (
-    512  # components of measured templates; operations are the same for all
-)
+GALLERY_DIMENSION = 512  # components of measured templates; operations are the same for all
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, vector
-from privis.features.image_ops import Size, grey, luma_shape, resize
+from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.keypoints.keypoints import KeyPoints
 from privis.features.keypoints.scale_space import LAYERS, SHIFT, SIGMA, level_matrices
 from privis.features.keypoints.surf import MIXED, filter_sides
@@ -80,7 +80,7 @@ class SIFTKeyPoints:
 
     def before(self, image: Image) -> Array:
         """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
-        return grey(resize(image, self.size))
+        return luma(image, self.size)
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (H, W) of what `before` makes."""
@@ -156,7 +156,7 @@ class SURFKeyPoints:
 
     def before(self, image: Image) -> Array:
         """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
-        return grey(resize(image, self.size))
+        return luma(image, self.size)
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (H, W) of what `before` makes."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from privis.errors import Problem
 from privis.features.feature import Array, Image, numbered, unit_rows
-from privis.features.image_ops import Size, grey, luma_shape, resize
+from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.keypoints.keypoints import KeyPoints
 from privis.features.keypoints.scale_space import CAMERA_SIGMA, LAYERS, SHIFT, SIGMA, Levels, blur, scale_space
 from privis.program import Input, Program, Value, concat, ops, trace
@@ -133,7 +133,7 @@ class SIFT:
         return numbered(self.name, (shape[0], CELLS, CELLS, DIRECTIONS))
 
     def _luma(self, image: Image) -> Image:
-        return grey(resize(image, self.size))
+        return luma(image, self.size)
 
     def _detect(self, space: list[Levels]) -> KeyPoints:
         from privis.features.keypoints.sift_kernels import extrema, orientations
@@ -195,9 +195,9 @@ class DenseSIFT:
 
     def before(self, image: Image) -> Array:
         """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
-        luma = grey(resize(image, self.size))
-        missing = [max(0, side(self.width) - length) for length in luma.shape]
-        return np.pad(luma, [(count // 2, count - count // 2) for count in missing], "edge")
+        pixels = luma(image, self.size)
+        missing = [max(0, side(self.width) - length) for length in pixels.shape]
+        return np.pad(pixels, [(count // 2, count - count // 2) for count in missing], "edge")
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """``(H, W)``, each at least as long as a patch."""

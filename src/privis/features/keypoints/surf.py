@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, numbered, unit_rows, vector
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, luma
 from privis.features.keypoints.keypoints import KeyPoints
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
@@ -126,7 +126,7 @@ class SURF:
         return numbered(self.name, (shape[0], CELLS, CELLS, 4))
 
     def _grey(self, image: Image) -> Image:
-        return grey(resize(image, self.size))
+        return luma(image, self.size)
 
     def _detect(self, integral: NDArray[np.int64], count: int | None = None) -> KeyPoints:
         """The ``count`` strongest key points (None: all), strongest first."""

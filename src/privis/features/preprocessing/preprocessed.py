@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from privis.errors import Problem
 from privis.features.feature import Array, Feature, Image, is_counts
-from privis.features.image_ops import Size, grey, resize
+from privis.features.image_ops import Size, owner_image
 from privis.features.postprocessing.steps import of_feature
 from privis.program import Program
 from privis.program.shapes import Shape
@@ -43,8 +43,7 @@ class Prepared:
 
     def before(self, image: Image) -> Array:
         """What the feature makes of the prepared image."""
-        image = resize(image, self.size)
-        return self.feature.before(self.prepare(grey(image) if self.luma_only else image))
+        return self.feature.before(self.prepare(owner_image(self, image)))
 
     def program(self, shape: Shape) -> Program:
         """Return the feature's own core: images are changed before it."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image
-from privis.features.image_ops import Size, grey, luma_shape, resize
+from privis.features.image_ops import Size, luma, luma_shape
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -80,7 +80,7 @@ class Gabor:
 
     def before(self, image: Image) -> Array:
         """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
-        return grey(resize(image, self.size))
+        return luma(image, self.size)
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (H, W) of what `before` makes."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, vector
-from privis.features.image_ops import Size, grey, luma_shape, resize
+from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.wavelets.morlet import averages, morlet
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
@@ -58,7 +58,7 @@ class Scattering:
 
     def before(self, image: Image) -> Array:
         """Return the luma of ``image`` as the core's input: uint8 (H, W)."""
-        return grey(resize(image, self.size))
+        return luma(image, self.size)
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (H, W) of what `before` makes."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from privis.errors import ParameterError, Problem
 from privis.features.cnn import CNN, Channels
 from privis.features.feature import Array, Image, numbered, vector
-from privis.features.image_ops import grey, resize
+from privis.features.image_ops import luma
 from privis.program import Input, Program, trace
 from privis.program.shapes import Shape
 
@@ -49,8 +49,12 @@ class PrivateModel:
     def before(self, image: Image) -> Array:
         """Resize; uint8 of ``shape``, planes in the network's order."""
         if len(self.shape) == 2:
-            return grey(resize(image, self.size))
+            return luma(image, self.size)
         return CNN(self.program(self.shape), channels=self.channels).before(image)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """That of the server's program, whatever the image."""
+        return tuple(map(int, self.shape))
 
     def program(self, shape: Shape) -> Program:
         """The input alone: the program is the server's."""

@@ -4,16 +4,22 @@ Answers for `privis.run.he.circuit.chebyshev`, `privis.run.he.circuit.linear_map
 and `privis.run.he.packing.side_by_side`.
 """
 
+import collections
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
 from privis.errors import DomainError, UnsupportedError
+from privis.features.hog import HOG
 from privis.program import Input, concat, ops, trace
 from privis.readings import evaluate
 from privis.run.he.circuit import reference
 from privis.run.he.circuit.lowering import lower
-from privis.run.he.compiler.compiler import Options, compile_program
+from privis.run.he.compiler import compiler
+from privis.run.he.compiler.compiler import Options, compile_program, lower_program
+from privis.run.he.executor import CKKS
+from privis.run.he.packing.batching import Batching
 from tests.conformance.programs import programs
 from tests.conformance.samples import SAMPLES
 from tests.run.he.backends.clear_engine import run_in_the_clear
@@ -158,3 +164,39 @@ def test_products_of_matrices_that_would_not_fit_are_refused():
     program = trace(lambda x: x @ x, Input((128, 128), -1.0, 1.0, None))
     with pytest.raises(UnsupportedError, match="a product of matrices with"):
         lower(program, lambda p: p)
+
+
+def test_the_circuit_is_written_once_however_many_ways_to_share_ciphertexts_are_tried(monkeypatch):
+    counted = collections.Counter()
+    for name in ("lower", "polynomialise", "with_expected_bounds", "ranges", "homogeneity"):
+        original = getattr(compiler, name)
+
+        def counting(*given, name=name, original=original, **named):
+            counted[name] += 1
+            return original(*given, **named)
+
+        monkeypatch.setattr(compiler, name, counting)
+    program = HOG(block=2).program((16, 16))
+    CKKS().prepare_many(program)
+    assert counted and set(counted.values()) == {1}, counted
+
+
+@pytest.mark.parametrize("batching", Batching)
+def test_a_lowered_program_compiles_as_the_program_does(batching):
+    program = HOG(block=2).program((16, 16))
+    lowered = lower_program(program, Options())
+    for _ in range(2):  # the second time all facts are there
+        made, alone = lowered.compiled(batching), compile_program(program, Options(batching=batching))
+        assert made.spec.to_json() == alone.spec.to_json()
+        assert made.choice.arrangement.rotations() == alone.choice.arrangement.rotations()
+        assert made.choice.error == alone.choice.error
+
+
+def test_facts_of_a_circuit_are_computed_once_for_all_rings_and_layouts():
+    facts = ("groups", "must_be_clean", "without_imaginary_parts", "only_added", "is_real")
+    lowered = lower_program(HOG(block=2).program((16, 16)), Options())
+    lowered.compiled(Batching.NONE)
+    first = {name: vars(lowered.expected)[name] for name in facts}
+    lowered.compiled(Batching.NONE)
+    assert all(vars(lowered.expected)[name] is fact for name, fact in first.items())
+    assert not vars(lowered.circuit).keys() & set(facts), "nobody asks the circuit without expected sizes"

@@ -152,9 +152,7 @@ def compile_program(
     return lower_program(program, options, samples).compiled(options.batching)
 
 
-def lower_program(
-    program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()
-) -> LoweredProgram:
+def lower_program(program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]] = ()) -> LoweredProgram:
     """Write ``program`` as a circuit, which is the same however images share ciphertexts.
 
     Args:
