@@ -85,6 +85,8 @@ def test_the_former_file_of_ckks_is_read_until_ckks_is_measured_anew(cache):
     assert CKKSTimings.of_this_machine() == former and MatchingTimings.of_this_machine() == MatchingTimings()
     MachineProfile.of_this_machine().with_section("matching", MatchingTimings(turn=1.0)).save()
     assert CKKSTimings.of_this_machine() == former and MatchingTimings.of_this_machine().turn == 1.0
+    MachineProfile().with_section("matching", MatchingTimings(turn=1.0)).save()
+    assert CKKSTimings.of_this_machine() == former, "a file without the section does not hide the former one"
     MachineProfile.of_this_machine().with_section("ckks", CKKSTimings(encode=2.0)).save()
     assert CKKSTimings.of_this_machine().encode == 2.0
     profile_file().unlink()
