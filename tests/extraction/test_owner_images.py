@@ -10,7 +10,7 @@ import pytest
 import privis
 from privis import draw
 from privis.extraction.extractor import Extractor
-from privis.features.image_ops import grey, luma, owner_image, owner_shape, resize
+from privis.features.image_ops import grey, luma, owner_image, owner_image_shape, resize
 from privis.features.preprocessing.denoise import Denoised, Wiener
 from privis.features.preprocessing.deskew import Deskewed
 from privis.io.images.record import ImageRecord
@@ -73,7 +73,7 @@ def test_an_extraction_resizes_and_converts_once(feature, release, photograph, c
 def test_before_gives_the_same_of_an_image_as_of_what_it_reads_of_it(feature, photograph):
     ready = owner_image(feature, photograph)
     assert owner_image(feature, ready) is ready
-    assert ready.shape == owner_shape(feature, photograph.shape)
+    assert ready.shape == owner_image_shape(feature, photograph.shape)
     np.testing.assert_array_equal(feature.before(photograph), feature.before(ready))
 
 
@@ -89,8 +89,8 @@ def test_the_pixels_are_those_of_resizing_and_then_luma(photograph):
     np.testing.assert_array_equal(luma(photograph, None), grey(photograph))
     np.testing.assert_array_equal(owner_image(colours, photograph), resize(photograph, SIZE))
     assert owner_image(replace(colours, size=None), photograph) is photograph
-    assert owner_shape(colours, (61, 90)) == SIZE and owner_shape(colours, (61, 90, 3)) == (*SIZE, 3)
-    assert owner_shape(replace(hog, size=None), (61, 90, 3)) == (61, 90)
+    assert owner_image_shape(colours, (61, 90)) == SIZE and owner_image_shape(colours, (61, 90, 3)) == (*SIZE, 3)
+    assert owner_image_shape(replace(hog, size=None), (61, 90, 3)) == (61, 90)
 
 
 @pytest.mark.parametrize("shape", [(8, 9), (1, 8, 9), (3, 8, 9)])

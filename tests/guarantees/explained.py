@@ -14,9 +14,8 @@ import numpy as np
 
 import privis
 from privis.extraction.explain import Explanation, Secret
-from privis.extraction.extractor import Extractor
+from privis.extraction.extractor import Extractor, owner_shape
 from privis.features.feature import Feature
-from privis.features.image_ops import owner_shape
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -102,8 +101,8 @@ def run_differences(feature: Feature, executor, release: Release, shape: tuple[i
     """Compare what a run of these would state: the executor changes values, never what noise hides."""
     extractor = Extractor(feature, executor, release, None, None)
     length, own = extracted_length(feature, shape), seen_shape(feature, shape)
-    if owner_shape(extractor.feature, shape) != own:
-        return [f"noise is said to be on {owner_shape(extractor.feature, shape)}, and is on {own}"]
+    if owner_shape(extractor, shape) != own:
+        return [f"noise is said to be on {owner_shape(extractor, shape)}, and is on {own}"]
     return list(release_differences(release, own, length, extractor.guarantee(own, length)))
 
 

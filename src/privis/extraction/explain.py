@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.extraction.extractor import Extractor
+from privis.extraction.extractor import Extractor, owner_shape
 from privis.features.feature import Feature, core_shape
-from privis.features.image_ops import owner_shape
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -190,7 +189,7 @@ def explain(
     if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] != 3):
         raise ImageError(Problem("explain.shape", repr(shape), "(height, width) or (height, width, 3)"))
     extractor = Extractor(feature, Clear(), release, None, None)
-    image_shape = owner_shape(extractor.feature, shape)
+    image_shape = owner_shape(extractor, shape)
     core = core_shape(feature, image_shape)
     length = len(feature.names(core))
     guarantee = extractor.guarantee(image_shape, length)

@@ -26,7 +26,7 @@ from privis.errors import (
 from privis.extraction.contributions import NOBODY, Contributions
 from privis.extraction.counts_of_pixels import count_problems, stated
 from privis.features.feature import Feature, core_shape
-from privis.features.image_ops import owner_image, owner_shape
+from privis.features.image_ops import owner_image, owner_image_shape
 from privis.identity import identity
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
@@ -183,7 +183,7 @@ class Extractor:
             ImageError, ParameterError: the image is too small for the feature, or its vector is not of ``length``.
             UnsupportedError: the executor cannot run the program.
         """
-        owner = owner_shape(self.feature, shape)
+        owner = owner_shape(self, shape)
         if owner not in self._checked:
             core = core_shape(self.feature, owner)
             self.prepare(core)
@@ -299,3 +299,8 @@ def _kept(found: dict[int, Vector | PrivisError], number: int) -> Iterator[None]
         raise
     except PrivisError as error:
         found[number] = error
+
+
+def owner_shape(extractor: Extractor, shape: Shape) -> Shape:
+    """The shape ``Extractor.owner_image`` gives an image of ``shape``."""
+    return owner_image_shape(extractor.feature, shape)

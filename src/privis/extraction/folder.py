@@ -13,10 +13,9 @@ from pathlib import Path
 from privis.errors import DamagedLedgerError, ImageError, ParameterError, PrivisError, Problem, UnsupportedError
 from privis.extraction.card import Card
 from privis.extraction.contributions import Contributions, contributions
-from privis.extraction.extractor import Extractor
+from privis.extraction.extractor import Extractor, owner_shape
 from privis.extraction.images import card_of, check_release, repeatable, weakest_guarantee
 from privis.features.feature import Feature, core_shape, is_own
-from privis.features.image_ops import owner_shape
 from privis.identity import identity
 from privis.io.images import decode as pictures
 from privis.io.images.depth import DepthWarning
@@ -268,9 +267,7 @@ def _probe(extractor: Extractor, sources: Sequence[str], decode: pictures.Decodi
             extractor.contributions.admit(path)
             shape = decode(path).shape
             length = extractor.check(shape) if charged else None
-            return Probe(
-                length, _batch(extractor, core_shape(extractor.feature, owner_shape(extractor.feature, shape)))
-            )
+            return Probe(length, _batch(extractor, core_shape(extractor.feature, owner_shape(extractor, shape))))
         except (ImageError, ParameterError):
             continue  # listed as a failure by the run itself
     return Probe()
@@ -317,7 +314,7 @@ def _describe(
     extractor: Extractor, shapes: Sequence[Shape], rows: int, length: int
 ) -> tuple[Sequence[str], Guarantee, Card]:
     """Names of the components; the guarantee that holds for images of all ``shapes``, those that gave rows."""
-    owners = [owner_shape(extractor.feature, shape) for shape in shapes]
+    owners = [owner_shape(extractor, shape) for shape in shapes]
     core = core_shape(extractor.feature, owners[0])
     guarantee = weakest_guarantee(extractor, owners, length)
     digests = (digest(extractor.feature.program(core)),)

@@ -16,9 +16,8 @@ from privis.errors import ImageError, ParameterError, PrivisError, Problem, refu
 from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
-from privis.extraction.extractor import Extractor, Vector
+from privis.extraction.extractor import Extractor, Vector, owner_shape
 from privis.features.feature import Feature, core_shape
-from privis.features.image_ops import owner_shape
 from privis.io.images import decode as pictures
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
@@ -261,7 +260,7 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
             problems.append(Problem(label, got, f"{len(rows[0])} as from the first image", remedy))
         else:
             rows.append(vector)
-            shapes.append(owner_shape(extractor.feature, sizes[label]))
+            shapes.append(owner_shape(extractor, sizes[label]))
     refuse(ImageError, problems)
     return rows, shapes
 

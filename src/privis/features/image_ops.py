@@ -60,7 +60,7 @@ def owner_image(feature: Feature, image: Image) -> Image:
     return luma(image, feature.size) if feature.luma_only else resize(image, feature.size)
 
 
-def owner_shape(feature: Feature, shape: Shape) -> Shape:
+def owner_image_shape(feature: Feature, shape: Shape) -> Shape:
     """The shape that `owner_image` gives an image of ``shape``, (H, W) or (H, W, 3)."""
     size = feature.size or shape[:2]
     return (*size,) if feature.luma_only or len(shape) == 2 else (*size, 3)

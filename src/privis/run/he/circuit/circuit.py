@@ -180,3 +180,23 @@ def _keeps_places(matrix: Matrix) -> bool:
     """Each element of the result reads the same element and no other."""
     rows, columns = matrix.shape
     return rows == columns == matrix.nnz and np.array_equal(matrix.indices, np.arange(rows))
+
+
+def must_be_clean(circuit: Circuit) -> list[bool]:
+    """Former way to ask for ``circuit.must_be_clean``."""
+    return list(circuit.must_be_clean)
+
+
+def without_imaginary_parts(circuit: Circuit) -> list[bool]:
+    """Former way to ask for ``circuit.without_imaginary_parts``."""
+    return list(circuit.without_imaginary_parts)
+
+
+def is_real(circuit: Circuit) -> bool:
+    """Former way to ask for ``circuit.is_real``."""
+    return circuit.is_real
+
+
+def only_added(circuit: Circuit) -> list[bool]:
+    """Former way to ask for ``circuit.only_added``."""
+    return list(circuit.only_added)
