@@ -27,7 +27,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where, what was got, what was expected and what to do about it."""
+    """One thing that is wrong: where, what was got, what was expected and what to do about it.
+
+    Args:
+        where: what is wrong: a parameter, a file, a node of a program.
+        got: what was found there.
+        expected: what would have been right, with its unit.
+        remedy: what to do about it; may be empty.
+
+    >>> str(Problem("size", "0 pixels", "at least 1", "pass size=(64, 64)"))
+    'size: got 0 pixels, expected at least 1; pass size=(64, 64)'
+    """
 
     where: str
     got: str
@@ -103,11 +113,28 @@ class MissingExtraError(PrivisError, ImportError):
 
     @classmethod
     def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
-        """Build the error for ``package``, which the extra ``extra`` brings."""
+        """Build the error for ``package``, which the extra ``extra`` brings.
+
+        Args:
+            package: name of the package that cannot be imported.
+            extra: the optional dependency of Privis that brings it.
+            purpose: what it is needed for.
+
+        Returns:
+            The error, to be raised by the caller.
+        """
         return cls(Problem(purpose, f"no package {package!r}", "it installed", f"run: pip install 'privis[{extra}]'"))
 
 
 def refuse(error: type[PrivisError], problems: Sequence[Problem]) -> None:
-    """Raise ``error`` with all ``problems``, or return when there are none."""
+    """Raise ``error`` with all ``problems``, or return when there are none.
+
+    Args:
+        error: class of the error.
+        problems: all that is wrong; none: nothing happens.
+
+    Raises:
+        PrivisError: ``error`` itself, where there is a problem.
+    """
     if problems:
         raise error(*problems)

@@ -55,7 +55,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         under: executor; None: `Clear`.
         release: what the output may say; None: everything.
         ledger: charged before noise is drawn.
-        release_key: a `ReleaseKey`, or the path of a key file.
+        key: a `ReleaseKey`, or the path of a key file; None: a new key for each ``transform``.
+        release_key: former name of ``key``.
 
     >>> from privis import LBP
     >>> images = [np.zeros((16, 16), np.uint8)] * 2
@@ -81,20 +82,16 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.release_key = release_key
 
     def fit(self, X: Sequence[Any], y: object = None) -> Self:
-        """Learn the names of the components from the first image, without a release; no noise is drawn.
+        """Learn the names of the components from the first image, in the clear; no noise is drawn.
 
         Args:
-            X: images, as the class says; only the first is read.
+            X: paths, PIL images or uint8 arrays (H, W) or (H, W, 3); at least one.
             y: ignored.
 
         Returns:
-            This object.
-
-        Raises:
-            ParameterError: ``feature`` is no feature, or ``X`` holds no image.
-            PrivisError: what `privis.extract` raises.
+            The transformer itself.
         """
-        first = extract(self.feature, _images(X)[:1], under=self.under)
+        first = extract(self.feature, [X[0]], under=self.under)
         self.feature_names_out_ = np.asarray(first.names, dtype=object)
         return self
 
@@ -129,7 +126,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return result.features
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the components; ``input_features`` is ignored, images have none."""
+        """Name the components.
+
+        Args:
+            input_features: ignored, images have none.
+
+        Returns:
+            The names, (components,).
+        """
         check_is_fitted(self, "feature_names_out_")
         return self.feature_names_out_
 

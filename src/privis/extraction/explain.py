@@ -83,9 +83,16 @@ class NoiseLevel:
 class Explanation:
     """What `explain` derived: ``lines`` are sentences, ``to_dict`` is for JSON.
 
-    ``unit`` is what the release is calibrated to; ``whole_image`` is the same noise for whoever compares whole images;
-    ``person`` is all images of one person, replaced together. The three and ``noise`` are None without a release.
-    ``length`` counts the components of the feature, ``shape`` is the image's.
+    Args:
+        feature: name of the feature.
+        shape: of the image, (H, W) or (H, W, 3).
+        length: components of the feature.
+        guarantee: what the release guarantees; `NO_GUARANTEE` without one.
+        unit: what the release is calibrated to; None without a release.
+        whole_image: the same noise for whoever compares whole images; None without a release.
+        person: all images of one person, replaced together; None without a release.
+        noise: root mean square noise of the released values; None without a release.
+        cost: what the executor takes: seconds, bytes, operations.
     """
 
     feature: str
@@ -104,7 +111,11 @@ class Explanation:
         return (*self._hidden(), self._public(), *self._error(), self._price())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a dictionary for JSON: an infinite value becomes None; ``advantage`` and ``lines`` are included."""
+        """Give a dictionary for JSON: an infinite value becomes None; ``advantage`` and ``lines`` are included.
+
+        Returns:
+            Values by field name, and ``lines``.
+        """
         values: dict[str, Any] = {**asdict(self), "guarantee": self.guarantee.to_dict(), "lines": list(self.lines)}
         for name, secret in (("unit", self.unit), ("whole_image", self.whole_image), ("person", self.person)):
             if secret is not None:

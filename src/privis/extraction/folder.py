@@ -114,13 +114,14 @@ def extract_folder(
         under: who computes; None: `Clear`.
         release: what the output may say; None: everything.
         ledger: budget that is charged before any noise is drawn.
-        key_path: file of the release key; made if it is missing.
+        key: release key or the path of its file; None: one beside the output, for this run.
         subjects: id of the person in each file, in their order.
         workers: processes; 1: only the calling one.
         chunk: files that an interruption loses at most.
         max_pixels: of an image; larger ones are listed as failures.
         bits: public depth of samples stored in more than 8 bits (12-bit images in 16-bit files); None: their type's.
         on_progress: called with what is done so far.
+        key_path: former name of ``key``.
 
     Returns:
         What was written and what failed, the guarantee and the card.

@@ -36,8 +36,12 @@ from privis.version import VERSION
 class Result:
     """Features with everything needed to judge them.
 
-    ``features`` is float32 ``(images, components)``; ``names`` names the components; ``guarantee`` is the weakest
-    over the images; ``cost`` is counted, its seconds measured; ``card`` is the record to hand on.
+    Args:
+        features: float32 (images, components).
+        names: of the components.
+        guarantee: the weakest over the images.
+        cost: operations counted, seconds measured.
+        card: the record to hand on.
     """
 
     features: Vector
@@ -125,6 +129,9 @@ def image_record(source: Any) -> str:
 
     Args:
         source: a path, a PIL image or a uint8 array (H, W) or (H, W, 3).
+
+    Returns:
+        The name: a digest of shape and pixels.
 
     Raises:
         ImageError: it cannot be read.

@@ -99,9 +99,26 @@ class CNN:
         divisor: float = 255.0,
         channels: Channels = Channels.RGB,
     ) -> CNN:
-        """Read the ONNX file at ``path``; the parameters and errors are those of the class.
+        """Read a network from an ONNX file.
 
         The feature holds the model itself: it works in other processes and after the file is gone.
+
+        Args:
+            path: of the ONNX file.
+            layer: name of an ONNX node or tensor; None: the network's outputs.
+            size: (height, width) of the input in pixels, where the network leaves it open.
+            mean: subtracted from pixel / divisor: one number, or one per plane.
+            std: divides what is left: one number, or one per plane.
+            divisor: grey levels that become 1; 255 gives [0, 1].
+            channels: order in which the network reads colour planes.
+
+        Returns:
+            The feature.
+
+        Raises:
+            ParameterError: a parameter is wrong, or the file cannot be read.
+            ProgramError: the model is damaged, has several inputs or keeps its weights in other files.
+            UnsupportedError: naming every node without a translation, and what to do about it.
         """
         return cls(read_onnx(path), layer, size, mean, std, divisor, channels)
 

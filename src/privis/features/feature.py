@@ -56,6 +56,9 @@ class Feature(Protocol):
 
         Args:
             shape: of the core's input.
+
+        Returns:
+            The core: of one input, of fixed shape.
         """
         ...
 
@@ -75,6 +78,9 @@ class Feature(Protocol):
 
         Args:
             shape: of the core's input.
+
+        Returns:
+            One name per component of the vector.
         """
         ...
 
@@ -83,7 +89,14 @@ class KnownShape(Protocol):
     """A feature that says what its core reads."""
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """The shape of what ``before`` makes of any image of ``image_shape``, (H, W) or (H, W, 3)."""
+        """The shape of what ``before`` makes of an image, without one.
+
+        Args:
+            image_shape: (H, W) or (H, W, 3) of the owner's image.
+
+        Returns:
+            The shape of the core's input.
+        """
         ...
 
 
@@ -108,10 +121,17 @@ def _says(feature: Feature, word: str, method: str) -> bool:
 
 
 def core_shape(feature: Feature, image_shape: Shape) -> Shape:
-    """The shape of what ``before`` makes of any image of ``image_shape``, (H, W) or (H, W, 3).
+    """The shape of what ``before`` makes of any image of one shape.
 
     By the feature's own method of this name; where it has none, or one that is about another ``before``, an image of
     zeros is tried.
+
+    Args:
+        feature: any feature.
+        image_shape: (H, W) or (H, W, 3) of the owner's image.
+
+    Returns:
+        The shape of the core's input.
 
     >>> from privis.features.colour import ColourHistogram
     >>> core_shape(ColourHistogram(), (480, 640))
@@ -135,7 +155,17 @@ def is_own(part: object) -> bool:
 
 
 def vector(values: Array) -> Array:
-    """Flatten to a float32 vector: what most features do after the core."""
+    """Flatten to a float32 vector: what most features do after the core.
+
+    Args:
+        values: output of the core, of any shape.
+
+    Returns:
+        Float32 (components,), in C order.
+
+    >>> vector(np.eye(2)).tolist()
+    [1.0, 0.0, 0.0, 1.0]
+    """
     return np.asarray(values, np.float32).reshape(-1)
 
 
@@ -147,7 +177,14 @@ def unit_rows(values: Array, nothing: float) -> NDArray[np.float32]:
 
 
 def numbered(prefix: str, shape: Shape) -> tuple[str, ...]:
-    """One name per element of ``shape`` in C order.
+    """One name per element of an array, in C order.
+
+    Args:
+        prefix: beginning of every name.
+        shape: of the array.
+
+    Returns:
+        The names: the prefix and the indices, joined by underscores.
 
     >>> numbered("hog", (2, 2))
     ('hog_0_0', 'hog_0_1', 'hog_1_0', 'hog_1_1')

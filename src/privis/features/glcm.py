@@ -37,7 +37,7 @@ class GLCM:
         size: (height, width) in pixels that images are resized to first; None: they keep their own.
 
     Raises:
-        ParameterError: a value is out of its range.
+        ParameterError: a value is out of its range; from `program`, the image is no larger than a distance.
 
     >>> GLCM(angles=(0.0,)).names((64, 64))[:2]
     ('contrast_1_0', 'dissimilarity_1_0')
@@ -84,7 +84,15 @@ class GLCM:
         return trace(statistics, Input(shape))
 
     def counts(self, x: Value, step: tuple[int, int]) -> Value:
-        """``(H, W) -> (levels ** 2,)``: how often level j lies ``step`` (rows, columns) from level i."""
+        """How often level j lies one step from level i.
+
+        Args:
+            x: luma, (H, W).
+            step: (rows, columns) from the first pixel of a pair to the second.
+
+        Returns:
+            Counts, (levels ** 2,), both orders of a pair counted.
+        """
         rows, columns = x.shape
         down, across = step
         here = x[max(0, -down) : rows - max(0, down), max(0, -across) : columns - max(0, across)]

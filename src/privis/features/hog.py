@@ -95,7 +95,14 @@ class HOG:
         return self.cells_program(shape) >> self.blocks_program(shape)
 
     def cells_program(self, shape: Shape) -> Program:
-        """``(H, W)`` to ``(orientations, cell rows, cell columns)``: mean gradient magnitude per orientation."""
+        """The first half of the core: mean gradient magnitude per orientation and cell.
+
+        Args:
+            shape: (H, W) of the luma.
+
+        Returns:
+            ``(H, W)`` to ``(orientations, cell rows, cell columns)``.
+        """
         self._check(shape)
 
         def histograms(x: Value) -> Value:
@@ -110,7 +117,14 @@ class HOG:
         return trace(lambda x: region("oriented_gradient_cells", histograms, x, polynomial=projected), Input(shape))
 
     def blocks_program(self, shape: Shape) -> Program:
-        """``(orientations, cell rows, cell columns)`` to the normalised blocks."""
+        """The second half of the core: normalised blocks of cells.
+
+        Args:
+            shape: (H, W) of the luma, not of the cells.
+
+        Returns:
+            ``(orientations, cell rows, cell columns)`` to ``(block rows, block columns, block, block, orientations)``.
+        """
         rows, columns = shape[0] // self.cell, shape[1] // self.cell
 
         def blocks(h: Value) -> Value:

@@ -11,7 +11,14 @@ Size = tuple[int, int]
 
 
 def grey(image: Image) -> Image:
-    """Return luma ``(H, W)`` of an RGB or grey image: ITU-R BT.601 weights, rounded as OpenCV rounds."""
+    """Return luma ``(H, W)`` of an RGB or grey image: ITU-R BT.601 weights, rounded as OpenCV rounds.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3) RGB.
+
+    Returns:
+        Luma, uint8 (H, W).
+    """
     import cv2
 
     if image.ndim == 2:
@@ -32,7 +39,15 @@ def planar(image: Array) -> Array:
 
 
 def resize(image: Image, size: Size | None) -> Image:
-    """Resize to ``size`` (height, width) in pixels: area averaging down, bilinear up; None leaves it as it is."""
+    """Resize an image: area averaging down, bilinear up.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3).
+        size: (height, width) in pixels; None leaves it as it is.
+
+    Returns:
+        Uint8 (height, width) or (height, width, 3).
+    """
     import cv2
 
     if size is None or image.shape[:2] == size:

@@ -49,7 +49,7 @@ class LBP:
         size: (height, width) in pixels that images are resized to first; None: they keep their own.
 
     Raises:
-        ParameterError: a value is out of its range.
+        ParameterError: a value is out of its range; from `program`, the image has fewer pixels than ``grid`` cells.
 
     >>> LBP(patterns=Patterns.UNIFORM, grid=(2, 2)).program((64, 64)).output_shapes
     ((2, 2, 10),)
@@ -145,7 +145,15 @@ class LBP:
         return numbered("lbp", self.program(shape).output_shapes[0])
 
     def bits(self, x: Value, order: np.ndarray | None = None) -> Value:
-        """``(H, W) -> (points, H, W)``: 1 where the neighbour is at least as bright as the pixel, in ``order``."""
+        """1 where a neighbour is at least as bright as the pixel.
+
+        Args:
+            x: luma, (H, W).
+            order: of the neighbours, integers (points,); None: around the circle.
+
+        Returns:
+            ``(points, H, W)``.
+        """
         kernel = neighbour_kernel(self.points, self.radius)
         kernel = kernel if order is None else kernel[order]
         reach = kernel.shape[-1] // 2
@@ -153,7 +161,14 @@ class LBP:
         return differences.compare(0.0, step=WEIGHT_GRID)
 
     def uniform_codes(self, x: Value) -> Value:
-        """``(H, W) -> (H, W)``: the number of ones, or ``points + 1`` where the circle changes more than twice."""
+        """The number of ones around every pixel, or ``points + 1`` where the circle changes more than twice.
+
+        Args:
+            x: luma, (H, W).
+
+        Returns:
+            Codes, (H, W).
+        """
         bits = self.bits(x)
         change = bits - (bits >> ops.Gather(np.roll(np.arange(self.points), 1), 0))
         ones, changes = bits.sum(0), (change * change).sum(0)
@@ -161,10 +176,16 @@ class LBP:
         return ones + irregular * (self.points + 1.0 - ones)
 
     def ones_and_rising(self, x: Value) -> tuple[Value, Value]:
-        """``(H, W)`` to twice ``(H, W)``: the number of ones, and of ones that follow a zero around the circle.
+        """The number of ones around every pixel, and of ones that follow a zero around the circle.
 
         Products of neighbouring signs add up to ``points - 4 * rising``. Where the number of points is even, every
         other point is multiplied by the sum of its two neighbours, which takes half the products.
+
+        Args:
+            x: luma, (H, W).
+
+        Returns:
+            Both, (H, W) each.
         """
         half = self.points // 2
         paired = self.points == 2 * half

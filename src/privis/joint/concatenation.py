@@ -12,6 +12,12 @@ from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
 def chained(jobs: Sequence[Job]) -> Job:
     """Do ``jobs`` one after another; the variables that one leaves are those that the next finds.
 
+    Args:
+        jobs: of the same parties, one after another.
+
+    Returns:
+        One job that does all of them.
+
     >>> from privis.joint.statistics.sums import Committee, owners_job
     >>> one = owners_job(Committee(), 2, 9, ["ann"], ["ann"])
     >>> list(chained([one, one]).sources)

@@ -42,9 +42,17 @@ class FeatureOutput(Enum):
 class Extraction:
     """What all parties agree on: the feature, who receives it, and how the owners' images belong together.
 
-    ``receivers`` are names; None means each image's own owner or, with a ``split``, all owners of its parts. Up to
-    ``batch`` images of one owner and one shape run at once. With ``model_owner`` the weights of ``feature`` are that
-    owner's secret, and ``feature`` is its ``public_model``. Raises ParameterError when this does not fit together.
+    Args:
+        feature: what is extracted; with ``model_owner`` its ``public_model``.
+        receivers: names of those who learn features; None: each image's own owner or, with a ``split``, all owners of
+            its parts.
+        batch: images of one owner and one shape that run at once, at most.
+        split: how owners hold parts of images; None: each image is whole.
+        model_owner: whose secret the weights of ``feature`` are; None: they are public.
+        answer: what of a feature is revealed.
+
+    Raises:
+        ParameterError: this does not fit together.
     """
 
     feature: Feature
@@ -76,7 +84,14 @@ class ImageAnnouncement:
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
-    """The feature of image ``index`` of ``owners`` (several when it is held in parts) with a name per component."""
+    """The feature of one image, or of one image that several owners hold in parts.
+
+    Args:
+        owners: names of the image's owner, or of the owners of its parts.
+        index: of the image among those of its owner, from 0.
+        vector: the feature, float32 (components,).
+        names: of the components.
+    """
 
     owners: tuple[str, ...]
     index: int
@@ -112,7 +127,18 @@ class Group:
 def announce(
     extraction: Extraction, owner: str, images: Iterable[Image]
 ) -> tuple[ImageAnnouncement, tuple[Array, ...]]:
-    """Return what ``owner`` announces, and what it keeps until it is asked to share: its images as the core reads them.
+    """Say which images an owner brings, and convert them to what the core reads.
+
+    Args:
+        extraction: what all parties agree on.
+        owner: name of the owner.
+        images: uint8 (H, W) or (H, W, 3), or the owner's parts of images.
+
+    Returns:
+        What the owner announces, and what it keeps until it is asked to share: its images as the core reads them.
+
+    Raises:
+        ImageError: there is none.
 
     >>> from privis import HOG
     >>> announce(Extraction(HOG()), "alice", [np.zeros((64, 48), np.uint8)])[0]
@@ -150,7 +176,19 @@ def extraction_job(
 ) -> Job:
     """Return the job in which every image is shared, extracted, revealed to its receivers and forgotten.
 
-    The same on every machine for the same arguments. Raises ParameterError, or what building a ``Job`` raises.
+    The same on every machine for the same arguments.
+
+    Args:
+        extraction: what all parties agree on.
+        announcements: of all owners.
+        preset: the protocol.
+        parties: names of the compute parties, in the order of their ranks.
+
+    Returns:
+        The job.
+
+    Raises:
+        ParameterError: announcements do not fit the extraction, or what building a ``Job`` raises.
     """
     _check_owners(announcements)
     sources: dict[str, Source] = {}
@@ -177,7 +215,16 @@ def extraction_job(
 
 
 def shared_arrays(extraction: Extraction, announcement: ImageAnnouncement, cores: Sequence[Array]) -> dict[str, Array]:
-    """What the sources of ``announcement.owner`` hold: its cores, by name and in batches."""
+    """What an owner shares in the job: its images as the core reads them, by source and in batches.
+
+    Args:
+        extraction: what all parties agreed on.
+        announcement: of this owner.
+        cores: what `announce` made of its images.
+
+    Returns:
+        Arrays by source name.
+    """
     if extraction.split is not None:
         return {f"{announcement.owner}.{index}": core for index, core in enumerate(cores)}
     single = extraction.batch == 1
@@ -209,7 +256,16 @@ def public_model(feature: CNN) -> CNN:
 def extracted(
     extraction: Extraction, announcements: Sequence[ImageAnnouncement], revealed: Mapping[str, Array]
 ) -> tuple[Extracted, ...]:
-    """The features that a receiver can read from what was revealed to it, in the order of the job."""
+    """Read the features that were revealed to one receiver.
+
+    Args:
+        extraction: what all parties agreed on.
+        announcements: of all owners, in the order of the job.
+        revealed: what the job revealed to this receiver, by variable name.
+
+    Returns:
+        The features, in the order of the job.
+    """
     found = []
     for group in groups(extraction, announcements):
         if group.result not in revealed:

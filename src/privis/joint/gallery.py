@@ -79,7 +79,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Gallery:
-    """What is publicly known of the templates, and the jobs that change or ask them; each returns the next Gallery."""
+    """What is publicly known of the templates, and the jobs that change or ask them; each returns the next Gallery.
+
+    Args:
+        grid: dimension of the vectors, capacity, and the public grid that they are rounded to.
+        committee: the compute parties and their protocol.
+        blocks: names and owners of the enrolled templates, by variable.
+        made: how many variables were named so far.
+    """
 
     grid: VectorGrid
     committee: Committee = field(default_factory=Committee)
@@ -94,8 +101,17 @@ class Gallery:
     def enrolment(self, owner: str, names: Sequence[str]) -> tuple[Job, Gallery]:
         """Build the job by which ``owner`` shares at most ``ROWS`` new templates, as the job's only source.
 
-        They go into the last block while it has room, so that many small enrolments make few blocks. Raises
-        ParameterError when a name is taken or the gallery would be too large.
+        They go into the last block while it has room, so that many small enrolments make few blocks.
+
+        Args:
+            owner: who shares the templates.
+            names: of the templates, all of them new.
+
+        Returns:
+            The job, and the gallery after it.
+
+        Raises:
+            ParameterError: a name is taken, there are too many names or none, or the gallery would be too large.
         """
         added, held = tuple(names), self.names
         taken = len(added) - len(set(added) - set(held))
@@ -123,7 +139,14 @@ class Gallery:
     def removal(self, names: Sequence[str]) -> tuple[Job, Gallery]:
         """Build the job that erases templates: the parties rewrite the shares of those that stay, and drop the rest.
 
-        Raises ParameterError for unknown names.
+        Args:
+            names: of enrolled templates.
+
+        Returns:
+            The job, and the gallery after it.
+
+        Raises:
+            ParameterError: a name is unknown, or there is none.
         """
         gone = set(names)
         if unknown := gone - set(self.names):
@@ -149,7 +172,17 @@ class Gallery:
     def query(self, question: Question, queries: int, owner: str, receivers: Sequence[str]) -> Job:
         """Build the job that asks ``question`` about ``queries`` vectors of ``owner``; they do not stay.
 
-        Raises ParameterError when the gallery holds too few templates.
+        Args:
+            question: what is asked of each query.
+            queries: how many vectors.
+            owner: whose vectors they are.
+            receivers: names of those who learn the result.
+
+        Returns:
+            The job.
+
+        Raises:
+            ParameterError: the gallery holds too few templates.
         """
         program = matching_program(self.grid, [len(block.names) for block in self.blocks], queries, question)
         variables = (QUERY, *(block.variable for block in self.blocks))
@@ -165,6 +198,15 @@ class Gallery:
         """Build the job that shares all templates, asks, and drops them: for parties that keep nothing between jobs.
 
         Blocks are sources of their variables' names, each of a single owner.
+
+        Args:
+            question: what is asked of each query.
+            queries: how many vectors.
+            owner: whose vectors they are.
+            receivers: names of those who learn the result.
+
+        Returns:
+            The job.
         """
         query = self.query(question, queries, owner, receivers)
         variables = tuple(block.variable for block in self.blocks)
@@ -173,7 +215,16 @@ class Gallery:
         return replace(query, sources={**sources, **query.sources}, instructions=steps, resident={})
 
     def answer(self, question: Question, revealed: NDArray[Any], receivers: Sequence[str]) -> Answer:
-        """Read what a `query` revealed."""
+        """Read what a `query` revealed.
+
+        Args:
+            question: that was asked.
+            revealed: the array that the job revealed.
+            receivers: names of those who learn the result.
+
+        Returns:
+            Matches by name, and a sentence that says who learned what.
+        """
         names = self.names
         matches = read_answer(self.grid, len(names), question, revealed)
         found = None
@@ -190,9 +241,14 @@ class Gallery:
 
 
 class LiveGallery:
-    """A `Gallery` on running parties, for one thread: ``run`` is ``LocalParties.run`` or another runner of jobs.
+    """A `Gallery` on running parties, for one thread: the gallery changes with every enrolment and removal.
 
     As a context manager without ``run`` it starts the parties on this machine and ends them.
+
+    Args:
+        gallery: the gallery to begin with.
+        run: ``LocalParties.run`` or another runner of jobs; None: parties on this machine, for as long as the ``with``
+            block lasts.
     """
 
     def __init__(self, gallery: Gallery, run: Runner | None = None) -> None:
@@ -215,10 +271,18 @@ class LiveGallery:
             self._parties.__exit__(kind, error, trace)
 
     def enrol(self, owner: str, names: Sequence[str], vectors: NDArray[Any], progress: Progress | None = None) -> None:
-        """Add ``owner``'s templates, normalised; ``progress`` is called with how many of them are shared.
+        """Add templates of one owner, normalised.
 
-        Raises ParameterError as `Gallery.enrolment` and `VectorGrid.unit_vectors` do. A failure in between leaves the
-        blocks that were shared before it.
+        A failure in between leaves the blocks that were shared before it.
+
+        Args:
+            owner: whose templates they are.
+            names: one per vector, all of them new.
+            vectors: (rows, dimension), finite and not zero.
+            progress: called with how many templates are shared, and how many there are.
+
+        Raises:
+            ParameterError: as `Gallery.enrolment` and `VectorGrid.unit_vectors`, or names and vectors are not as many.
         """
         if len(names) != len(vectors):
             raise ParameterError(Problem("names", f"{len(names)} for {len(vectors)} vectors", "one each"))
@@ -232,13 +296,30 @@ class LiveGallery:
                 progress(min(start + ROWS, len(names)), len(names))
 
     def remove(self, names: Sequence[str]) -> None:
-        """Erase the templates called ``names``; raises ParameterError as `Gallery.removal`."""
+        """Erase templates; the parties rewrite the shares of the others.
+
+        Args:
+            names: of the templates.
+
+        Raises:
+            ParameterError: as `Gallery.removal`.
+        """
         job, after = self.gallery.removal(names)
         self._do(job, {})
         self.gallery = after
 
     def ask(self, question: Question, queries: NDArray[Any], owner: str, receivers: Sequence[str]) -> Answer:
-        """Compare ``owner``'s query vectors (rows, dimension) with all templates."""
+        """Compare query vectors with all templates.
+
+        Args:
+            question: what is asked of each query.
+            queries: (rows, dimension), finite and not zero.
+            owner: whose vectors they are.
+            receivers: names of those who learn the result.
+
+        Returns:
+            Matches by name, and a sentence that says who learned what.
+        """
         rows = self.gallery.grid.unit_vectors(queries)
         job = self.gallery.query(question, len(rows), owner, receivers)
         revealed = self._do(job, {QUERY: rows})

@@ -33,15 +33,42 @@ class Split(Protocol):
     """How the images of several owners belong together."""
 
     def part(self, feature: Feature, image: Image) -> Array:
-        """What an owner shares of ``image``, the part that it holds; on the owner's side."""
+        """Convert what an owner holds to what it shares, at the owner.
+
+        Args:
+            feature: what is extracted.
+            image: the part that the owner holds, uint8.
+
+        Returns:
+            What the owner shares.
+        """
         ...
 
     def program(self, feature: Feature, shapes: Sequence[Shape]) -> Program:
-        """Parts of ``shapes`` to the output of the feature's core; ParameterError where it needs the whole image."""
+        """Put the parts together and extract, inside.
+
+        Args:
+            feature: what is extracted.
+            shapes: of the shared parts, in the owners' order.
+
+        Returns:
+            From the parts to the output of the feature's core.
+
+        Raises:
+            ParameterError: the feature needs the whole image, or the shapes do not fit together.
+        """
         ...
 
     def core_shape(self, feature: Feature, shapes: Sequence[Shape]) -> Shape:
-        """The shape that the feature's core reads when the parts are put together."""
+        """The shape that the feature's core reads when the parts are put together.
+
+        Args:
+            feature: what is extracted.
+            shapes: of the shared parts, in the owners' order.
+
+        Returns:
+            The shape.
+        """
         ...
 
 
@@ -55,7 +82,11 @@ class ByChannels:
     """
 
     def part(self, feature: Feature, image: Image) -> Array:
-        """Return the plane as it is: (H, W)."""
+        """Return the plane as it is: (H, W).
+
+        Raises:
+            ParameterError: it is not one plane, (H, W).
+        """
         if image.ndim != 2:
             raise ParameterError(Problem("ByChannels", f"an image of shape {image.shape}", "one plane, (H, W)"))
         return image
@@ -74,30 +105,49 @@ class ByChannels:
 
 @dataclass(frozen=True)
 class ByTiles:
-    """The owners hold tiles, in ``rows`` rows from the top and ``columns`` columns from the left, row by row.
+    """The owners hold tiles, row by row from the top left.
 
     Neighbouring tiles share no pixels and need no halo: gradients across a border are computed inside, and the
     feature is that of the whole image exactly. Features whose ``before`` resizes or chooses key points are refused.
+
+    Args:
+        rows: of tiles.
+        columns: of tiles.
     """
 
     rows: int = 1
     columns: int = 2
 
     def cut(self, image: Image) -> tuple[Image, ...]:
-        """The tiles of ``image``, as equal in size as pixels allow."""
+        """Cut an image into tiles as equal in size as pixels allow.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3).
+
+        Returns:
+            The tiles, row by row.
+        """
         return tuple(
             tile for row in np.array_split(image, self.rows, 0) for tile in np.array_split(row, self.columns, 1)
         )
 
     def part(self, feature: Feature, image: Image) -> Array:
-        """The feature's conversion of a tile, pixel by pixel; ParameterError where it changes the tile's size."""
+        """The feature's conversion of a tile, pixel by pixel.
+
+        Raises:
+            ParameterError: it changes the tile's size.
+        """
         core = feature.before(image)
         if core.shape[-2:] != image.shape[:2]:  # resized, cut into patches or padded
             raise ParameterError(_whole_problem("ByTiles", feature))
         return core
 
     def program(self, feature: Feature, shapes: Sequence[Shape]) -> Program:
-        """Tiles, row by row, to the output of the feature's core."""
+        """Tiles, row by row, to the output of the feature's core.
+
+        Raises:
+            ParameterError: the tiles do not fit together, or the feature needs the whole image.
+        """
         _refuse_count("ByTiles", shapes, self.rows * self.columns)
         grid = [shapes[row * self.columns : (row + 1) * self.columns] for row in range(self.rows)]
         heights, widths = [row[0][-2] for row in grid], [tile[-1] for tile in grid[0]]
@@ -143,7 +193,14 @@ class ByExposures:
         return feature.before(image)
 
     def merged(self, parts: Sequence[Array]) -> Array:
-        """What the core reads, computed from all parts: for those who may see them, and for tests."""
+        """Merge the exposures in the clear: for those who may see them, and for tests.
+
+        Args:
+            parts: of one shape, as the core reads them.
+
+        Returns:
+            Their mean, rounded halves up, uint8.
+        """
         total = np.sum([part.astype(np.int64) for part in parts], 0)
         return ((total + len(parts) // 2) // len(parts)).astype(np.uint8)
 
@@ -172,6 +229,9 @@ class ByTime:
     ``MEAN``: the mean over all frames of the core's output (histograms, blocks), whatever the feature. ``DIFFERENCE``:
     the feature of the absolute difference of two frames, pixel by pixel of what its core reads; features whose core
     reads anything but the pixels are refused.
+
+    Args:
+        over: what becomes of the frames.
     """
 
     over: OverTime = OverTime.MEAN

@@ -18,8 +18,16 @@ Runner = Callable[[Job, Arrays], Arrays]
 
 
 def on_this_machine(job: Job, arrays: Arrays) -> Arrays:
-    """Start all parties of ``job`` as processes of this machine, run it and end them."""
-    from privis.run.mpc.runtime.local_parties import LocalParties
+    """Start all parties of ``job`` as processes of this machine, run it and end them.
+
+    Args:
+        job: to be run.
+        arrays: of all sources, by name.
+
+    Returns:
+        What the job reveals, by variable name.
+    """
+    from privis.run.mpc.runtime.local import LocalParties
 
     with LocalParties(job.preset, job.fixed) as parties:
         return parties.run(job, arrays)

@@ -31,17 +31,29 @@ ONE_IMAGE, CORPUS = "one image", "corpus"
 
 @dataclass(frozen=True)
 class Guarantee:
-    """The differential privacy of one release, ``computed_from`` one image or a corpus.
+    """The differential privacy of one release of an image or a corpus.
 
-    ``epsilon`` and ``delta`` hold for the chosen ``unit``: for a person's images together, for ``metric`` per unit
-    of distance. ``whole_image_epsilon`` and ``whole_image_delta`` hold for the same noise when one whole image is
-    replaced by any other of the same dimensions, which are public; infinity means that nothing bounds them. delta
-    includes the distance between the sampled noise and its exact law. ``scale`` and ``sensitivity`` are in steps of
-    the integer grid that noise is added on; one step is worth ``step`` ``step_unit``, for
-    blocks of pixels in the largest block. Without such a grid scale is
-    the root mean square error of the released vector.
+    For any two inputs that are neighbours by ``relation`` and any set S of results, P(S) <= e**epsilon P'(S) + delta
+    (Dwork and Roth, 2014, doi:10.1561/0400000042, definition 2.4); for ``metric`` epsilon is per unit of distance.
+    delta includes the distance between the sampled noise and its exact distribution.
 
-    ``promises`` are what the numbers rest on and nobody but the caller knows; without them they do not hold.
+    Args:
+        unit: what is hidden: ``whole image``, ``pixels``, ``patch``, ``person``, ``dataset`` or ``metric``.
+        relation: which inputs are neighbours, in words.
+        mechanism: distribution of the noise.
+        scale: of the noise, in grid steps; without a grid, root mean square error of the released vector.
+        step: what one grid step is worth, in ``step_unit``; for blocks of pixels, in the largest block.
+        step_unit: of ``step``, in words.
+        sensitivity: largest distance of two neighbours, in grid steps.
+        norm: of the sensitivity: L1, L2 or that of the mechanism.
+        sensitivity_reason: its derivation, in words.
+        epsilon: for the chosen unit: for a person, of all images together.
+        delta: for the chosen unit.
+        whole_image_epsilon: of the same noise, when one whole image is replaced by any other of the same, public
+            dimensions; infinity: nothing bounds it.
+        whole_image_delta: belongs to it.
+        computed_from: one image, or a corpus.
+        promises: what the numbers rest on and nobody but the caller knows; without them they do not hold.
     """
 
     unit: str
@@ -100,9 +112,15 @@ class Guarantee:
         )
 
     def of_resized(self, size: tuple[int, int]) -> Guarantee:
-        """Say that the pixels meant are those of an image after it was resized to ``size``, (height, width).
+        """Say that the pixels meant are those of an image after it was resized to a public size.
 
         Nothing is added where whole images are hidden: resizing is a function of one image.
+
+        Args:
+            size: (height, width) in pixels.
+
+        Returns:
+            A guarantee whose relation says so.
 
         >>> from privis.privacy import Laplace, PixelRelease, Pixels
         >>> PixelRelease(Laplace(4.0), Pixels(1)).guarantee((64, 64)).of_resized((64, 64)).relation
@@ -115,7 +133,11 @@ class Guarantee:
         return replace(self, relation=f"{self.relation} {resized}", sensitivity_reason=reason)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a dictionary for JSON: an infinite value becomes None, and ``sentence`` is included."""
+        """Give a dictionary for JSON: an infinite value becomes None, and ``sentence`` is included.
+
+        Returns:
+            Values by field name, and ``sentence``.
+        """
         values = {
             name: None if isinstance(value, float) and math.isinf(value) else value
             for name, value in asdict(self).items()
@@ -124,7 +146,14 @@ class Guarantee:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` gave, in this version or an earlier one."""
+        """Read what `to_dict` gave, in this version or an earlier one.
+
+        Args:
+            values: by field name; unknown names are ignored.
+
+        Returns:
+            The guarantee.
+        """
         since = {"promises": ()}  # what a dictionary of an earlier version has not
         known: dict[str, Any] = {field.name: (since | dict(values))[field.name] for field in fields(cls)}
         for name, value in known.items():
@@ -188,6 +217,9 @@ NO_GUARANTEE = Guarantee(
 
 def no_release() -> Guarantee:
     """Give the guarantee of a result that was computed in the clear and not protected.
+
+    Returns:
+        `NO_GUARANTEE`.
 
     >>> no_release().sentence
     'No differential privacy: the result is exact and may reveal the image.'

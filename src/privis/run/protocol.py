@@ -19,15 +19,39 @@ class Executor(Protocol):
         ...
 
     def supports(self, program: Program) -> list[Problem]:
-        """All reasons why ``program`` cannot run here."""
+        """All reasons why a program cannot run here.
+
+        Args:
+            program: the core of a feature.
+
+        Returns:
+            One problem per reason; none: it can.
+        """
         ...
 
     def cost(self, program: Program) -> Cost:
-        """What ``program`` will take."""
+        """What a program will take.
+
+        Args:
+            program: the core of a feature.
+
+        Returns:
+            Seconds, bytes and operations, as far as the executor can tell.
+        """
         ...
 
     def prepare(self, program: Program) -> Callable[..., Any]:
-        """A function of the inputs that computes the outputs."""
+        """Make a program ready to run.
+
+        Args:
+            program: the core of a feature.
+
+        Returns:
+            A function of the inputs (numpy arrays of the declared shapes) that computes the outputs.
+
+        Raises:
+            UnsupportedError: ``supports`` has objections.
+        """
         ...
 
 
@@ -35,7 +59,15 @@ class Many(Protocol):
     """A program prepared for several images at once."""
 
     def check(self, *inputs: Any) -> None:
-        """Raise DomainError or ParameterError where these inputs, of one image, cannot be computed on."""
+        """Refuse inputs, of one image, that cannot be computed on.
+
+        Args:
+            inputs: numpy arrays of the declared shapes.
+
+        Raises:
+            DomainError: a value is outside its domain.
+            ParameterError: a shape is another one.
+        """
         ...
 
     def __call__(self, images: Sequence[Sequence[Any]], /) -> list[Any]:
@@ -48,9 +80,28 @@ class BatchingExecutor(Executor, Protocol):
     """An executor that may be cheaper for several images at once."""
 
     def together(self, program: Program, expected: int | None = None) -> int:
-        """How many images are computed as one where so many are ``expected``; 1: each on its own."""
+        """How many images are computed as one.
+
+        Args:
+            program: the core of a feature.
+            expected: how many images there will be; None: any number.
+
+        Returns:
+            The number; 1: each on its own.
+        """
         ...
 
     def prepare_many(self, program: Program, expected: int | None = None) -> Many:
-        """Like ``prepare``, for many images at once."""
+        """Make a program ready for many images at once.
+
+        Args:
+            program: the core of a feature.
+            expected: how many images there will be; None: any number.
+
+        Returns:
+            A function of many images, each a sequence of inputs, that gives the outputs of each.
+
+        Raises:
+            UnsupportedError: ``supports`` has objections.
+        """
         ...

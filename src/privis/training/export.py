@@ -17,9 +17,16 @@ _OPSET = 17
 
 
 def save_onnx(network: torch.nn.Module, shape: tuple[int, int, int], path: str | Path) -> None:
-    """Write ``network`` for inputs of ``shape`` (C, H, W) to ``path``; it appears whole or not at all.
+    """Write a network as an ONNX file, which appears whole or not at all.
 
-    Raises ``MissingExtraError`` without torch and onnx, ``OutputError`` when the file cannot be written.
+    Args:
+        network: a trained network.
+        shape: (C, H, W) of an input.
+        path: of the file.
+
+    Raises:
+        MissingExtraError: torch or onnx is not installed.
+        OutputError: the file cannot be written.
     """
     try:
         import onnx  # noqa: F401 (torch's exporter needs it and says so less plainly)

@@ -34,7 +34,15 @@ Labels = Sequence[str] | npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a training is: ``loss`` is noisy, in nats, and part of what the guarantee covers."""
+    """How far a training is.
+
+    Args:
+        done: steps done.
+        total: steps of the training.
+        loss: noisy, in nats; part of what the guarantee covers.
+        seconds: since the training began.
+        eta_seconds: until it ends; None: not known yet.
+    """
 
     done: int
     total: int
@@ -45,7 +53,15 @@ class TrainingProgress:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Labelled private vectors as members: ``owners`` numbers the member of every row, ``shares`` counts their rows."""
+    """Labelled private vectors, gathered by members.
+
+    Args:
+        vectors: (rows, components).
+        labels: class of every row, integers (rows,).
+        owners: number of every row's member, integers (rows,).
+        shares: rows of every row's member, integers (rows,).
+        members: how many there are.
+    """
 
     vectors: Vectors = field(repr=False)
     labels: Integers = field(repr=False)
@@ -110,17 +126,33 @@ def train_head(
     feature: Mapping[str, Any] | None = None,
     on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Head:
-    """Train a linear classifier on private ``vectors`` (rows, components) under ``plan.guarantee``.
+    """Train a linear classifier on private vectors under ``plan.guarantee``.
 
-    ``labels`` name the class of every row, ``classes`` is the public list of them, ``corpus`` what the ledger calls the
-    images; ``subjects`` says whose each is where a person is hidden. The ledger is charged once, before any noise is
-    drawn, with the whole training. ``checkpoint`` is written every ten seconds; a training that was killed and is
-    called again with the same key, plan, vectors and labels goes on from there and is not charged again. Where the
-    version of numpy or the kind of processor gives other sums it is another training, with noise and a charge of its
-    own; a checkpoint of another training is refused before anything is charged.
+    A checkpoint is written every ten seconds; a training that was killed and is called again with the same key, plan,
+    vectors and labels goes on from there and is not charged again. Where the version of numpy or the kind of processor
+    gives other sums it is another training, with noise and a charge of its own; a checkpoint of another training is
+    refused before anything is charged.
 
-    Raises ``ParameterError`` for what does not fit, ``BudgetError`` when the ledger refuses, ``OutputError`` when a
-    checkpoint cannot be written.
+    Args:
+        plan: all that decides the training.
+        vectors: private, (rows, components).
+        labels: name of every row's class, (rows,).
+        classes: the public list of names.
+        corpus: what the ledger calls the images.
+        key: decides the noise; None: a fresh one.
+        ledger: charged once, before any noise is drawn, with the whole training; None: nobody accounts for it.
+        subjects: whose each row is, where a person is hidden.
+        checkpoint: file to go on from; None: none is written.
+        feature: from what the vectors were computed, as a card says it.
+        on_progress: called after every step.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ParameterError: something does not fit.
+        BudgetError: the ledger refuses.
+        OutputError: a checkpoint cannot be written.
 
     >>> from privis.privacy import Dataset, Gaussian
     >>> rng = np.random.default_rng(0)
@@ -166,9 +198,27 @@ def solve_head(
     subjects: Sequence[str | int] | None = None,
     feature: Mapping[str, Any] | None = None,
 ) -> Head:
-    """Solve for a linear classifier of private ``vectors`` (rows, components) under ``plan.guarantee``, in one release.
+    """Solve for a linear classifier of private vectors under ``plan.guarantee``, in one release.
 
-    Parameters, charge and errors are those of `train_head`, which learned more on HOG of MNIST also at epsilon 0.1.
+    `train_head` learned more on HOG of MNIST also at epsilon 0.1.
+
+    Args:
+        plan: all that decides the training.
+        vectors: private, (rows, components).
+        labels: name of every row's class, (rows,).
+        classes: the public list of names.
+        corpus: what the ledger calls the images.
+        key: decides the noise; None: a fresh one.
+        ledger: charged once, before any noise is drawn, with the whole training; None: nobody accounts for it.
+        subjects: whose each row is, where a person is hidden.
+        feature: from what the vectors were computed, as a card says it.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ParameterError: something does not fit.
+        BudgetError: the ledger refuses.
     """
     given = corpus_of(vectors, labels, classes, plan.unit, subjects)
     _check_fits(plan, given, classes)

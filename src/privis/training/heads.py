@@ -31,11 +31,19 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A linear classifier of feature vectors, trained under ``guarantee``.
+    """A linear classifier of feature vectors, trained under a guarantee.
 
-    ``weights`` are float64 (classes, components + 1), the last column the biases, for vectors that are brought to
-    length 1, standardised if there is a ``standardisation``, and brought to length 1 again. ``feature`` says from what
-    the vectors were computed, as a card does. Raises ``ParameterError`` when the parts do not fit each other.
+    Vectors are brought to length 1, standardised if there is a ``standardisation``, and brought to length 1 again.
+
+    Args:
+        classes: names, all different.
+        weights: float64 (classes, components + 1), the last column the biases.
+        guarantee: what the weights guarantee.
+        standardisation: of the components; None: none.
+        feature: from what the vectors were computed, as a card says it.
+
+    Raises:
+        ParameterError: the parts do not fit each other.
     """
 
     classes: tuple[str, ...]
@@ -66,9 +74,16 @@ class Head:
         return self.weights.shape[1] - 1
 
     def scores(self, vectors: npt.NDArray[np.floating]) -> Floats:
-        """Score vectors (rows, components) for every class, float64 (rows, classes); the largest wins.
+        """Score vectors for every class; the largest wins.
 
-        Raises ``ParameterError`` for vectors of another length.
+        Args:
+            vectors: (rows, components).
+
+        Returns:
+            Float64 (rows, classes).
+
+        Raises:
+            ParameterError: vectors are of another length.
         """
         rows = np.asarray(vectors)
         if rows.ndim != 2 or rows.shape[1] != self.components or rows.dtype.kind not in "fiu":
@@ -80,19 +95,39 @@ class Head:
         return np.concatenate([np.empty((0, len(self.classes))), *parts]) + self.weights[:, -1]
 
     def probabilities(self, vectors: npt.NDArray[np.floating]) -> Floats:
-        """Softmax of the scores, float64 (rows, classes); not calibrated."""
+        """Softmax of the scores; not calibrated.
+
+        Args:
+            vectors: (rows, components).
+
+        Returns:
+            Float64 (rows, classes).
+        """
         scores = self.scores(vectors)
         exponentials = np.exp(scores - scores.max(1, keepdims=True))
         return exponentials / exponentials.sum(1, keepdims=True)
 
     def predict(self, vectors: npt.NDArray[np.floating]) -> list[str]:
-        """Name the class of every row."""
+        """Name the class of every row.
+
+        Args:
+            vectors: (rows, components).
+
+        Returns:
+            A name per row.
+        """
         return [self.classes[number] for number in self.scores(vectors).argmax(1)]
 
     def save(self, path: str | Path) -> None:
-        """Write to ``path`` as npz: numbers, and JSON for all that is text; ``OutputError`` when it cannot be written.
+        """Write to ``path`` as npz: numbers, and JSON for all that is text.
 
         Nothing in it is secret beyond what the guarantee says.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            OutputError: it cannot be written.
         """
         text = {
             "format": FORMAT,
@@ -111,7 +146,17 @@ class Head:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote; ``ParameterError`` for anything else. Nothing in the file is executed."""
+        """Read what `save` wrote. Nothing in the file is executed.
+
+        Args:
+            path: of a file that `save` wrote.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            ParameterError: the file cannot be read, or is anything else.
+        """
         try:
             with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as members:
                 text = json.loads(str(members["metadata"]))

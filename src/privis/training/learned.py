@@ -35,11 +35,26 @@ def private_projection(
     ledger: Ledger | None = None,
     subjects: Sequence[str | int] | None = None,
 ) -> Projection:
-    """Learn the ``components`` directions of largest variance from private vectors, under ``release.guarantee``.
+    """Learn the directions of largest variance from private vectors, under ``release.guarantee``.
 
     The ledger is charged before any noise is drawn; the same key, vectors and release give the same projection and are
-    charged once. The result is a public step like any other: a feature that ends with it is released as usual. Raises
-    ``ParameterError`` for what does not fit and ``BudgetError`` when the ledger refuses.
+    charged once. The result is a public step like any other: a feature that ends with it is released as usual.
+
+    Args:
+        release: noise, clip and what is hidden.
+        vectors: private, (rows, components).
+        components: how many directions.
+        corpus: what the ledger calls the images.
+        key: decides the noise; None: a fresh one.
+        ledger: charged before any noise is drawn; None: nobody accounts for it.
+        subjects: whose each row is, where a person is hidden.
+
+    Returns:
+        The projection.
+
+    Raises:
+        ParameterError: something does not fit.
+        BudgetError: the ledger refuses.
 
     >>> from privis.privacy import Dataset, Gaussian
     >>> rng = np.random.default_rng(0)
@@ -64,10 +79,25 @@ def private_codebook(
     ledger: Ledger | None = None,
     subjects: Sequence[str | int] | None = None,
 ) -> Codebook:
-    """Learn visual words from private descriptors (rows, length), under ``release.guarantee``.
+    """Learn visual words from private descriptors, under ``release.guarantee``.
 
-    With ``Person(k)`` and the image as a subject, k descriptors of an image count and the whole image is hidden. Errors
-    and charges are those of `private_projection`.
+    With ``Person(k)`` and the image as a subject, k descriptors of an image count and the whole image is hidden.
+    Charges are those of `private_projection`.
+
+    Args:
+        release: noise, clip and what is hidden.
+        descriptors: private, (rows, length).
+        corpus: what the ledger calls the images.
+        key: decides the noise; None: a fresh one.
+        ledger: charged before any noise is drawn; None: nobody accounts for it.
+        subjects: whose each row is, where a person is hidden.
+
+    Returns:
+        The codebook.
+
+    Raises:
+        ParameterError: something does not fit.
+        BudgetError: the ledger refuses.
     """
     rows, shares, stream = _charged(release, descriptors, corpus, key, ledger, subjects)
     centres = release.release(rows, shares, stream)

@@ -71,13 +71,21 @@ Images = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class NetworkTraining:
-    """All that decides a private training of a network of ``parameters`` trained numbers.
+    """All that decides a private training of a network (DP-SGD: Abadi et al., 2016, arXiv:1607.00133, with Adam).
 
-    ``noise``, ``unit`` (`WholeImage` or `Dataset`), ``size``, ``sampling`` and ``steps`` mean what they do for
-    `privis.privacy.learning.logistic_regression.LogisticTraining`. ``clip`` is the largest length of an image's
-    gradient over all parameters; ``microbatch`` how many images are computed at a time, which bounds memory and nothing
-    else: clipping is of single images. ``rate`` is the step of Adam. Raises ``ParameterError`` naming all bad
-    parameters.
+    Args:
+        parameters: trained numbers of the network; see `trained_numbers`.
+        size: public number of images; under `Dataset` it may be a guess.
+        noise: what the whole training may cost.
+        unit: what is hidden: WholeImage() or Dataset().
+        sampling: probability of being in a step's sample.
+        steps: how many.
+        clip: largest length of an image's gradient over all parameters.
+        rate: step of Adam.
+        microbatch: images computed at a time, which bounds memory and nothing else: clipping is of single images.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> plan = NetworkTraining(26010, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.01, steps=300)
     >>> round(plan.noise_multiplier, 2)
@@ -181,10 +189,13 @@ def check_network(
 
     Args:
         network: The network; it is not changed.
-        shape: Of an image, (C, H, W): with it, copies of the network are run on made-up images, and layers that mix
-            the images of a batch, draw random numbers or keep what passes are found whatever they are called.
+        shape: Of an image, (C, H, W): with it, copies of the network are run on made-up images, and layers that mix the
+            images of a batch, draw random numbers or keep what passes are found whatever they are called.
         classes: How many scores the network gives.
         microbatch: How many images pass at a time.
+
+    Raises:
+        UnsupportedError: naming everything that cannot be trained privately.
     """
     _, validator, _ = opacus()
     problems = []
@@ -213,7 +224,14 @@ _KNOWN = frozenset(
 
 
 def trained_numbers(network: torch.nn.Module) -> int:
-    """How many numbers of ``network`` are trained."""
+    """How many numbers of a network are trained.
+
+    Args:
+        network: any network.
+
+    Returns:
+        The number of elements of all parameters that have gradients.
+    """
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
@@ -229,12 +247,31 @@ def train_network(
     ledger: Ledger | None = None,
     on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Guarantee:
-    """Train ``network`` in place on private ``images``, float32 (N, C, H, W); give what it guarantees from then on.
+    """Train a network in place on private images.
 
     Its initial weights are public. The network gives a score per class and is trained with Adam on their cross entropy.
     The ledger is charged before any noise is drawn; the same call with the same key, initial weights and images is the
-    same release. Raises ``ParameterError``, ``UnsupportedError`` for a layer that cannot be trained privately,
-    ``BudgetError``, and ``MissingExtraError`` without torch and Opacus.
+    same release.
+
+    Args:
+        plan: all that decides the training.
+        network: gives a score per class.
+        images: private, float32 (N, C, H, W).
+        labels: name of every image's class, (N,).
+        classes: the public list of names.
+        corpus: what the ledger calls the images.
+        key: decides the noise; None: a fresh one.
+        ledger: charged once, before any noise is drawn, with the whole training; None: nobody accounts for it.
+        on_progress: called after every step.
+
+    Returns:
+        What the network guarantees from then on.
+
+    Raises:
+        ParameterError: something does not fit.
+        UnsupportedError: a layer cannot be trained privately.
+        BudgetError: the ledger refuses.
+        MissingExtraError: torch or Opacus is not installed.
     """
     torch, _, _ = opacus()
     network.train()

@@ -1,4 +1,7 @@
-"""Distributed noise: exact sums, the law of what is revealed, and what a colluding party still cannot tell."""
+"""Distributed noise: exact sums, the law of what is revealed, and what a colluding party still cannot tell.
+
+Answers for `privis.joint.release.contributions`.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def test_values_are_those_of_the_release_in_the_clear(release: Aggregate, monkey
         drawn.append(distributed_noise.draw_noise(*given))
         return drawn[-1]
 
-    monkeypatch.setattr("privis.privacy.releases.corpus.draw_noise", recording)
+    monkeypatch.setattr("privis.privacy.releases.corpus_noise.draw_noise", recording)
     wanted = release.release(clear, stream)
     noisy = [step + int(more) for step, more in zip(release.steps(clear), drawn[0], strict=True)]
     np.testing.assert_array_equal(plan.values(noisy, clear.images), wanted)

@@ -1,4 +1,7 @@
-"""Joint statistics against numpy on all rows at once, in the clear and on shares; what is revealed, and to whom."""
+"""Joint statistics against numpy on all rows at once, in the clear and on shares; what is revealed, and to whom.
+
+Answers for `privis.joint.statistics.statistic`.
+"""
 
 from __future__ import annotations
 

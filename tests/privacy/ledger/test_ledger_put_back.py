@@ -170,13 +170,13 @@ def test_identity_is_the_ledgers_wherever_it_lies(ledger, tmp_path, monkeypatch)
 def test_a_file_replaced_while_a_charge_is_written_is_no_charge(ledger, monkeypatch):
     """The line went to a file that has no name any more: nothing may be released on it."""
     content = ledger.path.read_bytes()
-    write = module._write
+    write = module.write
 
     def replaced(file, data, start):
         write(file, data, start)
         ledger.path.unlink(missing_ok=True)
         ledger.path.write_bytes(content)
 
-    monkeypatch.setattr(module, "_write", replaced)
+    monkeypatch.setattr(module, "write", replaced)
     with pytest.raises(BudgetError, match="another file"):
         ledger.charge("a.png", COSTLY, "0")

@@ -1,4 +1,7 @@
-"""Aggregates over a corpus: noise once, no neighbour beyond the claim, the promised epsilon attacked."""
+"""Aggregates over a corpus: noise once, no neighbour beyond the claim, the promised epsilon attacked.
+
+Answers for `privis.privacy.releases.corpus_noise`.
+"""
 
 from __future__ import annotations
 

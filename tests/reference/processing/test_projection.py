@@ -1,4 +1,7 @@
-"""Projections against scikit-learn and SciPy, and files that mean harm."""
+"""Projections against scikit-learn and SciPy, and files that mean harm.
+
+Answers for `privis.features.postprocessing.directions`.
+"""
 
 from __future__ import annotations
 

@@ -112,7 +112,14 @@ class Codebook:
         return cls(np.asarray(means.cluster_centers_, np.float32), source)
 
     def save(self, path: str | Path) -> None:
-        """Write to ``path`` as npz, without pickle; OutputError when it cannot be written."""
+        """Write to ``path`` as npz, without pickle.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, centres=self.centres, source=np.array(self.source))
         try:
@@ -122,7 +129,17 @@ class Codebook:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what ``save`` wrote; ParameterError for anything else."""
+        """Read what ``save`` wrote.
+
+        Args:
+            path: of a file that ``save`` wrote.
+
+        Returns:
+            The codebook.
+
+        Raises:
+            ParameterError: the file cannot be read, or is anything else.
+        """
         try:
             with np.load(path, allow_pickle=False) as members:
                 return cls(members["centres"], str(members["source"]))

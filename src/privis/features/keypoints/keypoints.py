@@ -18,10 +18,16 @@ Integers = NDArray[np.integer]
 class KeyPoints:
     """Key points as float32 columns of one length: key point ``i`` is element ``i`` of each.
 
-    ``x`` and ``y`` are pixels, whole numbers at pixel centres; ``size`` is the diameter of the described blob in
-    pixels; ``angle`` is its direction ``(cos, sin)`` in ``(x, y)``, in degrees from 0 up to 360 (``y`` points down, so
-    angles run clockwise on the screen); ``response`` is the detector's contrast, larger for stronger points. Raises
-    ParameterError when the columns are not vectors of one length, not finite, or a size is not positive.
+    Args:
+        x: columns in pixels, whole numbers at pixel centres.
+        y: rows in pixels, whole numbers at pixel centres.
+        size: diameters of the described blobs in pixels.
+        angle: directions ``(cos, sin)`` in ``(x, y)``, in degrees from 0 up to 360; y points down, so angles run
+            clockwise on the screen.
+        response: the detector's contrast, larger for stronger points.
+
+    Raises:
+        ParameterError: the columns are not vectors of one length, not finite, or a size is not positive.
 
     >>> points = KeyPoints.of(x=[1, 2, 3], y=[4, 5, 6], size=[2, 2, 2], angle=[0, 90, 0], response=[0.1, 0.3, 0.2])
     >>> points.strongest(2).x.tolist()
@@ -43,18 +49,43 @@ class KeyPoints:
 
     @classmethod
     def of(cls, *, x: object, y: object, size: object, angle: object, response: object) -> Self:
-        """Build from anything numpy reads as vectors."""
+        """Build from anything numpy reads as vectors.
+
+        Args:
+            x: columns in pixels.
+            y: rows in pixels.
+            size: diameters in pixels.
+            angle: in degrees.
+            response: of the detector.
+
+        Returns:
+            The key points, float32.
+        """
         return cls(*(np.asarray(column, np.float32) for column in (x, y, size, angle, response)))
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, index: Integers) -> Self:
-        """The key points at the positions ``index``, in that order."""
+        """Some of the key points, in any order.
+
+        Args:
+            index: positions, integers (count,).
+
+        Returns:
+            The key points at these positions, in their order.
+        """
         return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def strongest(self, count: int) -> Self:
-        """At most ``count`` key points, the largest ``response`` first; equals keep their order."""
+        """The key points of the largest ``response``, largest first; equals keep their order.
+
+        Args:
+            count: how many at most.
+
+        Returns:
+            At most ``count`` key points.
+        """
         return self.take(np.argsort(-self.response, kind="stable")[:count])
 
     @property

@@ -44,14 +44,21 @@ CURVATURES = (
 class SIFTKeyPoints:
     """The ``keypoints`` strongest SIFT key points, found inside the core: x, y, size, response of each.
 
-    Extrema of the differences of Gaussians among their 26 neighbours, in ``octaves`` octaves of three layers, where
-    the contrast is at least ``contrast`` and the ratio of principal curvatures at most ``edge`` (thresholds as in
-    ``SIFT``). The strongest comes first; missing key points are zero. Positions and sizes are pixels of the image
-    resized to ``size`` (height, width). The first octave is the image's own; with ``doubled`` it is that of the
-    doubled image, which finds smaller key points in four times as many samples. Raises ParameterError for anything
-    outside its range and for an image too small for its octaves.
+    Extrema of the differences of Gaussians among their 26 neighbours, in octaves of three layers. The strongest comes
+    first; missing key points are zero. Positions and sizes are pixels of the resized image.
 
     Deviation beside those of this module: of two neighbouring samples with opposite signs only the larger counts.
+
+    Args:
+        keypoints: how many at most.
+        octaves: how many, 1 to 8, of three layers each.
+        doubled: begin with the doubled image, which finds smaller key points in four times as many samples.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+        contrast: least difference of Gaussians, times three, of a range of 1, as of `SIFT`.
+        edge: largest ratio of principal curvatures, as of `SIFT`.
+
+    Raises:
+        ParameterError: a value is out of its range; from `program`, the image is too small for its octaves.
 
     >>> SIFTKeyPoints(keypoints=8).program((64, 64)).output_shapes
     ((8, 4),)
@@ -87,7 +94,14 @@ class SIFTKeyPoints:
         return luma_shape(image_shape, self.size)
 
     def response_program(self, shape: Shape) -> Program:
-        """``(H, W)`` to the differences of Gaussians, ``(5, rows, columns)`` per octave: linear, a polynomial form."""
+        """The linear first part of the core, which has a polynomial form.
+
+        Args:
+            shape: (H, W) of the luma.
+
+        Returns:
+            ``(H, W)`` to the differences of Gaussians, ``(5, rows, columns)`` per octave.
+        """
         return trace(lambda x: tuple(self._responses(x)), Input(shape))
 
     def program(self, shape: Shape) -> Program:
@@ -128,10 +142,17 @@ class SIFTKeyPoints:
 class SURFKeyPoints:
     """The ``keypoints`` strongest SURF key points, found inside the core: x, y, size, response of each.
 
-    Maxima above ``threshold`` (grey levels squared) of the determinant of the Hessian among their 26 neighbours, over
-    ``octaves`` of four box filters each. The strongest comes first; missing key points are zero. Positions and sizes
-    are pixels of the image resized to ``size`` (height, width). Raises ParameterError for anything outside its range
-    and for an image too small for its octaves.
+    Maxima of the determinant of the Hessian among their 26 neighbours. The strongest comes first; missing key points
+    are zero. Positions and sizes are pixels of the resized image.
+
+    Args:
+        keypoints: how many at most.
+        octaves: how many, 1 to 8, of four box filters each.
+        size: (height, width) in pixels that images are resized to first; None: they keep their own.
+        threshold: least determinant of the Hessian, in squared grey levels.
+
+    Raises:
+        ParameterError: a value is out of its range; from `program`, the image is too small for its octaves.
 
     >>> SURFKeyPoints(keypoints=8).program((64, 64)).output_shapes
     ((8, 4),)
@@ -163,9 +184,15 @@ class SURFKeyPoints:
         return luma_shape(image_shape, self.size)
 
     def response_program(self, shape: Shape) -> Program:
-        """``(H, W)`` to the determinants ``(4, rows, columns)`` per octave that its maxima are taken of.
+        """The first part of the core: the determinants that maxima are taken of, a polynomial of degree two.
 
-        A polynomial of degree two. The maps start at sample ``margin - 1`` of every octave.
+        The maps start at sample ``margin - 1`` of every octave.
+
+        Args:
+            shape: (H, W) of the luma.
+
+        Returns:
+            ``(H, W)`` to determinants, ``(4, rows, columns)`` per octave.
         """
         return trace(lambda x: tuple(self._responses(x)), Input(shape))
 

@@ -90,17 +90,39 @@ class SIFT:
         refuse_parameters(problems)
 
     def detect(self, image: Image) -> KeyPoints:
-        """Return all key points of ``image``, strongest first, in pixels of the image resized to ``size``."""
+        """Find all key points of an image.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            The key points, strongest first, in pixels of the image resized to ``size``.
+        """
         return self._detect(scale_space(self._luma(image)))
 
     def describe(self, image: Image) -> tuple[KeyPoints, NDArray[np.float32]]:
-        """Return all key points of ``image``, strongest first, and their descriptors ``(N, 128)``."""
+        """Find all key points of an image and describe them.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            The key points, strongest first, and their descriptors, float32 (N, 128).
+        """
         space = scale_space(self._luma(image))
         points = self._detect(space)
         return points, self._describe(space, points)
 
     def describe_at(self, image: Image, points: KeyPoints) -> NDArray[np.float32]:
-        """Return the descriptors ``(N, 128)`` of any ``points`` of ``image``."""
+        """Describe given key points of an image.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB.
+            points: any key points, in pixels of the image resized to ``size``.
+
+        Returns:
+            Descriptors, float32 (N, 128).
+        """
         return self._describe(scale_space(self._luma(image)), points)
 
     def before(self, image: Image) -> Array:

@@ -87,11 +87,25 @@ class SURF:
         refuse_parameters(problems)
 
     def detect(self, image: Image) -> KeyPoints:
-        """Return all key points of ``image``, strongest first, in its pixels (after resizing to ``size``)."""
+        """Find all key points of an image.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            The key points, strongest first, in pixels of the image resized to ``size``.
+        """
         return self._detect(integral_image(self._grey(image)))
 
     def describe(self, image: Image) -> tuple[KeyPoints, NDArray[np.float32]]:
-        """Return all key points of ``image``, strongest first, and their descriptors ``(N, 64)``."""
+        """Find all key points of an image and describe them.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            The key points, strongest first, and their descriptors, float32 (N, 64).
+        """
         from privis.readings import evaluate
 
         integral = integral_image(self._grey(image))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.features.feature import Array, numbered
+from privis.features.postprocessing.directions import discriminant_directions, principal_directions, signed
 from privis.features.postprocessing.steps import finite
 from privis.validation import integer_problem
 
@@ -106,14 +107,14 @@ class Projection:
         refuse(ParameterError, problems)
         mean = rows.mean(0)
         centred = rows - mean
-        variances, directions = _principal(centred, components)
+        variances, directions = principal_directions(centred, components)
         varying = int((variances > RANK * max(variances[0], np.finfo(float).tiny)).sum())
         if varying < components:
             got = f"{components} components of {len(rows)} vectors that vary in {varying} directions"
             remedy = "ask for fewer components, or learn from more vectors"
             raise ParameterError(Problem("Projection.pca", got, f"at most {varying} components", remedy))
         scale = np.sqrt(len(rows) - 1) / np.sqrt(variances) if whiten else np.ones(components)
-        return cls(_signed(directions) * scale[:, None], mean, source, "pca")
+        return cls(signed(directions) * scale[:, None], mean, source, "pca")
 
     @classmethod
     def lda(cls, vectors: Array, labels: Array, components: int, source: str, *, shrinkage: float = 0.1) -> Self:
@@ -153,8 +154,8 @@ class Projection:
         classes, index = np.unique(labels, return_inverse=True)
         problems += integer_problem("Projection.lda components", components, 1, min(len(classes) - 1, rows.shape[-1]))
         refuse(ParameterError, problems)
-        directions = _discriminants(rows, index, components, float(shrinkage))
-        return cls(_signed(directions), rows.mean(0), source, "lda")
+        directions = discriminant_directions(rows, index, components, float(shrinkage))
+        return cls(signed(directions), rows.mean(0), source, "lda")
 
     @classmethod
     def random(cls, length: int, components: int, seed: str = "privis") -> Self:
@@ -189,10 +190,13 @@ class Projection:
         return cls(signs / np.sqrt(components), np.zeros(length), source, "random")
 
     def leading(self, components: int) -> Projection:
-        """Keep the first ``components``, those of most variance or best separation.
+        """Keep the first components, those of most variance or best separation.
 
         Args:
             components: how many to keep.
+
+        Returns:
+            A shorter projection.
 
         Raises:
             ParameterError: there are fewer, or the projection is random and has no order: draw a smaller one.
@@ -211,12 +215,19 @@ class Projection:
         return np.clip((finite(values) - self.mean) @ self.matrix.T, -limit, limit).astype(np.float32)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """``pca_0``, ``pca_1``, …; ParameterError unless there are as many ``names`` as the vectors are long."""
+        """``pca_0``, ``pca_1``, …; ParameterError unless there are as many names as the vectors are long."""
         self._check(len(names))
         return numbered(self.name, (len(self.matrix),))
 
     def save(self, path: str | Path) -> None:
-        """Write to ``path`` as npz, without pickle; OutputError when it cannot be written."""
+        """Write to ``path`` as npz, without pickle.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         buffer = io.BytesIO()
         text = {"source": np.array(self.source), "name": np.array(self.name)}
         np.savez_compressed(buffer, matrix=self.matrix, mean=self.mean, **text)
@@ -227,7 +238,17 @@ class Projection:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what ``save`` wrote; ParameterError for anything else."""
+        """Read what ``save`` wrote.
+
+        Args:
+            path: of a file that ``save`` wrote.
+
+        Returns:
+            The projection.
+
+        Raises:
+            ParameterError: the file cannot be read, or is anything else.
+        """
         expected = "a projection written by Projection.save"
         arrays = read_arrays(path, ("matrix", "mean", "source", "name"), expected)
         missing = [name for name in ("matrix", "mean", "source", "name") if name not in arrays]
@@ -337,53 +358,3 @@ def _public(where: str, vectors: Any, source: object) -> tuple[NDArray[np.float6
     if not found and len(rows) < 2:
         found.append(Problem(f"{where} vectors", f"{len(rows)} vector", "at least 2"))
     return rows.reshape(-1, 1) if rows.ndim != 2 else rows, problems + found
-
-
-def _principal(centred: NDArray[np.float64], components: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The largest eigenvalues of ``centred.T @ centred``, falling, and unit eigenvectors as rows.
-
-    Of ``centred @ centred.T``, which has the same ones, where that is smaller.
-    """
-    from scipy.linalg import eigh
-
-    tall = len(centred) >= centred.shape[1]
-    gram = centred.T @ centred if tall else centred @ centred.T
-    components = min(components, len(gram))
-    values, vectors = eigh(gram, subset_by_index=[len(gram) - components, len(gram) - 1])
-    values, rows = values[::-1].clip(0.0), vectors.T[::-1]
-    if not tall:
-        rows = rows @ centred
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
-    return values, rows
-
-
-def _discriminants(
-    rows: NDArray[np.float64], index: NDArray[np.intp], components: int, shrinkage: float
-) -> NDArray[np.float64]:
-    """Fisher's directions as rows: whiten within classes, then the principal directions of the class means."""
-    from scipy.linalg import LinAlgError, cholesky, solve_triangular
-
-    counts = np.bincount(index)
-    means = np.zeros((len(counts), rows.shape[1]))
-    np.add.at(means, index, rows)
-    means /= counts[:, None]
-    residuals = rows - means[index]
-    within = residuals.T @ residuals / len(rows)
-    level = np.trace(within) / len(within)
-    within = (1 - shrinkage) * within + shrinkage * level * np.eye(len(within))
-    try:
-        root = cholesky(within, lower=True)
-    except LinAlgError:
-        got = "vectors that do not vary within classes in some direction"
-        remedy = "pass a larger shrinkage, as in shrinkage=0.1"
-        raise ParameterError(Problem("Projection.lda", got, "variance in every direction", remedy)) from None
-    spread = np.sqrt(counts / len(rows))[:, None] * (means - rows.mean(0))
-    whitened = solve_triangular(root, spread.T, lower=True).T
-    _, directions = _principal(whitened, components)
-    return solve_triangular(root, directions.T, lower=True, trans=1).T
-
-
-def _signed(directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same directions, each with its largest entry positive: an eigenvector's sign is arbitrary otherwise."""
-    largest = np.take_along_axis(directions, np.abs(directions).argmax(1)[:, None], 1)
-    return directions * np.where(largest < 0, -1.0, 1.0)

@@ -37,7 +37,14 @@ class Step(Protocol):
         ...
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the components that become of those named ``names``."""
+        """Name the components of the result.
+
+        Args:
+            names: of the components of the vector that the step is given.
+
+        Returns:
+            The names of those that it gives, one for each.
+        """
         ...
 
 

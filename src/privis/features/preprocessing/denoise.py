@@ -110,7 +110,15 @@ class PixelNoise:
         return np.maximum(squares - self.released_mean**2, 0.0)
 
     def released(self, level: int, uniform: Plane) -> NDArray[np.uint8]:
-        """What is released for a true ``level`` when the noise falls as ``uniform``, numbers from [0, 1), says."""
+        """What is released for a true grey level.
+
+        Args:
+            level: the true grey level, 0 to 255.
+            uniform: numbers from [0, 1) that decide how the noise falls, of any shape.
+
+        Returns:
+            Released grey levels, uint8 of that shape.
+        """
         return np.searchsorted(1.0 - self._exceeded(np.array([level]))[0], uniform, side="right").astype(np.uint8)
 
     def _exceeded(self, levels: NDArray[np.integer]) -> Plane:

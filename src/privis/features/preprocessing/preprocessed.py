@@ -18,6 +18,9 @@ class Prepared:
     """``feature`` of what ``prepare`` makes of an image; everything but ``before`` is the feature's own.
 
     Images are brought to the feature's size, and to luma where it reads no more, before ``prepare`` sees them.
+
+    Args:
+        feature: what is extracted afterwards.
     """
 
     identifier: ClassVar[str] = "privis.prepared/1"
@@ -38,7 +41,14 @@ class Prepared:
         return self.feature.size
 
     def prepare(self, image: Image) -> Image:
-        """The image, uint8, that the feature is to read."""
+        """The image, uint8, that the feature is to read.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB, or luma where the feature reads no colour.
+
+        Returns:
+            The prepared image, uint8.
+        """
         raise NotImplementedError
 
     def before(self, image: Image) -> Array:
@@ -58,7 +68,11 @@ class Prepared:
         return self.feature.names(shape)
 
     def feature_problems(self) -> list[Problem]:
-        """Return a problem in a list unless ``feature`` is a feature."""
+        """Return a problem in a list unless ``feature`` is a feature.
+
+        Returns:
+            What is wrong with ``feature``: at most one problem.
+        """
         if isinstance(self.feature, type) or not isinstance(self.feature, Feature):
             where = f"{type(self).__name__}.feature"
             return [Problem(where, repr(self.feature), "a feature, as in HOG()")]

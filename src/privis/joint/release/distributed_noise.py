@@ -47,6 +47,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.identity import identity
+from privis.joint.release.contributions import Contribution, JointResult
 from privis.joint.release.noise_shares import MOST_SHARES, SMALLEST_SHARE, largest_share, share_variance
 from privis.joint.statistics.sums import Committee, Integers, owner_problems, source, sum_job, total_of, who_learns
 from privis.privacy.guarantee import Guarantee
@@ -75,42 +76,27 @@ IDENTIFIER = "privis.joint release/2"
 
 
 @dataclass(frozen=True)
-class Contribution:
-    """What one owner brings: ``tag`` and ``images`` are told to everybody, ``steps`` are as secret as its images.
-
-    ``images`` is None where their number is private.
-    """
-
-    owner: str
-    tag: str
-    images: int | None
-    steps: tuple[int, ...] = field(repr=False)
-
-    @property
-    def summand(self) -> Integers:
-        """The integers as the array to be shared; secret."""
-        return np.array(self.steps, np.int64)
-
-
-@dataclass(frozen=True)
-class JointResult:
-    """A released aggregate: ``values`` as in the clear, what they guarantee, and to whom they say what."""
-
-    values: NDArray[Any]
-    guarantee: Guarantee
-    revealed: str
-
-
-@dataclass(frozen=True)
 class ReleasePlan:
     """All that owners, noise parties and receivers agree on before a release; see the module for what it guarantees.
 
-    ``release`` is over vectors of ``components``; ``corpus`` names what is released, in every ledger. ``noise_parties``
-    (None: the committee) add a noise share each, of which ``colluding`` (None: all but one) may pool what they know.
-    No owner has more than ``most_images``, a public bound. With a release for ``Person(k)``, a person's images at
-    different owners are counted nowhere, so each owner uses at most k // owners of them; ``disjoint`` promises that
-    nobody is at two owners, each then uses k, and the guarantee names the promise. Raises ParameterError naming all bad
-    parameters.
+    With a release for ``Person(k)``, a person's images at different owners are counted nowhere, so each owner uses at
+    most k // owners of them; ``disjoint`` promises that nobody is at two owners, each then uses k, and the guarantee
+    names the promise.
+
+    Args:
+        release: sum, mean or histogram over vectors of ``components``.
+        corpus: names what is released, in every ledger.
+        components: of a vector.
+        owners: names of those who bring vectors.
+        receivers: names of those who learn the result.
+        committee: the compute parties and their protocol.
+        noise_parties: add a noise share each; None: the committee.
+        colluding: noise parties that may pool what they know; None: all but one.
+        most_images: of one owner, a public bound.
+        disjoint: promise that nobody is at two owners.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> from privis.privacy.mechanisms.additive import Gaussian
     >>> plan = ReleasePlan(MeanRelease(Gaussian(1.0, 1e-6), 1.0), "ward 7", 128, ("north", "south"), ("north", "south"))
@@ -206,9 +192,18 @@ class ReleasePlan:
         return unit.images if self.disjoint else unit.images // len(self.owners)
 
     def contribution(self, owner: str, partial: Partial, key: ReleaseKey) -> Contribution:
-        """Prepare what ``owner`` brings, at the owner; ``key`` is the owner's own.
+        """Prepare what an owner brings, at the owner.
 
-        Raises ParameterError when the partial is another release's, too large, or uses too much of a person.
+        Args:
+            owner: name of the owner.
+            partial: exact sums or counts of its images.
+            key: the owner's own.
+
+        Returns:
+            What the owner tells and shares.
+
+        Raises:
+            ParameterError: the partial is another release's, too large, or uses too much of a person.
         """
         problems = []
         if owner not in self.owners:
@@ -229,14 +224,28 @@ class ReleasePlan:
         return Contribution(owner, tag, images, steps)
 
     def fingerprint(self, key: ReleaseKey) -> str:
-        """Tell noise keys apart without giving them away: equal keys have equal fingerprints."""
+        """Tell noise keys apart without giving them away: equal keys have equal fingerprints.
+
+        Args:
+            key: of a noise party.
+
+        Returns:
+            Hexadecimal digits.
+        """
         return _pseudorandom(key, f"fingerprint: {self.corpus}", b"", self.digest)
 
     def release_id(self, tags: Mapping[str, str], fingerprints: Mapping[str, str]) -> str:
-        """Name this release of these contents: owners' tags and noise parties' fingerprints, by name.
+        """Name this release of these contents, as every ledger does.
 
-        Raises ParameterError when one is missing or two noise parties have the same key: each would know the
-        other's noise.
+        Args:
+            tags: of the owners, by name.
+            fingerprints: of the noise parties' keys, by name.
+
+        Returns:
+            Hexadecimal digits of a SHA-256.
+
+        Raises:
+            ParameterError: one is missing, or two noise parties have the same key: each would know the other's noise.
         """
         problems = []
         for what, got, expected in (("tags", tags, self.owners), ("fingerprints", fingerprints, self.drawing)):
@@ -256,9 +265,15 @@ class ReleasePlan:
         return identity((IDENTIFIER, *who, self.disjoint))
 
     def charge(self, ledger: FileLedger, release_id: str) -> None:
-        """Charge an owner's ledger, before any noise is drawn; BudgetError when it would overspend.
+        """Charge an owner's ledger, before any noise is drawn.
 
-        Raises ParameterError for a ledger per subject: an aggregate touches every image of the owner.
+        Args:
+            ledger: of the owner, with a budget per corpus.
+            release_id: as `release_id` gives it.
+
+        Raises:
+            BudgetError: it would overspend.
+            ParameterError: the ledger is per subject, and an aggregate touches every image of the owner.
         """
         if ledger.budget.per is not Per.CORPUS:
             remedy = "make one with Budget(epsilon, delta, per=Per.CORPUS)"
@@ -266,7 +281,15 @@ class ReleasePlan:
         ledger.charge(self.corpus, self.guarantee, release_id)
 
     def noise_share(self, key: ReleaseKey, release_id: str) -> Integers:
-        """Draw one noise party's share from its own key, after all owners have charged: int64 (coordinates,)."""
+        """Draw one noise party's share from its own key, after all owners have charged.
+
+        Args:
+            key: of the noise party.
+            release_id: as `release_id` gives it.
+
+        Returns:
+            Noise in grid steps, int64 (coordinates,).
+        """
         purpose = f"noise share, {self.share_scale.hex()}, {self.digest.hex()}"
         stream = key.stream(f"noise: {self.corpus}", release_id.encode(), purpose.encode())
         return draw_noise(self.release.noise, self.share_scale, stream, (self.coordinates,), purpose)
@@ -280,7 +303,15 @@ class ReleasePlan:
         return sum_job(self.committee, self.coordinates, summands, self.receivers)
 
     def result(self, revealed: Mapping[str, NDArray[Any]], images: int | None = None) -> JointResult:
-        """Read what the job revealed, at a receiver; ``images`` is their number over all owners where it is public."""
+        """Read what the job revealed, at a receiver.
+
+        Args:
+            revealed: what the job revealed, by variable name.
+            images: of all owners together, where their number is public.
+
+        Returns:
+            The release.
+        """
         values = self.values(total_of(revealed).tolist(), images)
         what = f"the noisy total behind '{self.corpus}'"
         kept = f"at most {self.colluding} of the noise parties {', '.join(self.drawing)} pool their noise"
@@ -288,7 +319,18 @@ class ReleasePlan:
         return JointResult(values, self.guarantee, f"{sentence} As long as {kept}: {self.guarantee.sentence}")
 
     def values(self, noisy: list[int], images: int | None) -> NDArray[Any]:
-        """Bring noisy integers into the release's own form; post-processing."""
+        """Bring noisy integers into the release's own form; post-processing.
+
+        Args:
+            noisy: total of contributions and noise shares, in grid steps.
+            images: of all owners together, where their number is public.
+
+        Returns:
+            The sum or mean, float64 (components,), or counts, int64 (components, bins).
+
+        Raises:
+            ParameterError: a mean over a public number of images, and the number is missing.
+        """
         release = self.release
         if isinstance(release, CorpusHistogramRelease):
             return np.array(noisy, np.int64).reshape(-1, release.bins)

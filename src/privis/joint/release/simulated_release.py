@@ -20,7 +20,13 @@ from privis.privacy.sampling.release_key import ReleaseKey
 
 @dataclass(frozen=True)
 class Owner:
-    """Local state of one owner: its exact partial, its key, and its ledger of this corpus."""
+    """Local state of one owner: its exact partial, its key, and its ledger of this corpus.
+
+    Args:
+        partial: exact sums or counts of its images.
+        key: its own.
+        ledger: with a budget per corpus.
+    """
 
     partial: Partial = field(repr=False)
     key: ReleaseKey
@@ -35,8 +41,18 @@ def release_jointly(
 ) -> JointResult:
     """Release the aggregate of all ``owners``: tag, agree, charge every ledger, draw noise, add inside, reveal.
 
-    Raises ParameterError for what does not fit the plan and BudgetError when a ledger refuses: then nothing was
-    sampled.
+    Args:
+        plan: what all agree on.
+        owners: their local states, by name.
+        noise_keys: of the noise parties, by name.
+        run: runs a job; by default, parties as processes of this machine.
+
+    Returns:
+        The release.
+
+    Raises:
+        ParameterError: something does not fit the plan.
+        BudgetError: a ledger refuses; nothing was sampled.
 
     >>> import tempfile
     >>> import numpy as np

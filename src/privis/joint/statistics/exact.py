@@ -20,13 +20,14 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.joint.runners import Runner, on_this_machine
+from privis.joint.statistics.statistic import Labels, Result, Statistic
 from privis.joint.statistics.sums import Committee, Integers, owners_job, source, total_of, who_learns, who_subtracts
 from privis.run.mpc.job import Job
 from privis.validation import keep_whole, positive_number, real_values, whole_number
@@ -35,35 +36,6 @@ GRID_BITS = 16
 MOST_IMAGES = 1 << 20  # of one owner; a public bound that keeps sums of squares inside the ring
 
 Floats = NDArray[np.float64]
-Labels = Sequence[int] | NDArray[np.integer]
-Result = TypeVar("Result", covariant=True)
-
-
-class Statistic(Protocol[Result]):
-    """What owners share, and what its total means; implemented by frozen dataclasses."""
-
-    @property
-    def length(self) -> int:
-        """Number of integers of a summary."""
-        ...
-
-    @property
-    def largest(self) -> int:
-        """Public bound of the size of one integer of an owner."""
-        ...
-
-    @property
-    def reveals(self) -> str:
-        """What the total reveals, as part of a sentence."""
-        ...
-
-    def summary(self, rows: NDArray[Any], labels: Labels | None = None) -> Integers:
-        """Add up an owner's rows, at the owner: secret."""
-        ...
-
-    def result(self, total: Integers, revealed: str) -> Result:
-        """Read the total over all owners."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -96,9 +68,14 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean of features of ``components`` values of at most ``bound`` in size.
+    """Mean of the feature vectors of several owners.
 
-    Raises ParameterError naming all bad parameters, and for rows that break the bound: clip them first.
+    Args:
+        components: of a feature vector.
+        bound: largest size of one value, in the feature's own units; clip rows first.
+
+    Raises:
+        ParameterError: naming all bad parameters; from `summary`, rows break the bound.
     """
 
     components: int
@@ -131,8 +108,16 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class MeanAndDeviation:
-    """Mean and standard deviation (of the population) of every component."""
+class Standardisation:
+    """Mean and standard deviation (of the population) of every component.
+
+    Args:
+        components: of a feature vector.
+        bound: largest size of one value, in the feature's own units; clip rows first.
+
+    Raises:
+        ParameterError: naming all bad parameters.
+    """
 
     components: int
     bound: float
@@ -173,6 +158,13 @@ class Covariance:
 
     The whole matrix is revealed; `privis.joint.statistics.principal_components` keeps it inside and reveals principal
     components only.
+
+    Args:
+        components: of a feature vector.
+        bound: largest size of one value, in the feature's own units; clip rows first.
+
+    Raises:
+        ParameterError: naming all bad parameters.
     """
 
     components: int
@@ -213,7 +205,16 @@ class Covariance:
 
 @dataclass(frozen=True)
 class ClassMeans:
-    """Images per class and mean feature of every class; labels are 0 to classes - 1."""
+    """Images per class and mean feature of every class; labels are 0 to classes - 1.
+
+    Args:
+        components: of a feature vector.
+        bound: largest size of one value, in the feature's own units; clip rows first.
+        classes: how many; labels are 0 to classes - 1.
+
+    Raises:
+        ParameterError: naming all bad parameters.
+    """
 
     components: int
     bound: float
@@ -236,7 +237,11 @@ class ClassMeans:
         return MOST_IMAGES << GRID_BITS
 
     def summary(self, rows: NDArray[Any], labels: Labels | None = None) -> Integers:
-        """Add up the rows of every class; ParameterError unless every row has a label."""
+        """Add up the rows of every class.
+
+        Raises:
+            ParameterError: a row has no label, or an unknown one.
+        """
         steps = on_grid(rows, self.components, self.bound)
         known = np.asarray([] if labels is None else labels)
         if known.shape != (len(steps),) or (known.size and not set(known.tolist()) <= set(range(self.classes))):
@@ -257,7 +262,15 @@ class ClassMeans:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many images have every component in which bin: edges[b - 1] <= value < edges[b], the outer bins open."""
+    """How many images have every component in which bin: edges[b - 1] <= value < edges[b], the outer bins open.
+
+    Args:
+        components: of a feature vector.
+        edges: public and increasing; the bins are len(edges) + 1.
+
+    Raises:
+        ParameterError: naming all bad parameters.
+    """
 
     components: int
     edges: tuple[float, ...]
@@ -283,7 +296,11 @@ class Histogram:
         return MOST_IMAGES
 
     def summary(self, rows: NDArray[Any], labels: Labels | None = None) -> Integers:
-        """Count rows; ParameterError when one is not a number."""
+        """Count rows.
+
+        Raises:
+            ParameterError: a value is not a number.
+        """
         values = feature_rows(rows, self.components)
         bins = len(self.edges) + 1
         flat = np.searchsorted(self.edges, values, side="right") + bins * np.arange(self.components)
@@ -297,7 +314,17 @@ class Histogram:
 def statistic_job(
     statistic: Statistic[Result], owners: Sequence[str], receivers: Sequence[str], committee: Committee | None = None
 ) -> Job:
-    """Build the job that adds the owners' summaries and reveals the total to receivers."""
+    """Build the job that adds the owners' summaries and reveals the total to receivers.
+
+    Args:
+        statistic: what is computed.
+        owners: names of those who share rows.
+        receivers: names of those who learn the result.
+        committee: the compute parties and their protocol; None: the default one.
+
+    Returns:
+        The job.
+    """
     return owners_job(committee or Committee(), statistic.length, statistic.largest, owners, receivers)
 
 
@@ -310,9 +337,21 @@ def compute(
     committee: Committee | None = None,
     run: Runner = on_this_machine,
 ) -> Result:
-    """Compute ``statistic`` of the rows of every owner in ``data``, this process playing all of them.
+    """Compute a statistic of the rows of all owners; this process plays all of them.
 
-    Raises ParameterError for rows that do not fit.
+    Args:
+        statistic: what is computed.
+        data: feature vectors (images, components) by owner.
+        receivers: names of those who learn the result.
+        labels: of the rows (images,) by owner, where the statistic needs them.
+        committee: the compute parties and their protocol; None: the default one.
+        run: runs a job; by default, parties as processes of this machine.
+
+    Returns:
+        The statistic, and who learned it.
+
+    Raises:
+        ParameterError: rows or labels do not fit.
     """
     owners = tuple(data)
     job = statistic_job(statistic, owners, receivers, committee)

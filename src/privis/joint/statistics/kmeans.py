@@ -27,8 +27,13 @@ CENTRES = "centres"
 
 
 @dataclass(frozen=True)
-class JointCodebook:
-    """The final ``centres``, (words, components), and who learns them."""
+class Codebook:
+    """Centres of k-means over the rows of several owners.
+
+    Args:
+        centres: float64 (words, components).
+        revealed: who learns them, in words.
+    """
 
     centres: Floats
     revealed: str
@@ -73,9 +78,23 @@ def codebook_job(
     receivers: Sequence[str],
     committee: Committee | None = None,
 ) -> Job:
-    """Build the job: ``rows`` of every owner, ``steps`` Lloyd steps, the last centres to receivers.
+    """Build the job: Lloyd steps on shares, the last centres to receivers.
 
-    The first owner shares the start, which is public. Raises ParameterError naming all bad parameters.
+    The first owner shares the start, which is public.
+
+    Args:
+        rows: how many, by owner.
+        components: of a row.
+        words: centres.
+        steps: of Lloyd's algorithm.
+        receivers: names of those who learn the result.
+        committee: the compute parties and their protocol; None: the default one.
+
+    Returns:
+        The job.
+
+    Raises:
+        ParameterError: naming all bad parameters.
     """
     owners = tuple(rows)
     problems = owner_problems(owners)
@@ -111,10 +130,23 @@ def codebook(
     steps: int = 10,
     committee: Committee | None = None,
     run: Runner = on_this_machine,
-) -> JointCodebook:
-    """Find a codebook from public ``start`` centres (words, components); this process plays everybody.
+) -> Codebook:
+    """Find a codebook by Lloyd's algorithm on shares; this process plays everybody.
 
-    Features and start are at most ``bound`` in size. Raises ParameterError otherwise.
+    Args:
+        data: feature vectors (rows, components) by owner.
+        start: public centres to begin with, (words, components).
+        bound: largest size of one value, in the feature's own units.
+        receivers: names of those who learn the result.
+        steps: of Lloyd's algorithm.
+        committee: the compute parties and their protocol; None: the default one.
+        run: runs a job; by default, parties as processes of this machine.
+
+    Returns:
+        The last centres.
+
+    Raises:
+        ParameterError: values do not fit each other, or break the bound.
     """
     centres = real_values("start", start)
     refuse(ParameterError, positive_number("bound", bound) + owner_problems(tuple(data)))

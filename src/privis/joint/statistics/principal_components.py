@@ -86,7 +86,14 @@ class Centre:
 
 @dataclass(frozen=True)
 class Components:
-    """Orthonormal ``directions``, (count, components), and which share of the total variance each ``explains``."""
+    """Principal components of the rows of several owners.
+
+    Args:
+        directions: orthonormal, float64 (count, components).
+        explains: share of the total variance, (count,).
+        spread: mean and deviation of the components.
+        revealed: who learns what, in words.
+    """
 
     directions: Floats
     explains: Floats
@@ -94,7 +101,14 @@ class Components:
     revealed: str
 
     def project(self, rows: NDArray[Any]) -> Floats:
-        """Give the coordinates of rows along the directions, in the clear."""
+        """Give the coordinates of rows along the directions, in the clear.
+
+        Args:
+            rows: feature vectors (rows, components).
+
+        Returns:
+            Coordinates, float64 (rows, count).
+        """
         return (np.asarray(rows, np.float64) - self.spread.mean) @ self.directions.T
 
 
@@ -181,7 +195,19 @@ def components_job(
 ) -> Job:
     """Build the second job: find the components of the owners' summed matrices and reveal them to receivers.
 
-    Raises ParameterError naming all bad parameters.
+    Args:
+        owners: names of those who share matrices.
+        components: of a feature vector.
+        count: of principal components.
+        receivers: names of those who learn the result.
+        committee: the compute parties and their protocol; None: the default one.
+        squarings: of the matrix; each doubles the power iteration's exponent.
+
+    Returns:
+        The job.
+
+    Raises:
+        ParameterError: naming all bad parameters.
     """
     problems = owner_problems(owners) + whole_number("components", components) + whole_number("count", count)
     problems += whole_number("squarings", squarings)
@@ -234,7 +260,16 @@ def principal_components(
 
 
 def read_components(revealed: Mapping[str, NDArray[Any]], spread: Spread, sentence: str) -> Components:
-    """Read what `components_job` revealed: exact unit length, and signs that make the largest entry positive."""
+    """Read what `components_job` revealed: exact unit length, and signs that make the largest entry positive.
+
+    Args:
+        revealed: by variable name.
+        spread: as the first job gave it.
+        sentence: who learns what.
+
+    Returns:
+        The components.
+    """
     count = len(revealed["explains"])
     rows = np.stack([np.asarray(revealed[f"direction {index}"], np.float64)[:, 0] for index in range(count)])
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -35,7 +35,14 @@ MOST = 1 << 61
 class Committee:
     """The compute parties by name, in rank order, and the protocol they run.
 
-    Owners and receivers may be members or outsiders. Raises ParameterError for a wrong number of members.
+    Owners and receivers may be members or outsiders.
+
+    Args:
+        members: different names, in the order of their ranks; as many as the protocol has parties.
+        preset: the protocol.
+
+    Raises:
+        ParameterError: a wrong number of members, or a name twice.
 
     >>> Committee().members
     ('party 0', 'party 1', 'party 2')
@@ -73,9 +80,19 @@ def integers(length: int, bound: int) -> Input:
 def sum_job(
     committee: Committee, length: int, summands: Mapping[str, tuple[str, int]], receivers: Sequence[str]
 ) -> Job:
-    """Add the sources ``summands`` (name to owner and bound) and reveal the total, and nothing else, to receivers.
+    """Build the job that adds sources and reveals the total, and nothing else.
 
-    Raises DomainError when a total could leave the ring.
+    Args:
+        committee: the compute parties and their protocol.
+        length: of every summand, integers (length,).
+        summands: owner and largest size, by source name.
+        receivers: names of those who learn the result.
+
+    Returns:
+        The job.
+
+    Raises:
+        DomainError: a total could leave the ring.
     """
     names, bounds = tuple(summands), [bound for _, bound in summands.values()]
     if sum(bounds) >= MOST:

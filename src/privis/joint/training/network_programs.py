@@ -54,9 +54,13 @@ ROUNDING = 1.01
 class Network:
     """Linear layers with ReLU between them: ``Network((784, 128, 10))`` is the classic MNIST network.
 
-    ``sizes`` counts inputs, hidden units, and classes; two sizes are multinomial logistic regression. ``inputs`` is
-    the public interval of the components of an input vector: pixels / 256 unless said otherwise.
-    Raises ParameterError naming all bad parameters.
+    Args:
+        sizes: of the inputs, the hidden layers and the classes; two sizes are multinomial logistic regression.
+        inputs: public interval of the components of an input vector; pixels / 256 by default.
+        step: grid of the inputs: every component is a multiple of it; None: none.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> Network((784, 128, 10)).shapes
     ((785, 128), (129, 10))
@@ -87,17 +91,37 @@ class Network:
         return tuple((rows + 1, columns) for rows, columns in zip(self.sizes, self.sizes[1:], strict=False))
 
     def images(self, rows: int) -> Input:
-        """The public declaration of ``rows`` input vectors."""
+        """Declare input vectors.
+
+        Args:
+            rows: how many.
+
+        Returns:
+            The public declaration, (rows, inputs).
+        """
         return Input((rows, self.sizes[0]), *self.inputs, self.step)
 
     def labels(self, rows: int) -> Input:
-        """The public declaration of ``rows`` one-hot labels."""
+        """Declare one-hot labels.
+
+        Args:
+            rows: how many.
+
+        Returns:
+            The public declaration, (rows, classes).
+        """
         return Input((rows, self.classes), 0.0, 1.0, 1.0)
 
     def start(self, seed: int) -> tuple[Array, ...]:
         """Give initial weights: He initialisation (arXiv:1502.01852) from a public seed, biases 0.
 
         They are no secret: what training makes of them is. Logistic regression starts at 0.
+
+        Args:
+            seed: public.
+
+        Returns:
+            A matrix per layer, float32 (inputs + 1, outputs), the biases last.
         """
         random = np.random.default_rng(seed)
         layers = [np.zeros(shape, np.float32) for shape in self.shapes]
@@ -107,13 +131,26 @@ class Network:
         return tuple(layers)
 
     def resting(self) -> tuple[Input, ...]:
-        """The layers' declarations between epochs."""
+        """Declare the layers between epochs.
+
+        Returns:
+            A declaration per layer.
+        """
         return tuple(
             Input(shape, -bound, bound, None) for shape, bound in zip(self.shapes, self._bounds(), strict=True)
         )
 
     def moving(self, rate: float, momentum: float, steps: int) -> tuple[tuple[Input, ...], tuple[Input, ...]]:
-        """The declarations of layers and velocities during ``steps`` steps of at most ``rate``; see the module."""
+        """Declare layers and velocities during training; see the module.
+
+        Args:
+            rate: the largest learning rate.
+            momentum: at least 0, less than 1.
+            steps: how many without a reset.
+
+        Returns:
+            Declarations of the layers, and of their velocities.
+        """
         weights, velocities = [], []
         for layer, (shape, bound) in enumerate(zip(self.shapes, self._bounds(), strict=True)):
             speed = ROUNDING * self._largest_gradient(layer, rate) / (1.0 - momentum)
@@ -257,3 +294,9 @@ def label_program(network: Network, rows: int) -> Program:
         return forward(list(values[:-1]), values[-1])[2] >> ops.ArgMax(1)
 
     return trace(label, *network.resting(), network.images(rows))
+
+
+def probability_levels(probabilities: Value, levels: int) -> Value:
+    """The number of thresholds 1/2, 3/2 ... of ``1 / levels`` that each probability reaches."""
+    repeated = probabilities.reshape(*probabilities.shape, 1) >> ops.Gather(np.zeros(levels, np.int64), 2)
+    return repeated.compare((np.arange(levels) + 0.5) / levels, step=1.0 / levels, exact=False).sum(2)

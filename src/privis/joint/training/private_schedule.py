@@ -56,14 +56,14 @@ from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.identity import identity
 from privis.joint.release.distributed_noise import SMALLEST_SHARE, noise_source
 from privis.joint.statistics.sums import Committee
-from privis.joint.training.network_programs import Network, Softmax
+from privis.joint.training.networks import Network, Softmax, probability_levels
 from privis.joint.training.schedule import Training
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Per
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.releases.noise import draw_noise, noise_guarantee
-from privis.privacy.sampling.release_key import ReleaseKey
+from privis.privacy.releases.noise import draw_noise, largest_noise, noise_guarantee
+from privis.privacy.sampling.keys import ReleaseKey
 from privis.privacy.sensitivity import Sensitivity
 from privis.privacy.units import Person, WholeImage
 from privis.program import Input, Program, Value, concat, ops, trace
@@ -95,9 +95,26 @@ def private_network(components: int, classes: int) -> Network:
 class PrivateTraining:
     """All that owners, noise parties and receivers agree on before a private training; see the module.
 
-    The committee's members are the noise parties; ``colluding`` (None: all but one) of them may pool their noise.
-    ``corpus`` names the images in every ledger. Raises ParameterError naming all bad parameters, and UnsupportedError
-    for a network with hidden layers.
+    The committee's members are the noise parties.
+
+    Args:
+        network: logistic regression, as ``private_network`` makes it.
+        owners: (name, images) of each.
+        noise: what the whole training may cost.
+        corpus: names the images in every ledger.
+        receivers: names of those who learn the model.
+        committee: the compute parties and their protocol.
+        batch: images of a step, over all owners.
+        epochs: passes over the images.
+        rate: learning rate.
+        momentum: at least 0, less than 1.
+        unit: what is hidden: WholeImage() or Person(images).
+        colluding: noise parties that may pool their noise; None: all but one.
+        steps_per_job: steps between two jobs.
+
+    Raises:
+        ParameterError: naming all bad parameters.
+        UnsupportedError: the network has hidden layers.
 
     >>> plan = PrivateTraining(
     ...     private_network(784, 10), (("bob", 30000), ("carol", 30000)), Gaussian(1.0, 1e-6), "digits", ("alice",)
@@ -159,7 +176,14 @@ class PrivateTraining:
         return len(self.committee.members) - self.colluding
 
     def sensitivity(self, unit: WholeImage | Person) -> Sensitivity:
-        """The sensitivity of all steps together, in units of 1/65,536 of a summed gradient."""
+        """The sensitivity of all steps together, in units of 1/65,536 of a summed gradient.
+
+        Args:
+            unit: WholeImage() or Person(images).
+
+        Returns:
+            L2, with the derivation in words.
+        """
         images = unit.images if isinstance(unit, Person) else 1
         squared = 8 * (images * UNITS * LEVELS) ** 2
         reason = (
@@ -235,7 +259,16 @@ class PrivateTraining:
         return {self.noise_name(party, epoch, step): Source(party, self._noise) for party in self.committee.members}
 
     def noise_name(self, party: str, epoch: int, step: int) -> str:
-        """Name the source of a party's noise in one step."""
+        """Name the source of a party's noise in one step.
+
+        Args:
+            party: name of a noise party.
+            epoch: from 0.
+            step: of the epoch, from 0.
+
+        Returns:
+            The source's name.
+        """
         return f"{noise_source(party)} {epoch * self.plan.steps + step}"
 
     @cached_property
@@ -264,7 +297,7 @@ class PrivateTraining:
             batch, noises = given[:-parties], given[-parties:]
             vectors = concat(*batch[::2]) >> ops.Pad(((0, 0), (0, 1)), BIAS)
             probabilities = Softmax.of((vectors * (1.0 / UNITS)) @ layer).probabilities
-            error = _levels(probabilities) - concat(*batch[1::2]) * LEVELS
+            error = probability_levels(probabilities, LEVELS) - concat(*batch[1::2]) * LEVELS
             short = (2.0 * LEVELS**2 - (error * error).sum(1, keep=True)).compare()
             gradient = vectors.transpose(1, 0) @ (error * short)
             noisy = functools.reduce(operator.add, noises, gradient)
@@ -274,12 +307,28 @@ class PrivateTraining:
         return trace(step, *self._moving, *data, *[self._noise] * parties)
 
     def tag(self, vectors: Floats, classes: NDArray[np.integer], key: ReleaseKey) -> str:
-        """Tell an owner's contents apart without giving them away; secret vectors, the owner's own key."""
+        """Tell an owner's contents apart without giving them away.
+
+        Args:
+            vectors: of the owner, (images, components); secret.
+            classes: of the images, (images,); secret.
+            key: the owner's own.
+
+        Returns:
+            Hexadecimal digits.
+        """
         content = hashlib.sha256(vectors.tobytes() + np.asarray(classes, np.int64).tobytes()).digest()
         return key.stream(f"tag: {self.corpus}", content, self.digest).words(0, 2).tobytes().hex()
 
     def fingerprint(self, key: ReleaseKey) -> str:
-        """Tell noise keys apart without giving them away: equal keys have equal fingerprints."""
+        """Tell noise keys apart without giving them away: equal keys have equal fingerprints.
+
+        Args:
+            key: of a noise party.
+
+        Returns:
+            Hexadecimal digits.
+        """
         return key.stream(f"fingerprint: {self.corpus}", b"", self.digest).words(0, 2).tobytes().hex()
 
     @property
@@ -294,6 +343,12 @@ class PrivateTraining:
             tags: What each owner said for its contents (`tag`).
             prints: What each noise party said for its key (`fingerprint`).
             runs: A number that owners and noise parties drew for this run alone (`fresh_run`).
+
+        Returns:
+            Hexadecimal digits of a SHA-256.
+
+        Raises:
+            ParameterError: one is missing, or two parties have the same key.
 
         Raises ParameterError when one is missing or two parties have the same key.
         """
@@ -313,26 +368,33 @@ class PrivateTraining:
         return hashlib.sha256(agreed.encode()).hexdigest()
 
     def charge(self, ledger: FileLedger, release_id: str) -> None:
-        """Charge an owner's ledger, before any noise is drawn; BudgetError when it would overspend."""
+        """Charge an owner's ledger, before any noise is drawn.
+
+        Args:
+            ledger: of the owner, with a budget per corpus.
+            release_id: as `release_id` gives it.
+
+        Raises:
+            BudgetError: it would overspend.
+            ParameterError: the ledger is per subject.
+        """
         if ledger.budget.per is not Per.CORPUS:
             remedy = "make one with Budget(epsilon, delta, per=Per.CORPUS)"
             raise ParameterError(Problem(repr(ledger), "a budget per subject", "a ledger per corpus", remedy))
         ledger.charge(self.corpus, self.guarantee, release_id)
 
     def noise_share(self, key: ReleaseKey, release_id: str, epoch: int, step: int) -> NDArray[np.int64]:
-        """Draw one party's noise of one step from its own key, after all owners have charged."""
+        """Draw one party's noise of one step from its own key, after all owners have charged.
+
+        Args:
+            key: of the noise party.
+            release_id: as `release_id` gives it.
+            epoch: from 0.
+            step: of the epoch, from 0.
+
+        Returns:
+            Noise in units of 1/65,536 of a summed gradient, int64 (components + 1, classes).
+        """
         purpose = f"gradient noise {epoch * self.plan.steps + step}, {self.share_scale.hex()}, {self.digest.hex()}"
         stream = key.stream(f"noise: {self.corpus}", release_id.encode(), purpose.encode())
         return draw_noise(self.noise, self.share_scale, stream, self.network.shapes[0], purpose)
-
-
-def _levels(probabilities: Value) -> Value:
-    """The number of thresholds 1/32, 3/32 ... 31/32 that each probability reaches."""
-    repeated = probabilities.reshape(*probabilities.shape, 1) >> ops.Gather(np.zeros(LEVELS, np.int64), 2)
-    return repeated.compare((np.arange(LEVELS) + 0.5) / LEVELS, step=1.0 / LEVELS, exact=False).sum(2)
-
-
-def largest_noise(noise: Gaussian, scale: float) -> int:
-    """Bound of the size of what the sampler can give."""
-    table = noise.table(scale)
-    return max(part.base for part in table.parts()) + (1 << table.offset_bits)

@@ -24,7 +24,13 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class PrivateOwner:
-    """Local state of one owner: vectors and classes, its key, and its ledger of this corpus."""
+    """Local state of one owner: vectors and classes, its key, and its ledger of this corpus.
+
+    Args:
+        data: vectors and classes.
+        key: its own.
+        ledger: with a budget per corpus.
+    """
 
     data: Labelled
     key: ReleaseKey
@@ -32,15 +38,28 @@ class PrivateOwner:
 
 
 @dataclass(frozen=True)
-class ReleasedModel:
-    """A released model: ``matrix`` (components + 1, classes), bias last, and what it guarantees."""
+class PrivateModel:
+    """A released model.
+
+    Args:
+        matrix: float64 (components + 1, classes), the biases last.
+        guarantee: what it guarantees.
+        revealed: who learns what, in words.
+    """
 
     matrix: NDArray[np.float64]
     guarantee: Guarantee
     revealed: str
 
     def labels(self, vectors: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Classify vectors (rows, components), in the clear, as ``bounded`` brings them on the grid."""
+        """Classify vectors, in the clear, as ``bounded`` brings them on the grid.
+
+        Args:
+            vectors: (rows, components).
+
+        Returns:
+            Classes, int64 (rows,).
+        """
         logits = bounded(vectors) / UNITS @ self.matrix[:-1] + self.matrix[-1]
         return np.argmax(logits, axis=1)
 
@@ -67,9 +86,20 @@ def train_privately(
 ) -> ReleasedModel:
     """Charge every ledger, train with noise inside, reveal the model; this process plays everybody.
 
-    Raises ParameterError for what does not fit the plan and BudgetError when a ledger refuses: then nothing was
-    sampled. Every call is a release of its own, with its own noise and charge: see
-    `privis.joint.training.private_schedule`.
+    Every call is a release of its own, with its own noise and charge: see `privis.joint.training.private_schedule`.
+
+    Args:
+        plan: what all agree on.
+        owners: their local states, by name.
+        noise_keys: of the noise parties, by name.
+        run: runs a job on the parties of one session.
+
+    Returns:
+        The model.
+
+    Raises:
+        ParameterError: something does not fit the plan.
+        BudgetError: a ledger refuses; nothing was sampled.
     """
     problems = [
         Problem(f"data of {owner}", "another number of images", f"{count} images and classes")

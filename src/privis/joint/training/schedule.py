@@ -33,9 +33,20 @@ SCORED_AT_ONCE = 1000  # images
 class Training:
     """Everything public about a training: network, how many images each owner has, who computes, and the schedule.
 
-    ``owners`` are (name, images) pairs; an owner may be of the committee or not. A step takes about ``batch`` images,
-    from each owner in proportion to what it has. ``rates`` has a row for each epoch: learning rates of equal parts of
-    it. Raises ParameterError naming all bad parameters.
+    An owner may be of the committee or not.
+
+    Args:
+        network: layers and inputs.
+        owners: (name, images) of each.
+        committee: the compute parties and their protocol.
+        batch: images of a step, about; from each owner in proportion to what it has.
+        rates: a row for each epoch: learning rates of equal parts of it.
+        momentum: at least 0, less than 1.
+        seed: public, of the initial weights.
+        steps_per_job: steps between two jobs.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> training = Training(Network((784, 128, 10)), (("bob", 30000), ("carol", 30000)))
     >>> training.rows, training.steps
@@ -141,7 +152,14 @@ class Training:
         return self._built(sources, programs, instructions, resident)
 
     def batch_sources(self, step: int) -> dict[str, Source]:
-        """The images and labels of each owner that step ``step`` of an epoch takes, by name, in a program's order."""
+        """The images and labels of each owner that one step takes.
+
+        Args:
+            step: of an epoch, from 0.
+
+        Returns:
+            Sources by name, in a program's order.
+        """
         return {
             source_name(owner, what, step): Source(owner, declare(rows))
             for (owner, _), rows in zip(self.owners, self.rows, strict=True)
@@ -149,7 +167,16 @@ class Training:
         }
 
     def score_job(self, owner: str, images: int, receivers: tuple[str, ...]) -> Job:
-        """Loss and right answers on ``images`` labelled images of ``owner``, summed, revealed to ``receivers``."""
+        """Build the job that reveals loss and right answers on one owner's labelled images, summed.
+
+        Args:
+            owner: whose images they are.
+            images: how many.
+            receivers: names of those who learn the result.
+
+        Returns:
+            The job.
+        """
         sources: dict[str, Source] = {}
         programs: dict[str, Program] = {}
         instructions: list[Instruction] = []
@@ -168,7 +195,15 @@ class Training:
         return self._built(sources, programs, instructions, self._trained)
 
     def label_job(self, owner: str, images: int) -> Job:
-        """Labels of ``images`` images of ``owner``, revealed to it alone."""
+        """Build the job that reveals the labels of one owner's images to it alone.
+
+        Args:
+            owner: whose images they are.
+            images: how many.
+
+        Returns:
+            The job.
+        """
         sources: dict[str, Source] = {}
         programs: dict[str, Program] = {}
         instructions: list[Instruction] = []

@@ -41,14 +41,27 @@ Arrays = dict[str, Array]
 
 @dataclass(frozen=True)
 class Labelled:
-    """An owner's input vectors, float32 (rows, components) as the network declares them, and their classes (rows,)."""
+    """An owner's input vectors and their classes.
+
+    Args:
+        images: float32 (rows, components), as the network declares them.
+        classes: integers (rows,).
+    """
 
     images: Array = field(repr=False)
     classes: Array = field(repr=False)
 
     @classmethod
     def of_bytes(cls, images: Array, classes: Array) -> Labelled:
-        """Take 8-bit images (rows, ...) of one size; see ``pixels``."""
+        """Take 8-bit images; see ``pixels``.
+
+        Args:
+            images: uint8 (rows, ...), of one size.
+            classes: integers (rows,).
+
+        Returns:
+            Input vectors and classes.
+        """
         return cls(pixels(images), np.asarray(classes))
 
 
@@ -64,7 +77,13 @@ class JointTrainingProgress:
 
 @dataclass(frozen=True)
 class Score:
-    """What is revealed of a model's quality: mean cross entropy in nats, and the fraction of right answers."""
+    """What is revealed of a model's quality.
+
+    Args:
+        images: how many it was tried on.
+        loss: mean cross entropy, in nats.
+        accuracy: fraction of right answers.
+    """
 
     images: int
     loss: float
@@ -93,10 +112,17 @@ def fit(
 ) -> None:
     """Train; the model stays with the parties as shares, resident in the session.
 
-    ``progress`` is called after each job; when it raises, the training stops there and can go on later with ``first``
-    = jobs done, as long as the session lives. ``seed`` repeats the owners' orders, for benchmarks; without it they are
-    secret. Raises ParameterError when the data are not what ``training`` says, DomainError when an owner's break what
-    the network declares.
+    Args:
+        training: everything public.
+        run: runs a job on the parties of one session.
+        data: of the owners, by name.
+        first: jobs done before, in the same session.
+        progress: called after each job; when it raises, the training stops there and can go on later with ``first``.
+        seed: repeats the owners' orders, for benchmarks; None: they are secret.
+
+    Raises:
+        ParameterError: the data are not what ``training`` says.
+        DomainError: an owner's data break what the network declares.
     """
     refuse(ParameterError, _problems(training, data))
     secret, started = secrets.randbits(128) if seed is None else seed, time.perf_counter()
@@ -130,7 +156,18 @@ def batches(
 
 
 def score(training: Training, run: Runner, owner: str, data: Labelled, receivers: Sequence[str] = ()) -> Score:
-    """Reveal loss and accuracy of the resident model on an owner's images to ``receivers``: the owner if none."""
+    """Reveal loss and accuracy of the resident model on an owner's images to receivers.
+
+    Args:
+        training: everything public.
+        run: runs a job on the session that holds the model.
+        owner: whose images they are.
+        data: input vectors and classes.
+        receivers: names of those who learn it; none: the owner.
+
+    Returns:
+        Loss and accuracy.
+    """
     count = len(data.images)
     job = training.score_job(owner, count, tuple(receivers) or (owner,))
     arrays: Arrays = {}
@@ -142,7 +179,17 @@ def score(training: Training, run: Runner, owner: str, data: Labelled, receivers
 
 
 def label(training: Training, run: Runner, owner: str, images: Array) -> NDArray[np.int64]:
-    """Reveal the resident model's labels of an owner's images to that owner, (rows,)."""
+    """Reveal the resident model's labels of an owner's images to that owner.
+
+    Args:
+        training: everything public.
+        run: runs a job on the session that holds the model.
+        owner: whose images they are.
+        images: float32 (rows, components).
+
+    Returns:
+        Classes, int64 (rows,).
+    """
     job = training.label_job(owner, len(images))
     arrays = {source_name(owner, "images", index): images[rows] for index, rows in enumerate(_slices(len(images)))}
     revealed = run(job, arrays)

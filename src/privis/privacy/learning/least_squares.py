@@ -42,12 +42,20 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class LeastSquaresTraining:
-    """All that decides a least-squares head of ``classes`` classes on vectors of ``components`` components.
+    """All that decides a private training by least squares.
 
-    ``noise``, ``unit`` and ``size`` mean what they do for
-    `privis.privacy.learning.logistic_regression.LogisticTraining`; ``ridge`` is the ridge in units of the largest
-    eigenvalue that noise alone would have. Time grows with the square of the components. Raises ``ParameterError``
-    naming all bad parameters.
+    Time grows with the square of the components.
+
+    Args:
+        classes: at least 2.
+        components: of a vector.
+        size: public number of members; under `Dataset` and `Person` it may be a guess.
+        noise: what the whole training may cost.
+        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+        ridge: in units of the largest eigenvalue that noise alone would have.
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> plan = LeastSquaresTraining(10, 144, 60000, Gaussian(0.5, 1e-5), Dataset())
     >>> plan.guarantee.epsilon <= 0.5
@@ -111,7 +119,17 @@ class LeastSquaresTraining:
         return identity(self)
 
     def weights(self, rows: IntegerRows, labels: Integers, shares: Integers, stream: NoiseStream) -> Floats:
-        """Release weights, float64 (classes, components + 1) for vectors of length 1, the last column the biases."""
+        """Release the weights of a classifier of vectors of length 1; one release, to be charged once.
+
+        Args:
+            rows: vectors on the grid, integers (rows, components).
+            labels: class of every row, integers (rows,).
+            shares: rows of every row's member, integers (rows,).
+            stream: that the noise is drawn from.
+
+        Returns:
+            Weights, float64 (classes, components + 1), the last column the biases.
+        """
         weight = math.isqrt(row_squared(self.components))
         square, cross = _sums(rows, labels, shares, self.classes, weight)
         columns = self.components + 1

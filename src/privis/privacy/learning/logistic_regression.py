@@ -62,22 +62,36 @@ PREPARED, STEP = b"standardisation", b"step"
 
 @dataclass(frozen=True)
 class LogisticTraining:
-    """All that decides a private training of ``classes`` classes on vectors of ``components`` components.
+    """All that decides a private training of a linear classifier by noisy gradient steps.
 
-    ``noise`` is what the whole training may cost. ``unit`` says what is hidden: an image's presence (`Dataset`), its
-    content (`WholeImage`), or all images of a person (`Person(k)`), who is then drawn and clipped as one member: each
-    of their n <= k rows is clipped to a share of 1 / n. ``size`` is the public number of members, which scales the
-    steps; under `Dataset` and `Person` it may be a guess. ``sampling`` is the probability of being in a step's sample.
+    All images of a person, where a person is hidden, are drawn and clipped as one member: each of n <= k rows is
+    clipped to a share of 1 / n.
 
-    ``rate`` is the length of a step in which all gradients are clipped and agree; ``clip`` the largest length of an
-    error p - y (at most sqrt(2)); ``averaging`` the weight of the past in the average of the weights that is released,
-    0 for the last weights alone. ``standardise`` is the share of the signal's square that a private standardisation of
-    the components costs, 0 for none; ``groups`` runs of components (the paths of a scattering transform, say) then
-    share one deviation each; with 0 each component has its own. All of them are fixed beforehand: trying several on
-    private images releases several models, each of which is to be charged.
+    All parameters are fixed beforehand: trying several on private images releases several models, each of which is to
+    be charged.
 
-    Raises ``ParameterError`` naming all bad parameters, or when no noise can keep this epsilon, or when noise would
-    drown all that ``size`` members can say: a training that cannot learn is refused before anything is charged.
+    A training that cannot learn is refused before anything is charged.
+
+    Args:
+        classes: at least 2.
+        components: of a vector.
+        size: public number of members, which scales the steps; under `Dataset` and `Person` it may be a guess.
+        noise: what the whole training may cost.
+        unit: what is hidden: an image's presence (`Dataset`), its content (`WholeImage`), or all images of a person
+            (`Person(k)`).
+        sampling: probability of being in a step's sample.
+        steps: how many.
+        rate: length of a step in which all gradients are clipped and agree.
+        clip: largest length of an error p - y, at most sqrt(2).
+        momentum: from 0 to below 1.
+        averaging: weight of the past in the average of the weights that is released; 0: the last weights alone.
+        standardise: share of the signal's square that a private standardisation of the components costs; 0: none.
+        groups: runs of components (the paths of a scattering transform, say) that share one deviation each; 0: each
+            component has its own.
+
+    Raises:
+        ParameterError: naming all bad parameters; or no noise can keep this epsilon, or noise would drown all that
+            ``size`` members can say.
 
     >>> plan = LogisticTraining(10, 144, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.125, steps=200)
     >>> round(plan.noise_multiplier, 2), round(plan.guarantee.epsilon, 3)
@@ -195,7 +209,14 @@ class LogisticTraining:
         return identity(self)
 
     def epsilon_after(self, step: int) -> float:
-        """Epsilon of the first ``step`` steps at the whole training's delta."""
+        """Epsilon of the first steps, at the whole training's delta.
+
+        Args:
+            step: how many.
+
+        Returns:
+            Epsilon.
+        """
         steps = replace(self.parts[0], steps=step)
         return epsilon_of((steps, *self.parts[1:]), self.noise.delta, self.neighbours)
 

@@ -97,15 +97,23 @@ class Moments:
 
 @dataclass(frozen=True)
 class MomentRelease:
-    """Mean and covariance of vectors of ``components`` components, clipped to length ``clip``, in one release.
-
-    ``size`` is the public number of members; under `Dataset` and `Person` it may be a guess, and scales the result.
+    """Mean and covariance of clipped vectors, in one release.
 
     Sensitivity. With R the largest length of a row x, R x and the upper triangle of x x' are added up in one vector z
     of squared length at most 2 R**4. For two rows with inner product t, that of their z is at least t**2 / 2 + R**2 t
     >= -R**4 / 2: a row replaced is at most the root of 5 R**4 away, one that comes or goes of 2 R**4, two persons'
     shared rows of 8 R**4. Reference: Dwork, Talwar, Thakurta and Zhang, 2014, doi:10.1145/2591796.2591883 (Analyze
-    Gauss). Raises ``ParameterError`` naming all bad parameters.
+    Gauss).
+
+    Args:
+        noise: what the release may cost.
+        components: of a vector.
+        clip: largest length of a vector, in its own units; public.
+        size: public number of members; under `Dataset` and `Person` it may be a guess, and scales the result.
+        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> release = MomentRelease(Gaussian(1.0, 1e-6), components=3, clip=1.0, size=1000, unit=Dataset())
     >>> release.guarantee.epsilon <= 1.0
@@ -155,7 +163,16 @@ class MomentRelease:
         return epsilon_of(_once(self._scale / self._distance(unit)), self.noise.delta, Neighbours.ADDED)
 
     def release(self, vectors: npt.NDArray[np.floating], shares: Integers, stream: NoiseStream) -> Moments:
-        """Release mean and covariance of private vectors (rows, components); a row counts one ``shares``-th."""
+        """Release mean and covariance; one release, to be charged once.
+
+        Args:
+            vectors: private, (rows, components).
+            shares: rows of every row's member, integers (rows,); a row counts one ``shares``-th.
+            stream: that the noise is drawn from.
+
+        Returns:
+            Mean, (components,), and covariance, (components, components).
+        """
         rows = integer_rows(vectors, self.clip)
         _check_length(rows, self.components)
         upper = np.triu_indices(self.components)
@@ -179,12 +196,23 @@ class MomentRelease:
 
 @dataclass(frozen=True)
 class KMeansRelease:
-    """``words`` centres of vectors of length at most ``clip`` by ``iterations`` noisy steps of Lloyd's algorithm.
+    """Centres of clipped vectors by noisy steps of Lloyd's algorithm.
 
     The first centres are drawn from the keyed stream, uniformly on a sphere of half the clip. Every step assigns each
     row to its nearest centre and releases, in one vector, the sum and the weighted number of every cluster's rows; a
     row adds at most the root of R**2 + (R / 2)**2 to it, wherever it is. A centre that noise leaves without rows stays.
-    Reference: Su, Cao, Li, Bertino and Jin, arXiv:1504.05998. Raises ``ParameterError`` naming all bad parameters.
+    Reference: Su, Cao, Li, Bertino and Jin, arXiv:1504.05998.
+
+    Args:
+        noise: what all steps together may cost.
+        words: centres.
+        components: of a vector.
+        clip: largest length of a vector, in its own units; public.
+        iterations: steps.
+        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+
+    Raises:
+        ParameterError: naming all bad parameters.
     """
 
     identifier: ClassVar[str] = "privis.k-means-release/1"
@@ -225,7 +253,16 @@ class KMeansRelease:
         return corpus_guarantee(self.unit, name, self._scale, grid, reason, epsilon, whole, self.noise, distance)
 
     def release(self, vectors: npt.NDArray[np.floating], shares: Integers, stream: NoiseStream) -> Floats:
-        """Release the centres, float64 (words, components), of private vectors; a row counts one ``shares``-th."""
+        """Release the centres; one release, to be charged once.
+
+        Args:
+            vectors: private, (rows, components).
+            shares: rows of every row's member, integers (rows,); a row counts one ``shares``-th.
+            stream: that the noise is drawn from.
+
+        Returns:
+            Centres, float64 (words, components).
+        """
         rows = integer_rows(vectors, self.clip)
         _check_length(rows, self.components)
         gauss = draw_noise(self.noise, 2.0**20, stream, (self.words, self.components), "first centres").astype(float)

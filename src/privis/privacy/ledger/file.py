@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from privis.errors import BudgetError, DamagedLedgerError, OutputError, ParameterError, Problem
+from privis.errors import BudgetError, OutputError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.audit import Audit, audit
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, cost_of
-from privis.privacy.ledger.composition import Account, Spent
+from privis.privacy.ledger.budget import Budget, Per, cost_of
+from privis.privacy.ledger.composition import Spent
+from privis.privacy.ledger.disk import contents, damaged, head_path, refusal, sync_folder, write, written
 from privis.privacy.ledger.entries import (
     CORPUS,
     SLOT_BYTES,
@@ -32,8 +33,6 @@ from privis.privacy.ledger.entries import (
     guarantee_digest,
     heads,
 )
-
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,13 @@ class FileLedger:
     def create(cls, path: str | os.PathLike[str], budget: Budget) -> Self:
         """Make a new ledger that only its owner can read (mode 0600).
 
+        Args:
+            path: of the file; its head is ``path + ".head"``.
+            budget: what may be spent, and by whom.
+
+        Returns:
+            The ledger.
+
         Raises:
             OutputError: the file exists or cannot be written.
         """
@@ -115,15 +121,15 @@ class FileLedger:
             lines = os.open(path, flags | os.O_EXCL, 0o600)
             try:
                 fcntl.flock(lines, fcntl.LOCK_EX)
-                heads_file = os.open(_head_path(path), flags | os.O_TRUNC, 0o600)
+                heads_file = os.open(head_path(path), flags | os.O_TRUNC, 0o600)
                 try:
-                    _write(lines, line, 0)
+                    write(lines, line, 0)
                     os.fsync(lines)
-                    _write(heads_file, START.packed() + head.packed(), 0)
+                    write(heads_file, START.packed() + head.packed(), 0)
                     os.fsync(heads_file)
                 finally:
                     os.close(heads_file)
-                _sync_folder(Path(path))
+                sync_folder(Path(path))
             finally:
                 os.close(lines)
         except OSError as error:
@@ -142,7 +148,7 @@ class FileLedger:
         """SHA-256 of the first line, whose random salt no other ledger has: wherever it lies, it is this ledger."""
         with self._locked(os.O_RDONLY) as files:
             self._caught_up(files, repair=False)  # raises when the ledger is damaged
-            return hashlib.sha256(next(complete_lines(_contents(files.lines)))).hexdigest()
+            return hashlib.sha256(next(complete_lines(contents(files.lines)))).hexdigest()
 
     @property
     def head(self) -> LedgerHead:
@@ -172,7 +178,7 @@ class FileLedger:
             cost = cost_of(guarantee, books.budget)
             account = books.account(hashed, formerly)
             if not account.fits(cost, books.budget):
-                raise BudgetError(_refusal(record, account, cost, books.budget))
+                raise BudgetError(refusal(record, account, cost, books.budget))
             self._books = None  # until line and books agree again
             digest = guarantee_digest(guarantee)
             charge = Charge(_now(), hashed, release_id, *figures, cost.epsilon, cost.delta, digest)
@@ -183,7 +189,12 @@ class FileLedger:
     def spent(self, record: str | None = None, *, formerly: Sequence[str] = ()) -> Spent:
         """Give what ``record``, or of a ledger per corpus the corpus, has spent at the budget's delta.
 
-        ``formerly`` as of `charge`.
+        Args:
+            record: whose budget it is; None: the corpus's.
+            formerly: names that earlier versions gave the same record.
+
+        Returns:
+            Epsilon at the budget's delta, and the number of charges.
 
         Raises:
             ParameterError: there is no record, and the budget is per subject.
@@ -196,46 +207,76 @@ class FileLedger:
             return books.account(books.hashed(record), formerly).spent(books.budget)
 
     def worst(self, most: int = 20) -> list[tuple[str, Spent]]:
-        """Give the ``most`` accounts that spent most, by hashed record ("corpus" for a ledger per corpus)."""
+        """Give the accounts that spent most.
+
+        Args:
+            most: how many.
+
+        Returns:
+            Hashed record ("corpus" for a ledger per corpus) and what it spent, most first.
+        """
         with self._looked_up() as books:
             rough = {name: account.spent(books.budget, precise=False) for name, account in books.accounts.items()}
             names = sorted(rough, key=lambda name: -rough[name].epsilon)[:most]
             return [(name, books.accounts[name].spent(books.budget)) for name in names]
 
     def charges(self) -> Iterator[Charge]:
-        """Give all charges in their order, as an auditor wants them; records are hashed."""
+        """Give all charges in their order, as an auditor wants them; records are hashed.
+
+        Returns:
+            One charge per line.
+        """
         with self._locked(os.O_RDONLY) as files:
             self._caught_up(files, repair=False)  # raises when the ledger is damaged
-            lines = list(complete_lines(_contents(files.lines)))
+            lines = list(complete_lines(contents(files.lines)))
         books = Books.opened(lines[0])
         for line in lines[1:]:
             yield books.read(line)[0]
 
     def hashed(self, record: str) -> str:
-        """Give the name that ``record`` has in this ledger and its exports."""
+        """Give the name that ``record`` has in this ledger and its exports.
+
+        Args:
+            record: as of `charge`.
+
+        Returns:
+            Hexadecimal digits.
+        """
         with self._looked_up() as books:
             return books.hashed(record)
 
     def verify(self, known_head: str = "") -> Audit:
-        """Recompute chain and totals from the file; with ``known_head``, also that the line with this SHA-256 is there.
+        """Recompute chain and totals from the file.
 
         A line that this object has seen must be there as well. Never raises for what is wrong with the ledger: the
         audit's ``problems`` say it.
+
+        Args:
+            known_head: SHA-256 of a line that must be there; empty: none.
+
+        Returns:
+            Totals, and all that is wrong.
         """
         seen = {self._seen.digest} if self._seen else set[str]()
         with self._locked(os.O_RDONLY, head_needed=False) as files:
-            head = b"" if files.head < 0 else _contents(files.head)
-            return audit(_contents(files.lines), head, seen | ({known_head} if known_head else set()))
+            head = b"" if files.head < 0 else contents(files.head)
+            return audit(contents(files.lines), head, seen | ({known_head} if known_head else set()))
 
     def missing(self, digests: Collection[str]) -> set[str]:
         """Give those of ``digests`` (SHA-256 of lines that once were the last) that no line has.
+
+        Args:
+            digests: SHA-256 of lines.
+
+        Returns:
+            Those of them.
 
         Raises:
             DamagedLedgerError: the ledger does not fit itself.
         """
         with self._locked(os.O_RDONLY) as files:
             self._caught_up(files, repair=False)
-            there = {hashlib.sha256(line).hexdigest() for line in complete_lines(_contents(files.lines))}
+            there = {hashlib.sha256(line).hexdigest() for line in complete_lines(contents(files.lines))}
         return set(digests) - there
 
     @contextlib.contextmanager
@@ -254,8 +295,8 @@ class FileLedger:
                 fcntl.flock(lines, fcntl.LOCK_EX)
                 stack.callback(fcntl.flock, lines, fcntl.LOCK_UN)  # a fork in between keeps the file open, not locked
                 head = -1
-                if head_needed or _head_path(self.path).exists():
-                    head = os.open(_head_path(self.path), mode)
+                if head_needed or head_path(self.path).exists():
+                    head = os.open(head_path(self.path), mode)
                     stack.callback(os.close, head)
             except OSError as error:
                 remedy = "ledger and head belong together; without both nothing is released"
@@ -267,7 +308,7 @@ class FileLedger:
 
     def _require_in_place(self, files: _Files) -> None:
         if not (self.path.exists() and os.path.samestat(os.fstat(files.lines), os.stat(self.path))):
-            raise _damaged(self.path, "another file, put there while this one was in use")
+            raise damaged(self.path, "another file, put there while this one was in use")
 
     def _caught_up(self, files: _Files, repair: bool) -> Books:
         """Read on from the last look to the end; the books are forgotten if anything goes wrong meanwhile."""
@@ -275,21 +316,21 @@ class FileLedger:
         size = os.fstat(files.lines).st_size
         known = next(iter(heads(os.pread(files.head, 2 * SLOT_BYTES, 0))), None)
         if known is None:
-            raise _damaged(self.path, "no intact head")
+            raise damaged(self.path, "no intact head")
         if known.size > size:
-            raise _damaged(self.path, f"{size} bytes where {known.size} were written")
+            raise damaged(self.path, f"{size} bytes where {known.size} were written")
         if books is not None and books.head.size > known.size:
             books = None  # an earlier file was put back, or the head does not know some lines: read everything again
         passed = {books.head} if books else set[LedgerHead]()
         start = books.head.size if books else 0
-        for line in complete_lines(_contents(files.lines, start)):
+        for line in complete_lines(contents(files.lines, start)):
             books = _next(self.path, books, line)
             passed.add(books.head)
         if books is None or known not in passed:
-            raise _damaged(self.path, f"another line {known.lines} than was written")
+            raise damaged(self.path, f"another line {known.lines} than was written")
         if self._seen is not None and self._seen not in passed:
             what = f"no line {self._seen.lines} as seen before: an earlier or another ledger was put in its place"
-            raise _damaged(self.path, what)
+            raise damaged(self.path, what)
         if repair and size > known.size:
             self._settle(files, books.head)
         self._books, self._seen = books, books.head
@@ -297,23 +338,23 @@ class FileLedger:
 
     def _settle(self, files: _Files, head: LedgerHead) -> None:
         """Finish what a process began and did not end: see the class."""
-        with _written(self.path):
+        with written(self.path):
             os.ftruncate(files.lines, head.size)
             os.fdatasync(files.lines)
-            _write(files.head, head.packed(), head.slot)
+            write(files.head, head.packed(), head.slot)
 
     def _append(self, files: _Files, books: Books, charge: Charge) -> None:
         line, size = charge_line(charge, books.head.digest), books.head.size
-        with _written(self.path):
+        with written(self.path):
             try:
-                _write(files.lines, line, size)
+                write(files.lines, line, size)
                 os.fdatasync(files.lines)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.ftruncate(files.lines, size)  # a full disk: leave nothing to put in order
                 raise
             books.read(line)
-            _write(files.head, books.head.packed(), books.head.slot)
+            write(files.head, books.head.packed(), books.head.slot)
 
 
 def _next(path: Path, books: Books | None, line: bytes) -> Books:
@@ -322,65 +363,10 @@ def _next(path: Path, books: Books | None, line: bytes) -> Books:
             return Books.opened(line)
         _, wrong = books.read(line)
     except ValueError as error:
-        raise _damaged(path, f"line {books.head.lines if books else 1}: {error}") from error
+        raise damaged(path, f"line {books.head.lines if books else 1}: {error}") from error
     if wrong:
-        raise _damaged(path, f"line {books.head.lines} {' and '.join(wrong)}")
+        raise damaged(path, f"line {books.head.lines} {' and '.join(wrong)}")
     return books
-
-
-def _refusal(record: str, account: Account, cost: PrivacyCost, budget: Budget) -> Problem:
-    spent = account.spent(budget)
-    left = max(0.0, budget.epsilon - spent.epsilon)
-    who = {BudgetUnit.IMAGE: record, BudgetUnit.PERSON: "ledger, one person", BudgetUnit.DATASET: "ledger, the corpus"}
-    where = who[budget.unit] if budget.per is Per.SUBJECT else "ledger, the corpus"
-    got = (
-        f"{spent.charges} releases that spent epsilon {spent.epsilon:.4g} of {budget.epsilon:.4g} "
-        f"(delta {budget.delta:.1e}, {spent.bound}), and one more of epsilon {cost.epsilon:.4g}, delta {cost.delta:.1e}"
-    )
-    remedy = (
-        "a smaller epsilon may fit, and repeating an earlier release with its key is free; what was released cannot be "
-        "taken back"
-    )
-    return Problem(where, got, f"at most about epsilon {left:.4g} more", remedy)
-
-
-def _damaged(path: Path, what: str) -> DamagedLedgerError:
-    remedy = f"nothing is released on its account; see: privis ledger verify {path}"
-    return DamagedLedgerError(Problem(f"ledger {path}", what, "an unbroken chain", remedy))
-
-
-@contextlib.contextmanager
-def _written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        remedy = "nothing was released; free space or mend the disk, then run the same command again"
-        raise OutputError(Problem(f"ledger {path}", str(error.strerror), "a charge on the disk", remedy)) from error
-
-
-def _write(file: int, data: bytes, start: int) -> None:
-    while data:
-        count = os.pwrite(file, data, start)
-        data, start = data[count:], start + count
-
-
-def _contents(file: int, start: int = 0) -> bytes:
-    data = bytearray()
-    while part := os.pread(file, _READ_BYTES, start + len(data)):
-        data += part
-    return bytes(data)
-
-
-def _head_path(path: str | os.PathLike[str]) -> Path:
-    return Path(f"{os.fspath(path)}.head")
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _now() -> str:

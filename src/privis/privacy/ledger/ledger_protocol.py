@@ -32,11 +32,17 @@ class Ledger(Protocol):
         ...
 
     def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
-        """Charge one release of ``record``; raises ``BudgetError`` when it would overspend.
+        """Charge one release, durably.
 
-        ``record`` is whose budget it is: an image (`privis.image_record`), a person where the budget
-        is one person's, or the name of the corpus for an aggregate. ``formerly``, passed where there are any, are
-        names that earlier versions gave the same record: what was charged under them still counts.
+        Args:
+            record: whose budget it is: an image (`privis.image_record`), a person where the budget is one person's, or
+                the name of the corpus for an aggregate.
+            guarantee: what the release costs.
+            release_id: the same one again is the same release, and free.
+            formerly: names that earlier versions gave the same record; what was charged under them still counts.
+
+        Raises:
+            BudgetError: it would overspend; nothing is charged.
         """
         ...
 
@@ -46,15 +52,33 @@ class WrittenLedger(Protocol):
     """A ledger whose entries can be asked for later; with it a run that is taken up again knows what it charged."""
 
     def mark(self) -> str:
-        """How far the ledger is written: all that was charged before is at or before this mark."""
+        """How far the ledger is written: all that was charged before is at or before this mark.
+
+        Returns:
+            The mark: text that `missing` takes.
+        """
         ...
 
     def missing(self, marks: Collection[str], /) -> set[str]:
-        """Those of ``marks`` that the ledger does not have, or no more."""
+        """Marks that the ledger does not have, or no more.
+
+        Args:
+            marks: that `mark` gave.
+
+        Returns:
+            Those of them.
+        """
         ...
 
     def spent(self, record: str, /) -> Spent:
-        """What ``record`` has spent."""
+        """Ask what was spent.
+
+        Args:
+            record: whose budget it is.
+
+        Returns:
+            Epsilon, delta and the number of charges.
+        """
         ...
 
 

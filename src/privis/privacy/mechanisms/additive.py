@@ -42,20 +42,50 @@ class Laplace:
         object.__setattr__(self, "epsilon", float(self.epsilon))  # also from numpy's float32 and integers
 
     def scale(self, sensitivity: Sensitivity) -> float:
-        """Scale in grid steps that keeps the guarantee at this L1 sensitivity; never too little."""
+        """Scale of the noise that keeps the guarantee; never too little.
+
+        Args:
+            sensitivity: largest distance of two neighbours in grid steps.
+
+        Returns:
+            b in grid steps.
+        """
         return accounting.laplace_scale(self.epsilon, sensitivity)
 
     def promise(self, scale: float, sensitivity: Sensitivity) -> tuple[float, float]:
-        """(epsilon, delta) at the sensitivity that the scale was calibrated to."""
+        """What noise guarantees at the sensitivity that its scale was calibrated to.
+
+        Args:
+            scale: b in grid steps.
+            sensitivity: largest distance of two neighbours in grid steps.
+
+        Returns:
+            (epsilon, delta).
+        """
         return self.epsilon, accounting.laplace_delta(scale, sensitivity)
 
     def privacy(self, scale: float, sensitivity: Sensitivity) -> tuple[float, float]:
-        """(epsilon, delta) that noise of this scale gives at any other L1 sensitivity."""
+        """What noise guarantees at any other sensitivity.
+
+        Args:
+            scale: b in grid steps.
+            sensitivity: largest distance of two neighbours in grid steps.
+
+        Returns:
+            (epsilon, delta).
+        """
         epsilon = accounting.laplace_epsilon(scale, sensitivity)
         return epsilon, accounting.laplace_delta(scale, sensitivity)
 
     def table(self, scale: float) -> NoiseTable:
-        """Return the table that the sampler reads for noise of ``scale`` grid steps."""
+        """The table that the sampler reads.
+
+        Args:
+            scale: b in grid steps.
+
+        Returns:
+            The table.
+        """
         return laplace_table(scale)
 
 
@@ -96,19 +126,49 @@ class Gaussian:
         object.__setattr__(self, "delta", float(self.delta))
 
     def scale(self, sensitivity: Sensitivity) -> float:
-        """Scale (sigma) in grid steps that keeps the guarantee at this L2 sensitivity; never too little."""
+        """Scale of the noise that keeps the guarantee; never too little.
+
+        Args:
+            sensitivity: largest distance of two neighbours in grid steps.
+
+        Returns:
+            Sigma in grid steps.
+        """
         return accounting.gaussian_scale(self.epsilon, self.delta, sensitivity)
 
     def promise(self, scale: float, sensitivity: Sensitivity) -> tuple[float, float]:
-        """(epsilon, delta) at the sensitivity that the scale was calibrated to."""
+        """What noise guarantees at the sensitivity that its scale was calibrated to.
+
+        Args:
+            scale: sigma in grid steps.
+            sensitivity: largest distance of two neighbours in grid steps.
+
+        Returns:
+            (epsilon, delta).
+        """
         return self.epsilon, self.delta
 
     def privacy(self, scale: float, sensitivity: Sensitivity) -> tuple[float, float]:
-        """(epsilon, delta) that noise of this scale gives at any other L2 sensitivity, at the same delta if it can."""
+        """What noise guarantees at any other sensitivity, at the same delta if it can.
+
+        Args:
+            scale: sigma in grid steps.
+            sensitivity: largest distance of two neighbours in grid steps.
+
+        Returns:
+            (epsilon, delta).
+        """
         return accounting.gaussian_privacy(scale, sensitivity, self.delta)
 
     def table(self, scale: float) -> NoiseTable:
-        """Return the table that the sampler reads for noise of ``scale`` grid steps."""
+        """The table that the sampler reads.
+
+        Args:
+            scale: sigma in grid steps.
+
+        Returns:
+            The table.
+        """
         return gaussian_table(scale)
 
 

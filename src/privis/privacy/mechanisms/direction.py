@@ -58,11 +58,26 @@ class PrivUnit:
         object.__setattr__(self, "epsilon", float(self.epsilon))
 
     def budget(self, images: int) -> float:
-        """Epsilon of one image when ``images`` of them share it."""
+        """Epsilon of one image when several share it.
+
+        Args:
+            images: how many share it.
+
+        Returns:
+            Epsilon.
+        """
         return share(self.epsilon, images)
 
     def distribution(self, dimension: int, images: int = 1) -> ZonalDistribution:
-        """The distribution of directions that is sampled."""
+        """The distribution of directions that is sampled.
+
+        Args:
+            dimension: of the vector.
+            images: how many share epsilon.
+
+        Returns:
+            Density of the angle to the input.
+        """
         epsilon = self.budget(images)
         return ZonalDistribution(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
 
@@ -99,11 +114,26 @@ class VonMisesFisher:
         object.__setattr__(self, "concentration", float(self.concentration))
 
     def budget(self, images: int) -> float:
-        """Epsilon of one whole image when ``images`` of them share 2 * concentration."""
+        """Epsilon of one whole image when several share 2 * concentration.
+
+        Args:
+            images: how many share it.
+
+        Returns:
+            Epsilon.
+        """
         return 2 * share(self.concentration, images)
 
     def distribution(self, dimension: int, images: int = 1) -> ZonalDistribution:
-        """The distribution of directions that is sampled."""
+        """The distribution of directions that is sampled.
+
+        Args:
+            dimension: of the vector.
+            images: how many share the concentration.
+
+        Returns:
+            Density of the angle to the input.
+        """
         return ZonalDistribution(dimension, share(self.concentration, images), 0.0, 0.0)
 
 
@@ -186,7 +216,14 @@ class DirectionRelease:
         )
 
     def check(self, values: npt.NDArray[Any]) -> None:
-        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        """Raise what `apply` would, before anything is charged or drawn.
+
+        Args:
+            values: the feature vector, any shape.
+
+        Raises:
+            ParameterError: these values cannot be released.
+        """
         self.guarantee(real_values("feature", values).shape)
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
@@ -206,7 +243,18 @@ class DirectionRelease:
         return self.apply_many(np.reshape(values, (1, math.prod(shape))), [stream])[0].reshape(shape)
 
     def apply_many(self, values: npt.NDArray[Any], streams: Sequence[NoiseStream]) -> npt.NDArray[np.float32]:
-        """Release the rows of ``values``, (n, d), each with its own stream, as `apply` would one by one, but faster."""
+        """Release many vectors, each with its own stream, as `apply` would one by one, but faster.
+
+        Args:
+            values: (n, d).
+            streams: n of them.
+
+        Returns:
+            Released vectors, float32 (n, d).
+
+        Raises:
+            ParameterError: values and streams do not fit, or cannot be released.
+        """
         rows = real_values("feature", values)
         if rows.ndim != 2 or len(rows) != len(streams):
             got = f"{rows.shape} with {len(streams)} streams"

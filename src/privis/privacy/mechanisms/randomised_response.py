@@ -29,12 +29,12 @@ _FRACTION_BITS = 64  # e**epsilon is rounded down to so many bits behind the poi
 class RandomisedResponse:
     """Pure ``epsilon`` for a whole binary code: codes near it are e**epsilon times as likely as all others.
 
-    A code of d bits is released as any code within Hamming distance r of it with probability c e**epsilon, and as
-    any other with probability c. Every code has C(d, 0) + ... + C(d, r) codes near it, so c
-    is the same for all, and two codes' probabilities for a result differ by a factor of e**epsilon at most. r is the
-    radius whose result agrees best with the code on average. No epsilon-private law that treats all codes and bits
-    alike agrees better: the expected agreement is linear in the law, so the best one gives each distance either the
-    least or the largest probability allowed. In particular it is at least as good as Warner's response
+    A code of d bits is released as any code within Hamming distance r of it with probability c e**epsilon, and as any
+    other with probability c. Every code has C(d, 0) +... + C(d, r) codes near it, so c is the same for all, and two
+    codes' probabilities for a result differ by a factor of e**epsilon at most. r is the radius whose result agrees best
+    with the code on average. No epsilon-private distribution that treats all codes and bits alike agrees better: the
+    expected agreement is linear in the distribution, so the best one gives each distance either the least or the
+    largest probability allowed. In particular it is at least as good as Warner's response
     (doi:10.1080/01621459.1965.10480775) on each bit with epsilon / d, and better by the order of sqrt(d) for long
     codes: tanh(epsilon / 2d) against about sqrt(2 / (pi d)) tanh(epsilon / 2).
 
@@ -64,7 +64,15 @@ class RandomisedResponse:
         object.__setattr__(self, "epsilon", float(self.epsilon))
 
     def distribution(self, bits: int, images: int = 1) -> DistanceDistribution:
-        """The law of the Hamming distance that is sampled, for one of ``images`` images that share epsilon."""
+        """The distribution of the Hamming distance that is sampled, for one image.
+
+        Args:
+            bits: length of the code.
+            images: how many share epsilon.
+
+        Returns:
+            Probabilities of all distances.
+        """
         return distance_distribution(share(self.epsilon, images), bits)
 
 
@@ -201,7 +209,14 @@ class CodeRelease:
         )
 
     def check(self, values: npt.NDArray[Any]) -> None:
-        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        """Raise what `apply` would, before anything is charged or drawn.
+
+        Args:
+            values: the feature vector, any shape.
+
+        Raises:
+            ParameterError: these values cannot be released.
+        """
         self._bits(real_values("code", values).shape)
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:

@@ -44,38 +44,52 @@ stream give the equal release: it is the same one.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.guarantee import CORPUS, Guarantee
+from privis.privacy.guarantee import Guarantee
 from privis.privacy.mechanisms.additive import Noise
+from privis.privacy.releases.corpus_noise import (
+    CorpusUnit,
+    Subjects,
+    bin_sensitivity,
+    check_made_by,
+    clipped_problems,
+    components_of,
+    corpus_guarantee,
+    grid_sum,
+    most_rows,
+    noisy_steps,
+    sum_sensitivity,
+    unit_problems,
+)
 from privis.privacy.releases.image import FeatureRelease
-from privis.privacy.releases.noise import draw_noise, noise_guarantee, noise_problems
+from privis.privacy.releases.noise import noise_problems
 from privis.privacy.releases.partial_sums import Integers, Partial, gathered
-from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.sensitivity import Norm, Sensitivity
-from privis.privacy.units import Dataset, Person, WholeImage
-
-CorpusUnit = WholeImage | Dataset | Person
-Subjects = Sequence[str | int] | npt.NDArray[Any]
+from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.units import WholeImage
 
 
 @dataclass(frozen=True)
 class SumRelease:
     """Sum of clipped feature vectors over a corpus.
 
-    ``clip`` is a public bound of one vector's norm in the feature's own units (L1 for Laplace, L2 for Gaussian), as in
-    `FeatureRelease`, whose exact integer clipping is used: NaN and infinity make a vector zero, and a longer one is
-    shortened. Sensitivity: see the module. Raises ``ParameterError`` naming all bad parameters.
+    Clipping is that of `FeatureRelease`, in exact integers: NaN and infinity make a vector zero, and a longer one is
+    shortened. Sensitivity: see the module.
+
+    Args:
+        noise: `Laplace` or `Gaussian`.
+        clip: largest norm of one vector, in the feature's units: L1 for Laplace, L2 for Gaussian; public.
+        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> from privis.privacy.mechanisms.additive import Laplace
     >>> SumRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((128,)).sensitivity  # 2**19 steps are 1.0
@@ -89,36 +103,61 @@ class SumRelease:
     unit: CorpusUnit = field(default_factory=WholeImage)
 
     def __post_init__(self) -> None:
-        refuse(ParameterError, _clipped_problems("SumRelease", self.noise, self.clip, self.unit))
+        refuse(ParameterError, clipped_problems("SumRelease", self.noise, self.clip, self.unit))
         object.__setattr__(self, "clip", float(self.clip))
 
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
-        """Guarantee for vectors of ``shape`` (components,); computed without looking at any vector."""
+        """The guarantee, computed without looking at any vector.
+
+        Args:
+            shape: (components,) of a vector.
+
+        Returns:
+            The guarantee.
+        """
         rows = FeatureRelease(self.noise, self.clip)
         unit, whole = (
-            sum_sensitivity(self.noise.norm, u, rows.radius, _components(shape)) for u in (self.unit, WholeImage())
+            sum_sensitivity(self.noise.norm, u, rows.radius, components_of(shape)) for u in (self.unit, WholeImage())
         )
-        return _guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units")
+        return corpus_guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units")
 
     def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
-        """Add up one shard: vectors (rows, components), and for ``Person`` the subject of every row.
+        """Add up one shard.
 
-        Raises ``ParameterError`` for what does not fit; see `privis.privacy.releases.partial_sums.gathered`.
+        Args:
+            vectors: (rows, components).
+            subjects: of every row, for `Person`.
+
+        Returns:
+            Exact integers, as secret as the vectors.
+
+        Raises:
+            ParameterError: something does not fit; see `privis.privacy.releases.partial_sums.gathered`.
         """
-        return gathered(repr(self), vectors, subjects, _most(self.unit), lambda rows: _grid_sum(self, rows))
+        return gathered(
+            repr(self), vectors, subjects, most_rows(self.unit), lambda rows: grid_sum(self.noise, self.clip, rows)
+        )
 
     def steps(self, partial: Partial) -> tuple[int, ...]:
-        """Give the integers that noise is added to; as secret as ``partial``."""
-        _check_made_by(self, partial)
+        """Give the integers that noise is added to; as secret as the partial."""
+        check_made_by(self, partial)
         return partial.total
 
     def release(self, partial: Partial, stream: NoiseStream) -> npt.NDArray[np.float64]:
-        """Release the sum, float64 (components,), with this stream's noise; one release, to be charged once.
+        """Release the sum; one release, to be charged once.
 
-        Raises ``ParameterError`` when the partial is another release's or no noise can keep this epsilon.
+        Args:
+            partial: of all shards together.
+            stream: that the noise is drawn from.
+
+        Returns:
+            The sum, float64 (components,).
+
+        Raises:
+            ParameterError: the partial is another release's, or no noise can keep this epsilon.
         """
         grid = FeatureRelease(self.noise, self.clip).grid
-        return np.array([step * grid for step in _noisy(self, partial, stream)])
+        return np.array([step * grid for step in noisy_steps(self, partial, stream)])
 
 
 @dataclass(frozen=True)
@@ -141,7 +180,15 @@ class MeanRelease:
       and the number of images of a person is hidden, too.
 
     The standard error of one component is sigma * grid / n for Gaussian noise of scale sigma, sqrt(2) t * grid / n for
-    Laplace, plus for a private n that of the count. Raises ``ParameterError`` naming all bad parameters.
+    Laplace, plus for a private n that of the count.
+
+    Args:
+        noise: `Laplace` or `Gaussian`.
+        clip: largest norm of one vector, in the feature's units: L1 for Laplace, L2 for Gaussian; public.
+        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> from privis.privacy.mechanisms.additive import Laplace
     >>> guarantee = MeanRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((8,))
@@ -156,12 +203,19 @@ class MeanRelease:
     unit: CorpusUnit = field(default_factory=WholeImage)
 
     def __post_init__(self) -> None:
-        refuse(ParameterError, _clipped_problems("MeanRelease", self.noise, self.clip, self.unit))
+        refuse(ParameterError, clipped_problems("MeanRelease", self.noise, self.clip, self.unit))
         object.__setattr__(self, "clip", float(self.clip))
 
     def count_weight(self, shape: tuple[int, ...]) -> int:
-        """Grid steps that one image is worth in the count's coordinate; 0 where the number of images is public."""
-        radius, components = FeatureRelease(self.noise, self.clip).radius, _components(shape)
+        """Grid steps that one image is worth in the count's coordinate.
+
+        Args:
+            shape: (components,) of a vector.
+
+        Returns:
+            0 where the number of images is public.
+        """
+        radius, components = FeatureRelease(self.noise, self.clip).radius, components_of(shape)
         if isinstance(self.unit, WholeImage):
             return 0
         if self.unit.needs_subjects:
@@ -169,37 +223,62 @@ class MeanRelease:
         return max(1, round(radius * components ** (-1 / 3 if self.noise.norm == "L1" else -1 / 4)))
 
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
-        """Guarantee for vectors of ``shape`` (components,); computed without looking at any vector."""
+        """The guarantee, computed without looking at any vector.
+
+        Args:
+            shape: (components,) of a vector.
+
+        Returns:
+            The guarantee.
+        """
         rows, weight = FeatureRelease(self.noise, self.clip), self.count_weight(shape)
         unit, whole = (
-            sum_sensitivity(self.noise.norm, u, rows.radius, _components(shape), weight)
+            sum_sensitivity(self.noise.norm, u, rows.radius, components_of(shape), weight)
             for u in (self.unit, WholeImage())
         )
-        return _guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units, summed")
+        return corpus_guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units, summed")
 
     def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
-        """Add up one shard: vectors (rows, components), and for ``Person`` the subject of every row.
+        """Add up one shard.
 
-        Raises ``ParameterError`` for what does not fit; see `privis.privacy.releases.partial_sums.gathered`.
+        Args:
+            vectors: (rows, components).
+            subjects: of every row, for `Person`.
+
+        Returns:
+            Exact integers, as secret as the vectors.
+
+        Raises:
+            ParameterError: something does not fit; see `privis.privacy.releases.partial_sums.gathered`.
         """
-        return gathered(repr(self), vectors, subjects, _most(self.unit), lambda rows: _grid_sum(self, rows))
+        return gathered(
+            repr(self), vectors, subjects, most_rows(self.unit), lambda rows: grid_sum(self.noise, self.clip, rows)
+        )
 
     def steps(self, partial: Partial) -> tuple[int, ...]:
-        """Give the integers that noise is added to, a private count last; as secret as ``partial``."""
-        _check_made_by(self, partial)
+        """Give the integers that noise is added to, a private count last; as secret as the partial."""
+        check_made_by(self, partial)
         weight = self.count_weight(partial.shape)
         return (*partial.total, weight * partial.images) if weight else partial.total
 
     def release(self, partial: Partial, stream: NoiseStream) -> npt.NDArray[np.float64]:
-        """Release the mean, float64 (components,), with this stream's noise; one release, to be charged once.
+        """Release the mean; one release, to be charged once.
 
-        Raises ``ParameterError`` when the partial is another release's, no noise can keep this epsilon, or the public
-        number of images is 0.
+        Args:
+            partial: of all shards together.
+            stream: that the noise is drawn from.
+
+        Returns:
+            The mean, float64 (components,).
+
+        Raises:
+            ParameterError: the partial is another release's, no noise can keep this epsilon, or the public number of
+                images is 0.
         """
         grid, weight = FeatureRelease(self.noise, self.clip).grid, self.count_weight(partial.shape)
         if not weight and not partial.images:
             raise ParameterError(Problem("MeanRelease", "a corpus without images", "at least one image"))
-        noisy = _noisy(self, partial, stream)
+        noisy = noisy_steps(self, partial, stream)
         count = max(1.0, noisy.pop() / weight) if weight else partial.images
         return np.array([step * grid / count for step in noisy])
 
@@ -208,14 +287,22 @@ class MeanRelease:
 class CorpusHistogramRelease:
     """Histogram of every component of the feature vectors over a corpus: how many images have it in which bin.
 
-    ``edges`` are public and increasing: bin b holds the values in edges[b - 1] <= value < edges[b], the first
-    and the last bin all values below and above (NaN: the last), so an image counts once per component. The bins are
-    len(edges) + 1; noise is added to every one, empty or not.
+    Bin b holds the values in edges[b - 1] <= value < edges[b], the first and the last bin all values below and above
+    (NaN: the last), so an image counts once per component. The bins are len(edges) + 1; noise is added to every one,
+    empty or not.
 
     Sensitivity. With one image replaced, every component moves one count from a bin to another: L1 2 d, L2 sqrt(2 d).
     Added or removed: one count per component, d and sqrt(d). A person's at most k images: the counts c and c' of one
     component are not negative and add up to at most k each, so |c - c'| has L1 at most 2 k and L2^2 at most |c|^2 +
-    |c'|^2 <= 2 k^2: together 2 k d and k sqrt(2 d). Raises ``ParameterError`` naming all bad parameters.
+    |c'|^2 <= 2 k^2: together 2 k d and k sqrt(2 d).
+
+    Args:
+        noise: `Laplace` or `Gaussian`.
+        edges: of the bins, in the feature's units; public and increasing.
+        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+
+    Raises:
+        ParameterError: naming all bad parameters.
 
     >>> from privis.privacy.mechanisms.additive import Laplace
     >>> release = CorpusHistogramRelease(Laplace(1.0), edges=(0.5,), unit=Dataset())
@@ -231,7 +318,7 @@ class CorpusHistogramRelease:
 
     def __post_init__(self) -> None:
         problems = noise_problems("CorpusHistogramRelease.noise", self.noise)
-        problems += _unit_problems("CorpusHistogramRelease.unit", self.unit)
+        problems += unit_problems("CorpusHistogramRelease.unit", self.unit)
         try:
             edges = tuple(float(edge) for edge in self.edges)
         except (TypeError, ValueError):
@@ -248,30 +335,53 @@ class CorpusHistogramRelease:
         return len(self.edges) + 1
 
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:
-        """Guarantee for vectors of ``shape`` (components,); computed without looking at any vector."""
+        """The guarantee, computed without looking at any vector.
+
+        Args:
+            shape: (components,) of a vector.
+
+        Returns:
+            The guarantee.
+        """
         unit, whole = (
-            bin_sensitivity(self.noise.norm, u, self.bins, _components(shape)) for u in (self.unit, WholeImage())
+            bin_sensitivity(self.noise.norm, u, self.bins, components_of(shape)) for u in (self.unit, WholeImage())
         )
-        return _guarantee(self.noise, self.unit, unit, whole, 1.0, "images")
+        return corpus_guarantee(self.noise, self.unit, unit, whole, 1.0, "images")
 
     def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
-        """Count one shard: vectors (rows, components), and for ``Person`` the subject of every row.
+        """Count one shard.
 
-        Raises ``ParameterError`` for what does not fit; see `privis.privacy.releases.partial_sums.gathered`.
+        Args:
+            vectors: (rows, components).
+            subjects: of every row, for `Person`.
+
+        Returns:
+            Exact integers, as secret as the vectors.
+
+        Raises:
+            ParameterError: something does not fit; see `privis.privacy.releases.partial_sums.gathered`.
         """
-        return gathered(repr(self), vectors, subjects, _most(self.unit), self._counts)
+        return gathered(repr(self), vectors, subjects, most_rows(self.unit), self._counts)
 
     def steps(self, partial: Partial) -> tuple[int, ...]:
-        """Give the integers that noise is added to; as secret as ``partial``."""
-        _check_made_by(self, partial)
+        """Give the integers that noise is added to; as secret as the partial."""
+        check_made_by(self, partial)
         return partial.total
 
     def release(self, partial: Partial, stream: NoiseStream) -> npt.NDArray[np.int64]:
-        """Release the counts, int64 (components, bins), with this stream's noise; one release, to be charged once.
+        """Release the counts; one release, to be charged once.
 
-        Raises ``ParameterError`` when the partial is another release's or no noise can keep this epsilon.
+        Args:
+            partial: of all shards together.
+            stream: that the noise is drawn from.
+
+        Returns:
+            Counts, int64 (components, bins).
+
+        Raises:
+            ParameterError: the partial is another release's, or no noise can keep this epsilon.
         """
-        return np.array(_noisy(self, partial, stream), np.int64).reshape(-1, self.bins)
+        return np.array(noisy_steps(self, partial, stream), np.int64).reshape(-1, self.bins)
 
     def _counts(self, rows: npt.NDArray[Any]) -> Integers:
         components = rows.shape[1]
@@ -281,112 +391,3 @@ class CorpusHistogramRelease:
 
 
 Aggregate = SumRelease | MeanRelease | CorpusHistogramRelease
-
-
-def sum_sensitivity(norm: Norm, unit: CorpusUnit, radius: int, components: int, weight: int = 0) -> Sensitivity:
-    """Sensitivity of a sum of integer rows of norm at most ``radius``, with ``weight`` <= radius times their number.
-
-    The derivation is in the module's text and, for the count, in `MeanRelease`.
-
-    >>> sum_sensitivity("L2", Dataset(), 1000, 128, weight=300).squared
-    1090000
-    """
-    rows = f"every row's {norm} norm is clipped to {radius} grid steps"
-    count = (
-        f", and the private number of images, one more coordinate, counts {weight} steps per image" if weight else ""
-    )
-    coordinates = components + (1 if weight else 0)
-    if isinstance(unit, WholeImage):  # the number of images stays
-        reason = f"{rows}; one row is replaced by another: at most twice that"
-        return Sensitivity(norm, (2 * radius) ** 2, components, 2 * radius, reason)
-    if isinstance(unit, Dataset):
-        squared = (radius + weight) ** 2 if norm == "L1" else radius**2 + weight**2
-        return Sensitivity(norm, squared, coordinates, radius, f"{rows}{count}; one row comes or goes")
-    free = ", which costs nothing more" if weight else ""
-    reason = f"{rows}{count}{free}; at most {unit.images} rows of a person are replaced by as many, more or fewer"
-    reach = 2 * unit.images * radius
-    return Sensitivity(norm, reach**2, coordinates, reach, reason)
-
-
-def bin_sensitivity(norm: Norm, unit: CorpusUnit, bins: int, components: int) -> Sensitivity:
-    """Sensitivity of the counts of ``bins`` bins for each of ``components``; derived in `CorpusHistogramRelease`.
-
-    >>> bin_sensitivity("L1", WholeImage(), 10, 3).value, bin_sensitivity("L2", Person(5), 10, 2).value
-    (6.0, 10.0)
-    """
-    rows = f"an image counts once in each of {components} components"
-    if isinstance(unit, WholeImage):
-        squared = (2 * components) ** 2 if norm == "L1" else 2 * components
-        return Sensitivity(norm, squared, 2 * components, 1, f"{rows}; replaced, it moves from one bin to another")
-    if isinstance(unit, Dataset):
-        squared = components**2 if norm == "L1" else components
-        return Sensitivity(norm, squared, components, 1, f"{rows}; one image comes or goes")
-    most = unit.images
-    squared = (2 * most * components) ** 2 if norm == "L1" else 2 * most**2 * components
-    reason = f"{rows}; at most {most} images of a person move from some bins to others, come or go"
-    return Sensitivity(norm, squared, min(2 * most, bins) * components, most, reason)
-
-
-def _noisy(release: Aggregate, partial: Partial, stream: NoiseStream) -> list[int]:
-    steps = release.steps(partial)
-    scale = _scale(release, partial.shape)
-    content = hashlib.sha256(repr(steps).encode()).hexdigest()
-    purpose = f"{partial.made_by}, {partial.shape}, {content}"  # made by this release, as ``steps`` has checked
-    noise = draw_noise(release.noise, scale, stream, (len(steps),), purpose).tolist()
-    return [step + more for step, more in zip(steps, noise, strict=True)]
-
-
-@lru_cache(maxsize=256)
-def _scale(release: Aggregate, shape: tuple[int, ...]) -> float:
-    return release.guarantee(shape).scale
-
-
-def _guarantee(
-    noise: Noise, unit: CorpusUnit, sensitivity: Sensitivity, whole: Sensitivity, step: float, step_unit: str
-) -> Guarantee:
-    guarantee = replace(noise_guarantee(noise, unit, sensitivity, whole, step, step_unit), computed_from=CORPUS)
-    if not unit.needs_subjects:
-        return guarantee
-    # Stronger than the unit's own relation, which keeps the number of images.
-    relation = (
-        f"all images of one person, of which at most {unit.images} count, replaced by others, more, fewer or none"
-    )
-    return replace(guarantee, relation=relation)
-
-
-def _grid_sum(release: SumRelease | MeanRelease, rows: npt.NDArray[Any]) -> Integers:
-    to_grid = FeatureRelease(release.noise, release.clip).on_grid
-    total = np.zeros(rows.shape[1], np.int64)
-    for row in rows:
-        total += to_grid(row)
-    return total
-
-
-def _most(unit: CorpusUnit) -> int | None:
-    return unit.images if unit.needs_subjects else None
-
-
-def _components(shape: tuple[int, ...]) -> int:
-    if len(shape) != 1 or shape[0] < 1:
-        raise ParameterError(Problem("feature shape", repr(shape), "(components,), at least one"))
-    return shape[0]
-
-
-def _check_made_by(release: Aggregate, partial: Partial) -> None:
-    if partial.made_by != repr(release):
-        raise ParameterError(Problem("Partial", f"one of {partial.made_by}", f"one of {release!r}"))
-
-
-def _unit_problems(where: str, unit: object) -> list[Problem]:
-    if isinstance(unit, WholeImage | Dataset | Person):
-        return []
-    return [Problem(where, repr(unit), "WholeImage(), Dataset() or Person(images)")]
-
-
-def _clipped_problems(name: str, noise: Noise, clip: float, unit: object) -> list[Problem]:
-    problems = _unit_problems(f"{name}.unit", unit)
-    try:
-        FeatureRelease(noise, clip)
-    except ParameterError as error:
-        problems += [replace(p, where=p.where.replace("FeatureRelease", name)) for p in error.problems]
-    return problems

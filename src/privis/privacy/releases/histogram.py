@@ -109,7 +109,14 @@ class HistogramRelease:
         return (moves,) if self.total is None else (moves, f"an image has at most {self.total} counts")
 
     def check(self, values: npt.NDArray[Any]) -> None:
-        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        """Raise what `apply` would, before anything is charged or drawn.
+
+        Args:
+            values: counts, any shape.
+
+        Raises:
+            ParameterError: these are no counts.
+        """
         self.on_grid(real_values("histogram", values))
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
@@ -133,7 +140,17 @@ class HistogramRelease:
         return np.maximum(self.on_grid(array) + noise, 0).astype(np.float32)
 
     def on_grid(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Give the counts as integers that add up to ``total`` at most."""
+        """Give the counts as integers that add up to ``total`` at most.
+
+        Args:
+            values: counts, any shape.
+
+        Returns:
+            Integers of the same shape.
+
+        Raises:
+            ParameterError: a value is no whole number.
+        """
         with np.errstate(invalid="ignore"):
             usable = np.where(np.isfinite(values) & (values > 0), np.minimum(values, _MOST_COUNTS), 0.0)
         counts = np.floor(usable).astype(np.int64)

@@ -91,7 +91,14 @@ class PixelRelease:
         return noise_guarantee(self.noise, self.unit, sensitivity, whole, step, "grey levels")
 
     def check(self, values: npt.NDArray[np.uint8]) -> None:
-        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        """Raise what `apply` would, before anything is charged or drawn.
+
+        Args:
+            values: the image, (H, W) or (H, W, 3).
+
+        Raises:
+            ImageError: it is no uint8 array.
+        """
         if not isinstance(values, np.ndarray) or values.dtype != np.uint8:
             kind = getattr(values, "dtype", type(values).__name__)
             raise ImageError(Problem("image", f"{kind} values", "a uint8 array", "convert it to 0..255"))
@@ -209,7 +216,14 @@ class FeatureRelease:
         return noise_guarantee(self.noise, self.unit, together, whole, self.grid, "feature units")
 
     def check(self, values: npt.NDArray[Any]) -> None:
-        """Raise what `apply` would for these values, before anything is charged or drawn."""
+        """Raise what `apply` would, before anything is charged or drawn.
+
+        Args:
+            values: the feature vector, any shape.
+
+        Raises:
+            ParameterError: these values cannot be released.
+        """
         real_values("feature", values)
 
     def apply(self, values: npt.NDArray[Any], stream: NoiseStream) -> npt.NDArray[np.float32]:
@@ -234,7 +248,14 @@ class FeatureRelease:
         return kernels().add_scaled(self._steps(array), noise, self.grid).reshape(array.shape)
 
     def on_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Clip ``values`` and put them on the grid: integers of norm at most ``radius``, whatever comes in."""
+        """Clip values and put them on the grid, whatever comes in.
+
+        Args:
+            values: the feature vector, any shape.
+
+        Returns:
+            Integers of norm at most ``radius``, of the same shape.
+        """
         return self._steps(np.asarray(values, np.float64)).astype(np.int64).reshape(np.shape(values))
 
     def _steps(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

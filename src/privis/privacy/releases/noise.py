@@ -61,3 +61,9 @@ def used_up_by(stream: NoiseStream, noise: Noise, scale: float, purpose: str) ->
     # The caller's purpose should say all this already. Saying it again costs nothing and makes it impossible to
     # draw the same noise at two scales, where it could be differenced away.
     return stream.narrowed(f"{noise.name}, scale {scale.hex()}, {purpose}".encode())
+
+
+def largest_noise(noise: Noise, scale: float) -> int:
+    """Bound of the size of what the sampler can give."""
+    table = noise.table(scale)
+    return max(part.base for part in table.parts()) + (1 << table.offset_bits)

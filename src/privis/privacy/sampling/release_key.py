@@ -65,6 +65,9 @@ class NoiseStream(_Secret):
     Coordinate i always has the same words, whatever was asked for before: whole, in chunks, again after a
     crash. The words are AES-256 in counter mode, indistinguishable from uniform for whoever cannot break
     AES; every guarantee on noise drawn from them is computational in that sense. Made by `ReleaseKey.stream`.
+
+    Args:
+        secret: 32 bytes; `ReleaseKey.stream` makes them.
     """
 
     __slots__ = ("_cipher",)
@@ -74,17 +77,43 @@ class NoiseStream(_Secret):
         self._cipher: CipherContext | None = None
 
     def narrowed(self, purpose: bytes) -> NoiseStream:
-        """Give the independent stream for ``purpose``, one use of this stream."""
+        """An independent stream for one use of this stream.
+
+        Args:
+            purpose: names the use.
+
+        Returns:
+            The stream.
+        """
         return NoiseStream(_derive(self._secret, b"narrowed", purpose))
 
     def words(self, start: int, count: int) -> npt.NDArray[np.uint64]:
-        """Give 2 * count uniform words, two for each of the coordinates start, start + 1, ..."""
+        """Give two uniform words for each of consecutive coordinates.
+
+        Args:
+            start: the first coordinate.
+            count: of coordinates.
+
+        Returns:
+            Uint64 (2 * count,).
+        """
         if start + count <= _KEPT_COUNTERS:
             return self._encrypted(_first_counters()[start : start + count])
         return self._encrypted(_counters(np.arange(start, start + count)))
 
     def extra(self, coordinates: npt.NDArray[np.int64], blocks: int) -> npt.NDArray[np.uint64]:
-        """Give 2 * blocks further uniform words (at most 32) for each of these scattered coordinates."""
+        """Give further uniform words for each of scattered coordinates.
+
+        Args:
+            coordinates: int64 (count,).
+            blocks: of two words each, at most 16.
+
+        Returns:
+            Uint64 (count * 2 * blocks,).
+
+        Raises:
+            ValueError: there are more blocks.
+        """
         if blocks > _MOST_BLOCKS:
             raise ValueError("counters of neighbouring coordinates would overlap")
         return self._encrypted(kernels().scattered_counters(coordinates, _MOST_BLOCKS, blocks).view(np.uint8))
@@ -142,7 +171,11 @@ class ReleaseKey(_Secret):
 
     @classmethod
     def generate(cls) -> ReleaseKey:
-        """Make a fresh key from the operating system's random generator."""
+        """Make a fresh key from the operating system's random generator.
+
+        Returns:
+            The key.
+        """
         return cls(os.urandom(_KEY_BYTES))
 
     def save(self, path: str | Path) -> None:
@@ -178,6 +211,9 @@ class ReleaseKey(_Secret):
         Args:
             path: of a file that `save` wrote.
 
+        Returns:
+            The key.
+
         Raises:
             ParameterError: the file cannot be read, is readable by anyone but its owner or is not a key.
         """
@@ -203,6 +239,12 @@ class ReleaseKey(_Secret):
     def of(cls, key: KeySource | None) -> ReleaseKey:
         """Give ``key`` itself, or the key in the file that it names; a fresh one for None.
 
+        Args:
+            key: a key, or the path of its file.
+
+        Returns:
+            The key.
+
         Raises:
             ParameterError: the file cannot be loaded, as in `load`.
         """
@@ -216,6 +258,9 @@ class ReleaseKey(_Secret):
         For libraries that pickle what they hand to their workers: the path gives nothing away. The file has mode 0600,
         in a folder of its own (0700) that lies in memory where the system offers that. It is removed with the last
         reference to this object, at the latest when the process ends; only a kill leaves it there.
+
+        Returns:
+            Path of the file.
         """
         if self._lent is None or self._lent[0] != os.getpid():  # a fork lends its own: its parent may end before it
             place = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
@@ -229,15 +274,21 @@ class ReleaseKey(_Secret):
     def stream(self, record: str, content: bytes, purpose: bytes) -> NoiseStream:
         """Give the noise stream of one record, one content and one purpose.
 
-        ``record`` is the image's identity (its path, say), ``content`` a digest of the image itself and
-        ``purpose`` a digest of everything that decides what is released: feature, release and their
-        parameters. The same four, key included, give the same noise: repeating a release is the same release
-        and costs nothing more. Anything else gives independent noise, and each part is needed:
+        The same four, key included, give the same noise: repeating a release is the same release and costs nothing
+        more. Anything else gives independent noise, and each part is needed:
 
         - content: with equal noise on two versions of one record, their difference would be released exactly;
         - purpose: with equal noise at two scales or on two features, the noise could be differenced away;
         - record: with equal noise on equal images, equal outputs would reveal that two people gave the same
           image.
+
+        Args:
+            record: identity of the image or corpus.
+            content: digest of the image itself.
+            purpose: digest of everything that decides what is released: feature, release and their parameters.
+
+        Returns:
+            The stream.
 
         >>> key = ReleaseKey(bytes(32))  # a test key: use ReleaseKey.generate()
         >>> first = key.stream("a.png", b"digest", b"hog")

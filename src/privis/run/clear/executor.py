@@ -18,8 +18,9 @@ from privis.readings import Cost, cost, evaluate
 class Clear:
     """Compute in the clear, on the machine that holds the image.
 
-    ``native`` uses compiled kernels and onnxruntime where tests prove them equal to ``evaluate``; without it the
-    definition itself runs.
+    Args:
+        native: use compiled kernels and onnxruntime where tests prove them equal to ``evaluate``; else the definition
+            itself runs.
     """
 
     identifier: ClassVar[str] = "privis.clear/1"

@@ -79,6 +79,12 @@ class CKKS:
     def compiled(self, program: Program) -> CompiledProgram:
         """Compile ``program`` for one image at a time; the last few compiled programs are kept.
 
+        Args:
+            program: the core of a feature.
+
+        Returns:
+            Parameters, layout and instructions, which hold no secret.
+
         Raises:
             UnsupportedError: no 128-bit secure parameters give enough levels or precision.
             DomainError: a polynomial could be evaluated outside its domain.
@@ -112,7 +118,14 @@ class CKKS:
         return problems
 
     def predicted(self, program: Program) -> Prediction:
-        """Seconds, memory and bytes of one image, by the constants of ``privis doctor --calibrate``."""
+        """Seconds, memory and bytes of one image, by the constants of ``privis doctor --calibrate``.
+
+        Args:
+            program: the core of a feature.
+
+        Returns:
+            The prediction.
+        """
         made = self.compiled(program)
         return predict(made.spec, made.choice.arrangement, CACHE, CKKSTimings.of_this_machine())
 
@@ -158,11 +171,13 @@ class CKKS:
         return self._shared(program, expected).spec.batch_size
 
     def prepare_many(self, program: Program, expected: int | None = None) -> ManyImages:
-        """Return a function of many images, each a sequence of inputs, that gives the outputs of each (float32).
+        """Make a program ready for many images, which share ciphertexts.
 
-        Images share ciphertexts in the way that is predicted to be quickest for the ``expected`` number of them (None:
-        any number): side by side, or each in a slot of its own, so that thousands take as long as one. All processors
-        take part. Raises like ``prepare``.
+        Images share ciphertexts in the way that is predicted to be quickest: side by side, or each in a slot of its
+        own, so that thousands take as long as one. All processors take part.
+
+        Raises:
+            UnsupportedError, DomainError: ``supports`` has objections.
         """
         made = self._shared(program, expected)
         keys = SecretKeys.generate(made.spec)
@@ -222,6 +237,9 @@ def HE(scheme: str = "ckks") -> CKKS | Paillier:
 
     Args:
         scheme: ``"ckks"`` or ``"paillier"``.
+
+    Returns:
+        The executor.
 
     Raises:
         ParameterError: ``scheme`` is neither.

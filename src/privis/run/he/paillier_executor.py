@@ -127,7 +127,14 @@ class Paillier:
         return []
 
     def rounding(self, program: Program) -> tuple[float, ...]:
-        """For each output, a bound on its distance from the exact result for any declared input; 0 is exact."""
+        """How far results may be from exact ones, for any declared input.
+
+        Args:
+            program: the core of a feature; linear.
+
+        Returns:
+            A bound per output, in the output's units; 0 is exact.
+        """
         return tuple(held.error for held in self._extraction(program).outputs)
 
     def cost(self, program: Program) -> Cost:
@@ -164,7 +171,11 @@ class Paillier:
         return run
 
     def secret(self) -> SecretKey:
-        """The owner's key; made now if there is none."""
+        """The owner's key; made now if there is none.
+
+        Returns:
+            The key.
+        """
         if self.key is not None:
             return self.key
         if not self._made:

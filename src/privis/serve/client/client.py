@@ -52,14 +52,22 @@ class _JobUnknown(ServiceError):
 
 
 class Client:
-    """A connection to the server at ``url`` as the holder of ``token``; used by several threads at once if needed.
+    """A connection to a server, used by several threads at once if needed.
 
-    ``authority`` is a PEM file with the certificate to trust, by default those that the system trusts. ``patience`` is
-    how many seconds a server may be out of reach, or full, before a call gives up. Every request can be repeated
-    without being done twice, so a lost connection, a full queue and a restarted server are waited out.
+    Every request can be repeated without being done twice, so a lost connection, a full queue and a restarted server
+    are waited out.
 
-    Raises ParameterError for a URL that would send the token in the clear; its methods raise ServiceError when the
-    server refuses, fails or stays out of reach, and ProtocolError when what it got or sent is not what it should be.
+    Its methods raise ServiceError when the server refuses, fails or stays out of reach, and ProtocolError when what it
+    got or sent is not what it should be.
+
+    Args:
+        url: https://HOST:PORT; http on this machine only.
+        token: names and authenticates the client.
+        authority: PEM file of the certificate to trust; None: those that the system trusts.
+        patience: seconds that a server may be out of reach, or full, before a call gives up.
+
+    Raises:
+        ParameterError: the URL is none, or would send the token in the clear.
     """
 
     def __init__(self, url: str, token: Token, *, authority: Path | None = None, patience: float = 60.0) -> None:
@@ -90,17 +98,36 @@ class Client:
         self._http.close()
 
     def offers(self) -> tuple[tuple[str, str], ...]:
-        """Name and summary of everything the server computes."""
+        """Name and summary of everything the server computes.
+
+        Returns:
+            (name, summary) of each.
+        """
         return tuple((str(offer["name"]), str(offer["summary"])) for offer in self._json("GET", "/v1/offers"))
 
     def terms(self, offer: str) -> Terms:
-        """What is needed for making keys for ``offer``, and what a job of it takes."""
+        """What is needed for making keys for an offer, and what a job of it takes.
+
+        Args:
+            offer: name of the offer.
+
+        Returns:
+            The terms.
+        """
         return Terms.from_json(self._request("GET", f"/v1/offers/{_word(offer)}").content)
 
     def send_keys(self, offer: str, path: Path, progress: Callable[[RequestProgress], None] = lambda step: None) -> str:
-        """Upload the bundle of evaluation keys at ``path`` unless the server has it; returns its digest.
+        """Upload evaluation keys, unless the server has them.
 
         A file that holds anything else, a secret key above all, is refused here before a byte of it leaves.
+
+        Args:
+            offer: name of the offer.
+            path: bundle of evaluation keys.
+            progress: called with what the upload has come to.
+
+        Returns:
+            Digest of the keys.
         """
         found = bundle.peek(path, bundle.KeyKind.EVALUATION)
         place = f"/v1/offers/{_word(offer)}/keys/{found.digest}"
@@ -124,8 +151,21 @@ class Client:
     ) -> bytes:
         """Send an encrypted message, wait for its result and return it, still encrypted.
 
-        ``keys`` is the digest that `send_keys` returned. An interrupt cancels the job at the server. Raises
-        KeysUnknown when the keys have to be sent again, ProtocolError when the server cannot use the message.
+        An interrupt cancels the job at the server.
+
+        Args:
+            offer: name of the offer.
+            keys: digest that `send_keys` returned.
+            message: encrypted for this offer.
+            progress: called with what the job has come to.
+
+        Returns:
+            The result, encrypted.
+
+        Raises:
+            KeysUnknown: the keys have to be sent again.
+            ProtocolError: the server cannot use the message.
+            ServiceError: the server refuses, fails or stays out of reach.
         """
         once = secrets.token_hex(16)  # a message that is sent again is the same job, not a second one
         for attempt in range(_RESTARTS + 1):

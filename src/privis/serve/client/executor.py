@@ -25,13 +25,20 @@ from privis.serve.offerings.offering import Terms
 class Remote:
     """Compute on a server that sees ciphertexts only.
 
-    ``url`` is where it listens, ``keys`` the folder of `OwnerKeys`, ``token_file`` and ``authority`` as of `Client`.
     Each run encrypts with the secret key, which stays in this process, and sends the evaluation keys if the server does
     not have them. The server is assumed to follow the protocol (semi-honest): it learns nothing of the images, but one
     that computes something else is not noticed. Whoever receives decrypted results from you may attack your key with
     them (see docs/homomorphic.md): keep them to yourself.
 
     It may be pickled: workers of a folder run open connections and keys of their own.
+
+    Args:
+        url: https://HOST:PORT; http on this machine only.
+        keys: folder of `OwnerKeys`.
+        token_file: holds the token, readable by its owner alone.
+        authority: PEM file of the certificate to trust; None: those that the system trusts.
+        patience: seconds that a server may be out of reach, or full, before a call gives up.
+        on_step: called with what a request has come to.
     """
 
     identifier: ClassVar[str] = "privis.remote/1"
@@ -66,7 +73,11 @@ class Remote:
         _close_all(self._opened)
 
     def identified(self) -> tuple[str, str]:
-        """What decides the results, as far as a client can know it: the offer, wherever it is served."""
+        """What decides the results, as far as a client can know it: the offer, wherever it is served.
+
+        Returns:
+            Digests of the terms and of the program.
+        """
         return self.terms.digest, self.terms.program
 
     @property
@@ -98,9 +109,13 @@ class Remote:
     def prepare(self, program: Program) -> Callable[..., Any]:
         """A function of the inputs that asks the server; it returns the outputs, decrypted.
 
-        Raises UnsupportedError when ``supports`` has objections, ProtocolError when the server's program is another
-        now, and what opening keys and connection raises; the function raises DomainError for inputs outside the
-        domains of the program's polynomials, which the server cannot see.
+        The function raises DomainError for inputs outside the domains of the program's polynomials, which the server
+        cannot see.
+
+        Raises:
+            UnsupportedError: ``supports`` has objections.
+            ProtocolError: the server's program is another one now.
+            ServiceError: the server cannot be reached.
         """
         refuse(UnsupportedError, self.supports(program))
         client, keys = self._open()
@@ -117,7 +132,11 @@ class Remote:
         return self._open()[1].spec.batch_size
 
     def prepare_many(self, program: Program, expected: int | None = None) -> BatchRunner:
-        """Like ``prepare``, for many images: as many as share ciphertexts are one job of the server."""
+        """Like ``prepare``, for many images: as many as share ciphertexts are one job of the server.
+
+        Raises:
+            UnsupportedError: ``supports`` has objections.
+        """
         refuse(UnsupportedError, self.supports(program))
         client, keys = self._open()
         require_current(client, keys)

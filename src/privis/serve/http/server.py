@@ -40,13 +40,22 @@ class Certificate:
 
 @dataclass
 class Server:
-    """Serves ``offerings`` to the clients in ``tokens`` on ``host``:``port`` (0: a free one).
+    """Serves offerings over HTTP to the clients that hold tokens.
 
-    ``state`` is a folder for keys, messages and results; nobody else may use it. Without ``certificate`` only a
-    loopback address is taken: tokens would be readable on the way. The process that answers cannot decrypt anything,
-    and neither can its workers: ``privis.run.he.owner.keys`` is imported by none of them.
+    The process that answers cannot decrypt anything, and neither can its workers: ``privis.run.he.owner.keys`` is
+    imported by none of them.
 
-    Raises ParameterError for settings that do not fit together, and what compiling the offerings raises.
+    Args:
+        offerings: what is computed; each is compiled when the server opens.
+        tokens: of the clients.
+        state: folder for keys, messages and results; nobody else may use it.
+        host: address to listen on.
+        port: to listen on; 0: a free one.
+        certificate: for TLS; None: plain HTTP, on a loopback address only, because tokens would be readable on the way.
+        limits: of memory, time, sizes and jobs.
+
+    Raises:
+        ParameterError: settings do not fit together; from `open`, also what compiling the offerings raises.
     """
 
     offerings: Sequence[MakeOffering]
@@ -73,7 +82,14 @@ class Server:
         return f"{scheme}://{host}:{self.port}"
 
     def open(self) -> tuple[Terms, ...]:
-        """Take port and folder, compile the offerings and return their terms; `run` or `close` follows."""
+        """Take port and folder and compile the offerings; `run` or `close` follows.
+
+        Returns:
+            The terms of the offerings.
+
+        Raises:
+            ServiceError: port or folder cannot be had.
+        """
         if self.certificate is not None:
             _require_usable(self.certificate)
         self._socket = _bind(self.host, self.port)
@@ -97,7 +113,8 @@ class Server:
     def run(self) -> None:
         """Answer until `stop`, SIGTERM or SIGINT: then end what runs, for `Limits.grace_seconds`; a second one stops.
 
-        Raises ServiceError when the process that holds the offerings ended.
+        Raises:
+            ServiceError: the process that holds the offerings ended.
         """
         if self._server is None:
             self.open()
@@ -117,7 +134,14 @@ class Server:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
-        """Serve in a thread of this process, and give the URL; for tests, notebooks and the demonstration."""
+        """Serve in a thread of this process; for tests, notebooks and the demonstration.
+
+        Yields:
+            The URL.
+
+        Raises:
+            PrivisError: what ended the server.
+        """
         self.open()
         failures: list[PrivisError] = []
 

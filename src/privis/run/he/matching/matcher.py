@@ -206,23 +206,49 @@ class EncryptedGallery:
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """A gallery with one client's evaluation keys."""
+    """A gallery with one client's evaluation keys.
+
+    Args:
+        gallery: the templates, in the clear or encrypted.
+        engine: that holds the client's evaluation keys.
+        processes: how many compute at once.
+    """
 
     gallery: TemplateGallery
     engine: SealEngine = field(repr=False)
     processes: int = field(default_factory=cores)
 
     @classmethod
-    def open(cls, gallery: TemplateGallery, keys: bytes, processes: int | None = None) -> Matcher:
-        """Load what ``MatchingOwner.evaluation_keys`` made; ProtocolError for anything else."""
+    def open(cls, gallery: Gallery, keys: bytes, processes: int | None = None) -> Matcher:
+        """Load the evaluation keys of one client.
+
+        Args:
+            gallery: the templates.
+            keys: what ``MatchingOwner.evaluation_keys`` made.
+            processes: how many compute at once; None: all processors.
+
+        Returns:
+            The matcher.
+
+        Raises:
+            ProtocolError: these are no such keys.
+        """
         groups = gallery.spec.groups
         engine = SealEngine.with_keys(PARAMETERS, groups, split(keys, "evaluation keys", 2 * len(groups)))
         return cls(gallery, engine, processes or cores())
 
     def run(self, message: bytes, progress: Progress = lambda _: None) -> bytes:
-        """The encrypted scores of an encrypted query, and the names they belong to.
+        """Score an encrypted query against every template, on ciphertexts.
 
-        Raises ProtocolError for a message that is no query of this specification.
+        Args:
+            message: what ``MatchingOwner.query`` made.
+            progress: called with the fraction done, 0 to 1.
+
+        Returns:
+            The encrypted scores, and the names they belong to.
+
+        Raises:
+            ProtocolError: the message is no query of this specification.
         """
         spec, blocks = self.gallery.spec, self.gallery.blocks
         scale = spec.scales[0] * self.engine.primes[1]

@@ -41,7 +41,12 @@ class Scores:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MatchingOwner:
-    """A secret key for queries of one specification. Never printed, never pickled."""
+    """A secret key for queries of one specification. Never printed, never pickled.
+
+    Args:
+        spec: dimension of the vectors and layout of the templates.
+        secret: the key.
+    """
 
     spec: MatchingSpec
     secret: SealSecret
@@ -54,24 +59,60 @@ class MatchingOwner:
 
     @classmethod
     def generate(cls, spec: MatchingSpec) -> MatchingOwner:
-        """A fresh secret key."""
+        """A fresh secret key.
+
+        Args:
+            spec: dimension of the vectors and layout of the templates.
+
+        Returns:
+            An owner with a fresh secret key.
+        """
         return cls(spec, SealSecret.generate(PARAMETERS))
 
     @classmethod
     def from_bytes(cls, spec: MatchingSpec, data: bytes) -> MatchingOwner:
-        """Read what ``to_bytes`` gave; ProtocolError for anything else."""
+        """Read what ``to_bytes`` gave.
+
+        Args:
+            spec: that the key was made for.
+            data: what ``to_bytes`` gave; secret.
+
+        Returns:
+            The owner.
+
+        Raises:
+            ProtocolError: the bytes are anything else.
+        """
         return cls(spec, SealSecret.from_bytes(PARAMETERS, data))
 
     def to_bytes(self) -> bytes:
-        """The secret key: for a bundle of kind SECRET, which nobody else can read."""
+        """The secret key: for a bundle of kind SECRET, which nobody else can read.
+
+        Returns:
+            The bytes.
+        """
         return self.secret.to_bytes()
 
     def evaluation_keys(self) -> bytes:
-        """What a server needs to answer queries: rotation keys, and for encrypted templates one to relinearise."""
+        """What a server needs to answer queries: rotation keys, and for encrypted templates one to relinearise.
+
+        Returns:
+            Bytes that hold no secret.
+        """
         return join(self.secret.evaluation_keys(self.spec.groups))
 
     def query(self, vector: NDArray[Any]) -> bytes:
-        """One ciphertext of a vector ``(dimension,)``, normalised; ParameterError when it has no direction."""
+        """Normalise and encrypt a vector.
+
+        Args:
+            vector: (dimension,), finite and not zero.
+
+        Returns:
+            One ciphertext.
+
+        Raises:
+            ParameterError: the vector has no direction.
+        """
         (row,) = self.spec.unit_rows(np.asarray(vector)[None])
         filled = np.zeros(self.spec.width)
         filled[: self.spec.dimension] = row
@@ -81,10 +122,21 @@ class MatchingOwner:
     def block(
         self, names: Sequence[str], vectors: NDArray[Any], progress: Callable[[float], None] | None = None
     ) -> bytes:
-        """At most 4,096 templates, normalised and encrypted, for ``EncryptedGallery.put``.
+        """Normalise and encrypt templates for ``EncryptedGallery.put``.
 
-        The server sees the names: use numbers where names say something. Raises ParameterError for more templates,
-        names that are not different or not as many, and as ``MatchingSpec.unit_rows`` does.
+        The server sees the names: use numbers where names say something.
+
+        Args:
+            names: one per vector, all different.
+            vectors: (rows, dimension), at most 4,096 rows, finite and not zero.
+            progress: called with the fraction done, 0 to 1.
+
+        Returns:
+            The encrypted block.
+
+        Raises:
+            ParameterError: there are more templates, names that are not different or not as many; and as
+                ``MatchingSpec.unit_rows``.
         """
         rows, found = self.spec.unit_rows(vectors), [str(name) for name in names]
         if not 1 <= len(rows) <= BLOCK or len(found) != len(rows) or len({*found}) != len(rows):
@@ -99,7 +151,17 @@ class MatchingOwner:
         return join(parts)
 
     def scores(self, reply: bytes) -> Scores:
-        """Decrypt a reply; ProtocolError for a damaged one, or one to a query under another key."""
+        """Decrypt a reply.
+
+        Args:
+            reply: what ``Matcher.run`` gave.
+
+        Returns:
+            Names and cosines.
+
+        Raises:
+            ProtocolError: the reply is damaged, or to a query under another key.
+        """
         head, *parts = split(reply, "reply")
         try:
             found: Any = json.loads(head)

@@ -32,6 +32,14 @@ class LocalParties:
 
     This process plays every owner and every receiver, so nothing is protected from it: real parties are
     ``privis party`` processes on machines of different owners. Use it as a context manager.
+
+    Args:
+        preset: the protocol.
+        fixed: fixed point of the session.
+        addresses: for each party, host:port of all parties as it reaches them; None: free ports of the loopback device.
+
+    Raises:
+        PartyError: a party does not start.
     """
 
     def __init__(self, preset: Preset, fixed: FixedPoint, *, addresses: Sequence[Sequence[str]] | None = None) -> None:
@@ -55,7 +63,17 @@ class LocalParties:
             raise
 
     def call_all(self, step: Callable[[int, Worker], T]) -> list[T]:
-        """Call ``step`` for all parties at once; the first failure ends all of them, so that none waits in vain."""
+        """Call a function for all parties at once; the first failure ends all of them, so that none waits for it.
+
+        Args:
+            step: called with rank and worker, in a thread for each.
+
+        Returns:
+            What it returned, by rank.
+
+        Raises:
+            PrivisError: what the first failing call raised.
+        """
         futures = [self._threads.submit(step, rank, worker) for rank, worker in enumerate(self.workers)]
         try:
             done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
@@ -68,7 +86,17 @@ class LocalParties:
         return [future.result() for future in futures]
 
     def load(self, program: Program) -> str:
-        """Compile ``program`` at all parties, once per session; PartyError when they do not get the same code."""
+        """Compile a program at all parties, once per session.
+
+        Args:
+            program: what is run on shares.
+
+        Returns:
+            Its digest.
+
+        Raises:
+            PartyError: the parties do not get the same code.
+        """
         key = digest(program)
         if key not in self._compiled:
             codes = self.call_all(lambda rank, worker: worker.load(key, program))
@@ -83,10 +111,19 @@ class LocalParties:
         arrays: Mapping[str, NDArray[Any]],
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Run ``job`` and return what it reveals, by variable name.
+        """Run a job.
 
-        ``arrays`` holds the sources. ``progress`` is told how many of the instructions are done. Raises DomainError
-        before anything is shared when an array breaks its declaration, PartyError when a party fails.
+        Args:
+            job: of the session's protocol and fixed point.
+            arrays: of all sources, by name.
+            progress: called with how many of the instructions are done, and how many there are.
+
+        Returns:
+            What the job reveals, by variable name.
+
+        Raises:
+            DomainError: an array breaks its declaration; nothing was shared.
+            PartyError: a party failed.
         """
         self._check(job, arrays)
         keys = {name: self.load(program) for name, program in job.programs.items()}
