@@ -126,7 +126,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return result.features
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the components.
+        """Name the components of the feature.
 
         Args:
             input_features: ignored, images have none.

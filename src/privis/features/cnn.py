@@ -151,7 +151,7 @@ class CNN:
         return planar(pixels if self.channels is Channels.RGB else np.ascontiguousarray(pixels[:, :, ::-1]))
 
     def core_shape(self, image_shape: Shape) -> Shape:
-        """That of the network, whatever the image."""
+        """Return the network's input shape, whatever the image."""
         return tuple(map(int, self.shape))
 
     def program(self, shape: Shape) -> Program:

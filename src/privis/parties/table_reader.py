@@ -53,7 +53,7 @@ class Reader:
             self.wrong(key, repr(self.table_[key]), repr(expected))
 
     def text(self, key: str, default: str = MISSING) -> str:
-        """Any non-empty text."""
+        """Read any text that is not empty."""
         value = self._take(key, default)
         if value is default or (isinstance(value, str) and value):
             return "" if value is MISSING else value

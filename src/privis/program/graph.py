@@ -163,7 +163,7 @@ class Value:
         return cut if kept == cut.shape else cut.reshape(*kept)
 
     def reshape(self, *shape: int) -> Value:
-        """The same elements with another shape; one length may be -1."""
+        """Keep the elements and their C order, with another shape; one length may be -1."""
         if -1 in shape:
             known = -math.prod(shape)
             shape = tuple(math.prod(self.shape) // known if n == -1 else n for n in shape)
@@ -186,7 +186,7 @@ class Value:
         return self >> ops.Nonlinear(Kind.SQRT, domain, degree=degree)
 
     def abs(self, domain: tuple[float, float] | None = None) -> Value:
-        """Absolute value."""
+        """Absolute value of every element."""
         return self >> ops.Nonlinear(Kind.ABS, domain)
 
     def clip(self, low: float, high: float, domain: tuple[float, float] | None = None) -> Value:

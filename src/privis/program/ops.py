@@ -75,7 +75,7 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class Reshape:
-    """The same elements in C order with another shape."""
+    """Another shape for the elements in C order."""
 
     shape: tuple[int, ...]
 

@@ -193,7 +193,7 @@ def _normalise(xp: ModuleType, op: ops.Normalise, x: Tensor) -> Tensor:
 
 
 def _poly(xp: ModuleType, op: ops.Poly, x: Tensor) -> Tensor:
-    """Clenshaw's recurrence."""
+    """Evaluate a Chebyshev series by Clenshaw's recurrence."""
     low, high = op.domain
     t = (x - (low + high) / 2) * (2 / (high - low))
     ahead = behind = 0.0 * t

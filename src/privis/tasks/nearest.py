@@ -260,7 +260,7 @@ def _rivals(question: Best | Top) -> int:
 
 
 def _best(products: Value, grid: VectorGrid, question: Best) -> Value:
-    """The largest key.
+    """The largest key of all.
 
     A rival's lies between those of the last product below the threshold and the first that reaches it: templates'
     keys end in at most span - 1 - rivals, so the last ending is free.

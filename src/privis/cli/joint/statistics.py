@@ -123,7 +123,7 @@ class StatisticOptions:
     release: ReleaseOptions | None
 
     def statistic(self, components: int) -> Statistic[Any]:
-        """The exact statistic."""
+        """The exact statistic that the options ask for."""
         match self.name:
             case "mean":
                 return Mean(components, self.bound)

@@ -135,7 +135,7 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """Host and port.
+    """Host and port of ``HOST:PORT``.
 
     >>> address_of("127.0.0.1:8443"), address_of("[::1]:0")
     (('127.0.0.1', 8443), ('::1', 0))

@@ -55,6 +55,6 @@ def discriminant_directions(
 
 
 def signed(directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same directions, each with its largest entry positive: an eigenvector's sign is arbitrary otherwise."""
+    """Directions, each with its largest entry positive: an eigenvector's sign is arbitrary otherwise."""
     largest = np.take_along_axis(directions, np.abs(directions).argmax(1)[:, None], 1)
     return directions * np.where(largest < 0, -1.0, 1.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class ImageRecord:
-    """One image.
+    """One image with all that is known of it.
 
     Attributes:
         pixels: uint8 ``(H, W)`` or ``(H, W, 3)`` RGB.

@@ -76,7 +76,7 @@ class SharingExtractor(Protocol):
 
     @property
     def shares(self) -> bool:
-        """Whether it is."""
+        """Whether several images are cheaper together."""
         ...
 
     def __call__(self, image: ImageRecord, /) -> NDArray[np.float32]:
@@ -101,8 +101,8 @@ class ChargeLog(Protocol):
 
 
 @dataclass(frozen=True)
-class FolderJob:
-    """What to run.
+class Job:
+    """Sources, output and limits of one run.
 
     sources
         paths of pictures, as `privis.io.images.sources.find` gives them.

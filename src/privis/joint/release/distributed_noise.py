@@ -180,7 +180,7 @@ class ReleasePlan:
 
     @property
     def clear_variance(self) -> float:
-        """The same of one release in the clear by somebody whom all owners trust."""
+        """Variance of one release in the clear by somebody whom all owners trust."""
         return share_variance(self.release.noise.name, self.release.guarantee((self.components,)).scale)
 
     @property

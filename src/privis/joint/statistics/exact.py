@@ -296,7 +296,7 @@ class Histogram:
         return MOST_IMAGES
 
     def summary(self, rows: NDArray[Any], labels: Labels | None = None) -> Integers:
-        """Count rows.
+        """Count the rows in every bin.
 
         Raises:
             ParameterError: a value is not a number.

@@ -164,7 +164,7 @@ class PrivateTraining:
 
     @cached_property
     def plan(self) -> Training:
-        """The same steps without noise: batches, names, jobs' lengths."""
+        """The schedule without noise: batches, names, jobs' lengths."""
         rates = ((self.rate,),) * self.epochs
         size = (self.committee, self.batch, rates, self.momentum, 0, self.steps_per_job)
         return Training(self.network, self.owners, *size)

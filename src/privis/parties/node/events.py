@@ -30,7 +30,7 @@ class Event:
 
     @property
     def last(self) -> bool:
-        """Whether nothing follows."""
+        """Whether no event of this job follows."""
         return self.kind in (DONE, FAILED)
 
     def to_dict(self) -> dict[str, Any]:

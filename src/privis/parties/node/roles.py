@@ -161,4 +161,4 @@ class OwnerRole:
         return None
 
     def kill(self) -> None:
-        """Nothing to stop: what waits is woken by the control plane."""
+        """Stop nothing: what waits is woken by the control plane."""

@@ -122,7 +122,7 @@ class SumRelease:
         return corpus_guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units")
 
     def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
-        """Add up one shard.
+        """Add up the rows of one shard.
 
         Args:
             vectors: (rows, components).
@@ -239,7 +239,7 @@ class MeanRelease:
         return corpus_guarantee(self.noise, self.unit, unit, whole, rows.grid, "feature units, summed")
 
     def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
-        """Add up one shard.
+        """Add up the rows of one shard.
 
         Args:
             vectors: (rows, components).
@@ -349,7 +349,7 @@ class CorpusHistogramRelease:
         return corpus_guarantee(self.noise, self.unit, unit, whole, 1.0, "images")
 
     def partial(self, vectors: npt.NDArray[Any], subjects: Subjects | None = None) -> Partial:
-        """Count one shard.
+        """Count the rows of one shard, bin by bin.
 
         Args:
             vectors: (rows, components).

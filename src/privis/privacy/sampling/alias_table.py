@@ -21,7 +21,7 @@ CHAPTER = 1 << 12
 """Coordinates that share a reserve of random words for what the direct table leaves open."""
 
 OPEN = 255
-"""Entry of the direct table for a prefix that nobody owns: the alias table is asked."""
+"""Sentinel of the direct table: the prefix is not covered, so the alias table decides."""
 
 LATE = 2
 """Flag of the alias entry that sends a coordinate to the third table."""

@@ -44,8 +44,8 @@ Reals = npt.NDArray[np.float64]
 def sample(distribution: ZonalDistribution, inputs: Reals, streams: Sequence[NoiseStream]) -> npt.NDArray[np.int64]:
     """Draw a direction for each row of ``inputs``, (n, d) float64 of length near 1, with the stream of the row.
 
-    Gives int64 (n, d) in units of ``STEP``. A row depends on its input and its stream only. The time taken depends
-    on the values: never let a stranger time single draws.
+    Gives int64 (n, d) in units of ``STEP``. A row depends on its input and its stream only. Not constant-time:
+    the timing of single draws leaks the noise.
 
     >>> from privis.privacy.sampling.release_key import ReleaseKey
     >>> stream = ReleaseKey(bytes(32)).stream("a.png", b"", b"")  # a test key

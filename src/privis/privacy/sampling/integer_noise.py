@@ -20,7 +20,7 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
 
     A coordinate's noise depends on the stream and the coordinate only, so chunks agree with the whole.
     Integer arithmetic throughout; each value is within ``table.total_variation`` of its exact law and values
-    are independent. The time taken depends on the values: never let a stranger time single draws.
+    are independent. Not constant-time: the timing of single draws leaks the noise.
 
     >>> from privis.privacy.sampling.release_key import ReleaseKey
     >>> from privis.privacy.sampling.noise_tables import gaussian_table

@@ -44,7 +44,7 @@ variation is half of it).
 2. Laplace: exp(-cut); Gaussian: 2 (1 - Phi(cut)) <= exp(-cut**2 / 2).
 3. A part is chosen in at most three steps, and what a step cannot express is left to the next, with its exact
    probability. First, ``prefix_bits`` bits choose a cell directly: a part ``base + one uniform`` of probability p owns
-   floor(p * 2**prefix_bits) of all prefixes, which is exact. Prefixes that nobody owns (about one in thirty) lead to an
+   floor(p * 2**prefix_bits) of all prefixes, which is exact. Prefixes that no part covers (about one in thirty) lead to an
    alias table (Walker 1977) of what is left of all likely parts, whose integer thresholds are rounded down. What
    rounding takes off goes, together with all unlikely parts, to a third table with 128-bit probabilities: <= 2**-127
    per part. The fixed-point numbers carry 256 bits; their own rounding stays below another 2**-127 per part.

@@ -137,7 +137,7 @@ def depth_to_space(call: Call) -> Value:
 
 
 def space_to_depth(call: Call) -> Value:
-    """Pixels become channels."""
+    """SpaceToDepth: blocks of pixels become channels."""
     (_, channels, height, width), block = call.x.shape, call.attributes["blocksize"]
     x = call.x.reshape(1, channels, height // block, block, width // block, block).transpose(0, 3, 5, 1, 2, 4)
     return x.reshape(1, channels * block**2, height // block, width // block)

@@ -157,7 +157,7 @@ def _after(
 
 
 def _ranked(sites: _Sites | None, rank: int) -> _Sites | None:
-    """The same with as many axes as ``rank``: broadcasting adds them in front."""
+    """An array with as many axes as ``rank``: broadcasting adds them in front."""
     if sites is None:
         return None
     rows, columns = (p.reshape((1,) * (rank - p.ndim) + p.shape) for p in (sites.rows, sites.columns))

@@ -75,7 +75,7 @@ class Moved:
 
     @staticmethod
     def both(decided: float, excess: float) -> Moved:
-        """The same excess on either side."""
+        """Equal excess below and above."""
         return Moved(decided, (excess, excess))
 
 

@@ -29,7 +29,7 @@ class Clear:
 
     @property
     def seen(self) -> str:
-        """Whoever runs it."""
+        """The process that runs the program sees the images."""
         return "The machine that runs Privis sees the images."
 
     def supports(self, program: Program) -> list[Problem]:

@@ -85,11 +85,11 @@ class Graph:
         return self.program.nodes[value - self.first].operands
 
     def operand(self, value: int) -> int:
-        """The first of them."""
+        """Name of the node's first operand."""
         return self.operands(value)[0]
 
     def only_read_once(self, value: int) -> bool:
-        """Whether nobody else would miss ``value`` if its reader computed it in passing."""
+        """Whether ``value`` has exactly one consumer, so that it may be fused into it."""
         return self.readers[value] == 1
 
     def reachable(self, wanted: list[str]) -> tuple[list[NodeProto], list[TensorProto]]:

@@ -104,7 +104,7 @@ class Engine(Protocol):
         ...
 
     def level(self, x: Ciphertext) -> int:
-        """Rescalings left."""
+        """Number of rescalings that a ciphertext can still take."""
         ...
 
     def scale(self, x: Ciphertext) -> float:
@@ -120,15 +120,15 @@ class Engine(Protocol):
         ...
 
     def negative(self, x: Ciphertext) -> Ciphertext:
-        """Slot by slot."""
+        """Negate the numbers of all slots."""
         ...
 
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
-        """Slot by slot; same level, scales equal up to rounding."""
+        """Add slot by slot; same level, scales equal up to rounding."""
         ...
 
     def add_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
-        """Slot by slot; same level and scale."""
+        """Add a plaintext slot by slot; same level and scale."""
         ...
 
     def accumulate(self, total: Ciphertext | None, x: Ciphertext) -> Ciphertext:
@@ -136,15 +136,15 @@ class Engine(Protocol):
         ...
 
     def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
-        """Slot by slot, same level; the result must be relinearised before it is rotated or multiplied again."""
+        """Multiply slot by slot, same level; the result must be relinearised before it is rotated or multiplied."""
         ...
 
     def multiply_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
-        """Slot by slot; same level; the plaintext must not be zero everywhere."""
+        """Multiply by a plaintext slot by slot; same level; the plaintext must not be zero everywhere."""
         ...
 
     def relinearise(self, x: Ciphertext) -> Ciphertext:
-        """The same numbers in two polynomials again."""
+        """Bring a product back to two polynomials; its numbers stay."""
         ...
 
     def rescale(self, x: Ciphertext, scale: float) -> Ciphertext:
@@ -152,7 +152,7 @@ class Engine(Protocol):
         ...
 
     def lower(self, x: Ciphertext, level: int) -> Ciphertext:
-        """The same numbers and scale at a lower level."""
+        """Drop to a lower level; numbers and scale stay."""
         ...
 
     def rotate(self, x: Ciphertext, step: int) -> Ciphertext:
@@ -164,7 +164,7 @@ class Engine(Protocol):
         ...
 
     def save(self, x: Ciphertext) -> bytes:
-        """Serialise."""
+        """Bytes of a ciphertext, in the library's own format."""
         ...
 
     def load(self, data: bytes) -> Ciphertext:

@@ -53,7 +53,7 @@ class RingRequirement:
         return self.magnitude < fixed.largest(self.fractions)
 
     def problem(self, fixed: FixedPoint) -> Problem:
-        """Why it does not, and what to do."""
+        """Why the ring does not hold it, and what to do."""
         got = f"{self.what} up to {self.magnitude:.3g}" if math.isfinite(self.magnitude) else self.what
         ring = f"a {fixed.field_bits}-bit ring with {fixed.fraction_bits} fraction bits"
         remedy = "clip or scale the operand, or declare the domain it lies in"

@@ -142,7 +142,7 @@ class Job:
         return tuple(dict.fromkeys(name for name in named if name not in self.parties))
 
     def stating(self, statement: str) -> Job:
-        """The same job with another ``statement``; it was checked when it was built, and is not checked again."""
+        """This job with another ``statement``; it was checked when it was built, and is not checked again."""
         made = copy.copy(self)
         object.__setattr__(made, "statement", statement)
         made.__dict__.pop("digest", None)

@@ -94,7 +94,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close all connections to the server."""
         self._http.close()
 
     def offers(self) -> tuple[tuple[str, str], ...]:

@@ -69,7 +69,7 @@ class Remote:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections to the server."""
         _close_all(self._opened)
 
     def identified(self) -> tuple[str, str]:

@@ -63,7 +63,7 @@ class Connection(H11Protocol):
         self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget a connection that was closed."""
         self._stop_waiting()
         self._stop_reader()
         super().connection_lost(exc)

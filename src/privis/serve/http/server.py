@@ -213,7 +213,7 @@ class _Draining(uvicorn.Server):
         self.begin_to_stop()
 
     def begin_to_stop(self) -> None:
-        """Drain, then exit."""
+        """Let running jobs end, then exit."""
         self._begun = True
         if self._loop is None:
             self.should_exit = True

@@ -90,7 +90,7 @@ class OfferEncryptedGallery:
         MatchingSpec(self.dimension, encrypted=True)
 
     def __call__(self) -> EncryptedGalleryOffering:
-        """Nothing has to be made: the templates come later."""
+        """Make the offering: no gallery yet, as the templates come later."""
         return EncryptedGalleryOffering(self)
 
 

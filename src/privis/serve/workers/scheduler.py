@@ -58,12 +58,12 @@ class ServerJob:
 
     @property
     def message(self) -> Path:
-        """The encrypted input."""
+        """File of the encrypted input."""
         return self.folder / "message"
 
     @property
     def reply(self) -> Path:
-        """The encrypted result."""
+        """File of the encrypted result."""
         return self.folder / "reply"
 
     def touch(self) -> None:

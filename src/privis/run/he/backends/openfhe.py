@@ -174,7 +174,7 @@ class OpenFheEngine:
         return x is None
 
     def level(self, x: Ciphertext) -> int:
-        """Rescalings left."""
+        """Number of rescalings that a ciphertext can still take."""
         return self.parameters.levels - x.GetLevel()
 
     def scale(self, x: Ciphertext) -> float:
@@ -192,15 +192,15 @@ class OpenFheEngine:
         return x.Clone()
 
     def negative(self, x: Ciphertext) -> Ciphertext:
-        """Slot by slot."""
+        """Negate the numbers of all slots."""
         return self.at_scale(self.ring.context.EvalNegate(x), self.scale(x))
 
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
-        """Slot by slot; same level, scales equal up to rounding."""
+        """Add slot by slot; same level, scales equal up to rounding."""
         return self.at_scale(self.ring.context.EvalAdd(x, y), self.scale(x))
 
     def add_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
-        """Slot by slot; same level and scale."""
+        """Add a plaintext slot by slot; same level and scale."""
         return self.at_scale(self.ring.context.EvalAdd(x, y), self.scale(x))
 
     def accumulate(self, total: Ciphertext | None, x: Ciphertext) -> Ciphertext:
@@ -211,15 +211,15 @@ class OpenFheEngine:
         return total
 
     def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
-        """Slot by slot, same level; the result must be relinearised before it is rotated or multiplied again."""
+        """Multiply slot by slot, same level; the result must be relinearised before it is rotated or multiplied."""
         return self.at_scale(self.ring.context.EvalMultNoRelin(x, y), self.scale(x) * self.scale(y))
 
     def multiply_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
-        """Slot by slot; same level."""
+        """Multiply by a plaintext slot by slot; same level."""
         return self.at_scale(self.ring.context.EvalMult(x, y), self.scale(x) * y.GetScalingFactor())
 
     def relinearise(self, x: Ciphertext) -> Ciphertext:
-        """The same numbers in two polynomials again."""
+        """Bring a product back to two polynomials; its numbers stay."""
         level = self.level(x)
         if not any(group.relinearise and group.level >= level for group in self.groups):
             raise self._missing("a relinearisation key", level)
@@ -232,7 +232,7 @@ class OpenFheEngine:
         return self.at_scale(self.ring.context.Rescale(x), scale)
 
     def lower(self, x: Ciphertext, level: int) -> Ciphertext:
-        """The same numbers and scale at a lower level."""
+        """Drop to a lower level; numbers and scale stay."""
         by = self.level(x) - level
         return self.at_scale(self.ring.context.LevelReduce(x, None, by), self.scale(x)) if by else x
 
@@ -259,7 +259,7 @@ class OpenFheEngine:
         return self.at_scale(self.ring.context.EvalAutomorphism(x, element, keys), self.scale(x))
 
     def save(self, x: Ciphertext) -> bytes:
-        """Serialise."""
+        """Bytes of a ciphertext, in the library's own format."""
         return bytes(openfhe.Serialize(x, openfhe.BINARY))
 
     def load(self, data: bytes) -> Ciphertext:

@@ -41,12 +41,12 @@ class SealRing:
 
     @cached_property
     def encoder(self) -> Any:
-        """SEAL's encoder."""
+        """SEAL's encoder of vectors as polynomials."""
         return seal.CKKSEncoder(self.context)
 
     @cached_property
     def evaluator(self) -> Any:
-        """SEAL's evaluator."""
+        """SEAL's evaluator, which computes without keys."""
         return seal.Evaluator(self.context)
 
     @property
@@ -172,7 +172,7 @@ class SealEngine:
         return x.is_zero()
 
     def level(self, x: Ciphertext) -> int:
-        """Rescalings left."""
+        """Number of rescalings that a ciphertext can still take."""
         return self.ring.levels[tuple(x.parms_id())]
 
     def scale(self, x: Ciphertext) -> float:
@@ -191,19 +191,19 @@ class SealEngine:
         return made
 
     def negative(self, x: Ciphertext) -> Ciphertext:
-        """Slot by slot."""
+        """Negate the numbers of all slots."""
         made = seal.Ciphertext()
         self.ring.evaluator.negate(x, made)
         return made
 
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
-        """Slot by slot; same level, scales equal up to rounding."""
+        """Add slot by slot; same level, scales equal up to rounding."""
         made = seal.Ciphertext()
         self.ring.evaluator.add(x, y, made)
         return made
 
     def add_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
-        """Slot by slot; same level and scale."""
+        """Add a plaintext slot by slot; same level and scale."""
         made = seal.Ciphertext()
         self.ring.evaluator.add_plain(x, y, made)
         return made
@@ -216,7 +216,7 @@ class SealEngine:
         return total
 
     def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
-        """Slot by slot, same level; the result must be relinearised before it is rotated or multiplied again."""
+        """Multiply slot by slot, same level; the result must be relinearised before it is rotated or multiplied."""
         made = seal.Ciphertext()
         if x is y:
             self.ring.evaluator.square(x, made)
@@ -225,13 +225,13 @@ class SealEngine:
         return made
 
     def multiply_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
-        """Slot by slot; same level; the plaintext must not be zero everywhere."""
+        """Multiply by a plaintext slot by slot; same level; the plaintext must not be zero everywhere."""
         made = seal.Ciphertext()
         self.ring.evaluator.multiply_plain(x, y, made)
         return made
 
     def relinearise(self, x: Ciphertext) -> Ciphertext:
-        """The same numbers in two polynomials again."""
+        """Bring a product back to two polynomials; its numbers stay."""
         level = self.level(x)
         for keys in self.keys:
             if keys.group.level >= level and keys.relinearise is not None:
@@ -247,7 +247,7 @@ class SealEngine:
         return made
 
     def lower(self, x: Ciphertext, level: int) -> Ciphertext:
-        """The same numbers and scale at a lower level."""
+        """Drop to a lower level; numbers and scale stay."""
         if self.level(x) == level:
             return x
         made = seal.Ciphertext()
@@ -275,7 +275,7 @@ class SealEngine:
         raise self._missing(f"a key for {what}", level)
 
     def save(self, x: Ciphertext) -> bytes:
-        """Serialise."""
+        """Bytes of a ciphertext, in the library's own format."""
         return to_bytes(x)
 
     def load(self, data: bytes) -> Ciphertext:

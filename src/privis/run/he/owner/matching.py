@@ -151,7 +151,7 @@ class MatchingOwner:
         return join(parts)
 
     def scores(self, reply: bytes) -> Scores:
-        """Decrypt a reply.
+        """Decrypt the reply to a query.
 
         Args:
             reply: what ``Matcher.run`` gave.

@@ -41,7 +41,7 @@ class OpenFheSecret:
         return bytes(openfhe.Serialize(self.key, openfhe.BINARY))
 
     def encrypt(self, values: NDArray[Any], level: int, scale: float) -> bytes:
-        """A serialised ciphertext."""
+        """Encrypt a vector and serialise the ciphertext."""
         made = self.ring.context.Encrypt(self.key, self.ring.encoded(values, level, scale))
         made.SetScalingFactor(scale)
         return bytes(openfhe.Serialize(made, openfhe.BINARY))

@@ -90,7 +90,7 @@ class SealSecret:
         return seal.Decryptor(self.ring.context, self.key)
 
     def _restricted(self, small: SealRing) -> Any:
-        """The same secret key in a ring of fewer primes: the matching residues, in SEAL's uncompressed file layout."""
+        """This secret key in a ring of fewer primes: the matching residues, in SEAL's uncompressed file layout."""
         degree, moduli = self.ring.parameters.degree, len(self.ring.moduli)
         rows = [*range(len(small.moduli) - 1), moduli - 1]
         residues = self._residues.reshape(moduli, degree)[rows].reshape(-1)

@@ -282,7 +282,7 @@ def _fills(layout: Layout, slots: int) -> bool:
 
 
 def _repeated(entries: Entries, period: int, slots: int) -> Entries:
-    """The same for every copy of the operands."""
+    """Repeat a matrix for every copy of the operands."""
     copies = slots // period
     if copies == 1:
         return entries

@@ -69,7 +69,7 @@ class PublicKey:
 
     @cached_property
     def n(self) -> Any:
-        """The modulus, gmpy2's."""
+        """The modulus as a gmpy2 integer."""
         return gmpy2.mpz(self.modulus)
 
     @cached_property
@@ -143,19 +143,19 @@ class PublicKey:
 
 
 class PaillierKeyOwner(Protocol):
-    """Whoever holds the secret key; see ``paillier_secret.SecretKey``."""
+    """The side that holds the secret key; see ``paillier_secret.SecretKey``."""
 
     @property
     def public(self) -> PublicKey:
-        """The public key."""
+        """The public key of this owner."""
         ...
 
     def encrypt(self, values: Iterable[int]) -> Ciphertexts:
-        """Encrypt signed integers."""
+        """Encrypt signed integers, a ciphertext each."""
         ...
 
     def decrypt(self, ciphertexts: Ciphertexts) -> list[int]:
-        """Signed integers."""
+        """Decrypt to signed integers."""
         ...
 
 

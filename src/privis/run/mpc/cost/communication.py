@@ -31,7 +31,7 @@ class Traffic:
         return Traffic(self.sent * times, self.messages * times, self.rounds * times)
 
     def on(self, elements: int) -> Traffic:
-        """The same messages, ``elements`` times as long."""
+        """These messages, ``elements`` times as long."""
         return Traffic(self.sent * elements, self.messages, self.rounds)
 
 

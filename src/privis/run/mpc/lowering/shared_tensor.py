@@ -114,7 +114,7 @@ def power_of_two(value: float) -> bool:
 
 
 def integer(x: SharedTensor) -> SharedTensor:
-    """The same values as ring integers; bits cost a conversion, fixed point is rounded to its scale."""
+    """Convert to ring integers; bits cost a conversion, fixed point is rounded to its scale."""
     import jax.numpy as jnp
 
     if x.is_integer:
@@ -138,7 +138,7 @@ def _common_unit(a: float, b: float) -> float:
 
 
 def fixed(context: LoweringContext, x: SharedTensor, bits: int | None = None) -> SharedTensor:
-    """The same values as fixed point, with ``units`` of at most ``2**bits`` if given.
+    """Convert to fixed point, with ``units`` of at most ``2**bits`` if given.
 
     Integers are multiplied by their scale, which is free; whatever must lose low bits is truncated once.
     """
@@ -211,7 +211,7 @@ def times(array: Tensor, factor: np.ndarray | float) -> Tensor:
 
 
 def widen(x: SharedTensor, scale: float) -> SharedTensor:
-    """The same values at a smaller ``scale``: an exact, local multiplication."""
+    """Bring values to a smaller ``scale``: an exact, local multiplication."""
     ratio = round(x.scale / scale)
     if ratio == 1:
         return x
@@ -224,7 +224,7 @@ def widen(x: SharedTensor, scale: float) -> SharedTensor:
 
 
 def aligned(context: LoweringContext, values: Sequence[SharedTensor]) -> list[SharedTensor]:
-    """The same values with one scale: bits where all are alike, integers where their grids agree, else fixed point."""
+    """Bring values to one scale: bits where all are alike, integers where their grids agree, else fixed point."""
     if all(x.is_bit for x in values):
         first = values[0]
         same = [_like(x, first) for x in values]

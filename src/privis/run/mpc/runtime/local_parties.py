@@ -111,7 +111,7 @@ class LocalParties:
         arrays: Mapping[str, NDArray[Any]],
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Run a job.
+        """Run a job on all parties.
 
         Args:
             job: of the session's protocol and fixed point.
