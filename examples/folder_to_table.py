@@ -1,4 +1,4 @@
-"""A folder of photographs to a Parquet table, and the table back again."""
+"""A folder of images to a Parquet table, and the table back again."""
 
 import json
 import tempfile
@@ -18,7 +18,7 @@ def main() -> None:
         for index in range(4):
             wave = 127 + 120 * np.sin(np.arange(96) / (2 + index))
             Image.fromarray(np.tile(wave, (80, 1)).astype(np.uint8)).save(folder / f"wave{index}.png")
-        (folder / "broken.png").write_bytes(b"no picture")
+        (folder / "broken.png").write_bytes(b"no image")
 
         result = extract_folder(HOG(size=(64, 64)), find([str(folder)]), folder / "hog.parquet")
         assert [Path(failure.path).name for failure in result.outcome.failures] == ["broken.png"]

@@ -1,4 +1,4 @@
-"""Two hospitals hold the left and the right half of a picture; both get its feature, neither sees the other's half."""
+"""Two hospitals hold the left and the right half of an image; both get its feature, neither sees the other's half."""
 
 from __future__ import annotations
 

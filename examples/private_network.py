@@ -57,8 +57,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         save_onnx(network, (1, 8, 8), Path(folder) / "digits.onnx")
         feature = privis.CNN.from_onnx(Path(folder) / "digits.onnx")
-    pictures = [np.rint(image[0] * 255).astype(np.uint8) for image in images[1400:]]
-    scores = privis.extract(feature, pictures).features
+    tried = [np.rint(image[0] * 255).astype(np.uint8) for image in images[1400:]]
+    scores = privis.extract(feature, tried).features
     right = float((scores.argmax(1) == classes[1400:]).mean())
     print(f"{100 * right:.0f} % of digits that it never saw are read right")
     assert right > 0.6

@@ -35,7 +35,7 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 def picture(feature: Feature, image: NDArray[np.uint8]) -> Picture:
     """Draw what ``feature`` sees in ``image``, uint8 ``(H, W)`` or ``(H, W, 3)``: a picture, uint8 ``(H, W, 3)``.
 
-    HOG: a stroke per cell and orientation over the dimmed photograph, along the edge (across the gradient), as bright
+    HOG: a stroke per cell and orientation over the dimmed image, along the edge (across the gradient), as bright
     as the bin; DenseSIFT: rays along the gradient; SIFT and SURF: circles of the described size with a line in the
     key point's direction; LBP: the map of codes; Scattering and CNN: one tile per channel, each scaled to its own
     range; all others: bars. Nothing is protected: the picture is of the exact feature.
@@ -137,7 +137,7 @@ def _vector(feature: Feature, image: Picture) -> tuple[tuple[str, ...], NDArray[
     return feature.names(core.shape), np.asarray(feature.after(_run(feature.program(core.shape), core)), np.float64)
 
 
-# over the photograph
+# over the image
 
 
 def enlarged(image: Picture) -> tuple[Picture, int]:

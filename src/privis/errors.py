@@ -4,7 +4,7 @@
 
     PrivisError
     ├── ParameterError      a value the caller chose (also a ValueError)
-    ├── ImageError          a picture that cannot be used (also a ValueError)
+    ├── ImageError          an image that cannot be used (also a ValueError)
     ├── ProgramError        a program that is not well formed
     │   └── DomainError     a node may be asked outside its declared domain
     ├── UnsupportedError    well formed, but not for this executor or importer

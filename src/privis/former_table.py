@@ -273,6 +273,7 @@ MOVED = {
 
 RENAMED = {
     "cli.offers": {"Offered": "OfferOptions"},
+    "cli.tasks.lending": {"pictures": "decoded_images"},
     "cli.tasks.statistics": {"Asked": "StatisticOptions", "Noisy": "StatisticRelease"},
     "cli.tasks.train": {"Asked": "TrainingOptions", "NoisyModel": "ModelRelease", "Plain": "ExactTraining"},
     "cli.tasks.words": {"ReleaseWords": "ReleaseOptions"},
@@ -364,6 +365,6 @@ RENAMED = {
     "serve.jobs": {"Job": "ServerJob"},
     "serve.nursery": {"Nursery": "ForkServer"},
     "serve.remote": {"ManyAsked": "BatchRunner"},
-    "stream": {"Account": "ChargeLog", "Job": "FolderJob"},
+    "stream": {"NO_PICTURES_FAULT": "NO_IMAGES_FAULT"},
 }
 """Names of former modules that are spelled otherwise now."""

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from tests.serve.place import Place, Running, new_place, serving
+from tests.serve.place import Running, ServerFolder, new_place, serving
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> ServerFolder:
     return new_place(tmp_path)
 
 

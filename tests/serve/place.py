@@ -25,7 +25,7 @@ LIMITS = Limits(memory=600 * MIB, job_memory=200 * MIB, jobs_at_once=2, grace_se
 
 
 @dataclass(frozen=True)
-class Place:
+class ServerFolder:
     """A folder with a file of tokens, and the tokens of two clients."""
 
     folder: Path
@@ -52,7 +52,7 @@ class Place:
 class Running:
     """A server that runs, and how to speak to it."""
 
-    place: Place
+    place: ServerFolder
     url: str
     server: Server
 
@@ -87,14 +87,14 @@ class Running:
         return [str(path.relative_to(state)) for part in ("unfinished", "jobs") for path in (state / part).rglob("*")]
 
 
-def new_place(folder: Path, names: tuple[str, ...] = ("alice", "bob")) -> Place:
+def new_place(folder: Path, names: tuple[str, ...] = ("alice", "bob")) -> ServerFolder:
     for name in names:
         issue(name, folder / "tokens", folder / f"{name}.token")
-    return Place(folder)
+    return ServerFolder(folder)
 
 
 @contextlib.contextmanager
-def serving(place: Place, limits: Limits = LIMITS, *offerings: Adder) -> Iterator[Running]:
+def serving(place: ServerFolder, limits: Limits = LIMITS, *offerings: Adder) -> Iterator[Running]:
     server = place.server(limits, *offerings)
     with server.running() as url:
         yield Running(place, url, server)

@@ -15,7 +15,7 @@ import pytest
 
 from privis.errors import ServiceError
 from privis.serve.client.client import Client
-from tests.serve.place import Place, until
+from tests.serve.place import ServerFolder, until
 from tests.serve.test_server import post, total
 from tests.serve.toy import message
 
@@ -25,7 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 class Process:
     """A server in its own process; ``port`` 0 takes a free one."""
 
-    def __init__(self, place: Place, port: int = 0) -> None:
+    def __init__(self, place: ServerFolder, port: int = 0) -> None:
         self.place, self.log = place, place.folder / "log"
         with open(self.log, "ab") as log:
             command = [sys.executable, "-m", "tests.serve.toy_server", str(place.folder), str(port)]
@@ -42,12 +42,12 @@ class Process:
     def descendants(self) -> list[int]:
         return descendants(self.process.pid)
 
-    def nursery(self) -> int:
+    def fork_server(self) -> int:
         for pid in self.descendants():
             with open(f"/proc/{pid}/cmdline") as file:
                 if "spawn_main" in file.read():
                     return pid
-        raise AssertionError("no nursery")
+        raise AssertionError("no fork server")
 
     def kill(self) -> None:
         self.process.kill()
@@ -103,7 +103,7 @@ def test_a_server_killed_in_the_middle_is_a_clear_error_and_leaves_no_process(se
         thread, found = in_a_thread(lambda: client.compute("sum", digest, content, steps.append))
         until_it_runs(steps)
         started = server.descendants()
-        assert descendants(server.nursery()) != []
+        assert descendants(server.fork_server()) != []
         server.kill()
         thread.join()
     assert isinstance(found[0], ServiceError)
@@ -170,14 +170,14 @@ def test_a_second_signal_does_not_wait(server):
     until(lambda: not any(map(alive, started)))
 
 
-def test_without_its_nursery_a_server_ends_with_the_reason(server):
+def test_without_its_fork_server_a_server_ends_with_the_reason(server):
     path, keys = server.place.keys()
     with server.client(patience=1.0) as client:
         digest = client.send_keys("sum", path)
         post(client._http, digest, message(keys, [1], "spin", 60.0))
-        until(lambda: descendants(server.nursery()) != [])
+        until(lambda: descendants(server.fork_server()) != [])
         started = server.descendants()
-        os.kill(server.nursery(), signal.SIGKILL)
+        os.kill(server.fork_server(), signal.SIGKILL)
     assert server.process.wait(30) == 1
-    assert "its nursery process ended" in server.log.read_text()
+    assert "its fork server ended" in server.log.read_text()
     until(lambda: not any(map(alive, started)))

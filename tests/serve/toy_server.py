@@ -7,12 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tests.serve.place import LIMITS, Place
+from tests.serve.place import LIMITS, ServerFolder
 from tests.serve.toy import Adder
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    server = Place(Path(sys.argv[1])).server(replace(LIMITS, grace_seconds=10.0), Adder())
+    server = ServerFolder(Path(sys.argv[1])).server(replace(LIMITS, grace_seconds=10.0), Adder())
     server.port = int(sys.argv[2])
     server.open()
     sys.stdout.write(server.url + "\n")

@@ -91,7 +91,7 @@ def extract(
     as_json: AsJson = False,
     report: ReportPath = None,
 ) -> None:
-    """Extract a feature from pictures into a table that carries its guarantee.
+    """Extract a feature from images into a table that carries its guarantee.
 
     privis extract photos/ -f hog -o hog.parquet
 

@@ -100,12 +100,12 @@ def features(name: Annotated[str | None, typer.Argument(help="Show the parameter
 
 @app.command()
 def show(
-    image: Annotated[Path, typer.Argument(help="A picture.")],
+    image: Annotated[Path, typer.Argument(help="An image.")],
     feature: FeatureName,
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture to write, .png or .jpg.")],
     parameter: Parameters = None,
 ) -> None:
-    """Draw what a feature sees in a picture."""
+    """Draw what a feature sees in an image."""
     with explained():
         from privis import draw
         from privis.io.images import decode as images
@@ -119,7 +119,7 @@ def show(
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("demo"),
 ) -> None:
-    """Extract features from sample photographs with every protection there is, and draw a report."""
+    """Extract features from sample images with every protection there is, and draw a report."""
     with explained():
         from privis.demo import run
 

@@ -1,4 +1,4 @@
-"""The demo: sample photographs through every protection there is, and a page that shows what each one costs."""
+"""The demo: sample images through every protection there is, and a page that shows what each one costs."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ Image = NDArray[np.uint8]
 
 SHOWN = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle_left", "hubble_deep_field", "retina", "ihc")
 KEPT_APART = ("brick", "camera", "coins", "grass", "text")  # visual words come from these, the rows from the others
-SIDE = 256  # pixels; of every photograph the middle square, resized to this
+SIDE = 256  # pixels; of every image the middle square, resized to this
 EPSILON, DELTA = 4.0, 1e-6
 CHANGED, BLOCK = 16, 4  # pixels that the weaker unit hides, and side of the blocks that carry the noise
 KEYPOINTS, WORDS = 128, 32
 
-CROP, CROP_SIDE = 0.8, 96  # share of a photograph's shorter side, and the pixels it is resized to
+CROP, CROP_SIDE = 0.8, 96  # share of an image's shorter side, and the pixels it is resized to
 SOUGHT = ColourHistogram(bins=3, joint=True, density=True)
 SOUGHT_NORM = 1.0  # its components are shares that add up to 1
 FEATURE_EPSILONS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -130,7 +130,7 @@ def run(output: Path, on_step: Callable[[str], None], *, photographs: int = len(
     return Demo((*rows, *joint, *hidden), path, time.perf_counter() - start)
 
 
-# the photographs
+# the images
 
 
 def sample_folder() -> Path:
@@ -138,12 +138,12 @@ def sample_folder() -> Path:
     spec = importlib.util.find_spec("skimage")
     folder = Path(spec.submodule_search_locations[0]) / "data" if spec and spec.submodule_search_locations else Path()
     if len(list(sample_paths(folder, SHOWN))) < 2 or not list(sample_paths(folder, KEPT_APART)):
-        raise MissingExtraError.of("scikit-image", "demo", "the demo's photographs")
+        raise MissingExtraError.of("scikit-image", "demo", "the demo's images")
     return folder
 
 
 def sample_paths(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """Names and paths of those photographs that are in ``folder``."""
+    """Names and paths of those images that are in ``folder``."""
     for name in names:
         for path in (folder / f"{name}.png", folder / f"{name}.jpg"):
             if path.is_file():
@@ -194,7 +194,7 @@ def _most(feature: Feature) -> NDArray[np.float64]:
 
 
 def visual_words(local: SIFT | SURF, folder: Path) -> Codebook:
-    """``WORDS`` descriptors of the photographs kept apart, evenly from all of them."""
+    """``WORDS`` descriptors of the images kept apart, evenly from all of them."""
     kept = [middle_square(pictures.load(path)) for _, path in sample_paths(folder, KEPT_APART)]
     vectors = extract(local, kept).features
     descriptors = vectors.reshape(len(kept) * local.keypoints, -1)
@@ -244,13 +244,13 @@ def _protections(subject: Subject) -> tuple[tuple[str, Release | None, str], ...
 # the pictures
 
 
-def galleries(image: Image) -> tuple[FigureGroup, FigureGroup]:
-    """One photograph under noise, and what features see in it."""
+def galleries(image: Image) -> tuple[Gallery, Gallery]:
+    """One image under noise, and what features see in it."""
     noised = [_noised(image, release) for release in _shown_releases()]
-    first = Figure(image, "The photograph, in the clear.", "a photograph")
+    first = Figure(image, "The image, in the clear.", "an image")
     seen = (
         ("HOG: a stroke along every edge, as bright as the edge is strong.", HOG(), image),
-        (f"HOG of the noised photograph. {noised[1].caption}", HOG(), noised[1].picture),
+        (f"HOG of the noised image. {noised[1].caption}", HOG(), noised[1].picture),
         ("SIFT: the strongest key points, with size and direction.", SIFT(64), image),
         ("SURF: the strongest key points.", SURF(64), image),
         ("LBP: how many neighbours of each pixel are at least as bright.", LBP(Patterns.UNIFORM), image),
@@ -258,14 +258,12 @@ def galleries(image: Image) -> tuple[FigureGroup, FigureGroup]:
     )
     figures = [Figure(draw.picture(feature, shown), text, text) for text, feature, shown in seen]
     sentence = (
-        "The same photograph with Laplace noise. Every caption names the ε of the unit and the ε of the whole image: "
+        "The same image with Laplace noise. Every caption names the ε of the unit and the ε of the whole image: "
         "a picture that a person can still recognise is not hidden from a computer either."
     )
     return (
-        FigureGroup("Noise on the photograph", sentence, (first, *noised)),
-        FigureGroup(
-            "What features see", "Drawn from exact features, unless the caption says otherwise.", tuple(figures)
-        ),
+        Gallery("Noise on the image", sentence, (first, *noised)),
+        Gallery("What features see", "Drawn from exact features, unless the caption says otherwise.", tuple(figures)),
     )
 
 
@@ -280,7 +278,7 @@ def _noised(image: Image, release: PixelRelease) -> Figure:
     where = "every pixel" if release.block == 1 else f"means of {release.block} × {release.block} pixels"
     unit = "" if isinstance(release.unit, WholeImage) else f"ε {math.ceil(promise.epsilon):,} for {CHANGED} pixels, "
     caption = f"Noise on {where}: {unit}ε {math.ceil(promise.whole_image_epsilon):,} for the whole image."
-    return Figure(release.apply(image, stream), caption, f"the photograph with noise; {caption}")
+    return Figure(release.apply(image, stream), caption, f"the image with noise; {caption}")
 
 
 # the chart
@@ -297,7 +295,7 @@ def crops(image: Image) -> list[Image]:
 
 
 def search_chart(photographs: Mapping[str, Image], keys: int) -> Chart:
-    """How often a noised crop finds another crop of its own photograph, against the whole-image epsilon."""
+    """How often a noised crop finds another crop of its own image, against the whole-image epsilon."""
     queries = [crop for image in photographs.values() for crop in crops(image)]
     owners = np.repeat(np.arange(len(photographs)), len(queries) // len(photographs))
     exact = extract(SOUGHT, queries).features
@@ -315,14 +313,14 @@ def search_chart(photographs: Mapping[str, Image], keys: int) -> Chart:
     own = len(queries) // len(photographs)
     chance, best = (own - 1) / (len(queries) - 1), found(exact, exact, owners)
     sentence = (
-        f"Can a released feature still be used? Each of {len(photographs)} photographs is cut into {own} overlapping "
+        f"Can a released feature still be used? Each of {len(photographs)} images is cut into {own} overlapping "
         f"crops of {CROP_SIDE} × {CROP_SIDE} pixels. One crop is released with Laplace noise, on its pixels, on means "
         "of blocks of them, or on its colour histogram, and looks for the most similar exact histogram among the "
-        f"{len(queries) - 1} other crops. Shown is how often that belongs to its own photograph. On every line ε is "
+        f"{len(queries) - 1} other crops. Shown is how often that belongs to its own image. On every line ε is "
         f"that of the whole crop, so that they can be compared.{_crossings(lines, (chance + best) / 2)}"
     )
     levels = Level(f"no noise: {best:.0%}", best), Level(f"chance: {chance:.0%}", chance)
-    x_label, y_label = "ε of the whole image (smaller protects more)", "crops that find their photograph"
+    x_label, y_label = "ε of the whole image (smaller protects more)", "crops that find their image"
     return Chart("Utility against ε", sentence, x_label, y_label, tuple(lines), levels)
 
 
@@ -359,18 +357,18 @@ def found(vectors: NDArray[np.float32], exact: NDArray[np.float32], owners: NDAr
 def _sentence(rows: Sequence[Row], count: int) -> str:
     kinds = len({row.feature for row in rows})
     return (
-        f"{count} photographs, {kinds} kinds of features, and noise on the pixels or on the feature: what each "
+        f"{count} images, {kinds} kinds of features, and noise on the pixels or on the feature: what each "
         "protection promises, how long it takes and how far it moves the result."
     )
 
 
 def _notes(keys: int) -> tuple[str, ...]:
     return (
-        f"The photographs come with scikit-image. The table uses the middle square of each, {SIDE} × {SIDE} pixels "
-        "(scattering: resized further); its numbers are means over the photographs, its times leave out preparation.",
+        f"The images come with scikit-image. The table uses the middle square of each, {SIDE} × {SIDE} pixels "
+        "(scattering: resized further); its numbers are means over the images, its times leave out preparation.",
         "Noise is discrete and comes from a cryptographic generator with a fresh key per run: numbers of noised rows "
         "differ a little from run to run.",
-        "A feature is clipped to a norm that it exceeds for no image at all; none is taken from these photographs.",
-        f"Visual words are descriptors of {len(KEPT_APART)} other photographs. Each point of the chart is the mean of "
+        "A feature is clipped to a norm that it exceeds for no image at all; none is taken from these images.",
+        f"Visual words are descriptors of {len(KEPT_APART)} other images. Each point of the chart is the mean of "
         f"{keys} draws of the noise.",
     )

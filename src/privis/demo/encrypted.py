@@ -1,4 +1,4 @@
-"""The part of the demo in which a server computes features of a photograph that it gets encrypted."""
+"""The part of the demo in which a server computes features of an image that it gets encrypted."""
 
 from __future__ import annotations
 
@@ -29,11 +29,9 @@ Image = NDArray[np.uint8]
 
 SIDE = 64  # pixels
 PHOTOGRAPHS = 2  # the first one prepares, the second one is timed
-MOST_SECONDS = 45.0  # that a feature may take for a photograph on this machine
+MOST_SECONDS = 45.0  # that a feature may take for an image on this machine
 HIDES = "hides image and feature from the server; no noise is added"
-MISSING = (
-    "Without the extras he and serve (pip install 'privis[he,serve]') the demo leaves the encrypted photograph out."
-)
+MISSING = "Without the extras he and serve (pip install 'privis[he,serve]') the demo leaves the encrypted image out."
 NEEDED = ("tenseal", "uvicorn", "starlette", "httpx")
 CLIENT = "owner"
 SHOWN = 256  # pixels, of a side of every picture
@@ -77,7 +75,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     rows: list[Row] = []
     notes = [
         "The server that computes on ciphertexts is a process of this machine, reached through its loopback device. "
-        "The time under it is for one photograph, from encrypting to decrypting; making and sending keys are left out."
+        "The time under it is for one image, from encrypting to decrypting; making and sending keys are left out."
     ]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -113,13 +111,13 @@ def _seen(client: Client, keys: OwnerKeys, offered: Offered, image: Image) -> Fi
     reply = KeyFolder(keys.folder).compute(client, query.message)
     decrypted = offered.feature.after(keys.decrypt(query, reply)[0][0])
     pictures = (
-        (image.repeat(SHOWN // SIDE, 0).repeat(SHOWN // SIDE, 1), "What the owner sees.", "a photograph"),
+        (image.repeat(SHOWN // SIDE, 0).repeat(SHOWN // SIDE, 1), "What the owner sees.", "an image"),
         (_bytes(query.message), f"What the server got: {_start(query.message)} of ciphertext.", "noise"),
         (_bytes(reply), f"What the server sent back: {_start(reply)} of ciphertext.", "noise"),
         (draw.columns(decrypted), f"What the owner read in it: {offered.title.lower()}, decrypted.", "columns"),
     )
     sentence = (
-        "The owner encrypts the photograph (CKKS, 128-bit security) and keeps the key; the server computes on what it "
+        "The owner encrypts the image (CKKS, 128-bit security) and keeps the key; the server computes on what it "
         "cannot read. A pixel of a ciphertext's picture is one byte of it. Stripes are empty bytes of numbers that are "
         "shorter than their places, in the same places for every image."
     )

@@ -1,4 +1,4 @@
-"""The part of the demo in which three parties compute features of photographs that none of them sees."""
+"""The part of the demo in which three parties compute features of images that none of them sees."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
             rows += compare(f"{title}, {SIDE} × {SIDE}", feature, small, hidden)
     note = (
         "The three parties are processes of this machine, connected through its loopback device; the time under them "
-        "is for one photograph and leaves out starting them and compiling the program."
+        "is for one image and leaves out starting them and compiling the program."
     )
     return rows, [_held(next(iter(small.values())), rows[-1].difference or 0.0)], note
 
 
-def _held(image: Image, difference: float) -> FigureGroup:
-    """The owner's photograph beside the bytes that each party holds of it; ``difference`` is that of HOG under them."""
+def _held(image: Image, difference: float) -> Gallery:
+    """The owner's image beside the bytes that each party holds of it; ``difference`` is that of HOG under them."""
     luma = grey(image)
     parts = share(luma.astype(np.int64), Encoding.INTEGER, ABY3, FixedPoint(64, 18))
     scale = 256 // SIDE
-    figures = [Figure(_large(luma, scale), "What the owner sees.", "a photograph")]
+    figures = [Figure(_large(luma, scale), "What the owner sees.", "an image")]
     for rank, part in enumerate(parts):
         caption = f"What party {rank + 1} holds of it: uniformly random numbers."
         lowest = np.frombuffer(part, np.uint8)[-16 * luma.size :: 16].reshape(

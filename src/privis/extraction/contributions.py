@@ -10,8 +10,7 @@ from typing import Any
 from unicodedata import normalize
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.io.images import decode as pictures
-from privis.io.images import image_headers
+from privis.io.images import decode, headers
 from privis.io.images.same_files import equal_bytes, file_identity
 from privis.privacy import Ledger, Release
 from privis.privacy.ledger.budget import BudgetUnit, Per
@@ -152,14 +151,14 @@ def image_identities(sources: Sequence[Any]) -> list[Hashable]:
 def _pixels(source: Any) -> tuple[str, tuple[int, ...]] | None:
     """The record of an image and its dimensions, if it can be read."""
     try:
-        image = pictures.load(source)
+        image = decode.load(source)
     except ImageError:
         return None
     return record_of_pixels(image), _unturned(image.shape)
 
 
 def _unturned(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Height and width in the order of their size: headers do not tell whether a picture lies on its side."""
+    """Height and width in the order of their size: headers do not tell whether an image lies on its side."""
     return tuple(sorted(shape[:2]))
 
 
@@ -173,7 +172,7 @@ def _two_people(records: Sequence[str], identities: Sequence[Hashable], subjects
             two = "" if other == record else f"{record}, the same image, under "
             got = f"{other} under {owner!r} and {two}{subject!r}"
             together = f"{owner}+{subject}"
-            remedy = f"leave one away, or give a picture of several people an id of their own, such as {together!r}"
+            remedy = f"leave one away, or give an image of several people an id of their own, such as {together!r}"
             problems[identity] = Problem("subjects", got, "one subject per image", remedy)
     return shortened(list(problems.values()), "subjects")
 

@@ -176,7 +176,7 @@ def explain(
     the composed mechanism, again a Gaussian one, at the delta of one image. All else: epsilons and deltas add up.
     ``success`` is (exp(epsilon) + delta) / (1 + exp(epsilon)), which no mechanism with that guarantee exceeds (Kairouz,
     Oh and Viswanath, arXiv:1311.0776), or for Gaussian noise the smaller value from the total variation of two normal
-    laws.
+    distributions.
 
     Args:
         feature: what is extracted.
@@ -233,7 +233,7 @@ def _secrets(unit: Unit, guarantee: Guarantee, values: int, images: int) -> tupl
 def _secret(what: str, images: int, epsilon: float, delta: float, gaussian_values: int | None) -> Secret:
     success = 1 / (1 + math.exp(-epsilon)) + delta / (1 + math.exp(min(epsilon, 700.0)))
     if gaussian_values is not None:
-        variation = gaussian_delta(_ratio(epsilon, delta), 0.0)  # of two normal laws
+        variation = gaussian_delta(_ratio(epsilon, delta), 0.0)  # of two normal distributions
         success = min(success, 0.5 + variation / 2 + images * gaussian_values * TOTAL_VARIATION)
     return Secret(what, images, epsilon, delta, min(1.0, success))
 

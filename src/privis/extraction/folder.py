@@ -17,7 +17,7 @@ from privis.extraction.extractor import Extractor, owner_shape
 from privis.extraction.images import card_of, check_release, repeatable, weakest_guarantee
 from privis.features.feature import Feature, core_shape, is_own
 from privis.identity import identity
-from privis.io.images import decode as pictures
+from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.depth import DepthWarning
 from privis.io.images.image_headers import warn_of_unused_bits
 from privis.io.resumable.run import FolderJob, Outcome, Progress, run
@@ -82,7 +82,7 @@ def extract_folder(
     subjects: Sequence[str | int] | None = None,
     workers: int = 1,
     chunk: int = 64,
-    max_pixels: int = pictures.MAX_PIXELS,
+    max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     key_path: KeySource | None = None,
@@ -132,7 +132,7 @@ def extract_folder(
     """
     if key_path is not None:
         key = _formerly(key, key_path)
-    under, decoding = under or Clear(), pictures.Decoding(max_pixels, bits)
+    under, decoding = under or Clear(), Decoding(max_pixels, bits)
     check_release(release, ledger, feature)
     warn_of_unused_bits(sources, decoding)
     once = repeatable(release, under) and (is_on_image(release) or is_own((feature, under)))
@@ -260,7 +260,7 @@ class Probe:
     batch: int = 1
 
 
-def _probe(extractor: Extractor, sources: Sequence[str], decode: pictures.Decoding) -> Probe:
+def _probe(extractor: Extractor, sources: Sequence[str], decode: Decoding) -> Probe:
     """Open the first image that nothing public is held against, where it matters which that is."""
     charged = extractor.ledger is not None
     for path in sources if charged or extractor.shares else ():

@@ -18,7 +18,7 @@ from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
 from privis.extraction.extractor import Extractor, Vector, owner_shape
 from privis.features.feature import Feature, core_shape
-from privis.io.images import decode as pictures
+from privis.io.images import decode
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.privacy.ledger.records import record_of_pixels
@@ -139,7 +139,7 @@ def image_record(source: Any) -> str:
     >>> image_record(np.zeros((2, 2), np.uint8)) == image_record(np.zeros((2, 2, 3), np.uint8))
     True
     """
-    return record_of_pixels(pictures.load(source))
+    return record_of_pixels(decode.load(source))
 
 
 def check_release(release: Release | None, ledger: Ledger | None, feature: Feature) -> None:
@@ -208,7 +208,7 @@ def _check(extractor: Extractor, sources: Sequence[Any]) -> None:
         label = _label(index, source)
         try:
             extractor.contributions.admit(label)
-            length = extractor.check(pictures.load(source).shape)
+            length = extractor.check(decode.load(source).shape)
             extractor.length = length if extractor.length is None else extractor.length
         except (ImageError, ParameterError) as error:
             problems += [_located(label, problem) for problem in error.problems]
@@ -248,7 +248,7 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
     sizes: dict[str, Shape] = {}
 
     def read(label: str, source: Any) -> ImageRecord:
-        pixels = pictures.load(source)
+        pixels = decode.load(source)
         sizes[label] = pixels.shape
         return ImageRecord(pixels, label, isinstance(source, str | Path))
 

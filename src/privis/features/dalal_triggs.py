@@ -20,7 +20,7 @@ BINS = 9
 CELL = 8  # pixels
 BLOCK = 16  # pixels; blocks overlap by half
 CLIP = 0.2
-BLOCK_ENERGY = (1e2, 2e7)  # sum of squares of a block's votes on photographs, flat patches excluded
+BLOCK_ENERGY = (1e2, 2e7)  # sum of squares of a block's votes on natural images, flat patches excluded
 BLOCK_ENERGY_ROOT = (1.0, 3e4)  # the same after the square root
 
 

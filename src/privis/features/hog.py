@@ -201,7 +201,7 @@ def projected_votes(x: Value, count: int, pixels: int) -> Value:
     return along * (beyond - following)
 
 
-# Sum of squares of a block's cell means on which polynomial forms must hold: 45 photographs, flat patches excluded.
+# Sum of squares of a block's cell means on which polynomial forms must hold: 45 natural images, flat patches excluded.
 BLOCK_ENERGY = (50.0, 5e4)
 BLOCK_SUM = (20.0, 1e3)
 

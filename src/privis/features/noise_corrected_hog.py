@@ -40,7 +40,7 @@ class UnbiasedHOG:
     per pixel 54 to 68 and 79 to 91 per cent, Fashion-MNIST 14 to 34 and 52 to 71, and a few points more after a
     denoiser (``python -m benchmarks.denoising``). When it does not: where training images are as noised as the others
     (the model finds the constant itself: within three standard deviations); below epsilon 4; in blocks of nothing but
-    noise, which are brought to length one as before; and on textured photographs, where weak edges vanish with the
+    noise, which are brought to length one as before; and on textured images, where weak edges vanish with the
     noise and features come no closer to clean ones. ``BLOCK_ENERGY`` is promised as by ``HOG``.
 
     Args:

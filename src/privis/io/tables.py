@@ -1,4 +1,4 @@
-"""Tables out, and in again: one row per picture as Parquet, npz or CSV.
+"""Tables out, and in again: one row per image as Parquet, npz or CSV.
 
 =========  =====================================================================================================
 suffix     layout

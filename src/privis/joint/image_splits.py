@@ -169,7 +169,7 @@ class ByTiles:
         return (*shapes[0][:-2], height, sum(shape[-1] for shape in shapes[: self.columns]))
 
     def _check_before(self, feature: Feature, heights: list[int], widths: list[int]) -> None:
-        """A random picture shows whether converting tiles is the same as converting the whole."""
+        """A random image shows whether converting tiles is the same as converting the whole."""
         image = _probe((sum(heights), sum(widths)))
         whole = feature.before(image)
         bottoms, rights = list(accumulate(heights)), list(accumulate(widths))
@@ -277,7 +277,7 @@ class _Reads(Enum):
 
 
 def _reads(feature: Feature, shape: Shape) -> _Reads:
-    """What a feature's core reads of an RGB image: a random picture shows it."""
+    """What a feature's core reads of an RGB image: a random image shows it."""
     image = _probe(shape)
     core = feature.before(image)
     candidates = {_Reads.LUMA: grey(image), _Reads.RGB: planar(image), _Reads.BGR: planar(image)[::-1]}

@@ -74,7 +74,7 @@ HOW_TO_READ = (
 )
 HOW_TO_COMPARE = (
     "Difference is the distance from the exact feature over that feature’s own length: 0 is equal, 1 is as far as the "
-    "feature is long. Beside it stands the difference that another photograph makes, for scale. Noise on pixels stays "
+    "feature is long. Beside it stands the difference that another image makes, for scale. Noise on pixels stays "
     "between black and white, so its difference is bounded even where nothing of the image is left; noise on a feature "
     "is not, so it can be large and still leave something. What is left to use, the chart shows. A cosine of 1 is the "
     "same direction, 0 none."
@@ -90,7 +90,7 @@ def _results(rows: Sequence[Row]) -> str:
         return ""
     compared = any(row.difference is not None for row in rows)
     heads = ["Feature", "Protection", "Guarantee", "ε of its unit", "ε of the whole image", "ms per image"]
-    heads += ["Difference from clear", "… of another photograph", "Cosine"] if compared else []
+    heads += ["Difference from clear", "… of another image", "Cosine"] if compared else []
     head = "".join(f'<th scope="col"{_numeric(i > 2)}>{escape(text)}</th>' for i, text in enumerate(heads))
     lines, before = [], ""
     for row in rows:
@@ -140,7 +140,7 @@ def _gallery(gallery: FigureGroup) -> str:
 
 
 def _data_url(picture: Picture) -> str:
-    """The smaller of a PNG and a JPEG: drawings and photographs differ."""
+    """The smaller of a PNG and a JPEG: drawings and natural images differ."""
     from PIL import Image
 
     files = []

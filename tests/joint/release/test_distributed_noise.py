@@ -1,4 +1,4 @@
-"""Distributed noise: exact sums, the law of what is revealed, and what a colluding party still cannot tell.
+"""Distributed noise: exact sums, the distribution of what is revealed, and what a colluding party still cannot tell.
 
 Answers for `privis.joint.release.contributions`.
 """

@@ -259,3 +259,9 @@ def test_repr_is_complete_and_equal_for_equal_releases() -> None:
         "DirectionRelease(mechanism=PrivUnit(epsilon=8.0), unit=Person(images=2))"
     )
     assert DirectionRelease(PrivUnit(np.float32(8))) == DirectionRelease(PrivUnit(8.0), WholeImage())  # type: ignore
+
+
+@pytest.mark.parametrize("mechanism", [PrivUnit(4.0), VonMisesFisher(4.0)])
+def test_law_is_a_former_name_of_distribution(mechanism: PrivUnit | VonMisesFisher) -> None:
+    with pytest.warns(DeprecationWarning, match="law is distribution now"):
+        assert mechanism.law(8, 2) == mechanism.distribution(8, 2)

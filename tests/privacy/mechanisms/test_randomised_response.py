@@ -177,3 +177,8 @@ def test_codes_of_impossible_length(shape: tuple[int, ...]) -> None:
         CodeRelease(RandomisedResponse(1.0)).guarantee(shape)
     with pytest.raises(ParameterError, match="bits"):
         CodeRelease(RandomisedResponse(1.0)).apply(np.ones(shape), stream())
+
+
+def test_law_is_a_former_name_of_distribution() -> None:
+    with pytest.warns(DeprecationWarning, match="law is distribution now"):
+        assert RandomisedResponse(4.0).law(8, 2) == RandomisedResponse(4.0).distribution(8, 2)

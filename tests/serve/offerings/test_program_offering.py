@@ -234,7 +234,7 @@ signal.signal(signal.SIGUSR1, tell)
 
 
 def test_no_process_of_a_running_server_holds_anything_that_decrypts(place, tmp_path):
-    """`privis serve` after a job: the process that speaks HTTP, the nursery and the worker tell their modules."""
+    """`privis serve` after a job: the process that speaks HTTP, the fork server and the worker tell their modules."""
     folder = tmp_path / "modules"
     folder.mkdir()
     (tmp_path / "sitecustomize.py").write_text(WATCH.format(folder=str(folder)))
@@ -260,7 +260,7 @@ def test_no_process_of_a_running_server_holds_anything_that_decrypts(place, tmp_
                     os.kill(pid, signal.SIGUSR1)
             time.sleep(0.5)
             told = {path.name: path.read_text().split() for path in folder.iterdir() if path.read_text().endswith("\n")}
-        assert len(told) == 3, "server, nursery and worker"
+        assert len(told) == 3, "server, fork server and worker"
         for modules in told.values():
             assert "privis.serve.workers.fork_server" in modules
             forbidden = [name for name in modules if name.startswith("privis.run.he.") and "secret" in name]

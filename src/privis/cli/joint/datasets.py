@@ -32,7 +32,7 @@ FEATURES = "features"  # the array of an npz file that holds the rows
 class Rows:
     """``values`` (rows, components), a name for each row, and the columns that were asked for.
 
-    ``contents`` are digests of what each row is made of, for owners that bring several inputs: the decoded picture,
+    ``contents`` are digests of what each row is made of, for owners that bring several inputs: the decoded image,
     or the numbers.
     """
 
@@ -53,8 +53,8 @@ class Rows:
 class Reading:
     """How inputs become rows.
 
-    Pictures become ``feature``, or without one their bytes; ``label`` and ``subject`` name a column: of the CSV file
-    that lists pictures, a component of a table, an array of an npz file beside ``features``. The column of people is
+    Images become ``feature``, or without one their bytes; ``label`` and ``subject`` name a column: of the CSV file
+    that lists images, a component of a table, an array of an npz file beside ``features``. The column of people is
     no component, whether or not it is asked for.
     """
 
@@ -73,19 +73,19 @@ class Reading:
         found = self._found(local, subject)
         if not contents:
             return found
-        made = _picture_contents(found.names) if local.images is not None else _row_contents(found.values)
+        made = _image_contents(found.names) if local.images is not None else _row_contents(found.values)
         return dataclasses.replace(found, contents=made)
 
     def _found(self, local: LocalData, subject: str | None) -> Rows:
         if local.images is not None:
-            return self._of_pictures(local, local.images, subject)
+            return self._of_images(local, local.images, subject)
         if self.feature is not None:
             got = "a table" if local.table else "arrays"
             remedy = "leave feature out: what is lent are vectors already"
-            raise ParameterError(Problem(f"input {local.name}", got, "pictures, of which a feature is taken", remedy))
+            raise ParameterError(Problem(f"input {local.name}", got, "images, of which a feature is taken", remedy))
         return self._of_table(local, subject) if local.arrays is None else self._of_arrays(local.arrays, subject)
 
-    def _of_pictures(self, local: LocalData, listed: Path, subject: str | None) -> Rows:
+    def _of_images(self, local: LocalData, listed: Path, subject: str | None) -> Rows:
         labels = None if self.label is None else column(listed, self.label).subjects
         people = None if subject is None else column(listed, subject, subjects=True)
         if people is not None:
@@ -94,11 +94,11 @@ class Reading:
             names = paths_of(listed)
             values: Array = extract(self.feature, names).features
         else:
-            names, loaded = pictures(local)
+            names, loaded = decoded_images(local)
             sizes = {image.shape for image in loaded}
             if len(sizes) > 1:
-                remedy = "name a feature, or make all pictures of one size"
-                raise ImageError(Problem(f"input {local.name}", f"{len(sizes)} sizes of pictures", "one", remedy))
+                remedy = "name a feature, or make all images of one size"
+                raise ImageError(Problem(f"input {local.name}", f"{len(sizes)} sizes of images", "one", remedy))
             values = np.stack(loaded).reshape(len(loaded), -1)
         subjects = None if people is None else people.subjects
         return Rows(values, names, None if labels is None else whole(labels, str(listed)), subjects)
@@ -153,11 +153,11 @@ def read_reading(reader: Reader, networks: Networks | None, labelled: bool = Fal
     return Reading(named, label)
 
 
-def pictures(local: LocalData) -> tuple[tuple[str, ...], list[Array]]:
-    """Paths and decoded pictures; ImageError lists all that cannot be used."""
+def decoded_images(local: LocalData) -> tuple[tuple[str, ...], list[Array]]:
+    """Paths and decoded images; ImageError lists all that cannot be used."""
     if local.images is None:
         got = "a table" if local.table else "arrays"
-        raise ParameterError(Problem(f"input {local.name}", got, "pictures", f'images = "…" in [inputs.{local.name}]'))
+        raise ParameterError(Problem(f"input {local.name}", got, "images", f'images = "…" in [inputs.{local.name}]'))
     paths = paths_of(local.images)
     loaded: list[Array] = []
     problems: list[Problem] = []
@@ -171,15 +171,15 @@ def pictures(local: LocalData) -> tuple[tuple[str, ...], list[Array]]:
 
 
 def paths_of(listed: Path) -> tuple[str, ...]:
-    """The pictures of a folder, or those that a CSV file lists."""
+    """The images of a folder, or those that a CSV file lists."""
     return read_manifest(listed, PATH).paths if listed.suffix.lower() == ".csv" else find([str(listed)])
 
 
 def column(listed: Path, name: str, subjects: bool = False) -> Manifest:
-    """A column of the CSV file that lists pictures, in their order; as ids of people where it tells ``subjects``."""
+    """A column of the CSV file that lists images, in their order; as ids of people where it tells ``subjects``."""
     if listed.suffix.lower() != ".csv":
-        remedy = f"list the pictures in a CSV file with the columns {PATH} and {name}"
-        raise ParameterError(Problem(str(listed), "pictures without columns", f"a column {name}", remedy))
+        remedy = f"list the images in a CSV file with the columns {PATH} and {name}"
+        raise ParameterError(Problem(str(listed), "images without columns", f"a column {name}", remedy))
     return read_subjects(listed, name) if subjects else read_manifest(listed, name)
 
 
@@ -220,8 +220,8 @@ def brings_several(specification: Specification, name: str) -> bool:
     return owners.count(specification.inputs[name].owner) > 1
 
 
-def _picture_contents(paths: Sequence[str]) -> tuple[bytes, ...]:
-    """What decodes to the same pixels is the same picture, whatever its name or file format."""
+def _image_contents(paths: Sequence[str]) -> tuple[bytes, ...]:
+    """What decodes to the same pixels is the same image, whatever its name or file format."""
     return tuple(identity(images.load(path)) for path in paths)
 
 

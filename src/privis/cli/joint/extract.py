@@ -1,4 +1,4 @@
-"""``extract``: features of owners' pictures, also of pictures that several owners hold in parts."""
+"""``extract``: features of owners' images, also of images that several owners hold in parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from privis.cli.joint.datasets import pictures
+from privis.cli.joint.datasets import decoded_images
 from privis.cli.joint.features import job_feature
 from privis.cli.joint.options import stated
 from privis.cli.parsing import described_type, parameter_types, parse
@@ -48,11 +48,11 @@ SPLITS: dict[str, Any] = {"channels": ByChannels, "tiles": ByTiles, "exposures":
 
 @dataclasses.dataclass(frozen=True)
 class Extract:
-    """``extract``: features of owners' pictures.
+    """``extract``: features of owners' images.
 
     Options: ``feature``; ``parameters``, a list of ``name=value``; ``batch``; ``split`` (a list of
     channels, tiles, exposures or time, and then its parameters, as in ["tiles", "rows=2", "columns=1"]) when every
-    owner holds a part of each picture; ``answer`` (vector, largest). Output: ``features``.
+    owner holds a part of each image; ``answer`` (vector, largest). Output: ``features``.
     """
 
     networks: Networks = dataclasses.field(default_factory=dict)
@@ -66,9 +66,9 @@ class Extract:
         _asked(specification, None)
 
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
-        """Decode the pictures and turn each into the core's input; ImageError lists all that cannot be used."""
+        """Decode the images and turn each into the core's input; ImageError lists all that cannot be used."""
         extraction = _extraction(specification, self.networks)
-        paths, loaded = pictures(local)
+        paths, loaded = decoded_images(local)
         owner = specification.inputs[name].owner
         sized = [resize(image, extraction.feature.size) for image in loaded]
         announced, cores = announce(extraction, owner, sized)
@@ -146,7 +146,7 @@ def _asked(
 
 
 def _split(reader: Reader) -> Split | None:
-    """How pictures are held in parts: a word of `SPLITS`, then ``name=value`` words for its parameters."""
+    """How images are held in parts: a word of `SPLITS`, then ``name=value`` words for its parameters."""
     words = reader.words("split")
     if not words:
         return None

@@ -1,4 +1,4 @@
-"""``privis query``: features of pictures, and matches of vectors, from a server that cannot see them."""
+"""``privis query``: features of images, and matches of vectors, from a server that cannot see them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KeysFolder = Annotated[Path, typer.Option("--keys", help="Folder that `privis keygen --for homomorphic` made.")]
 ServerUrl = Annotated[str, typer.Option("--server", metavar="URL", help="The server, https://HOST:PORT.")]
 TokenFile = Annotated[Path, typer.Option("--token-file", help="Your token, from the server's operator.")]
-AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Pictures at the server at a time, a process for each.")]
+AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Images at the server at a time, a process for each.")]
 Patience = Annotated[float, typer.Option(min=0, help="Seconds that the server may be out of reach, or full.")]
 
 
@@ -46,12 +46,12 @@ def query(
     patience: Patience = 60.0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
-    feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of pictures, computed here.")] = None,
+    feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of images, computed here.")] = None,
     parameter: Parameters = None,
     top: Annotated[int, typer.Option(min=1, help="Gallery: how many templates to list.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Let a server compute on pictures, or match vectors, that only you can see: it gets ciphertexts, you the results.
+    """Let a server compute on images, or match vectors, that only you can see: it gets ciphertexts, you the results.
 
     privis query scan.png --server https://HOST:8443 --keys keys/ --token-file alice.token -o features.parquet
 
@@ -141,7 +141,7 @@ def _matches(
 
 @contextlib.contextmanager
 def following(label: str) -> Iterator[tuple[Callable[[Files], None], Callable[[RequestProgress], None]]]:
-    """Pictures done, and how far the one at the server is; now and then a line where there is no terminal."""
+    """Images done, and how far the one at the server is; now and then a line where there is no terminal."""
     if not err.is_terminal:
         lines = _Lines(label)
         yield lines.files, lines.step

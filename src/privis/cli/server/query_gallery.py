@@ -37,20 +37,20 @@ def check_output(path: Path) -> None:
 def vectors_of(
     inputs: Sequence[str], feature: str | None, parameters: list[str]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Labels and vectors: rows of tables that ``privis extract`` wrote, or a feature of pictures, computed here.
+    """Labels and vectors: rows of tables that ``privis extract`` wrote, or a feature of images, computed here.
 
-    Raises ParameterError for pictures without a feature, and ImageError naming every picture that cannot be used.
+    Raises ParameterError for images without a feature, and ImageError naming every image that cannot be used.
     """
     listed = [name for name in inputs if Path(name).suffix.lower() in _TABLES]
-    pictures = [name for name in inputs if name not in listed]
-    if pictures and feature is None:
+    paths_given = [name for name in inputs if name not in listed]
+    if paths_given and feature is None:
         remedy = "or give tables of vectors"
-        raise ParameterError(Problem("INPUT", f"pictures, as {pictures[0]}", "-f FEATURE that makes vectors", remedy))
+        raise ParameterError(Problem("INPUT", f"images, as {paths_given[0]}", "-f FEATURE that makes vectors", remedy))
     for name in listed:
         table = tables.read(Path(name))
         yield from zip(table.paths, table.features, strict=True)
-    if pictures and feature is not None:
-        paths = find(pictures)
+    if paths_given and feature is not None:
+        paths = find(paths_given)
         yield from zip(paths, extract(feature_named(feature, parameters), paths).features, strict=True)
 
 

@@ -19,12 +19,12 @@ from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 
 SIGMA = 1.6  # of the first image of every octave, in its own pixels
-CAMERA_SIGMA = 0.5  # pixels of blur that a photograph is taken to have
+CAMERA_SIGMA = 0.5  # pixels of blur that an image is taken to have
 LAYERS = 3  # scales per octave
 REACH = 4  # a Gaussian is cut off after this many standard deviations
 SHIFT = 0.25  # pixels: the doubled image's first pixel centre lies that far before the image's
 SMALLEST = 12  # pixels: no extremum with its margin fits in less
-FIRST_BLUR = math.sqrt(SIGMA**2 - (2 * CAMERA_SIGMA) ** 2)  # the doubled photograph's blur is doubled too
+FIRST_BLUR = math.sqrt(SIGMA**2 - (2 * CAMERA_SIGMA) ** 2)  # the doubled image's blur is doubled too
 BLURS = tuple(  # from one image of an octave to the next: variances add up
     SIGMA * math.sqrt(4 ** (layer / LAYERS) - 4 ** ((layer - 1) / LAYERS)) for layer in range(1, LAYERS + 3)
 )

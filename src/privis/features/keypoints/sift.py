@@ -55,7 +55,7 @@ class SIFT:
     around the exact position, where OpenCV sums over the pixels around the rounded one; with its coarser grid the
     median cosine to OpenCV is 0.997. Where contrast is so weak that ``FLAT`` counts, less is clipped.
 
-    Two domains are promised, not proved: ``ENERGIES``, which photographs keep (check others with
+    Two domains are promised, not proved: ``ENERGIES``, which natural images keep (check others with
     ``broken_promises``), and the one of the second normalisation, which always holds because the first one precedes.
 
     Args:

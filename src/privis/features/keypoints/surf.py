@@ -48,7 +48,7 @@ class SURF:
 
     Deviations: the means of a Haar response are taken over upright squares on the turned grid, where the paper turns
     the responses of upright filters; orientation weights are those of the paper of 2006, doi:10.1007/11744023_32.
-    ``ENERGIES`` is promised, not proved: photographs keep it, check others with ``broken_promises``.
+    ``ENERGIES`` is promised, not proved: natural images keep it, check others with ``broken_promises``.
 
     Args:
         keypoints: how many at most; missing ones are zero.

@@ -39,14 +39,14 @@ from privis.program.shapes import Shape
 from privis.validation import integer_problem
 
 WHITE = 255
-CONTRAST = 64.0  # standard deviation of an image's pixels in grey levels, as public as 1/f: photographs have 40 to 80
+CONTRAST = 64.0  # standard deviation of an image's pixels in grey levels, as public as 1/f: natural ones have 40 to 80
 ROUNDING = 1e-9  # variance below which there is no noise to take off
 NO_NOISE = 1e-6  # a scale that moves no pixel, instead of a division by zero
 Plane = NDArray[np.float64]
 
 
 class NoiseLaw(Enum):
-    """The law of the noise; the values are the mechanisms that a ``Guarantee`` names."""
+    """The distribution of the noise; the values are the mechanisms that a ``Guarantee`` names."""
 
     LAPLACE = "discrete Laplace"
     GAUSSIAN = "rounded Gaussian"
@@ -54,11 +54,11 @@ class NoiseLaw(Enum):
 
 @dataclass(frozen=True)
 class PixelNoise:
-    """What is public about the noise on a released image: its law, ``scale`` in grey levels and ``block`` in pixels.
+    """What is public about the noise on a released image.
 
-    The scale is that of the law (b of Laplace, sigma of Gaussian) *before* the release clamps to 0..255, for one block
-    of ``block`` x ``block`` pixels: ``guarantee.scale * guarantee.step``. Smaller blocks at the right and lower border
-    have more noise than this says. Nothing here is measured on an image.
+    The scale is that of the distribution (b of Laplace, sigma of Gaussian) *before* the release clamps to 0..255, for
+    one block of ``block`` x ``block`` pixels: ``guarantee.scale * guarantee.step``. Smaller blocks at the right and
+    lower border have more noise than this says. Nothing here is measured on an image.
 
     Args:
         law: distribution of the noise.
@@ -198,7 +198,7 @@ class WaveletShrinkage:
 class NonLocalMeans:
     """Average of the pixels within 15 x 15 whose 5 x 5 neighbourhoods look alike, OpenCV's, as strong as this noise.
 
-    Best under weak noise (a photograph at 14 grey levels: error 6.9, wavelets 7.1, Wiener 10.7), behind both others
+    Best under weak noise (an image at 14 grey levels: error 6.9, wavelets 7.1, Wiener 10.7), behind both others
     under strong noise (at 361: 40.7, 30.2, 30.9). Eight times slower than ``Wiener``, about as slow as wavelets.
     Reference: Buades, Coll and Morel, 2005, doi:10.1109/CVPR.2005.38.
 

@@ -1,7 +1,7 @@
-"""Pictures in: every source becomes a uint8 array, (H, W) grey or (H, W, 3) RGB, or an `ImageError`.
+"""Images in: every source becomes a uint8 array, (H, W) grey or (H, W, 3) RGB, or an `ImageError`.
 
 ======================  ======================================================================================
-what the picture has    what becomes of it
+what the image has      what becomes of it
 ======================  ======================================================================================
 EXIF orientation        applied: the array is upright; a damaged EXIF block counts as upright
 several frames          the first one (GIF, APNG, WebP, TIFF, MPO); of a PIL image the current one
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-MAX_PIXELS = 100_000_000  # per picture, unless the caller says otherwise
+MAX_PIXELS = 100_000_000  # per image, unless the caller says otherwise
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
 """Pillow's names of the file formats that are read."""
 
 SUFFIXES = frozenset(
     ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
 )
-"""Lower-case file name endings by which a folder's pictures are known."""
+"""Lower-case file name endings by which a folder's images are known."""
 
 _OWN_DEPTH = ("PPM", "JPEG2000")
 """Formats that state how many bits are used; Pillow scales their samples to the 16 of its type."""
@@ -93,7 +93,7 @@ class Decoding:
 def load(
     source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS, bits: int | None = None
 ) -> Pixels:
-    """Decode one picture to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
+    """Decode one image to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
     ``source`` is a path, a PIL image or an array; the table at the top of this module says what becomes of
     each kind. Arrays must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) and are not copied
@@ -207,7 +207,7 @@ def _undecodable(where: str, error: Exception) -> ImageError:
 
 
 def _depth(image: Image.Image, where: str) -> tuple[int, int] | None:
-    """Bits and lowest value of the type that a deeper-than-8-bit grey picture declares, or None."""
+    """Bits and lowest value of the type that a deeper-than-8-bit grey image declares, or None."""
     if not image.mode.startswith("I"):
         return None
     if image.format == "TIFF":
@@ -295,7 +295,7 @@ def _eight_bit(image: Image.Image, where: str) -> Image.Image:
         return Image.composite(image.convert(base), Image.new(base, image.size, "white"), image.getchannel("A"))
     if image.mode in _DIRECT:
         return image.convert("L" if image.mode in ("1", "L") else "RGB")
-    remedy = "convert it to 8-bit grey or RGB, with a range that does not depend on the picture"
+    remedy = "convert it to 8-bit grey or RGB, with a range that does not depend on the image"
     kind = "float pixels" if image.mode == "F" else "pixels"
     raise _refusal(where, f"{kind} of mode {image.mode!r}", "integer grey, RGB, CMYK or palette", remedy)
 
@@ -303,7 +303,7 @@ def _eight_bit(image: Image.Image, where: str) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block must not cost a sound picture
+    except Exception:  # a damaged EXIF block must not cost a sound image
         return 1
 
 

@@ -1,4 +1,4 @@
-"""Which pictures a run reads: files, folders, globs and lists become one ordered tuple of paths."""
+"""Which images a run reads: files, folders, globs and lists become one ordered tuple of paths."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
     Every input is one of
 
     - a file, taken whatever its name;
-    - a folder, searched at every depth for names that end like a picture's (`privis.io.images.decode.SUFFIXES`), sorted
+    - a folder, searched at every depth for names that end like an image's (`privis.io.images.decode.SUFFIXES`), sorted
       by path. Names that begin with a dot are passed over, links are followed, and a folder that was entered
       before (a loop of links) is not entered again;
-    - a glob (``*``, ``?``, ``[...]``, ``**`` for any depth), which gives the pictures it matches, sorted;
+    - a glob (``*``, ``?``, ``[...]``, ``**`` for any depth), which gives the images it matches, sorted;
     - ``-``: paths of files from ``stdin``, one per line or, if there is a NUL character, NUL-separated. They are not
       looked at here: asking for a million of them one by one would take long on a network disk.
 
-    The inputs keep their order; a picture that is named twice keeps its first place. Paths stay as given.
+    The inputs keep their order; an image that is named twice keeps its first place. Paths stay as given.
 
     Raises:
-        ParameterError: inputs that do not exist, cannot be read or hold no picture (all at once), or no input.
+        ParameterError: inputs that do not exist, cannot be read or hold no image (all at once), or no input.
     """
     problems: list[Problem] = []
     found: dict[str, str] = {}
@@ -36,7 +36,7 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
         paths = _expand(name, stdin, problems)
         found.update((key, path) for path in paths if (key := os.path.abspath(path)) not in found)
     if not inputs:
-        problems.append(Problem("inputs", "nothing", "files, folders, globs or -", "name a folder of pictures"))
+        problems.append(Problem("inputs", "nothing", "files, folders, globs or -", "name a folder of images"))
     refuse(ParameterError, problems)
     return tuple(found.values())
 
@@ -46,19 +46,19 @@ def _expand(name: str, stdin: TextIO | None, problems: list[Problem]) -> Sequenc
         return _listed(stdin, problems)
     if os.path.isdir(name):
         paths = sorted(_walk(name, set(), problems))
-        expected = f"pictures ({' '.join(sorted(SUFFIXES))}) at any depth"
+        expected = f"images ({' '.join(sorted(SUFFIXES))}) at any depth"
         remedy = "name another folder, or the files themselves if they have other names"
     elif os.path.exists(name):
         return (name,)
     elif glob.has_magic(name):
         paths = sorted(_match(name, problems))
-        expected = "a pattern that matches pictures"
+        expected = "a pattern that matches images"
         remedy = "put it in quotes, so that the shell leaves it alone, and check the folder"
     else:
         problems.append(Problem(name, "no such file or folder", "one that exists", "check the path"))
         return ()
     if not paths:
-        problems.append(Problem(name, "no picture", expected, remedy))
+        problems.append(Problem(name, "no image", expected, remedy))
     return paths
 
 
@@ -78,12 +78,12 @@ def _listed(stdin: TextIO | None, problems: list[Problem]) -> Sequence[str]:
     return paths
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -> Iterator[str]:
-    """Pictures below ``folder``; one `os.stat` per folder and none per file."""
+    """Images below ``folder``; one `os.stat` per folder and none per file."""
     pending = [folder]
     while pending:
         folder = pending.pop()
@@ -103,7 +103,7 @@ def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -
                 continue
             if _is_folder(entry):
                 pending.append(entry.path)
-            elif _is_picture(entry.name):
+            elif _is_image(entry.name):
                 yield os.path.normpath(entry.path)
 
 
@@ -115,10 +115,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _match(pattern: str, problems: list[Problem]) -> Iterator[str]:
-    """Pictures that a glob names; `glob` would go round loops of links below ``**``, so `_walk` goes there."""
+    """Images that a glob names; `glob` would go round loops of links below ``**``, so `_walk` goes there."""
     parts = pattern.split("/")
     if "**" not in parts:
-        yield from (path for path in glob.iglob(pattern) if _is_picture(os.path.basename(path)))
+        yield from (path for path in glob.iglob(pattern) if _is_image(os.path.basename(path)))
         return
     depth = parts.index("**")
     head = "/".join(parts[:depth]) or ("/" if depth else ".")

@@ -45,7 +45,7 @@ class Part:
     """Vectors of one span: ``values`` one after another, their ``lengths`` (0: failed), why each failed ("": not).
 
     ``contents`` are the sources as they were read, as `privis.io.resumable.contents` tells them; ``shapes`` are those
-    of the decoded pictures, (H, W) or (H, W, 3), and () where there is none; ``mark`` is how far the account was
+    of the decoded images, (H, W) or (H, W, 3), and () where there is none; ``mark`` is how far the account was
     written to which the span was charged ("" without one).
     """
 

@@ -1,20 +1,20 @@
-"""A folder of a million pictures: read, extract and write as a stream that survives whatever happens to it.
+"""A folder of a million images: read, extract and write as a stream that survives whatever happens to it.
 
 Consecutive sources form spans. Each span is computed by one process and kept as a part file beside the output; at the
 end the parts are joined, in the order of the sources, into one table. So memory holds one span per worker, a killed run
 goes on where it was, and the table depends neither on timing nor on the number of workers.
 
 What happens to
-- a picture that cannot be read or used: it is listed, the run goes on;
-- a vector whose length differs from that of the first good picture (in order): its picture is listed;
-- a server that cannot be reached, or keys that do not fit: no picture's fault, the run ends, the same call goes on;
+- an image that cannot be read or used: it is listed, the run goes on;
+- a vector whose length differs from that of the first good image (in order): its image is listed;
+- a server that cannot be reached, or keys that do not fit: no image's fault, the run ends, the same call goes on;
 - a worker process that dies: its span is tried again in another process, then halved and halved again until only
-  the picture that kills it is left and listed;
-- a privacy ledger that cannot be written or is damaged: no picture's fault either;
+  the image that kills it is left and listed;
+- a privacy ledger that cannot be written or is damaged: no image's fault either;
 - an interrupt, a kill, a full disk: the parts stay; the same call goes on;
-- a picture whose file is another one by then: it is read again, with the others of its part.
-With ``workers=1`` everything happens in the calling process, which a deadly picture would end. Nothing here knows
-features: a `FolderJob` brings a factory for the function that turns a picture into a vector.
+- an image whose file is another one by then: it is read again, with the others of its part.
+With ``workers=1`` everything happens in the calling process, which a deadly image would end. Nothing here knows
+features: a `Job` brings a factory for the function that turns an image into a vector.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ from privis.io.resumable.parts import (
 )
 from privis.io.resumable.processes import Compute, share_out
 
-NO_PICTURES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
-"""What ends a run: the next picture would meet it too, and it must not be lost for it."""
+NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
+"""What ends a run: the next image would meet it too, and it must not be lost for it."""
 
 Extractor = Callable[[ImageRecord], NDArray[np.float32]]
-"""A decoded picture to a float32 vector; whatever it raises makes the picture a listed failure."""
+"""A decoded image to a float32 vector; whatever it raises makes the image a listed failure."""
 
 
 @runtime_checkable
 class SharingExtractor(Protocol):
-    """An extractor that may be cheaper for several pictures at once."""
+    """An extractor that may be cheaper for several images at once."""
 
     @property
     def shares(self) -> bool:
@@ -84,7 +84,7 @@ class SharingExtractor(Protocol):
         ...
 
     def many(self, images: Iterable[Source]) -> Sequence[NDArray[np.float32] | PrivisError]:
-        """For each picture, read when its turn comes, a vector or what is wrong with it."""
+        """For each image, read when its turn comes, a vector or what is wrong with it."""
         ...
 
 
@@ -105,7 +105,7 @@ class Job:
     """Sources, output and limits of one run.
 
     sources
-        paths of pictures, as `privis.io.images.sources.find` gives them.
+        paths of images, as `privis.io.images.sources.find` gives them.
     output
         the table to write: .parquet, .npz or .csv.
     fingerprint
@@ -115,7 +115,7 @@ class Job:
         called once in every worker process; picklable, so a module's function, a `functools.partial` of one,
         or a frozen dataclass with ``__call__``.
     finish
-        called once at the end with the number of rows, their length, and the shapes of the pictures that gave them, as
+        called once at the end with the number of rows, their length, and the shapes of the images that gave them, as
         they were read, each once, in order; gives the components' names and the table's metadata. Keep times out of the
         metadata if equal runs are to give equal bytes.
     workers, chunk, decoding
@@ -123,7 +123,7 @@ class Job:
     account
         where vectors are charged; a part whose mark it does not have is refused.
     fair
-        whether spans are so small that every worker is busy to the end: no gain where pictures are cheaper together.
+        whether spans are so small that every worker is busy to the end: no gain where images are cheaper together.
     """
 
     sources: Sequence[str]
@@ -169,7 +169,7 @@ class Outcome:
     seconds: float
 
 
-_Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded picture's shape or ()
+_Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
 
 
 def _silent(progress: Progress) -> None:
@@ -225,7 +225,7 @@ def _check(job: FolderJob) -> None:
         if value < 1
     ]
     if not job.sources:
-        problems.append(Problem("FolderJob.sources", "no path", "at least one", "name files or a folder of pictures"))
+        problems.append(Problem("Job.sources", "no path", "at least one", "name files or a folder of images"))
     refuse(ParameterError, problems)
     tables.check(job.output)
 
@@ -233,7 +233,7 @@ def _check(job: FolderJob) -> None:
 def _manifest(job: FolderJob) -> dict[str, str]:
     digest = hashlib.sha256()
     if not all(map(os.path.isabs, job.sources)):
-        digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other pictures
+        digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other images
     for path in job.sources:
         digest.update(b"\0" + os.fsencode(path))
     return {
@@ -334,13 +334,13 @@ def _vector(path: str, extractor: Extractor, decode: images.Decoding) -> _Found:
         return _result(path, extractor(ImageRecord(pixels, path))), shape
     except PrivisError as error:
         return _result(path, error), shape
-    except Exception as error:  # one picture must never end a run of a million
+    except Exception as error:  # one image must never end a run of a million
         return f"{type(error).__name__}: {error}", shape
 
 
 def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
-    """A vector, or why there is none; raises what is no picture's fault."""
-    if isinstance(found, NO_PICTURES_FAULT):
+    """A vector, or why there is none; raises what is no image's fault."""
+    if isinstance(found, NO_IMAGES_FAULT):
         raise found
     if isinstance(found, PrivisError):
         return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in found.problems)
@@ -370,7 +370,7 @@ def _join(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int, int
     if not rows:
         discard(folder)  # the next run tries every file again
         first = f"the first, {failures[0].path}: {failures[0].reason}"
-        raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable picture", first))
+        raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable image", first))
     names, metadata = job.finish(len(rows), length, list(shapes))
     blocks = (read_part(folder, span).rows(length) for span in spans)
     tables.write(job.output, rows, blocks, names=names, metadata=metadata, scratch=folder)
@@ -378,8 +378,8 @@ def _join(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int, int
 
 
 def _mismatch(size: int, length: int) -> str:
-    remedy = "pass size=(H, W) to make all pictures equally large"
-    return f"got a feature of {size} components, expected {length} as in the first picture; {remedy}"
+    remedy = "pass size=(H, W) to make all images equally large"
+    return f"got a feature of {size} components, expected {length} as in the first image; {remedy}"
 
 
 def _write_failures(output: Path, failures: Sequence[Failure]) -> None:

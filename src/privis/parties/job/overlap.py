@@ -16,7 +16,7 @@ _Inode = tuple[int, int]
 def overlapping(inputs: Iterable[LocalData]) -> Iterator[tuple[LocalData, LocalData]]:
     """Yield pairs of local data of which one is the other, or lies in it.
 
-    A CSV file that lists pictures is the file itself here; pictures that two lists share are found by their content.
+    A CSV file that lists images is the file itself here; images that two lists share are found by their content.
     """
     known = [(local, _inode(local.path), {_inode(at) for at in _ancestors(local.path)}) for local in inputs]
     for (one, inode, above), (other, second, beyond) in itertools.combinations(known, 2):

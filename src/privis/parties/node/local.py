@@ -76,7 +76,7 @@ def network_words(specification: Specification, words: Sequence[str]) -> dict[st
 
 
 def local_data_at(specification: Specification, name: str, path: Path) -> LocalData:
-    """What ``path`` is by its suffix: a table, arrays, or else pictures; in a trial the job speaks for the owners."""
+    """What ``path`` is by its suffix: a table, arrays, or else images; in a trial the job speaks for the owners."""
     kind, stated = _kind(path), _stated(specification)
     subject, labels = stated.get("subject"), tuple(stated.get("labels", LocalData.labels))
     images, table, arrays = (path if kind == one else None for one in ("images", "table", "arrays"))
@@ -91,7 +91,7 @@ def _stated(specification: Specification) -> dict[str, Any]:
 
 
 def _kind(path: Path) -> str:
-    """A CSV file that was written as a table has its record beside it; another one lists pictures."""
+    """A CSV file that was written as a table has its record beside it; another one lists images."""
     if path.suffix.lower() == ".csv" and not path.with_name(f"{path.name}.json").exists():
         return "images"
     return KINDS.get(path.suffix.lower(), "images")

@@ -6,15 +6,15 @@ holds in every dimension (the L2 sensitivity is all that matters: Balle and Wang
 epsilon is the L1 sensitivity divided by the scale, exactly (Ghosh, Roughgarden and Sundararajan,
 doi:10.1137/09076828X).
 
-The noise is sampled within total variation tau of its exact law, per coordinate (tau =
-``noise_table.TOTAL_VARIATION``). Let n coordinates differ between two neighbours; all others have the same law in
-both and drop out.
+The noise is sampled within total variation tau of its exact distribution, per coordinate (tau =
+``noise_table.TOTAL_VARIATION``). Let n coordinates differ between two neighbours; all others have the same distribution
+in both and drop out.
 
 Laplace: a coordinate that moves by D is (D/t, tau (1 + exp(D/t)))-DP, because P'(S) <= P(S) + tau <= exp(D/t)
 Q(S) + tau <= exp(D/t) (Q'(S) + tau) + tau. The coordinates' noises are independent: epsilons add up to L1/t,
 deltas too.
 
-Gaussian: (epsilon, delta)-DP of the exact law becomes (epsilon + slack, delta + charge)-DP of the sampled one
+Gaussian: (epsilon, delta)-DP of the exact distribution becomes (epsilon + slack, delta + charge)-DP of the sampled one
 with either of
 
 - slack = 0 and charge = n tau (1 + exp(epsilon)), as above for all coordinates together;
@@ -84,7 +84,7 @@ def laplace_epsilon(scale: float, sensitivity: Sensitivity) -> float:
 
 
 def laplace_delta(scale: float, sensitivity: Sensitivity) -> float:
-    """Delta of sampled discrete Laplace noise: what its distance from the exact law costs."""
+    """Delta of sampled discrete Laplace noise: what its distance from the exact distribution costs."""
     factor = _exp(sensitivity.largest / scale)
     return min(1.0, sensitivity.coordinates * TOTAL_VARIATION * (1 + factor))
 
@@ -179,7 +179,7 @@ def share(epsilon: float, images: int) -> float:
 
 
 def charged_delta(epsilon: float, log_total_variation: float, where: str) -> float:
-    """Delta of a pure mechanism of ``epsilon`` whose sampler is within a total variation of its exact law.
+    """Delta of a pure mechanism of ``epsilon`` whose sampler is within a total variation of its exact distribution.
 
     The variation is given by its natural logarithm, as it may be too small for a double; the result is rounded up.
     Raises ``ParameterError``, with ``where``, when it is above 1e-6.

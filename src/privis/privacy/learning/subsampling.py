@@ -14,9 +14,9 @@ arXiv:2207.04380) what that costs, rounded so that they never flatter. Two relat
   the corpus is drawn whoever has it.
 
 Members are drawn with keyed bits and noise comes from sampled integers (`privis.privacy.sampling.integer_noise`),
-within a total variation of tau of their exact law each. N numbers are together within N tau, so P'(S) <= P(S) + N tau
-<= exp(epsilon) Q(S) + delta + N tau <= exp(epsilon) Q'(S) + delta + (1 + exp(epsilon)) N tau: the last term is taken
-off delta first.
+within a total variation of tau of their exact distribution each. N numbers are together within N tau, so P'(S) <= P(S)
++ N tau <= exp(epsilon) Q(S) + delta + N tau <= exp(epsilon) Q'(S) + delta + (1 + exp(epsilon)) N tau: the last term is
+taken off delta first.
 """
 
 from __future__ import annotations

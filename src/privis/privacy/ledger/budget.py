@@ -34,7 +34,7 @@ class BudgetUnit(Enum):
 
 
 class NoiseDistribution(Enum):
-    """The law of a release's noise, as far as it helps to compose it better than its (epsilon, delta) alone."""
+    """Distribution of a release's noise, as far as it helps to compose it better than its (epsilon, delta) alone."""
 
     LAPLACE = Laplace.name
     GAUSSIAN = Gaussian.name
@@ -110,8 +110,8 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class PrivacyCost:
-    """What one release spends: (epsilon, delta)-DP by noise of a known law and ``scale`` (0 unless Laplace)."""
+class Cost:
+    """What one release spends: (epsilon, delta)-DP by noise of one distribution and ``scale`` (0 unless Laplace)."""
 
     epsilon: float
     delta: float

@@ -12,7 +12,8 @@ Releases may be chosen in view of earlier results (adaptive composition), and ea
   arXiv:2207.04380). For at most `MOST_DISTRIBUTIONS` different ones and a delta of at least `SMALLEST_DELTA`, above
   what the rounding of Fourier transforms can hide.
 
-Which law stands for a release, and what its sampling costs, is derived in `privis.privacy.ledger.privacy_profiles`.
+Which distribution stands for a release, and what its sampling costs, is derived in
+`privis.privacy.ledger.privacy_profiles`.
 """
 
 from __future__ import annotations
@@ -128,8 +129,8 @@ def sum_of(accounts: Sequence[Account]) -> Account:
 
 
 @lru_cache(maxsize=16384)
-def _terms(cost: PrivacyCost) -> Array:
-    """What adds up over releases: squared ratio, sampling, delta without a law, not Gaussian, Renyi divergences."""
+def _terms(cost: Cost) -> Array:
+    """What adds up over releases: squared ratio, sampling, delta of other noise, not Gaussian, Renyi divergences."""
     gaussian = cost.distribution is NoiseDistribution.GAUSSIAN
     lost = cost.delta if cost.distribution is NoiseDistribution.OTHER else 0.0
     squared = ratio(cost) ** 2 if gaussian else 0.0
@@ -137,7 +138,7 @@ def _terms(cost: PrivacyCost) -> Array:
 
 
 def _delta_left(terms: Array, budget: Budget, lost: float) -> float:
-    """What of delta is left for exact laws once sampling and ``lost`` are paid, for epsilon up to the budget's."""
+    """What is left of delta for exact noise once sampling and ``lost`` are paid, for epsilon up to the budget's."""
     factor = 1 + math.exp(min(budget.epsilon, 700.0)) if budget.epsilon <= 700 else math.inf
     return budget.delta - factor * float(terms[_SAMPLING]) - lost if terms[_SAMPLING] else budget.delta - lost
 
@@ -183,7 +184,7 @@ def _pld_estimate(counts: frozenset[tuple[PrivacyCost, int]], budget: Budget) ->
         return math.inf
     terms = sum((count * _terms(cost) for cost, count in counts), np.zeros(1))
     rounding = 1e-15 * (1000 + sum(count for _, count in counts))  # of the Fourier transforms
-    left = _delta_left(terms, budget, rounding)  # the distributions hold the deltas without a law
+    left = _delta_left(terms, budget, rounding)  # the distributions hold the deltas of other noise
     return float(_composed(counts, budget).get_epsilon_for_delta(left)) if left > 0 else math.inf
 
 

@@ -1,4 +1,4 @@
-"""The law behind a charge: its privacy profile, its Renyi divergences, what its sampling costs.
+"""The distribution behind a charge: its privacy profile, its Renyi divergences, what its sampling costs.
 
 Rounded Gaussian noise is post-processing of the Gaussian; sensitivity / sigma is the largest for which the charged
 (epsilon, delta) can be true.
@@ -12,9 +12,9 @@ P(Z < k - D).
 Any other release counts as randomised response with its (epsilon, delta), which no (epsilon, delta)-DP mechanism
 exceeds (Kairouz, Oh and Viswanath, arXiv:1311.0776).
 
-Laplace and Gaussian noise are sampled within a total variation v of these laws, so a composition is within the sum V of
-all v, and its delta at epsilon is at most the exact one's plus (1 + exp(epsilon)) V. For Laplace v is at most half the
-charged delta (see `privis.privacy.accounting.noise_calibration`); for Gaussian noise it is that of 2**40 sampled
+Laplace and Gaussian noise are sampled within a total variation v of these distributions, so a composition is within the
+sum V of all v, and its delta at epsilon is at most the exact one's plus (1 + exp(epsilon)) V. For Laplace v is at most
+half the charged delta (see `privis.privacy.accounting.calibration`); for Gaussian noise it is that of 2**40 sampled
 numbers, more than any memory holds.
 """
 
@@ -36,8 +36,8 @@ ORDERS = np.concatenate([1 + np.arange(1, 100) / 10, np.arange(11.0, 64.0), 2.0 
 """Orders of the Renyi divergences."""
 
 
-def profile(cost: PrivacyCost, epsilons: Array) -> Array:
-    """Smallest deltas of the law at ``epsilons``, which must increase.
+def profile(cost: Cost, epsilons: Array) -> Array:
+    """Smallest deltas of the distribution at ``epsilons``, which must increase.
 
     >>> half = PrivacyCost(math.log(3), 0.0, NoiseDistribution.OTHER, 0.0)  # says the truth in three of four cases
     >>> profile(half, np.array([0.0, math.log(2), math.log(3)])).round(6).tolist()
@@ -67,8 +67,8 @@ def least_delta(cost: PrivacyCost, epsilon: float) -> float:
 
 
 @lru_cache(maxsize=16384)
-def divergences(cost: PrivacyCost) -> Array:
-    """Renyi divergences of the law at `ORDERS`; of randomised response without its delta."""
+def divergences(cost: Cost) -> Array:
+    """Renyi divergences of the distribution at `ORDERS`; of randomised response without its delta."""
     a = ORDERS
     if cost.distribution is NoiseDistribution.GAUSSIAN:
         return a * ratio(cost) ** 2 / 2
@@ -85,8 +85,8 @@ def divergences(cost: PrivacyCost) -> Array:
     return sums / (a - 1)
 
 
-def sampling(cost: PrivacyCost) -> float:
-    """Total variation between sampled noise and its law."""
+def sampling(cost: Cost) -> float:
+    """Total variation between sampled noise and its distribution."""
     return {
         NoiseDistribution.LAPLACE: cost.delta / 2,
         NoiseDistribution.GAUSSIAN: 2.0**40 * TOTAL_VARIATION,

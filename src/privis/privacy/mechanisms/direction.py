@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -81,6 +82,19 @@ class PrivUnit:
         epsilon = self.budget(images)
         return ZonalDistribution(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
 
+    def law(self, dimension: int, images: int = 1) -> ZonalDistribution:
+        """Former name of `distribution`.
+
+        Args:
+            dimension: of the vector.
+            images: how many share epsilon.
+
+        Returns:
+            What `distribution` gives.
+        """
+        warnings.warn("law is distribution now; the former name ends with the next version", DeprecationWarning, 2)
+        return self.distribution(dimension, images)
+
 
 @dataclass(frozen=True)
 class VonMisesFisher:
@@ -135,6 +149,19 @@ class VonMisesFisher:
             Density of the angle to the input.
         """
         return ZonalDistribution(dimension, share(self.concentration, images), 0.0, 0.0)
+
+    def law(self, dimension: int, images: int = 1) -> ZonalDistribution:
+        """Former name of `distribution`.
+
+        Args:
+            dimension: of the vector.
+            images: how many share epsilon.
+
+        Returns:
+            What `distribution` gives.
+        """
+        warnings.warn("law is distribution now; the former name ends with the next version", DeprecationWarning, 2)
+        return self.distribution(dimension, images)
 
 
 DirectionMechanism = PrivUnit | VonMisesFisher
@@ -261,8 +288,8 @@ class DirectionRelease:
             raise ParameterError(Problem("DirectionRelease.apply_many", got, "(n, d) values with n streams"))
         self.guarantee(rows.shape[1:])  # refuses what cannot be kept before anything is drawn
         distribution = _distribution(self.mechanism, rows.shape[1], self.unit.images)
-        # Another law must have other noise, even for a caller whose stream does not say so. The cap follows from the
-        # rest; were its last bit another one on another machine, the noise must still be the same.
+        # Another distribution must have other noise, even for a caller whose stream does not say so. The cap follows
+        # from the rest; were its last bit another one on another machine, the noise must still be the same.
         parameters = f"{distribution.dimension}, {distribution.slope.hex()}, {distribution.jump.hex()}"
         purpose = f"direction, {parameters}, {STEP.hex()}".encode()
         steps = sample(distribution, unit_rows(rows), [stream.narrowed(purpose) for stream in streams])

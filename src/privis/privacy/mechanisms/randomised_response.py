@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -75,10 +76,23 @@ class RandomisedResponse:
         """
         return distance_distribution(share(self.epsilon, images), bits)
 
+    def law(self, bits: int, images: int = 1) -> DistanceDistribution:
+        """Former name of `distribution`.
+
+        Args:
+            bits: length of the code.
+            images: how many share epsilon.
+
+        Returns:
+            What `distribution` gives.
+        """
+        warnings.warn("law is distribution now; the former name ends with the next version", DeprecationWarning, 2)
+        return self.distribution(bits, images)
+
 
 @dataclass(frozen=True)
 class DistanceDistribution:
-    """Law of the Hamming distance between a code and its release; ``below[h]`` counts the cases up to distance h.
+    """Distribution of the distance between a code and its release; ``below[h]`` counts the cases up to distance h.
 
     The cases are equally likely and ``below[-1]`` of them in all. Codes at a distance of at most ``radius`` have
     ``near`` cases each and others 2**64.
@@ -98,7 +112,7 @@ class DistanceDistribution:
 
 @lru_cache(maxsize=16)
 def distance_distribution(epsilon: float, bits: int) -> DistanceDistribution:
-    """Give the best law for codes of ``bits`` bits, exactly.
+    """Give the best distribution for codes of ``bits`` bits, exactly.
 
     The best radius is the largest distance below the mean one that results: as long as the next distance is below
     the mean, making it more likely lowers the mean.
@@ -235,7 +249,7 @@ class CodeRelease:
         array = real_values("code", values)
         distribution = _distribution(self.mechanism, self._bits(array.shape), self.unit.images)
         code = signs(array.ravel())
-        # Another law must have other randomness, even for a caller whose stream does not say so.
+        # Another distribution must have other randomness, even for a caller whose stream does not say so.
         own = stream.narrowed(
             f"code, {array.size} bits, radius {distribution.radius}, near {distribution.near}".encode()
         )
@@ -261,7 +275,7 @@ def signs(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def flipped(distribution: DistanceDistribution, stream: NoiseStream) -> npt.NDArray[np.int64]:
-    """Draw which bits differ in the release: a distance by ``law``, then a uniform set of so many positions.
+    """Draw which bits differ in the release: a distance by ``distribution``, then a uniform set of so many positions.
 
     Exact by rejection: a number that would make some cases likelier, or equal words, whose order says nothing, are
     drawn again.

@@ -1,4 +1,4 @@
-"""What the samplers read: three tables for one mixture of simple laws, built with exact integers.
+"""What the samplers read: three tables for one mixture of simple distributions, built with exact integers.
 
 `privis.privacy.sampling.noise_tables` says which mixtures, and adds up the errors.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 TOTAL_VARIATION = 2.0**-108
-"""Upper bound of the total-variation distance between one sampled value and its exact law, for every scale."""
+"""Upper bound of the total-variation distance between one sampled value and its exact distribution, for every scale."""
 
 CHAPTER = 1 << 12
 """Coordinates that share a reserve of random words for what the direct table leaves open."""

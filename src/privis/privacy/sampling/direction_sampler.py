@@ -1,4 +1,4 @@
-"""Directions drawn from a zonal law and put on a public grid, as if real numbers were computed with.
+"""Directions drawn from a zonal distribution and put on a public grid, as if real numbers were computed with.
 
 What is released is ``floor(v / STEP + t)`` per component, with v from `privis.privacy.sampling.zonal_distribution` and
 t uniform in [0, 1) and independent: a function of v and fresh randomness, hence post-processing, and right on average

@@ -45,7 +45,7 @@ Real = Any  # mpmath's numbers
 
 
 def log_total_variation(dimension: int) -> float:
-    """Natural logarithm of a bound on the total-variation distance between a released direction and its exact law."""
+    """Natural logarithm of a bound on the total variation between a released direction and its exact distribution."""
     if dimension < 4:  # 0 and 1 are refused elsewhere
         return -347 * math.log(2)
     return math.log(dimension) - 1030 * math.log(2)

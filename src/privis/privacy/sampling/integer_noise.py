@@ -19,7 +19,7 @@ def sample(table: NoiseTable, stream: NoiseStream, count: int, start: int = 0) -
     """Draw the noise of the coordinates start ... start + count - 1: int64, in grid steps.
 
     A coordinate's noise depends on the stream and the coordinate only, so chunks agree with the whole.
-    Integer arithmetic throughout; each value is within ``table.total_variation`` of its exact law and values
+    Integer arithmetic throughout; each value is within ``table.total_variation`` of its exact distribution and values
     are independent. Not constant-time: the timing of single draws leaks the noise.
 
     >>> from privis.privacy.sampling.release_key import ReleaseKey

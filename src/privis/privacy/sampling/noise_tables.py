@@ -3,7 +3,7 @@
 What is sampled (``k`` an integer, ``s`` the scale in grid steps):
 
 - discrete Laplace: ``P(k) = (1 - q) / (1 + q) * q**|k|`` with ``q = exp(-1/s)``;
-- rounded Gaussian: ``P(k) = Phi((k + 1/2) / s) - Phi((k - 1/2) / s)``, the law of ``round(N)`` for N ~
+- rounded Gaussian: ``P(k) = Phi((k + 1/2) / s) - Phi((k - 1/2) / s)``, the distribution of ``round(N)`` for N ~
   Normal(0, s^2).
 
 Why the rounded and not the discrete Gaussian of Canonne, Kamath and Steinke (arXiv:2004.00010): for an
@@ -11,7 +11,7 @@ integer x, ``round(x + N) = x + round(N)``. The release is therefore exact post-
 Gaussian mechanism and inherits its tight (epsilon, delta) in every dimension and for every scale, whereas the
 discrete Gaussian has only a zCDP bound in several dimensions.
 
-Construction. Both laws are symmetric; the sign is one bit. The magnitude is 0 with a known probability, and
+Construction. Both distributions are symmetric; the sign is one bit. The magnitude is 0 with a known probability, and
 otherwise ``1 + floor(A)`` where A >= 0 has the density ``g``
 
 - Laplace: ``g(a) = 2q/(1+q) * exp(-a/s)/s``, since the floor of an exponential variable is geometric;
@@ -25,17 +25,16 @@ min_(i>0) (b_i - b) d / i``,
 
     p(u) = b + c u + sum_i (b_i - b - c i/d) C(d, i) u**i (1-u)**(d-i),
 
-and every coefficient is >= 0, so p is a mixture. Its parts are laws that need no arithmetic on reals: ``C(d,
+and every coefficient is >= 0, so p is a mixture. Its parts are distributions that need no arithmetic on reals: ``C(d,
 i) u**i (1-u)**(d-i)`` times d+1 is the density of the (i+1)-th smallest of d+1 independent uniforms, and 2u
 is that of the larger of two. The floor of an order statistic of uniforms on the cell is the same order
 statistic of uniform integers below w, because the floor is monotone. So: draw a part, then draw ``of``
 uniform integers of offset_bits bits and take the ``rank``-th smallest. That is exact; scale costs nothing.
 
-Errors. The law sampled differs from the law wanted in three ways only: (1) the Taylor remainder, (2) the
-cells left off beyond the tail, (3) the rounding of the parts' probabilities. Each moves probability of at
-most its L1 size, so the total-variation distance is at most their sum (the mass that is missing or
-superfluous in sum is given to, or taken from, one part, which at most doubles the L1 distance; total
-variation is half of it).
+Errors. The distribution sampled differs from the distribution wanted in three ways only: (1) the Taylor remainder, (2)
+the cells left off beyond the tail, (3) the rounding of the parts' probabilities. Each moves probability of at most its
+L1 size, so the total-variation distance is at most their sum (the mass that is missing or superfluous in sum is given
+to, or taken from, one part, which at most doubles the L1 distance; total variation is half of it).
 
 1. Laplace: ``|g'| = g/s`` and so on, hence the remainder on a cell is <= exp(h) * mass * h**n / n! for h =
    w/s and n = d+1 terms. Gaussian: ``phi^(n) = +-He_n phi`` and Cramer's inequality |He_n(x)| <= 1.0865
@@ -44,7 +43,7 @@ variation is half of it).
 2. Laplace: exp(-cut); Gaussian: 2 (1 - Phi(cut)) <= exp(-cut**2 / 2).
 3. A part is chosen in at most three steps, and what a step cannot express is left to the next, with its exact
    probability. First, ``prefix_bits`` bits choose a cell directly: a part ``base + one uniform`` of probability p owns
-   floor(p * 2**prefix_bits) of all prefixes, which is exact. Prefixes that no part covers (about one in thirty) lead to an
+   floor(p * 2**prefix_bits) of all prefixes, which is exact. Prefixes of no part (about one in thirty) lead to an
    alias table (Walker 1977) of what is left of all likely parts, whose integer thresholds are rounded down. What
    rounding takes off goes, together with all unlikely parts, to a third table with 128-bit probabilities: <= 2**-127
    per part. The fixed-point numbers carry 256 bits; their own rounding stays below another 2**-127 per part.
@@ -72,7 +71,7 @@ _LOG_ERROR = -112 * math.log(2)  # natural log of the error allowed to the tail,
 
 @lru_cache(maxsize=16)
 def laplace_table(scale: float) -> NoiseTable:
-    """Table of the discrete Laplace law P(k) proportional to exp(-\\|k\\|/scale); scale in grid steps.
+    """Table of the discrete Laplace distribution P(k) proportional to exp(-\\|k\\|/scale); scale in grid steps.
 
     Raises ``ParameterError`` when the scale is outside [2**-10, 2**50].
 

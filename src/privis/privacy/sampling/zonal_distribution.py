@@ -1,6 +1,6 @@
-"""Laws on the unit sphere that favour directions near an input x, as tables to propose angles from.
+"""Distributions on the unit sphere that favour directions near an input x, as tables to propose angles from.
 
-Every law here has the density
+Every distribution here has the density
 
     exp(slope * <x, v> + jump * [angle(x, v) <= cap]) / Z
 
@@ -78,7 +78,7 @@ class ZonalDistribution:
 
     @cached_property
     def cells(self) -> Cells:
-        """Table to propose angles from; the same for equal laws."""
+        """Table to propose angles from; the same for equal distributions."""
         return _cells(self)
 
     @cached_property
@@ -166,7 +166,7 @@ def _rounded(direction: Callable[[float], int], value: float) -> float:
 
 @lru_cache(maxsize=256)
 def best_cap(epsilon: float, dimension: int) -> float:
-    """Angle of the cap, in radians, for which the law of slope 0 and jump ``epsilon`` is closest to its input.
+    """Angle of the cap, in radians, for which the distribution of slope 0 and jump ``epsilon`` is closest to its input.
 
     With Q the cap's share of the sphere, the expected inner product is m = (e**epsilon - 1) A / (1 + (e**epsilon -
     1) Q) where A is the integral of the inner product over the cap. Its derivative vanishes where the inner product

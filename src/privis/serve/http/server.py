@@ -124,7 +124,7 @@ class Server:
         finally:
             self._socket.close()
         if self._service.lost.is_set():
-            problem = Problem("server", "its nursery process ended", "it running", "see the log; start it again")
+            problem = Problem("server", "its fork server ended", "it running", "see the log; start it again")
             raise ServiceError(problem)
 
     def stop(self) -> None:

@@ -108,7 +108,7 @@ class ForkServer:
 
 
 def _gone() -> ServiceError:
-    return ServiceError(Problem("server", "its nursery process ended", "it running", "see the log; start it again"))
+    return ServiceError(Problem("server", "its fork server ended", "it running", "see the log; start it again"))
 
 
 def _serve_forks(pipe: Connection, makers: Sequence[MakeOffering]) -> None:

@@ -75,7 +75,7 @@ def with_expected_bounds(circuit: Circuit, samples: Sequence[Sequence[NDArray[An
 
 
 def typical(declared: Input) -> list[NDArray[np.float64]]:
-    """Inputs of all kinds that pictures have: flat, noisy, ramps, edges, and smooth noise. Made by no secret."""
+    """Inputs of all kinds that images have: flat, noisy, ramps, edges, and smooth noise. Made by no secret."""
     rng = np.random.default_rng(0)
     shape, spread = declared.shape, declared.high - declared.low
     noise = rng.random(shape)
