@@ -1,11 +1,10 @@
 """What several owners compute together: builders of jobs, and what to do with that which a job reveals.
 
-``sums`` (exact integer sums), ``statistics`` (mean, covariance, classes, histograms), ``components`` (principal
-components), ``codebook`` (k-means), ``distributed_noise`` (differentially private sums whose noise no party knows;
-``private_sums`` plays one), ``matching`` and ``gallery`` (1:N matching against templates that stay secret-shared),
-``extraction`` and ``splits`` (features of several owners' images, or of images held in parts), ``networks``,
-``training`` and ``fitting`` (classifiers that nobody sees), ``private_training`` (one that may be shown).
-``running`` runs jobs here; ``chaining`` makes the jobs of a session one.
+``statistics`` (integer sums, mean, covariance, classes, histograms; principal components; k-means), ``release``
+(differentially private sums whose noise no party knows), ``gallery`` (1:N matching against templates that stay
+secret-shared), ``extraction`` and ``image_splits`` (features of several owners' images, or of images held in parts),
+``training`` (classifiers that nobody sees, and one that may be shown). ``runners`` runs jobs here; ``concatenation``
+makes the jobs of a session one.
 """
 
 import lazy_loader

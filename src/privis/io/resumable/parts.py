@@ -3,6 +3,9 @@
 ``<output>.partial/`` holds ``manifest.json``, which says what is being computed, and one part file per finished
 span of the sources. Every file appears whole or not at all, so a folder is sound at any moment; deleting it
 is safe.
+
+Evolution of the folder: the manifest holds the version of Privis, and a run that another version began is refused, so
+that files need no number of their own.
 """
 
 from __future__ import annotations

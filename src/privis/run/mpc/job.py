@@ -1,4 +1,8 @@
-"""``Job``: a joint computation as data, so that all parties can agree on all of it before anything starts."""
+"""``Job``: a joint computation as data, so that all parties can agree on all of it before anything starts.
+
+Evolution of its record: it is digested and compared, never read back, and it holds the version of Privis, so parties of
+two versions never agree. The number in ``format`` rises with the meaning of a key.
+"""
 
 from __future__ import annotations
 

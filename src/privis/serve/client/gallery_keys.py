@@ -1,6 +1,7 @@
 """Client of a gallery: keeps the secret key, encrypts query vectors, decrypts cosines.
 
-Templates of an encrypted gallery are the owner's, too: encrypted here, without their names, which stay in the folder.
+Templates of an encrypted gallery are the owner's, too: encrypted here, without their names, which stay in the folder:
+``names.json``, a list of texts in the order of the templates, without a number; another layout takes another file name.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ The query arrives at level 1, where turning it costs a little more and errs far 
 it meets a template: the product of a query at scale ``2**a`` with templates at scale ``2**b`` just fits one prime of
 60 bits. (Turned at level 0, the error of single slots was 100 times that of others, and 4e-4 in a score for templates
 of nearly equal components.)
+
+Evolution of the format: ``matching`` in its JSON is the number. A reader refuses every other one and unknown fields,
+because keys for another reading of a specification would be useless.
 """
 
 from __future__ import annotations
