@@ -123,7 +123,7 @@ def test_the_first_usable_image_is_opened_once_before_a_run(folder, tmp_path, mo
         opened.append(Path(path).name)
         return load(path, **limits)
 
-    monkeypatch.setattr("privis.extraction.folder.decode.load", counted)
+    monkeypatch.setattr("privis.io.images.decode.load", counted)
     sources = [folder[2], folder[1], folder[0], *folder[3:]]
     extract_folder(privis.LBP(), sources, tmp_path / "one.npz", under=Sharing())
     before = opened[: len(opened) - len(sources)]
