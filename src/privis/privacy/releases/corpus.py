@@ -5,8 +5,8 @@ the images. Partials are merged with ``+``, and ``release`` draws the noise of t
 do not depend on the number of shards or on their order. An image belongs to one shard, and a shard is merged once: what
 is counted twice is protected half as well.
 
->>> from privis.privacy.sampling.release_key import ReleaseKey
->>> from privis.privacy.mechanisms.additive import Gaussian
+>>> from privis.privacy.sampling.keys import ReleaseKey
+>>> from privis.privacy import Gaussian, Person
 >>> release = SumRelease(Gaussian(1.0, 1e-6), clip=1.0, unit=Person(2))
 >>> shards = [release.partial(np.eye(3), ["ann", "ann", "ann"]), release.partial(np.eye(3)[:1], ["bob"])]
 >>> shards[0].left_out  # ann gave three rows, and two count
@@ -91,7 +91,7 @@ class SumRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
-    >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> from privis.privacy import Dataset, Laplace
     >>> SumRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((128,)).sensitivity  # 2**19 steps are 1.0
     524288.0
     """
@@ -190,7 +190,7 @@ class MeanRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
-    >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> from privis.privacy import Dataset, Laplace
     >>> guarantee = MeanRelease(Laplace(1.0), clip=1.0, unit=Dataset()).guarantee((8,))
     >>> guarantee.sensitivity / 2**19, guarantee.whole_image_epsilon
     (1.5, 1.3333333333333335)
@@ -304,7 +304,7 @@ class CorpusHistogramRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
-    >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> from privis.privacy import Dataset, Laplace
     >>> release = CorpusHistogramRelease(Laplace(1.0), edges=(0.5,), unit=Dataset())
     >>> release.partial(np.array([[0.1, 0.5], [0.2, 0.7], [0.9, 0.1]])).total  # two components, two bins each
     (2, 1, 1, 2)
