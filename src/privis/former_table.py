@@ -365,6 +365,6 @@ RENAMED = {
     "serve.jobs": {"Job": "ServerJob"},
     "serve.nursery": {"Nursery": "ForkServer"},
     "serve.remote": {"ManyAsked": "BatchRunner"},
-    "stream": {"NO_PICTURES_FAULT": "NO_IMAGES_FAULT"},
+    "stream": {"Account": "ChargeLog", "Job": "FolderJob", "NO_PICTURES_FAULT": "NO_IMAGES_FAULT"},
 }
 """Names of former modules that are spelled otherwise now."""

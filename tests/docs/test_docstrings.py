@@ -40,13 +40,13 @@ NAMESPACES = (
 BESIDE = (
     "privis.features.feature.KnownShape",
     "privis.features.preprocessing.preprocessed.Prepared",
-    "privis.privacy.ledger.protocol.WrittenLedger",
+    "privis.privacy.ledger.ledger_protocol.WrittenLedger",
     "privis.privacy.releases.corpus_noise.CorpusRelease",
     "privis.run.protocol.BatchingExecutor",
     "privis.run.protocol.Many",
     "privis.run.he.matching.matcher.Matcher",
     "privis.run.he.owner.matching.MatchingOwner",
-    "privis.run.mpc.runtime.local.LocalParties",
+    "privis.run.mpc.runtime.local_parties.LocalParties",
 )
 NOTHING_SAID = re.compile(
     r"(The same\b|In words\.|As `+\w+`+\.|Like `+\w+`+\.|Likewise\b|That of \w+\."

@@ -19,8 +19,8 @@ from privis.io import tables
 from privis.privacy import NO_GUARANTEE, Budget, FileLedger, Guarantee, ReleaseKey
 from privis.privacy.ledger.entries import read_first_line
 from privis.program import Input, Program, files, trace
-from privis.run.he.compiler.cost import CKKSMachineProfile, calibration_file
-from privis.run.he.matching.specification import MatchingSpec
+from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, calibration_file
+from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.wire import framing, key_file
 from privis.training import Head
 
@@ -131,7 +131,7 @@ def test_a_classifier_of_the_next_number_is_refused(tmp_path: Path) -> None:
 
 def test_key_bundles_and_frames_of_the_next_number_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "public.key"
-    key_file.write(path, key_file.Kind.PUBLIC, "00" * 32, b"content")
+    key_file.write(path, key_file.KeyKind.PUBLIC, "00" * 32, b"content")
     content = path.read_bytes()
     key_file.parse(content, "here")
     with pytest.raises(PrivisError, match="version 2"):

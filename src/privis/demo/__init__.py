@@ -244,7 +244,7 @@ def _protections(subject: Subject) -> tuple[tuple[str, Release | None, str], ...
 # the pictures
 
 
-def galleries(image: Image) -> tuple[Gallery, Gallery]:
+def galleries(image: Image) -> tuple[FigureGroup, FigureGroup]:
     """One image under noise, and what features see in it."""
     noised = [_noised(image, release) for release in _shown_releases()]
     first = Figure(image, "The image, in the clear.", "an image")
@@ -262,8 +262,10 @@ def galleries(image: Image) -> tuple[Gallery, Gallery]:
         "a picture that a person can still recognise is not hidden from a computer either."
     )
     return (
-        Gallery("Noise on the image", sentence, (first, *noised)),
-        Gallery("What features see", "Drawn from exact features, unless the caption says otherwise.", tuple(figures)),
+        FigureGroup("Noise on the image", sentence, (first, *noised)),
+        FigureGroup(
+            "What features see", "Drawn from exact features, unless the caption says otherwise.", tuple(figures)
+        ),
     )
 
 

@@ -54,7 +54,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     return rows, [_held(next(iter(small.values())), rows[-1].difference or 0.0)], note
 
 
-def _held(image: Image, difference: float) -> Gallery:
+def _held(image: Image, difference: float) -> FigureGroup:
     """The owner's image beside the bytes that each party holds of it; ``difference`` is that of HOG under them."""
     luma = grey(image)
     parts = share(luma.astype(np.int64), Encoding.INTEGER, ABY3, FixedPoint(64, 18))

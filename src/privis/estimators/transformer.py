@@ -82,16 +82,20 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.release_key = release_key
 
     def fit(self, X: Sequence[Any], y: object = None) -> Self:
-        """Learn the names of the components from the first image, in the clear; no noise is drawn.
+        """Learn the names of the components from the first image, without a release; no noise is drawn.
 
         Args:
-            X: paths, PIL images or uint8 arrays (H, W) or (H, W, 3); at least one.
+            X: images, as the class says; only the first is read.
             y: ignored.
 
         Returns:
             The transformer itself.
+
+        Raises:
+            ParameterError: ``feature`` is no feature, or ``X`` holds no image.
+            PrivisError: what `privis.extract` raises.
         """
-        first = extract(self.feature, [X[0]], under=self.under)
+        first = extract(self.feature, _images(X)[:1], under=self.under)
         self.feature_names_out_ = np.asarray(first.names, dtype=object)
         return self
 
@@ -138,7 +142,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return self.feature_names_out_
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; with ``deep``, the fields of dataclasses among them as ``feature__grid``."""
+        """Return the parameters by name.
+
+        Args:
+            deep: Whether fields of the feature and of the release are among them, as ``feature__grid``.
+
+        Returns:
+            Values by name, as `set_params` takes them.
+        """
         params = super().get_params(deep=False)
         if deep:
             for name in _NESTED:
@@ -149,6 +160,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         """Set parameters by the names that `get_params` gives.
 
         Fields are set in copies: features and releases are values, and other estimators may hold the same ones.
+
+        Args:
+            params: Values by name.
+
+        Returns:
+            This object.
 
         Raises:
             ValueError: there is no such parameter, as scikit-learn raises it.

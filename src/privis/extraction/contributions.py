@@ -10,7 +10,7 @@ from typing import Any
 from unicodedata import normalize
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.io.images import decode, headers
+from privis.io.images import decode, image_headers
 from privis.io.images.same_files import equal_bytes, file_identity
 from privis.privacy import Ledger, Release
 from privis.privacy.ledger.budget import BudgetUnit, Per

@@ -27,7 +27,7 @@ def on_this_machine(job: Job, arrays: Arrays) -> Arrays:
     Returns:
         What the job reveals, by variable name.
     """
-    from privis.run.mpc.runtime.local import LocalParties
+    from privis.run.mpc.runtime.local_parties import LocalParties
 
     with LocalParties(job.preset, job.fixed) as parties:
         return parties.run(job, arrays)

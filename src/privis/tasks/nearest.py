@@ -46,7 +46,15 @@ _RING_BITS = 60  # keys and their differences must stay inside 64-bit shares
 
 @dataclass(frozen=True)
 class Best:
-    """The most similar template, if it reaches ``threshold`` (None: whichever it is)."""
+    """The most similar template, if it reaches ``threshold``.
+
+    Args:
+        threshold: Smallest cosine that counts, in [-1, 1]; None: any.
+        score: Whether its cosine is revealed beside its index.
+
+    Raises:
+        ParameterError: a threshold that is no cosine.
+    """
 
     threshold: float | None = None
     score: bool = True
@@ -70,7 +78,16 @@ class Best:
 
 @dataclass(frozen=True)
 class Top:
-    """The ``count`` most similar templates in order, those that reach ``threshold`` (None: whichever they are)."""
+    """The ``count`` most similar templates in order, as far as they reach ``threshold``.
+
+    Args:
+        count: Templates in an answer, at least 1.
+        threshold: Smallest cosine that counts, in [-1, 1]; None: any.
+        score: Whether their cosines are revealed beside their indices.
+
+    Raises:
+        ParameterError: a threshold that is no cosine, or a count below 1.
+    """
 
     count: int
     threshold: float | None = None
@@ -90,7 +107,14 @@ class Top:
 
 @dataclass(frozen=True)
 class AnyAbove:
-    """Whether any template's cosine is at least ``threshold``: one bit."""
+    """Whether any template's cosine is at least ``threshold``: one bit.
+
+    Args:
+        threshold: Smallest cosine that counts, in [-1, 1].
+
+    Raises:
+        ParameterError: a threshold that is no cosine.
+    """
 
     threshold: float
 
@@ -108,9 +132,14 @@ Question = Best | Top | AnyAbove
 
 @dataclass(frozen=True)
 class VectorGrid:
-    """The integers that vectors of ``dimension`` become, for galleries of at most ``capacity`` templates.
+    """The integers that vectors become, for galleries of a bounded size.
 
-    Raises ParameterError when no grid is fine enough and fits into the ring.
+    Args:
+        dimension: Components of a vector.
+        capacity: Most templates of a gallery.
+
+    Raises:
+        ParameterError: no grid is fine enough and fits into the ring of 2**64.
 
     >>> VectorGrid(512, 50_000).bits
     15
@@ -143,14 +172,28 @@ class VectorGrid:
         return 1 << 2 * self.bits
 
     def vectors(self, rows: int) -> Input:
-        """Declare ``rows`` vectors on the grid: an input of shape (rows, dimension)."""
+        """Declare vectors on the grid.
+
+        Args:
+            rows: How many.
+
+        Returns:
+            The declaration of an input (rows, dimension).
+        """
         largest = float(1 << self.bits)
         return Input((rows, self.dimension), -largest, largest, 1.0)
 
     def unit_vectors(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """Normalise real vectors (rows, dimension) and put them on the grid, at their owner.
+        """Normalise real vectors and put them on the grid, at their owner.
 
-        Raises ParameterError naming rows that are zero or not finite: they have no direction.
+        Args:
+            values: Vectors (rows, dimension), of any length but zero.
+
+        Returns:
+            Integers (rows, dimension) of at most 2**bits.
+
+        Raises:
+            ParameterError: rows that are zero or not finite, which have no direction; all are named.
 
         >>> VectorGrid(2, 100).unit_vectors(np.array([[3.0, 4.0]])) / 2**15
         array([[0.6000061 , 0.79998779]])
@@ -167,14 +210,32 @@ class VectorGrid:
         return np.rint(rows / lengths[:, None] * (1 << self.bits)).astype(np.int64)
 
     def product(self, threshold: float) -> int:
-        """The smallest product whose cosine is at least ``threshold``."""
+        """Find the smallest product that counts.
+
+        Args:
+            threshold: A cosine, in [-1, 1].
+
+        Returns:
+            The smallest product of two vectors on the grid whose cosine is at least that.
+        """
         return math.ceil(threshold * self.unit)
 
 
 def matching_program(grid: VectorGrid, blocks: Sequence[int], queries: int, question: Question) -> Program:
-    """Compare ``queries`` vectors with ``blocks`` of templates, so many rows each: inputs in that order.
+    """Compare vectors with blocks of templates.
 
-    Raises ParameterError when the gallery is empty or too large for ``grid``, or smaller than what is asked for.
+    Args:
+        grid: Integers that vectors and templates become.
+        blocks: Rows of each block of templates; a gallery grows by blocks.
+        queries: Vectors that are compared in one run.
+        question: What is revealed of each vector.
+
+    Returns:
+        A program of the vectors (queries, dimension) and then the blocks (rows, dimension), as ``grid`` encodes them;
+        `read_answer` reads its output.
+
+    Raises:
+        ParameterError: the gallery is empty or too large for ``grid``, or smaller than what is asked for.
     """
     total = sum(blocks)
     asked = question.count if isinstance(question, Top) and question.threshold is None else 1
@@ -200,7 +261,17 @@ def matching_program(grid: VectorGrid, blocks: Sequence[int], queries: int, ques
 
 
 def read_answer(grid: VectorGrid, templates: int, question: Question, revealed: NDArray[Any]) -> Matches:
-    """Read what `matching_program` revealed about ``templates``, one row of ``revealed`` per query."""
+    """Read what `matching_program` revealed.
+
+    Args:
+        grid: Integers that vectors and templates became.
+        templates: Rows of all blocks together.
+        question: What was asked of each vector.
+        revealed: The program's output, one row per vector.
+
+    Returns:
+        The answers, one row per vector.
+    """
     numbers = np.rint(np.asarray(revealed, np.float64)) if revealed.dtype.kind == "f" else revealed
     if isinstance(question, AnyAbove):
         return Matches(question, found=numbers.astype(bool))
@@ -219,9 +290,13 @@ def read_answer(grid: VectorGrid, templates: int, question: Question, revealed: 
 
 @dataclass(frozen=True)
 class Matches:
-    """The answer, one row per query: ``indices`` (-1: none reaches the threshold) and ``cosines`` (NaN), or ``found``.
+    """The answer, one row per query; what was not asked for is None.
 
-    What was not asked for is None.
+    Args:
+        question: What was asked.
+        indices: Rows of the gallery (queries, count); -1 where none reaches the threshold.
+        cosines: Their cosines (queries, count); NaN where none reaches the threshold.
+        found: Whether any reaches the threshold (queries,).
     """
 
     question: Question
@@ -273,12 +348,30 @@ def _best(products: Value, grid: VectorGrid, question: Best) -> Value:
 
 
 def keep_program(grid: VectorGrid, rows: int, kept: Sequence[int]) -> Program:
-    """Rewrite a block of ``rows`` templates without those that are not ``kept``: their shares are gone."""
+    """Rewrite a block of templates without those that are not kept: their shares are gone.
+
+    Args:
+        grid: Integers that templates become.
+        rows: Templates of the block.
+        kept: Numbers of the rows that stay, in their new order.
+
+    Returns:
+        A program of the block (rows, dimension) with the output (len(kept), dimension).
+    """
     return trace(lambda block: block >> Gather(np.array(kept, np.int64), 0), grid.vectors(rows))
 
 
 def join_program(grid: VectorGrid, first: int, second: int) -> Program:
-    """Concatenate two blocks of ``first`` and ``second`` templates."""
+    """Concatenate two blocks of templates.
+
+    Args:
+        grid: Integers that templates become.
+        first: Rows of the first block.
+        second: Rows of the second one.
+
+    Returns:
+        A program of both blocks with the output (first + second, dimension).
+    """
     return trace(lambda a, b: concat(a, b), grid.vectors(first), grid.vectors(second))
 
 

@@ -1,6 +1,6 @@
 """Distributed noise: exact sums, the distribution of what is revealed, and what a colluding party still cannot tell.
 
-Answers for `privis.joint.release.contributions`.
+Answers for `privis.joint.release.owner_contributions`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The file ledger: refuses in time, forgets nothing, is shared by whoever has its path.
 
-Answers for `privis.privacy.ledger.disk`, `privis.privacy.ledger.protocol`.
+Answers for `privis.privacy.ledger.disk`, `privis.privacy.ledger.ledger_protocol`.
 """
 
 import concurrent.futures

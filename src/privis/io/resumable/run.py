@@ -14,7 +14,7 @@ What happens to
 - an interrupt, a kill, a full disk: the parts stay; the same call goes on;
 - an image whose file is another one by then: it is read again, with the others of its part.
 With ``workers=1`` everything happens in the calling process, which a deadly image would end. Nothing here knows
-features: a `Job` brings a factory for the function that turns an image into a vector.
+features: a `FolderJob` brings a factory for the function that turns an image into a vector.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class ChargeLog(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class FolderJob:
     """Sources, output and limits of one run.
 
     sources
@@ -225,7 +225,7 @@ def _check(job: FolderJob) -> None:
         if value < 1
     ]
     if not job.sources:
-        problems.append(Problem("Job.sources", "no path", "at least one", "name files or a folder of images"))
+        problems.append(Problem("FolderJob.sources", "no path", "at least one", "name files or a folder of images"))
     refuse(ParameterError, problems)
     tables.check(job.output)
 

@@ -16,7 +16,7 @@ so does round(N + V) from N. So the total variation is at most ((2 K + 1) (h + 1
 `aggregation_distance` computes and tests check. []
 
 With the h samplers' own 2**-108 each, a coordinate is within (h + 1) 2**-108 of the distribution of the theorem.
-`privis.privacy.accounting.calibration` charges delta in proportion to the number of coordinates n: n tau (1 +
+`privis.privacy.accounting.noise_calibration` charges delta in proportion to the number of coordinates n: n tau (1 +
 exp(epsilon)), or n (tau + beta) for a slack / n, with tau = 2**-108. With tau' = m tau the first is n m tau (1 +
 exp(epsilon)). In the second beta is exp(e) tau / (1 - exp(-slack / n)) + d(e), and m times that of n m coordinates is
 no less than beta of tau' and n, as its denominator is smaller. So counting every coordinate m = h + 1 times pays for

@@ -4,7 +4,7 @@ from .exact import ClassMeans as ClassMeans
 from .exact import Covariance as Covariance
 from .exact import Histogram as Histogram
 from .exact import Mean as Mean
-from .exact import Standardisation as Standardisation
+from .exact import MeanAndDeviation as MeanAndDeviation
 from .exact import compute as compute
 from .exact import statistic_job as statistic_job
 from .kmeans import JointCodebook as JointCodebook

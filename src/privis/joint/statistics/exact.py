@@ -108,7 +108,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Standardisation:
+class MeanAndDeviation:
     """Mean and standard deviation (of the population) of every component.
 
     Args:

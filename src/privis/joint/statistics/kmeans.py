@@ -27,7 +27,7 @@ CENTRES = "centres"
 
 
 @dataclass(frozen=True)
-class Codebook:
+class JointCodebook:
     """Centres of k-means over the rows of several owners.
 
     Args:
@@ -130,7 +130,7 @@ def codebook(
     steps: int = 10,
     committee: Committee | None = None,
     run: Runner = on_this_machine,
-) -> Codebook:
+) -> JointCodebook:
     """Find a codebook by Lloyd's algorithm on shares; this process plays everybody.
 
     Args:

@@ -56,14 +56,14 @@ from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.identity import identity
 from privis.joint.release.distributed_noise import SMALLEST_SHARE, noise_source
 from privis.joint.statistics.sums import Committee
-from privis.joint.training.networks import Network, Softmax, probability_levels
+from privis.joint.training.network_programs import Network, Softmax, probability_levels
 from privis.joint.training.schedule import Training
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Per
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.releases.noise import draw_noise, largest_noise, noise_guarantee
-from privis.privacy.sampling.keys import ReleaseKey
+from privis.privacy.sampling.release_key import ReleaseKey
 from privis.privacy.sensitivity import Sensitivity
 from privis.privacy.units import Person, WholeImage
 from privis.program import Input, Program, Value, concat, ops, trace

@@ -38,7 +38,7 @@ class PrivateOwner:
 
 
 @dataclass(frozen=True)
-class PrivateModel:
+class ReleasedModel:
     """A released model.
 
     Args:

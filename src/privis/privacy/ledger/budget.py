@@ -110,7 +110,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Cost:
+class PrivacyCost:
     """What one release spends: (epsilon, delta)-DP by noise of one distribution and ``scale`` (0 unless Laplace)."""
 
     epsilon: float

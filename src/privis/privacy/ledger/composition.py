@@ -129,7 +129,7 @@ def sum_of(accounts: Sequence[Account]) -> Account:
 
 
 @lru_cache(maxsize=16384)
-def _terms(cost: Cost) -> Array:
+def _terms(cost: PrivacyCost) -> Array:
     """What adds up over releases: squared ratio, sampling, delta of other noise, not Gaussian, Renyi divergences."""
     gaussian = cost.distribution is NoiseDistribution.GAUSSIAN
     lost = cost.delta if cost.distribution is NoiseDistribution.OTHER else 0.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from privis.errors import DamagedLedgerError, OutputError, Problem
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Cost, Per
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost
 from privis.privacy.ledger.composition import Account
 
 _READ_BYTES = 1 << 20
@@ -59,7 +59,7 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def refusal(record: str, account: Account, cost: Cost, budget: Budget) -> Problem:
+def refusal(record: str, account: Account, cost: PrivacyCost, budget: Budget) -> Problem:
     """Say why ``cost`` cannot be charged to the account of ``record``, and what is left."""
     spent = account.spent(budget)
     left = max(0.0, budget.epsilon - spent.epsilon)

@@ -14,8 +14,8 @@ exceeds (Kairouz, Oh and Viswanath, arXiv:1311.0776).
 
 Laplace and Gaussian noise are sampled within a total variation v of these distributions, so a composition is within the
 sum V of all v, and its delta at epsilon is at most the exact one's plus (1 + exp(epsilon)) V. For Laplace v is at most
-half the charged delta (see `privis.privacy.accounting.calibration`); for Gaussian noise it is that of 2**40 sampled
-numbers, more than any memory holds.
+half the charged delta (see `privis.privacy.accounting.noise_calibration`); for Gaussian noise it is that of 2**40
+sampled numbers, more than any memory holds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ORDERS = np.concatenate([1 + np.arange(1, 100) / 10, np.arange(11.0, 64.0), 2.0 
 """Orders of the Renyi divergences."""
 
 
-def profile(cost: Cost, epsilons: Array) -> Array:
+def profile(cost: PrivacyCost, epsilons: Array) -> Array:
     """Smallest deltas of the distribution at ``epsilons``, which must increase.
 
     >>> half = PrivacyCost(math.log(3), 0.0, NoiseDistribution.OTHER, 0.0)  # says the truth in three of four cases
@@ -67,7 +67,7 @@ def least_delta(cost: PrivacyCost, epsilon: float) -> float:
 
 
 @lru_cache(maxsize=16384)
-def divergences(cost: Cost) -> Array:
+def divergences(cost: PrivacyCost) -> Array:
     """Renyi divergences of the distribution at `ORDERS`; of randomised response without its delta."""
     a = ORDERS
     if cost.distribution is NoiseDistribution.GAUSSIAN:
@@ -85,7 +85,7 @@ def divergences(cost: Cost) -> Array:
     return sums / (a - 1)
 
 
-def sampling(cost: Cost) -> float:
+def sampling(cost: PrivacyCost) -> float:
     """Total variation between sampled noise and its distribution."""
     return {
         NoiseDistribution.LAPLACE: cost.delta / 2,

@@ -5,7 +5,7 @@ the images. Partials are merged with ``+``, and ``release`` draws the noise of t
 do not depend on the number of shards or on their order. An image belongs to one shard, and a shard is merged once: what
 is counted twice is protected half as well.
 
->>> from privis.privacy.sampling.keys import ReleaseKey
+>>> from privis.privacy.sampling.release_key import ReleaseKey
 >>> from privis.privacy import Gaussian, Person
 >>> release = SumRelease(Gaussian(1.0, 1e-6), clip=1.0, unit=Person(2))
 >>> shards = [release.partial(np.eye(3), ["ann", "ann", "ann"]), release.partial(np.eye(3)[:1], ["bob"])]
@@ -72,7 +72,7 @@ from privis.privacy.releases.corpus_noise import (
 from privis.privacy.releases.image import FeatureRelease
 from privis.privacy.releases.noise import noise_problems
 from privis.privacy.releases.partial_sums import Integers, Partial, gathered
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.units import WholeImage
 
 

@@ -17,7 +17,7 @@ from privis.privacy.mechanisms.additive import Noise
 from privis.privacy.releases.image import FeatureRelease
 from privis.privacy.releases.noise import draw_noise, noise_guarantee
 from privis.privacy.releases.partial_sums import Integers, Partial
-from privis.privacy.sampling.keys import NoiseStream
+from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sensitivity import Norm, Sensitivity
 from privis.privacy.units import Dataset, Person, WholeImage
 

@@ -219,7 +219,7 @@ class Matcher:
     processes: int = field(default_factory=cores)
 
     @classmethod
-    def open(cls, gallery: Gallery, keys: bytes, processes: int | None = None) -> Matcher:
+    def open(cls, gallery: TemplateGallery, keys: bytes, processes: int | None = None) -> Matcher:
         """Load the evaluation keys of one client.
 
         Args:
