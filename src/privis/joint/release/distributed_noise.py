@@ -47,8 +47,8 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.identity import identity
-from privis.joint.release.owner_contributions import Contribution, JointResult
 from privis.joint.release.noise_shares import MOST_SHARES, SMALLEST_SHARE, largest_share, share_variance
+from privis.joint.release.owner_contributions import Contribution, JointResult
 from privis.joint.statistics.sums import Committee, Integers, owner_problems, source, sum_job, total_of, who_learns
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Per
