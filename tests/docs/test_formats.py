@@ -19,9 +19,10 @@ from privis.io import tables
 from privis.privacy import NO_GUARANTEE, Budget, FileLedger, Guarantee, ReleaseKey
 from privis.privacy.ledger.entries import read_first_line
 from privis.program import Input, Program, files, trace
-from privis.run.he.compiler.circuit_cost import CKKSMachineProfile, calibration_file
+from privis.run.he.compiler.circuit_cost import CKKSTimings
 from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.wire import framing, key_file
+from privis.run.machine_profile import MachineProfile, profile_file
 from privis.training import Head
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,14 +165,13 @@ def test_tables_keep_metadata_of_a_newer_version(tmp_path: Path, suffix: str) ->
     assert tables.read(path).metadata == metadata
 
 
-def test_a_calibration_skips_what_it_does_not_know_and_lacks_nothing_by_halves(
+def test_measured_speeds_of_the_next_number_count_as_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    CKKSMachineProfile(switch=7.0).save()
-    found = json.loads(calibration_file().read_text())
-    calibration_file().write_text(json.dumps({**found, "new": 1.0}))
-    assert CKKSMachineProfile.of_this_machine().switch == 7.0
-    del found["plain"]
-    calibration_file().write_text(json.dumps(found))
-    assert CKKSMachineProfile.of_this_machine() == CKKSMachineProfile()
+    MachineProfile().with_section("ckks", CKKSTimings(switch=7.0)).save()
+    assert MachineProfile.of_this_machine().section("ckks", CKKSTimings()).switch == 7.0
+    text = profile_file().read_text()
+    profile_file().write_text(text.replace("privis.machine/1", "privis.machine/2"))
+    found = MachineProfile.of_this_machine()
+    assert found.problems and not found.has("ckks", CKKSTimings())

@@ -101,7 +101,7 @@ class MachineProfile:
             return None
 
     def with_section(self, name: str, timings: DataclassInstance) -> MachineProfile:
-        """The same profile with ``timings`` as its section ``name``."""
+        """Replace the section ``name`` by ``timings``, in a copy."""
         return MachineProfile({**self.sections, name: asdict(timings)})
 
     def save(self) -> Path:

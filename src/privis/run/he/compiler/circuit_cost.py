@@ -1,9 +1,4 @@
-"""What an encrypted run takes before any is started: seconds, memory, bytes of keys and messages.
-
-Evolution of the calibration's file: a JSON object of the fields of `CKKSMachineProfile`, without a number. A reader
-skips names that it does not know; where one is missing it takes the defaults for all, until somebody calibrates again.
-A field that means something else takes another name.
-"""
+"""What an encrypted run takes before any is started: seconds, memory, bytes of keys and messages."""
 
 from __future__ import annotations
 
