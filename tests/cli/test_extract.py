@@ -155,7 +155,8 @@ def test_features_and_doctor_answer():
     assert "cell" in done.stdout and "10.1109/CVPR.2005.177" in done.stdout
     assert privis("features", "hug").returncode == 2
     done = privis("doctor")
-    assert done.returncode == 0 and "ms" in done.stdout
+    assert done.returncode == 0 and "extra he" in done.stdout and " ms" not in done.stdout
+    assert " ms" in privis("doctor", "--measure").stdout
 
 
 def test_show_draws(folder, tmp_path):

@@ -41,8 +41,8 @@ class Finding:
     advice: str = ""
 
 
-def findings() -> Iterator[Finding]:
-    """Check one thing after another."""
+def findings(measure: bool = False) -> Iterator[Finding]:
+    """Check one thing after another; with ``measure``, time features, noise and three parties as well."""
     yield Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield Finding("cores", str(os.cpu_count()))
     for package in PACKAGES:
@@ -54,7 +54,8 @@ def findings() -> Iterator[Finding]:
             advice = "SPU has wheels for CPython 3.11 only: make an environment with that"
         yield Finding(f"extra {extra}", "missing" if missing else "installed", advice)
     yield from _profile()
-    yield from _speed()
+    if measure:
+        yield from _speed()
 
 
 def _speed() -> Iterator[Finding]:
