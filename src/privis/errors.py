@@ -112,18 +112,20 @@ class MissingExtraError(PrivisError, ImportError):
     """An optional dependency is not installed; the message holds the command that installs it."""
 
     @classmethod
-    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+    def of(cls, package: str, extra: str, purpose: str, remedy: str = "") -> MissingExtraError:
         """Build the error for ``package``, which the extra ``extra`` brings.
 
         Args:
             package: name of the package that cannot be imported.
             extra: the optional dependency of Privis that brings it.
             purpose: what it is needed for.
+            remedy: what to do where installing the extra does not help; empty: install it.
 
         Returns:
             The error, to be raised by the caller.
         """
-        return cls(Problem(purpose, f"no package {package!r}", "it installed", f"run: pip install 'privis[{extra}]'"))
+        remedy = remedy or f"run: pip install 'privis[{extra}]'"
+        return cls(Problem(purpose, f"no package {package!r}", "it installed", remedy))
 
 
 def refuse(error: type[PrivisError], problems: Sequence[Problem]) -> None:

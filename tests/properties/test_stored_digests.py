@@ -63,6 +63,10 @@ STORED = {
     "ledger": "b246411c143349ec89fa9c874963d9db",
 }
 
+WITH_EXP = {"program gabor", "program hog-opencv", "program scattering", "program dense-sift"}
+"""Programs with constants that numpy's exp computes: its last bits depend on numpy's release and on the processor."""
+STORED_EXP = "42ca2c70153e0f5bf37e6d25be21a7d5"
+
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
@@ -115,6 +119,8 @@ MADE = {
 
 @pytest.mark.parametrize("name", MADE)
 def test_what_was_stored_is_made_again(name):
+    if name in WITH_EXP and sha(np.exp(-np.arange(4096) / 256).tobytes()) != STORED_EXP:
+        pytest.skip("numpy's exp has other last bits here (another release, another processor), and so this program")
     make, *arguments = MADE[name]
     assert make(*arguments) == STORED[name]
 

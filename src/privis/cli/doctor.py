@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,18 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from privis.extras import EXTRAS
+
 if TYPE_CHECKING:
     from privis.run.machine_measurements import Measurement
 
 PACKAGES = ("numpy", "opencv-python-headless", "numba", "dp-accounting", "cryptography", "pyarrow")
-EXTRAS = {
-    "cnn": ("onnx", "onnxruntime"),
-    "sklearn": ("sklearn",),
-    "demo": ("skimage",),
-    "mpc": ("spu", "jax", "grpc"),
-    "he": ("tenseal", "phe", "gmpy2"),
-    "serve": ("starlette", "uvicorn", "httpx"),
-}
 MEASURED = ("he", "mpc")
 """Extras whose predictions of seconds rest on speeds of this machine."""
 
@@ -47,12 +39,10 @@ def findings(measure: bool = False) -> Iterator[Finding]:
     yield Finding("cores", str(os.cpu_count()))
     for package in PACKAGES:
         yield Finding(package, metadata.version(package))
-    for extra in EXTRAS:
-        missing = _missing(extra)
-        advice = f"pip install 'privis[{extra}]'" if missing else ""
-        if missing and extra == "mpc" and sys.version_info[:2] != (3, 11):
-            advice = "SPU has wheels for CPython 3.11 only: make an environment with that"
-        yield Finding(f"extra {extra}", "missing" if missing else "installed", advice)
+    for name, extra in EXTRAS.items():
+        missing = extra.missing()
+        found = f"missing: {', '.join(missing)}" if missing else "installed"
+        yield Finding(f"extra {name}", found, extra.remedy if missing else "")
     yield from _profile()
     if measure:
         yield from _speed()
@@ -74,7 +64,7 @@ def _speed() -> Iterator[Finding]:
     release, stream = PixelRelease(Laplace(4.0), Pixels(16)), ReleaseKey.generate().stream("doctor", b"", b"")
     million = np.zeros((1000, 1000), np.uint8)
     yield Finding("noise, 1 megapixel", f"{_milliseconds(lambda: release.apply(million, stream)):.0f} ms")
-    if importlib.util.find_spec("spu") is not None:
+    if not EXTRAS["mpc"].missing():
         yield _three_parties(pixels[:64, :64].copy())
 
 
@@ -87,7 +77,7 @@ def calibration(progress: Callable[[str], None]) -> Iterator[Finding]:
     from privis.run.machine_profile import MachineProfile
 
     for extra in MEASURED:
-        if _missing(extra):
+        if EXTRAS[extra].missing():
             yield Finding(f"extra {extra}", "missing: not measured", f"pip install 'privis[{extra}]'")
     chosen, path = _measurements(), None
     for number, one in enumerate(chosen, 1):
@@ -106,7 +96,7 @@ def _measurements() -> list[Measurement[Any]]:
     from privis.run.machine_measurements import homomorphic_measurements, party_measurements
 
     sources = {"he": homomorphic_measurements, "mpc": party_measurements}
-    return [one for extra in MEASURED if not _missing(extra) for one in sources[extra]()]
+    return [one for extra in MEASURED if not EXTRAS[extra].missing() for one in sources[extra]()]
 
 
 def _profile() -> Iterator[Finding]:
@@ -120,10 +110,6 @@ def _profile() -> Iterator[Finding]:
         has = profile.has(one.section, one.default)
         advice = "" if has else f"{REMEDY} measures it; until then predictions are for another machine"
         yield Finding(f"speed of {one.subject}", "measured" if has else "not measured", advice)
-
-
-def _missing(extra: str) -> list[str]:
-    return [module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None]
 
 
 def _three_parties(pixels: NDArray[np.uint8]) -> Finding:

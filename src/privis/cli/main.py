@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from privis.cli.console import EXIT_CODES, err, explained, out
@@ -179,7 +180,7 @@ def doctor(
         with err.status("doctor") as status:
             say = status.update if err.is_terminal else err.print
             for finding in calibration(say) if calibrate else findings(measure):
-                table.add_row(finding.check, finding.found, finding.advice)
+                table.add_row(finding.check, finding.found, escape(finding.advice))
         out.print(table)
 
 

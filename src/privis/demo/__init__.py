@@ -138,7 +138,7 @@ def sample_folder() -> Path:
     spec = importlib.util.find_spec("skimage")
     folder = Path(spec.submodule_search_locations[0]) / "data" if spec and spec.submodule_search_locations else Path()
     if len(list(sample_paths(folder, SHOWN))) < 2 or not list(sample_paths(folder, KEPT_APART)):
-        raise MissingExtraError.of("scikit-image", "demo", "the demo's images")
+        raise MissingExtraError.of("skimage", "demo", "the demo's images")
     return folder
 
 

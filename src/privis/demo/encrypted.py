@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from privis import draw
 from privis.demo.hidden import Hidden, compare
+from privis.extras import EXTRAS
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature, core_shape
 from privis.features.hog import HOG
@@ -32,7 +32,6 @@ PHOTOGRAPHS = 2  # the first one prepares, the second one is timed
 MOST_SECONDS = 45.0  # that a feature may take for an image on this machine
 HIDES = "hides image and feature from the server; no noise is added"
 MISSING = "Without the extras he and serve (pip install 'privis[he,serve]') the demo leaves the encrypted image out."
-NEEDED = ("tenseal", "uvicorn", "starlette", "httpx")
 CLIENT = "owner"
 SHOWN = 256  # pixels, of a side of every picture
 
@@ -62,7 +61,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
 
     A feature after the first that would take longer than ``MOST_SECONDS`` on this machine is left out, with a note.
     """
-    if not all(importlib.util.find_spec(name) for name in NEEDED):
+    if EXTRAS["he"].missing() or EXTRAS["serve"].missing():
         return [], [], MISSING
     from privis.serve.client.client import Client
     from privis.serve.client.executor import Remote

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from privis import draw
 from privis.demo.hidden import Hidden, compare
-from privis.errors import MissingExtraError
+from privis.extras import EXTRAS
 from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
 from privis.features.hog import HOG
@@ -19,7 +19,7 @@ from privis.report import Figure, FigureGroup, Row
 from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.protocols import ABY3
-from privis.run.mpc.runtime.shares import require_spu, share
+from privis.run.mpc.runtime.shares import share
 
 Image = NDArray[np.uint8]
 
@@ -36,9 +36,7 @@ MISSING = "Without the extra mpc (CPython 3.11: pip install 'privis[mpc]') the d
 
 def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tuple[list[Row], list[FigureGroup], str]:
     """Rows in the clear and under three parties, what each party holds, and a note; only the note without SPU."""
-    try:
-        require_spu()
-    except MissingExtraError:
+    if EXTRAS["mpc"].missing():
         return [], [], MISSING
     small = {name: resize(image, (SIDE, SIDE)) for name, image in list(images.items())[:PHOTOGRAPHS]}
     rows: list[Row] = []

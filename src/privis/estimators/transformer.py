@@ -12,19 +12,17 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError, ParameterError, Problem
+from privis.errors import ParameterError, Problem
 from privis.extraction.images import Result, extract
+from privis.extras import optional_import
 from privis.features.feature import Feature
 from privis.privacy import Ledger, Release, ReleaseKey
 from privis.privacy.sampling.release_key import KeySource
 from privis.run.protocol import Executor
 
-try:
+with optional_import("sklearn", "FeatureExtractor"):
     from sklearn.base import BaseEstimator, TransformerMixin
     from sklearn.utils.validation import check_is_fitted
-except ImportError:
-    raise MissingExtraError.of("scikit-learn", "sklearn", "FeatureExtractor") from None
-
 
 WITHOUT_KEY = (
     "FeatureExtractor without key: every transform, so every fold of a search, is another release with noise "

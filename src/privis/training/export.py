@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from privis.errors import MissingExtraError
+from privis.extras import optional_import
 from privis.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ def save_onnx(network: torch.nn.Module, shape: tuple[int, int, int], path: str |
         MissingExtraError: torch or onnx is not installed.
         OutputError: the file cannot be written.
     """
-    try:
+    with optional_import("train", "saving a network"):
         import onnx  # noqa: F401 (torch's exporter needs it and says so less plainly)
         import torch
-    except ImportError as error:
-        raise MissingExtraError.of(error.name or "torch", "train", "saving a network") from None
     buffer = io.BytesIO()
     mode = network.training
     network.eval()

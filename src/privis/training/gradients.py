@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from privis.errors import MissingExtraError, Problem, UnsupportedError, refuse
+from privis.errors import Problem, UnsupportedError, refuse
+from privis.extras import optional_import
 
 if TYPE_CHECKING:
     import torch
@@ -143,10 +144,8 @@ def is_trained(module: torch.nn.Module) -> bool:
 
 def opacus() -> tuple[Any, Any, Any]:
     """Torch, Opacus's validator, and its table of gradient samplers."""
-    try:
+    with optional_import("train", "training a network"):
         import torch
         from opacus.grad_sample import GradSampleModule
         from opacus.validators import ModuleValidator
-    except ImportError as error:
-        raise MissingExtraError.of(error.name or "torch", "train", "training a network") from None
     return torch, ModuleValidator, GradSampleModule.GRAD_SAMPLERS

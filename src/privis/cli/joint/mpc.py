@@ -15,6 +15,7 @@ from rich.table import Table
 from privis.cli.console import err, explained, out
 from privis.cli.joint.party import Log
 from privis.errors import ParameterError, Problem, refuse
+from privis.extras import require
 from privis.parties.job.specification import Specification, load_specification
 from privis.parties.job.task import JointTask, Protection
 from privis.parties.node.events import FAILED, PROGRESS, STATE, Event
@@ -146,6 +147,7 @@ def local(
 ) -> None:
     """Try a job out: all its members as processes on this machine, with certificates that last as long as the job."""
     with explained():
+        require("mpc", "privis mpc local")  # here, not in the log of a party
         from privis.parties.node.local import LocalGroup, local_data_words, network_words
         from privis.parties.node.submitter import submit
 

@@ -12,6 +12,7 @@ import typer
 from privis.cli.console import err, explained, working
 from privis.cli.extract import Parameters
 from privis.errors import ParameterError, Problem
+from privis.extras import require
 from privis.run.he.packing.batching import Batching
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def serve(
     privis serve --model net.onnx --gallery faces.parquet --tokens tokens
     """
     with explained():
+        require("he", "privis serve", "tenseal")  # the process that compiles is another one
         from privis.cli.server.offerings import OfferOptions
         from privis.run.he.compiler.compiler import Options
         from privis.serve.http.server import Server

@@ -16,7 +16,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError, OutputError, ParameterError, Problem
+from privis.errors import OutputError, ParameterError, Problem
+from privis.extras import optional_import
 from privis.features.feature import Array, Feature, Image, core_shape, numbered, vector
 from privis.features.image_ops import Size
 from privis.program import Input, Program, Value, ops, trace
@@ -93,10 +94,8 @@ class Codebook:
         Raises:
             ParameterError: fewer than ``words`` descriptors are left.
         """
-        try:
+        with optional_import("sklearn", "Codebook.fit"):
             from sklearn.cluster import MiniBatchKMeans
-        except ImportError:
-            raise MissingExtraError.of("scikit-learn", "sklearn", "Codebook.fit") from None
         present = descriptors[(descriptors**2).sum(1) >= PRESENT]
         problems = integer_problem("Codebook.fit words", words, 1)
         if not problems and len(present) < words:

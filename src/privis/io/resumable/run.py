@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from privis.errors import (
     DamagedLedgerError,
     ImageError,
+    MissingExtraError,
     OutputError,
     ParameterError,
     PrivisError,
@@ -63,7 +64,7 @@ from privis.io.resumable.parts import (
 )
 from privis.io.resumable.processes import Compute, share_out
 
-NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError)
+NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, MissingExtraError)
 """What ends a run: the next image would meet it too, and it must not be lost for it."""
 
 Extractor = Callable[[ImageRecord], NDArray[np.float32]]

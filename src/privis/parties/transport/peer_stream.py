@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from privis.errors import MissingExtraError, PartyError, Problem
+from privis.errors import PartyError, Problem
+from privis.extras import optional_import
 from privis.parties.identity.certificates import Identity, member_name
 from privis.parties.table_reader import host_and_port
 from privis.parties.transport.messages import LARGEST_HEADER, ControlMessage, pieces
@@ -30,10 +31,8 @@ PROBE_SECONDS = 3.0
 
 def grpc_module() -> Any:
     """Import gRPC, or raise MissingExtraError with the command that brings it."""
-    try:
+    with optional_import("mpc", "parties on real machines"):
         import grpc
-    except ImportError:
-        raise MissingExtraError.of("grpc", "mpc", "parties on real machines") from None
     return grpc
 
 

@@ -199,7 +199,7 @@ def _direct(
         cell = (part.base - first) >> width_bits
         alone = part.of == (1 if width_bits else 0) and part.base >= first and cell < OPEN
         prefixes = min(part.mass >> whole, (1 << prefix_bits) - 1) if alone else 0  # something is always left
-        cells.append(np.full(prefixes, cell, np.uint8))
+        cells.append(np.full(prefixes, cell if prefixes else OPEN, np.uint8))  # others' cells may lie outside uint8
         rest.append(part._replace(mass=part.mass - (prefixes << whole)))
     return np.concatenate(cells), rest
 

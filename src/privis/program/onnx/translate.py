@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privis.errors import MissingExtraError, ParameterError, Problem, ProgramError, UnsupportedError, refuse
+from privis.errors import ParameterError, Problem, ProgramError, UnsupportedError, refuse
+from privis.extras import optional_import
 from privis.program import Input, Program, Shape, Value, concat, trace
 from privis.program.onnx.constant_folding import FOLDED, attribute_value, fold
 from privis.program.onnx.node import Call, Constant, Result
@@ -56,11 +57,9 @@ def read_onnx(path: str | Path) -> bytes:
 
 def parse_onnx(content: bytes, where: str = "ONNX model") -> ModelProto:
     """Parse an ONNX model; ProgramError when it is damaged, keeps weights in other files or is older than opset 7."""
-    try:
+    with optional_import("cnn", "importing a network"):
         import onnx
-    except ImportError:
-        raise MissingExtraError.of("onnx", "cnn", "importing a network") from None
-    from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load_model_from_string(content)

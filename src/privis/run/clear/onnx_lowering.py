@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from privis.errors import MissingExtraError, Problem, ProgramError
+from privis.errors import Problem, ProgramError
+from privis.extras import optional_import
 from privis.program import Kind, Program, Shape, ops
 from privis.program.graph import Node
 from privis.readings.evaluate import compare_threshold
@@ -41,10 +42,8 @@ def lower(program: Program, threads: int = 1) -> Callable[..., Any] | None:
     if any(isinstance(node.op, ops.Histogram) for node in program.nodes):
         return None
     model = to_onnx(program).SerializeToString()
-    try:
+    with optional_import("cnn", "running a network fast"):
         import onnxruntime
-    except ImportError:
-        raise MissingExtraError.of("onnxruntime", "cnn", "running a network fast") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
@@ -67,10 +66,8 @@ def lower(program: Program, threads: int = 1) -> Callable[..., Any] | None:
 
 def to_onnx(program: Program) -> ModelProto:
     """Write ``program`` as an ONNX model with float32 inputs ``x0``, ``x1``, …"""
-    try:
+    with optional_import("cnn", "running a network fast"):
         from onnx import TensorProto, helper
-    except ImportError:
-        raise MissingExtraError.of("onnx", "cnn", "running a network fast") from None
     graph = Graph(program)
     for index, node in enumerate(program.nodes):
         graph.tensors.append(_write(graph, node, graph.first + index))

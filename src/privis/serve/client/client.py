@@ -16,14 +16,16 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from privis.errors import ParameterError, PrivisError, Problem, ProtocolError, ServiceError
+from privis.extras import optional_import
 from privis.run.he.wire import key_file as bundle
 from privis.serve.http.loopback import is_loopback
 from privis.serve.http.tokens import Token
 from privis.serve.offerings.offering import Terms
 from privis.version import VERSION
+
+with optional_import("serve", "a client of a server"):
+    import httpx
 
 QUEUED, RUNNING, SENDING_KEYS = "queued", "running", "sending keys"
 

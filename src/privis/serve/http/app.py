@@ -8,14 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from privis.errors import ParameterError, PrivisError, Problem, ProtocolError
+from privis.extras import optional_import
 from privis.serve.fair_shares import OverShare
 from privis.serve.http import headers
 from privis.serve.http.endpoints import ENDPOINTS, Endpoint, openapi
@@ -26,6 +20,14 @@ from privis.serve.store import NoSpace
 from privis.serve.workers.scheduler import QueueFull
 from privis.serve.workers.worker import as_data
 from privis.version import VERSION
+
+with optional_import("serve", "a server for encrypted images"):
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LOG = logging.getLogger("privis.serve")
 _CLOSED_REQUEST = 499  # what proxies log for a client that went away; nobody receives it

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-
+from privis.extras import optional_import
 from privis.serve.limits import Limits
+
+with optional_import("serve", "a server for encrypted images"):
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import Response, StreamingResponse
 
 _BLOCK = 1 << 18
 

@@ -13,11 +13,13 @@ import sys
 from http import HTTPStatus
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
+from privis.extras import optional_import
 from privis.serve.http.app import CLIENT
 from privis.serve.limits import Limits
+
+with optional_import("serve", "a server for encrypted images"):
+    import h11
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _SHOWN = 120
 _IPV6_PREFIX = 64  # one customer's, as addresses are given out

@@ -6,11 +6,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-
 from privis.errors import ParameterError, Problem
+from privis.extras import optional_import
 from privis.serve import metrics
 from privis.serve.http import bodies, headers
 from privis.serve.http.headers import DIGEST_HEADER
@@ -18,6 +15,11 @@ from privis.serve.service import Service
 from privis.serve.workers.pool import WorkerKey
 from privis.serve.workers.scheduler import FINAL, ServerJob, State
 from privis.serve.workers.worker import as_data
+
+with optional_import("serve", "a server for encrypted images"):
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 KEYS_HEADER, ONCE_HEADER = "Privis-Keys", "Idempotency-Key"
 LONGEST_WAIT = 30.0

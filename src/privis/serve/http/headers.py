@@ -9,11 +9,13 @@ import base64
 import re
 from collections.abc import Sequence
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.types import Scope
-
 from privis.errors import ParameterError, Problem
+from privis.extras import optional_import
+
+with optional_import("serve", "a server for encrypted images"):
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.types import Scope
 
 DIGEST_HEADER = "Content-Digest"
 

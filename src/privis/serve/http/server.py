@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-import uvicorn
-
 from privis.errors import ParameterError, PrivisError, Problem, ServiceError
+from privis.extras import optional_import
 from privis.serve.http.app import application
 from privis.serve.http.connections import Connection, Connections
 from privis.serve.http.loopback import is_loopback
@@ -23,6 +22,9 @@ from privis.serve.http.tokens import Tokens
 from privis.serve.limits import Limits
 from privis.serve.offerings.offering import MakeOffering, Terms
 from privis.serve.service import Service
+
+with optional_import("serve", "a server for encrypted images"):
+    import uvicorn
 
 _BACKLOG = 256
 _CLOSING = 64  # connections that were told to close may take a moment

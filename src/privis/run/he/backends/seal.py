@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError, ParameterError, Problem, ProtocolError
+from privis.errors import ParameterError, Problem, ProtocolError
+from privis.extras import optional_import
 from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext, galois_element, galois_elements
 
-try:
+with optional_import("he", "homomorphic encryption"):
     import tenseal.sealapi as seal
-except ImportError as error:
-    raise MissingExtraError.of("tenseal", "he", "homomorphic encryption") from error
 
 
 @dataclass(frozen=True, eq=False)

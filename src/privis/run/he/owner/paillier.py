@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from phe.paillier import PaillierPrivateKey, PaillierPublicKey, generate_paillier_keypair
-
 from privis.errors import ParameterError, Problem, ProtocolError
+from privis.extras import optional_import
 from privis.run.he.paillier.scheme import (
     DEFAULT_BITS,
     LEAST_BITS,
@@ -24,6 +23,9 @@ from privis.run.he.paillier.scheme import (
     random_below,
 )
 from privis.run.he.wire import key_file as bundle
+
+with optional_import("he", "Paillier"):
+    from phe.paillier import PaillierPrivateKey, PaillierPublicKey, generate_paillier_keypair
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,12 +9,15 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
-import tenseal.sealapi as seal
 from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
+from privis.extras import optional_import
 from privis.run.he.backends.seal import SealRing, from_bytes, ring, to_bytes
 from privis.run.he.engine import KeyGroup, Parameters, galois_elements
+
+with optional_import("he", "homomorphic encryption"):
+    import tenseal.sealapi as seal
 
 _MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
 

@@ -21,14 +21,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError, ParameterError, Problem, ProtocolError
+from privis.errors import ParameterError, Problem, ProtocolError
+from privis.extras import optional_import
 from privis.run.he.wire import key_file as bundle
 
-try:
+with optional_import("he", "Paillier"):
     import gmpy2 as _gmpy2
     from phe.paillier import PaillierPublicKey
-except ImportError as error:  # pragma: no cover - the extra is installed wherever the tests run
-    raise MissingExtraError.of(error.name or "phe", "he", "Paillier") from error
 
 gmpy2: Any = _gmpy2  # it has no types
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from privis.errors import DomainError, refuse
+from privis.extras import optional_import
 from privis.program import Program, ops
 from privis.program.graph import Node
 from privis.readings import ranges
@@ -70,9 +71,10 @@ def lower_program(program: Program, fixed_point: FixedPoint) -> Lowered:
 
 def ring_requirements(program: Program, fixed_point: FixedPoint) -> list[RingRequirement]:
     """Return what every node asks of the ring: the program is traced, nothing is computed."""
-    import jax
-    import jax.numpy as jnp
-    from jax.experimental import enable_x64
+    with optional_import("mpc", "MPC"):
+        import jax
+        import jax.numpy as jnp
+        from jax.experimental import enable_x64
 
     program = folded(program)
     known = ranges(program)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from privis.extras import optional_import
 from privis.program import Program
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.lowering.lower import lower_program
@@ -21,9 +22,10 @@ def compile_for_spu(program: Program, fixed: FixedPoint) -> Any:
     Raises DomainError when values may leave what ``fixed`` can hold.
     """
     libspu = spu_module()
-    import jax
-    from jax.experimental import enable_x64
-    from spu.utils import frontend
+    with optional_import("mpc", "MPC"):
+        import jax
+        from jax.experimental import enable_x64
+        from spu.utils import frontend
 
     lowered = lower_program(program, fixed)
     dtypes = {Encoding.INTEGER: np.int64, Encoding.FIXED: np.float32}

@@ -6,7 +6,6 @@ and its number, a line of JSON, the chunks. A change takes a new number, and rea
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError, ParameterError, Problem
+from privis.errors import ParameterError, Problem
+from privis.extras import optional_import, require
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.lowering.runtime_bounds import refuse_sentinel
 from privis.run.mpc.protocols import Preset
@@ -24,16 +24,14 @@ _FORMAT = b"privis.share/1\n"
 
 
 def require_spu() -> None:
-    """Raise MissingExtraError, with the command that brings it, unless SPU is installed; imports nothing."""
-    if importlib.util.find_spec("spu") is None:
-        raise MissingExtraError.of("spu", "mpc", "MPC (CPython 3.11: SPU has no wheels for newer ones)")
+    """Raise MissingExtraError, with the command that brings it, unless SPU and JAX are installed; imports nothing."""
+    require("mpc", "MPC", "spu", "jax")
 
 
 def spu_module() -> Any:
     """Import SPU's binding; MissingExtraError without it."""
-    require_spu()
-    import spu.libspu as libspu
-
+    with optional_import("mpc", "MPC"):
+        import spu.libspu as libspu
     return libspu
 
 
