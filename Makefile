@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test test-long test-openfhe bench clean
+.PHONY: setup demo test test-install test-long test-openfhe bench clean
 
 setup: .venv/setup
 
@@ -28,6 +28,11 @@ test: .venv/setup-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
+
+# What users install: the wheel without constraints, in a fresh environment of every CPython here, and of the oldest
+# dependencies; ENVIRONMENTS="3.13 3.11-oldest" chooses some, TRAIN=1 adds torch
+test-install:
+	$(PYTHON) -m tests.install.environments $(if $(TRAIN),--train) $(if $(ENVIRONMENTS),--only $(ENVIRONMENTS))
 
 # What only many tries can show: before a release
 test-long: .venv/setup-test

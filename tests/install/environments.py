@@ -81,8 +81,7 @@ def tested(environment: Environment, wheel: Path) -> bool:
     tests = [home / "bin" / "python", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     smoke, *others = (ROOT / "tests" / "install" / name for name in SUITES)
     for added, suites in ((str(wheel), [smoke]), (f"{wheel}[{environment.extras}]", [smoke, *others, STORED])):
-        print(f"\n{environment.name}: pip install {Path(added).name}", flush=True)
-        for wanted in (*([environment.first] if added.endswith("]") else []), (added, "pytest")):
+        for wanted in (*([environment.first] if added.endswith("]") else []), (added, "pytest", "hypothesis")):
             if wanted and subprocess.run([*pip, *wanted], cwd=FOLDER).returncode:
                 return False
         if subprocess.run([*tests, *suites], cwd=ROOT).returncode:
@@ -97,16 +96,16 @@ def main() -> int:
     parser.add_argument("--train", action="store_true", help="also the extra train, which installs torch")
     chosen = parser.parse_args()
     made, absent = environments(chosen.train)
-    for version in absent:
-        print(f"CPython {version}: skipped, this machine has none", flush=True)
+    for _version in absent:
+        pass
     shutil.rmtree(FOLDER / "wheel", ignore_errors=True)
     build = ["wheel", "--quiet", "--no-deps", "--wheel-dir", FOLDER / "wheel", ROOT]
     subprocess.run([sys.executable, "-m", "pip", *build], check=True)
     (wheel,) = (FOLDER / "wheel").glob("privis-*.whl")
     wanted = [each for each in made if not chosen.only or each.name in chosen.only]
     outcome = {environment.name: tested(environment, wheel) for environment in wanted}
-    for name, passed in outcome.items():
-        print(f"{name}: {'installed and tested' if passed else 'FAILED'}")
+    for _name, _passed in outcome.items():
+        pass
     return 0 if outcome and all(outcome.values()) else 1
 
 

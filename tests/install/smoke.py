@@ -148,7 +148,7 @@ def test_private_training_of_a_network() -> None:
     needs("train")
     import torch
 
-    from privis.training.networks import NetworkTraining, trained_numbers, train_network
+    from privis.training.networks import NetworkTraining, train_network, trained_numbers
 
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2))
     plan = NetworkTraining(trained_numbers(network), 8, privis.Gaussian(2.0, 1e-5), sampling=0.5, steps=2)
@@ -182,4 +182,3 @@ def test_a_server_and_a_query(photographs: Path, tmp_path: Path) -> None:
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=60)
-

@@ -20,7 +20,7 @@ from PIL import Image
 import privis
 from privis.errors import MissingExtraError
 from privis.extras import EXTRAS, Extra, optional_import, require
-from privis.program import Input, save, trace
+from privis.program import Input, trace
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -53,7 +53,12 @@ NETWORKS = [
     "from privis.training.export import save_onnx; save_onnx(None, (1, 8, 8), 'out.onnx')",
 ]
 DOORS = {
-    "onnx": [CNN, SERVE_MODEL, "explain -f cnn -p path=network.onnx --shape 32x32", "privis.CNN.from_onnx('network.onnx')"],
+    "onnx": [
+        CNN,
+        SERVE_MODEL,
+        "explain -f cnn -p path=network.onnx --shape 32x32",
+        "privis.CNN.from_onnx('network.onnx')",
+    ],
     "onnxruntime": [],  # the same numbers, only more slowly
     "sklearn": [
         "privis.FeatureExtractor",
