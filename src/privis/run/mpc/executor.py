@@ -21,6 +21,7 @@ from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Sourc
 from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
 from privis.run.mpc.protocols import MPCProtocol, Preset, preset
 from privis.run.mpc.runtime.local_parties import LocalParties
+from privis.run.mpc.runtime.shares import require_spu
 
 OWNER = "owner"
 
@@ -100,7 +101,9 @@ class MPC:
 
         Raises:
             DomainError: ``supports`` has objections.
+            MissingExtraError: SPU or JAX is not installed.
         """
+        require_spu()
         job = _job(program, self.preset)
 
         def run(*inputs: Any) -> Any:
