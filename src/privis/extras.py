@@ -56,6 +56,7 @@ EXTRAS = {
         Extra("cnn", ("onnx", "onnxruntime")),
         Extra("sklearn", ("sklearn",)),
         Extra("demo", ("skimage",)),
+        Extra("tiff", ("tifffile", "imagecodecs")),
         Extra("mpc", ("spu", "jax", "grpc"), newest=(3, 11), without_wheels="SPU"),
         Extra("he", ("tenseal", "phe", "gmpy2")),
         Extra("serve", ("starlette", "uvicorn", "httpx")),

@@ -65,6 +65,8 @@ DOORS = {
         "privis.Codebook.fit(np.eye(9), words=2, source='a public corpus')",
     ],
     "skimage": ["demo"],
+    "tifffile": [],  # costs one image: an ImageError, which tests/io/images answers for
+    "imagecodecs": [],
     "spu": MPC,
     "jax": MPC[:3],
     "grpc": ["party --config party/a/party.toml", MPC[1]],

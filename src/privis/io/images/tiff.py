@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, Problem
+from privis.extras import EXTRAS
 from privis.io.images.depth import top_bits
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -82,7 +83,7 @@ def decode(path: Path | str, max_pixels: int, depth: int | None = None) -> tuple
 
 
 def _missing(where: str, got: str) -> ImageError:
-    return ImageError(Problem(where, got, "tifffile and imagecodecs installed", "run: pip install 'privis[tiff]'"))
+    return ImageError(Problem(where, got, "tifffile and imagecodecs installed", EXTRAS["tiff"].remedy))
 
 
 def _check(page: Any, where: str) -> None:
