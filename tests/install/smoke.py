@@ -93,8 +93,9 @@ def test_doctor_names_what_is_missing() -> None:
 
 
 def test_an_absent_extra_is_a_sentence(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "network.onnx").write_bytes(b"nobody gets to read it")
     asked = {
-        "cnn": ["extract", photographs, "-f", "cnn", "-p", f"path={photographs / '0.png'}", "-o", "t.csv"],
+        "cnn": ["extract", photographs, "-f", "cnn", "-p", "path=network.onnx", "-o", "t.csv"],
         "mpc": ["extract", photographs, "-f", "lbp", "-p", "size=16x16", "--under", "aby3", "-o", "t.csv"],
         "he": ["extract", photographs, "-f", "colour", "-p", "size=8x8", "--under", "ckks", "-o", "t.csv"],
         "serve": ["serve", "-f", "colour", "-p", "size=8x8", "--tokens", "tokens", "--check"],
