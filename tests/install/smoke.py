@@ -17,7 +17,7 @@ from PIL import Image
 
 import privis
 from privis.extras import EXTRAS
-from privis.io.tables import read
+from privis.io.tables import read, write
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS = np.add.outer(np.arange(128), np.arange(128)).astype(np.uint8)
@@ -133,13 +133,14 @@ def test_a_pipeline_of_scikit_learn() -> None:
     assert privis.FeatureExtractor(privis.LBP()).fit_transform(images).shape == (4, 256)
 
 
-def test_private_training_of_a_classifier(photographs: Path, tmp_path: Path) -> None:
-    words = ["-f", "lbp", "-p", "patterns=uniform", "-p", "density=yes", "-o", tmp_path / "t.npz"]
-    assert command("extract", photographs, *words).returncode == 0
-    rows = "".join(f"{photographs / f'{place}.png'},{name}\n" for place, name in enumerate("ab"))
+def test_private_training_of_a_classifier(tmp_path: Path) -> None:
+    paths = [f"{place}.png" for place in range(600)]
+    vectors = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
+    write(tmp_path / "t.npz", paths, [vectors], names=["a", "b", "c"], metadata={})
+    rows = "".join(f"{path},{'ab'[place % 2]}\n" for place, path in enumerate(paths))
     (tmp_path / "labels.csv").write_text(f"path,label\n{rows}")
-    words = ["--labels", tmp_path / "labels.csv", "--classes", "a,b", "--epsilon", "1", "--steps", "3"]
-    done = command("train", tmp_path / "t.npz", *words, "-o", tmp_path / "head.npz")
+    words = "train t.npz --labels labels.csv --classes a,b --epsilon 4 --steps 20 -o head.npz".split()
+    done = command(*words, where=tmp_path)
     assert done.returncode == 0, done.stderr
 
 

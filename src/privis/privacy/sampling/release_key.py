@@ -125,7 +125,9 @@ class NoiseStream(_Secret):
             self._cipher = cipher(cipher_of(self._secret), mode).encryptor()
         size = counters.nbytes
         out = np.empty(size // 8 + 2, "<u8")  # the library asks for room that it does not use
-        self._cipher.update_into(counters.data, out.data.cast("B"))
+        # bytes: cryptography 42 takes the rows of anything else for its length, and leaves the rest of `out` unwritten
+        if self._cipher.update_into(counters.data.cast("B"), out.data.cast("B")) != size:
+            raise ArithmeticError("AES wrote fewer bytes than it was given")
         return out[: size // 8]
 
 
