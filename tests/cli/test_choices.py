@@ -3,10 +3,19 @@
 import pytest
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
-from privis.cli.releases import ReleaseWords, release_of, unit_of
+from privis.cli.releases import (
+    ReleaseWords,
+    placed_release,
+    refuse_what_leaves_nothing,
+    release_of,
+    retyped,
+    shapes_of,
+    unit_of,
+)
 from privis.errors import ParameterError
 from privis.features.colour import ColourHistogram, ColourSpace
 from privis.features.hog import HOG, BlockNorm
+from privis.features.lbp import LBP
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -60,16 +69,72 @@ def test_idle_or_wrong_words_are_refused():
         words("uniform"),
         words(at="moon"),
         words(delta=1e-6),
-        words(clip=3.0),
+        words(clip=3.0, at="pixels"),
         words(unit="pixels"),
         words(unit="pixels:0"),
         words("privunit", at="pixels"),
         words("rr", clip=2.0),
         words("gaussian", "feature", delta=1e-6, clip=2.0, block=4),
         words(at="counts"),
-        words(moves=3),
+        words(moves=3, at="pixels"),
+        words(moves=3, clip=3.0),
         words(None, epsilon=None, unit="person:2"),
         words(epsilon=float("nan")),
     ):
         with pytest.raises(ParameterError):
             release_of(wrong)
+
+
+SQUARE = [(64, 64, 3), (32, 48)]
+
+
+def test_noise_that_nobody_places_goes_where_it_leaves_most():
+    laplace = Laplace(1.0)
+    assert placed_release(words(), HOG(cell=16, block=2), SQUARE[:1]) == FeatureRelease(laplace, 9 * 6.0)
+    assert placed_release(words(unit="person:2"), LBP(), SQUARE) == HistogramRelease(laplace, 9, Person(2), 4096)
+    assert placed_release(words(unit="pixels:16"), LBP(), SQUARE) == HistogramRelease(laplace, 9, Pixels(16), 4096)
+    assert placed_release(words(unit="pixels:16"), HOG(), SQUARE) == PixelRelease(laplace, Pixels(16))
+    assert placed_release(words(unit="patch:4"), LBP(), SQUARE) == PixelRelease(laplace, Patch(4))
+    assert placed_release(words(block=4), LBP(), SQUARE) == PixelRelease(laplace, block=4)
+    assert placed_release(words(), LBP(), []) == PixelRelease(laplace), "no image can be read: the run says so"
+
+
+def test_options_that_are_left_out_are_the_features_own():
+    laplace = Laplace(1.0)
+    assert placed_release(words(at="feature"), LBP(), SQUARE) == FeatureRelease(laplace, 4096.0)
+    assert placed_release(words(clip=7.0), LBP(), SQUARE) == FeatureRelease(laplace, 7.0)
+    assert placed_release(words(at="counts"), LBP(), SQUARE) == HistogramRelease(laplace, 9, WholeImage(), 4096)
+    own = words(at="counts", moves=9, unit="pixels:2")
+    assert placed_release(own, LBP(), SQUARE) == HistogramRelease(laplace, 9, Pixels(2)), "nothing was left out"
+    with pytest.raises(ParameterError, match="--moves"):
+        placed_release(words(at="counts"), HOG(), SQUARE[:1])
+
+
+def test_dimensions_come_from_headers_alone(tmp_path):
+    from PIL import Image
+
+    for name, size in (("a", (9, 7)), ("b", (5, 5)), ("c", (5, 5))):
+        Image.new("RGB", size).save(tmp_path / f"{name}.png")
+    (tmp_path / "d.png").write_bytes(b"no picture")
+    sources = [str(tmp_path / f"{name}.png") for name in "abcd"]
+    assert shapes_of(LBP(), sources) == [(5, 5, 3), (7, 9, 3)], "the most frequent first"
+    assert shapes_of(HOG(size=(64, 32)), sources) == [(64, 32, 3)]
+
+
+def test_what_leaves_nothing_is_refused_with_a_command_that_leaves_something():
+    hog = HOG(size=(256, 256))
+    typed = ["extract", "my photos", "-f", "hog", "--release=laplace", "--epsilon", "4", "--at", "pixels"]
+    with pytest.raises(ParameterError) as refused:
+        refuse_what_leaves_nothing(hog, PixelRelease(Laplace(4.0)), [(256, 256, 3)], typed)
+    told = str(refused.value)
+    assert "privis extract 'my photos' -f hog --epsilon 4 --post random:16,l2 --release privunit; --yes" in told
+    refuse_what_leaves_nothing(hog, DirectionRelease(PrivUnit(400.0)), [(256, 256, 3)], typed)
+    refuse_what_leaves_nothing(hog, None, [(256, 256, 3)], typed)
+    with pytest.raises(ParameterError, match="larger epsilon"):
+        refuse_what_leaves_nothing(hog, PixelRelease(Laplace(1e-3)), [(256, 256, 3)], typed)
+
+
+def test_a_command_is_typed_again_with_other_options():
+    typed = ["explain", "--post", "log", "--clip", "3", "-f", "sift", "--yes"]
+    again = retyped(typed, {"--clip": "", "--post": "random:4,l2", "--block": "8"})
+    assert again == "privis explain -f sift --yes --post log,random:4,l2 --block 8"

@@ -5,6 +5,8 @@ Answers for `privis.__main__`, `privis.cli.doctor`, `privis.cli.extract` and `pr
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from privis.extraction.images import image_record
 from privis.io.tables import read
+from privis.privacy import FileLedger
 
 
 def privis(*words, stdin=None, cwd=None):
@@ -66,10 +70,29 @@ def test_the_guarantee_of_noise_travels_with_the_table(folder, tmp_path):
     words = ["-f", "colour", "-p", "bins=4", "--release", "laplace", "--unit", "pixels:16", "--epsilon", "4"]
     done = privis("extract", folder / "camera.png", *words, "-o", tmp_path / "c.parquet")
     assert done.returncode == 0, done.stderr
-    assert "whole-image epsilon 4,096" in done.stdout  # 128 * 128 / 16 times 4: a grey image has one channel
+    assert "whole-image epsilon 4,096" in done.stdout  # 128 * 128 / 16 times 4: all counts, and three per pixel move
+    assert f"--at counts --moves 3 --total {3 * 128 * 128}" in done.stderr
     guarantee = json.loads(read(tmp_path / "c.parquet").metadata["privis.guarantee"])
     assert guarantee["epsilon"] == 4 and round(guarantee["whole_image_epsilon"]) == 4096
     assert not list(tmp_path.glob("*.key")), "the key of a finished run is gone"
+
+
+def test_a_release_that_leaves_nothing_charges_nothing(folder, tmp_path):
+    """The first command anybody types: it used to spend the budget on noise of millions of grey levels."""
+    ledger, output = tmp_path / "ledger", tmp_path / "h.npz"
+    assert privis("ledger", "init", ledger, "--epsilon", "8", "--delta", "1e-6").returncode == 0
+    words = ["extract", folder / "camera.png", "-f", "hog", "--release", "laplace", "--epsilon", "4"]
+    words += ["--ledger", ledger, "-o", output]
+    for more in ((), ("--at", "pixels")):
+        done = privis(*words, *more)
+        assert done.returncode == 2 and "nothing is left" in done.stderr and not output.exists()
+    assert not FileLedger(ledger).spent(image_record(folder / "camera.png")).charges
+    instead = shlex.split(re.search(r"privis (extract .*?); --yes", done.stderr.replace("\n", " "))[1])
+    assert instead[-2:] == ["--release", "privunit"]
+    done = privis(*instead)
+    assert done.returncode == 0 and "epsilon 4)" in done.stdout.replace("\n", " "), done.stderr
+    done = privis(*words[:-1], tmp_path / "yes.npz", "--at", "pixels", "--yes")
+    assert done.returncode == 0 and "warning: noise" in done.stderr
 
 
 def test_a_key_makes_noise_repeatable(folder, tmp_path):
@@ -86,6 +109,7 @@ def test_a_key_makes_noise_repeatable(folder, tmp_path):
         "1e-6",
         "--clip",
         "1e4",
+        "--yes",
     ]
     for name in ("a", "b"):
         privis("extract", folder / "camera.png", *words, "--key", tmp_path / "key", "-o", tmp_path / f"{name}.npz")
@@ -101,7 +125,7 @@ def test_every_wrong_word_is_named_at_once(folder, tmp_path):
     assert done.returncode == 2 and "cel=3" in done.stderr and "cell=x" in done.stderr and "cell=…" in done.stderr
     done = privis("extract", folder, "-f", "lbp", "--release", "gaussian", "--at", "feature", "-o", tmp_path / "h.npz")
     assert done.returncode == 2
-    assert all(option in done.stderr for option in ("--epsilon", "--delta", "--clip"))
+    assert all(option in done.stderr for option in ("--epsilon", "--delta"))
     done = privis("extract", folder, "-f", "lbp", "--release", "laplace", "--epsilon", "-1", "-o", tmp_path / "h.npz")
     assert done.returncode == 2 and "epsilon" in done.stderr
     assert "Traceback" not in done.stderr

@@ -109,6 +109,9 @@ def test_pictures_in_features_out(served):
     done = served.query("one.png", "broken.png", "two.png", "-o", "out.npz")
     assert done.returncode == 1, done.stderr
     assert "2 rows of 8 components in out.npz" in done.stdout and "failed: broken.png" in done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Only their owner sees the images" in said and "do not go back to the server" in said
+    assert "may reveal the image" not in said and "exact, without differential privacy" in said
     table = read(served.folder / "out.npz")
     assert table.paths == ("one.png", "two.png") and table.names[0] == "model_0"
     for path, found in zip(table.paths, table.features, strict=True):
@@ -151,6 +154,7 @@ def test_vectors_in_matches_out(served):
         words = served.client("--keys", served.folder / "faces", "--top", 2, "-o", served.folder / output)
         done = typed("query", served.folder / "asked.csv", *words)
         assert done.exit_code == 0 and "4 matches" in done.stdout, done.stderr
+        assert "do not go back to the server" in " ".join(done.stdout.split())
     found = json.loads((served.folder / "matches.json").read_text())
     assert [row["template"] for row in found if row["rank"] == 1] == ["face 7", "face 31"]
     assert found[0]["cosine"] == pytest.approx(1, abs=1e-4) and found[1]["cosine"] < 0.9

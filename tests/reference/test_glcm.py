@@ -1,5 +1,7 @@
 """Co-occurrence against scikit-image."""
 
+import math
+
 import numpy as np
 import pytest
 from skimage.feature import graycomatrix, graycoprops
@@ -47,3 +49,20 @@ def test_is_exact_in_any_arithmetic():
 def test_too_small_an_image_says_so():
     with pytest.raises(ParameterError, match="more than 3x3 pixels"):
         GLCM(distances=(3,)).program((3, 40))
+
+
+@pytest.mark.parametrize("distance", [1, 2, 3, 5, 10, 64])
+def test_offsets_round_as_the_reference_at_every_angle(distance):
+    """Found by two images that tell rows and columns apart; 30 degrees is a tie that rounding decides."""
+    side = distance + 2
+    rows = np.repeat(np.arange(side, dtype=np.uint8)[:, None], side, 1)
+    ties = [30.000000000000004, math.degrees(math.asin(0.5)), math.degrees(math.acos(0.25)), -30.0, 359.999]
+    angles = [*np.arange(-90, 450, 7.5), *range(0, 360, 6 if distance == 64 else 1), *ties]
+    radians = [math.radians(angle) for angle in angles]
+    found = []
+    for image in (rows, np.ascontiguousarray(rows.T)):
+        pairs = graycomatrix(image, [distance], radians, levels=side)[:, :, 0]
+        places = [np.nonzero(one) for one in np.moveaxis(pairs, 2, 0)]
+        found.append([set((j - i).tolist()) for i, j in places])
+    for angle, down, across in zip(angles, *found, strict=True):
+        assert ({offset(distance, angle)[0]}, {offset(distance, angle)[1]}) == (down, across), angle

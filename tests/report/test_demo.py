@@ -20,6 +20,7 @@ from privis.extraction.images import extract
 from privis.features.image_ops import colour
 from privis.io.images.decode import load
 from privis.report import Line
+from privis.report.elements import EXACT
 
 
 def processor_seconds() -> float:
@@ -58,11 +59,11 @@ def test_a_small_demo(tmp_path, monkeypatch) -> None:
     for clear, row in zip(hidden[::2], hidden[1::2], strict=True):
         assert clear.feature == row.feature
         assert row.difference == 0.0 < clear.another  # the owner rounds counts to whole numbers
-        assert "from the server" in row.guarantee
+        assert "the server got ciphertexts" in row.saw and row.guarantee == EXACT
     for clear, parties in zip(joint[::2], joint[1::2], strict=True):
         assert clear.feature == parties.feature
         assert parties.difference < 1e-3 < clear.another
-        assert "from the parties" in parties.guarantee
+        assert "random shares" in parties.saw and parties.guarantee == EXACT
     page = made.report.read_text(encoding="utf-8")
     assert page.count("<figure>") == 12 + 5 * with_spu + 4 * with_server
     assert ("HOG through the server would take" in page) == with_server

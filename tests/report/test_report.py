@@ -130,8 +130,21 @@ def test_a_row_says_both_epsilons() -> None:
         assert expected in page
 
 
+def test_who_saw_and_what_it_says_are_two_columns() -> None:
+    """An image that nobody saw and a result that hides nothing are no contradiction."""
+    row = Row("hog", "encrypted", no_release(), 1.0, 0.1, 1.0, 0.5, seen="its owner alone")
+    page = Page(render(Report("t", "s", (row,))))
+    labels = [cell["data-label"] for cell in page.all("td")]
+    assert labels[:3] == ["Protection", "Who saw the image", "What the result may say"]
+    assert len(labels) == 9, "every value has its head with it, for windows too narrow for columns"
+    assert "its owner alone" in page.text and "everything: it is exact" in page.text
+    assert "seen by its owner alone" in "".join(page.text)
+    card = extract(privis.LBP(), [np.zeros((8, 8), np.uint8)]).card
+    assert Row("lbp", "in the clear", no_release(), 1.0, card=card).saw == card.seen
+
+
 def test_guarantees_in_words() -> None:
-    assert in_words(no_release()) == "hides nothing: the result is exact"
+    assert in_words(no_release()) == "everything: it is exact"
     assert in_words(PixelRelease(Gaussian(4.0, 1e-6)).guarantee((8, 8))) == "hides the whole image: ε 4, δ 1e-6"
     patch = in_words(PixelRelease(Laplace(2.0), Patch(4)).guarantee((8, 8)))
     assert patch == "hides changes inside one aligned patch of 4 x 4 pixels: ε 2 · whole image: ε 8"

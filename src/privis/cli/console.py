@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from privis import errors
+from privis.extraction.noise_level import NoiseWarning
 from privis.io.images.depth import DepthWarning
 from privis.io.resumable.run import Progress as Step
 from privis.subjects import SubjectWarning
@@ -36,7 +37,7 @@ err = Console(stderr=True, highlight=False)
 def explained() -> Iterator[None]:
     """Print an error as its sentences and leave with its exit code; no traceback for what a user can mend.
 
-    Warnings about ids of people and depths of images are printed as sentences, too.
+    Warnings about ids of people, depths of images and noise that leaves nothing are printed as sentences, too.
     """
     try:
         with _warned():
@@ -56,7 +57,7 @@ def _warned() -> Iterator[None]:
         shown = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, SubjectWarning | DepthWarning):
+            if issubclass(category, SubjectWarning | DepthWarning | NoiseWarning):
                 err.print(f"privis: warning: {message}", markup=False, soft_wrap=True)
             else:
                 shown(message, category, *place, **more)
@@ -64,6 +65,7 @@ def _warned() -> Iterator[None]:
         warnings.showwarning = show
         warnings.simplefilter("always", SubjectWarning)
         warnings.simplefilter("always", DepthWarning)
+        warnings.simplefilter("always", NoiseWarning)
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ from privis.cli.joint.party import party
 from privis.cli.keygen import keygen
 from privis.cli.ledger import ledger
 from privis.cli.parsing import FEATURES, described_type, feature_named, parameter_defaults, parameter_types, shown_value
-from privis.cli.releases import ReleaseWords, image_size, release_of
+from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
 from privis.cli.train import predict, train
@@ -126,10 +127,17 @@ def demo(
 
         with err.status("demo") as status:
             result = run(output, lambda step: status.update(step) if err.is_terminal else err.print(step, markup=False))
-        table = Table("feature", "protection", "guarantee", "ms per image", "distance from clear")
+        table = Table(
+            "feature", "protection", "who saw the image", "what the result may say", "ms per image", "distance"
+        )
         for row in result.rows:
             table.add_row(
-                row.feature, row.protection, row.guarantee, f"{1000 * row.seconds:.1f}", f"{row.difference:.3g}"
+                row.feature,
+                row.protection,
+                row.saw,
+                row.guarantee,
+                f"{1000 * row.seconds:.1f}",
+                f"{row.difference:.3g}",
             )
         out.print(table)
         out.print(f"Open {result.report} in a browser.", markup=False)
@@ -157,10 +165,14 @@ def explain(
         from privis.extraction.explain import explain as explanation_of
 
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
-        chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
-        size = image_size(shape)
-        for line in explanation_of(chosen, size, release=noise, images_per_person=images_per_person).lines:
+        chosen, size = chosen_feature(feature, parameter or [], post), image_size(shape)
+        noise = placed_release(words, chosen, [size])
+        mention_place(words, noise)
+        told = explanation_of(chosen, size, release=noise, images_per_person=images_per_person)
+        for line in told.lines:
             out.print(line, markup=False)
+        if noise is not None and told.noise is not None and told.noise.leaves_nothing:
+            out.print(f"For that, {instead(chosen, noise, [size], sys.argv[1:])}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from privis.errors import ParameterError, Problem
+from privis.cli.console import err
+from privis.errors import ImageError, ParameterError, Problem
+from privis.extraction.noise_level import nothing_left, number, predicted
+from privis.extraction.placement import alternative, best_release, largest_norm, moves_and_total
+from privis.features.feature import Feature
+from privis.features.postprocessing.projection import RandomProjection
+from privis.io.images import image_headers
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -22,6 +31,7 @@ from privis.privacy import (
     VonMisesFisher,
     WholeImage,
 )
+from privis.program.shapes import Shape
 
 ADDITIVE = ("laplace", "gaussian")  # noise that is added, and therefore placed
 DIRECTIONAL = ("privunit", "vmf", "rr")  # mechanisms on the feature as a whole
@@ -44,8 +54,18 @@ class ReleaseWords:
 
     @property
     def place(self) -> str:
-        """Where the noise goes: on pixels unless the mechanism needs a feature."""
-        return self.at or ("feature" if self.noise in DIRECTIONAL else "pixels")
+        """Where the noise goes: as ``at`` says, or where the mechanism or another option has a meaning."""
+        if self.at is not None:
+            return self.at
+        if self.noise in DIRECTIONAL or self.clip is not None:
+            return "feature"
+        return "counts" if self.moves is not None or self.total is not None else "pixels"
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether any option says where the noise goes."""
+        said = (self.at, self.clip, self.block, self.moves, self.total)
+        return self.noise in DIRECTIONAL or any(value is not None for value in said)
 
 
 def release_of(words: ReleaseWords) -> Release | None:
@@ -71,6 +91,119 @@ def release_of(words: ReleaseWords) -> Release | None:
             return HistogramRelease(noise, words.moves or 0, unit, words.total)  # type: ignore[arg-type]
         case _:
             return PixelRelease(noise, unit, words.block or 1)
+
+
+def placed_release(words: ReleaseWords, feature: Feature, shapes: Sequence[Shape]) -> Release | None:
+    """Build the release the options describe, with what they leave out filled in from what is public of ``feature``.
+
+    Args:
+        words: the options.
+        feature: what is extracted.
+        shapes: of the images, in pixels, the first one typical; without any, only the options count.
+
+    Returns:
+        Additive noise that no option places goes where it leaves the most.
+
+    Raises:
+        ParameterError: what `release_of` raises.
+    """
+    if words.noise not in ADDITIVE or words.epsilon is None or not shapes:
+        return release_of(words)
+    if words.is_placed:
+        return release_of(_filled(words, feature, shapes))
+    release = release_of(words)  # which finds everything that is wrong
+    if not isinstance(release, PixelRelease):
+        return release
+    return best_release(feature, release.noise, release.unit, shapes)
+
+
+def _filled(words: ReleaseWords, feature: Feature, shapes: Sequence[Shape]) -> ReleaseWords:
+    """The clip, or the counts that move, where the feature says it and the options do not."""
+    if words.place == "feature" and words.clip is None:
+        return replace(words, clip=largest_norm(feature, "L1" if words.noise == "laplace" else "L2", shapes))
+    known = moves_and_total(feature, shapes) if words.place == "counts" else None
+    if known is None or (words.moves is not None and (words.total is not None or words.unit.startswith("pixels"))):
+        return words
+    return replace(words, moves=words.moves or known[0], total=words.total or known[1])
+
+
+def shapes_of(feature: Feature, sources: Sequence[str]) -> list[Shape]:
+    """The dimensions of the images, the most frequent ones first; of a feature with a size, what it resizes them to."""
+    if feature.size is not None:
+        return [(*feature.size, 3)]
+    found = Counter(shape for shape in map(image_headers.shape, sources) if shape is not None)
+    return [shape for shape, _ in found.most_common()]
+
+
+def mention_place(words: ReleaseWords, release: Release | None) -> None:
+    """Nobody should have to find out from the table where the noise went."""
+    if words.noise not in ADDITIVE or words.is_placed:
+        return
+    match release:
+        case FeatureRelease(clip=clip):
+            chosen = f"feature --clip {clip:.6g}"
+        case HistogramRelease(moves=moves, total=total):
+            chosen = f"counts --moves {moves} --total {total}"
+        case _:
+            chosen = "pixels"
+    err.print(f"noise: --at {chosen}, which leaves the most; --at changes that", markup=False, soft_wrap=True)
+
+
+def refuse_what_leaves_nothing(
+    feature: Feature, release: Release | None, shapes: Sequence[Shape], typed: Sequence[str]
+) -> None:
+    """Raise ParameterError, with another command to type, if the noise leaves nothing of a typical image."""
+    if release is None or not shapes:
+        return
+    try:
+        level = predicted(feature, release, shapes[0])
+    except (ImageError, ParameterError):
+        return  # the run says it of the image
+    if not level.leaves_nothing:
+        return
+    remedy = f"{instead(feature, release, shapes, typed)}; --yes goes on all the same, for means over many images"
+    raise ParameterError(Problem("--release", nothing_left(level), "noise that leaves something", remedy))
+
+
+def instead(feature: Feature, release: Release, shapes: Sequence[Shape], typed: Sequence[str]) -> str:
+    """The command to type instead of ``typed``, or that there is none."""
+    other = alternative(feature, release, shapes)
+    if other is None:
+        return "no release that hides the same at this epsilon leaves more: release a mean, or allow a larger epsilon"
+    words = {"--post": "", "--block": "", "--at": "", "--clip": "", "--moves": "", "--total": ""}
+    match other.release:
+        case DirectionRelease():
+            length = next(step.components for step in other.steps if isinstance(step, RandomProjection))
+            words |= {"--release": "privunit", "--delta": "", "--post": f"random:{length},l2"}
+        case PixelRelease(block=block) if block > 1:
+            words |= {"--at": "pixels", "--block": str(block)}
+    left = f"{number(other.level.signal_to_noise)} times as much signal as noise"
+    return f"type instead, which leaves up to {left}: {retyped(typed, words)}"
+
+
+def retyped(typed: Sequence[str], words: Mapping[str, str]) -> str:
+    """The command line ``typed`` with options ``words`` in place of its own; an empty one is left out.
+
+    What is new of ``--post`` comes after what was there.
+
+    >>> retyped(["extract", "a b", "--at=pixels", "--release", "laplace"], {"--at": "", "--release": "privunit"})
+    "privis extract 'a b' --release privunit"
+    """
+    kept: list[str] = []
+    former: dict[str, str] = {}
+    left = iter(typed)
+    for word in left:
+        option, separator, value = word.partition("=")
+        if option in words:
+            former[option] = value if separator else next(left, "")
+        else:
+            kept.append(word)
+    said = dict(words)
+    if "--post" in words and former.get("--post"):
+        said["--post"] = ",".join(filter(None, (former["--post"], words["--post"])))
+    for option, value in said.items():
+        kept += [option, value] if value else []
+    return shlex.join(["privis", *kept])
 
 
 def _idle(words: ReleaseWords) -> list[Problem]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from privis import draw
 from privis.demo import encrypted, parties
+from privis.demo.hidden import SEEN_BY_ALL
 from privis.errors import MissingExtraError
 from privis.extraction.extractor import Extractor
 from privis.extraction.images import card_of, extract
@@ -220,7 +221,7 @@ def compare(subject: Subject, images: Mapping[str, Image]) -> Iterator[Row]:
         guarantee = extractor.guarantee(shown.shape, vectors.shape[1])
         digest = extractor.prepare(subject.feature.before(shown).shape).digest
         card = card_of(extractor, guarantee, (digest,), len(images))
-        yield Row(subject.title, protection, guarantee, seconds, difference, cosine, another, card, note)
+        yield Row(subject.title, protection, guarantee, seconds, difference, cosine, another, card, note, SEEN_BY_ALL)
 
 
 def apart(vectors: NDArray[np.float64], exact: NDArray[np.float64]) -> tuple[float, float]:

@@ -30,7 +30,7 @@ Image = NDArray[np.uint8]
 SIDE = 64  # pixels
 PHOTOGRAPHS = 2  # the first one prepares, the second one is timed
 MOST_SECONDS = 45.0  # that a feature may take for an image on this machine
-HIDES = "hides image and feature from the server; no noise is added"
+SEEN = "its owner alone; the server got ciphertexts, and no result"
 MISSING = "Without the extras he and serve (pip install 'privis[he,serve]') the demo leaves the encrypted image out."
 CLIENT = "owner"
 SHOWN = 256  # pixels, of a side of every picture
@@ -95,7 +95,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
                 on_step(f"{each.title}, encrypted")
                 keys[each] = OwnerKeys.generate(terms, folder / each.name)
                 with Remote(url, folder / each.name, token) as remote:
-                    hidden = Hidden("encrypted (CKKS)", remote, HIDES)
+                    hidden = Hidden("encrypted (CKKS)", remote, SEEN)
                     rows += compare(f"{each.title}, {SIDE} × {SIDE}", each.feature, small, hidden)
                 slower = max(slower, rows[-1].seconds / terms.estimate.seconds)
             gallery = _seen(client, keys[OFFERED[0]], OFFERED[0], next(iter(small.values())))

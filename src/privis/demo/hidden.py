@@ -20,14 +20,16 @@ from privis.run.protocol import Executor
 
 Image = NDArray[np.uint8]
 
+SEEN_BY_ALL = "whoever computes"
+
 
 @dataclass(frozen=True)
 class Hidden:
-    """An executor, what its row is called, and what it hides from whom."""
+    """An executor, what its row is called, and who sees the image under it."""
 
     protection: str
     under: Executor
-    hides: str
+    seen: str
 
 
 def compare(title: str, feature: Feature, images: Mapping[str, Image], hidden: Hidden) -> Iterator[Row]:
@@ -36,7 +38,7 @@ def compare(title: str, feature: Feature, images: Mapping[str, Image], hidden: H
     The first image prepares programs, keys and connections, so its time does not count.
     """
     exact = np.zeros(0)
-    for way in (Hidden("in the clear", Clear(), ""), hidden):
+    for way in (Hidden("in the clear", Clear(), SEEN_BY_ALL), hidden):
         extractor = Extractor(feature, way.under, None, None, None)
         vectors, seconds = [], []
         for name, image in images.items():
@@ -54,4 +56,4 @@ def compare(title: str, feature: Feature, images: Mapping[str, Image], hidden: H
         card = card_of(extractor, no_release(), (prepared.digest,), len(images))
         difference, cosine, other = (float(values.mean()) for values in (differences, cosines, another))
         note, took = way.under.seen if way is hidden else "", float(np.mean(seconds[1:]))
-        yield Row(title, way.protection, card.guarantee, took, difference, cosine, other, card, note, way.hides)
+        yield Row(title, way.protection, card.guarantee, took, difference, cosine, other, card, note, way.seen)

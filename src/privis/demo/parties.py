@@ -30,7 +30,7 @@ FEATURES: tuple[tuple[str, Feature], ...] = (
     ("HOG", HOG()),
 )
 PHOTOGRAPHS = 2  # the first one prepares, the second one is timed; a run takes about a second
-HIDES = "hides the image from the parties; no noise is added"
+SEEN = "its owner alone; each party got random shares"
 MISSING = "Without the extra mpc (CPython 3.11: pip install 'privis[mpc]') the demo leaves the three parties out."
 
 
@@ -43,7 +43,7 @@ def computed(images: Mapping[str, Image], on_step: Callable[[str], None]) -> tup
     with MPC() as parties:
         for title, feature in FEATURES:
             on_step(f"{title}, three parties")
-            hidden = Hidden("three parties (ABY3)", parties, HIDES)
+            hidden = Hidden("three parties (ABY3)", parties, SEEN)
             rows += compare(f"{title}, {SIDE} × {SIDE}", feature, small, hidden)
     note = (
         "The three parties are processes of this machine, connected through its loopback device; the time under them "

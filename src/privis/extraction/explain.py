@@ -6,34 +6,26 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.extraction.extractor import Extractor, owner_shape
+from privis.extraction.counts_of_pixels import stated
+from privis.extraction.noise_level import LEAST_LEFT, NoiseLevel, level_of, number
 from privis.features.feature import Feature, core_shape
+from privis.features.image_ops import owner_image_shape
+from privis.features.norms import largest_norms
 from privis.privacy import (
-    CodeRelease,
-    DirectionRelease,
-    FeatureRelease,
     Gaussian,
     Guarantee,
-    HistogramRelease,
-    Laplace,
     Person,
-    PixelRelease,
-    RandomisedResponse,
     Release,
     Unit,
     WholeImage,
 )
 from privis.privacy.accounting.noise_calibration import gaussian_delta, gaussian_privacy, gaussian_ratio
 from privis.privacy.guarantee import shown, shown_delta
-from privis.privacy.releases.image import block_extents
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
 from privis.privacy.sensitivity import Sensitivity
 from privis.program.shapes import Shape
 from privis.readings import Cost, cost
-from privis.run.clear import Clear
 from privis.validation import whole_number
 
 _FINE = 2**20  # grid steps per standard deviation: a ratio becomes an integer sensitivity, rounded up
@@ -57,26 +49,6 @@ class Secret:
     def advantage(self) -> float:
         """How much better than a coin, 0 to 1: a bound on the total variation between the two versions' results."""
         return 2 * self.success - 1
-
-
-@dataclass(frozen=True)
-class NoiseLevel:
-    """Noise of one release: root mean square ``deviation`` in ``unit`` of ``values`` values.
-
-    ``clip`` bounds the norm of what the noise is added to (1 for directions); None for pixels and counts. ``most`` is
-    the deviation of the noisiest value: a block cut off by the border averages its noise over fewer pixels.
-    """
-
-    deviation: float
-    unit: str
-    values: int
-    clip: float | None
-    most: float
-
-    @property
-    def length(self) -> float:
-        """Root mean square of the noise's Euclidean length."""
-        return self.deviation * math.sqrt(self.values)
 
 
 @dataclass(frozen=True)
@@ -121,7 +93,8 @@ class Explanation:
             if secret is not None:
                 values[name] = {**asdict(secret), "advantage": secret.advantage}
         if self.noise is not None:
-            values["noise"] = {**asdict(self.noise), "length": self.noise.length}
+            level = self.noise
+            values["noise"] = {**asdict(level), "length": level.length, "signal_to_noise": level.signal_to_noise}
         return _finite(values)
 
     def _hidden(self) -> list[str]:
@@ -150,17 +123,17 @@ class Explanation:
         if self.noise is None:
             return []
         noise = self.noise
-        each = f"Noise: standard deviation {_number(noise.deviation)} {noise.unit} on each of {noise.values:,} values"
+        each = f"Noise: standard deviation {number(noise.deviation)} {noise.unit} on each of {noise.values:,} values"
         if noise.most > noise.deviation * (1 + 1e-9):
-            each += f" on average, up to {_number(noise.most)} on the smallest block at the border"
+            each += f" on average, up to {number(noise.most)} on the smallest block at the border"
         if noise.unit == "grey levels":
-            return [f"{each}, before clamping to 0..255; what that does to the feature depends on the image."]
-        if noise.clip is None:
-            return [f"{each}, length {_number(noise.length)} in all."]
-        return [
-            f"{each}, length {_number(noise.length)} in all, {_number(noise.length / noise.clip)} times the largest "
-            f"length of the feature ({_number(noise.clip)})."
-        ]
+            each += ", before clamping to 0..255; what that does to the feature depends on the image"
+        else:
+            each += f", length {number(noise.length)} in all"
+        if noise.clip is not None:
+            clip = number(noise.clip)
+            each += f", {number(noise.length / noise.clip)} times the largest length of the feature ({clip})"
+        return [f"{each}.", *_left(noise)]
 
     def _price(self) -> str:
         operations, memory = self.cost.operations or 0, self.cost.memory or 0
@@ -191,7 +164,7 @@ def explain(
         ParameterError: the image count is below 1, the image too small for the feature, or no noise can keep epsilon.
         ImageError: the shape is no image's.
 
-    >>> from privis import LBP, FeatureRelease
+    >>> from privis import LBP, FeatureRelease, Laplace
     >>> told = explain(LBP(density=True), (64, 64), release=FeatureRelease(Laplace(4.0), clip=1.0), images_per_person=5)
     >>> told.unit.epsilon, told.person.epsilon, round(told.unit.success, 3)
     (4.0, 20.0, 0.982)
@@ -199,15 +172,14 @@ def explain(
     refuse(ParameterError, whole_number("explain.images_per_person", images_per_person))
     if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] != 3):
         raise ImageError(Problem("explain.shape", repr(shape), "(height, width) or (height, width, 3)"))
-    extractor = Extractor(feature, Clear(), release, None, None)
-    image_shape = owner_shape(extractor, shape)
+    image_shape = owner_image_shape(feature, shape)
     core = core_shape(feature, image_shape)
     length = len(feature.names(core))
-    guarantee = extractor.guarantee(image_shape, length)
+    guarantee = stated(feature, release, image_shape, length)
     spent = cost(feature.program(core))
     if release is None:
         return Explanation(feature.name, shape, length, guarantee, None, None, None, None, spent)
-    level = _noise(release, guarantee, image_shape, length)
+    level = level_of(release, guarantee, image_shape, length, largest_norms(feature, core))
     secrets = _secrets(release.unit, guarantee, level.values, images_per_person)
     return Explanation(feature.name, shape, length, guarantee, *secrets, level, spent)
 
@@ -250,41 +222,6 @@ def _ratio(epsilon: float, delta: float) -> float:
     return gaussian_ratio(epsilon, delta) * (1 + 1e-6)
 
 
-def _noise(release: Release, guarantee: Guarantee, image_shape: Shape, length: int) -> NoiseLevel:
-    deviation = _deviation(guarantee, length) * guarantee.step
-    match release:
-        case PixelRelease(block=block):
-            height, width, *channels = image_shape
-            rows, columns = block_extents(height, block), block_extents(width, block)
-            largest = float(rows.max() * columns.max())  # pixels of the block that ``step`` is of
-            deviations = deviation * largest / np.outer(rows, columns)
-            average = math.sqrt(float((deviations**2).mean()))
-            values = deviations.size * math.prod(channels)
-            return NoiseLevel(average, guarantee.step_unit, values, None, float(deviations.max()))
-        case FeatureRelease(clip=clip):
-            bound = clip
-        case DirectionRelease():
-            bound = 1.0
-        case CodeRelease():
-            bound = math.sqrt(length)
-        case HistogramRelease():
-            bound = None
-    return NoiseLevel(deviation, guarantee.step_unit, length, bound, deviation)
-
-
-def _deviation(guarantee: Guarantee, length: int) -> float:
-    """Standard deviation of one value, in grid steps."""
-    match guarantee.mechanism:
-        case Gaussian.name:
-            return math.sqrt(guarantee.scale**2 + 1 / 12)  # rounded to integers
-        case Laplace.name:
-            return math.sqrt(2 * math.exp(-1 / guarantee.scale)) / -math.expm1(-1 / guarantee.scale)
-        case RandomisedResponse.name:
-            return guarantee.scale
-        case _:  # directions: the scale is of the whole vector
-            return guarantee.scale / math.sqrt(length)
-
-
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _finite(item) for name, item in value.items()}
@@ -293,8 +230,14 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and math.isinf(value) else value
 
 
-def _number(value: float) -> str:
-    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+def _left(noise: NoiseLevel) -> list[str]:
+    """The predicted ratio of signal to noise, and what it means."""
+    if math.isinf(noise.signal):
+        return []
+    ratio = f"Predicted signal to noise: at most {number(noise.signal_to_noise)}"
+    if not noise.leaves_nothing:
+        return [f"{ratio}, whatever the image."]
+    return [f"{ratio}, below {LEAST_LEFT}: nothing is left of one image; a mean over many may still say something."]
 
 
 def _bound(value: float) -> str:

@@ -15,8 +15,10 @@ from privis.extraction.card import Card
 from privis.extraction.contributions import Contributions, contributions
 from privis.extraction.extractor import Extractor, owner_shape
 from privis.extraction.images import card_of, check_release, repeatable, weakest_guarantee
+from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature, core_shape, is_own
 from privis.identity import identity
+from privis.io.images import image_headers
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.depth import DepthWarning
 from privis.io.images.image_headers import warn_of_unused_bits
@@ -129,12 +131,18 @@ def extract_folder(
     Raises:
         PrivisError: what `privis.io.resumable.run.run` raises: no source, an output that cannot be written, a run begun
             otherwise, a ledger that is damaged.
+
+    Warns:
+        NoiseWarning: the noise is to leave nothing of the first image, by what is public; it is said before the charge.
     """
     if key_path is not None:
         key = _formerly(key, key_path)
     under, decoding = under or Clear(), Decoding(max_pixels, bits)
     check_release(release, ledger, feature)
     warn_of_unused_bits(sources, decoding)
+    if release is not None:
+        shapes = (image_headers.shape(str(source)) for source in sources)
+        warn_if_nothing_is_left(feature, release, next((shape for shape in shapes if shape is not None), None))
     once = repeatable(release, under) and (is_on_image(release) or is_own((feature, under)))
     whose = contributions(sources, subjects, release, ledger, repeatable=once)
     latest: list[Progress] = []

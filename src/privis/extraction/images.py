@@ -17,8 +17,9 @@ from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
 from privis.extraction.extractor import Extractor, Vector, owner_shape
+from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature, core_shape
-from privis.io.images import decode
+from privis.io.images import decode, image_headers
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
 from privis.privacy.ledger.records import record_of_pixels
@@ -92,6 +93,9 @@ def extract(
         UnsupportedError: the executor cannot run the feature's program.
         BudgetError: the budget does not allow the release.
 
+    Warns:
+        NoiseWarning: the noise is to leave nothing of the first image, by what is public; it is said before the charge.
+
     >>> from privis import ColourHistogram
     >>> white = np.full((4, 4, 3), 255, np.uint8)
     >>> extract(ColourHistogram(bins=2), [white]).features.tolist()
@@ -100,6 +104,7 @@ def extract(
     sources = _listed(images)
     start = time.perf_counter()
     check_release(release, ledger, feature)
+    warn_if_nothing_is_left(feature, release, _public_shape(sources[0]))
     fresh = release is not None and key is None
     kept = None
     if release is not None:
@@ -196,6 +201,16 @@ def _listed(images: Iterable[Any]) -> list[Any]:
     if not sources:
         raise ParameterError(Problem("extract.images", "no image", "at least one"))
     return sources
+
+
+def _public_shape(source: Any) -> Shape | None:
+    """The dimensions of an image, without its pixels; None where only reading it would tell them."""
+    if isinstance(source, str | Path):
+        return image_headers.shape(str(source))
+    shape, size = getattr(source, "shape", None), getattr(source, "size", None)
+    if isinstance(size, tuple):  # of Pillow, width first
+        return (size[1], size[0]) if getattr(source, "mode", "") in ("1", "L") else (size[1], size[0], 3)
+    return shape[:2] + (3,) * (len(shape) - 2) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
 def _check(extractor: Extractor, sources: Sequence[Any]) -> None:

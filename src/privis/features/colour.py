@@ -11,6 +11,7 @@ import numpy as np
 from privis.errors import Problem
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.image_ops import Size, colour, luma_shape, resize
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -117,6 +118,11 @@ class ColourHistogram:
         counts = vector(values)
         pixels = counts.sum() / (1 if self.joint else 3)
         return counts / np.float32(pixels) if self.density else counts
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: every pixel counts once, or once per channel, and ``density`` divides by their number."""
+        pixels = float(shape[-2] * shape[-1])
+        return Norms.of_counts(1 if self.joint else 3, 1.0 if self.density else pixels)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``r_0 …`` per channel, or ``rgb_0_0_0 …`` when joint."""

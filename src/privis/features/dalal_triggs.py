@@ -12,6 +12,7 @@ from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.hog import gradient
 from privis.features.image_ops import Size, luma, luma_shape
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import refuse_parameters, size_problem
@@ -92,6 +93,11 @@ class DalalTriggsHOG:
     def after(self, values: Array) -> Array:
         """Flatten blocks (columns, rows, 4, 9) to a float32 vector."""
         return vector(values)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: a block is of Euclidean length 1 at most."""
+        columns, rows, *block = self.program(shape).output_shapes[0]
+        return Norms.of_blocks(columns * rows, math.prod(block))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``hog_blockcolumn_blockrow_cell_orientation``."""

@@ -30,6 +30,7 @@ class Feature(Protocol):
 
     So is a method that it may have, ``core_shape(image_shape)``: the shape of what ``before`` makes of any image of
     ``image_shape``, without one. Ask for it with the function `core_shape`, which knows what to do where it is missing.
+    And ``largest_norms(shape)``: how long the vector can be, see `privis.features.norms`.
     """
 
     name: ClassVar[str]

@@ -12,6 +12,7 @@ from privis.errors import ParameterError, Problem
 from privis.features.colour import bin_edges
 from privis.features.feature import Array, Image, vector
 from privis.features.image_ops import Size, luma, luma_shape
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -126,6 +127,12 @@ class GLCM:
         correlation = np.where(flat, 1.0, covariance / np.where(flat, 1.0, variance))
         return vector(np.stack([contrast, dissimilarity, homogeneity, asm, energy, correlation], 1))
 
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: two levels differ by ``levels - 1`` at most, and the other four lie between -1 and 1."""
+        pairs, step = len(self.distances) * len(self.angles), float(self.levels - 1)
+        most = (step**2, step, 1.0, 1.0, 1.0, 1.0)
+        return Norms(pairs * math.fsum(most), math.sqrt(pairs * math.fsum(value**2 for value in most)))
+
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components ``statistic_distance_angle``, angles in degrees."""
         pairs = [(d, a) for d in self.distances for a in self.angles]
@@ -137,6 +144,16 @@ def offset(distance: int, angle: float) -> tuple[int, int]:
 
     >>> offset(1, 135.0)
     (1, -1)
+    >>> offset(1, 30.0), offset(5, 30.0)
+    ((1, 1), (3, 4))
     """
     radians = math.radians(angle)
-    return round(math.sin(radians) * distance), round(math.cos(radians) * distance)
+    return _away_from_zero(math.sin(radians) * distance), _away_from_zero(math.cos(radians) * distance)
+
+
+def _away_from_zero(value: float) -> int:
+    """Round halves away from zero, by adding half a pixel and cutting off.
+
+    The sum is rounded to a double itself: of 30 degrees, whose sine comes out a little below a half, it is 1.
+    """
+    return int(value + 0.5) if value > 0 else int(value - 0.5)

@@ -14,6 +14,7 @@ from privis.errors import ParameterError, Problem
 from privis.features.cells import cells
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.image_ops import Size, luma, luma_shape
+from privis.features.norms import Norms
 from privis.program import Input, Kind, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -139,6 +140,15 @@ class HOG:
     def after(self, values: Array) -> Array:
         """Flatten blocks (rows, columns, block, block, orientations) to a float32 vector."""
         return vector(values)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: a block is of Euclidean length 1 at most, or of absolute sum 1 for ``L1``.
+
+        The square roots of shares (``L1-sqrt``) have squares that add up to 1.
+        """
+        rows, columns, *block = self.program(shape).output_shapes[0]
+        bound = Norms.of_blocks(rows * columns, math.prod(block))
+        return Norms(float(rows * columns), bound.l2) if self.norm is BlockNorm.L1 else bound
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``hog_blockrow_blockcolumn_row_column_orientation``."""

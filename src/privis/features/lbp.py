@@ -14,6 +14,7 @@ from privis.errors import ParameterError, Problem
 from privis.features.cells import cells
 from privis.features.feature import Array, Image, numbered, vector
 from privis.features.image_ops import Size, luma, luma_shape
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -139,6 +140,12 @@ class LBP:
         if not self.density:
             return vector(values)
         return vector(values / values.sum(-1, keepdims=True))
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: every pixel of a cell counts once, and ``density`` divides by their number."""
+        rows, columns = self.grid
+        pixels = (shape[0] // rows) * (shape[1] // columns)
+        return Norms.of_counts(rows * columns, 1.0 if self.density else float(pixels))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components ``lbp_row_column_bin``, cells from the top left."""

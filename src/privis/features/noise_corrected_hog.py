@@ -14,6 +14,7 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Array, Image, core_shape, vector
 from privis.features.hog import CELL_RANGE, HOG
 from privis.features.image_ops import Size
+from privis.features.norms import Norms
 from privis.features.preprocessing.denoise import Denoised, PixelNoise
 from privis.program import Input, Program, trace
 from privis.program.shapes import Shape
@@ -100,6 +101,10 @@ class UnbiasedHOG:
     def after(self, values: Array) -> Array:
         """Flatten blocks to a float32 vector, as `HOG` does."""
         return vector(values)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector as `HOG` does: corrected cells are normalised alike."""
+        return self.hog.largest_norms(shape)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components as `HOG` does: the layout is the same."""

@@ -16,7 +16,7 @@ from privis.privacy import Guarantee
 from privis.privacy.guarantee import shown, shown_delta
 
 Picture = NDArray[np.uint8]
-EXACT = "hides nothing: the result is exact"
+EXACT = "everything: it is exact"
 LEAST_DELTA = 1e-12  # smaller ones, of sampling alone, are left to the details
 
 
@@ -26,7 +26,8 @@ class Row:
 
     ``seconds`` are per image; ``difference`` is the Euclidean distance from the exact feature over the length of that
     feature, ``cosine`` their cosine, ``another`` the difference that another image makes; None where there is nothing
-    to compare with. ``note`` is a plain sentence for the details.
+    to compare with. ``note`` is a plain sentence for the details. ``seen`` says who saw the image, in a few words;
+    where it is empty, the card's sentence stands for it.
     """
 
     feature: str
@@ -38,12 +39,17 @@ class Row:
     another: float | None = None
     card: Card | None = None
     note: str = ""
-    hides: str = ""
+    seen: str = ""
 
     @property
     def guarantee(self) -> str:
-        """The guarantee in a few words, with the epsilon of its unit and of the whole image."""
-        return self.hides or in_words(self.promise)
+        """What the result may say, in a few words, with the epsilon of its unit and of the whole image."""
+        return in_words(self.promise)
+
+    @property
+    def saw(self) -> str:
+        """Who saw the image; what the result may say is another matter."""
+        return self.seen or ("" if self.card is None else self.card.seen)
 
 
 @dataclass(frozen=True, eq=False)

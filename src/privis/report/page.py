@@ -72,6 +72,11 @@ HOW_TO_READ = (
     "there is one, is the chance that this fails. What matters to the person in the picture is the whole image; an ε "
     "for a few pixels looks smaller because it hides less."
 )
+TWO_QUESTIONS = (
+    "Two questions, two columns. Who saw the image while the feature was computed: encryption and shares keep it from "
+    "whoever computes. What the result may say to whoever gets it afterwards: only noise bounds that, and ε says how "
+    "much. An exact result from encrypted pixels still tells its reader all that the feature tells."
+)
 HOW_TO_COMPARE = (
     "Difference is the distance from the exact feature over that feature’s own length: 0 is equal, 1 is as far as the "
     "feature is long. Beside it stands the difference that another image makes, for scale. Noise on pixels stays "
@@ -89,21 +94,37 @@ def _results(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
     compared = any(row.difference is not None for row in rows)
-    heads = ["Feature", "Protection", "Guarantee", "ε of its unit", "ε of the whole image", "ms per image"]
+    heads = ["Feature", "Protection", "Who saw the image", "What the result may say"]
+    heads += ["ε of its unit", "ε of the whole image", "ms per image"]
     heads += ["Difference from clear", "… of another image", "Cosine"] if compared else []
-    head = "".join(f'<th scope="col"{_numeric(i > 2)}>{escape(text)}</th>' for i, text in enumerate(heads))
+    head = "".join(f'<th scope="col"{_numeric(i > 3)}>{escape(text)}</th>' for i, text in enumerate(heads))
     lines, before = [], ""
     for row in rows:
         start = ' class="first"' if row.feature != before else ""
         name = f'<th scope="row"{_muted(row.feature == before)}>{escape(row.feature)}</th>'
-        words = f"<td>{escape(row.protection)}</td><td>{escape(_promise(row.promise))}</td>"
+        said = (row.protection, row.saw or "–", _promise(row.promise))
+        words = "".join(f"<td{_label(label)}>{escape(text)}</td>" for label, text in zip(heads[1:4], said, strict=True))
         cells = [bound(row.promise.epsilon), bound(row.promise.whole_image_epsilon), f"{1000 * row.seconds:,.1f}"]
         cells += [_plain(value) for value in (row.difference, row.another, row.cosine)] if compared else []
-        lines.append(f"<tr{start}>{name}{words}{''.join(f'<td{_numeric(True)}>{cell}</td>' for cell in cells)}</tr>")
+        numbers = zip(heads[4:], cells, strict=True)
+        figures = "".join(f"<td{_numeric(True)}{_label(label)}>{cell}</td>" for label, cell in numbers)
+        lines.append(f"<tr{start}>{name}{words}{figures}</tr>")
         before = row.feature
-    note = f"<p>{escape(HOW_TO_READ)}</p>" + (f"<p>{escape(HOW_TO_COMPARE)}</p>" if compared else "")
+    note = f"<p>{escape(TWO_QUESTIONS)}</p><p>{escape(HOW_TO_READ)}</p>" + (
+        f"<p>{escape(HOW_TO_COMPARE)}</p>" if compared else ""
+    )
     table = f"<table class='results'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f'<section><h2>Results</h2>{note}<div class="wide">{table}</div></section>'
+    return f"<section><h2>Results</h2>{note}{_scrolling(table)}</section>"
+
+
+def _scrolling(wide: str) -> str:
+    """What may be wider than a window scrolls by itself, also with the keys."""
+    return f'<div class="wide" tabindex="0">{wide}</div>'
+
+
+def _label(text: str) -> str:
+    """The column's head, which stands before each value where the window is too narrow for columns."""
+    return f' data-label="{escape(text)}"'
 
 
 def _numeric(yes: bool) -> str:
@@ -162,14 +183,15 @@ def _failures(failures: Sequence[Failure]) -> str:
     more = f" The first {MOST_FAILURES} are listed." if len(failures) > MOST_FAILURES else ""
     sentence = f"{len(failures):,} of the files gave no row; all others are in the table of features.{more}"
     head = '<thead><tr><th scope="col">File</th><th scope="col">Reason</th></tr></thead>'
-    table = f'<div class="wide"><table>{head}<tbody>{lines}</tbody></table></div>'
+    table = _scrolling(f"<table>{head}<tbody>{lines}</tbody></table>")
     return f"<section><h2>Files that failed</h2><p>{escape(sentence)}</p>{table}</section>"
 
 
 def _details(rows: Sequence[Row]) -> str:
     folds = []
     for row in rows:
-        summary = f"<summary>{escape(row.feature)} · {escape(row.protection)} · {escape(row.guarantee)}</summary>"
+        parts = row.feature, row.protection, f"seen by {row.seen}" if row.seen else "", f"says {row.guarantee}"
+        summary = f"<summary>{escape(' · '.join(filter(None, parts)))}</summary>"
         reason = f"Sensitivity: {row.promise.sensitivity_reason}."
         text = "".join(
             f"<p>{escape(sentence)}</p>" for sentence in (row.promise.sentence, reason, row.note) if sentence
@@ -187,7 +209,7 @@ def _notes(notes: Iterable[str]) -> str:
 
 def _chart(chart: Chart) -> str:
     heading = f"<h2>{escape(chart.title)}</h2><p>{escape(chart.sentence)}</p>"
-    return f'<section>{heading}<div class="wide">{drawn(chart)}</div>{_numbers(chart)}</section>'
+    return f"<section>{heading}{_scrolling(drawn(chart))}{_numbers(chart)}</section>"
 
 
 def _numbers(chart: Chart) -> str:
@@ -201,4 +223,4 @@ def _numbers(chart: Chart) -> str:
         for name, x, y in lines
     )
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<details><summary>The numbers</summary><div class="wide">{table}</div></details>'
+    return f"<details><summary>The numbers</summary>{_scrolling(table)}</details>"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from privis.serve.client.client import RequestProgress
     from privis.serve.offerings.offering import Terms
 
+KEPT = "Results are decrypted here and do not go back to the server."
+
 KeysFolder = Annotated[Path, typer.Option("--keys", help="Folder that `privis keygen --for homomorphic` made.")]
 ServerUrl = Annotated[str, typer.Option("--server", metavar="URL", help="The server, https://HOST:PORT.")]
 TokenFile = Annotated[Path, typer.Option("--token-file", help="Your token, from the server's operator.")]
@@ -65,7 +67,8 @@ def query(
             raise ParameterError(Problem("--offer", offer, f"{terms.name}, which these keys are for"))
         if "gallery" in terms.words:
             rows = _matches(inputs, server, keys, token_file, output, authority, patience, feature, parameter, top)
-            told = f"{len(rows):,} matches in {output}"
+            seen = f"Only you see queries and matches; the server got ciphertexts. {KEPT}"
+            told = f"{len(rows):,} matches in {output}\n{seen}"
             print(json.dumps({"output": str(output), "rows": len(rows)})) if as_json else out.print(told, markup=False)
             return
         if feature is not None or parameter:
@@ -74,7 +77,7 @@ def query(
         result = _features(
             terms, inputs, server, keys, token_file, output, authority, patience, at_once, Decoding(max_pixels, bits)
         )
-        tell(result, as_json)
+        tell(result, as_json, KEPT)
 
 
 def _features(

@@ -20,6 +20,7 @@ from privis.errors import OutputError, ParameterError, Problem
 from privis.extras import optional_import
 from privis.features.feature import Array, Feature, Image, core_shape, numbered, vector
 from privis.features.image_ops import Size
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters
@@ -217,6 +218,10 @@ class BagOfVisualWords:
         """Return the core's numbers as a float32 vector."""
         return vector(values)
 
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: every descriptor counts once."""
+        return Norms.of_counts(1, float(self.local.program(shape).output_shapes[0][0]))
+
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components ``bag_of_visual_words_word``."""
         return numbered(self.name, (len(self.codebook.centres),))
@@ -292,6 +297,10 @@ class VLAD:
     def after(self, values: Array) -> Array:
         """Return the core's numbers as a float32 vector."""
         return vector(values)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: it is of Euclidean length 1 at most."""
+        return Norms.of_blocks(1, self.codebook.centres.size)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components ``vlad_word_component``, words first."""

@@ -18,6 +18,7 @@ from privis.features.feature import Array, Image, numbered, unit_rows
 from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.keypoints.keypoints import KeyPoints
 from privis.features.keypoints.scale_space import CAMERA_SIGMA, LAYERS, SHIFT, SIGMA, Levels, blur, scale_space
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -150,6 +151,10 @@ class SIFT:
         """Descriptors of length 1, one after another."""
         return unit_rows(values, NOTHING).reshape(-1)
 
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: every descriptor is of Euclidean length 1 at most."""
+        return Norms.of_blocks(len(self.names(shape)) // LENGTH, LENGTH)
+
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components ``sift_keypoint_row_column_direction``."""
         return numbered(self.name, (shape[0], CELLS, CELLS, DIRECTIONS))
@@ -238,6 +243,10 @@ class DenseSIFT:
     def after(self, values: Array) -> Array:
         """Descriptors of length 1, one after another."""
         return unit_rows(values, NOTHING).reshape(-1)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: every descriptor is of Euclidean length 1 at most."""
+        return Norms.of_blocks(len(self.names(shape)) // LENGTH, LENGTH)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``dense_sift_gridrow_gridcolumn_row_column_direction``."""

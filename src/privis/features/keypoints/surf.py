@@ -17,6 +17,7 @@ from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, numbered, unit_rows, vector
 from privis.features.image_ops import Size, luma
 from privis.features.keypoints.keypoints import KeyPoints
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -134,6 +135,10 @@ class SURF:
     def after(self, values: Array) -> Array:
         """Every descriptor at length 1 or, where flat, near 0; flat."""
         return vector(unit_rows(values, NOTHING))
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: every descriptor is of Euclidean length 1 at most."""
+        return Norms.of_blocks(len(self.names(shape)) // LENGTH, LENGTH)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``surf_keypoint_row_column_sum``, the sums in the order dx, dy, |dx|, |dy|."""

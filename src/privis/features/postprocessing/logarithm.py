@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.features.feature import Array
+from privis.features.norms import Norms
 from privis.features.postprocessing.steps import finite
 
 
@@ -28,6 +29,10 @@ class Logarithm:
         """Take signed logarithms of ``values``, any shape: float32 of the same shape."""
         reals = finite(values)
         return (np.sign(reals) * np.log1p(np.abs(reals))).astype(np.float32)
+
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
+        """Bound what comes out by what comes in: log(1 + x) is at most x."""
+        return before
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names: components stay at their places."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.features.feature import Array, numbered
+from privis.features.norms import Norms
 from privis.features.postprocessing.directions import discriminant_directions, principal_directions, signed
 from privis.features.postprocessing.steps import finite
 from privis.validation import integer_problem
@@ -214,6 +215,10 @@ class Projection:
         limit = np.finfo(np.float32).max
         return np.clip((finite(values) - self.mean) @ self.matrix.T, -limit, limit).astype(np.float32)
 
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
+        """Bound what comes out by the matrix' largest singular value."""
+        return None if before is None else before.projected(self.matrix, self.mean)
+
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """``pca_0``, ``pca_1``, …; ParameterError unless there are as many names as the vectors are long."""
         self._check(len(names))
@@ -306,6 +311,10 @@ class RandomProjection:
     def __call__(self, values: Array) -> NDArray[np.float32]:
         """Project the last axis to ``components`` numbers: float32."""
         return _drawn(np.shape(values)[-1], self.components, self.seed)(values)
+
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
+        """Bound what comes out as the `Projection` that is drawn for vectors of ``given`` components."""
+        return _drawn(given, self.components, self.seed).largest_norms(before, given, made)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Name components ``random_0``, ``random_1`` and so on."""

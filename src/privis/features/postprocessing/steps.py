@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from functools import reduce
 from operator import attrgetter
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Array, Feature, Image, core_shape
 from privis.features.image_ops import Size
+from privis.features.norms import BoundedStep, Norms, largest_norms
 from privis.program import Program
 from privis.program.shapes import Shape
 
@@ -63,6 +65,10 @@ class L1:
         direction = _direction(values)
         return _over(direction, np.abs(direction).sum(-1, keepdims=True)).astype(np.float32)
 
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms:
+        """Bound what comes out: an absolute sum of 1, whatever comes in."""
+        return Norms(1.0, 1.0)
+
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names: components stay at their places."""
         return names
@@ -82,6 +88,10 @@ class L2:
         """Divide the last axis by its Euclidean length: float32 of the same shape."""
         direction = _direction(values)
         return _over(direction, np.sqrt((direction * direction).sum(-1, keepdims=True))).astype(np.float32)
+
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms:
+        """Bound what comes out: a Euclidean length of 1, whatever comes in."""
+        return Norms.of_blocks(1, made)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names: components stay at their places."""
@@ -106,6 +116,10 @@ class Hellinger:
         direction = _direction(values)
         shares = _over(direction, np.abs(direction).sum(-1, keepdims=True))
         return (np.sign(shares) * np.sqrt(np.abs(shares))).astype(np.float32)
+
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms:
+        """Bound what comes out: a Euclidean length of 1, whatever comes in."""
+        return Norms.of_blocks(1, made)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names: components stay at their places."""
@@ -143,6 +157,14 @@ class Quantise:
         limit = np.finfo(np.float32).max
         multiples = np.rint(finite(values) / self.step) * self.step + 0.0  # no negative zeros
         return np.clip(multiples, -limit, limit).astype(np.float32)
+
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
+        """Bound what comes out: no component grows by more than half a step, or to more than twice itself."""
+        if before is None:
+            return None
+        half = self.step / 2
+        l1, l2 = before.l1 + half * made, before.l2 + half * math.sqrt(made)
+        return Norms(min(l1, 2 * before.l1), min(l2, 2 * before.l2))
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names: components stay at their places."""
@@ -217,6 +239,15 @@ class Posted:
     def after(self, values: Array) -> Array:
         """Turn the core's output into the feature's vector and apply all steps: float32."""
         return posted(self.feature.after(values), self.steps)
+
+    def largest_norms(self, shape: Shape) -> Norms | None:
+        """Bound the vector step by step; a step that says nothing of itself may return anything."""
+        given, found = self.feature.names(shape), largest_norms(self.feature, shape)
+        for step in self.steps:
+            made = step.names(given)
+            found = step.largest_norms(found, len(given), len(made)) if isinstance(step, BoundedStep) else None
+            given = made
+        return found
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """What the steps make of the feature's names."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from privis.errors import Problem
 from privis.features.feature import Array, numbered
 from privis.features.keypoints.aggregate import Codebook
+from privis.features.norms import Norms
 from privis.validation import integer_problem, refuse_parameters
 
 
@@ -52,6 +53,10 @@ class WordCode:
         nearest = (np.asarray(values) @ centres.T - (centres * centres).sum(1) / 2).argmax(-1)
         return (2.0 * (nearest[..., None] >> np.arange(self.bits) & 1) - 1).astype(np.float32)
 
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms:
+        """Bound what comes out: every bit is -1 or 1."""
+        return Norms.of_blocks(made, 1)
+
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Name the bits of the code, least significant first."""
         return numbered("bit", (self.bits,))
@@ -81,6 +86,10 @@ class OneHot:
     def __call__(self, values: Array) -> NDArray[np.float32]:
         """Return ``2 ** bits`` numbers for the signs of the last axis, a single 1 among them."""
         return np.eye(2**self.bits, dtype=np.float32)[(np.asarray(values) > 0) @ (1 << np.arange(self.bits))]
+
+    def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms:
+        """Bound what comes out: a single 1."""
+        return Norms(1.0, 1.0)
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Name one component per word, in the order of their numbers."""

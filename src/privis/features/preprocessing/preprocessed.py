@@ -8,6 +8,7 @@ from typing import ClassVar
 from privis.errors import Problem
 from privis.features.feature import Array, Feature, Image, is_counts
 from privis.features.image_ops import Size, owner_image
+from privis.features.norms import Norms, largest_norms
 from privis.features.postprocessing.steps import of_feature
 from privis.program import Program
 from privis.program.shapes import Shape
@@ -62,6 +63,10 @@ class Prepared:
     def after(self, values: Array) -> Array:
         """Turn the core's output into a vector as the feature does."""
         return self.feature.after(values)
+
+    def largest_norms(self, shape: Shape) -> Norms | None:
+        """Bound the vector as the feature does, whatever image it is given."""
+        return largest_norms(self.feature, shape)
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Name components as the feature does: the core is its own."""

@@ -11,6 +11,7 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image
 from privis.features.image_ops import Size, luma, luma_shape
+from privis.features.norms import Norms
 from privis.program import Input, Program, Value, concat, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
@@ -100,6 +101,16 @@ class Gabor:
     def after(self, values: Array) -> Array:
         """Square roots, flat (a noisy mean below zero counts as zero)."""
         return np.sqrt(np.maximum(values, 0.0), dtype=np.float32).reshape(-1)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector: filters have mean zero, so that none answers more than its absolute sum times 127.5."""
+        cells = math.prod(self.grid)
+        sums = []
+        for frequency in self.frequencies:
+            even, odd = np.split(self._quadrature(frequency)[:, 0], 2)
+            sums.append(np.hypot(even, odd).sum((1, 2)))
+        most = 127.5 * np.concatenate(sums)
+        return Norms(cells * float(most.sum()), math.sqrt(cells * float((most**2).sum())))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``gabor_frequency_degrees_row_column``.

@@ -10,9 +10,11 @@ import numpy as np
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Array, Image, vector
 from privis.features.image_ops import Size, luma, luma_shape
+from privis.features.norms import Norms
 from privis.features.wavelets.morlet import averages, morlet
 from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
+from privis.readings import ranges
 from privis.validation import integer_problem, refuse_parameters, size_problem
 
 
@@ -76,6 +78,13 @@ class Scattering:
     def after(self, values: Array) -> Array:
         """Flatten paths (paths, rows, columns) to a float32 vector."""
         return vector(values)
+
+    def largest_norms(self, shape: Shape) -> Norms:
+        """Bound the vector by the interval of each component, which the program's `privis.readings.ranges` gives."""
+        program = self.program(shape)
+        found = ranges(program)[program.outputs[0]]
+        most = np.broadcast_to(np.maximum(np.abs(found.low), np.abs(found.high)), program.output_shapes[0])
+        return Norms(float(most.sum()), float(np.sqrt((most * most).sum())))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``scattering_path_row_column``; a path lists the scale and angle of each wavelet: ``s0a3_s1a5``.

@@ -157,7 +157,8 @@ def gaussian_epsilon(ratio: float, delta: float) -> float:
     if gaussian_delta(ratio, 0.0) <= delta:
         return 0.0
     largest = ratio * ratio / 2 + ratio * math.sqrt(2 * math.log(1 / delta)) + 1e-9
-    return _smallest(lambda epsilon: gaussian_delta(ratio, epsilon) <= delta * _MARGIN, 0.0, largest)
+    found = _smallest(lambda epsilon: gaussian_delta(ratio, epsilon) <= delta * _MARGIN, 0.0, largest)
+    return _safe(lambda epsilon: _tiny_delta(ratio, epsilon) <= delta, found)
 
 
 @lru_cache(maxsize=1024)
@@ -165,7 +166,7 @@ def gaussian_ratio(epsilon: float, delta: float) -> float:
     """Largest sensitivity / sigma for which the exact Gaussian mechanism is (epsilon, delta)-DP, from below."""
     enough = math.sqrt(2 * math.log(1.25 / delta)) * (1 + 1 / epsilon) * 4
     sigma = _smallest(lambda sigma: gaussian_delta(1 / sigma, epsilon) <= delta * _MARGIN, 0.0, enough)
-    return 1 / math.nextafter(sigma, math.inf)
+    return 1 / _safe(lambda sigma: _tiny_delta(1 / sigma, epsilon) <= delta, math.nextafter(sigma, math.inf))
 
 
 def share(epsilon: float, images: int) -> float:
@@ -206,6 +207,33 @@ def _smallest(holds: Callable[[float], bool], low: float, high: float) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high * (1 + 1e-9)
+
+
+def _safe(holds: Callable[[float], bool], value: float) -> float:
+    """``value``, or the least of a few larger ones that ``holds``: where a margin does not cover rounding."""
+    step = 1e-9
+    while not holds(value):
+        value *= 1 + step
+        step *= 2
+    return value
+
+
+def _tiny_delta(ratio: float, epsilon: float) -> float:
+    """Delta of the exact Gaussian mechanism where epsilon / ratio is large and delta tiny; 0 elsewhere.
+
+    It is exp(-a**2) (erfcx(a) - erfcx(b)) / 2 with a, b = (epsilon / ratio -+ ratio / 2) / sqrt(2), the difference of
+    two nearly equal numbers where the ratio is small: there the derivative at their middle times b - a.
+    """
+    from scipy.special import erfcx
+
+    a, b = (epsilon / ratio - ratio / 2) / math.sqrt(2), (epsilon / ratio + ratio / 2) / math.sqrt(2)
+    if a < 1:
+        return 0.0
+    middle = (a + b) / 2
+    slope = 2 / math.sqrt(math.pi) - 2 * middle * float(erfcx(middle))
+    apart = ratio / math.sqrt(2)
+    difference = slope * apart if apart < 1e-4 else float(erfcx(a) - erfcx(b))
+    return math.exp(-a * a) * difference / 2
 
 
 def _single_delta(reach: float, epsilon: float) -> float:

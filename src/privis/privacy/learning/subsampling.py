@@ -33,7 +33,8 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.privacy.accounting.noise_calibration import gaussian_ratio
+from privis.privacy.accounting.noise_calibration import gaussian_epsilon, gaussian_ratio
+from privis.privacy.accounting.renyi import ORDERS, renyi_epsilon, replaced_divergences
 from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.releases.noise import draw_noise
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
@@ -104,6 +105,9 @@ class NoisySums:
 def epsilon_of(parts: tuple[NoisySums, ...], delta: float, neighbours: Neighbours) -> float:
     """Epsilon of all ``parts`` together at ``delta``, from above.
 
+    By privacy loss distributions. They cut tails off and give none for a very small delta, or a very large epsilon:
+    there the closed form of Gaussian noise takes their place, and Renyi divergences where members are drawn.
+
     >>> round(epsilon_of((NoisySums(3.0, 0.125, 200),), 1e-5, Neighbours.ADDED), 3)
     2.567
     """
@@ -112,9 +116,24 @@ def epsilon_of(parts: tuple[NoisySums, ...], delta: float, neighbours: Neighbour
 
     relations = dp_accounting.NeighboringRelation
     relation = relations.ADD_OR_REMOVE_ONE if neighbours is Neighbours.ADDED else relations.REPLACE_ONE
-    accountant = PLDAccountant(relation)
-    accountant.compose(dp_accounting.ComposedDpEvent([part.event for part in parts]))
-    return float(accountant.get_epsilon(delta * (1 - SAMPLING_ALLOWANCE)))
+    event = dp_accounting.ComposedDpEvent([part.event for part in parts])
+    left = delta * (1 - SAMPLING_ALLOWANCE)
+    with np.errstate(all="ignore"):
+        found = float(PLDAccountant(relation).compose(event).get_epsilon(left))
+    return found if math.isfinite(found) else _epsilon_without_tails(parts, event, left, neighbours)
+
+
+def _epsilon_without_tails(parts: tuple[NoisySums, ...], event: DpEvent, delta: float, neighbours: Neighbours) -> float:
+    """Epsilon by what has no tails to cut off."""
+    from dp_accounting.rdp import RdpAccountant
+
+    if all(part.sampling >= 1 for part in parts):
+        squared = sum(part.steps / part.noise_multiplier**2 for part in parts)
+        return gaussian_epsilon(neighbours.parts * math.sqrt(squared), delta)
+    if neighbours is Neighbours.ADDED:
+        return float(RdpAccountant(ORDERS.tolist()).compose(event).get_epsilon(delta))
+    divergences = (part.steps * replaced_divergences(part.noise_multiplier, part.sampling) for part in parts)
+    return renyi_epsilon(sum(divergences, np.zeros(ORDERS.size)), delta)
 
 
 @lru_cache(maxsize=256)

@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from privis.privacy.accounting.noise_calibration import gaussian_delta
+from privis.privacy.accounting.renyi import ORDERS, renyi_epsilon
 from privis.privacy.ledger.budget import Budget, NoiseDistribution, PrivacyCost
-from privis.privacy.ledger.privacy_profiles import ORDERS, Array, divergences, least_delta, profile, ratio, sampling
+from privis.privacy.ledger.privacy_profiles import Array, divergences, least_delta, profile, ratio, sampling
 
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
@@ -164,8 +165,7 @@ def _renyi_epsilon(terms: Array, budget: Budget) -> float:
     left = _delta_left(terms, budget, float(terms[_LOST]))
     if left <= 0:
         return math.inf
-    epsilons = terms[_OTHERS + 1 :] + np.log1p(-1 / ORDERS) - np.log(left * ORDERS) / (ORDERS - 1)
-    epsilon = max(0.0, float(epsilons.min()))
+    epsilon = renyi_epsilon(terms[_OTHERS + 1 :], left)
     return epsilon if epsilon <= budget.epsilon else math.inf
 
 

@@ -27,13 +27,13 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.privacy.accounting.noise_calibration import gaussian_delta
+from privis.privacy.accounting.renyi import ORDERS
 from privis.privacy.ledger.budget import NoiseDistribution, PrivacyCost
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
 
 Array = npt.NDArray[np.float64]
 
-ORDERS = np.concatenate([1 + np.arange(1, 100) / 10, np.arange(11.0, 64.0), 2.0 ** np.arange(6, 15)])
-"""Orders of the Renyi divergences."""
+_LARGEST = 700.0  # exponents up to here do not overflow
 
 
 def profile(cost: PrivacyCost, epsilons: Array) -> Array:
@@ -46,13 +46,20 @@ def profile(cost: PrivacyCost, epsilons: Array) -> Array:
     if cost.distribution is NoiseDistribution.GAUSSIAN:
         return np.array([gaussian_delta(ratio(cost), epsilon) for epsilon in epsilons])
     below, above = epsilons < -cost.epsilon, epsilons > cost.epsilon
+    epsilons = np.minimum(epsilons, cost.epsilon)  # above it nothing is left, and no exponential overflows
     if cost.distribution is NoiseDistribution.LAPLACE:
         rate, moved = 1 / cost.scale, float(shift(cost))
         last = np.ceil((moved - epsilons / rate) / 2) - 1.0  # largest result with a loss above epsilon
-        inside = _laplace_below(last, rate) - np.exp(epsilons) * _laplace_below(last - moved, rate)
+        with np.errstate(over="ignore", invalid="ignore"):
+            other = np.exp(epsilons) * _laplace_below(last - moved, rate)
+        # Where the exponential overflows, the probability of a result so far off is that of one tail.
+        tail = np.exp(np.minimum(epsilons + rate * (last - moved), 0.0) - math.log1p(math.exp(-rate)))
+        inside = _laplace_below(last, rate) - np.where(epsilons > _LARGEST, tail, other)
+    elif cost.epsilon > _LARGEST:
+        inside = -np.expm1(epsilons - cost.epsilon) / (1 + math.exp(-cost.epsilon))
     else:
         inside = (np.exp(cost.epsilon) - np.exp(epsilons)) / (1 + np.exp(cost.epsilon))
-    values = np.where(above, 0.0, np.where(below, -np.expm1(epsilons), inside))
+    values = np.where(above, 0.0, np.where(below, -np.expm1(np.minimum(epsilons, 0.0)), inside))
     values = np.minimum.accumulate(np.clip(values, 0.0, 1.0))
     return values if cost.distribution is NoiseDistribution.LAPLACE else cost.delta + (1 - cost.delta) * values
 
@@ -73,7 +80,8 @@ def divergences(cost: PrivacyCost) -> Array:
     if cost.distribution is NoiseDistribution.GAUSSIAN:
         return a * ratio(cost) ** 2 / 2
     if cost.distribution is NoiseDistribution.OTHER:
-        return (np.logaddexp(a * cost.epsilon, (1 - a) * cost.epsilon) - np.logaddexp(0, cost.epsilon)) / (a - 1)
+        # The quotient cosh((a - 1/2) epsilon) / cosh(epsilon / 2); not by sums near 1, which round a small one away.
+        return (_log_cosh((a - 0.5) * cost.epsilon) - _log_cosh(np.array(cost.epsilon / 2))) / (a - 1)
     # Geometric series of P(z)^a Q(z)^(1-a) over the results up to 0, from the shift on, and between.
     rate, moved = 1 / cost.scale, shift(cost)
     epsilon, end = rate * moved, -math.log1p(math.exp(-rate))
@@ -112,6 +120,12 @@ def shift(cost: PrivacyCost) -> int:
     nearest = round(product)
     rounded = nearest < 2**30 and abs(product - nearest) < 1e-9 * max(1, nearest)  # not truly beyond the integer
     return nearest if rounded else math.ceil(product)
+
+
+def _log_cosh(value: Array) -> Array:
+    """Logarithm of the hyperbolic cosine of ``value``, at least 0, to double precision relative to itself."""
+    small = np.log1p(2 * np.sinh(np.minimum(value, 1.0) / 2) ** 2)
+    return np.where(value < 1, small, value - math.log(2) + np.log1p(np.exp(-2 * value)))
 
 
 def _laplace_below(value: Array, rate: float) -> Array:

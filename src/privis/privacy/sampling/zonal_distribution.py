@@ -45,6 +45,7 @@ _SCAN = 1 << 14  # angles that the likely region is looked for on
 _CELLS = 1 << 14
 _UNLIKELY = 50.0  # the fine cells cover densities down to exp(-50) of the largest
 _MANTISSA = 24  # weights and caps have this many bits, so that the last bit of another machine's exp() is rounded away
+_FAINT = 1e-3  # slope and jump below which a law is nearly the uniform one
 _MARGIN = 2e-6  # added to the logarithm of a cell's largest density: more than its rounding error
 
 Reals = npt.NDArray[np.float64]
@@ -87,9 +88,16 @@ class ZonalDistribution:
         nodes, weights = np.polynomial.legendre.leggauss(4)
         left, right = self.cells.edges[:-1], np.minimum(self.cells.edges[1:], math.pi)
         angles = (left + right)[:, None] / 2 + (right - left)[:, None] / 2 * nodes
-        logs = self.smooth(angles) + self.jump * self.cells.inside[:, None]
-        mass = np.exp(logs - logs.max()) * weights * (right - left)[:, None]
-        mean = float((mass * np.cos(angles)).sum() / mass.sum())
+        cosines, inside = np.cos(angles), self.cells.inside[:, None]
+        if max(self.slope, self.jump) < _FAINT:
+            # The uniform law's mean is zero: what is left of it, by rounding, must not drown what the tilt adds.
+            uniform = np.exp(self.power * np.log(np.sin(angles))) * weights * (right - left)[:, None]
+            tilt = np.expm1(self.slope * cosines + self.jump * inside)
+            mean = float((uniform * tilt * cosines).sum() / (uniform * (1 + tilt)).sum())
+        else:
+            logs = self.smooth(angles) + self.jump * inside
+            mass = np.exp(logs - logs.max()) * weights * (right - left)[:, None]
+            mean = float((mass * cosines).sum() / mass.sum())
         mantissa, exponent = math.frexp(mean)
         return math.ldexp(round(math.ldexp(mantissa, 40)), exponent - 40)
 
