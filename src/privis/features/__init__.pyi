@@ -25,6 +25,10 @@ from .keypoints.surf import SURF as SURF
 from .lbp import LBP as LBP
 from .lbp import Patterns as Patterns
 from .noise_corrected_hog import UnbiasedHOG as UnbiasedHOG
+from .norms import BoundedFeature as BoundedFeature
+from .norms import BoundedStep as BoundedStep
+from .norms import Norms as Norms
+from .norms import largest_norms as largest_norms
 from .postprocessing.logarithm import Logarithm as Logarithm
 from .postprocessing.projection import Projection as Projection
 from .postprocessing.projection import RandomProjection as RandomProjection

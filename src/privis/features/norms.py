@@ -20,6 +20,10 @@ class Norms:
     In the feature's units and in exact arithmetic: what is computed in float32 may exceed them by its rounding, a few
     millionths. They are functions of the feature and of the image's dimensions, which are public.
 
+    Args:
+        l1: largest sum of absolute values.
+        l2: largest Euclidean length.
+
     >>> Norms.of_blocks(9, 4)
     Norms(l1=18.0, l2=3.0)
     """
@@ -29,20 +33,43 @@ class Norms:
 
     @classmethod
     def of_blocks(cls, blocks: int, length: int, most: float = 1.0) -> Norms:
-        """The norms of ``blocks`` vectors one after another, of ``length`` components and Euclidean length ``most``.
+        """The norms of vectors one after another, each of a certain Euclidean length at most.
 
         Lengths add up in squares, and the absolute sum of a vector is at most its length times the square root of its
         number of components (Cauchy-Schwarz).
+
+        Args:
+            blocks: how many vectors.
+            length: components of each.
+            most: Euclidean length of each, at most.
+
+        Returns:
+            Bounds of all of them as one vector.
         """
         return cls(blocks * math.sqrt(length) * most, math.sqrt(blocks) * most)
 
     @classmethod
     def of_counts(cls, histograms: int, total: float) -> Norms:
-        """The norms of ``histograms`` of ``total`` counts each: longest where all counts of each are in one bin."""
+        """The norms of histograms, which are longest where all counts of each are in one bin.
+
+        Args:
+            histograms: how many.
+            total: counts of each, at most.
+
+        Returns:
+            Bounds of all of them as one vector.
+        """
         return cls(histograms * total, math.sqrt(histograms) * total)
 
     def projected(self, matrix: NDArray[np.float64], mean: NDArray[np.float64]) -> Norms:
         """The norms of ``matrix @ (vector - mean)``: nothing grows by more than the largest singular value.
+
+        Args:
+            matrix: (made, given).
+            mean: (given,), subtracted first.
+
+        Returns:
+            Bounds of the projected vector.
 
         >>> Norms(3.0, 1.0).projected(np.diag([2.0, 1.0]), np.zeros(2)).l2
         2.0
@@ -56,7 +83,14 @@ class BoundedFeature(Protocol):
     """A feature that says how long its vector can be."""
 
     def largest_norms(self, shape: Shape) -> Norms | None:
-        """The largest norms of the vector for any core input of ``shape``; None where it cannot tell."""
+        """The largest norms of the vector, whatever the image.
+
+        Args:
+            shape: of the core's input.
+
+        Returns:
+            Bounds in the feature's units; None where it cannot tell.
+        """
         ...
 
 
@@ -65,9 +99,15 @@ class BoundedStep(Protocol):
     """A step that says how long what it returns can be."""
 
     def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
-        """The largest norms of the ``made`` components of a vector that had ``given`` ones and the norms ``before``.
+        """The largest norms of what the step makes of any vector.
 
-        None stands for what nothing bounds.
+        Args:
+            before: norms of the vector at most; None: nothing bounds them.
+            given: components of the vector.
+            made: components of the result.
+
+        Returns:
+            Bounds of the result; None where nothing bounds it.
         """
         ...
 
