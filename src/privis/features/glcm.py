@@ -145,7 +145,7 @@ def offset(distance: int, angle: float) -> tuple[int, int]:
     >>> offset(1, 135.0)
     (1, -1)
     >>> offset(1, 30.0), offset(5, 30.0)
-    ((1, 1), (3, 4))
+    ((1, 1), (2, 4))
     """
     radians = math.radians(angle)
     return _away_from_zero(math.sin(radians) * distance), _away_from_zero(math.cos(radians) * distance)

@@ -45,7 +45,7 @@ def renyi_epsilon(divergences: Array, delta: float) -> float:
         delta: above 0 and below 1.
 
     >>> round(renyi_epsilon(ORDERS / 2, 1e-5), 2)  # of the Gaussian mechanism with ratio 1, which has 4.38
-    4.72
+    4.73
     """
     epsilons = divergences + np.log1p(-1 / ORDERS) - (math.log(delta) + np.log(ORDERS)) / (ORDERS - 1)
     return max(0.0, float(epsilons.min()))
