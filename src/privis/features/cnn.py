@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import ClassVar
@@ -16,17 +16,19 @@ from privis.features.feature import Array, Image, numbered, vector
 from privis.features.image_ops import colour, grey, planar, resize
 from privis.identity import UNIDENTIFIED
 from privis.program import Input, Program, Shape, Value, digest, ops, trace
-from privis.program.onnx.translate import NetworkInput, join, network_input, parse_onnx, read_onnx, trace_onnx
+from privis.program.onnx.inputs import NetworkInput, network_input
+from privis.program.onnx.translate import join, parse_onnx, read_onnx, trace_onnx
 from privis.validation import size_problem
 
 Planes = float | tuple[float, ...]
 
 
 class Channels(Enum):
-    """The order in which a network reads the three colour planes."""
+    """The order in which a network reads the three colour planes; GREY: it reads the luma alone."""
 
     RGB = "rgb"
     BGR = "bgr"
+    GREY = "grey"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,13 @@ class CNN:
     means the network's outputs, several of them flattened one after another. ``size`` is the input's (height, width)
     in pixels and has to be given where the network leaves it open. The first node of the core normalises:
     ``(pixel / divisor - mean) / std``, with one number for all planes or one per plane in the network's order. So
-    the defaults give [0, 1]; ``divisor=1`` with mean 0 and std 1 gives the raw pixels, without a node.
+    the defaults give [0, 1]; ``divisor=1`` with mean 0 and std 1 gives the raw pixels, without a node, and is what a
+    network whose input is a tensor of integers gets. A network that reads a vector of height x width (grey) or
+    height x width x 3 numbers gets the pixels row after row, as `image.reshape(-1)` gives them.
 
-    Guarantee: float32 results equal onnxruntime's on the same file to 1e-4 of max(1, largest magnitude). Nothing in
-    the model is executed while it is imported. Equality and hash go by the model's digest; instances can be pickled.
+    Guarantee: float32 results equal onnxruntime's on the same file to 1e-4 of max(1, largest magnitude); float16
+    networks are computed in float32, which is as close as float16 itself. While a model is imported, only nodes whose
+    operands are constants are computed. Equality and hash go by the model's digest; instances can be pickled.
 
     Reference: the ONNX operator specification, https://onnx.ai/onnx/operators/.
 
@@ -51,8 +56,9 @@ class CNN:
         size: (height, width) of the input in pixels, where the network leaves it open.
         mean: subtracted from pixel / divisor: one number, or one per plane.
         std: divides what is left: one number, or one per plane.
-        divisor: grey levels that become 1; 255 gives [0, 1].
-        channels: order in which the network reads colour planes.
+        divisor: grey levels that become 1; 255 gives [0, 1]. None: 255, or 1 where the network reads integers.
+        channels: order in which the network reads colour planes. ``Channels.GREY`` says that a network with an open
+            channel axis reads one plane, the luma.
 
     Raises:
         ParameterError: a parameter is wrong.
@@ -73,13 +79,14 @@ class CNN:
     size: tuple[int, int] | None = None
     mean: Planes = 0.0
     std: Planes = 1.0
-    divisor: float = 255.0
+    divisor: float | None = None
     channels: Channels = Channels.RGB
     sha256: str = field(init=False)
     shape: Shape = field(init=False, repr=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:
-        reads = _reads(self.network)
+        reads = self._resolved(_reads(self.network))
+        object.__setattr__(self, "divisor", (1.0 if reads.whole else 255.0) if self.divisor is None else self.divisor)
         refuse(ParameterError, self._problems(reads))
         whole = digest(self.network) if isinstance(self.network, Program) else _sha256(self.network)
         height, width = self.size or (reads.height, reads.width)
@@ -96,7 +103,7 @@ class CNN:
         size: tuple[int, int] | None = None,
         mean: Planes = 0.0,
         std: Planes = 1.0,
-        divisor: float = 255.0,
+        divisor: float | None = None,
         channels: Channels = Channels.RGB,
     ) -> CNN:
         """Read a network from an ONNX file.
@@ -122,8 +129,28 @@ class CNN:
         """
         return cls(read_onnx(path), layer, size, mean, std, divisor, channels)
 
+    def _resolved(self, reads: NetworkInput) -> NetworkInput:
+        """What the network reads, with the planes that the file leaves open."""
+        if reads.planes is not None:
+            return reads
+        pixels = math.prod(self.size) if reads.flat and self.size and not size_problem("CNN.size", self.size) else 0
+        if pixels and reads.flat in (pixels, 3 * pixels):
+            return replace(reads, planes=1 if reads.flat == pixels else 3)
+        return replace(reads, planes=1 if self.channels is Channels.GREY else 3)
+
     def _problems(self, reads: NetworkInput) -> list[Problem]:
         problems = size_problem("CNN.size", self.size)
+        if reads.flat is not None and self.size and not problems:
+            wanted = math.prod(self.size) * (reads.planes or 3)
+            if reads.flat not in (0, wanted):
+                got, remedy = f"{self.size} with a vector of {reads.flat} numbers", "give the size of the images it was fitted to"
+                problems.append(Problem("CNN.size", got, "height x width numbers, or three times as many", remedy))
+        if reads.planes == 3 and self.channels is Channels.GREY:
+            problems.append(Problem("CNN.channels", "GREY for a network of 3 planes", "RGB or BGR"))
+        if reads.whole and (self.divisor != 1 or np.any(self.mean) or (np.asarray(self.std) != 1).any()):
+            got = f"divisor {self.divisor:g}, mean {self.mean} and std {self.std} for a tensor of integers"
+            remedy = "leave them out: such a network reads the pixels 0 to 255 and normalises them itself"
+            problems.append(Problem("CNN", got, "divisor 1, mean 0 and std 1", remedy))
         fixed = (reads.height, reads.width)
         if self.size is None and None in fixed:
             problems.append(Problem("CNN.size", "None", "(height, width): the network leaves its input size open"))
@@ -132,7 +159,7 @@ class CNN:
         if isinstance(self.network, Program) and self.layer is not None:
             problems.append(Problem("CNN.layer", repr(self.layer), "None: a program has no named layers"))
         if not isinstance(self.channels, Channels):
-            problems.append(Problem("CNN.channels", repr(self.channels), "Channels.RGB or Channels.BGR"))
+            problems.append(Problem("CNN.channels", repr(self.channels), "Channels.RGB, BGR or GREY"))
         for name, nonzero in (("mean", False), ("std", True), ("divisor", True)):
             value = getattr(self, name)
             numbers = value if isinstance(value, tuple) and name != "divisor" else (value,)
@@ -148,7 +175,7 @@ class CNN:
         if self.shape[0] == 1:
             return grey(resized)[None]
         pixels = colour(resized)
-        return planar(pixels if self.channels is Channels.RGB else np.ascontiguousarray(pixels[:, :, ::-1]))
+        return planar(pixels if self.channels is not Channels.BGR else np.ascontiguousarray(pixels[:, :, ::-1]))
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the network's input shape, whatever the image."""
@@ -183,7 +210,7 @@ class CNN:
         mean, std = (
             np.broadcast_to(np.asarray(v, np.float64), x.shape[0]).reshape(-1, 1, 1) for v in (self.mean, self.std)
         )
-        scale, bias = 1.0 / (self.divisor * std), -mean / std
+        scale, bias = 1.0 / (float(self.divisor or 1.0) * std), -mean / std
         return x if (scale == 1.0).all() and not bias.any() else x >> ops.Affine(scale, bias)
 
 

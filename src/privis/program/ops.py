@@ -217,6 +217,10 @@ class Kind(Enum):
     SIGMOID = "sigmoid"  # 1 / (1 + exp(-x))
     TANH = "tanh"  # tanh(x)
     EXP = "exp"  # exp(x)
+    LOG = "log"  # log(x + a)
+    ERF = "erf"  # the error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x
+    SOFTPLUS = "softplus"  # log(1 + exp(x))
+    ROUND = "round"  # the nearest whole number, of two the even one
 
 
 @dataclass(frozen=True, eq=False)

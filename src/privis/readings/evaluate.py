@@ -222,6 +222,24 @@ def nonlinear(xp: ModuleType, op: ops.Nonlinear, x: Tensor) -> Tensor:
             return xp.tanh(x)
         case Kind.EXP:
             return xp.exp(x)
+        case Kind.LOG:
+            return xp.log(x + op.a)
+        case Kind.ERF:
+            return _error_function(xp)(x)
+        case Kind.SOFTPLUS:
+            return xp.logaddexp(x, 0.0 * x)
+        case Kind.ROUND:
+            return xp.round(x)
+
+
+def _error_function(xp: ModuleType) -> Callable[[Tensor], Tensor]:
+    if xp is np:
+        from scipy.special import erf
+
+        return erf
+    from jax.scipy.special import erf as jax_erf
+
+    return jax_erf
 
 
 def _topk(xp: ModuleType, op: ops.TopK, x: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def test_normalisation_is_the_first_node_and_follows_the_documented_formula() ->
 
 
 def test_before_resizes_and_orders_the_planes(astronaut: np.ndarray) -> None:
-    rgb, bgr = (CNN(tiny_onnx(), channels=order).before(astronaut) for order in Channels)
+    rgb, bgr = (CNN(tiny_onnx(), channels=order).before(astronaut) for order in (Channels.RGB, Channels.BGR))
     assert rgb.dtype == np.uint8 and rgb.shape == (3, 12, 10) and rgb.flags.c_contiguous
     assert (rgb == bgr[::-1]).all() and (rgb != bgr).any()
     grey = CNN(tiny_onnx(planes=1)).before(astronaut)

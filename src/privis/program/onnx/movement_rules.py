@@ -8,6 +8,7 @@ import numpy as np
 
 from privis.program import Value, ops
 from privis.program import concat as join_along
+from privis.program.onnx.operators.logic_rules import repeated
 from privis.program.onnx.node import Call, Constant
 
 
@@ -110,14 +111,6 @@ def shape(call: Call) -> Constant:
     return np.array(shape, np.int64)
 
 
-def cast(call: Call) -> Value:
-    """Casts between real numbers change nothing."""
-    to = call.attributes["to"]
-    if to not in (1, 11):  # FLOAT, DOUBLE: what a program's values are
-        call.refuse(f"a cast of activations to ONNX type {to}", "FLOAT or DOUBLE")
-    return call.x
-
-
 def identity(call: Call) -> Value:
     """Identity, and Dropout outside training."""
     mode = call.operand(2)
@@ -141,3 +134,89 @@ def space_to_depth(call: Call) -> Value:
     (_, channels, height, width), block = call.x.shape, call.attributes["blocksize"]
     x = call.x.reshape(1, channels, height // block, block, width // block, block).transpose(0, 3, 5, 1, 2, 4)
     return x.reshape(1, channels * block**2, height // block, width // block)
+
+
+def expand(call: Call) -> Value:
+    """Broadcast to a shape: what is repeated is gathered."""
+    wanted = call.integers(1, "shape")
+    if wanted is None:
+        raise ValueError("no shape")
+    shape = np.broadcast_shapes(call.x.shape, wanted)
+    call.bounded(math.prod(shape))
+    return repeated(call.x, shape)
+
+
+def tile(call: Call) -> Value:
+    """The whole tensor again and again along each axis."""
+    x, counts = call.x, call.integers(1, "repeats") or ()
+    call.bounded(math.prod(x.shape) * math.prod(counts))
+    for axis, count in enumerate(counts):
+        x = x >> ops.Gather(np.tile(np.arange(x.shape[axis]), count), axis) if count != 1 else x
+    return x
+
+
+def _picked(x: Value, places: Constant) -> Value:
+    """Elements of the flat tensor."""
+    return x.reshape(-1) >> ops.Gather(places.reshape(-1), 0)
+
+
+def gather_elements(call: Call) -> Value:
+    """An element for each public index, along one axis."""
+    index = call.required(1, "index").astype(np.int64)
+    axis = call.attributes.get("axis", 0) % len(call.x.shape)
+    numbered = np.arange(math.prod(call.x.shape)).reshape(call.x.shape)
+    places = np.take_along_axis(
+        numbered[tuple(slice(0, n) if k != axis else slice(None) for k, n in enumerate(index.shape))],
+        np.where(index < 0, index + call.x.shape[axis], index),
+        axis,
+    )
+    return _picked(call.x, places).reshape(*index.shape)
+
+
+def gather_nd(call: Call) -> Value:
+    """Slices at public positions."""
+    index = call.required(1, "index").astype(np.int64)
+    if call.attributes.get("batch_dims", 0):
+        call.refuse("batch_dims", "none", "index each batch on its own")
+    places = np.arange(math.prod(call.x.shape)).reshape(call.x.shape)[tuple(np.moveaxis(index, -1, 0))]
+    call.bounded(places.size)
+    return _picked(call.x, places).reshape(*places.shape)
+
+
+def scatter_nd(call: Call) -> Value:
+    """Slices replaced at public positions: a choice among the elements of both."""
+    index = call.required(1, "index").astype(np.int64)
+    if call.attributes.get("reduction", "none") != "none":
+        call.refuse(f"reduction {call.attributes['reduction']!r}", "'none'", "add the two tensors instead")
+    data, updates = call.operands[0], call.operands[2]
+    assert data is not None and updates is not None
+    places = np.arange(math.prod(data.shape)).reshape(data.shape)
+    places[tuple(np.moveaxis(index, -1, 0))] = places.size + np.arange(math.prod(updates.shape)).reshape(updates.shape)
+    return _picked(_flat_pair(data, updates), places).reshape(*data.shape)
+
+
+def _flat_pair(a: Value | Constant, b: Value | Constant) -> Value:
+    """Both flat, one after the other; a public one as zero times an activation plus itself."""
+    source = a if isinstance(a, Value) else b
+    assert isinstance(source, Value)
+    seed = source.reshape(-1)[0:1] * 0.0
+    return join_along(*(x.reshape(-1) if isinstance(x, Value) else seed + x.reshape(-1) for x in (a, b)))
+
+
+def triangle(call: Call) -> Value:
+    """Trilu: zeros above or below a diagonal."""
+    given = call.constant(1, "diagonal")
+    diagonal = 0 if given is None else int(given.item())
+    ones = np.ones(call.x.shape[-2:], np.float32)
+    return call.x * (np.triu(ones, diagonal) if call.attributes.get("upper", 1) else np.tril(ones, diagonal))
+
+
+def size(call: Call) -> Constant:
+    """The number of elements: public, since shapes are static."""
+    return np.array(math.prod(call.x.shape), np.int64)
+
+
+def ones_like(call: Call) -> Constant:
+    """EyeLike: public, for it depends on the shape alone."""
+    rows, columns = call.x.shape
+    return np.eye(rows, columns, call.attributes.get("k", 0), np.float32)

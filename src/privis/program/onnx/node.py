@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -78,3 +78,6 @@ class Call:
         """What a user can do about a node that is not supported."""
         stop = f"cut the network before it with layer={self.cut!r}" if self.cut else "replace it in the network"
         return f"{stop}, or export again with constant folding and opset 13 or newer"
+
+
+Rule = Callable[[Call], Result]

@@ -1,7 +1,8 @@
-"""Import rules of the ONNX nodes that are elementwise, linear or reductions, and the table of all rules."""
+"""Import rules of the ONNX nodes that are arithmetic or reductions, and the table of all rules."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import operator
@@ -14,15 +15,16 @@ import numpy as np
 from privis.program import Kind, Value, ops
 from privis.program.onnx import movement_rules as movement
 from privis.program.onnx import window_rules as windows
-from privis.program.onnx.node import Call, Constant, Result
+from privis.program.onnx.node import Call, Constant, Rule
+from privis.program.onnx.operators import activation_rules as activations
+from privis.program.onnx.operators import linear_rules as linear
+from privis.program.onnx.operators import logic_rules as logic
+from privis.program.onnx.operators import normalisation_rules as normalisations
+from privis.program.onnx.operators.patterns import divided, over_reciprocal
+from privis.program.onnx.resampling_rules import resize
 
-Rule = Callable[[Call], Result]
-LEAST_EXPONENT = -80.0  # exp of it is 2e-35: nothing next to the 1 that every softmax sum holds
 
-
-def _nonlinear(kind: Kind) -> Rule:
-    return lambda call: call.x >> ops.Nonlinear(kind)
-
+LARGEST_POWER = 16  # factors of a product that a power may become
 
 # Arithmetic
 
@@ -45,10 +47,18 @@ def _number(x: Any, rank: int) -> Any:
 
 def _div(call: Call, a: Any, b: Any) -> Value:
     if isinstance(b, Value):
-        return (b >> ops.Nonlinear(Kind.RECIPROCAL)) * a
+        whole = divided(a, b) if isinstance(a, Value) else None
+        return (b >> ops.Nonlinear(Kind.RECIPROCAL)) * a if whole is None else whole
     if not np.all(b):
         call.refuse("a division by zero", "a divisor without zeros")
     return a * (1.0 / np.float64(b))
+
+
+def _times(call: Call, a: Any, b: Any) -> Value:
+    if not (isinstance(a, Value) and isinstance(b, Value)):
+        return a * b
+    whole = over_reciprocal(a, b) or over_reciprocal(b, a)
+    return a * b if whole is None else whole
 
 
 def _largest(call: Call) -> Value:
@@ -80,113 +90,36 @@ def _mean(call: Call) -> Value:
 
 
 def _power(call: Call) -> Value:
+    if not isinstance(call.operands[0], Value):
+        return _exponential(call)
     x, exponent = call.x, call.required(1, "exponent")
     match float(exponent.item()) if exponent.size == 1 else math.nan:
         case 1.0:
             return x
-        case 2.0:
-            return x * x
-        case 3.0:
-            return x * x * x
         case 0.5:
             return x.sqrt()
         case -1.0:
             return x >> ops.Nonlinear(Kind.RECIPROCAL)
         case -0.5:
             return x >> ops.Nonlinear(Kind.RSQRT)
+        case 1.5:
+            return x * x.sqrt()
+        case other if other == int(other or 0) and 2 <= other <= LARGEST_POWER:
+            return functools.reduce(operator.mul, [x] * int(other))
+        case other if math.isfinite(other) and other != int(other):
+            return normalisations.power(x, other)
         case other:
-            call.refuse(f"exponent {other:g}", "1, 2, 3, 0.5, -1 or -0.5")
+            remedy = "write it as products and quotients"
+            call.refuse(f"exponent {other:g}", f"one number: a fraction, -1, or a whole number up to {LARGEST_POWER}", remedy)
 
 
-def _clip(call: Call) -> Value:
-    """Bounds are attributes up to opset 10 and operands since."""
-    bounds = [
-        float(value.item()) if (value := call.constant(position, name)) is not None else call.attributes.get(name)
-        for position, name in ((1, "min"), (2, "max"))
-    ]
-    low, high = ((-math.inf if bounds[0] is None else bounds[0]), (math.inf if bounds[1] is None else bounds[1]))
-    return call.x if (low, high) == (-math.inf, math.inf) else call.x.clip(low, high)
-
-
-def _sloped(x: Value, slope: float | Constant) -> Value:
-    """x above zero and ``slope * x`` below."""
-    return x * slope + x.relu() * (1.0 - slope)
-
-
-def _elu(call: Call) -> Value:
-    alpha = call.attributes.get("alpha", 1.0)
-    below = call.x.clip(LEAST_EXPONENT, 0.0) >> ops.Nonlinear(Kind.EXP)
-    return call.x.relu() + (below * alpha - alpha)
-
-
-def _hard_sigmoid(x: Value, alpha: float, beta: float) -> Value:
-    return (x >> ops.Affine(alpha, beta)).clip(0.0, 1.0)
-
-
-def _softmax(call: Call) -> Value:
-    """Stable, and with certain domains: exponents in [-80, 0], and a sum of at least the largest term, 1."""
-    x = call.x
-    axis = call.attributes.get("axis", -1 if call.opset >= 13 else 1) % len(x.shape)
-    if call.opset >= 13 or axis == len(x.shape) - 1:
-        return _softmax_along(x, axis)
-    rows = math.prod(x.shape[:axis])
-    return _softmax_along(x.reshape(rows, math.prod(x.shape) // rows), 1).reshape(*x.shape)
-
-
-def _softmax_along(x: Value, axis: int) -> Value:
-    below = (x - (x >> ops.Max((axis,), keep=True))).clip(LEAST_EXPONENT, 0.0)
-    power = below >> ops.Nonlinear(Kind.EXP)
-    total = power.sum(axis, keep=True).clip(1.0, float(x.shape[axis]))
-    return power * (total >> ops.Nonlinear(Kind.RECIPROCAL))
-
-
-# Linear
-
-
-def _batch_normalisation(call: Call) -> Value:
-    if call.attributes.get("training_mode", 0) or not call.attributes.get("spatial", 1):
-        call.refuse("statistics of the batch", "the stored ones", "export the network in evaluation mode")
-    names = ("scale", "bias", "mean", "variance")
-    gain, bias, mean, variance = (call.required(k, n).astype(np.float64) for k, n in enumerate(names, 1))
-    positive = variance + call.attributes.get("epsilon", 1e-5)
-    if not (positive > 0).all():
-        raise ValueError("a variance below zero")
-    scale = gain / np.sqrt(positive)
-    shape = (-1, *[1] * (len(call.x.shape) - 2))
-    return call.x >> ops.Affine(scale.reshape(shape), (bias - mean * scale).reshape(shape))
-
-
-def _gemm(call: Call) -> Value:
-    a, b = (_matrix(call, k, name) for k, name in enumerate(("transA", "transB")))
-    product = _product(call, a, b)
-    alpha, beta = call.attributes.get("alpha", 1.0), call.attributes.get("beta", 1.0)
-    product = product if alpha == 1.0 else product * alpha
-    bias = call.operand(2)
-    return product if bias is None or beta == 0.0 else product + (bias if beta == 1.0 else bias * beta)
-
-
-def _matrix(call: Call, position: int, transposed: str) -> Value | Constant:
-    matrix = call.operands[position]
-    if matrix is None or len(matrix.shape) != 2:
-        raise ValueError("an operand that is no matrix")
-    return matrix.transpose(1, 0) if call.attributes.get(transposed, 0) else matrix
-
-
-def _product(call: Call, a: Any, b: Any) -> Value:
-    """Matrix product of which either side may be a public matrix."""
-    match isinstance(a, Value), isinstance(b, Value):
-        case True, True if min(len(a.shape), len(b.shape)) >= 2:
-            return a @ b
-        case True, False if b.ndim == 2:
-            return a >> ops.Dense(b.T)
-        case True, False if b.ndim == 1:
-            return (a >> ops.Dense(b[None])).reshape(*a.shape[:-1])
-        case False, True if a.ndim == 2 and len(b.shape) >= 2:
-            swapped = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
-            return (b.transpose(*swapped) >> ops.Dense(a)).transpose(*swapped)
-    call.refuse(
-        f"operands of {len(a.shape)} and {len(b.shape)} axes", "one constant matrix, or activations of 2 or more"
-    )
+def _exponential(call: Call) -> Value:
+    """A public base to a secret exponent."""
+    base, exponent = call.required(0, "base"), call.operands[1]
+    assert isinstance(exponent, Value)
+    if base.size != 1 or base.item() <= 0:
+        call.refuse("a base that is no single number above 0", "one positive number", "use exp and a constant factor")
+    return (exponent * math.log(float(base.item()))) >> ops.Nonlinear(Kind.EXP)
 
 
 # Reductions
@@ -219,6 +152,14 @@ def _max_over(x: Value, axes: tuple[int, ...], keep: bool) -> Value:
     return x >> ops.Max(axes, keep)
 
 
+def _logarithm(x: Value) -> Value:
+    return x >> ops.Nonlinear(Kind.LOG)
+
+
+def _arg_min(call: Call) -> Value:
+    return _arg_max(dataclasses.replace(call, operands=(call.x * -1.0,)))
+
+
 def _arg_max(call: Call) -> Value:
     if call.attributes.get("select_last_index", 0):
         call.refuse("select_last_index", "the first of equal elements")
@@ -230,43 +171,73 @@ def _arg_max(call: Call) -> Value:
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "Abs": _nonlinear(Kind.ABS),
+        **logic.COMPARISONS,
+        "Abs": activations.nonlinear(Kind.ABS),
         "Add": _binary(lambda _, a, b: a + b),
         "ArgMax": _arg_max,
+        "ArgMin": _arg_min,
         "AveragePool": windows.average_pool,
-        "BatchNormalization": _batch_normalisation,
-        "Cast": movement.cast,
-        "Clip": _clip,
+        "BatchNormalization": normalisations.batch_normalisation,
+        "Cast": logic.cast,
+        "CastLike": lambda call: call.x,
+        "Celu": activations.celu,
+        "Clip": activations.clip,
         "Concat": movement.concat,
         "Conv": windows.conv,
+        "ConvTranspose": linear.transposed_convolution,
+        "CumSum": linear.cumulative_sum,
         "DepthToSpace": movement.depth_to_space,
+        "DequantizeLinear": logic.dequantise,
         "Div": _binary(_div),
         "Dropout": movement.identity,
-        "Elu": _elu,
-        "Exp": _nonlinear(Kind.EXP),
+        "Einsum": linear.einsum,
+        "Elu": activations.elu,
+        "Erf": activations.nonlinear(Kind.ERF),
+        "Exp": activations.nonlinear(Kind.EXP),
+        "Expand": movement.expand,
+        "EyeLike": movement.ones_like,
         "Flatten": movement.flatten,
         "Gather": movement.gather,
-        "Gemm": _gemm,
+        "GatherElements": movement.gather_elements,
+        "GatherND": movement.gather_nd,
+        "Gelu": activations.gelu,
+        "Gemm": linear.gemm,
         "GlobalAveragePool": _global(_mean_over),
         "GlobalMaxPool": _global(_max_over),
-        "HardSigmoid": lambda call: _hard_sigmoid(
+        "GroupNormalization": normalisations.group_normalisation,
+        "HardSigmoid": lambda call: activations.hard_sigmoid(
             call.x, call.attributes.get("alpha", 0.2), call.attributes.get("beta", 0.5)
         ),
-        "HardSwish": lambda call: call.x * _hard_sigmoid(call.x, 1 / 6, 0.5),
+        "HardSwish": lambda call: call.x * activations.hard_sigmoid(call.x, 1 / 6, 0.5),
+        "Hardmax": activations.hardmax,
         "Identity": movement.identity,
-        "LeakyRelu": lambda call: _sloped(call.x, call.attributes.get("alpha", 0.01)),
-        "MatMul": _binary(_product),
+        "InstanceNormalization": normalisations.instance_normalisation,
+        "LRN": normalisations.local_response,
+        "LayerNormalization": normalisations.layer_normalisation,
+        "LeakyRelu": lambda call: activations.sloped(call.x, call.attributes.get("alpha", 0.01)),
+        "Log": activations.nonlinear(Kind.LOG),
+        "LogSoftmax": activations.log_softmax,
+        "LpNormalization": normalisations.unit_length,
+        "LpPool": windows.length_pool,
+        "MatMul": _binary(linear.product),
         "Max": _largest,
         "MaxPool": windows.max_pool,
         "Mean": _mean,
+        "MeanVarianceNormalization": normalisations.mean_variance_normalisation,
         "Min": _least,
-        "Mul": _binary(lambda _, a, b: a * b),
+        "Mish": activations.mish,
+        "Mul": _binary(_times),
         "Neg": lambda call: call.x * -1.0,
-        "PRelu": lambda call: _sloped(call.x, call.required(1, "slope")),
+        "PRelu": lambda call: activations.sloped(call.x, call.required(1, "slope")),
         "Pad": windows.pad,
         "Pow": _power,
-        "Reciprocal": _nonlinear(Kind.RECIPROCAL),
+        "QuantizeLinear": logic.quantise,
+        "RMSNormalization": normalisations.root_mean_square_normalisation,
+        "Reciprocal": activations.nonlinear(Kind.RECIPROCAL),
+        "ReduceL1": _reduction(lambda x, axes, keep: x.abs().sum(*axes, keep=keep)),
         "ReduceL2": _reduction(lambda x, axes, keep: (x * x).sum(*axes, keep=keep).sqrt()),
+        "ReduceLogSum": _reduction(lambda x, axes, keep: _logarithm(x.sum(*axes, keep=keep))),
+        "ReduceLogSumExp": _reduction(activations.log_sum_exp),
         "ReduceMax": _reduction(_max_over),
         "ReduceMean": _reduction(_mean_over),
         "ReduceMin": _reduction(lambda x, axes, keep: _max_over(x * -1.0, axes, keep) * -1.0),
@@ -274,20 +245,32 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ReduceSumSquare": _reduction(lambda x, axes, keep: (x * x).sum(*axes, keep=keep)),
         "Relu": lambda call: call.x.relu(),
         "Reshape": movement.reshape,
-        "Resize": windows.resize,
+        "Resize": resize,
+        "Round": activations.nonlinear(Kind.ROUND),
+        "ScatterND": movement.scatter_nd,
+        "Selu": activations.selu,
         "Shape": movement.shape,
-        "Sigmoid": _nonlinear(Kind.SIGMOID),
+        "Shrink": activations.shrunk,
+        "Sigmoid": activations.nonlinear(Kind.SIGMOID),
+        "Size": movement.size,
         "Slice": movement.cut,
-        "Softmax": _softmax,
+        "Softmax": activations.softmax,
+        "Softplus": activations.nonlinear(Kind.SOFTPLUS),
+        "Softsign": activations.softsign,
         "SpaceToDepth": movement.space_to_depth,
         "Split": movement.split,
-        "Sqrt": _nonlinear(Kind.SQRT),
+        "Sqrt": activations.nonlinear(Kind.SQRT),
         "Squeeze": movement.squeeze,
         "Sub": _binary(lambda _, a, b: a - b),
         "Sum": _sum,
-        "Tanh": _nonlinear(Kind.TANH),
+        "Swish": activations.swish,
+        "Tanh": activations.nonlinear(Kind.TANH),
+        "ThresholdedRelu": activations.thresholded,
+        "Tile": movement.tile,
+        "TopK": logic.top,
         "Transpose": movement.transpose,
+        "Trilu": movement.triangle,
         "Unsqueeze": movement.unsqueeze,
-        "Upsample": windows.resize,
+        "Upsample": resize,
     }
 )  # fmt: skip

@@ -6,15 +6,17 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from privis.errors import ParameterError, Problem, ProgramError, UnsupportedError, refuse
 from privis.extras import optional_import
 from privis.program import Input, Program, Shape, Value, concat, trace
-from privis.program.onnx.constant_folding import FOLDED, attribute_value, fold
-from privis.program.onnx.node import Call, Constant, Result
+from privis.program.onnx.constant_folding import attribute_value, fold, real
+from privis.program.onnx.inputs import NetworkInput, network_input
+from privis.program.onnx.node import Call, Constant, Result, Rule
+from privis.program.onnx.operators.learned_rules import LEARNED
+from privis.program.onnx.refusals import no_rule
 from privis.program.onnx.rules import RULES
 
 if TYPE_CHECKING:
@@ -25,21 +27,11 @@ OLDEST_OPSET = 7  # from here on operands broadcast as in numpy
 MALFORMED = (IndexError, KeyError, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError)
 
 
-@dataclass(frozen=True)
-class NetworkInput:
-    """The one input of a network: planes (1 or 3), its size in pixels as far as it is fixed, and the axis order."""
-
-    name: str
-    planes: int
-    height: int | None
-    width: int | None
-    planes_last: bool
-
-
 def read_onnx(path: str | Path) -> bytes:
     """Return the bytes of the ONNX file at ``path`` after `parse_onnx` has checked them.
 
-    Raises ParameterError when there is no such file or it is of another kind.
+    Weights that stand in other files beside it are read from there and put into the bytes. Raises ParameterError when
+    there is no such file or it is of another kind, ProgramError for weights that cannot be read.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -51,12 +43,28 @@ def read_onnx(path: str | Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise ParameterError(Problem(str(path), error.strerror or "an error", "a readable ONNX file")) from None
+    if _external(_parsed(content, str(path)).graph):
+        content = _with_weights(path)
     parse_onnx(content, str(path))
     return content
 
 
-def parse_onnx(content: bytes, where: str = "ONNX model") -> ModelProto:
-    """Parse an ONNX model; ProgramError when it is damaged, keeps weights in other files or is older than opset 7."""
+def _with_weights(path: Path) -> bytes:
+    """The model with the weights of the files beside it; onnx refuses paths that lead elsewhere."""
+    import onnx
+
+    try:
+        model = onnx.load(path)
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        got = f"weights in other files: {str(error).splitlines()[0]}"
+        remedy = "keep the files of the export in one folder, or merge them: onnx.save(onnx.load(path), 'merged.onnx')"
+        raise ProgramError(Problem(str(path), got, "readable files beside it", remedy)) from None
+    if (size := model.ByteSize()) >= LARGEST_FILE:
+        raise ParameterError(Problem(str(path), f"{size} bytes with its weights", f"fewer than {LARGEST_FILE}"))
+    return model.SerializeToString(deterministic=True)
+
+
+def _parsed(content: bytes, where: str) -> ModelProto:
     with optional_import("cnn", "importing a network"):
         import onnx
         from google.protobuf.message import DecodeError
@@ -65,11 +73,17 @@ def parse_onnx(content: bytes, where: str = "ONNX model") -> ModelProto:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError) as error:
         raise ProgramError(Problem(where, f"{type(error).__name__}: {error}", "a complete ONNX model")) from None
+    return model
+
+
+def parse_onnx(content: bytes, where: str = "ONNX model") -> ModelProto:
+    """Parse an ONNX model; ProgramError when it is damaged, keeps weights in other files or is older than opset 7."""
+    model = _parsed(content, where)
     problems = []
     if not model.graph.node:
         problems.append(Problem(where, "a graph without nodes", "a complete ONNX model"))
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
-        remedy = "merge them: onnx.save(onnx.load('network.onnx'), 'merged.onnx')"
+    if _external(model.graph):
+        remedy = "read it with CNN.from_onnx(path), or merge them: onnx.save(onnx.load(path), 'merged.onnx')"
         problems.append(Problem(where, "weights in other files", "weights inside the file", remedy))
     if model.graph.sparse_initializer:
         problems.append(Problem(where, "sparse weights", "dense weights"))
@@ -78,6 +92,12 @@ def parse_onnx(content: bytes, where: str = "ONNX model") -> ModelProto:
         problems.append(Problem(where, f"opset {_opset(model)}", f"opset {OLDEST_OPSET} or newer", remedy))
     refuse(ProgramError, problems)
     return model
+
+
+def _external(graph: GraphProto) -> bool:
+    from onnx import TensorProto
+
+    return any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(graph))
 
 
 def _tensors(graph: GraphProto) -> Iterable[Any]:
@@ -90,27 +110,6 @@ def _opset(model: ModelProto) -> int:
     return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
 
 
-def network_input(model: ModelProto) -> NetworkInput:
-    """Return what the network reads; ProgramError unless that is one grey or RGB image."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [entry for entry in model.graph.input if entry.name not in constants]
-    if len(inputs) != 1:
-        names = ", ".join(entry.name for entry in inputs) or "none"
-        raise ProgramError(Problem("ONNX graph", f"{len(inputs)} inputs ({names})", "one input, the image"))
-    kind = inputs[0].type.tensor_type
-    lengths = [d.dim_value or None for d in kind.shape.dim] if kind.HasField("shape") else [None] * 4
-    where = f"ONNX input {inputs[0].name!r}"
-    if len(lengths) != 4 or lengths[0] not in (None, 1):
-        remedy = "export it for one image, or with a dynamic batch axis"
-        raise ProgramError(Problem(where, f"shape {tuple(lengths)}", "(1, planes, height, width)", remedy))
-    _, planes, height, width = lengths
-    if planes in (1, 3, None):
-        return NetworkInput(inputs[0].name, planes or 3, height, width, False)
-    if width in (1, 3):
-        return NetworkInput(inputs[0].name, width, planes, height, True)
-    raise ProgramError(Problem(where, f"shape {tuple(lengths)}", "1 or 3 planes"))
-
-
 def trace_onnx(
     content: bytes, shape: Shape, normalise: Callable[[Value], Value], layer: str | None = None
 ) -> tuple[Program, tuple[str, ...]]:
@@ -121,14 +120,13 @@ def trace_onnx(
     UnsupportedError with all nodes that have no translation, ProgramError for a graph that does not fit together and
     ParameterError for an unknown ``layer``.
     """
-    model = parse_onnx(content)
+    model = _inlined(parse_onnx(content))
     source = network_input(model)
     wanted = _requested(model.graph, layer)
     found: list[str] = []
 
     def network(pixels: Value) -> tuple[Value, ...]:
-        x = normalise(pixels)
-        x = x.transpose(1, 2, 0) if source.planes_last else x
+        x = source.laid_out(normalise(pixels))
         known = _walk(model, wanted, {source.name: x.reshape(1, *x.shape)})
         absent = [name for name in wanted if name not in known]
         if absent:
@@ -140,6 +138,15 @@ def trace_onnx(
         return tuple(values.values())
 
     return trace(network, Input(shape)), tuple(found)
+
+
+def _inlined(model: ModelProto) -> ModelProto:
+    """Functions of the model's own in the place of their calls."""
+    if not model.functions:
+        return model
+    from onnx import inliner
+
+    return inliner.inline_local_functions(model)
 
 
 def _requested(graph: GraphProto, layer: str | None) -> tuple[str, ...]:
@@ -163,25 +170,62 @@ def _needed(graph: GraphProto, wanted: tuple[str, ...]) -> list[NodeProto]:
     missing, kept = set(wanted), []
     for node in reversed(graph.node):
         if missing.intersection(node.output):
-            missing.update(node.input)
+            missing.update(_reads(node))
             kept.append(node)
     return kept[::-1]
+
+
+def _reads(node: NodeProto) -> set[str]:
+    """The tensors a node reads, those inside its branches included."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            names = names.union(*(_reads(inner) for inner in attribute.g.node), (o.name for o in attribute.g.output))
+    return names
 
 
 def _walk(model: ModelProto, wanted: tuple[str, ...], known: dict[str, Value | Constant]) -> Mapping[str, Any]:
     """Translate every needed node; nodes after an unsupported one are still looked up, so that all are reported."""
     from onnx import numpy_helper
 
-    graph, opset = model.graph, _opset(model)
-    for tensor in graph.initializer:
-        known.setdefault(tensor.name, _checked(f"weights {tensor.name!r}", lambda t=tensor: numpy_helper.to_array(t)))
+    opset = _opset(model)
+    _add_weights(model.graph, known)
     problems: list[Problem] = []
-    blocked: set[str] = set()
-    for node in _needed(graph, wanted):
+    _walk_nodes(_needed(model.graph, wanted), known, opset, problems, set())
+    refuse(UnsupportedError, problems)
+    return known
+
+
+def _add_weights(graph: GraphProto, known: dict[str, Value | Constant]) -> None:
+    from onnx import numpy_helper
+
+    for tensor in graph.initializer:
+        read: Callable[[Any], Constant] = lambda t: real(numpy_helper.to_array(t))  # noqa: E731
+        known.setdefault(tensor.name, _checked(f"weights {tensor.name!r}", lambda t=tensor: read(t)))
+
+
+def _walk_nodes(
+    nodes: Iterable[NodeProto],
+    known: dict[str, Value | Constant],
+    opset: int,
+    problems: list[Problem],
+    blocked: set[str],
+) -> None:
+    for node in nodes:
         where = f"node {node.name or node.output[0]!r} ({node.op_type})"
         if blocked.intersection(node.input):
-            problems += [] if _has_rule(node) else [_no_rule(where, node, blocked)]
+            problems += [] if _rule(node) or not _depends(node, known, blocked) else [no_rule(where, node, blocked)]
             blocked.update(node.output)
+            continue
+        branch = _branch(node, known)
+        if branch is not None:
+            _add_weights(branch, known)
+            _walk_nodes(branch.node, known, opset, problems, blocked)
+            for name, inner in zip(node.output, branch.output, strict=True):
+                if inner.name in known:
+                    known[name] = known[inner.name]
+                else:
+                    blocked.add(name)
             continue
         try:
             result = _translate(node, where, known, opset)
@@ -192,19 +236,25 @@ def _walk(model: ModelProto, wanted: tuple[str, ...], known: dict[str, Value | C
         results = result if isinstance(result, tuple) else (result,)
         known.update(zip(node.output, results, strict=False))
         blocked.update(node.output[len(results) :])
-    refuse(UnsupportedError, problems)
-    return known
 
 
-def _has_rule(node: NodeProto) -> bool:
-    return node.domain in ("", "ai.onnx") and node.op_type in FOLDED.union(RULES)
+def _depends(node: NodeProto, known: Mapping[str, Value | Constant], blocked: set[str]) -> bool:
+    """Whether a node may read the image: it reads an activation, or what could not be translated."""
+    return any(name in blocked or isinstance(known.get(name), Value) for name in node.input)
 
 
-def _no_rule(where: str, node: NodeProto, blocked: Iterable[str] = ()) -> Problem:
-    kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-    known = [name for name in node.input if name and name not in blocked]
-    cut = f"cut the network before it with layer={known[0]!r}, or " if known else ""
-    return Problem(where, f"the operation {kind}", "one that has a translation", f"{cut}replace it and export again")
+def _branch(node: NodeProto, known: Mapping[str, Value | Constant]) -> GraphProto | None:
+    """The branch that an If with a public condition takes; None for other nodes."""
+    condition = known.get(node.input[0]) if node.op_type == "If" and node.input else None
+    if condition is None or isinstance(condition, Value):
+        return None
+    name = "then_branch" if bool(condition.item()) else "else_branch"
+    return next((attribute.g for attribute in node.attribute if attribute.name == name), None)
+
+
+def _rule(node: NodeProto) -> Rule | None:
+    tables = {"": RULES, "ai.onnx": RULES, "ai.onnx.ml": LEARNED}
+    return tables.get(node.domain, {}).get(node.op_type)
 
 
 def _translate(node: NodeProto, where: str, known: Mapping[str, Value | Constant], opset: int) -> Result:
@@ -213,16 +263,18 @@ def _translate(node: NodeProto, where: str, known: Mapping[str, Value | Constant
         raise ProgramError(
             Problem(where, f"an operand {unknown[0]!r} that nothing before it writes", "an ordered graph")
         )
-    if not _has_rule(node):
-        raise UnsupportedError(_no_rule(where, node))
     operands = tuple(known[name] if name else None for name in node.input)
+    is_public = not any(isinstance(x, Value) for x in operands) and node.domain in ("", "ai.onnx")
+    if any(attribute.HasField("g") for attribute in node.attribute):
+        raise UnsupportedError(no_rule(where, node))
     attributes = _checked(where, lambda: {a.name: attribute_value(a) for a in node.attribute})
-    if not any(isinstance(x, Value) for x in operands) and node.op_type in FOLDED:
+    if is_public:
         return _checked(where, lambda: fold(node, where, operands, attributes, opset))
-    if node.op_type not in RULES or not any(isinstance(x, Value) for x in operands):
-        raise UnsupportedError(_no_rule(where, node))
+    rule = _rule(node)
+    if rule is None:
+        raise UnsupportedError(no_rule(where, node))
     call = Call(node.op_type, where, operands, attributes, opset, len(node.output), node.input[0])
-    result = _checked(where, lambda: RULES[node.op_type](call))
+    result = _checked(where, lambda: rule(call))
     for value in result if isinstance(result, tuple) else (result,):
         call.bounded(math.prod(value.shape))
     return result

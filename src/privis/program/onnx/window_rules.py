@@ -1,14 +1,15 @@
-"""Import rules of the ONNX nodes that work on neighbourhoods: convolution, pooling, padding and resizing."""
+"""Import rules of the ONNX nodes that work on neighbourhoods: convolution, pooling and padding."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from privis.program import Value, ops
-from privis.program.onnx.node import Call, Constant
+from privis.program.onnx.node import Call
 from privis.program.shapes import window_count
 
 Pair = tuple[int, int]
@@ -70,13 +71,39 @@ def _beyond(call: Call, padded: int, reach: int, stride: int, inside: int) -> in
 
 def _image(call: Call) -> Value:
     if len(call.x.shape) != 4:
-        call.refuse(f"an operand of shape {call.x.shape}", "a two-dimensional image (1, C, H, W)")
+        remedy = "flatten the depth into channels, or run it frame by frame"
+        call.refuse(f"an operand of shape {call.x.shape}", "a one- or two-dimensional image (1, C, [H,] W)", remedy)
     return call.x
+
+
+def pair(call: Call, name: str, default: int) -> Pair:
+    """An attribute of one integer per axis."""
+    rows, columns = call.attributes.get(name, (default, default))
+    return int(rows), int(columns)
+
+
+def planar(call: Call, rule: Callable[[Call], Value]) -> Value:
+    """A node on (1, C, W) as one on an image of one row."""
+    if len(call.x.shape) != 3:
+        raise ValueError(f"an operand of shape {call.x.shape}")
+    lead = {"strides": 1, "dilations": 1, "kernel_shape": 1, "output_padding": 0, "output_shape": 1}
+    own = {name: [lead[name], *value] if name in lead else value for name, value in call.attributes.items()}
+    if "pads" in own:
+        before, after = own["pads"]
+        own["pads"] = [0, before, 0, after]
+    kernel = call.operands[1] if call.kind in ("Conv", "ConvTranspose") else None
+    weights = (np.asarray(kernel)[:, :, None],) if isinstance(kernel, np.ndarray) else ()
+    rows = call.x.reshape(1, call.x.shape[1], 1, call.x.shape[2])
+    made = rule(replace(call, operands=(rows, *weights, *call.operands[1 + len(weights) :]), attributes=own))
+    return made.reshape(*made.shape[:2], made.shape[3])
 
 
 def conv(call: Call) -> Value:
     """Convolution with public weights and an optional bias."""
-    x, kernel = _image(call), call.required(1, "weights")
+    kernel = call.required(1, "weights")
+    if kernel.ndim == 3:
+        return planar(call, conv)
+    x = _image(call)
     if kernel.ndim != 4:
         raise ValueError(f"a kernel of shape {kernel.shape}")
     rows, columns = _axes(call, (kernel.shape[2], kernel.shape[3]))
@@ -114,6 +141,8 @@ def max_pool(call: Call) -> Value:
     """Largest value of each window."""
     if call.results > 1:
         call.refuse("indices of the maxima asked for", "the maxima only")
+    if len(call.x.shape) == 3:
+        return planar(call, max_pool)
     x = _image(call)
     axes = _axes(call, call.attributes["kernel_shape"])
     for position, axis in enumerate(axes, 2):
@@ -134,6 +163,8 @@ def _counted(axis: Axis, padding: bool) -> np.ndarray:
 
 def average_pool(call: Call) -> Value:
     """Mean of each window: of its pixels, or with ``count_include_pad`` of its padding too."""
+    if len(call.x.shape) == 3:
+        return planar(call, average_pool)
     x = _image(call)
     rows, columns = _axes(call, call.attributes["kernel_shape"])
     call.bounded(rows.padded * rows.size + columns.padded * columns.size)
@@ -143,6 +174,15 @@ def average_pool(call: Call) -> Value:
     padded = x >> ops.Pad(widths) if any(map(any, widths)) else x
     uniform = (count == count[0, 0]).all()
     return _windows(padded, rows, columns).sum(4, 5) * (1.0 / float(count[0, 0]) if uniform else 1.0 / count)
+
+
+def length_pool(call: Call) -> Value:
+    """LpPool with p = 2: the length of each window."""
+    if call.attributes.get("p", 2) != 2:
+        call.refuse(f"p = {call.attributes['p']}", "p = 2", "use average pooling of absolute values for p = 1")
+    x = _image(call)
+    squares = replace(call, operands=(x * x,), attributes={**call.attributes, "count_include_pad": 1})
+    return (average_pool(squares) * float(math.prod(call.attributes["kernel_shape"]))).sqrt()
 
 
 def pad(call: Call) -> Value:
@@ -172,90 +212,3 @@ def pad(call: Call) -> Value:
             index = np.pad(positions, (max(before, 0), max(after, 0)), mode)  # type: ignore[call-overload]
             x = x >> ops.Gather(index, axis)
     return x
-
-
-def resize(call: Call) -> Value:
-    """Nearest and linear resizing, one axis at a time, since both are separable."""
-    x, mode = call.x, call.attributes.get("mode", "nearest")
-    if mode not in ("nearest", "linear") or call.attributes.get("antialias", 0):
-        call.refuse(f"mode {mode!r}{' with antialias' * (mode in ('nearest', 'linear'))}", "nearest or linear without")
-    lengths, scales = _resized(call)
-    for axis, (before, after) in enumerate(zip(x.shape, lengths, strict=True)):
-        call.bounded(after)
-        if (before, scales[axis]) == (after, 1.0):
-            continue
-        at = _coordinates(call, before, after, scales[axis])
-        x = x >> ops.Gather(_nearest(call, at, before), axis) if mode == "nearest" else _linear(x, at, axis)
-    return x
-
-
-def _resized(call: Call) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The length and the scale of every axis."""
-    shape = call.x.shape
-    upsample = call.opset < 11  # Upsample, and the first Resize: operands X, scales
-    scales = call.attributes.get("scales")
-    if scales is None:
-        scales = call.constant(1 if upsample else 2, "scales")
-    sizes = None if upsample else call.constant(3, "sizes")
-    axes = [axis % len(shape) for axis in call.attributes.get("axes", range(len(shape)))]
-    lengths, factors = list(shape), [1.0] * len(shape)
-    if sizes is not None and sizes.size:
-        if call.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-            call.refuse("keep_aspect_ratio_policy", "'stretch'")
-        for axis, length in zip(axes, sizes, strict=True):
-            lengths[axis], factors[axis] = int(length), int(length) / shape[axis]
-    elif scales is not None:
-        for axis, factor in zip(axes, np.ravel(scales), strict=True):
-            lengths[axis], factors[axis] = (math.floor(shape[axis] * np.float32(factor)), float(factor))
-    if min(lengths) < 1 or (scales is None and sizes is None):
-        raise ValueError(f"the result would have shape {tuple(lengths)}")
-    return tuple(lengths), tuple(factors)
-
-
-def _coordinates(call: Call, before: int, after: int, factor: float) -> np.ndarray:
-    """Where each new pixel lies among the old ones, in pixels.
-
-    In float32 and in the order of operations of ONNX's definition: ties between two pixels depend on both.
-    """
-    i, scale, half = np.arange(after, dtype=np.float32), np.float32(factor), np.float32(0.5)
-    match call.attributes.get("coordinate_transformation_mode", "asymmetric" if call.opset < 11 else "half_pixel"):
-        case "asymmetric":
-            return i / scale
-        case "half_pixel":
-            return (i + half) / scale - half
-        case "pytorch_half_pixel":
-            return (i + half) / scale - half if after > 1 else 0 * i
-        case "half_pixel_symmetric":
-            adjustment = np.float32(after) / (scale * np.float32(before))
-            return np.float32(before / 2) * (1 - adjustment) + (i + half) / scale - half
-        case "tf_half_pixel_for_nn":
-            return (i + half) / scale
-        case "align_corners":
-            return i * np.float32(before - 1) / np.float32(after - 1) if after > 1 else 0 * i
-        case other:
-            return call.refuse(f"coordinate_transformation_mode {other!r}", "half_pixel, asymmetric or align_corners")
-
-
-def _nearest(call: Call, at: np.ndarray, length: int) -> np.ndarray:
-    match call.attributes.get("nearest_mode", "floor" if call.opset < 11 else "round_prefer_floor"):
-        case "round_prefer_floor":
-            index = np.ceil(at - np.float32(0.5))
-        case "round_prefer_ceil":
-            index = np.floor(at + np.float32(0.5))
-        case "floor":
-            index = np.floor(at)
-        case "ceil":
-            index = np.ceil(at)
-        case other:
-            call.refuse(f"nearest_mode {other!r}", "floor, ceil or one of the roundings")
-    return np.clip(index, 0, length - 1).astype(np.int64)
-
-
-def _linear(x: Value, at: np.ndarray, axis: int) -> Value:
-    """Two neighbours, weighted: no matrix, so that it stays sparse."""
-    length = x.shape[axis]
-    at = np.clip(at, 0, length - 1)
-    low = np.floor(at).astype(np.int64)
-    high = np.minimum(low + 1, length - 1)
-    share: Constant = (at - low).reshape(-1, *[1] * (len(x.shape) - axis - 1))
-    return (x >> ops.Gather(low, axis)) * (1.0 - share) + (x >> ops.Gather(high, axis)) * share

@@ -242,7 +242,7 @@ def _nonlinear(op: ops.Nonlinear, x: Interval) -> Interval:
     if op.kind is Kind.ABS:  # the only one that is not monotone
         least = np.where((low <= 0) & (high >= 0), 0.0, least)
     whole = op.kind is Kind.CLIP and x.step is not None and all(_on_grid(v, x.step) for v in (op.a, op.b))
-    step = x.step if op.kind is Kind.ABS or whole else None
+    step = x.step if op.kind is Kind.ABS or whole else 1.0 if op.kind is Kind.ROUND else None
     return Interval(squeeze(least), squeeze(most), step)
 
 

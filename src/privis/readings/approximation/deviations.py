@@ -45,6 +45,8 @@ def deviation(op: Op, moved: list[float], known: list[Interval], shapes: list[Sh
             return 2 * math.sqrt(shapes[0][-1]) * moved[0] / length if length > 0 else math.inf
         case ops.Poly(_, domain):
             return moved[0] * _slope(op, domain)
+        case ops.Nonlinear(ops.Kind.ROUND):
+            return moved[0] + 1.0
         case ops.Nonlinear(_, domain):
             return moved[0] * _slope(op, domain or known[0].bounds)
         case ops.Max():

@@ -25,6 +25,7 @@ from privis.readings.evaluate import evaluate_op, nonlinear
 REAL_ABS_BLUR = 1 / 128  # |x| is exact to polynomial error outside this share of the range
 NORMALISE_SLACK = 1.05  # sums of squares of the polynomial form leave the definition's domain by a little
 SAMPLES = 4001
+ROUNDING = 0.5  # largest distance of a number from the nearest whole one
 
 
 @dataclass(frozen=True)
@@ -307,6 +308,9 @@ def _nonlinear(op: ops.Nonlinear, x: Value, site: Site) -> tuple[Value, Moved]:
     if op.kind is Kind.CLIP and op.a <= low and high <= op.b:
         return x, site.moved  # the operand provably never leaves the interval
     low, high = low - site.moved.excess[0], high + site.moved.excess[1]
+    if op.kind is Kind.ROUND:  # no polynomial is closer to all of its steps than the line between them
+        site.note((low, high), 1, ROUNDING)
+        return x, Moved.both(site.moved.decided + ROUNDING, max(site.moved.excess) + ROUNDING)
     if op.kind is Kind.ABS:
         y, plan = _sign(x, (low, high), site)
         return x * _compose(y, plan), _sign_moves(op, plan, (low, high), site)

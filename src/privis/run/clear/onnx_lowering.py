@@ -201,7 +201,9 @@ def _nonlinear(graph: Graph, op: ops.Nonlinear, x: str) -> str:
             return graph.emit("Relu", x)
         case Kind.CLIP:
             return graph.emit("Clip", x, *(graph.constant(v) if math.isfinite(v) else "" for v in (op.a, op.b)))
-        case Kind.ABS | Kind.SIGMOID | Kind.TANH | Kind.EXP:
+        case Kind.LOG:
+            return graph.emit("Log", graph.affine(x, 1.0, op.a))
+        case Kind.ABS | Kind.SIGMOID | Kind.TANH | Kind.EXP | Kind.ERF | Kind.SOFTPLUS | Kind.ROUND:
             return graph.emit(op.kind.value.capitalize(), x)
 
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import erf
 
 from privis.program import Kind, ops
 from privis.run.mpc.lowering.comparison import at_least
-from privis.run.mpc.lowering.linear import affine, factors, selected
+from privis.run.mpc.lowering.linear import add, affine, factors, selected
 from privis.run.mpc.lowering.runtime_bounds import checked
 from privis.run.mpc.lowering.shared_tensor import (
     CONSTANT_BITS,
@@ -30,6 +31,7 @@ ROOT_BITS = 12  # of an operand of a root: the reciprocal root keeps 12 bits; fr
 QUOTIENT_BITS = 16  # of a divisor; SPU's reciprocal is 0 from 2**18 on
 ENERGY_BITS = 24  # of a sum of squares before its root
 SHARE_UNIT = 2.0**-10  # scale of shares of a sum
+ERF_END = 4.0  # 1 - erf of it is 1.5e-8
 SMALLEST = 2.0**-10  # units; what is smaller has too few bits to divide by
 
 
@@ -53,6 +55,14 @@ def scalar_function(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor
         case Kind.TANH:
             doubled = sigmoid(context, SharedTensor(x.array, x.scale * 2, x.bound * 2, x.offset * 2))
             return affine(context, ops.Affine(2.0, -1.0), doubled)
+        case Kind.LOG:
+            return logarithm(context, op, x)
+        case Kind.ERF:
+            return error_function(context, x)
+        case Kind.SOFTPLUS:
+            return softplus(context, x)
+        case Kind.ROUND:
+            return rounded(context, x)
 
 
 def clip(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
@@ -274,6 +284,61 @@ def _exponential(context: LoweringContext, x: SharedTensor, low: float, high: fl
     grown = 2.0 ** exponent(math.exp(high))
     factor = math.exp(high) / grown
     return SharedTensor(result if factor == 1 else times(result, factor), grown, context.bound)
+
+
+def logarithm(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
+    """log(x + a) on the declared domain: within 4e-4 where x + a has 11 binary digits or more, else as exact as they."""
+    import jax.numpy as jnp
+
+    low, high = _domain(context, op)
+    x = affine(context.bounded(x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
+    scale = _dividing_scale(context, low, high, 1)
+    q = rescaled(context, fixed(context, x), scale)
+    found = SharedTensor(jnp.log(q.array), 1.0, context.bound)
+    return affine(context, ops.Affine(1.0, math.log(scale)), found) if scale != 1 else found
+
+
+def error_function(context: LoweringContext, x: SharedTensor) -> SharedTensor:
+    """An odd polynomial up to ``ERF_END``, where nothing is left of the difference from 1: within 1e-4."""
+    low, high = context.operands[0].bounds
+    x = integer(x) if x.is_bit else x
+    passed = [limit for limit, beyond in ((-ERF_END, low < -ERF_END), (ERF_END, high > ERF_END)) if beyond]
+    if passed:
+        x = _clipped(context.bounded(min(x.bound, ERF_END)), x, passed, -ERF_END)
+    t = affine(context.bounded(1.0), ops.Affine(1 / ERF_END), SharedTensor(x.array, x.scale, ERF_END, x.offset))
+    t = rescaled(context, fixed(context, SharedTensor(t.array, t.scale, 1.0)), 1.0)
+    square = SharedTensor(t.array * t.array, 1.0, 1.0)
+    even = chebyshev_series(context.bounded(4 * ERF_END), ops.Poly(ERF_SERIES, (0.0, 1.0)), square)
+    return SharedTensor(t.array * even.array, even.scale, 1.0)
+
+
+def _over_operand(square: np.ndarray) -> np.ndarray:
+    """``erf(ERF_END t) / t`` as a function of ``t**2``, smooth at 0."""
+    t = np.sqrt(np.maximum(square, 1e-12))
+    return erf(ERF_END * t) / t
+
+
+ERF_SERIES = tuple(map(float, np.polynomial.Chebyshev.interpolate(_over_operand, 14, (0.0, 1.0)).coef))
+
+
+def softplus(context: LoweringContext, x: SharedTensor) -> SharedTensor:
+    """``max(x, 0) + log(1 + exp(-|x|))``, the logarithm a polynomial of its exponential: within 2e-4."""
+    x = integer(x) if x.is_bit else x
+    low, high = context.operands[0].bounds
+    size = absolute(context.bounded(x.bound), x)
+    small = _exponential(context.bounded(1.0), SharedTensor(-size.array, size.scale, size.bound), -size.bound, 0.0)
+    fitted = np.polynomial.Chebyshev.interpolate(np.log1p, 8, (0.0, 1.0)).convert(kind=np.polynomial.Polynomial)
+    excess = SharedTensor(horner(small.array, fitted.coef), 1.0, 1.0)
+    above = clip(context.bounded(max(high, 0.0)), ops.Nonlinear(Kind.CLIP, None, 0.0, math.inf), x)
+    return add(context, ops.Add(), above, excess)
+
+
+def rounded(context: LoweringContext, x: SharedTensor) -> SharedTensor:
+    """The nearest whole number, exact where the operand is not within 2e-4 of halfway between two."""
+    x = integer(x) if x.is_bit else x
+    if x.is_integer and x.scale % 1 == 0:
+        return x
+    return integer(rescaled(context, fixed(context, x), 1.0))
 
 
 def horner(t: Tensor, coefficients: np.ndarray) -> Tensor:

@@ -1,0 +1,1 @@
+"""Import rules of ONNX operators by what they are for."""
