@@ -93,7 +93,7 @@ def _refuse_large(model: ModelProto, where: str, kind: str) -> None:
     """Refuse a result of absurd size before it is computed, by onnx's shape inference."""
     from onnx import shape_inference
 
-    inferred = shape_inference.infer_shapes(model, data_prop=True)
+    inferred = shape_inference.infer_shapes(model)
     for output in inferred.graph.output:
         tensor = output.type.tensor_type
         lengths = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]

@@ -104,9 +104,9 @@ def _power(call: Call) -> Value:
             return x >> ops.Nonlinear(Kind.RSQRT)
         case 1.5:
             return x * x.sqrt()
-        case other if other == int(other or 0) and 2 <= other <= LARGEST_POWER:
+        case other if other.is_integer() and 2 <= other <= LARGEST_POWER:
             return functools.reduce(operator.mul, [x] * int(other))
-        case other if math.isfinite(other) and other != int(other):
+        case other if math.isfinite(other) and not other.is_integer():
             return normalisations.power(x, other)
         case other:
             remedy = "write it as products and quotients"

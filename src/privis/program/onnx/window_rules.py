@@ -165,6 +165,8 @@ def average_pool(call: Call) -> Value:
     """Mean of each window: of its pixels, or with ``count_include_pad`` of its padding too."""
     if len(call.x.shape) == 3:
         return planar(call, average_pool)
+    if len(call.x.shape) == 5:
+        return _along_depth(call)
     x = _image(call)
     rows, columns = _axes(call, call.attributes["kernel_shape"])
     call.bounded(rows.padded * rows.size + columns.padded * columns.size)
@@ -174,6 +176,20 @@ def average_pool(call: Call) -> Value:
     padded = x >> ops.Pad(widths) if any(map(any, widths)) else x
     uniform = (count == count[0, 0]).all()
     return _windows(padded, rows, columns).sum(4, 5) * (1.0 / float(count[0, 0]) if uniform else 1.0 / count)
+
+
+def _along_depth(call: Call) -> Value:
+    """Three-dimensional pooling whose window is one pixel wide: that of an image whose rows are whole planes."""
+    sizes = call.attributes["kernel_shape"]
+    strides, pads = call.attributes.get("strides", (1, 1, 1)), call.attributes.get("pads", (0,) * 6)
+    if tuple(sizes[1:]) != (1, 1) or tuple(strides[1:]) != (1, 1) or any((*pads[1:3], *pads[4:])):
+        call.refuse(f"a window of {tuple(sizes)}", "one- or two-dimensional windows", "pool one axis after the other")
+    own = {**call.attributes, "kernel_shape": [sizes[0], 1], "strides": [strides[0], 1]}
+    own |= {"pads": [pads[0], 0, pads[3], 0], "dilations": [1, 1]}
+    _, channels, depth, height, width = call.x.shape
+    flat = call.x.reshape(1, channels, depth, height * width)
+    made = average_pool(replace(call, operands=(flat,), attributes=own))
+    return made.reshape(1, channels, made.shape[2], height, width)
 
 
 def length_pool(call: Call) -> Value:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from privis.errors import Problem
+from privis.errors import DomainError, Problem
 from privis.program import Kind, Value, concat, ops
 from privis.readings.analysis.ranges import Interval
 from privis.readings.approximation.deviations import Sides, deviation
@@ -274,7 +274,7 @@ def _normalise(op: ops.Normalise, x: Value, site: Site) -> tuple[Value, Moved]:
     """``x q(|x|**2)``; ``inside`` joins the squared length, and a guard ``outside`` needs an interpolant."""
     effort = site.effort
     degree = op.degree if effort.normalise_degree is None else effort.normalise_degree
-    op = replace(op, domain=effort.normalise_domain or op.domain)
+    op = replace(op, domain=effort.normalise_domain or _certain(op.domain, x.shape[-1], site))
     low, high = op.domain[0] / NORMALISE_SLACK + op.inside, op.domain[1] * NORMALISE_SLACK + op.inside
     scaled = x >> ops.Affine(high**-0.5)
     energy = (scaled * scaled).sum(-1, keep=True)
@@ -290,6 +290,17 @@ def _normalise(op: ops.Normalise, x: Value, site: Site) -> tuple[Value, Moved]:
         site.note((0.0, op.domain[1]), degree, error, relative=True, blur=blur)
     decided = deviation(op, [site.moved.decided], [site.interval], [x.shape])
     return scaled * (energy >> fitted), Moved.both(error + decided, error)  # no result is longer than 1
+
+
+def _certain(domain: tuple[float, float], length: int, site: Site) -> tuple[float, float]:
+    """The domain of a sum of squares; one without an end ends where the operand's range says."""
+    if math.isfinite(domain[1]):
+        return domain
+    most = length * max(map(abs, site.bounds)) ** 2
+    if not math.isfinite(most):
+        remedy = "clip the operand, or use MPC or Clear for it"
+        raise DomainError(Problem(site.where, "vectors of any length", "a bounded length", remedy))
+    return domain[0], max(most, np.finfo(np.float64).tiny)
 
 
 def _guarded_root(op: ops.Normalise, degree: int, low: float, high: float) -> tuple[ops.Poly, float]:
@@ -308,6 +319,9 @@ def _nonlinear(op: ops.Nonlinear, x: Value, site: Site) -> tuple[Value, Moved]:
     if op.kind is Kind.CLIP and op.a <= low and high <= op.b:
         return x, site.moved  # the operand provably never leaves the interval
     low, high = low - site.moved.excess[0], high + site.moved.excess[1]
+    if low == high:  # the same for every input
+        site.note((low, high), 0, 0.0)
+        return x >> ops.Affine(0.0, float(nonlinear(np, op, np.float64(low)))), Moved()
     if op.kind is Kind.ROUND:  # no polynomial is closer to all of its steps than the line between them
         site.note((low, high), 1, ROUNDING)
         return x, Moved.both(site.moved.decided + ROUNDING, max(site.moved.excess) + ROUNDING)

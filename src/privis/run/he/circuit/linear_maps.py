@@ -80,5 +80,7 @@ def _convolution(op: ops.Conv, taken: Shape, made: Shape) -> Matrix:
             inside = read >= 0
             weight = float(op.kernel[output, channel, r, c])
             parts.append((np.full(int(inside.sum()), weight), write[inside], read[inside]))
-    values, row, column = (np.concatenate(part) if parts else np.zeros(0, int) for part in zip(*parts, strict=True))
+    if not parts:  # a layer of zeros
+        return sparse.csr_array((math.prod(made), math.prod(taken)), dtype=np.float64)
+    values, row, column = (np.concatenate(part) for part in zip(*parts, strict=True))
     return sparse.csr_array((values, (row, column)), shape=(math.prod(made), math.prod(taken)))

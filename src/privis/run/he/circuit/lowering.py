@@ -51,15 +51,18 @@ class Form:
         made = {source: sparse.csr_array(matrix @ own) for source, own in self.sources.items()}
         for product in made.values():
             product.sort_indices()
-        return Form(made, np.real(matrix @ self.bias) + bias, shape)
+        return Form(_present(made), np.real(matrix @ self.bias) + bias, shape)
 
     def __add__(self, other: Form) -> Form:
         made = dict(self.sources)
         for source, matrix in other.sources.items():
             made[source] = sparse.csr_array(made[source] + matrix) if source in made else matrix
-            if not made[source].count_nonzero():  # what is taken from itself
-                del made[source]
-        return Form(made, self.bias + other.bias, self.shape)
+        return Form(_present(made), self.bias + other.bias, self.shape)
+
+
+def _present(sources: dict[int, Matrix]) -> dict[int, Matrix]:
+    """Without those of zeros alone: what is taken from itself, or times a layer of zeros."""
+    return {source: matrix for source, matrix in sources.items() if matrix.count_nonzero()}
 
 
 @dataclass(eq=False)
@@ -150,7 +153,8 @@ def lower(program: Program, polynomialise: Callable[[Program], Program]) -> Circ
     outputs = []
     for number, output in enumerate(rest.outputs):
         if not forms[output].sources:
-            raise UnsupportedError(Problem(f"output {number}", "a constant", "a value that depends on an input"))
+            remedy = "it is the same for all images: compute it in the clear"
+            raise UnsupportedError(Problem(f"output {number}", "a constant", "a value that depends on an input", remedy))
         outputs.append(builder.value(forms[output], bounds[output], f"output {number}"))
     return _without_the_unused(builder, tuple(outputs))
 

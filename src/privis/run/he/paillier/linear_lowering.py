@@ -98,6 +98,8 @@ def linear_extraction(program: Program, bits: int, weight_bits: int) -> LinearEx
     Raises UnsupportedError with every node that is not linear, DomainError with every value that may overflow.
     """
     refuse(UnsupportedError, nonlinear_problems(program))
+    if not all(map(math.prod, program.output_shapes)):
+        raise UnsupportedError(Problem("outputs", "a tensor without elements", "at least one element each"))
     known, shapes, first = ranges(program), program.shapes, len(program.inputs)
     steps: list[LinearStep] = []
     problems: list[Problem] = []
