@@ -1,4 +1,4 @@
-"""Write ONNX files with the exporters that this interpreter has: `python write.py FOLDER`, without Privis.
+"""Write ONNX files with the exporters that this interpreter has: `python write.py FOLDER [FAMILY…]`, without Privis.
 
 Each file FAMILY-NAME-opsetN.onnx has a line in FOLDER/FAMILY.json. What an exporter itself refuses is no file.
 """
@@ -131,9 +131,8 @@ def _sklearn(folder: Path) -> Iterator[Found]:
         "unit": (make_pipeline(MinMaxScaler(), Normalizer(), Ridge()), y),
     }  # fmt: skip
     for name, (model, labels) in models.items():
-        classes = hasattr(model, "predict_proba") or hasattr(model, "classes_") or name == "svc"
         fitted = model.fit(x, labels)
-        options = {id(fitted): {"zipmap": False}} if classes else None
+        options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
         path = folder / f"skl2onnx-{name}-opset17.onnx"
         path.write_bytes(to_onnx(fitted, x[:1], options=options, target_opset=17).SerializeToString())
         yield path.name, {"size": [8, 8]}
@@ -170,11 +169,13 @@ FAMILIES: dict[str, tuple[str, Callable[[Path], Iterator[Found]]]] = {
 }
 
 
-def main(folder: Path) -> None:
-    """Write what this interpreter can."""
+def main(folder: Path, chosen: list[str]) -> None:
+    """Write what this interpreter can, or of that the ``chosen`` families."""
     folder.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
     for family, (module, write) in FAMILIES.items():
+        if chosen and family not in chosen:
+            continue
         if importlib.util.find_spec(module) is None:
             print(f"{family}: no {module} here", file=sys.stderr)
             continue
@@ -184,4 +185,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
