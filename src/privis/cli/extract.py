@@ -88,6 +88,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leave
 ReportPath = Annotated[Path | None, typer.Option("--report", help="Also write an HTML report.")]
 
 
+MostError = Annotated[
+    float | None,
+    typer.Option(help="Refuse to run where the predicted error is a larger share of the largest value: 0.01."),
+]
+
+
 def extract(
     inputs: Inputs,
     feature: FeatureName,
@@ -107,6 +113,7 @@ def extract(
     key: Key = None,
     subject_column: SubjectColumn = None,
     under: Under = "clear",
+    most_error: MostError = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
@@ -130,7 +137,7 @@ def extract(
         if not yes:
             refuse_what_leaves_nothing(chosen, noise, shapes, sys.argv[1:])
         mention_place(words, noise)
-        executor = executor_named(under)
+        executor = executor_named(under, most_error)
         processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
         with progress(feature) as show:
             result = extract_folder(
@@ -204,6 +211,8 @@ def tell(result: FolderResult, as_json: bool, whose: str = "") -> None:
             out.print(f"{result.card.seen} {whose}".rstrip(), markup=False)
         exact = hidden and result.card.release is None
         out.print(EXACT if exact else result.guarantee.sentence, markup=False)
+        if result.card.error is not None:
+            out.print(f"Predicted error of the features: {result.card.error.words}.", markup=False)
     for failure in outcome.failures[:SHOWN_FAILURES]:
         err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)
     if len(outcome.failures) > SHOWN_FAILURES:

@@ -32,7 +32,16 @@ from privis.cli.joint.mpc import mpc
 from privis.cli.joint.party import party
 from privis.cli.keygen import keygen
 from privis.cli.ledger import ledger
-from privis.cli.parsing import FEATURES, described_type, feature_named, parameter_defaults, parameter_types, shown_value
+from privis.cli.parsing import (
+    FEATURES,
+    UNDER,
+    described_type,
+    executor_named,
+    feature_named,
+    parameter_defaults,
+    parameter_types,
+    shown_value,
+)
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
@@ -159,6 +168,7 @@ def explain(
     total: Total = None,
     post: Post = None,
     images_per_person: Annotated[int, typer.Option(help="How many images of one person are released.")] = 1,
+    under: Annotated[str | None, typer.Option(help=f"Also say how exact it is under {', '.join(UNDER)}.")] = None,
 ) -> None:
     """Say what a release would guarantee, what it would cost and what it leaves, before any image is touched."""
     with explained():
@@ -168,7 +178,8 @@ def explain(
         chosen, size = chosen_feature(feature, parameter or [], post), image_size(shape)
         noise = placed_release(words, chosen, [size])
         mention_place(words, noise)
-        told = explanation_of(chosen, size, release=noise, images_per_person=images_per_person)
+        runs = None if under is None else executor_named(under)
+        told = explanation_of(chosen, size, release=noise, images_per_person=images_per_person, under=runs)
         for line in told.lines:
             out.print(line, markup=False)
         if noise is not None and told.noise is not None and told.noise.leaves_nothing:

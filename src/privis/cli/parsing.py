@@ -57,8 +57,11 @@ FEATURES: dict[str, Choice] = {
 UNDER = ("clear", "aby3", "cheetah", "ckks")
 
 
-def executor_named(name: str) -> Executor:
-    """Who computes: this process, parties on shares, or a server on ciphertexts; else ParameterError."""
+def executor_named(name: str, most_error: float | None = None) -> Executor:
+    """Who computes: this process, parties on shares, or a server on ciphertexts; else ParameterError.
+
+    ``most_error`` is the largest predicted error, of the largest value, with which they run.
+    """
     if name not in UNDER:
         raise ParameterError(Problem("--under", repr(name), f"one of {', '.join(UNDER)}"))
     if name == "clear":
@@ -66,11 +69,11 @@ def executor_named(name: str) -> Executor:
     if name == "ckks":
         from privis.run.he.executor import CKKS
 
-        return CKKS()
+        return CKKS(most_error=most_error)
     from privis.run.mpc.executor import MPC
     from privis.run.mpc.protocols import MPCProtocol
 
-    return MPC(MPCProtocol(name))
+    return MPC(MPCProtocol(name), most_error=most_error)
 
 
 def feature_named(name: str, parameters: Sequence[str]) -> Feature:

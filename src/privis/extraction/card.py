@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from privis.privacy import Guarantee
+from privis.readings import PredictedError
 
 FORMAT = "privis.card/1"
 
@@ -29,7 +31,7 @@ class Card:
 
     ``feature``, ``under`` and ``release`` hold class name and parameters; ``programs`` the digests of the core
     programs that ran (one per image shape, at most 16 are named); ``images`` how many images contributed; ``seen``
-    says who saw them.
+    says who saw them. ``error`` is what the executor predicted of its approximations; None in the clear.
     """
 
     feature: Mapping[str, Any]
@@ -40,6 +42,7 @@ class Card:
     images: int
     version: str
     seen: str
+    error: PredictedError | None = None
 
     @property
     def threat_model(self) -> str:
@@ -60,11 +63,18 @@ class Card:
             "threat_model": self.threat_model,
             "programs": list(self.programs),
             "images": self.images,
+            **({} if self.error is None else {"error": _error(self.error)}),
         }
 
     def to_json(self) -> str:
         """Return the card as one line of JSON, without NaN or infinity."""
         return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def _error(error: PredictedError) -> dict[str, Any]:
+    """A prediction for JSON: without a finite size it is null."""
+    known = error.relative is not None and math.isfinite(error.relative)
+    return {"relative": error.relative if known else None, "basis": error.basis, "causes": list(error.causes)}
 
 
 def described(value: object) -> dict[str, Any]:

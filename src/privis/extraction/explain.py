@@ -6,9 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
 from privis.extraction.counts_of_pixels import stated
 from privis.extraction.noise_level import LEAST_LEFT, NoiseLevel, level_of, number
+from privis.extraction.extractor import predicted_error
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
 from privis.features.norms import largest_norms
@@ -25,7 +26,8 @@ from privis.privacy.guarantee import shown, shown_delta
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
 from privis.privacy.sensitivity import Sensitivity
 from privis.program.shapes import Shape
-from privis.readings import Cost, cost
+from privis.readings import Cost, PredictedError, cost
+from privis.run.protocol import Executor
 from privis.validation import whole_number
 
 _FINE = 2**20  # grid steps per standard deviation: a ratio becomes an integer sensitivity, rounded up
@@ -76,11 +78,12 @@ class Explanation:
     person: Secret | None
     noise: NoiseLevel | None
     cost: Cost
+    error: PredictedError | None = None
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What `explain` derived in plain sentences, one fact each."""
-        return (*self._hidden(), self._public(), *self._error(), self._price())
+        return (*self._hidden(), self._public(), *self._error(), *self._approximation(), self._price())
 
     def to_dict(self) -> dict[str, Any]:
         """Give a dictionary for JSON: an infinite value becomes None; ``advantage`` and ``lines`` are included.
@@ -95,6 +98,8 @@ class Explanation:
         if self.noise is not None:
             level = self.noise
             values["noise"] = {**asdict(level), "length": level.length, "signal_to_noise": level.signal_to_noise}
+        if self.error is None:
+            del values["error"]
         return _finite(values)
 
     def _hidden(self) -> list[str]:
@@ -135,13 +140,24 @@ class Explanation:
             each += f", {number(noise.length / noise.clip)} times the largest length of the feature ({clip})"
         return [f"{each}.", *_left(noise)]
 
+    def _approximation(self) -> list[str]:
+        if self.error is None:
+            return []
+        causes = "".join(f" {cause}." for cause in self.error.causes)
+        return [f"Predicted error of the result: {self.error.words}.{causes}"]
+
     def _price(self) -> str:
         operations, memory = self.cost.operations or 0, self.cost.memory or 0
         return f"The core takes {operations:,} operations and {memory:,} bytes per image."
 
 
 def explain(
-    feature: Feature, shape: Shape, *, release: Release | None = None, images_per_person: int = 1
+    feature: Feature,
+    shape: Shape,
+    *,
+    release: Release | None = None,
+    images_per_person: int = 1,
+    under: Executor | None = None,
 ) -> Explanation:
     """Derive what ``release`` of ``feature`` means for images of ``shape``, (H, W) or (H, W, 3); no image is needed.
 
@@ -156,6 +172,7 @@ def explain(
         shape: (H, W) or (H, W, 3) of the image in pixels, before resizing.
         release: what the output may say; None: everything.
         images_per_person: images of one person that are released, at least 1.
+        under: who computes, whose predicted error is then stated; None: nothing about it.
 
     Returns:
         What is hidden, at which noise and cost.
@@ -163,6 +180,7 @@ def explain(
     Raises:
         ParameterError: the image count is below 1, the image too small for the feature, or no noise can keep epsilon.
         ImageError: the shape is no image's.
+        UnsupportedError: ``under`` cannot run the feature.
 
     >>> from privis import LBP, FeatureRelease, Laplace
     >>> told = explain(LBP(density=True), (64, 64), release=FeatureRelease(Laplace(4.0), clip=1.0), images_per_person=5)
@@ -176,12 +194,16 @@ def explain(
     core = core_shape(feature, image_shape)
     length = len(feature.names(core))
     guarantee = stated(feature, release, image_shape, length)
-    spent = cost(feature.program(core))
+    program = feature.program(core)
+    spent, error = cost(program), None
+    if under is not None:
+        refuse(UnsupportedError, under.supports(program))
+        error = predicted_error(under, program)
     if release is None:
-        return Explanation(feature.name, shape, length, guarantee, None, None, None, None, spent)
+        return Explanation(feature.name, shape, length, guarantee, None, None, None, None, spent, error)
     level = level_of(release, guarantee, image_shape, length, largest_norms(feature, core))
     secrets = _secrets(release.unit, guarantee, level.values, images_per_person)
-    return Explanation(feature.name, shape, length, guarantee, *secrets, level, spent)
+    return Explanation(feature.name, shape, length, guarantee, *secrets, level, spent, error)
 
 
 def _secrets(unit: Unit, guarantee: Guarantee, values: int, images: int) -> tuple[Secret, Secret, Secret]:

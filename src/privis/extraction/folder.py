@@ -326,5 +326,9 @@ def _describe(
     owners = [owner_shape(extractor, shape) for shape in shapes]
     core = core_shape(extractor.feature, owners[0])
     guarantee = weakest_guarantee(extractor, owners, length)
-    digests = (digest(extractor.feature.program(core)),)
-    return extractor.feature.names(core), guarantee, card_of(extractor, guarantee, digests, rows)
+    program = extractor.feature.program(core)
+    return (
+        extractor.feature.names(core),
+        guarantee,
+        card_of(extractor, guarantee, (digest(program),), rows, program),
+    )

@@ -25,8 +25,9 @@ from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelReleas
 from privis.privacy.ledger.records import record_of_pixels
 from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
+from privis.program import Program
 from privis.program.shapes import Shape
-from privis.readings import Cost
+from privis.readings import Cost, PredictedError
 from privis.readings import cost as count
 from privis.run.clear import Clear
 from privis.run.protocol import Executor
@@ -125,7 +126,7 @@ def extract(
     counted = count(first.program)
     cost = replace(counted, operations=(counted.operations or 0) * len(rows), seconds=seconds)
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
-    card = card_of(extractor, guarantee, digests, len(rows))
+    card = card_of(extractor, guarantee, digests, len(rows), first.program)
     return Result(np.stack(rows), names, guarantee, cost, card)
 
 
@@ -173,8 +174,14 @@ def repeatable(release: Release | None, under: Executor) -> bool:
     return is_on_image(release) or isinstance(under, Clear)
 
 
-def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...], images: int) -> Card:
-    """The card of ``images`` images that ``extractor`` turned into features."""
+def card_of(
+    extractor: Extractor,
+    guarantee: Guarantee,
+    programs: tuple[str, ...],
+    images: int,
+    core: Program | None = None,
+) -> Card:
+    """The card of ``images`` images that ``extractor`` turned into features; ``core`` is the program of the first."""
     release = None if extractor.release is None else described(extractor.release)
     return Card(
         {"name": extractor.feature.name, **described(extractor.feature)},
@@ -185,7 +192,14 @@ def card_of(extractor: Extractor, guarantee: Guarantee, programs: tuple[str, ...
         images,
         VERSION,
         extractor.under.seen,
+        None if core is None or isinstance(extractor.under, Clear) else predicted_error(extractor.under, core),
     )
+
+
+def predicted_error(under: Executor, program: Program) -> PredictedError | None:
+    """What ``under`` predicts; None where an executor has no prediction."""
+    predict = getattr(under, "error", None)
+    return None if predict is None else predict(program)
 
 
 def _listed(images: Iterable[Any]) -> list[Any]:

@@ -143,7 +143,10 @@ class CNN:
         if reads.flat is not None and self.size and not problems:
             wanted = math.prod(self.size) * (reads.planes or 3)
             if reads.flat not in (0, wanted):
-                got, remedy = f"{self.size} with a vector of {reads.flat} numbers", "give the size of the images it was fitted to"
+                got, remedy = (
+                    f"{self.size} with a vector of {reads.flat} numbers",
+                    "give the size of the images it was fitted to",
+                )
                 problems.append(Problem("CNN.size", got, "height x width numbers, or three times as many", remedy))
         if reads.planes == 3 and self.channels is Channels.GREY:
             problems.append(Problem("CNN.channels", "GREY for a network of 3 planes", "RGB or BGR"))

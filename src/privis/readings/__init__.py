@@ -6,6 +6,7 @@ from privis.readings.analysis.reach import Reach, reach
 from privis.readings.approximation.homogeneity import homogeneity, stretch
 from privis.readings.approximation.measured_error import Measured, measured
 from privis.readings.approximation.polynomialise import NodeError, PolynomialForm, polynomialise
+from privis.readings.approximation.predicted_error import PredictedError
 from privis.readings.evaluate import evaluate
 from privis.readings.transform.batched import batched
 from privis.readings.transform.promises import broken_promises, promised
@@ -14,7 +15,8 @@ from privis.readings.transform.secret_weights import SecretModel, architecture, 
 from privis.readings.transform.split_at_owner import split_at_owner
 
 __all__ = [
-    "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "Reach", "SecretModel",
+    "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "PredictedError",
+    "Reach", "SecretModel",
     "alternative", "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
     "homogeneity", "measured", "polynomialise", "promised", "ranges", "reach", "secret_weights", "split_at_owner",
     "stretch",

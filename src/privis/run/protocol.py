@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from privis.errors import Problem
 from privis.program import Program
-from privis.readings import Cost
+from privis.readings import Cost, PredictedError
 
 
 class Executor(Protocol):
@@ -38,6 +38,10 @@ class Executor(Protocol):
         Returns:
             Seconds, bytes and operations, as far as the executor can tell.
         """
+        ...
+
+    def error(self, program: Program) -> PredictedError:
+        """How far results of ``program`` are from the definition, predicted before any image is touched."""
         ...
 
     def prepare(self, program: Program) -> Callable[..., Any]:

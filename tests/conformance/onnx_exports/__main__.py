@@ -7,14 +7,28 @@ interpreter that has some of them, and may be given several times. `--write` put
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.conformance.onnx_exports.page import write_pages
-from tests.conformance.onnx_exports.table import progress, rows, summary, table
+from tests.conformance.onnx_exports.table import Row, progress, rows, summary, table
 
 HERE = Path(__file__).parent
+
+
+def _judged(kept: Path, folders: list[Path], *, runs: bool) -> list[Row]:
+    """All rows; those of a run that was interrupted are read, not made again."""
+    known = [Row(**json.loads(line)) for line in kept.read_text().splitlines()] if runs and kept.exists() else []
+    names = {row.name for row in known}
+    for row in rows(folders, names, runs=runs):
+        known.append(progress(row))
+        if runs:
+            with kept.open("a") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
+    return known
 
 
 def main() -> int:
@@ -31,8 +45,7 @@ def main() -> int:
     if not options.python and not list(folders[0].glob("*.json")):
         subprocess.run([sys.executable, HERE / "write.py", folders[0]], check=True)
     folders = sorted(path for path in options.folder.iterdir() if path.is_dir())
-    runs = not options.only_import
-    found = [progress(row) for row in rows(folders, shares=runs, ciphertexts=runs)]
+    found = _judged(options.folder / "rows.jsonl", folders, runs=not options.only_import)
     print(table(found, ("file", "imports", "onnxruntime", "ABY3", "CKKS")))
     print(summary(found))
     if options.write:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,15 @@ class Row:
         return self.clear is not None and self.clear <= max(CLEAR_BOUND, self.quantum)
 
 
-def rows(folders: Iterable[Path], *, shares: bool, ciphertexts: bool) -> Iterator[Row]:
-    """A row for each file that is listed in a folder's JSON files."""
-    parties = privis.MPC("aby3") if shares else None
+def rows(folders: Iterable[Path], known: Container[str], *, runs: bool) -> Iterator[Row]:
+    """A row for each file that is listed in a folder's JSON files and is not among the ``known`` ones."""
+    parties = privis.MPC("aby3") if runs else None
+    listings = [(folder, listing) for folder in folders for listing in sorted(folder.glob("*.json"))]
     try:
-        for folder in folders:
-            for listing in sorted(folder.glob("*.json")):
-                for name, options in json.loads(listing.read_text()).items():
-                    yield row(folder / name, options, parties, ciphertexts)
+        for folder, listing in listings:
+            for name, options in json.loads(listing.read_text()).items():
+                if name not in known:
+                    yield row(folder / name, options, parties, runs)
                     gc.collect()
     finally:
         if parties is not None:
@@ -71,7 +72,7 @@ def row(path: Path, options: dict[str, Any], parties: privis.MPC | None, ciphert
     quantum = float(np.diff(np.unique(right)).min() / scale) if options.get("quantum") else 0.0
     quantum = HALF if "half" in path.name else quantum
     aby3 = _shares(program, image, parties, scale) if parties is not None else ""
-    ckks = _ciphertexts(program, image, scale) if ciphertexts and not options.get("large") else ""
+    ckks = _ciphertexts(program) if ciphertexts and not options.get("large") else ""
     return Row(path.name, "", True, clear, quantum, aby3, ckks)
 
 
@@ -106,16 +107,13 @@ def _shares(program: Program, image: np.ndarray, parties: privis.MPC, scale: flo
     return shown(float(np.abs(got - np.ravel(evaluate(program, image))).max() / scale))
 
 
-def _ciphertexts(program: Program, image: np.ndarray, scale: float) -> str:
+def _ciphertexts(program: Program) -> str:
+    """What the executor says itself: whether it runs the program, and how exactly."""
     executor = privis.CKKS()
     refused = executor.supports(program)
     if refused:
         return f"✗ {refused[0].where.split()[-1]}: {refused[0].got}"
-    try:
-        got = np.ravel(executor.prepare(program)(image))
-    except PrivisError as error:
-        return f"✗ {error.problems[0].got}"
-    return shown(float(np.abs(got - np.ravel(evaluate(program, image))).max() / scale))
+    return shown(executor.error(program).relative or 0.0)
 
 
 def shown(error: float) -> str:

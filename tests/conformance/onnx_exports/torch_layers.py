@@ -211,11 +211,16 @@ NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
     "convnext_block": lambda: then(
         conv(3, 8, 3),
         Residual(
-            nn.Conv2d(8, 8, 7, padding=3, groups=8), Apply(lambda x: x.permute(0, 2, 3, 1)), nn.LayerNorm(8),
-            nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8), Apply(lambda x: x.permute(0, 3, 1, 2)),
+            nn.Conv2d(8, 8, 7, padding=3, groups=8),
+            Apply(lambda x: x.permute(0, 2, 3, 1)),
+            nn.LayerNorm(8),
+            nn.Linear(8, 16),
+            nn.GELU(),
+            nn.Linear(16, 8),
+            Apply(lambda x: x.permute(0, 3, 1, 2)),
         ),
         pooled,
-    ),  # fmt: skip
+    ),
     "attention": Attention,
     "einsum_attention": SmallAttention,
     "unet": UNet,

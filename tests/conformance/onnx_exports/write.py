@@ -125,7 +125,8 @@ def _sklearn(folder: Path) -> Iterator[Found]:
     small = {"hidden_layer_sizes": (5,), "max_iter": 30, "random_state": 0}
     models = {
         "logistic": (LogisticRegression(), y), "binary": (LogisticRegression(), y % 2), "svc": (LinearSVC(), y),
-        "ridge": (Ridge(), y), "mlp": (MLPClassifier(**small), y), "mlp_tanh": (MLPClassifier(activation="tanh", **small), y),
+        "ridge": (Ridge(), y), "mlp": (MLPClassifier(**small), y),
+        "mlp_tanh": (MLPClassifier(activation="tanh", **small), y),
         "mlp_regressor": (MLPRegressor(**small), y), "pca": (PCA(4), None),
         "scaled": (make_pipeline(StandardScaler(), PCA(5), LogisticRegression()), y),
         "unit": (make_pipeline(MinMaxScaler(), Normalizer(), Ridge()), y),

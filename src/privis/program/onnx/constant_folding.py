@@ -14,7 +14,7 @@ from privis.program.onnx.node import LARGEST, Constant, Operand
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, NodeProto
 
-# onnx's reference evaluator computes these, bit for bit as it always did, for digests of programs hang on their results.
+# onnx's reference evaluator computes these, bit for bit as it always did: digests of programs hang on their results.
 _NAMES = """
 Abs Add And Cast Ceil Concat Constant ConstantOfShape DequantizeLinear Div Equal Exp Expand Flatten Floor Gather Greater
 Identity Less Log Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMin ReduceProd ReduceSum Reshape Round
@@ -98,7 +98,7 @@ def _refuse_large(model: ModelProto, where: str, kind: str) -> None:
         tensor = output.type.tensor_type
         lengths = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
         if not tensor.HasField("shape") or None in lengths:
-            if kind in SHRINKING or kind in BY_REFERENCE and _bound(model, kind) <= LARGEST:
+            if kind in SHRINKING or (kind in BY_REFERENCE and _bound(model, kind) <= LARGEST):
                 continue
             raise ProgramError(Problem(where, "a constant of unknown size", f"at most {LARGEST} elements"))
         if math.prod(n for n in lengths if n is not None) > LARGEST:
@@ -123,7 +123,13 @@ def _by_onnxruntime(model: ModelProto, feeds: Mapping[str, Constant], where: str
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return session.run(None, feeds)
-    except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImplemented, state.RuntimeException) as error:
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.NotImplemented,
+        state.RuntimeException,
+    ) as error:
         got = f"a constant that onnxruntime cannot compute ({str(error).splitlines()[0][:120]})"
         remedy = "export again with constant folding, or with opset 13 or newer"
         raise UnsupportedError(Problem(where, got, "constant nodes of standard types", remedy)) from None

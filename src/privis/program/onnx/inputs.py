@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
 FLOATS = frozenset({1, 10, 11, 16})  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
-WHOLE = frozenset({2, 4, 5, 6, 7, 12, 13})  # integers that hold 0..255: UINT8, UINT16, INT16, INT32, INT64, UINT32, UINT64
+WHOLE = frozenset({2, 4, 5, 6, 7, 12, 13})  # integers that hold 0..255: all but INT8
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _is_whole(kind: int, where: str) -> bool:
 
 
 def _is_transposed(graph: GraphProto, name: str) -> bool:
-    """Whether the first thing done to an input of open axes is to bring its last axis to the front: planes come last."""
+    """Whether the first thing done to an input of open axes brings its last axis to the front: planes come last."""
     for node in graph.node:
         if name in node.input:
             orders = [list(a.ints) for a in node.attribute if a.name == "perm"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from privis.program import Value, ops
 from privis.program import concat as join_along
-from privis.program.onnx.operators.logic_rules import repeated
 from privis.program.onnx.node import Call, Constant
+from privis.program.onnx.operators.logic_rules import repeated
 
 
 def reshape(call: Call) -> Value:

@@ -23,7 +23,6 @@ from privis.program.onnx.operators import normalisation_rules as normalisations
 from privis.program.onnx.operators.patterns import divided, over_reciprocal
 from privis.program.onnx.resampling_rules import resize
 
-
 LARGEST_POWER = 16  # factors of a product that a power may become
 
 # Arithmetic
@@ -110,7 +109,9 @@ def _power(call: Call) -> Value:
             return normalisations.power(x, other)
         case other:
             remedy = "write it as products and quotients"
-            call.refuse(f"exponent {other:g}", f"one number: a fraction, -1, or a whole number up to {LARGEST_POWER}", remedy)
+            call.refuse(
+                f"exponent {other:g}", f"one number: a fraction, -1, or a whole number up to {LARGEST_POWER}", remedy
+            )
 
 
 def _exponential(call: Call) -> Value:

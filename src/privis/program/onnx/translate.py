@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from privis.errors import ParameterError, Problem, ProgramError, UnsupportedErro
 from privis.extras import optional_import
 from privis.program import Input, Program, Shape, Value, concat, trace
 from privis.program.onnx.constant_folding import attribute_value, fold, real
-from privis.program.onnx.inputs import NetworkInput, network_input
+from privis.program.onnx.inputs import network_input
 from privis.program.onnx.node import Call, Constant, Result, Rule
 from privis.program.onnx.operators.learned_rules import LEARNED
 from privis.program.onnx.refusals import no_rule
@@ -186,7 +187,6 @@ def _reads(node: NodeProto) -> set[str]:
 
 def _walk(model: ModelProto, wanted: tuple[str, ...], known: dict[str, Value | Constant]) -> Mapping[str, Any]:
     """Translate every needed node; nodes after an unsupported one are still looked up, so that all are reported."""
-    from onnx import numpy_helper
 
     opset = _opset(model)
     _add_weights(model.graph, known)
@@ -200,8 +200,8 @@ def _add_weights(graph: GraphProto, known: dict[str, Value | Constant]) -> None:
     from onnx import numpy_helper
 
     for tensor in graph.initializer:
-        read: Callable[[Any], Constant] = lambda t: real(numpy_helper.to_array(t))  # noqa: E731
-        known.setdefault(tensor.name, _checked(f"weights {tensor.name!r}", lambda t=tensor: read(t)))
+        read = functools.partial(numpy_helper.to_array, tensor)
+        known.setdefault(tensor.name, real(_checked(f"weights {tensor.name!r}", read)))
 
 
 def _walk_nodes(

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
 from privis.identity import UNIDENTIFIED
 from privis.program import Program, digest
-from privis.readings import Cost, broken_promises, cost, domain_problems
+from privis.readings import Cost, PredictedError, broken_promises, cost, domain_problems
+from privis.readings.approximation.predicted_error import largest_error, made_up
 from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program, lower_program
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
@@ -18,6 +19,7 @@ from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
 from privis.run.he.packing.batching import Batching
 from privis.run.he.paillier_executor import Paillier
+from privis.validation import positive_number
 
 MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
 
@@ -38,6 +40,7 @@ class CKKS:
         promised: accept domains that hold for suitable inputs only; others are refused before encryption.
         most_memory: refuse programs predicted to take more bytes of server memory. None: no limit.
         most_seconds: refuse programs predicted to take more seconds per image. None: no limit.
+        most_error: refuse programs whose predicted error is more than this share of the largest value. None: no limit.
 
     Raises:
         ParameterError: a value out of range.
@@ -54,6 +57,7 @@ class CKKS:
     promised: bool = False
     most_memory: int | None = field(default=None, metadata=UNIDENTIFIED)
     most_seconds: float | None = field(default=None, metadata=UNIDENTIFIED)
+    most_error: float | None = field(default=None, repr=False, metadata=UNIDENTIFIED)
     _kept: dict[str, CompiledProgram] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
@@ -65,11 +69,19 @@ class CKKS:
         degrees = (7,) * self.signs if isinstance(self.signs, int) else self.signs
         if not (1 <= len(degrees) <= 8 and all(degree in (3, 5, 7, 9, 11, 13, 15) for degree in degrees)):
             problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials, or their odd degrees 3 to 15"))
+        if self.most_error is not None:
+            problems += positive_number("CKKS.most_error", self.most_error)
         refuse(ParameterError, problems)
 
     def __reduce__(self) -> tuple[type[CKKS], tuple[Any, ...]]:
-        own = (self.precision, self.signs, self.inside, self.promised, self.most_memory, self.most_seconds)
-        return CKKS, own  # compiled programs are made again
+        limits = (self.most_memory, self.most_seconds, self.most_error)
+        return CKKS, (
+            self.precision,
+            self.signs,
+            self.inside,
+            self.promised,
+            *limits,
+        )  # compiled programs are made again
 
     @property
     def seen(self) -> str:
@@ -115,6 +127,8 @@ class CKKS:
         if self.most_seconds is not None and expected.seconds > self.most_seconds:
             got = f"{expected.seconds:.3g} s predicted"
             problems.append(Problem("CKKS.most_seconds", got, f"at most {self.most_seconds:g} s", remedy))
+        if self.most_error is not None:
+            problems += self.error(program).problems("CKKS.most_error", self.most_error)
         return problems
 
     def predicted(self, program: Program) -> Prediction:
@@ -128,6 +142,13 @@ class CKKS:
         """
         made = self.compiled(program)
         return predict(made.spec, made.choice.arrangement, CACHE, CKKSTimings.of_this_machine())
+
+    def error(self, program: Program) -> PredictedError:
+        """That of the polynomials, found on made-up inputs in the clear, and what encryption adds at most."""
+        made = self.compiled(program)
+        found = largest_error(program, made.in_the_clear, made_up(program, cost(program).operations or 0))
+        basis = "polynomials, compared on made-up images, and encryption" if made.spec.approximations else "encryption"
+        return PredictedError(found + self.precision, basis, made.spec.approximations)
 
     def cost(self, program: Program) -> Cost:
         """Levels and rotations, predicted seconds and memory, bytes sent for one image without keys."""

@@ -13,7 +13,7 @@ import numpy as np
 from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
 from privis.identity import UNIDENTIFIED
 from privis.program import Program
-from privis.readings import Cost, cost
+from privis.readings import Cost, PredictedError, cost, ranges
 from privis.run.he.owner.paillier import SecretKey
 from privis.run.he.paillier.fixed_point_encoding import MOST_WEIGHT_BITS
 from privis.run.he.paillier.linear_lowering import LinearExtraction, linear_extraction
@@ -136,6 +136,13 @@ class Paillier:
             A bound per output, in the output's units; 0 is exact.
         """
         return tuple(held.error for held in self._extraction(program).outputs)
+
+    def error(self, program: Program) -> PredictedError:
+        """The stated rounding of weights, of the largest value that the declared ranges allow."""
+        known = ranges(program)
+        sizes = [max(map(abs, known[output].bounds)) for output in program.outputs]
+        off = max((e / s if s else e for e, s in zip(self.rounding(program), sizes, strict=True)), default=0.0)
+        return PredictedError(off, "a bound on the rounding of weights" if off else "whole numbers: exact")
 
     def cost(self, program: Program) -> Cost:
         """Predicted seconds of owner and server together, and bytes of query and reply."""

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from privis.errors import DomainError, ParameterError, Problem
+from privis.errors import DomainError, ParameterError, Problem, refuse
 from privis.identity import UNIDENTIFIED
 from privis.program import Program
-from privis.readings import Cost
+from privis.readings import Cost, PredictedError
+from privis.run.mpc.accuracy import predicted_error
 from privis.run.mpc.cost.predict import MPCTimings, predicted
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
@@ -22,6 +23,7 @@ from privis.run.mpc.lowering.precision import choose_fixed_point, representation
 from privis.run.mpc.protocols import MPCProtocol, Preset, preset
 from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.run.mpc.runtime.shares import require_spu
+from privis.validation import positive_number
 
 OWNER = "owner"
 
@@ -38,6 +40,7 @@ class MPC:
     Args:
         protocol: ``MPCProtocol.ABY3`` or ``CHEETAH``, or one without protection, for tests. A name is deprecated.
         insecure: allow protocols without protection.
+        most_error: refuse programs whose predicted error is more than this share of the largest value. None: no limit.
 
     Raises:
         ParameterError: an unknown protocol, or one without protection and ``insecure`` is False.
@@ -50,6 +53,7 @@ class MPC:
 
     protocol: MPCProtocol = MPCProtocol.ABY3
     insecure: bool = False
+    most_error: float | None = field(default=None, repr=False, compare=False, metadata=UNIDENTIFIED)
     _sessions: dict[FixedPoint, LocalParties] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
@@ -61,10 +65,12 @@ class MPC:
             expected = "a member of MPCProtocol"
             raise ParameterError(Problem("MPC.protocol", repr(self.protocol), expected, "try MPCProtocol.ABY3"))
         preset(self.protocol.value, insecure=self.insecure)
+        if self.most_error is not None:
+            refuse(ParameterError, positive_number("MPC.most_error", self.most_error))
         weakref.finalize(self, _kill_all, self._sessions)
 
-    def __reduce__(self) -> tuple[type[MPC], tuple[MPCProtocol, bool]]:
-        return MPC, (self.protocol, self.insecure)  # processes stay where they are
+    def __reduce__(self) -> tuple[type[MPC], tuple[MPCProtocol, bool, float | None]]:
+        return MPC, (self.protocol, self.insecure, self.most_error)  # processes stay where they are
 
     def __hash__(self) -> int:
         return hash((self.protocol, self.insecure))
@@ -83,14 +89,21 @@ class MPC:
     def supports(self, program: Program) -> list[Problem]:
         """All nodes whose values cannot be represented in fixed point, with their numbers."""
         try:
-            return representation_problems(program, choose_fixed_point([program]))
+            found = representation_problems(program, choose_fixed_point([program]))
         except DomainError as error:
             return list(error.problems)
+        if found or self.most_error is None:
+            return found
+        return self.error(program).problems("MPC.most_error", self.most_error)
 
     def cost(self, program: Program) -> Cost:
         """Predicted seconds, bytes a party sends and messages one after another, on this machine."""
         machine = MPCTimings.of_this_machine(self.preset)
         return predicted(program, self.preset, choose_fixed_point([program]), machine=machine)
+
+    def error(self, program: Program) -> PredictedError:
+        """The rounding of fixed point, simulated in the clear on made-up inputs."""
+        return predicted_error(program, choose_fixed_point([program]))
 
     def prepare(self, program: Program) -> Callable[..., Any]:
         """Choose fixed point for ``program``; parties start with the first run.

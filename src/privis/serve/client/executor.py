@@ -13,7 +13,7 @@ import numpy as np
 
 from privis.errors import Problem, UnsupportedError, refuse
 from privis.program import Program, digest
-from privis.readings import Cost
+from privis.readings import Cost, PredictedError
 from privis.serve.client.client import Client, RequestProgress
 from privis.serve.client.key_folder import nothing
 from privis.serve.client.program_keys import OwnerKeys, ask, require_current
@@ -100,6 +100,13 @@ class Remote:
         if keys.spec.inputs != tuple(taken):
             return [Problem(where, f"inputs of shapes {taken}", f"{list(keys.spec.inputs)}", remedy)]
         return []
+
+    def error(self, program: Program) -> PredictedError:
+        """What the offer says of its polynomials, in words; their distance on images is not known here."""
+        spec = self._open()[1].spec
+        return PredictedError(
+            None, f"the server's polynomials, and {spec.error:.2g} by encryption", spec.approximations
+        )
 
     def cost(self, program: Program) -> Cost:
         """What the server says one job takes: seconds, its memory, and the bytes of an upload."""

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from privis.program import Kind, Value, concat, ops
-from privis.program.onnx.operators.activation_rules import softmax
 from privis.program.onnx.node import Call, Constant, Result, Rule
+from privis.program.onnx.operators.activation_rules import softmax
 from privis.program.onnx.operators.normalisation_rules import unit_length
 
 

@@ -190,5 +190,3 @@ def along(x: Value, matrix: Constant, axis: int) -> Value:
     order = [k for k in range(rank) if k != axis] + [axis]
     back: tuple[int, ...] = tuple(map(int, np.argsort(order)))
     return (x.transpose(*order) >> ops.Dense(matrix)).transpose(*back)
-
-

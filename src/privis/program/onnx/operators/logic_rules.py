@@ -215,7 +215,6 @@ def top(call: Call) -> tuple[Value, Value]:
     return (values, places) if axis == rank - 1 else (values.transpose(*back), places.transpose(*back))
 
 
-
 COMPARISONS: dict[str, Callable[[Call], Value]] = {
     "And": logical_and,
     "Greater": greater,

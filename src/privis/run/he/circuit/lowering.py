@@ -154,7 +154,9 @@ def lower(program: Program, polynomialise: Callable[[Program], Program]) -> Circ
     for number, output in enumerate(rest.outputs):
         if not forms[output].sources:
             remedy = "it is the same for all images: compute it in the clear"
-            raise UnsupportedError(Problem(f"output {number}", "a constant", "a value that depends on an input", remedy))
+            raise UnsupportedError(
+                Problem(f"output {number}", "a constant", "a value that depends on an input", remedy)
+            )
         outputs.append(builder.value(forms[output], bounds[output], f"output {number}"))
     return _without_the_unused(builder, tuple(outputs))
 

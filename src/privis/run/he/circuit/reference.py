@@ -10,7 +10,6 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from privis.program import Input
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, InputEncoding, Linear, Polynomial, Product
 
 MARGIN = 4.0  # how much larger than in samples values are expected to be at most
@@ -72,14 +71,3 @@ def with_expected_bounds(circuit: Circuit, samples: Sequence[Sequence[NDArray[An
         for i, (certain, size) in enumerate(zip(circuit.certain, MARGIN * largest, strict=True))
     ]
     return replace(circuit, bounds=tuple(bounds), sizes=tuple(np.sqrt(squares).tolist()))
-
-
-def typical(declared: Input) -> list[NDArray[np.float64]]:
-    """Inputs of all kinds that images have: flat, noisy, ramps, edges, and smooth noise. Made by no secret."""
-    rng = np.random.default_rng(0)
-    shape, spread = declared.shape, declared.high - declared.low
-    noise = rng.random(shape)
-    axes = np.meshgrid(*(np.linspace(0, 1, n) for n in shape), indexing="ij") if shape else [np.array(0.5)]
-    smooth = np.mean([np.sin(6 * a * (k + 1) + k) for k, a in enumerate(axes)], axis=0) / 2 + 0.5
-    kinds = [np.full(shape, 0.5), np.full(shape, 0.95), noise, axes[-1], (axes[-1] > 0.5) * 1.0, smooth]
-    return [declared.low + spread * kind for kind in kinds]

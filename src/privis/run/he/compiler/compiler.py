@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from privis.program import Program, digest
 from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
+from privis.readings.approximation.predicted_error import typical
 from privis.run.he.circuit.circuit import Circuit, CircuitInput
 from privis.run.he.circuit.lowering import lower
-from privis.run.he.circuit.reference import outputs, typical, with_expected_bounds
+from privis.run.he.circuit.reference import outputs, with_expected_bounds
 from privis.run.he.compiler.parameters import ParameterChoice, choose
 from privis.run.he.compiler.program_specification import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.packing.arrangement import key_groups

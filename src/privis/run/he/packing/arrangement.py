@@ -120,7 +120,9 @@ def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:
     steps, shapes = list(circuit.steps), list(circuit.shapes)
     changed = False
     for index, step in enumerate(circuit.steps):
-        if not (isinstance(step, CircuitInput) and step.encoding is InputEncoding.NUMBERS and len(users.get(index, ())) == 1):
+        if not (
+            isinstance(step, CircuitInput) and step.encoding is InputEncoding.NUMBERS and len(users.get(index, ())) == 1
+        ):
             continue
         user = users[index][0]
         linear = steps[user]

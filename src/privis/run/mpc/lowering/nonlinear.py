@@ -287,7 +287,7 @@ def _exponential(context: LoweringContext, x: SharedTensor, low: float, high: fl
 
 
 def logarithm(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
-    """log(x + a) on the declared domain: within 4e-4 where x + a has 11 binary digits or more, else as exact as they."""
+    """log(x + a) on the declared domain: within 4e-4 where x + a has 11 binary digits or more, else as they allow."""
     import jax.numpy as jnp
 
     low, high = _domain(context, op)
@@ -324,7 +324,7 @@ ERF_SERIES = tuple(map(float, np.polynomial.Chebyshev.interpolate(_over_operand,
 def softplus(context: LoweringContext, x: SharedTensor) -> SharedTensor:
     """``max(x, 0) + log(1 + exp(-|x|))``, the logarithm a polynomial of its exponential: within 2e-4."""
     x = integer(x) if x.is_bit else x
-    low, high = context.operands[0].bounds
+    _, high = context.operands[0].bounds
     size = absolute(context.bounded(x.bound), x)
     small = _exponential(context.bounded(1.0), SharedTensor(-size.array, size.scale, size.bound), -size.bound, 0.0)
     fitted = np.polynomial.Chebyshev.interpolate(np.log1p, 8, (0.0, 1.0)).convert(kind=np.polynomial.Polynomial)
