@@ -256,10 +256,29 @@ def test_a_file_with_wrong_bytes_is_imported_or_refused_in_our_words(changes: li
         CNN(bytes(content))
 
 
-def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
-    content = onnx.load_model_from_string(tiny_onnx())
-    path = tmp_path / "split.onnx"
+def test_weights_in_other_files_are_read_from_there(tmp_path: Path) -> None:
+    content, path = onnx.load_model_from_string(tiny_onnx()), tmp_path / "split.onnx"
     onnx.save(content, path, save_as_external_data=True, size_threshold=0, location="weights.bin")
+    whole, split = CNN(tiny_onnx()), CNN.from_onnx(path)
+    image = np.arange(np.prod(whole.shape)).reshape(whole.shape) % 256
+    np.testing.assert_array_equal(*(evaluate(cnn.program(cnn.shape), image) for cnn in (whole, split)))
+    assert CNN.from_onnx(path).sha256 == split.sha256
+    assert "CNN.from_onnx" in refused(ProgramError, path.read_bytes())
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(ProgramError, match="one folder"):
+        CNN.from_onnx(path)
+
+
+def test_weights_outside_of_the_folder_are_not_read(tmp_path: Path) -> None:
+    content = onnx.load_model_from_string(tiny_onnx())
+    (tmp_path / "inside").mkdir()
+    path = tmp_path / "inside" / "split.onnx"
+    onnx.save(content, path, save_as_external_data=True, size_threshold=0, location="weights.bin")
+    (tmp_path / "inside" / "weights.bin").rename(tmp_path / "weights.bin")
+    split = onnx.load(path, load_external_data=False)
+    for tensor in split.graph.initializer:
+        next(entry for entry in tensor.external_data if entry.key == "location").value = "../weights.bin"
+    path.write_bytes(split.SerializeToString())
     with pytest.raises(ProgramError, match="weights in other files"):
         CNN.from_onnx(path)
 

@@ -17,7 +17,7 @@ WHOLE = frozenset({2, 4, 5, 6, 7, 12, 13})  # integers that hold 0..255: all but
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The one input of a network: ``planes`` (1 or 3), height and width in pixels, None where the file leaves them open.
+    """The one input of a network: ``planes`` (1 or 3), height and width in pixels; None where the file leaves it open.
 
     ``planes_last``: the axis order (height, width, planes). ``whole``: a tensor of integers, which holds the pixels 0
     to 255 themselves. ``flat``: a vector of so many numbers, the pixels row after row; 0 where the file leaves it open;

@@ -60,7 +60,7 @@ def share(array: NDArray[Any], encoding: Encoding, preset: Preset, fixed: FixedP
     """
     libspu = spu_module()
     dtype = np.int64 if encoding is Encoding.INTEGER else np.float32
-    values = np.ascontiguousarray(array, dtype)
+    values = np.asarray(array, dtype, order="C")  # ascontiguousarray would give a single number an axis
     wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
     return tuple(to_bytes(part) for part in wrapper.MakeShares(values, libspu.Visibility.VIS_SECRET, -1))
 
