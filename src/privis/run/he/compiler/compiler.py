@@ -193,7 +193,8 @@ def _parts(program: Program, options: Options) -> tuple[Program, Program | None]
     if options.inside:
         return program, None
     head, tail = split_at_owner(program)
-    return head, tail if tail.nodes else None
+    passed_on = not tail.nodes and tail.outputs == tuple(range(len(tail.inputs)))  # else it repeats or reorders them
+    return head, None if passed_on else tail
 
 
 def _spec(lowered: LoweredProgram, choice: ParameterChoice) -> Spec:

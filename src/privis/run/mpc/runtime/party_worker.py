@@ -124,7 +124,7 @@ class PartyEngine:
         if self.rank not in receivers:
             return {}, ()
         parts = [mine if rank == self.rank else self.link.recv(rank) for rank in range(self.kind.parties)]
-        array = np.ascontiguousarray(join(parts, self.kind, self.fixed))
+        array = np.asarray(join(parts, self.kind, self.fixed), order="C")
         return {"dtype": array.dtype.str, "shape": list(array.shape)}, (array.tobytes(),)
 
     def drop(self, header: Header, blobs: list[bytes]) -> Reply:
