@@ -47,8 +47,8 @@ def predicted_error(program: Program, fixed: FixedPoint) -> PredictedError:
             if not loose[first + index] or isinstance(node.op, _MOVES):
                 return result
             interval = known[first + index]
-            unit = natural_scale(magnitude(interval)) * 2.0**-fixed.fraction_bits
-            size = unit + _rule_error(node.op, result, interval)
+            last = 2.0**-fixed.fraction_bits  # of a value in its unit, and of a public weight
+            size = last * (natural_scale(magnitude(interval)) + np.abs(result)) + _rule_error(node.op, result, interval)
             return result + size * random.uniform(-1, 1, result.shape)
 
         values = program.read(rule, [np.asarray(x, np.float64) for x in inputs])

@@ -222,3 +222,34 @@ def test_the_compiled_code_is_the_same_everywhere():
             )
             texts.add(lowered.as_text())
     assert len(texts) == 1
+
+
+def test_fine_integers_become_fixed_point_without_wrapping():
+    """Pixels over 255 through a layer and over 6 (a HardSwish) had 47 bits: half of them came out 1 too small."""
+    random = np.random.default_rng(9)
+    kernel, bias = (random.uniform(-0.19, 0.19, (4, 3, 3, 3)), random.uniform(-0.1, 0.1, (4, 1, 1)))
+
+    def network(x):
+        made = (x * (1 / 255)) >> o.Conv(kernel.astype(np.float32), pad=(1, 1, 1, 1))
+        return (made + bias.astype(np.float32)) >> o.Affine(1 / 6, 0.5)
+
+    program, x = trace(network, Input((3, 12, 12))), random.integers(0, 256, (3, 12, 12)).astype(np.float64)
+    assert np.abs(on_shares(program, x) - evaluate(program, x)).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "allowed"),
+    [
+        (Kind.ERF, -6.0, 6.0, 1e-4), (Kind.ERF, -1.0, 2.0, 1e-4), (Kind.ERF, -1e3, 1e3, 1e-4),
+        (Kind.SOFTPLUS, -8.0, 8.0, 2e-4), (Kind.SOFTPLUS, -500.0, 500.0, 2e-4), (Kind.SOFTPLUS, 0.0, 3.0, 2e-4),
+        (Kind.LOG, 0.1, 10.0, 4e-4), (Kind.LOG, 1.0, 1000.0, 4e-4),
+        (Kind.ROUND, -100.3, 100.3, 0.0), (Kind.ROUND, -3e4, 3e4, 0.0),
+    ],
+)  # fmt: skip
+def test_functions_of_networks_are_as_exact_as_they_state(kind, low, high, allowed):
+    program = trace(lambda x: x >> o.Nonlinear(kind), Input((501,), low, high, None))
+    x = np.linspace(low, high, 501)
+    if kind is Kind.ROUND:
+        x = np.round(x) + np.clip(x - np.round(x), -0.49, 0.49)  # ties are anybody's
+        x = np.clip(x, low, high)
+    assert np.abs(on_shares(program, x) - evaluate(program, x)).max() <= allowed + 1e-6

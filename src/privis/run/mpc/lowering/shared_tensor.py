@@ -22,6 +22,7 @@ Tensor = Any  # a traced jax array: bool, int64 or float32
 INTEGER_BITS = 61  # of a 64-bit ring
 WEIGHT_BITS = 18  # that a public weight keeps beside integers, counted from the largest weight
 FACTOR_BITS = 15  # that a public factor keeps when it turns integers into fixed point
+LEAST_FACTOR_BITS = 13  # where the ring has no room for more
 CONSTANT_BITS = 2  # integers times fewer than 4 last places are whole numbers in SPU 0.9.5, without a word
 COARSEST = 2.0**12  # the largest scale that fixed point is given before a program is refused
 
@@ -168,9 +169,12 @@ def _fixed_scale(context: LoweringContext, x: SharedTensor) -> float:
     natural = natural_scale(x.bound)
     exact = power_of_two(x.scale)
     finest = x.scale if exact else 2.0 ** exponent(x.scale)
-    return min(
-        max(natural, finest), finest * 2.0 ** (context.fixed.fraction_bits - (CONSTANT_BITS if exact else FACTOR_BITS))
+    fraction = context.fixed.fraction_bits
+    scale = min(max(natural, finest), finest * 2.0 ** (fraction - (CONSTANT_BITS if exact else FACTOR_BITS)))
+    excess = exponent(max(x.bound, 2.0**-60) / scale) - (
+        context.fixed.field_bits - SLACK_BITS - fraction - CONSTANT_BITS
     )
+    return scale * 2.0 ** min(max(excess, 0), FACTOR_BITS - LEAST_FACTOR_BITS)  # or truncating it would wrap
 
 
 def narrow(context: LoweringContext, x: SharedTensor, bits: int) -> SharedTensor:
@@ -189,6 +193,7 @@ def _cut(context: LoweringContext, x: SharedTensor, bits: int) -> SharedTensor:
     least = exponent(x.units) + 2 * fraction - context.fixed.field_bits + SLACK_BITS
     shift = min(fraction - CONSTANT_BITS, max(bits, least))
     context.need("values to be truncated", x.units, 1)
+    context.need("values before truncation", x.units * 2.0**-shift, 2)
     return SharedTensor(times(x.array, 2.0**-shift), x.scale * 2.0**shift, x.bound)
 
 
