@@ -2,7 +2,8 @@
 
 Answers for `privis.program.onnx.operators.activation_rules`, `privis.program.onnx.operators.logic_rules`,
 `privis.program.onnx.operators.linear_rules`, `privis.program.onnx.operators.normalisation_rules`,
-`privis.program.onnx.operators.patterns` and `privis.program.onnx.resampling_rules`.
+`privis.program.onnx.operators.learned_rules`, `privis.program.onnx.operators.patterns` and
+`privis.program.onnx.resampling_rules`.
 """
 
 from __future__ import annotations
@@ -264,7 +265,7 @@ def test_what_has_no_translation_is_refused_with_its_own_remedy(kind: str) -> No
 
 
 def test_classical_models_have_translations(tmp_path: Any) -> None:
-    """Answers for `privis.program.onnx.operators.learned_rules`; skl2onnx itself is in the table of exports."""
+    """skl2onnx itself is in the table of exports."""
     import onnxruntime
     from onnx import TensorProto, helper
 

@@ -20,7 +20,7 @@ Abs Add And Cast Ceil Concat Constant ConstantOfShape DequantizeLinear Div Equal
 Identity Less Log Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMin ReduceProd ReduceSum Reshape Round
 Shape Size Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where
 """
-BY_REFERENCE = frozenset(_NAMES.split())
+FOLDED = frozenset(_NAMES.split())
 FIRST_REFERENCE = {"DequantizeLinear": 19}  # the opset from which the reference evaluator has it
 RANDOM = frozenset("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split())
 SHRINKING = frozenset("Compress NonMaxSuppression NonZero Unique".split())  # no result is much larger than the operands
@@ -62,7 +62,7 @@ def fold(
         raise UnsupportedError(Problem(where, "random numbers", "constants", "export the network in evaluation mode"))
     model = _alone(node, feeds, opset)
     _refuse_large(model, where, node.op_type)
-    if node.op_type in BY_REFERENCE and opset >= FIRST_REFERENCE.get(node.op_type, 0):
+    if node.op_type in FOLDED and opset >= FIRST_REFERENCE.get(node.op_type, 0):
         from onnx.reference import ReferenceEvaluator
 
         results: Sequence[Any] = ReferenceEvaluator(model.graph, opsets={"": opset}).run(None, feeds)
@@ -98,7 +98,7 @@ def _refuse_large(model: ModelProto, where: str, kind: str) -> None:
         tensor = output.type.tensor_type
         lengths = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
         if not tensor.HasField("shape") or None in lengths:
-            if kind in SHRINKING or (kind in BY_REFERENCE and _bound(model, kind) <= LARGEST):
+            if kind in SHRINKING or (kind in FOLDED and _bound(model, kind) <= LARGEST):
                 continue
             raise ProgramError(Problem(where, "a constant of unknown size", f"at most {LARGEST} elements"))
         if math.prod(n for n in lengths if n is not None) > LARGEST:
