@@ -174,7 +174,8 @@ def _fixed_scale(context: LoweringContext, x: SharedTensor) -> float:
     excess = exponent(max(x.bound, 2.0**-60) / scale) - (
         context.fixed.field_bits - SLACK_BITS - fraction - CONSTANT_BITS
     )
-    return scale * 2.0 ** min(max(excess, 0), FACTOR_BITS - LEAST_FACTOR_BITS)  # or truncating it would wrap
+    spare = 0 if exact else FACTOR_BITS - LEAST_FACTOR_BITS
+    return scale * 2.0 ** min(max(excess, 0), spare)  # or truncating it would wrap
 
 
 def narrow(context: LoweringContext, x: SharedTensor, bits: int) -> SharedTensor:
