@@ -34,7 +34,7 @@ HALVED = trace(lambda x: x * 0.5, Input(SHAPE))
 WHOLE = trace(lambda x: x.sum(0), Input(SHAPE))
 EXECUTORS = [privis.Clear(), privis.CKKS(), privis.Paillier(bits=2048)]
 if importlib.util.find_spec("spu"):
-    EXECUTORS.append(privis.MPC("aby3"))
+    EXECUTORS.append(privis.MPC())
 
 
 def largest_share(program: Program, under: privis.Executor) -> float:

@@ -71,7 +71,7 @@ PROGRAMS: dict[str, tuple[Function, Input]] = {
 }
 EXECUTORS = {"clear": Clear(), "definition": Clear(native=False), "ckks": CKKS(), "paillier": Paillier(bits=2048)}
 if importlib.util.find_spec("spu"):
-    EXECUTORS["aby3"] = MPC("aby3")
+    EXECUTORS["aby3"] = MPC()
 TOLERANCE = {"clear": 1e-6, "definition": 0.0, "ckks": 5e-2, "paillier": 1e-3, "aby3": 1e-2}
 
 

@@ -34,6 +34,7 @@ from privis.privacy.ledger.ledger_protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
 from privis.program import Program, digest
 from privis.program.shapes import Shape
+from privis.readings import PredictedError
 from privis.run.protocol import BatchingExecutor, Executor, Many
 
 Vector = NDArray[np.float32]
@@ -304,3 +305,9 @@ def _kept(found: dict[int, Vector | PrivisError], number: int) -> Iterator[None]
 def owner_shape(extractor: Extractor, shape: Shape) -> Shape:
     """The shape ``Extractor.owner_image`` gives an image of ``shape``."""
     return owner_image_shape(extractor.feature, shape)
+
+
+def predicted_error(under: Executor, program: Program) -> PredictedError | None:
+    """What ``under`` predicts; None where an executor has no prediction."""
+    predict = getattr(under, "error", None)
+    return None if predict is None else predict(program)

@@ -16,7 +16,7 @@ from privis.errors import ImageError, ParameterError, PrivisError, Problem, refu
 from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
-from privis.extraction.extractor import Extractor, Vector, owner_shape
+from privis.extraction.extractor import Extractor, Vector, owner_shape, predicted_error
 from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature, core_shape
 from privis.io.images import decode, image_headers
@@ -27,7 +27,7 @@ from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
 from privis.program import Program
 from privis.program.shapes import Shape
-from privis.readings import Cost, PredictedError
+from privis.readings import Cost
 from privis.readings import cost as count
 from privis.run.clear import Clear
 from privis.run.protocol import Executor
@@ -194,12 +194,6 @@ def card_of(
         extractor.under.seen,
         None if core is None or isinstance(extractor.under, Clear) else predicted_error(extractor.under, core),
     )
-
-
-def predicted_error(under: Executor, program: Program) -> PredictedError | None:
-    """What ``under`` predicts; None where an executor has no prediction."""
-    predict = getattr(under, "error", None)
-    return None if predict is None else predict(program)
 
 
 def _listed(images: Iterable[Any]) -> list[Any]:

@@ -42,7 +42,7 @@ class Row:
 
 def rows(folders: Iterable[Path], known: Container[str], *, runs: bool) -> Iterator[Row]:
     """A row for each file that is listed in a folder's JSON files and is not among the ``known`` ones."""
-    parties = privis.MPC("aby3") if runs else None
+    parties = privis.MPC() if runs else None
     listings = [(folder, listing) for folder in folders for listing in sorted(folder.glob("*.json"))]
     try:
         for folder, listing in listings:

@@ -11,7 +11,6 @@ from privis.program.onnx.node import Call, Constant, Operand
 from privis.program.onnx.operators.patterns import made_by
 
 BLUR = 2.0**-7  # width around a threshold that polynomial forms may blur
-WHOLE_TYPES = frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})  # ONNX's integers and booleans
 REAL_TYPES = frozenset({1, 10, 11, 16})  # FLOAT, FLOAT16, DOUBLE, BFLOAT16: a program's values are real numbers
 
 
