@@ -1,7 +1,7 @@
 """Activations, normalisations, comparisons, products and resampling of ONNX against onnxruntime, and what is refused.
 
 Answers for `privis.program.onnx.operators.activation_rules`, `privis.program.onnx.operators.logic_rules`,
-`privis.program.onnx.operators.linear_rules`, `privis.program.onnx.operators.normalisation_rules`,
+`privis.program.onnx.operators.product_rules`, `privis.program.onnx.operators.normalisation_rules`,
 `privis.program.onnx.operators.learned_rules`, `privis.program.onnx.operators.patterns` and
 `privis.program.onnx.resampling_rules`.
 """

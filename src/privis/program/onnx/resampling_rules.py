@@ -9,7 +9,7 @@ import numpy as np
 from privis.program import Value, ops
 from privis.program.onnx.constant_folding import fold
 from privis.program.onnx.node import Call, Constant
-from privis.program.onnx.operators.linear_rules import along
+from privis.program.onnx.operators.product_rules import along
 
 
 def resize(call: Call) -> Value:

@@ -17,9 +17,9 @@ from privis.program.onnx import movement_rules as movement
 from privis.program.onnx import window_rules as windows
 from privis.program.onnx.node import Call, Constant, Rule
 from privis.program.onnx.operators import activation_rules as activations
-from privis.program.onnx.operators import linear_rules as linear
 from privis.program.onnx.operators import logic_rules as logic
 from privis.program.onnx.operators import normalisation_rules as normalisations
+from privis.program.onnx.operators import product_rules as products
 from privis.program.onnx.operators.patterns import divided, over_reciprocal
 from privis.program.onnx.resampling_rules import resize
 
@@ -185,13 +185,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Clip": activations.clip,
         "Concat": movement.concat,
         "Conv": windows.conv,
-        "ConvTranspose": linear.transposed_convolution,
-        "CumSum": linear.cumulative_sum,
+        "ConvTranspose": products.transposed_convolution,
+        "CumSum": products.cumulative_sum,
         "DepthToSpace": movement.depth_to_space,
         "DequantizeLinear": logic.dequantise,
         "Div": _binary(_div),
         "Dropout": movement.identity,
-        "Einsum": linear.einsum,
+        "Einsum": products.einsum,
         "Elu": activations.elu,
         "Erf": activations.nonlinear(Kind.ERF),
         "Exp": activations.nonlinear(Kind.EXP),
@@ -202,7 +202,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "GatherElements": movement.gather_elements,
         "GatherND": movement.gather_nd,
         "Gelu": activations.gelu,
-        "Gemm": linear.gemm,
+        "Gemm": products.gemm,
         "GlobalAveragePool": _global(_mean_over),
         "GlobalMaxPool": _global(_max_over),
         "GroupNormalization": normalisations.group_normalisation,
@@ -220,7 +220,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "LogSoftmax": activations.log_softmax,
         "LpNormalization": normalisations.unit_length,
         "LpPool": windows.length_pool,
-        "MatMul": _binary(linear.product),
+        "MatMul": _binary(products.product),
         "Max": _largest,
         "MaxPool": windows.max_pool,
         "Mean": _mean,
