@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from privis.errors import MissingExtraError, Problem, ProgramError, UnsupportedError
+from privis.errors import Problem, ProgramError, UnsupportedError
+from privis.extras import optional_import
 from privis.program.onnx.node import LARGEST, Constant, Operand
 
 if TYPE_CHECKING:
@@ -112,11 +113,9 @@ def _bound(model: ModelProto, kind: str) -> float:
 
 
 def _by_onnxruntime(model: ModelProto, feeds: Mapping[str, Constant], where: str) -> Sequence[Any]:
-    try:
+    with optional_import("cnn", "importing a network"):
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
-    except ImportError:
-        raise MissingExtraError.of("onnxruntime", "cnn", "importing a network") from None
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads, options.log_severity_level = 1, 4

@@ -81,7 +81,7 @@ class SealSecret:
             elements = galois_elements(group, degree)
             parts.append(to_bytes(maker.create_relin_keys()) if group.relinearise else b"")
             parts.append(to_bytes(maker.create_galois_keys(elements)) if elements else b"")
-            progress(sum(sizes[: index + 1]) / sum(sizes))
+            progress((sum(sizes[: index + 1]) or 1) / (sum(sizes) or 1))  # a single component needs no key
         return parts
 
     @cached_property
