@@ -67,6 +67,7 @@ class Explanation:
         person: all images of one person, replaced together; None without a release.
         noise: root mean square noise of the released values; None without a release.
         cost: what the executor takes: seconds, bytes, operations.
+        error: how far results are from the definition; None where no executor was named.
     """
 
     feature: str

@@ -41,7 +41,14 @@ class Executor(Protocol):
         ...
 
     def error(self, program: Program) -> PredictedError:
-        """How far results of ``program`` are from the definition, predicted before any image is touched."""
+        """Predict how far results are from the definition, before any image is touched.
+
+        Args:
+            program: the core of a feature.
+
+        Returns:
+            The largest expected distance, relative to the largest output, and what it rests on.
+        """
         ...
 
     def prepare(self, program: Program) -> Callable[..., Any]:

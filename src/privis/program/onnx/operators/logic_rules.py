@@ -49,7 +49,7 @@ def negated(x: Value) -> Value:
 
 
 def logical_not(call: Call) -> Value:
-    """Not."""
+    """Negate a truth value of 0 or 1."""
     return negated(call.x)
 
 
