@@ -20,6 +20,7 @@ writes it.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import MissingExtraError, OutputError, ParameterError, Problem
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -119,11 +121,17 @@ def read(path: Path) -> Table:
         ParameterError: unknown suffix, no such file, a damaged one, or a CSV whose ``.json`` is another's.
     """
     try:
-        return _form(path).read(path)
+        form = _FORMS.get(path.suffix.lower())
+        if form is None:
+            found = format_of(path)
+            got = repr(path.suffix) if found is FileFormat.TABLE else str(found)
+            raise ParameterError(Problem(str(path), got, "a table written by privis: one of .parquet, .npz, .csv"))
+        return form.read(path)
     except ParameterError:
         raise
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ParameterError(Problem(str(path), str(error), "a table written by privis", "extract it again")) from error
+    except (OSError, ValueError, KeyError, EOFError, TypeError, StopIteration, zipfile.BadZipFile, csv.Error) as error:
+        expected, remedy = "a table written by privis", "extract it again"
+        raise ParameterError(misfit(path, FileFormat.TABLE, str(error), expected, remedy)) from error
 
 
 def _form(path: Path) -> _Form:
@@ -252,8 +260,6 @@ def _sidecar(path: Path) -> Path:
 
 
 def _write_csv(path: Path, content: _Content) -> None:
-    import csv
-
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", *content.names])
@@ -276,8 +282,6 @@ def _digest(path: Path) -> str:
 
 
 def _read_csv(path: Path) -> Table:
-    import csv
-
     document = json.loads(_sidecar(path).read_text(encoding="utf-8"))
     if document["sha256"] != _digest(path):
         raise ValueError(f"a table that changed after {_sidecar(path).name} was written")

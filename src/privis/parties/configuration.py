@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from privis.errors import ParameterError, refuse
+from privis.file_formats import FileFormat
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, Identity, load_identity
 from privis.parties.job.overlap import overlapping
 from privis.parties.job.policy import Policy, Rule
@@ -64,7 +65,7 @@ class SubmitterConfiguration:
 
 def load_party(path: Path) -> PartyConfiguration:
     """Read ``party.toml``; paths in it are relative to its folder. ParameterError lists everything that is wrong."""
-    reader = Reader(read_toml(path), str(path))
+    reader = Reader(read_toml(path, FileFormat.PARTY), str(path))
     base = path.parent
     name, control = reader.name("name"), reader.address("control")
     data = reader.address("data", "") or None
@@ -91,7 +92,7 @@ def load_party(path: Path) -> PartyConfiguration:
 
 def load_submitter(path: Path) -> SubmitterConfiguration:
     """Read ``submitter.toml``; ParameterError lists everything that is wrong."""
-    reader = Reader(read_toml(path), str(path))
+    reader = Reader(read_toml(path, FileFormat.SUBMITTER), str(path))
     name, members = reader.name("name"), _addresses(reader, "members")
     identity = _identity(reader, path.parent, name)
     reader.done()

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from privis.errors import OutputError, Problem, ProgramError
+from privis.file_formats import FileFormat, misfit
 from privis.program import ops
 from privis.program.graph import Input, Node, Program, Region
 from privis.program.shapes import Shape
@@ -121,15 +122,15 @@ def save(program: Program, path: str | Path) -> None:
 
 def load(path: str | Path) -> Program:
     """Read a program that ``save`` wrote; ProgramError when the file is anything else or does not fit together."""
-    return _read(path, str(path))
+    return _read(path, path)
 
 
 def from_bytes(data: bytes) -> Program:
     """Read what ``to_bytes`` made; ProgramError when the bytes are anything else or do not fit together."""
-    return _read(io.BytesIO(data), "program")
+    return _read(io.BytesIO(data), None)
 
 
-def _read(source: str | Path | io.BytesIO, where: str) -> Program:
+def _read(source: str | Path | io.BytesIO, path: str | Path | None) -> Program:
     try:
         if not isinstance(source, io.BytesIO):  # a damaged zip would leave the file open
             source = io.BytesIO(Path(source).read_bytes())
@@ -142,8 +143,10 @@ def _read(source: str | Path | io.BytesIO, where: str) -> Program:
     except ProgramError:
         raise
     except Exception as error:  # whatever hostile bytes do to a decoder, the file is no program
-        reason = f"{type(error).__name__}: {error}"
-        raise ProgramError(Problem(where, reason, f"a file of format {FORMAT}")) from None
+        reason, expected = f"{type(error).__name__}: {error}", f"a program, a file of format {FORMAT}"
+        if path is None:
+            raise ProgramError(Problem("program", reason, expected)) from None
+        raise ProgramError(misfit(path, FileFormat.PROGRAM, reason, expected)) from None
     return program
 
 

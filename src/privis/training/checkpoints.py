@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from privis.errors import ParameterError, Problem
+from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import replacing
 from privis.privacy.learning.logistic_regression import TrainingState
 from privis.privacy.learning.standardisation import Standardisation
@@ -68,7 +69,7 @@ def load(path: Path, release_id: str, shape: tuple[int, int], steps: int) -> Tra
                 raise ValueError("numbers that no training leaves")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ParameterError(Problem(str(path), reason, "a checkpoint of a training", remedy)) from None
+        raise ParameterError(misfit(path, FileFormat.CHECKPOINT, reason, remedy=remedy)) from None
     if release != release_id or any(array.shape != shape for array in arrays):
         got = "the checkpoint of another training"
         expected = "one of the same images, labels, parameters, key, version of numpy and kind of processor"

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import replacing
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.learning.standardisation import Standardisation, unit_length
@@ -171,7 +172,7 @@ class Head:
             if isinstance(error, ParameterError):
                 raise
             reason = f"{type(error).__name__}: {error}"
-            raise ParameterError(Problem(str(path), reason, "a head written by Head.save")) from None
+            raise ParameterError(misfit(path, FileFormat.HEAD, reason, "a classifier that Head.save wrote")) from None
 
     def _brought(self, vectors: npt.NDArray[np.floating]) -> Floats:
         if self.standardisation is None:

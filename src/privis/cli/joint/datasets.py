@@ -15,6 +15,7 @@ from privis.errors import ImageError, ParameterError, PrivisError, Problem, refu
 from privis.extraction.contributions import identities_of_one_person
 from privis.extraction.images import extract
 from privis.features.feature import Feature
+from privis.file_formats import FileFormat, misfit
 from privis.identity import identity
 from privis.io import tables
 from privis.io.images import decode as images
@@ -121,7 +122,9 @@ class Reading:
                 arrays = {name: members[name] for name in (FEATURES, *asked)}
         except (OSError, ValueError, KeyError) as error:
             expected = f"an npz file with the arrays {shown((FEATURES, *asked))}"
-            raise ParameterError(Problem(str(path), f"{type(error).__name__}: {error}", expected)) from None
+            raise ParameterError(
+                misfit(path, FileFormat.ARRAYS, f"{type(error).__name__}: {error}", expected)
+            ) from None
         values = arrays.pop(FEATURES)
         short = [name for name, array in arrays.items() if len(array) != len(values)]
         if values.ndim < 2 or short:

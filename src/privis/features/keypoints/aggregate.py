@@ -21,6 +21,7 @@ from privis.extras import optional_import
 from privis.features.feature import Array, Feature, Image, core_shape, numbered, vector
 from privis.features.image_ops import Size
 from privis.features.norms import Norms
+from privis.file_formats import FileFormat, misfit
 from privis.program import Input, Program, Value, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters
@@ -152,7 +153,8 @@ class Codebook:
             zipfile.BadZipFile,
         ) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise ParameterError(Problem(str(path), reason, "a codebook written by Codebook.save")) from None
+            expected = "a codebook written by Codebook.save"
+            raise ParameterError(misfit(path, FileFormat.CODEBOOK, reason, expected)) from None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from privis.features.feature import Array, numbered
 from privis.features.norms import Norms
 from privis.features.postprocessing.directions import discriminant_directions, principal_directions, signed
 from privis.features.postprocessing.steps import finite
+from privis.file_formats import FileFormat, misfit
 from privis.validation import integer_problem
 
 LARGEST = 2.0**100  # of an entry: products with any float32 stay finite in double precision
@@ -258,7 +259,8 @@ class Projection:
         arrays = read_arrays(path, ("matrix", "mean", "source", "name"), expected)
         missing = [name for name in ("matrix", "mean", "source", "name") if name not in arrays]
         if missing:
-            raise ParameterError(Problem(str(path), f"no array {' and no array '.join(missing)}", expected))
+            got = f"no array {' and no array '.join(missing)}"
+            raise ParameterError(misfit(path, FileFormat.PROJECTION, got, expected))
         return cls(arrays["matrix"], arrays["mean"], str(arrays["source"]), str(arrays["name"]))
 
     @cached_property
@@ -327,13 +329,20 @@ def _drawn(length: int, components: int, seed: str) -> Projection:
 
 
 def read_arrays(path: str | Path, wanted: tuple[str, ...], expected: str) -> dict[str, NDArray[Any]]:
-    """Those of the ``wanted`` arrays that the npz file at ``path`` holds; ParameterError unless it is ``expected``."""
+    """Those of the ``wanted`` arrays that the npz file at ``path`` holds; ParameterError unless it is ``expected``.
+
+    That it holds none of them is an error, too.
+    """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
-            return {name: members[name] for name in wanted if name in members}
+            found = {name: members[name] for name in wanted if name in members}
     except Exception as error:  # whatever a damaged or hostile file does to the reader, up to its memory
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-        raise ParameterError(Problem(str(path), reason, expected)) from None
+        raise ParameterError(misfit(path, FileFormat.PROJECTION, reason, expected)) from None
+    if not found:
+        got = f"no array {' and no array '.join(wanted)}"
+        raise ParameterError(misfit(path, FileFormat.PROJECTION, got, expected))
+    return found
 
 
 def _numbers(where: str, value: Any, axes: int) -> tuple[NDArray[np.float64], list[Problem]]:

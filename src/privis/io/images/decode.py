@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, misfit
 from privis.io.images import tiff
 from privis.io.images.depth import DepthWarning, top_bits
 
@@ -153,7 +154,8 @@ def _from_file(path: Path | str, max_pixels: int, depth: int | None) -> Pixels:
     except PermissionError:
         raise _refusal(where, "no permission to read it", "a readable file", f"chmod u+r {where}") from None
     except Image.UnidentifiedImageError:
-        raise _refusal(where, "bytes of no known image format", f"one of {', '.join(FORMATS)}") from None
+        got, expected = "bytes of no known image format", f"one of {', '.join(FORMATS)}"
+        raise ImageError(misfit(where, FileFormat.PICTURE, got, expected)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(where, str(error), max_pixels) from None
     except Exception as error:  # decoders meet hostile bytes: any exception of theirs means an unusable file

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, misfit
 from privis.io.images.same_files import file_identity
 from privis.subjects import shortened, subject_ids
 
 PATH = "path"
+_SHOWN_COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def _read(path: Path, column: str, subjects: bool) -> Manifest:
             rows, problems = _rows(path, csv.DictReader(file), column)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         expected = f"a CSV file with the columns {PATH} and {column}"
-        raise ParameterError(Problem(str(path), f"{type(error).__name__}: {error}", expected)) from None
+        raise ParameterError(misfit(path, FileFormat.LIST, f"{type(error).__name__}: {error}", expected)) from None
     values: Sequence[str] = [row.value for row in rows]
     if subjects:
         try:
@@ -67,8 +69,9 @@ def _rows(path: Path, reader: csv.DictReader[str], column: str) -> tuple[list[_R
     found = tuple(reader.fieldnames or ())
     missing = [name for name in (PATH, column) if name not in found]
     if missing:
-        got = f"the columns {', '.join(found) or 'none'}"
-        raise ParameterError(Problem(str(path), got, f"also {' and '.join(missing)}"))
+        shown = ", ".join(found[:_SHOWN_COLUMNS]) + (" …" if len(found) > _SHOWN_COLUMNS else "")
+        expected = f"a CSV file, with {' and '.join(missing)} among its columns"
+        raise ParameterError(misfit(path, FileFormat.LIST, f"the columns {shown}", expected))
     twice = [name for name in dict.fromkeys((PATH, column)) if found.count(name) > 1]
     if twice:
         raise ParameterError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from privis.errors import OutputError, ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.parties.table_reader import NAME, host_and_port, shown
 
 if TYPE_CHECKING:
@@ -78,14 +79,22 @@ def load_identity(certificate: Path, private_key: Path, authority: Path) -> Iden
     from cryptography.x509 import load_pem_x509_certificate
 
     problems: list[Problem] = []
-    contents = [_read(path, problems) for path in (certificate, private_key, authority)]
+    signed, private_part = FileFormat.CERTIFICATE, FileFormat.PRIVATE_KEY
+    wanted = ((certificate, signed), (private_key, private_part), (authority, signed))
+    contents = [_read(path, form, problems) for path, form in wanted]
     refuse(ParameterError, problems)
     try:
         own, signer = load_pem_x509_certificate(contents[0]), load_pem_x509_certificate(contents[2])
         private = _private_key(contents[1])
     except (ValueError, TypeError) as error:
         where = shown((certificate, private_key, authority))
-        raise ParameterError(Problem(where, str(error), "PEM files that privis mpc keygen made")) from None
+        others = [
+            misfit(path, form, str(found), f"{form}, a PEM file")
+            for path, form in wanted
+            if (found := format_of(path)) not in (form, FileFormat.UNKNOWN)
+        ]
+        damaged = Problem(where, str(error), "PEM files that privis mpc keygen made")
+        raise ParameterError(*(others or [damaged])) from None
     if private.public_key() != own.public_key():
         problems.append(Problem(str(private_key), "a key of another certificate", f"the key of {certificate}"))
     problems += _chain_problems(own, signer, f"{certificate}")
@@ -273,13 +282,14 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         file.write(content)
 
 
-def _read(path: Path, problems: list[Problem]) -> bytes:
+def _read(path: Path, wanted: FileFormat, problems: list[Problem]) -> bytes:
+    remedy = "check the path; privis mpc keygen makes it"
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        got = error.strerror or "an error"
-        problems.append(Problem(str(path), got, "a PEM file", "check the path; privis mpc keygen makes it"))
+        problems.append(misfit(path, wanted, error.strerror or "an error", f"{wanted}, a PEM file", remedy))
         return b""
+    return content
 
 
 def _chain_problems(own: Certificate, signer: Certificate, where: str) -> Sequence[Problem]:

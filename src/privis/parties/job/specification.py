@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.parties.table_reader import Reader, shown
 
 FORMAT = "privis.specification/1"
@@ -138,19 +139,23 @@ def specification_from(document: Mapping[str, Any], where: str) -> Specification
 
 def load_specification(path: Path) -> Specification:
     """Read a job's TOML file; ParameterError lists everything that is wrong with it."""
-    return specification_from(read_toml(path), str(path))
+    return specification_from(read_toml(path, FileFormat.JOB), str(path))
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The document in ``path``; ParameterError when there is none."""
+def read_toml(path: Path, wanted: FileFormat) -> dict[str, Any]:
+    """The document in ``path``; ParameterError when there is none, or one of another format than ``wanted``."""
+    expected = f"{wanted}, a TOML file"
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            document = tomllib.load(file)
     except OSError as error:
-        got = error.strerror or "an error"
-        raise ParameterError(Problem(str(path), got, "a TOML file", "check the path")) from None
+        raise ParameterError(misfit(path, wanted, error.strerror or "an error", expected, "check the path")) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(Problem(str(path), str(error), "a TOML file", "correct that line")) from None
+        raise ParameterError(misfit(path, wanted, str(error), expected, "correct that line")) from None
+    found = format_of(path)
+    if found in (FileFormat.JOB, FileFormat.PARTY, FileFormat.SUBMITTER, FileFormat.EMPTY) and found is not wanted:
+        raise ParameterError(Problem(str(path), str(found), expected))
+    return document
 
 
 def _problems(specification: Specification, where: str) -> list[Problem]:

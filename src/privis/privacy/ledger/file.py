@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from privis.errors import BudgetError, OutputError, ParameterError, Problem
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.audit import Audit, audit
 from privis.privacy.ledger.budget import Budget, Per, cost_of
@@ -83,7 +84,7 @@ class FileLedger:
         self._seen: LedgerHead | None = None
         if not self.path.is_file():
             remedy = f"make one: privis ledger init {self.path} --epsilon 1 --delta 1e-6"
-            raise ParameterError(Problem(str(self.path), "no file", "a ledger", remedy))
+            raise ParameterError(misfit(self.path, FileFormat.LEDGER, "no file", "a ledger", remedy))
 
     def __repr__(self) -> str:
         return f"FileLedger({str(self.path)!r})"
@@ -300,6 +301,9 @@ class FileLedger:
                     stack.callback(os.close, head)
             except OSError as error:
                 remedy = "ledger and head belong together; without both nothing is released"
+                found = format_of(self.path)
+                if found not in (FileFormat.LEDGER, FileFormat.MISSING):
+                    raise OutputError(misfit(self.path, FileFormat.LEDGER, str(found), remedy="")) from error
                 what = f"{error.strerror}: {error.filename}"
                 raise OutputError(Problem(f"ledger {self.path}", what, "a ledger to use", remedy)) from error
             files = _Files(lines, head)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import OutputError, ParameterError, Problem
+from privis.file_formats import FileFormat, misfit
 from privis.privacy.sampling.lazy_kernels import kernels
 
 if TYPE_CHECKING:
@@ -225,7 +226,8 @@ class ReleaseKey(_Secret):
                 content = file.read(len(_HEADER) + _KEY_BYTES + 1)
         except OSError as error:
             remedy = f"privis keygen {path} makes a new one, whose noise is another"
-            raise ParameterError(Problem(str(path), str(error.strerror), "a release key file", remedy)) from error
+            reason, expected = str(error.strerror), "a release key file"
+            raise ParameterError(misfit(path, FileFormat.RELEASE_KEY, reason, expected, remedy)) from error
         if mode & 0o077:
             raise ParameterError(
                 Problem(str(path), f"mode {mode:04o}", "mode 0600", "run: chmod 600, if nobody else has read it")
@@ -233,8 +235,8 @@ class ReleaseKey(_Secret):
         if len(content) != len(_HEADER) + _KEY_BYTES or not content.startswith(_HEADER):
             cut = len(content) < len(_HEADER) + _KEY_BYTES and _HEADER.startswith(content[: len(_HEADER)])
             remedy = "a kill while it was made cut it off: nothing was released with it, so delete it" if cut else ""
-            got = f"{len(content)} bytes that are no key"
-            raise ParameterError(Problem(str(path), got, "a file that ReleaseKey.save wrote", remedy))
+            got, expected = f"{len(content)} bytes that are no key", "a release key, which ReleaseKey.save wrote"
+            raise ParameterError(misfit(path, FileFormat.RELEASE_KEY, got, expected, remedy))
         return cls(content[len(_HEADER) :])
 
     @classmethod

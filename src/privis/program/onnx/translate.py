@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from privis.errors import ParameterError, Problem, ProgramError, UnsupportedError, refuse
 from privis.extras import optional_import
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.program import Input, Program, Shape, Value, concat, trace
 from privis.program.onnx.constant_folding import attribute_value, fold, real
 from privis.program.onnx.inputs import network_input
@@ -37,16 +38,24 @@ def read_onnx(path: str | Path) -> bytes:
     path = Path(path)
     if path.suffix.lower() != ".onnx":
         remedy = "export the network, for PyTorch with torch.onnx.export(model, example, 'network.onnx')"
-        raise ParameterError(Problem(str(path), f"the ending {path.suffix!r}", "an ONNX file, .onnx", remedy))
+        raise ParameterError(
+            misfit(path, FileFormat.NETWORK, f"the ending {path.suffix!r}", "an ONNX file, .onnx", remedy)
+        )
     try:
         if path.stat().st_size >= LARGEST_FILE:
             raise ParameterError(Problem(str(path), f"{path.stat().st_size} bytes", f"fewer than {LARGEST_FILE}"))
         content = path.read_bytes()
     except OSError as error:
-        raise ParameterError(Problem(str(path), error.strerror or "an error", "a readable ONNX file")) from None
-    if _external(_parsed(content, str(path)).graph):
-        content = _with_weights(path)
-    parse_onnx(content, str(path))
+        reason, expected = error.strerror or "an error", "a readable ONNX file"
+        raise ParameterError(misfit(path, FileFormat.NETWORK, reason, expected)) from None
+    try:
+        if _external(_parsed(content, str(path)).graph):
+            content = _with_weights(path)
+        parse_onnx(content, str(path))
+    except ProgramError:
+        if (found := format_of(path)) not in (FileFormat.NETWORK, FileFormat.UNKNOWN):
+            raise ParameterError(misfit(path, FileFormat.NETWORK, str(found), "an ONNX network")) from None
+        raise
     return content
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from privis.errors import ParameterError, PrivisError, Problem, ProtocolError, ServiceError
 from privis.extras import optional_import
+from privis.file_formats import FileFormat, misfit
 from privis.run.he.wire import key_file as bundle
 from privis.serve.http.loopback import is_loopback
 from privis.serve.http.tokens import Token
@@ -352,4 +353,4 @@ def _trusting(authority: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=authority)
     except OSError as error:
         got = error.strerror or "something else"
-        raise ParameterError(Problem(str(authority), got, "a certificate, PEM")) from error
+        raise ParameterError(misfit(str(authority), FileFormat.CERTIFICATE, got, "a certificate, PEM")) from error

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from privis.errors import OutputError, ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of, misfit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,256}")
@@ -46,7 +47,11 @@ class Token:
     @classmethod
     def load(cls, path: Path) -> Token:
         """Read the file that `issue` wrote; ParameterError when others can read it or it holds no token."""
-        return cls(_private_text(path).strip())
+        text = _private_text(path, FileFormat.TOKEN).strip()
+        if not _TOKEN.fullmatch(text):
+            got, expected = f"{len(text)} characters", "a client's token: 32 to 256 of A-Z a-z 0-9 _ -"
+            raise ParameterError(misfit(path, FileFormat.TOKEN, got, expected))
+        return cls(text)
 
     def __repr__(self) -> str:
         return "<Token: secret>"
@@ -78,7 +83,8 @@ class Tokens:
         Raises ParameterError when others can read it, or for every line that does not fit.
         """
         problems, known = [], []
-        for number, line in enumerate(_private_text(path).splitlines(), 1):
+        text = _private_text(path, FileFormat.TOKENS)
+        for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.startswith("#"):
                 continue
             name, _, digest = line.strip().partition(" ")
@@ -96,6 +102,8 @@ class Tokens:
                 problems.append(Problem(f"{path}, line {number}", got, "every token once", remedy))
             else:
                 known.append((name, bytes.fromhex(text)))
+        if problems and not known and (found := format_of(path)) not in (FileFormat.TOKENS, FileFormat.UNKNOWN):
+            problems = [misfit(path, FileFormat.TOKENS, str(found))]
         if not problems and not known:
             problems.append(Problem(str(path), "no client", "at least one", "privis keygen FILE --for token adds one"))
         refuse(ParameterError, problems)
@@ -135,7 +143,7 @@ def issue(name: str, tokens: Path, output: Path) -> None:
 
 
 def _known(path: Path) -> tuple[tuple[str, bytes], ...]:
-    return Tokens.load(path).known if _private_text(path).strip() else ()
+    return Tokens.load(path).known if _private_text(path, FileFormat.TOKENS).strip() else ()
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -148,16 +156,17 @@ def _write_new(path: Path, text: str) -> None:
         raise OutputError(Problem(str(path), error.strerror or str(error), "a new file for a token")) from error
 
 
-def _private_text(path: Path) -> str:
+def _private_text(path: Path, wanted: FileFormat) -> str:
+    """The text of a file of the format ``wanted`` that nobody else may read; never a word of it in an error."""
     try:
         with open(path, encoding="ascii") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read()
     except UnicodeDecodeError:
-        raise ParameterError(Problem(str(path), "something else", "a file of tokens")) from None
+        raise ParameterError(misfit(path, wanted, "something else")) from None
     except OSError as error:
         remedy = "privis keygen FILE --for token makes one"
-        raise ParameterError(Problem(str(path), str(error.strerror), "a file of tokens", remedy)) from error
+        raise ParameterError(misfit(path, wanted, str(error.strerror), remedy=remedy)) from error
     if mode & 0o077:
         remedy = f"chmod 600 {path}; issue new tokens if others may have read it"
         raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))

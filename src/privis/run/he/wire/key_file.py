@@ -29,6 +29,7 @@ from enum import Enum
 from pathlib import Path
 
 from privis.errors import OutputError, ParameterError, Problem, ProtocolError
+from privis.file_formats import FileFormat, misfit
 
 _MAGIC = b"\x8ePRIVIS\n"
 _VERSION = 1
@@ -45,6 +46,13 @@ class KeyKind(Enum):
     SECRET = 1
     EVALUATION = 2
     PUBLIC = 3
+
+
+_FORMATS = {
+    KeyKind.SECRET: FileFormat.SECRET_KEY,
+    KeyKind.EVALUATION: FileFormat.EVALUATION_KEY,
+    KeyKind.PUBLIC: FileFormat.PUBLIC_KEY,
+}
 
 
 @dataclass(frozen=True)
@@ -129,12 +137,12 @@ def read(path: Path, kind: KeyKind, spec: str | None = None) -> bytes:
                 remedy = f"chmod 600 {path}, if nobody else has read it"
                 raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
             header = file.read(HEADER_BYTES)
-            found = parse(header, str(path))
+            found = _parsed(header, path, kind)
             require(found, str(path), kind, spec)
             content = file.read()
     except OSError as error:
         remedy = "make keys with privis keygen"
-        raise ParameterError(Problem(str(path), str(error.strerror), f"a file with {_named(kind)}", remedy)) from error
+        raise ParameterError(_misfit(path, kind, str(error.strerror), remedy)) from error
     digest = hashlib.sha256(header[: _FIELDS.size])
     digest.update(content)
     _require_whole(found, len(content), digest.hexdigest(), str(path))
@@ -145,12 +153,27 @@ def peek(path: Path, kind: KeyKind) -> Bundle:
     """What the header at ``path`` says, without a look at the content; errors as of `read`."""
     try:
         with open(path, "rb") as file:
-            found = parse(file.read(HEADER_BYTES), str(path))
+            found = _parsed(file.read(HEADER_BYTES), path, kind)
     except OSError as error:
         remedy = "make keys with privis keygen"
-        raise ParameterError(Problem(str(path), str(error.strerror), f"a file with {_named(kind)}", remedy)) from error
+        raise ParameterError(_misfit(path, kind, str(error.strerror), remedy)) from error
     require(found, str(path), kind)
     return found
+
+
+def _parsed(header: bytes, path: Path, kind: KeyKind) -> Bundle:
+    """As `parse`; what is at ``path`` instead is named."""
+    try:
+        return parse(header, str(path))
+    except ProtocolError as error:
+        (problem,) = error.problems
+        if header.startswith(_MAGIC):  # a bundle, but damaged or of another version
+            raise
+        raise ProtocolError(_misfit(path, kind, problem.got, problem.remedy)) from None
+
+
+def _misfit(path: Path, kind: KeyKind, reason: str, remedy: str) -> Problem:
+    return misfit(path, _FORMATS[kind], reason, f"a file with {_named(kind)}", remedy)
 
 
 def inspect(path: Path) -> Bundle:
@@ -158,13 +181,13 @@ def inspect(path: Path) -> Bundle:
     try:
         with open(path, "rb") as file:
             header = file.read(HEADER_BYTES)
-            found = parse(header, str(path))
+            found = _parsed(header, path, KeyKind.EVALUATION)
             digest, length = hashlib.sha256(header[: _FIELDS.size]), 0
             while block := file.read(_BLOCK):
                 digest.update(block)
                 length += len(block)
     except OSError as error:
-        raise ParameterError(Problem(str(path), str(error.strerror), "a key bundle")) from error
+        raise ParameterError(_misfit(path, KeyKind.EVALUATION, str(error.strerror), "")) from error
     _require_whole(found, length, digest.hexdigest(), str(path))
     return found
 
@@ -177,8 +200,4 @@ def _require_whole(found: Bundle, length: int, digest: str, where: str) -> None:
 
 
 def _named(kind: KeyKind) -> str:
-    return {
-        KeyKind.SECRET: "a secret key",
-        KeyKind.EVALUATION: "evaluation keys",
-        KeyKind.PUBLIC: "a specification or public key",
-    }[kind]
+    return str(_FORMATS[kind])

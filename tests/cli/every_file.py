@@ -1,0 +1,132 @@
+"""One file of every format that Privis writes or reads, for whoever hands it the wrong one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from privis import Laplace, PixelRelease, ReleaseKey
+from privis.extraction.images import extract
+from privis.features.colour import ColourHistogram
+from privis.features.keypoints.aggregate import Codebook
+from privis.features.postprocessing.projection import Projection
+from privis.file_formats import FileFormat
+from privis.io import tables
+from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, make_group
+from privis.parties.node.templates import write_templates
+from privis.privacy.guarantee import no_release
+from privis.privacy.learning.logistic_regression import TrainingState
+from privis.privacy.ledger.budget import Budget
+from privis.privacy.ledger.file import FileLedger
+from privis.privacy.units import Pixels
+from privis.program import save
+from privis.run.he.wire import key_file
+from privis.serve.http.tokens import issue
+from privis.serve.offerings.offering import Estimate, Terms
+from privis.training import checkpoints
+from privis.training.heads import Head
+
+JOB = Path(__file__).resolve().parents[2] / "examples" / "mpc" / "job.toml"
+SPECIFICATION = "ab" * 32
+
+
+def every_file(folder: Path) -> dict[FileFormat, Path]:
+    """Make them in ``folder``; a table is an npz file."""
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(folder / "picture.png")
+    release = PixelRelease(Laplace(4.0), Pixels(4))
+    card = extract(ColourHistogram(bins=2), [folder / "picture.png"], release=release).card
+    (folder / "card.json").write_text(card.to_json())
+    (folder / "run.json").write_text(json.dumps({"output": "x", "rows": 1, "card": card.to_dict()}))
+    stored_table(folder / "table.npz", card.to_json())
+    stored_table(folder / "beside.csv", card.to_json())
+    Head(("a", "b"), np.ones((2, 7)), no_release()).save(folder / "head.npz")
+    save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
+    state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
+    checkpoints.save(folder / "checkpoint.npz", "0" * 32, state)
+    Projection.random(6, 2).save(folder / "projection.npz")
+    Codebook(np.eye(2, 4, dtype=np.float32), "two words").save(folder / "codebook.npz")
+    np.savez(folder / "arrays.npz", something=np.ones(3))
+    ReleaseKey(bytes(range(32))).save(folder / "release.key")
+    for kind in key_file.KeyKind:
+        key_file.write(folder / f"{kind.name.lower()}.bundle", kind, SPECIFICATION, b"content")
+    FileLedger.create(folder / "budget", Budget(4.0, 1e-6))
+    issue("alice", folder / "tokens", folder / "alice.token")
+    terms = Terms("hog", "hog of pictures", SPECIFICATION, "{}", Estimate(1, 1, 1, 1, 1))
+    (folder / "terms.json").write_text(terms.to_json())
+    (folder / "job.toml").write_text(JOB.read_text())
+    group = {"a": "localhost:9440", "b": "localhost:9441", "c": "localhost:9442"}
+    make_group(folder / "group", {**dict.fromkeys(group, "localhost"), "sender": None}, 30)
+    write_templates(folder / "group", group, {}, ["sender"])
+    (folder / "report.html").write_text("<!doctype html>\n<title>a page</title>\n")
+    (folder / "other.json").write_text("{}")
+    (folder / "other.toml").write_text("a = 1\n")
+    (folder / "anything").write_bytes(b"\xff\xfe anything else")
+    (folder / "empty").write_bytes(b"")
+    (folder / "folder").mkdir()
+    with open(folder / "list.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "label"), ("picture.png", "a")])
+    (folder / "network.onnx").write_bytes(network())
+    (folder / "beside.txt").write_bytes(b"PK\3\4 no zip")
+    return {
+        FileFormat.TABLE: folder / "table.npz",
+        FileFormat.HEAD: folder / "head.npz",
+        FileFormat.PROGRAM: folder / "program.npz",
+        FileFormat.CHECKPOINT: folder / "checkpoint.npz",
+        FileFormat.PROJECTION: folder / "projection.npz",
+        FileFormat.CODEBOOK: folder / "codebook.npz",
+        FileFormat.ARRAYS: folder / "arrays.npz",
+        FileFormat.RELEASE_KEY: folder / "release.key",
+        FileFormat.SECRET_KEY: folder / "secret.bundle",
+        FileFormat.EVALUATION_KEY: folder / "evaluation.bundle",
+        FileFormat.PUBLIC_KEY: folder / "public.bundle",
+        FileFormat.LEDGER: folder / "budget",
+        FileFormat.LEDGER_HEAD: folder / "budget.head",
+        FileFormat.TOKEN: folder / "alice.token",
+        FileFormat.TOKENS: folder / "tokens",
+        FileFormat.CARD: folder / "card.json",
+        FileFormat.RUN: folder / "run.json",
+        FileFormat.TABLE_RECORD: folder / "beside.csv.json",
+        FileFormat.TERMS: folder / "terms.json",
+        FileFormat.JOB: folder / "job.toml",
+        FileFormat.PARTY: folder / "group" / "a" / "party.toml",
+        FileFormat.SUBMITTER: folder / "group" / "sender" / "submitter.toml",
+        FileFormat.CERTIFICATE: folder / "group" / "a" / CERTIFICATE,
+        FileFormat.PRIVATE_KEY: folder / "group" / "a" / KEY,
+        FileFormat.REPORT: folder / "report.html",
+        FileFormat.JSON: folder / "other.json",
+        FileFormat.TOML: folder / "other.toml",
+        FileFormat.LIST: folder / "list.csv",
+        FileFormat.PICTURE: folder / "picture.png",
+        FileFormat.NETWORK: folder / "network.onnx",
+        FileFormat.FOLDER: folder / "folder",
+        FileFormat.EMPTY: folder / "empty",
+        FileFormat.MISSING: folder / "nothing there",
+        FileFormat.UNKNOWN: folder / "anything",
+    }
+
+
+def stored_table(path: Path, card: str = "{}") -> Path:
+    """A table of two rows of six components."""
+    names = [f"colour_{number}" for number in range(6)]
+    metadata = {"privis.card": card}
+    rows = np.arange(12, dtype=np.float32).reshape(2, 6)
+    tables.write(path, ["one.png", "two.png"], [rows], names=names, metadata=metadata)
+    return path
+
+
+def network() -> bytes:
+    """An ONNX model: its bytes where there is no onnx to make one."""
+    try:
+        from onnx import TensorProto, helper
+    except ImportError:
+        return b"\x08\x08\x12\x06privis"
+    shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 4, 4]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", shapes[:1], shapes[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+
+
+__all__ = ["AUTHORITY", "SPECIFICATION", "every_file", "network", "stored_table"]
