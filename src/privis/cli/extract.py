@@ -14,13 +14,8 @@ import typer
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
-from privis.cli.releases import (
-    ReleaseWords,
-    mention_place,
-    placed_release,
-    refuse_what_leaves_nothing,
-    shapes_of,
-)
+from privis.cli.releases import ReleaseWords, release_of
+from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.features.feature import Feature
@@ -29,40 +24,53 @@ from privis.io.images.decode import MAX_PIXELS
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
 from privis.privacy.ledger.file import FileLedger
-from privis.run.clear import Clear
 
 SHOWN_FAILURES = 20
-EXACT = (
-    "The results themselves are exact, without differential privacy: whoever gets them from you may recover much of an "
-    "image."
-)
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, globs, or - for a list on stdin.")]
-FeatureName = Annotated[str, typer.Option("-f", "--feature", help="Which feature; `privis features` lists them.")]
+FeatureName = Annotated[
+    str,
+    typer.Option(
+        "-f",
+        "--feature",
+        help="Which feature; `privis features` lists them.",
+        autocompletion=completion.features,
+    ),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .parquet, .npz or .csv.")]
 Parameters = Annotated[
-    list[str] | None, typer.Option("-p", "--parameter", help="Parameter of the feature, NAME=VALUE; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "-p",
+        "--parameter",
+        help="Parameter of the feature, NAME=VALUE; repeatable.",
+        autocompletion=completion.parameters,
+    ),
 ]
 ReleaseName = Annotated[
-    str | None, typer.Option(help="laplace, gaussian, privunit, vmf or rr. Without it results are exact.")
+    str | None,
+    typer.Option(
+        help="laplace, gaussian, privunit, vmf or rr. Without it results are exact.",
+        autocompletion=completion.releases,
+    ),
 ]
 At = Annotated[
     str | None,
     typer.Option(
-        help="Where laplace and gaussian noise goes: pixels, feature or counts. Without it, where it leaves the most."
+        help="Where laplace and gaussian noise goes: pixels, feature or counts.", autocompletion=completion.places
     ),
 ]
-UnitName = Annotated[str, typer.Option(help="What the noise hides: image, pixels:COUNT, patch:SIDE or person:IMAGES.")]
+UnitName = Annotated[
+    str,
+    typer.Option(
+        help="What the noise hides: image, pixels:COUNT, patch:SIDE or person:IMAGES.", autocompletion=completion.units
+    ),
+]
 Epsilon = Annotated[float | None, typer.Option(help="Privacy budget for the unit.")]
 Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaussian noise.")]
-Clip = Annotated[
-    float | None,
-    typer.Option(help="Public bound of the feature's norm, for noise on the feature; without it the feature's own."),
-]
+Clip = Annotated[float | None, typer.Option(help="Public bound of the feature's norm, for noise on the feature.")]
 Block = Annotated[int | None, typer.Option(help="Pixelise to blocks of this side first, for noise on pixels.")]
-Moves = Annotated[
-    int | None, typer.Option(help="Counts one pixel can move, for noise on counts; without it the feature's own.")
-]
+Moves = Annotated[int | None, typer.Option(help="Counts one pixel can move, for noise on counts.")]
 Total = Annotated[int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")]
 SubjectColumn = Annotated[
     str | None,
@@ -80,18 +88,15 @@ LedgerPath = Annotated[
 ]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
 Under = Annotated[
-    str, typer.Option(help=f"Who computes: one of {', '.join(UNDER)}. Parties of a protocol run on this machine.")
+    str,
+    typer.Option(
+        help=f"Who computes: one of {', '.join(UNDER)}. Parties of a protocol run on this machine.",
+        autocompletion=completion.executors,
+    ),
 ]
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one image.")]
 ReportPath = Annotated[Path | None, typer.Option("--report", help="Also write an HTML report.")]
-
-
-MostError = Annotated[
-    float | None,
-    typer.Option(help="Refuse to run where the predicted error is a larger share of the largest value: 0.01."),
-]
 
 
 def extract(
@@ -113,13 +118,11 @@ def extract(
     key: Key = None,
     subject_column: SubjectColumn = None,
     under: Under = "clear",
-    most_error: MostError = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
     as_json: AsJson = False,
     report: ReportPath = None,
-    yes: Yes = False,
 ) -> None:
     """Extract a feature from images into a table that carries its guarantee.
 
@@ -129,15 +132,10 @@ def extract(
     """
     with explained():
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
-        chosen = chosen_feature(feature, parameter or [], post)
+        chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
         _mention_size(feature, chosen, parameter or [])
         sources, subjects = _sources(inputs, subject_column)
-        shapes = [] if release is None else shapes_of(chosen, sources)
-        noise = placed_release(words, chosen, shapes)
-        if not yes:
-            refuse_what_leaves_nothing(chosen, noise, shapes, sys.argv[1:])
-        mention_place(words, noise)
-        executor = executor_named(under, most_error)
+        executor = executor_named(under)
         processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
         with progress(feature) as show:
             result = extract_folder(
@@ -186,12 +184,8 @@ def _mention_size(name: str, feature: Feature, parameters: list[str]) -> None:
         err.print(f"{name}: images are resized to {size}; -p size=HxW or size=none changes that")
 
 
-def tell(result: FolderResult, as_json: bool, whose: str = "") -> None:
-    """What was written on stdout, what failed on stderr, and the exit code.
-
-    Who saw the images and what the features may say are two lines, where whoever runs this did not compute; ``whose``
-    ends the first.
-    """
+def tell(result: FolderResult, as_json: bool) -> None:
+    """What was written on stdout, what failed on stderr, and the exit code."""
     outcome = result.outcome
     if as_json:
         document = {
@@ -206,13 +200,7 @@ def tell(result: FolderResult, as_json: bool, whose: str = "") -> None:
     else:
         rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
         out.print(f"{rows} of {outcome.length:,} components in {outcome.output}", markup=False)
-        hidden = result.card.under["class"] != Clear.__name__
-        if hidden:
-            out.print(f"{result.card.seen} {whose}".rstrip(), markup=False)
-        exact = hidden and result.card.release is None
-        out.print(EXACT if exact else result.guarantee.sentence, markup=False)
-        if result.card.error is not None:
-            out.print(f"Predicted error of the features: {result.card.error.words}.", markup=False)
+        out.print(result.guarantee.sentence, markup=False)
     for failure in outcome.failures[:SHOWN_FAILURES]:
         err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)
     if len(outcome.failures) > SHOWN_FAILURES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -45,6 +45,7 @@ from privis.cli.parsing import (
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
+from privis.cli.shell.once import HELP_NAMES, given_once
 from privis.cli.train import predict, train
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
@@ -56,6 +57,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": HELP_NAMES},
 )
 
 
@@ -68,7 +70,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Features from images that nobody else gets to see."""
@@ -207,6 +209,21 @@ def doctor(
         out.print(table)
 
 
+@app.command("help")
+def help_of(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[COMMAND]", help="As in: privis help mpc run.")
+    ] = None,
+) -> None:
+    """Show what privis does, or how one of its commands is used."""
+    root: Any = ctx.find_root()
+    root.command.main([*(command or []), HELP_NAMES[1]], prog_name=root.info_name)
+
+
+given_once(app)
+
+
 def main() -> None:
     """Entry point of the ``privis`` command."""
-    app()
+    app(prog_name="privis")

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,8 @@ def feature_named(name: str, parameters: Sequence[str]) -> Feature:
     build = choice.load()
     types_of = parameter_types(build)
     values: dict[str, Any] = {} if choice.size is None else {"size": choice.size}
-    problems: list[Problem] = []
+    keys = Counter(word.partition("=")[0] for word in parameters)
+    problems = [Problem(f"-p {key}", f"{count} values", "one") for key, count in keys.items() if count > 1]
     for word in parameters:
         key, separator, text = word.partition("=")
         where = f"-p {word}"
@@ -182,6 +184,23 @@ def described_type(kind: Any) -> str:
         return ", ".join(str(member.value) for member in kind)
     words = {int: "integer", float: "number", str: "text", Path: "file", bool: "yes or no"}
     return words.get(kind, "(Python only)")
+
+
+def choices_of(kind: Any) -> tuple[str, ...]:
+    """The words that a parameter of this type chooses from, none where it takes any number or text.
+
+    >>> choices_of(bool), choices_of(int)
+    (('yes', 'no'), ())
+    """
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        found = [choice for argument in arguments for choice in choices_of(argument)]
+        return tuple(found) if len(found) > 1 else ()
+    if kind is type(None):
+        return ("none",)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return tuple(str(member.value) for member in kind)
+    return ("yes", "no") if kind is bool else ()
 
 
 def shown_value(value: Any) -> str:

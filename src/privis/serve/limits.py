@@ -83,6 +83,8 @@ def limits_of(words: list[str]) -> Limits:
     problems = []
     for word in words:
         name, _, text = word.partition("=")
+        if name in known and known[name].name in values:
+            problems.append(Problem(f"--limit {word}", f"{name} again", "every limit once"))
         if name not in known:
             problems.append(Problem(f"--limit {word}", repr(name), f"one of {', '.join(known)}"))
             continue

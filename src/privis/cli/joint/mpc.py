@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,9 @@ def keygen(
 
         parties, outsiders = _addresses("--party", party), _addresses("--outsider", outsider or [])
         submitters = submitter or ["submitter"]
+        counts = Counter([*parties, *outsiders, *submitters])
+        twice = [Problem(f"member {name}", f"{count} times", "once") for name, count in counts.items() if count > 1]
+        refuse(ParameterError, twice)
         hosts: dict[str, str | None] = {**group_hosts({**parties, **outsiders}), **dict.fromkeys(submitters)}
         for made in make_group(folder, hosts, days):
             out.print(str(made), markup=False)

@@ -11,6 +11,7 @@ import typer
 
 from privis.cli.console import err, explained, working
 from privis.cli.extract import Parameters
+from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extras import require
 from privis.run.he.packing.batching import Batching
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from privis.serve.http.server import Certificate, Server
     from privis.serve.offerings.offering import Terms
 
-FeatureName = Annotated[str | None, typer.Option("-f", "--feature", help="A feature; `privis features` lists them.")]
+FeatureName = Annotated[
+    str | None,
+    typer.Option(
+        "-f", "--feature", help="A feature; `privis features` lists them.", autocompletion=completion.features
+    ),
+]
 Programs = Annotated[list[Path] | None, typer.Option("--program", help="A saved program; repeatable.")]
 Models = Annotated[list[Path] | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
 Galleries = Annotated[

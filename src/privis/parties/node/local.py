@@ -42,6 +42,8 @@ def local_data_words(specification: Specification, words: Sequence[str]) -> dict
         if (owner, name) not in needed:
             expected = f"one of {shown(f'{o}.{n}=PATH' for o, n in sorted(needed))}"
             problems.append(Problem("--lend", repr(word), expected))
+        elif (owner, name) in found:
+            problems.append(Problem("--lend", f"{owner}.{name} again", "every input once"))
         elif not Path(path).exists():
             problems.append(Problem("--lend", f"{path}: no such file or folder", "one that exists", "check the path"))
         else:
@@ -65,6 +67,8 @@ def network_words(specification: Specification, words: Sequence[str]) -> dict[st
         if name not in specification.networks:
             expected = f"one of {shown(f'{known}=PATH' for known in specification.networks)}"
             problems.append(Problem("--network", repr(word), expected))
+        elif name in found:
+            problems.append(Problem("--network", f"{name} again", "every network once"))
         elif not Path(path).is_file():
             problems.append(Problem("--network", f"{path}: no such file", "an ONNX file", "check the path"))
         else:
