@@ -251,7 +251,8 @@ def _of_toml(path: Path, text: bytes, start: bytes) -> FileFormat:
 
 def _of_lines(path: Path, start: bytes) -> FileFormat:
     first = start.split(b"\n")[0]
-    if b"\0" in start or b"," not in first or not re.match(rb"(\xef\xbb\xbf)?[^\x00-\x08\x0e-\x1f]+\r?$", first):
+    words = re.fullmatch(rb"(\xef\xbb\xbf)?[^\x00-\x08\x0e-\x1f{\[][^\x00-\x08\x0e-\x1f]*\r?", first)
+    if words is None or b"," not in first or b"\0" in start:
         return FileFormat.UNKNOWN
     beside = path.with_name(path.name + ".json")
     if beside.is_file() and format_of(beside) is FileFormat.TABLE_RECORD:

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from privis import LBP, extract
+from privis.cli.main import app
 from privis.features.lbp import Patterns
 from privis.io.tables import read
 from privis.parties.configuration import load_party, load_submitter
@@ -89,7 +91,7 @@ def test_sample_data_tell_digest_and_cost(pictures):
     ],
 )
 def test_every_sample_job_says_what_it_shows(name, said):
-    from privis.cli.joint.mpc import protection_of
+    from privis.cli.joint.validation import protection_of
 
     specification = load_specification(EXAMPLES / f"{name}.toml")
     lines = " ".join(views_of(specification, protection_of(specification)))
@@ -144,7 +146,7 @@ def test_mistakes_are_sentences_not_tracebacks(pictures, tmp_path):
     done = privis("mpc", "local", EXAMPLES / "job.toml", "--lend", f"lab.photos={pictures}")
     assert done.returncode == 2 and done.stderr.count("got nothing for") == 2 and "one of clinic.photos" in done.stderr
     done = privis("party", "--config", tmp_path / "none.toml")
-    assert done.returncode == 2 and "No such file" in done.stderr
+    assert done.returncode == 2 and "no such file" in done.stderr
 
 
 def test_a_party_checks_its_configuration_starts_and_stops(tmp_path):
@@ -160,3 +162,78 @@ def test_a_party_checks_its_configuration_starts_and_stops(tmp_path):
     assert process.wait(60) == 0
     assert b"is stopping" in process.stderr.read()
     process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('feature = "lbp"', 'feature = "hogg"', "got 'hogg', expected one of colour"),
+        ('"patterns=uniform"', '"patterns=unifrom"', "patterns=unifrom"),
+        ('"patterns=uniform"', '"grid=2x2", "grid=3x3"', "got grid more than once"),
+        ('"hospital", "clinic", "lab"', '"hospital", "clinic"', "3, which aby3 computes with"),
+        ('task = "extract"', 'task = "extrakt"', "'extrakt', expected one of"),
+        ('name = "joint-lbp"', 'name = "joint-lbp"\npreset = "cheetah"', "2, which cheetah computes with"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "local", "run"])
+def test_a_job_is_judged_before_anything_starts(pictures, tmp_path, command, old, new, said):
+    text = (EXAMPLES / "job.toml").read_text()
+    assert text.count(old) == 1
+    (tmp_path / "job.toml").write_text(text.replace(old, new))
+    words = {
+        "show": [],
+        "local": [f"--lend={owner}.photos={pictures / owner}" for owner in ("hospital", "clinic")],
+        "run": ["--as", submitter(tmp_path)],
+    }[command]
+    done = typed(
+        "mpc", command, tmp_path / "job.toml", *words, *(["-o", tmp_path / "out"] if command == "local" else [])
+    )
+    assert done.exit_code == 2 and said in " ".join(done.stderr.split()), done.output
+    assert not (tmp_path / "out").exists()
+
+
+def submitter(folder):
+    typed("mpc", "keygen", folder / "group", "--party=a=127.0.0.1:1", "--submitter=boss")
+    return folder / "group" / "boss" / "submitter.toml"
+
+
+def test_a_trial_says_what_is_wrong_with_whose_data(pictures, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "scan.png").write_bytes(b"no picture")
+    lend = [f"--lend=hospital.photos={pictures / 'hospital'}", f"--lend=clinic.photos={tmp_path / 'broken'}"]
+    done = typed("mpc", "local", EXAMPLES / "job.toml", *lend, "-o", tmp_path / "out")
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 3 and "input right, photos of clinic" in said and "scan.png" in said
+    assert "input left" not in said and not (tmp_path / "out").exists()
+
+
+def test_a_trial_that_fails_later_shows_the_logs_of_its_members(pictures, tmp_path, monkeypatch):
+    """Every member is a process; what they log of a failure is read before the folder goes."""
+    pytest.importorskip("spu")
+    from privis.errors import PartyError, Problem
+    from privis.parties.node import submitter as node
+
+    def failing(specification, configuration, *, wait, on_event):
+        raise PartyError(Problem("job", "a failure", "none", "the log of clinic says what it is"))
+
+    monkeypatch.setattr(node, "submit", failing)
+    monkeypatch.setattr("privis.parties.node.local.LocalGroup.logs", lambda group: {"clinic": ["clinic: the reason"]})
+    lend = [f"--lend={owner}.photos={pictures / owner}" for owner in ("hospital", "clinic")]
+    done = typed("mpc", "local", EXAMPLES / "job.toml", *lend, "-o", tmp_path / "out")
+    assert done.exit_code == 6 and "log of clinic: clinic: the reason" in done.stderr
+
+
+def test_one_name_is_one_member(tmp_path):
+    words = ["--party=a=a.example.org:1", "--party=b=b.example.org:1", "--submitter=a"]
+    done = typed("mpc", "keygen", tmp_path / "group", *words)
+    assert done.exit_code == 2 and "member a: got 2 times, expected once" in done.stderr
+
+
+def test_what_is_lent_twice_is_refused(pictures, tmp_path):
+    lend = [f"--lend={owner}.photos={pictures / 'hospital'}" for owner in ("hospital", "hospital", "clinic")]
+    done = typed("mpc", "show", EXAMPLES / "job.toml", *lend)
+    assert done.exit_code == 2 and "hospital.photos again, expected every input once" in done.stderr
+
+
+def typed(*words):
+    return CliRunner().invoke(app, [*map(str, words)])

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from privis.parties.node.configuration import load_party, load_submitter
 
 from privis import ReleaseKey
 from privis.errors import DamagedLedgerError, PrivisError
@@ -23,6 +22,7 @@ from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
 from privis.io.images import decode
 from privis.io.images.manifest import read_manifest
+from privis.parties.configuration import load_party, load_submitter
 from privis.parties.identity.certificates import AUTHORITY, KEY, load_identity
 from privis.parties.job.specification import load_specification
 from privis.privacy.ledger.file import FileLedger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from privis import errors
+from privis.errors import Problem
 from privis.extraction.noise_level import NoiseWarning
 from privis.io.images.depth import DepthWarning
 from privis.io.resumable.run import Progress as Step
@@ -25,6 +27,7 @@ EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are li
 damaged (privis ledger) · 6 a party of a joint computation failed or disagreed · 7 a server failed or refused, or keys
 or messages are damaged or of another program · 130 interrupted (the same command goes on)."""
 SILENT_SECONDS = 2.0  # before work says what it is
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
 PIPE_WIDTH = 160  # columns of a table that no terminal limits
@@ -46,6 +49,12 @@ def explained() -> Iterator[None]:
         for problem in error.problems:
             err.print(f"privis: {problem}", markup=False, soft_wrap=True)
         raise SystemExit(exit_code(error)) from None
+    except OSError as error:  # of a file or folder that a command was given, whatever it is there for
+        if error.filename is None:
+            raise
+        problem = Problem(str(error.filename), error.strerror or "an error", "one that can be used", "check the path")
+        err.print(f"privis: {problem}", markup=False, soft_wrap=True)
+        raise SystemExit(OUTPUT if error.errno in _FULL else USAGE) from None
     except KeyboardInterrupt as interrupt:
         err.print(f"privis: {interrupt or 'interrupted'}", markup=False, soft_wrap=True)
         raise SystemExit(INTERRUPTED) from None

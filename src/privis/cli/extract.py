@@ -20,6 +20,7 @@ from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Posted
+from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
@@ -135,6 +136,8 @@ def extract(
         chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
         _mention_size(feature, chosen, parameter or [])
         sources, subjects = _sources(inputs, subject_column)
+        if report is not None:
+            check_writable(report)
         executor = executor_named(under)
         processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
         with progress(feature) as show:

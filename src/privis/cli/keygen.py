@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from privis.cli.console import explained, out, working
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import ParameterError, Problem, ProtocolError, refuse
+from privis.file_formats import FileFormat, misfit
 
 if TYPE_CHECKING:
     from privis.serve.offerings.offering import Terms
@@ -30,7 +31,7 @@ _OPTIONS = {
 }
 
 ServerUrl = Annotated[str | None, typer.Option("--server", metavar="URL", help="A server, https://HOST:PORT.")]
-OfferName = Annotated[str | None, typer.Option("--offer", help="What it is to compute; it has a list.")]
+OfferName = Annotated[str | None, typer.Option("--offer", help="What it is to compute; left out, keygen lists all.")]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Your token, from the server's operator.")]
 Authority = Annotated[Path | None, typer.Option("--authority", help="Certificate to trust, PEM; else the system's.")]
 
@@ -72,6 +73,7 @@ def keygen(
                 assert name is not None and tokens is not None
                 _token(path, name, tokens)
             case Purpose.HOMOMORPHIC:
+                _require_new(path)
                 found = _terms(server, offer, token_file, authority, terms)
                 _homomorphic_keys(path, found, gallery)
 
@@ -83,9 +85,16 @@ def _require_fitting(purpose: Purpose, given: set[str]) -> None:
     ]
     needed = _OPTIONS[purpose] if purpose is Purpose.TOKEN else ()
     if purpose is Purpose.HOMOMORPHIC and "--terms" not in given:
-        needed = ("--server", "--offer", "--token-file")
+        needed = ("--server", "--token-file")  # without --offer the server's are listed
     problems += [Problem(f"--for {purpose}", f"no {option}", "one") for option in needed if option not in given]
     refuse(ParameterError, problems)
+
+
+def _require_new(path: Path) -> None:
+    """Before a server is asked, and before the minutes that keys take."""
+    from privis.serve.client.key_folder import KeyFolder
+
+    KeyFolder(path).require_new()
 
 
 def _release_key(path: Path) -> None:
@@ -112,13 +121,20 @@ def _terms(
         from privis.serve.client.client import Client
         from privis.serve.http.tokens import Token
 
-        assert server is not None and offer is not None and token_file is not None
+        assert server is not None and token_file is not None
         with Client(server, Token.load(token_file), authority=authority) as client:
+            offers = dict(client.offers())
+            if offer not in offers:
+                listed = "; ".join(f"{name} ({summary})" for name, summary in offers.items())
+                got = "nothing" if offer is None else repr(offer)
+                raise ParameterError(Problem("--offer", got, f"one of this server's: {listed or 'none yet'}"))
             return client.terms(offer)
     try:
         return Terms.from_json(terms.read_bytes())
-    except OSError as error:
-        raise ParameterError(Problem("--terms", str(error.strerror), "what GET /v1/offers/NAME answers")) from error
+    except (OSError, ProtocolError) as error:
+        (reason,) = [p.got for p in error.problems] if isinstance(error, ProtocolError) else [str(error.strerror)]
+        expected = "terms of a server's offer: what GET /v1/offers/NAME answers"
+        raise ParameterError(misfit(terms, FileFormat.TERMS, reason, expected)) from None
 
 
 def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:

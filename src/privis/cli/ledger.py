@@ -73,15 +73,19 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
         budget = opened.budget
         out.print(budget.sentence, markup=False, soft_wrap=True)
         if record is None or budget.per is Per.CORPUS:
-            accounts = opened.worst(most)
+            accounts, total = opened.worst(most), opened.accounts
         else:
             accounts = [(record, _spent(opened, record))]
+            total = 1
         table = Table("record", "charges", "epsilon spent", "epsilon left", "bound")
         for name, spent in accounts:
             left = max(0.0, budget.epsilon - spent.epsilon)
             shown = name if name == record else name[:16]
             table.add_row(shown, f"{spent.charges:,}", shown_bound(spent.epsilon), f"{left:.4g}", spent.bound)
         out.print(table)
+        if total > len(accounts):
+            told = f"{len(accounts):,} of {total:,}, those that spent most; --most {total} shows all"
+            out.print(told, markup=False, soft_wrap=True)
 
 
 def _spent(opened: FileLedger, record: str) -> Spent:

@@ -28,6 +28,7 @@ from privis.cli.extract import (
     chosen_feature,
     extract,
 )
+from privis.cli.files.info import info
 from privis.cli.joint.mpc import mpc
 from privis.cli.joint.party import party
 from privis.cli.keygen import keygen
@@ -45,6 +46,7 @@ from privis.cli.parsing import (
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
+from privis.cli.shell import completion
 from privis.cli.shell.once import HELP_NAMES, given_once
 from privis.cli.train import predict, train
 from privis.errors import ParameterError, Problem
@@ -79,6 +81,7 @@ def options(
 app.command(epilog=EXIT_CODES)(extract)
 app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(predict)
+app.command()(info)
 app.add_typer(ledger)
 app.add_typer(mpc)
 app.command()(party)
@@ -88,7 +91,12 @@ app.command(epilog=EXIT_CODES)(query)
 
 
 @app.command()
-def features(name: Annotated[str | None, typer.Argument(help="Show the parameters of one feature.")] = None) -> None:
+def features(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show the parameters of one feature.", autocompletion=completion.features),
+    ] = None,
+) -> None:
     """List the features, or the parameters of one."""
     with explained():
         if name is None:

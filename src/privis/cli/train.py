@@ -18,7 +18,7 @@ from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.errors import ParameterError, Problem
 from privis.extraction.contributions import identities_of_one_person
 from privis.io import tables
-from privis.io.atomic import replacing
+from privis.io.atomic import check_writable, replacing
 from privis.io.images.manifest import Manifest, read_manifest, read_subjects
 from privis.io.images.same_files import file_identity
 
@@ -85,11 +85,18 @@ def train(
         from privis.privacy.learning.logistic_regression import LogisticTraining
         from privis.privacy.ledger.file import FileLedger
         from privis.privacy.mechanisms.additive import Gaussian
+        from privis.privacy.sampling.keys import ReleaseKey
         from privis.privacy.units import Person
         from privis.training.fitting import train_head
 
         if output.suffix != ".npz":
             raise ParameterError(Problem("-o", repr(str(output)), "a name that ends in .npz"))
+        check_writable(output)
+        budget = None if ledger is None else FileLedger(ledger)
+        if budget is not None:
+            budget.mark()  # refuses a ledger that is none
+        if key is not None and (key.exists() or key.is_symlink()):
+            ReleaseKey.load(key)
         read = tables.read(table)
         names = tuple(name.strip() for name in classes.split(","))
         hidden = _unit(unit)
@@ -121,7 +128,7 @@ def train(
                 names,
                 corpus=corpus,
                 key=loaded,
-                ledger=None if ledger is None else FileLedger(ledger),
+                ledger=budget,
                 subjects=subjects,
                 checkpoint=checkpoint,
                 feature=json.loads(read.metadata.get("privis.card", "{}")).get("feature", {}),
@@ -144,6 +151,7 @@ def predict(table: AnyTable, head: HeadPath, output: Predictions) -> None:
     with explained():
         from privis.training.heads import Head
 
+        check_writable(output)
         read, trained = tables.read(table), Head.load(head)
         probabilities = trained.probabilities(read.features)
         with replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -37,6 +37,22 @@ def replacing(path: Path, scratch: Path | None = None) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a ``path`` that could not be written at the end of long work, before that begins.
+
+    Raises:
+        OutputError: it is a folder, or its own folder is missing or may not be written.
+    """
+    if path.is_dir():
+        remedy = f"try {path / ('features' + path.suffix)}"
+        raise OutputError(Problem(str(path), "a folder", "a file name", remedy))
+    if not path.parent.is_dir():
+        got = "no such folder" if not path.parent.exists() else "a place inside a file"
+        raise OutputError(Problem(str(path), got, "a folder that exists", f"mkdir -p {path.parent}"))
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(Problem(str(path), "a folder you may not write", "one you may", "choose another folder"))
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -33,9 +33,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import MissingExtraError, OutputError, ParameterError, Problem
+from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
-from privis.io.atomic import replacing
+from privis.io.atomic import check_writable, replacing
 
 if TYPE_CHECKING:
     import pyarrow
@@ -78,12 +78,7 @@ def check(path: Path) -> None:
         MissingExtraError: Parquet without a working pyarrow.
     """
     form = _form(path)
-    if path.is_dir():
-        raise OutputError(Problem(str(path), "a folder", "a file name", f"try {path / ('features' + path.suffix)}"))
-    if not path.parent.is_dir():
-        raise OutputError(Problem(str(path), "no such folder", "one that exists", f"mkdir -p {path.parent}"))
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(Problem(str(path), "a folder you may not write", "one you may", "choose another folder"))
+    check_writable(path)
     if form is _PARQUET:
         _pyarrow()
 

@@ -7,20 +7,25 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from privis.cli.console import err, explained, out
+from privis.cli.console import err, explained, out, working
 from privis.cli.joint.party import Log
-from privis.errors import ParameterError, Problem, refuse
+from privis.cli.joint.validation import built, protection_of
+from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.extras import require
 from privis.parties.job.specification import Specification, load_specification
-from privis.parties.job.task import JointTask, Protection
 from privis.parties.node.events import FAILED, PROGRESS, STATE, Event
-from privis.parties.table_reader import is_address, shown
+from privis.parties.table_reader import is_address
+
+if TYPE_CHECKING:
+    from privis.parties.node.local import LocalGroup
+
+LOG_LINES = 20  # of each member, where a trial fails
 
 mpc = typer.Typer(name="mpc", help="Joint jobs: several owners, one protocol, nobody sees another's images.")
 
@@ -80,6 +85,7 @@ def run(
         from privis.parties.node.submitter import submit
 
         specification, configuration = load_specification(job), load_submitter(submitter)
+        protection_of(specification)
         with following(specification.name) as show:
             reports = submit(specification, configuration, wait=wait, on_event=show)
         table = Table("member", "received", "seconds", "sent")
@@ -113,27 +119,18 @@ def show(
 
 def _forecast(specification: Specification, lend: list[str], network: list[str]) -> Iterator[str]:
     """Digest, steps and predicted cost of the job that these data would make."""
-    from privis.parties.job.task import LocalNetwork
-    from privis.parties.node.local import local_data_at, local_data_words, network_words
+    from privis.parties.node.local import local_data_words, network_words
     from privis.run.mpc.cost.predict import MPCTimings, predicted
     from privis.run.mpc.job import Run
 
-    networks = {name: LocalNetwork(name, path) for name, path in network_words(specification, network).items()}
-    task, data = task_of(specification).with_networks(networks), local_data_words(specification, lend)
-    announcements = {
-        name: task.prepare(
-            specification, name, local_data_at(specification, use.lends, data[use.owner, use.lends])
-        ).announcement
-        for name, use in specification.inputs.items()
-    }
-    built = task.build(specification, announcements)
-    yield f"Digest of the job: {built.digest}"
-    machine = MPCTimings.of_this_machine(built.preset)
+    made = built(specification, local_data_words(specification, lend), network_words(specification, network))
+    yield f"Digest of the job: {made.digest}"
+    machine = MPCTimings.of_this_machine(made.preset)
     costs = {
-        name: predicted(program, built.preset, built.fixed, machine=machine) for name, program in built.programs.items()
+        name: predicted(program, made.preset, made.fixed, machine=machine) for name, program in made.programs.items()
     }
-    runs = [costs[step.program] for step in built.instructions if isinstance(step, Run)]
-    yield f"{len(built.instructions)} steps, {len(runs)} of them runs of {len(costs)} programs"
+    runs = [costs[step.program] for step in made.instructions if isinstance(step, Run)]
+    yield f"{len(made.instructions)} steps, {len(runs)} of them runs of {len(costs)} programs"
     if all(cost.sent is not None and cost.seconds is not None and cost.rounds is not None for cost in runs):
         sent, rounds = sum(cost.sent or 0 for cost in runs), sum(cost.rounds or 0 for cost in runs)
         seconds = sum(cost.seconds or 0.0 for cost in runs)
@@ -158,28 +155,27 @@ def local(
         specification = load_specification(job)
         data, networks = local_data_words(specification, lend), network_words(specification, network or [])
         protection = protection_of(specification)
+        with working("looking at the data"):
+            built(specification, data, networks)  # what is wrong with it is said here in full, to whom it belongs
         with tempfile.TemporaryDirectory(prefix="privis-local-") as folder:
             with LocalGroup(Path(folder), specification, data, output, protection, networks) as group:
-                with following(specification.name) as show_event:
+                with following(specification.name) as show_event, _logs_of(group):
                     submit(specification, group.submitter, wait=30.0, on_event=show_event)
                 for member, places in group.received().items():
                     listed = ", ".join(str(path) for path in places) or "nothing"
                     out.print(f"{member} received {listed}", markup=False, soft_wrap=True)
 
 
-def task_of(specification: Specification) -> JointTask:
-    """The task that a job names; ParameterError when there is none."""
-    from privis.cli.joint import TASKS
-
-    if specification.task not in TASKS:
-        raise ParameterError(Problem(f"{specification.name}: task", repr(specification.task), f"one of {shown(TASKS)}"))
-    return TASKS[specification.task]
-
-
-def protection_of(specification: Specification) -> Protection | None:
-    """What the results of a job guarantee; ParameterError lists every option that does not fit."""
-    releasing = task_of(specification).releasing(specification)
-    return None if releasing is None else releasing.protection
+@contextlib.contextmanager
+def _logs_of(group: LocalGroup) -> Iterator[None]:
+    """Say of a job that fails what every member wrote into its own log: in a trial all of them belong to one person."""
+    try:
+        yield
+    except PrivisError:
+        for member, lines in group.logs().items():
+            for line in lines[-LOG_LINES:]:
+                err.print(f"log of {member}: {line}", markup=False, soft_wrap=True)
+        raise
 
 
 @contextlib.contextmanager

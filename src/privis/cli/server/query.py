@@ -62,6 +62,7 @@ def query(
     with explained():
         from privis.serve.client.key_folder import KeyFolder  # decrypts later: not a part of every command's process
 
+        require_usable(server, token_file, authority)
         terms = KeyFolder(keys).terms()
         if offer not in (None, terms.name):
             raise ParameterError(Problem("--offer", offer, f"{terms.name}, which these keys are for"))
@@ -80,6 +81,14 @@ def query(
         tell(result, as_json, KEPT)
 
 
+def require_usable(server: str, token_file: Path, authority: Path | None) -> None:
+    """Refuse a token, a certificate or a URL that is none before anything long begins; asks the server nothing."""
+    from privis.serve.client.client import Client
+    from privis.serve.http.tokens import Token
+
+    Client(server, Token.load(token_file), authority=authority).close()
+
+
 def _features(
     terms: Terms,
     inputs: list[str],
@@ -93,9 +102,11 @@ def _features(
     decoding: Decoding,
 ) -> FolderResult:
     from privis.cli.server.offerings import feature_of
+    from privis.io import tables
     from privis.serve.client.executor import Remote
 
     sources = find(inputs, sys.stdin)
+    tables.check(output)
     with following(terms.name) as (show_files, show_step):
         return extract_folder(
             feature_of(terms),

@@ -15,7 +15,7 @@ from privis.cli.parsing import feature_named
 from privis.errors import ParameterError, Problem
 from privis.extraction.images import extract
 from privis.io import tables
-from privis.io.atomic import replacing
+from privis.io.atomic import check_writable, replacing
 from privis.io.images.sources import find
 from privis.tasks.nearest import Top, matches_of
 
@@ -32,6 +32,7 @@ def check_output(path: Path) -> None:
     """Refuse a list of matches that could not be written, before anything is asked."""
     if path.suffix not in _OUTPUTS:
         raise ParameterError(Problem("-o", repr(str(path)), "a name that ends in .csv or .json: a list of matches"))
+    check_writable(path)
 
 
 def vectors_of(

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import OutputError, ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of
 from privis.parties.configuration import SubmitterConfiguration, load_submitter
 from privis.parties.identity.certificates import make_group
 from privis.parties.job.specification import Specification
@@ -29,6 +30,15 @@ SUBMITTER = "local-submitter"
 HOST = "127.0.0.1"
 START_SECONDS, STOP_SECONDS = 30.0, 10.0
 NONE: Mapping[str, Path] = MappingProxyType({})
+LENT = (
+    FileFormat.FOLDER,
+    FileFormat.PICTURE,
+    FileFormat.LIST,
+    FileFormat.TABLE,
+    FileFormat.ARRAYS,
+    FileFormat.UNKNOWN,
+)
+"""What may be data; of something unknown its reader says more."""
 KINDS = {".parquet": "table", ".csv": "table", ".npz": "arrays"}
 
 
@@ -46,6 +56,8 @@ def local_data_words(specification: Specification, words: Sequence[str]) -> dict
             problems.append(Problem("--lend", f"{owner}.{name} again", "every input once"))
         elif not Path(path).exists():
             problems.append(Problem("--lend", f"{path}: no such file or folder", "one that exists", "check the path"))
+        elif (kind := format_of(path)) not in LENT:
+            problems.append(Problem("--lend", f"{path}: {kind}", "pictures, a list of them, a table or arrays"))
         else:
             found[owner, name] = Path(path).resolve()
     mentioned = {tuple(word.partition("=")[0].split(".", 1)) for word in words}
@@ -101,6 +113,14 @@ def _kind(path: Path) -> str:
     return KINDS.get(path.suffix.lower(), "images")
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        expected = "a folder that can be made"
+        raise OutputError(Problem(str(path), error.strerror or "an error", expected, "choose another -o")) from error
+
+
 class LocalGroup:
     """The members' processes; a context manager that leaves none behind.
 
@@ -126,7 +146,7 @@ class LocalGroup:
         self._addresses = {name: f"{HOST}:{port}" for name, port in ports.items()}
         for name in members:
             own = {use: path for (owner, use), path in data.items() if owner == name}
-            (output / name).mkdir(parents=True, exist_ok=True)
+            _make_folder(output / name)
             (folder / name / "party.toml").write_text(self._configuration(name, own))
         listed = "".join(f"{name} = {json.dumps(at)}\n" for name, at in self._addresses.items())
         submitter = folder / SUBMITTER / "submitter.toml"
@@ -182,6 +202,14 @@ class LocalGroup:
             self.processes[name] = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
             )
+
+    def logs(self) -> dict[str, list[str]]:
+        """Lines that each member has written so far, by name."""
+        found = {}
+        for name in self.processes:
+            text = (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+            found[name] = [line for line in text.splitlines() if line.strip()]
+        return found
 
     def received(self) -> dict[str, list[Path]]:
         """Files of results that this job gave each member, by name."""

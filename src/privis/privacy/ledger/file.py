@@ -221,6 +221,12 @@ class FileLedger:
             names = sorted(rough, key=lambda name: -rough[name].epsilon)[:most]
             return [(name, books.accounts[name].spent(books.budget)) for name in names]
 
+    @property
+    def accounts(self) -> int:
+        """How many records, people or corpora have charges."""
+        with self._looked_up() as books:
+            return len(books.accounts)
+
     def charges(self) -> Iterator[Charge]:
         """Give all charges in their order, as an auditor wants them; records are hashed.
 

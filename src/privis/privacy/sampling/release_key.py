@@ -228,15 +228,14 @@ class ReleaseKey(_Secret):
             remedy = f"privis keygen {path} makes a new one, whose noise is another"
             reason, expected = str(error.strerror), "a release key file"
             raise ParameterError(misfit(path, FileFormat.RELEASE_KEY, reason, expected, remedy)) from error
-        if mode & 0o077:
-            raise ParameterError(
-                Problem(str(path), f"mode {mode:04o}", "mode 0600", "run: chmod 600, if nobody else has read it")
-            )
         if len(content) != len(_HEADER) + _KEY_BYTES or not content.startswith(_HEADER):
             cut = len(content) < len(_HEADER) + _KEY_BYTES and _HEADER.startswith(content[: len(_HEADER)])
             remedy = "a kill while it was made cut it off: nothing was released with it, so delete it" if cut else ""
             got, expected = f"{len(content)} bytes that are no key", "a release key, which ReleaseKey.save wrote"
             raise ParameterError(misfit(path, FileFormat.RELEASE_KEY, got, expected, remedy))
+        if mode & 0o077:
+            remedy = "run: chmod 600, if nobody else has read it"
+            raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
         return cls(content[len(_HEADER) :])
 
     @classmethod

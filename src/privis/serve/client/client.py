@@ -350,7 +350,10 @@ def _word(text: str) -> str:
 
 def _trusting(authority: Path | None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=authority)
+        made = ssl.create_default_context(cafile=authority)
+        if authority is not None and not made.cert_store_stats()["x509"]:
+            raise OSError("no certificate in it")
+        return made
     except OSError as error:
-        got = error.strerror or "something else"
+        got = error.strerror or str(error)
         raise ParameterError(misfit(str(authority), FileFormat.CERTIFICATE, got, "a certificate, PEM")) from error

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from privis.errors import OutputError, Problem, ProtocolError
+from privis.errors import OutputError, ParameterError, Problem, ProtocolError
+from privis.file_formats import FileFormat, misfit
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.key_file import KeyKind
 from privis.serve.client.client import Client, KeysUnknown, RequestProgress
@@ -43,12 +44,19 @@ class KeyFolder:
         """Path of the terms of the offer."""
         return self.path / "public.key"
 
+    def require_new(self) -> None:
+        """Raise OutputError where something is already: keys are never overwritten."""
+        if self.path.exists() or self.path.is_symlink():
+            remedy = "keys are never overwritten: choose another folder"
+            raise OutputError(Problem(str(self.path), "something that is there", "a new folder for keys", remedy))
+
     def create(self, terms: Terms, make: Callable[[], tuple[bytes, bytes]]) -> None:
         """Make the folder (mode 0700) with the secret key and the evaluation keys that ``make`` returns.
 
         Nothing is left of it when ``make`` or a disk fails. Raises OutputError when the folder exists or cannot be
         written: keys are never overwritten.
         """
+        self.require_new()
         try:
             self.path.mkdir(mode=0o700, parents=True)
         except OSError as error:
@@ -65,6 +73,9 @@ class KeyFolder:
 
     def terms(self) -> Terms:
         """What the keys are for; ParameterError without such a file, ProtocolError for a damaged one."""
+        if not self.path.is_dir():
+            remedy = "privis keygen FOLDER --for homomorphic makes one"
+            raise ParameterError(misfit(self.path, FileFormat.KEY_FOLDER, "no folder", remedy=remedy))
         return Terms.from_json(bundle.read(self.public, KeyKind.PUBLIC))
 
     def load(self) -> tuple[Terms, bytes]:

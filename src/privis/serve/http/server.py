@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from privis.errors import ParameterError, PrivisError, Problem, ServiceError
+from privis.errors import ParameterError, PrivisError, Problem, ServiceError, refuse
 from privis.extras import optional_import
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.serve.http.app import application
 from privis.serve.http.connections import Connection, Connections
 from privis.serve.http.loopback import is_loopback
@@ -242,6 +243,13 @@ def _require_usable(certificate: Certificate) -> None:
     except OSError as error:
         got = error.strerror or str(error)
         where = f"certificate {certificate.chain}, {certificate.key}"
+        wanted = ((certificate.chain, FileFormat.CERTIFICATE), (certificate.key, FileFormat.PRIVATE_KEY))
+        others = [
+            misfit(path, form, str(found), f"{form}, PEM")
+            for path, form in wanted
+            if (found := format_of(path)) not in (form, FileFormat.UNKNOWN)
+        ]
+        refuse(ParameterError, others)
         raise ParameterError(Problem(where, got, "a certificate and its private key, PEM")) from error
 
 

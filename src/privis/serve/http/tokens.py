@@ -168,6 +168,8 @@ def _private_text(path: Path, wanted: FileFormat) -> str:
         remedy = "privis keygen FILE --for token makes one"
         raise ParameterError(misfit(path, wanted, str(error.strerror), remedy=remedy)) from error
     if mode & 0o077:
+        if (found := format_of(path)) not in (wanted, FileFormat.UNKNOWN):
+            raise ParameterError(misfit(path, wanted, str(found)))
         remedy = f"chmod 600 {path}; issue new tokens if others may have read it"
         raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
     return text

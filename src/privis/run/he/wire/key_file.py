@@ -133,12 +133,12 @@ def read(path: Path, kind: KeyKind, spec: str | None = None) -> bytes:
     try:
         with open(path, "rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if kind is KeyKind.SECRET and mode & 0o077:
-                remedy = f"chmod 600 {path}, if nobody else has read it"
-                raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
             header = file.read(HEADER_BYTES)
             found = _parsed(header, path, kind)
             require(found, str(path), kind, spec)
+            if kind is KeyKind.SECRET and mode & 0o077:
+                remedy = f"chmod 600 {path}, if nobody else has read it"
+                raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
             content = file.read()
     except OSError as error:
         remedy = "make keys with privis keygen"

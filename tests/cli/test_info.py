@@ -1,0 +1,90 @@
+"""``privis info`` says of every file of Privis what it is and holds, and never a secret.
+
+Answers for `privis.cli.files.info`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from privis.cli.files.info import _FACTS
+from privis.cli.main import app
+from privis.file_formats import FileFormat
+from tests.cli.every_file import every_file, stored_table
+
+SAID = {
+    FileFormat.TABLE: ("2 rows of 6 components", "Laplace(epsilon=4.0)", "epsilon 4", "images: 1"),
+    FileFormat.HEAD: ("2 classes: a, b", "No differential privacy"),
+    FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
+    FileFormat.CHECKPOINT: ("step 0",),
+    FileFormat.PROJECTION: ("6 to 2",),
+    FileFormat.CODEBOOK: ("2 words of 4 components", "two words"),
+    FileFormat.LEDGER: ("keeps epsilon 4", "charges: 0", "intact"),
+    FileFormat.TOKENS: ("alice",),
+    FileFormat.CARD: ("ColourHistogram(", "PixelRelease("),
+    FileFormat.RUN: ("ColourHistogram(",),
+    FileFormat.JOB: ("joint-lbp: extract", "photos of hospital"),
+    FileFormat.TERMS: ("hog of pictures",),
+    FileFormat.CERTIFICATE: ("CN=a", "good until"),
+    FileFormat.PICTURE: ("4 x 4 pixels, RGB",),
+    FileFormat.LIST: ("columns: path, label",),
+    FileFormat.LEDGER_HEAD: ("budget",),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[FileFormat, Path]:
+    return every_file(tmp_path_factory.mktemp("files"))
+
+
+def told(*paths: Path) -> Any:
+    return CliRunner().invoke(app, ["info", *map(str, paths)])
+
+
+def test_every_file_of_privis_says_what_it_is(files):
+    for form, path in files.items():
+        done = told(path)
+        assert done.exception is None or isinstance(done.exception, SystemExit), (form, done.exception)
+        assert done.exit_code == (0 if form in _FACTS else 2), (form, done.output)
+        assert str(path) in done.output and str(form) in done.output
+        for words in SAID.get(form, ()):
+            assert words in done.output, (form, done.output)
+
+
+def test_no_secret_is_ever_shown(files):
+    secrets = {files[FileFormat.TOKEN].read_text().strip(), "content", bytes(range(32)).hex(), "BEGIN"}
+    secrets |= {line for line in files[FileFormat.PRIVATE_KEY].read_text().splitlines() if len(line) > 20}
+    secrets |= {line.partition("sha256:")[2] for line in files[FileFormat.TOKENS].read_text().splitlines()}
+    for form in (
+        FileFormat.TOKEN,
+        FileFormat.TOKENS,
+        FileFormat.RELEASE_KEY,
+        FileFormat.SECRET_KEY,
+        FileFormat.PRIVATE_KEY,
+    ):
+        output = told(files[form]).output
+        assert not [secret for secret in secrets if secret in output], form
+
+
+def test_a_key_that_others_may_read_is_said(files):
+    files[FileFormat.RELEASE_KEY].chmod(0o644)
+    done = told(files[FileFormat.RELEASE_KEY])
+    files[FileFormat.RELEASE_KEY].chmod(0o600)
+    assert done.exit_code == 2 and "mode 0644" in done.output
+
+
+def test_damaged_files_are_said_to_be(files, tmp_path):
+    for form in (FileFormat.TABLE, FileFormat.HEAD, FileFormat.PROGRAM, FileFormat.CARD, FileFormat.EVALUATION_KEY):
+        cut = tmp_path / f"cut-{files[form].name}"
+        cut.write_bytes(files[form].read_bytes()[:-20])
+        done = told(cut)
+        assert done.exit_code in (2, 7) and isinstance(done.exception, SystemExit), (form, done.output)
+
+
+def test_several_files_in_one_call(files, tmp_path):
+    done = told(stored_table(tmp_path / "t.parquet"), files[FileFormat.HEAD])
+    assert done.exit_code == 0 and "a table of features" in done.output and "a classifier" in done.output
