@@ -304,16 +304,17 @@ def test_ids_of_one_form_are_one_person_of_a_list(folder):
 
 
 def test_what_is_lent_to_jobs_and_trained_on_is_of_one_person(folder):
+    from privis.cli.files.labels import subjects_of
     from privis.cli.joint.datasets import Reading
-    from privis.cli.train import _subjects
     from privis.parties.job.task import LocalData
 
     path = listed(folder, "a.png,ann", "copy.png,bob", "b.png,bob")
     with pytest.raises(ParameterError, match=r"ann\+bob"):
         Reading(None, None).rows(LocalData("x", images=path), "who")
     with pytest.raises(ParameterError, match=r"ann\+bob"):
-        _subjects(path, "who", ("a.png", "copy.png"))
-    assert _subjects(path, "who", ("link.png", str(folder / "b.png"))) == ["ann", "bob"]
+        subjects_of(path, "who", folder / "table.npz", ("a.png", "copy.png"))
+    found = subjects_of(path, "who", folder / "table.npz", ("link.png", str(folder / "b.png")))
+    assert found == ["ann", "bob"]
 
 
 def test_the_second_image_of_a_person_is_still_beyond(folder):

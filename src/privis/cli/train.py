@@ -15,19 +15,23 @@ import numpy as np
 import typer
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
+from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.errors import ParameterError, Problem
-from privis.extraction.contributions import identities_of_one_person
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing
-from privis.io.images.manifest import Manifest, read_manifest, read_subjects
-from privis.io.images.same_files import file_identity
 
 if TYPE_CHECKING:
     from privis.privacy.learning.logistic_regression import LogisticTraining
     from privis.training.fitting import TrainingProgress
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Features of private images, from `privis extract`.")]
-Labels = Annotated[Path, typer.Option(help="CSV file with the columns path and label, and a subject's if needed.")]
+Labels = Annotated[
+    Path | None, typer.Option(help="CSV file with the columns path and label, and a subject's if needed.")
+]
+LabelsFrom = Annotated[
+    LabelSource | None,
+    typer.Option(help="Instead of a list: every image lies in a folder that is called like its class."),
+]
 Classes = Annotated[str, typer.Option(help="Public list of class names, as in healthy,ill; their order is kept.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File for the trained head, .npz.")]
 Epsilon = Annotated[float, typer.Option(help="What the whole training may cost.")]
@@ -57,10 +61,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 
 def train(
     table: Table,
-    labels: Labels,
     classes: Classes,
     output: Output,
     epsilon: Epsilon,
+    labels: Labels = None,
+    labels_from: LabelsFrom = None,
     delta: Delta = 1e-5,
     unit: UnitName = "image",
     size: Size = None,
@@ -80,6 +85,8 @@ def train(
     """Train a classifier on features of private images, under differential privacy.
 
     privis train hog.parquet --labels labels.csv --classes healthy,ill --epsilon 3 -o head.npz
+
+    privis train hog.parquet --labels-from folder --classes cats,dogs --epsilon 3 -o head.npz
     """
     with explained():
         from privis.privacy.learning.logistic_regression import LogisticTraining
@@ -100,8 +107,8 @@ def train(
         read = tables.read(table)
         names = tuple(name.strip() for name in classes.split(","))
         hidden = _unit(unit)
-        known = _column(labels, read_manifest(labels, label_column), label_column, read.paths)
-        subjects = None if subject_column is None else _subjects(labels, subject_column, read.paths)
+        known = labels_of(labels, labels_from, label_column, table, read.paths)
+        subjects = None if subject_column is None else subjects_of(labels, subject_column, table, read.paths)
         if isinstance(hidden, Person) and subjects is None:
             raise ParameterError(Problem("--subject-column", "nothing", "a column, as a person is hidden"))
         if not isinstance(hidden, Person):
@@ -198,24 +205,6 @@ def _size(unit: str, size: int | None, rows: int) -> int:
         remedy = "a public figure near it: it scales the steps, and the true number stays hidden"
         raise ParameterError(Problem("--size", "nothing", "about how many images or people there are", remedy))
     return size
-
-
-def _subjects(labels: Path, column: str, paths: tuple[str, ...]) -> list[str]:
-    """Whose every image is; ParameterError for one image of two people."""
-    names = _column(labels, read_subjects(labels, column), column, paths)
-    identities_of_one_person(paths, names)
-    return names
-
-
-def _column(labels: Path, manifest: Manifest, column: str, paths: tuple[str, ...]) -> list[str]:
-    """The value in ``column`` for every path of a table."""
-    found = {file_identity(path): value for path, value in zip(manifest.paths, manifest.subjects, strict=True)}
-    keys = [file_identity(path) for path in paths]
-    missing = [path for path, key in zip(paths, keys, strict=True) if key not in found]
-    if missing:
-        shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        raise ParameterError(Problem(str(labels), f"no {column} of {len(missing)}: {shown}", "one for every image"))
-    return [found[key] for key in keys]
 
 
 @contextlib.contextmanager
