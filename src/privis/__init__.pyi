@@ -25,9 +25,11 @@ from .extraction.explain import Explanation as Explanation
 from .extraction.explain import explain as explain
 from .extraction.folder import FolderResult as FolderResult
 from .extraction.folder import extract_folder as extract_folder
+from .extraction.folder_many import extract_folder_many as extract_folder_many
 from .extraction.images import Result as Result
 from .extraction.images import extract as extract
 from .extraction.images import image_record as image_record
+from .extraction.many import extract_many as extract_many
 from .features import CNN as CNN
 from .features import GLCM as GLCM
 from .features import HOG as HOG

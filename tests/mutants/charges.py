@@ -18,7 +18,7 @@ CHARGES = (
     ),
     Mutant(
         12, "public reasons come after the charge", "extraction/images.py",
-        "        _check(extractor, sources)\n", "        pass\n",
+        "        _check([extractor], sources)\n", "        pass\n",
         RECORDS + "test_public_reasons_come_before_the_charge",
     ),
     Mutant(

@@ -118,6 +118,16 @@ class Extractor:
         """Whether several images at once may be cheaper."""
         return self.expected > 1 and isinstance(self.under, BatchingExecutor)
 
+    @property
+    def charging(self) -> bool:
+        """Whether a ledger is charged for images."""
+        return self.ledger is not None
+
+    def examine(self, image: ImageRecord) -> None:
+        """Raise everything public that speaks against ``image``, and charge nothing."""
+        self.contributions.admit(image.label)
+        self.check(image.pixels.shape)
+
     def many(self, images: Iterable[Source]) -> list[Vector | PrivisError]:
         """For each image, read when its turn comes, its vector, or what is wrong with it.
 

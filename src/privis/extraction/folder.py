@@ -175,7 +175,7 @@ def extract_folder(
         account = ledger if isinstance(ledger, WrittenLedger) else None
         parts = (workers, chunk, decoding, account)
         job = FolderJob(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
-        with _resumable(make, output, account), warnings.catch_warnings():
+        with _resumable(make, [output], account), warnings.catch_warnings():
             warnings.simplefilter("ignore", DepthWarning)  # said above
             outcome = run(job, on_progress=show)
         if key is None and not (ledger is not None and outcome.failures):
@@ -224,7 +224,7 @@ def _forget(own_key: Path | None) -> None:
 
 
 @contextmanager
-def _resumable(make: MakeExtractor, output: Path, account: WrittenLedger | None) -> Iterator[None]:
+def _resumable(make: MakeExtractor, outputs: Sequence[Path], account: WrittenLedger | None) -> Iterator[None]:
     """Say of a failure that may have come after a charge how the same releases are had for nothing more."""
     before = account.mark() if account else ""
     try:
@@ -235,10 +235,10 @@ def _resumable(make: MakeExtractor, output: Path, account: WrittenLedger | None)
         if make.ledger is None or (account and _mark_of(account) == before):
             raise
         got = "charges before this failure"
-        raise type(error)(*error.problems, Problem("ledger", got, "a call that ends", _how(make, output))) from error
+        raise type(error)(*error.problems, Problem("ledger", got, "a call that ends", _how(make, outputs))) from error
     except BaseException as error:
         if make.ledger is not None:
-            error.add_note(_how(make, output))
+            error.add_note(_how(make, outputs))
         raise
 
 
@@ -248,11 +248,12 @@ def _mark_of(account: WrittenLedger) -> str | None:
     return None
 
 
-def _how(make: MakeExtractor, output: Path) -> str:
+def _how(make: MakeExtractor, outputs: Sequence[Path]) -> str:
     again = "what was charged is the same release again, and free"
     if not repeatable(make.release, make.under):  # noise is a function of the values, which err otherwise each time
         again = "finished files cost nothing more; where the others' values come out differently, they are charged anew"
-    return f"give the same call again, and keep {output}.partial, {make.key_name} and the ledger until then: {again}"
+    parts = ", ".join(f"{output}.partial" for output in outputs)
+    return f"give the same call again, and keep {parts}, {make.key_name} and the ledger until then: {again}"
 
 
 @dataclass(frozen=True)

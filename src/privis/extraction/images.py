@@ -115,12 +115,17 @@ def extract(
     whose = contributions(labels, subjects, release, ledger, sources, repeatable(release, under))
     extractor = Extractor(feature, under, release, kept, ledger, whose, len(sources))
     if ledger is not None:
-        _check(extractor, sources)
-    with _resumable(extractor, fresh):
+        _check([extractor], sources)
+    with _resumable([extractor], fresh):
         rows, shapes = _rows(extractor, sources)
-    core = core_shape(feature, shapes[0])
+    return _result(extractor, rows, shapes, start)
+
+
+def _result(extractor: Extractor, rows: list[Vector], shapes: list[Shape], start: float) -> Result:
+    """What was extracted since ``start``, with names, guarantee, cost and card."""
+    core = core_shape(extractor.feature, shapes[0])
     first = extractor.prepare(core)
-    names = feature.names(core)
+    names = extractor.feature.names(core)
     guarantee = weakest_guarantee(extractor, shapes, len(rows[0]))
     seconds = time.perf_counter() - start
     counted = count(first.program)
@@ -221,8 +226,8 @@ def _public_shape(source: Any) -> Shape | None:
     return shape[:2] + (3,) * (len(shape) - 2) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
-def _check(extractor: Extractor, sources: Sequence[Any]) -> None:
-    """Raise every public reason against the images, before the first one is charged.
+def _check(extractors: Sequence[Extractor], sources: Sequence[Any]) -> None:
+    """Raise every public reason against the images, for any feature, before the first one is charged.
 
     Each is decoded for that, and once more when its turn comes: memory holds one.
     """
@@ -230,33 +235,41 @@ def _check(extractor: Extractor, sources: Sequence[Any]) -> None:
     for index, source in enumerate(sources):
         label = _label(index, source)
         try:
-            extractor.contributions.admit(label)
-            length = extractor.check(decode.load(source).shape)
-            extractor.length = length if extractor.length is None else extractor.length
+            for extractor in extractors:
+                extractor.contributions.admit(label)
+            shape = decode.load(source).shape
         except (ImageError, ParameterError) as error:
             problems += [_located(label, problem) for problem in error.problems]
-    refuse(ImageError, problems)
+            continue
+        for extractor in extractors:
+            try:
+                length = extractor.check(shape)
+                extractor.length = length if extractor.length is None else extractor.length
+            except (ImageError, ParameterError) as error:
+                problems += [_located(label, problem) for problem in error.problems]
+    refuse(ImageError, list(dict.fromkeys(problems)))
 
 
 @contextlib.contextmanager
-def _resumable(extractor: Extractor, fresh: bool) -> Iterator[None]:
+def _resumable(extractors: Sequence[Extractor], fresh: bool) -> Iterator[None]:
     """Say of a failure after the first charge how to go on, or that charges were for nothing."""
     try:
         yield
     except BaseException as error:
-        if not extractor.charges:
+        if not any(extractor.charges for extractor in extractors):
             raise
-        problem = _after_charges(extractor, fresh)
+        problem = _after_charges(extractors, fresh)
         if isinstance(error, PrivisError):
             raise type(error)(*error.problems, problem) from error
         error.add_note(str(problem))  # an interrupt, no memory left: as it came
         raise
 
 
-def _after_charges(extractor: Extractor, fresh: bool) -> Problem:
-    paid = "1 release" if extractor.charges == 1 else f"{extractor.charges} releases"
+def _after_charges(extractors: Sequence[Extractor], fresh: bool) -> Problem:
+    charges = sum(extractor.charges for extractor in extractors)
+    paid = "1 release" if charges == 1 else f"{charges} releases"
     got = f"a failure after {paid} had been paid for, with {'a key that is gone' if fresh else 'your key'}"
-    if not repeatable(extractor.release, extractor.under):
+    if not all(repeatable(extractor.release, extractor.under) for extractor in extractors):
         remedy = "what was charged is spent: this executor errs a little differently each time, so a repeat costs again"
     elif fresh:
         remedy = "pass key=ReleaseKey.generate(), and keep it: then the same call goes on, and repeats are free"
@@ -269,6 +282,13 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
     """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
     labels = [_label(index, source) for index, source in enumerate(sources)]
     sizes: dict[str, Shape] = {}
+    return _collected(extractor, labels, sizes, _sharing(extractor, labels, sources, sizes))
+
+
+def _sharing(
+    extractor: Extractor, labels: Sequence[str], sources: Sequence[Any], sizes: dict[str, Shape]
+) -> Iterable[Vector | PrivisError]:
+    """A vector of each source, or what is wrong with it; ``sizes`` gets the shapes of those that can be read."""
 
     def read(label: str, source: Any) -> ImageRecord:
         pixels = decode.load(source)
@@ -276,7 +296,13 @@ def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], l
         return ImageRecord(pixels, label, isinstance(source, str | Path))
 
     readers = [partial(read, label, source) for label, source in zip(labels, sources, strict=True)]
-    found = extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
+    return extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
+
+
+def _collected(
+    extractor: Extractor, labels: Sequence[str], sizes: dict[str, Shape], found: Iterable[Vector | PrivisError]
+) -> tuple[list[Vector], list[Shape]]:
+    """Rows, and the owner's image shape of each; every unusable image is named in one ImageError."""
     rows: list[Vector] = []
     shapes: list[Shape] = []
     problems: list[Problem] = []

@@ -1,0 +1,264 @@
+"""Several jobs over the same pictures in one pass: each picture is decoded once, each job has its own table.
+
+A job of several is what it is alone (`privis.io.resumable.run`): the same vectors, its own parts beside its own output,
+its own list of failures. What they share is the reading of pictures, the processes, and one rule: where pictures are
+charged, everything public that any job holds against a picture is found before any job charges for it, and such a
+picture is charged for none. Extractors that compute several pictures at once read them by themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.io.images.decode import Decoding
+from privis.io.images.record import ImageRecord
+from privis.io.resumable.contents import Observed, content
+from privis.io.resumable.parts import Part, Span, discard, finished_spans, open_spans, part_path, partial, write_part
+from privis.io.resumable.processes import Compute, share_out
+from privis.io.resumable.run import (
+    ChargeLog,
+    Extractor,
+    FolderJob,
+    Outcome,
+    Progress,
+    SharingExtractor,
+    _check,
+    _Found,
+    _join,
+    _manifest,
+    _result,
+    _still_true,
+    _vectors,
+)
+
+
+@runtime_checkable
+class ChargingExtractor(Protocol):
+    """An extractor that may charge for a picture."""
+
+    @property
+    def charging(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def examine(self, image: ImageRecord, /) -> None:
+        """Raise everything public that speaks against ``image``; charges nothing."""
+        ...
+
+
+def run_together(jobs: Sequence[FolderJob], *, on_progress: Callable[[Progress], None]) -> list[Outcome]:
+    """Extract one vector per job from every source, and write one table per job.
+
+    Args:
+        jobs: with the same sources, workers, decoding and account, and outputs of their own.
+        on_progress: called with how many sources are done for all jobs, and how many failures there are.
+
+    Returns:
+        What each job wrote.
+
+    Raises:
+        PrivisError: as of `privis.io.resumable.run.run`; ImageError names every job without a row, when the tables of
+            all others are written.
+    """
+    _refuse_unlike(jobs)
+    started, total = time.monotonic(), len(jobs[0].sources)
+    with ExitStack() as stack:
+        folders = [stack.enter_context(partial(job.output, _manifest(job))) for job in jobs]
+        done = 0
+        try:
+            common, failed = _finished_in_all(jobs, folders)
+            done = resumed = sum(map(len, common))
+            on_progress(Progress(done, failed, total, 0.0, None))
+            with closing(_computed(jobs, folders, common)) as computed:
+                for span, failures in computed:
+                    done, failed = done + len(span), failed + failures
+                    seconds = time.monotonic() - started
+                    on_progress(Progress(done, failed, total, seconds, seconds * (total - done) / (done - resumed)))
+            return _joined(jobs, folders, resumed, started)
+        except KeyboardInterrupt:
+            message = f"interrupted after {done:,} of {total:,} files; the same command goes on from there"
+            raise KeyboardInterrupt(message) from None
+
+
+def _refuse_unlike(jobs: Sequence[FolderJob]) -> None:
+    outputs = [job.output.resolve() for job in jobs]
+    problems = [
+        Problem("run_together", f"{output} for two jobs", "an output of its own for each")
+        for output in dict.fromkeys(outputs)
+        if outputs.count(output) > 1
+    ]
+    shared = {(tuple(job.sources), job.workers, job.decoding) for job in jobs}
+    if len(shared) != 1:
+        problems.append(Problem("run_together", f"{len(jobs)} jobs of {len(shared)} kinds", "jobs over equal sources"))
+    refuse(ParameterError, problems)
+    for job in jobs:
+        _check(job)
+
+
+def _finished_in_all(jobs: Sequence[FolderJob], folders: Sequence[Path]) -> tuple[list[Span], int]:
+    """Spans that every job has finished; parts that others do not have stay only where they will be met again."""
+    found = [_still_true(job, folder) for job, folder in zip(jobs, folders, strict=True)]
+    spans = [set(own) for own, _ in found]
+    common = sorted(set.intersection(*spans))
+    again = set(open_spans(common, len(jobs[0].sources), _chunk(jobs)))
+    for own, folder in zip(spans, folders, strict=True):
+        for span in own - set(common) - again:
+            part_path(folder, span).unlink()
+    return common, sum(failed for _, failed in found)
+
+
+def _chunk(jobs: Sequence[FolderJob]) -> int:
+    """Most sources of a span: the same in a run that goes on, as it depends on the jobs alone."""
+    fair = -(-len(jobs[0].sources) // (4 * jobs[0].workers))
+    return min(min(job.chunk, fair) if job.fair else job.chunk for job in jobs)
+
+
+def _computed(
+    jobs: Sequence[FolderJob], folders: Sequence[Path], finished: Sequence[Span]
+) -> Generator[tuple[Span, int], None, None]:
+    first = jobs[0]
+    spans = open_spans(finished, len(first.sources), _chunk(jobs))
+    make = _MakeCompute(tuple(folders), tuple(job.make_extractor for job in jobs), first.decoding, first.account)
+    if first.workers > 1:
+        yield from share_out(spans, first.sources, first.workers, make, functools.partial(_give_up, folders, first))
+    elif spans:
+        compute = make()
+        for span in spans:
+            yield span, compute(span, first.sources[span.start : span.stop])
+
+
+@dataclass(frozen=True)
+class _MakeCompute:
+    """Picklable: makes, in the process that is to work, the function that computes and keeps a span for all jobs."""
+
+    folders: tuple[Path, ...]
+    make_extractors: tuple[Callable[[], Extractor], ...]
+    decoding: Decoding
+    account: ChargeLog | None
+
+    def __call__(self) -> Compute:
+        return functools.partial(_compute, self, [make() for make in self.make_extractors])
+
+
+def _compute(made: _MakeCompute, extractors: Sequence[Extractor], span: Span, paths: Sequence[str]) -> int:
+    """Compute a span for every job that does not have it; a job's part is written as soon as it is whole."""
+    missing = [number for number, folder in enumerate(made.folders) if not part_path(folder, span).exists()]
+    wanted = {number: extractors[number] for number in missing}
+    observed = [Observed.of(path) for path in paths]
+    sharing = {number for number, each in wanted.items() if isinstance(each, SharingExtractor) and each.shares}
+    found: dict[int, list[_Found]] = {number: [] for number in wanted}
+    alone = {number: each for number, each in wanted.items() if number not in sharing}
+    refused: dict[str, str] = {}
+    failures = 0
+    for path in paths:
+        for number, result in _one_picture(path, extractors, alone, made.decoding, refused):
+            found[number].append(result)
+            if len(found[number]) == len(paths):  # at once, so that a later job's deadly picture takes nothing along
+                failures += _keep(made, number, span, found.pop(number), observed)
+    for number in sorted(sharing):
+        failures += _keep(made, number, span, _shared(paths, wanted[number], made.decoding, refused), observed)
+    return failures
+
+
+def _keep(made: _MakeCompute, number: int, span: Span, found: Sequence[_Found], observed: Sequence[Observed]) -> int:
+    """Write a job's part of a span; gives its number of failures."""
+    vectors, shapes = zip(*found, strict=True)
+    mark = made.account.mark() if made.account else ""
+    part = Part.of(vectors, [file.read() for file in observed], shapes, mark)
+    write_part(made.folders[number], span, part)
+    return part.failed
+
+
+def _one_picture(
+    path: str,
+    extractors: Sequence[Extractor],
+    wanted: dict[int, Extractor],
+    decoding: Decoding,
+    refused: dict[str, str],
+) -> Iterator[tuple[int, _Found]]:
+    """Decode a picture once, hear all that is public against it, and only then compute; ``refused`` gets the reason."""
+    charging = [each for each in extractors if isinstance(each, ChargingExtractor) and each.charging]
+    if not wanted and not charging:
+        return
+    pixels = _decoded(path, decoding)
+    if isinstance(pixels, str):
+        yield from ((number, (pixels, ())) for number in wanted)
+        return
+    image = ImageRecord(pixels, path)
+    reasons = [reason for each in charging if (reason := _against(each, image, path))]
+    if reasons:
+        refused[path] = "; ".join(dict.fromkeys(reasons))
+    for number, each in wanted.items():
+        yield number, (refused[path] if path in refused else _vector(each, image, path), pixels.shape)
+
+
+def _decoded(path: str, decoding: Decoding) -> NDArray[np.uint8] | str:
+    """The pixels, or why there are none."""
+    try:
+        return decoding(path)
+    except PrivisError as error:
+        reason = _result(path, error)
+        assert isinstance(reason, str)
+        return reason
+    except Exception as error:  # one picture must never end a run of a million
+        return f"{type(error).__name__}: {error}"
+
+
+def _against(extractor: ChargingExtractor, image: ImageRecord, path: str) -> str:
+    try:
+        extractor.examine(image)
+    except PrivisError as error:
+        found = _result(path, error)  # raises what is no picture's fault
+        assert isinstance(found, str)
+        return found
+    return ""
+
+
+def _vector(extractor: Extractor, image: ImageRecord, path: str) -> NDArray[np.float32] | str:
+    try:
+        return _result(path, extractor(image))
+    except PrivisError as error:
+        return _result(path, error)
+    except Exception as error:  # as above
+        return f"{type(error).__name__}: {error}"
+
+
+def _shared(paths: Sequence[str], extractor: Extractor, decoding: Decoding, refused: dict[str, str]) -> list[_Found]:
+    assert isinstance(extractor, SharingExtractor)
+    left = [path for path in paths if path not in refused]
+    computed = iter(_vectors(left, extractor, decoding) if left else [])
+    return [(refused[path], ()) if path in refused else next(computed) for path in paths]
+
+
+def _give_up(folders: Sequence[Path], job: FolderJob, span: Span, reason: str) -> int:
+    """List a picture that ends processes as a failure of every job that has no vector of it yet."""
+    missing = [folder for folder in folders if not part_path(folder, span).exists()]
+    mark = job.account.mark() if job.account else ""
+    for folder in missing:
+        write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], [()], mark))
+    return len(missing)
+
+
+def _joined(jobs: Sequence[FolderJob], folders: Sequence[Path], resumed: int, started: float) -> list[Outcome]:
+    outcomes, problems = [], []
+    for job, folder in zip(jobs, folders, strict=True):
+        try:
+            rows, length, failures = _join(job, folder, finished_spans(folder))
+        except ImageError as error:
+            problems += [Problem(str(job.output), p.got, p.expected, p.remedy) for p in error.problems]
+            continue
+        outcomes.append(Outcome(job.output, rows, length, failures, resumed, time.monotonic() - started))
+    for folder in folders:  # only now: a kill before leaves what the same command goes on from
+        discard(folder)
+    refuse(ImageError, problems)
+    return outcomes
