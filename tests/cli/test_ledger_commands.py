@@ -118,3 +118,11 @@ def test_export_for_an_auditor(run, path, tmp_path):
 def test_no_ledger_is_a_sentence(run, tmp_path):
     result = run("show", tmp_path / "none")
     assert result.exit_code == 2 and "privis ledger init" in result.stderr
+
+
+def test_show_says_how_many_it_does_not_show(run, path):
+    book = FileLedger(path)
+    for number in range(5):
+        book.charge(f"image {number}", COSTLY, f"{number:032x}")
+    assert "3 of 5, those that spent most; --most 5 shows all" in run("show", path, "--most", 3).output
+    assert " of 5" not in run("show", path).output

@@ -122,6 +122,15 @@ def test_pictures_in_features_out(served):
     assert str(served.folder) not in json.dumps(card) and "secret" not in json.dumps(card)
 
 
+def test_keygen_lists_what_a_server_offers(served):
+    for words in ([], ["--offer", "enrgy"]):
+        done = typed("keygen", served.folder / "no keys", *served.client(*words, "--for", "homomorphic"))
+        assert done.exit_code == 2 and not (served.folder / "no keys").exists()
+        said = " ".join(done.stderr.split())
+        assert all(f"{name} (" in said for name in ("energy", "faces", "encrypted-50x24")), said
+        assert "program energy.program" in said and (not words or "got 'enrgy'" in said)
+
+
 def test_several_at_once_give_the_same_table(served):
     words = ("one.png", "two.png", "--json", "--offer", "energy")
     for name, at_once in (("single.csv", 1), ("double.csv", 2)):

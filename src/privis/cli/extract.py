@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
+from privis.cli.extraction.plan import Plan, Planned
+from privis.cli.extraction.several import Chosen, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
 from privis.cli.releases import ReleaseWords, release_of
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
+from privis.extraction.folder_many import extract_folder_many
 from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Posted
 from privis.io.atomic import check_writable
-from privis.io.images.decode import MAX_PIXELS
+from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
+from privis.io.resumable.run import Progress
 from privis.privacy.ledger.file import FileLedger
+from privis.run.protocol import Executor
 
 SHOWN_FAILURES = 20
 
@@ -38,13 +43,22 @@ FeatureName = Annotated[
         autocompletion=completion.features,
     ),
 ]
+FeatureNames = Annotated[
+    list[str],
+    typer.Option(
+        "-f",
+        "--feature",
+        help="Which feature; `privis features` lists them. Repeatable: a table for each.",
+        autocompletion=completion.features,
+    ),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .parquet, .npz or .csv.")]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
         "-p",
         "--parameter",
-        help="Parameter of the feature, NAME=VALUE; repeatable.",
+        help="Parameter, NAME=VALUE, of several features FEATURE.NAME=VALUE; repeatable.",
         autocompletion=completion.parameters,
     ),
 ]
@@ -98,11 +112,16 @@ Under = Annotated[
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 ReportPath = Annotated[Path | None, typer.Option("--report", help="Also write an HTML report.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Only say what would be read, made, guaranteed and charged, at what cost."),
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr what is done, and how long it took.")]
 
 
 def extract(
     inputs: Inputs,
-    feature: FeatureName,
+    feature: FeatureNames,
     output: Output,
     parameter: Parameters = None,
     release: ReleaseName = None,
@@ -124,42 +143,95 @@ def extract(
     bits: Bits = None,
     as_json: AsJson = False,
     report: ReportPath = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Extract a feature from images into a table that carries its guarantee.
+    """Extract features from images into tables that carry their guarantees, one table for each feature.
 
     privis extract photos/ -f hog -o hog.parquet
 
     privis extract photos/ -f lbp -p patterns=uniform --release laplace --unit pixels:16 --epsilon 4 -o lbp.npz
+
+    privis extract photos/ -f colour -f lbp -p lbp.patterns=uniform -o photos.parquet
+
+    The last makes photos.colour.parquet and photos.lbp.parquet, and decodes every picture once.
     """
     with explained():
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
-        chosen, noise = chosen_feature(feature, parameter or [], post), release_of(words)
-        _mention_size(feature, chosen, parameter or [])
+        chosen = chosen_features(feature, parameter or [], post)
+        several = len(chosen) > 1
+        planned = [Planned(each.feature, release_of(words), output_of(output, each.name, several)) for each in chosen]
+        for each in chosen:
+            _mention_size(each)
         sources, subjects = _sources(inputs, subject_column)
-        if report is not None:
-            check_writable(report)
-        executor = executor_named(under)
+        reports = [] if report is None else [output_of(report, each.name, several) for each in chosen]
+        for path in reports:
+            check_writable(path)
+        decoding = Decoding(max_pixels, bits)
+        executor, book = executor_named(under), None if ledger is None else FileLedger(ledger)
+        people = None if subjects is None else len(set(subjects))
+        if dry_run or verbose:
+            plan = Plan(planned, sources, people, executor, book, key)
+            for line in list(plan.lines()):
+                (out if dry_run else err).print(line, markup=False, soft_wrap=True)
+        if dry_run:
+            out.print("Nothing was read beyond headers, charged or written.", markup=False)
+            return
         processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
-        with progress(feature) as show:
-            result = extract_folder(
-                chosen,
-                sources,
-                output,
-                under=executor,
-                release=noise,
-                ledger=None if ledger is None else FileLedger(ledger),
-                key=key,
-                subjects=subjects,
-                workers=processes,
-                max_pixels=max_pixels,
-                bits=bits,
-                on_progress=show,
-            )
-        if report is not None:
+        with progress(", ".join(feature)) as show:
+            results = _extracted(planned, sources, subjects, executor, book, key, processes, decoding, show)
+        for result, path in zip(results, reports, strict=bool(reports)):
             from privis.report import folder_report, write
 
-            write(folder_report(result), report)
-        tell(result, as_json)
+            write(folder_report(result), path)
+        if verbose:
+            for result in results:
+                _say_time(result)
+        tell(results, as_json)
+
+
+def _extracted(
+    planned: Sequence[Planned],
+    sources: Sequence[str],
+    subjects: Sequence[str] | None,
+    under: Executor,
+    ledger: FileLedger | None,
+    key: Path | None,
+    workers: int,
+    decoding: Decoding,
+    show: Callable[[Progress], None],
+) -> Sequence[FolderResult]:
+    first = planned[0]
+    if len(planned) == 1:
+        result = extract_folder(
+            first.feature,
+            sources,
+            first.output,
+            under=under,
+            release=first.release,
+            ledger=ledger,
+            key=key,
+            subjects=subjects,
+            workers=workers,
+            max_pixels=decoding.max_pixels,
+            bits=decoding.bits,
+            on_progress=show,
+        )
+        return [result]
+    return extract_folder_many(
+        [table.feature for table in planned],
+        sources,
+        [table.output for table in planned],
+        under=under,
+        release=[table.release for table in planned],
+        ledger=ledger,
+        key=key,
+        subjects=subjects,
+        workers=workers,
+        max_pixels=decoding.max_pixels,
+        bits=decoding.bits,
+        on_progress=show,
+    )
 
 
 def chosen_feature(name: str, parameters: list[str], post: str | None) -> Feature:
@@ -179,35 +251,49 @@ def _sources(inputs: list[str], subject_column: str | None) -> tuple[Sequence[st
     return manifest.paths, manifest.subjects
 
 
-def _mention_size(name: str, feature: Feature, parameters: list[str]) -> None:
+def _mention_size(chosen: Chosen) -> None:
     """Nobody should find out from the table that images were resized."""
-    default = FEATURES[name].size
-    if default is not None and not any(word.startswith("size=") for word in parameters):
+    default = FEATURES[chosen.name].size
+    if default is not None and not any(word.startswith("size=") for word in chosen.words):
         size = f"{default[0]}x{default[1]}"
-        err.print(f"{name}: images are resized to {size}; -p size=HxW or size=none changes that")
+        err.print(f"{chosen.name}: images are resized to {size}; -p size=HxW or size=none changes that")
 
 
-def tell(result: FolderResult, as_json: bool) -> None:
-    """What was written on stdout, what failed on stderr, and the exit code."""
+def _say_time(result: FolderResult) -> None:
     outcome = result.outcome
+    fresh = outcome.rows + len(outcome.failures) - outcome.resumed
+    resumed = f", {outcome.resumed:,} files were done before" if outcome.resumed else ""
+    told = f"{outcome.output}: {outcome.seconds:.1f} s for {max(0, fresh):,} files{resumed}"
+    err.print(told, markup=False, soft_wrap=True)
+
+
+def tell(results: Sequence[FolderResult], as_json: bool) -> None:
+    """What was written on stdout, what failed on stderr, and the exit code."""
     if as_json:
-        document = {
-            "output": str(outcome.output),
-            "rows": outcome.rows,
-            "components": outcome.length,
-            "failures": [{"path": failure.path, "reason": failure.reason} for failure in outcome.failures],
-            "seconds": round(outcome.seconds, 3),
-            "card": result.card.to_dict(),
-        }
-        print(json.dumps(document, allow_nan=False))
-    else:
-        rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
-        out.print(f"{rows} of {outcome.length:,} components in {outcome.output}", markup=False)
-        out.print(result.guarantee.sentence, markup=False)
-    for failure in outcome.failures[:SHOWN_FAILURES]:
-        err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)
-    if len(outcome.failures) > SHOWN_FAILURES:
-        more = len(outcome.failures) - SHOWN_FAILURES
-        err.print(f"… and {more:,} more in {outcome.output}.failures.csv", markup=False)
-    if outcome.failures:
+        documents = [_document(result) for result in results]
+        print(json.dumps(documents[0] if len(documents) == 1 else {"tables": documents}, allow_nan=False))
+    for result in results:
+        outcome = result.outcome
+        if not as_json:
+            rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
+            out.print(f"{rows} of {outcome.length:,} components in {outcome.output}", markup=False, soft_wrap=True)
+            out.print(result.guarantee.sentence, markup=False)
+        for failure in outcome.failures[:SHOWN_FAILURES]:
+            err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)
+        if len(outcome.failures) > SHOWN_FAILURES:
+            more = len(outcome.failures) - SHOWN_FAILURES
+            err.print(f"… and {more:,} more in {outcome.output}.failures.csv", markup=False)
+    if any(result.outcome.failures for result in results):
         raise SystemExit(SOME_FAILED)
+
+
+def _document(result: FolderResult) -> dict[str, Any]:
+    outcome = result.outcome
+    return {
+        "output": str(outcome.output),
+        "rows": outcome.rows,
+        "components": outcome.length,
+        "failures": [{"path": failure.path, "reason": failure.reason} for failure in outcome.failures],
+        "seconds": round(outcome.seconds, 3),
+        "card": result.card.to_dict(),
+    }

@@ -78,7 +78,7 @@ def query(
         result = _features(
             terms, inputs, server, keys, token_file, output, authority, patience, at_once, Decoding(max_pixels, bits)
         )
-        tell(result, as_json, KEPT)
+        tell([result], as_json, KEPT)
 
 
 def require_usable(server: str, token_file: Path, authority: Path | None) -> None:
