@@ -1,4 +1,7 @@
-"""``privis mpc`` and ``privis party`` as a user types them."""
+"""``privis mpc`` and ``privis party`` as a user types them.
+
+Answers for `privis.cli.joint.mpc` and `privis.cli.joint.party`.
+"""
 
 import json
 import re

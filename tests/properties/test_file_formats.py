@@ -32,7 +32,7 @@ from privis.run.he.wire import key_file
 from privis.serve.http.tokens import Token, Tokens
 from privis.training import checkpoints
 from privis.training.heads import Head
-from tests.cli.every_file import every_file, stored_table
+from tests.cli.files.every_file import every_file, stored_table
 
 F = FileFormat
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from privis.cli.files.info import _FACTS
 from privis.cli.main import app
 from privis.file_formats import FileFormat
-from tests.cli.every_file import every_file, stored_table
+from tests.cli.files.every_file import every_file, stored_table
 
 SAID = {
     FileFormat.TABLE: ("2 rows of 6 components", "Laplace(epsilon=4.0)", "epsilon 4", "images: 1"),

@@ -21,7 +21,7 @@ from privis.cli.main import app
 from privis.file_formats import FileFormat
 from privis.run.he.wire import key_file
 from privis.serve.offerings.offering import Estimate, Terms
-from tests.cli.every_file import every_file
+from tests.cli.files.every_file import every_file
 
 REFUSED = {2, 3, 4, 5, 7}
 MADE = "made there"

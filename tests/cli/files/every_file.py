@@ -30,7 +30,7 @@ from privis.serve.offerings.offering import Estimate, Terms
 from privis.training import checkpoints
 from privis.training.heads import Head
 
-JOB = Path(__file__).resolve().parents[2] / "examples" / "mpc" / "job.toml"
+JOB = Path(__file__).resolve().parents[3] / "examples" / "mpc" / "job.toml"
 SPECIFICATION = "ab" * 32
 
 

@@ -1,6 +1,6 @@
 """Labels belong to the rows of a table wherever the command is run, and may be the names of folders.
 
-Answers for `privis.cli.files.labels`.
+Answers for `privis.cli.files.labels` and `privis.cli.train`.
 """
 
 from __future__ import annotations
