@@ -6,6 +6,7 @@ from tests.mutants import Mutant
 
 RECORDS = "tests/extraction/test_records.py::"
 PUT_BACK = "tests/privacy/ledger/test_ledger_put_back.py::"
+SEVERAL = "tests/extraction/test_several_features.py::"
 RESUMED = "tests/extraction/test_resumed.py::"
 TRAINED = "tests/training/test_noise_and_charges.py::"
 WHOLE = "tests/properties/test_whole_numbers.py::"
@@ -20,6 +21,12 @@ CHARGES = (
         12, "public reasons come after the charge", "extraction/images.py",
         "        _check([extractor], sources)\n", "        pass\n",
         RECORDS + "test_public_reasons_come_before_the_charge",
+    ),
+    Mutant(
+        12, "an image that another feature refuses is charged", "io/resumable/together.py",
+        "    reasons = [reason for each in charging if (reason := _against(each, image, path))]\n",
+        "    reasons: list[str] = []\n",
+        SEVERAL + "test_a_picture_that_one_feature_cannot_use_is_charged_for_none",
     ),
     Mutant(
         12, "a ledger put back is taken up", "privacy/ledger/file.py",

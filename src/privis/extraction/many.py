@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +122,28 @@ def _vectors(
     sizes: dict[str, Shape] = {}
     together = [place for place, extractor in enumerate(extractors) if extractor.shares]
     for label, source in zip(labels, sources, strict=True) if len(together) < len(extractors) else ():
-        image: ImageRecord | PrivisError
-        try:
-            image = ImageRecord(decode.load(source), label, isinstance(source, str | Path))
-            sizes[label] = image.pixels.shape
-        except ImageError as error:
-            image = error
+        image = _decoded(label, source, sizes)
         for place, extractor in enumerate(extractors):
             if place not in together:
-                found[place].append(image if isinstance(image, ImageError) else _alone(extractor)(lambda: image))  # noqa: B023
+                own = image if isinstance(image, ImageError) else _alone(extractor)(partial(_same, image))
+                found[place].append(own)
     for place in together:
-        found[place] = _sharing(extractors[place], labels, sources, sizes)
+        found[place] = list(_sharing(extractors[place], labels, sources, sizes))
     return found, sizes
+
+
+def _decoded(label: str, source: Any, sizes: dict[str, Shape]) -> ImageRecord | ImageError:
+    """The image, or what is wrong with it; ``sizes`` gets its shape."""
+    try:
+        image = ImageRecord(decode.load(source), label, isinstance(source, str | Path))
+    except ImageError as error:
+        return error
+    sizes[label] = image.pixels.shape
+    return image
+
+
+def _same(image: ImageRecord) -> ImageRecord:
+    return image
 
 
 def _gathered(
