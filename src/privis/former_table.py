@@ -3,7 +3,7 @@
 MOVED = {
     "card": "extraction.card",
     "cli.choices": "cli.parsing",
-    "cli.mpc": "cli.joint.mpc",
+    "cli.mpc": "cli.joint.mpc cli.joint.job_checks",
     "cli.nearest": "cli.server.query_gallery",
     "cli.offers": "cli.server.offerings",
     "cli.party": "cli.joint.party",

@@ -94,7 +94,7 @@ def test_sample_data_tell_digest_and_cost(pictures):
     ],
 )
 def test_every_sample_job_says_what_it_shows(name, said):
-    from privis.cli.joint.validation import protection_of
+    from privis.cli.joint.job_checks import protection_of
 
     specification = load_specification(EXAMPLES / f"{name}.toml")
     lines = " ".join(views_of(specification, protection_of(specification)))

@@ -86,7 +86,7 @@ def test_three_machines_name_the_members_of_the_page():
 
 
 def test_the_release_of_the_page_is_one_that_its_rules_allow():
-    from privis.cli.joint.validation import protection_of
+    from privis.cli.joint.job_checks import protection_of
     from privis.parties.job.policy import Policy, Rule
     from privis.parties.job.specification import specification_from
 

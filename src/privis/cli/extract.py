@@ -16,7 +16,13 @@ from privis.cli.extraction.plan import Plan, Planned
 from privis.cli.extraction.several import Chosen, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
-from privis.cli.releases import ReleaseWords, release_of
+from privis.cli.releases import (
+    ReleaseWords,
+    mention_place,
+    placed_release,
+    refuse_what_leaves_nothing,
+    shapes_of,
+)
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
@@ -28,10 +34,16 @@ from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
 from privis.io.resumable.run import Progress
+from privis.privacy import Release
 from privis.privacy.ledger.file import FileLedger
+from privis.run.clear import Clear
 from privis.run.protocol import Executor
 
 SHOWN_FAILURES = 20
+EXACT = (
+    "The results themselves are exact, without differential privacy: whoever gets them from you may recover much of an "
+    "image."
+)
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, globs, or - for a list on stdin.")]
 FeatureName = Annotated[
@@ -72,7 +84,8 @@ ReleaseName = Annotated[
 At = Annotated[
     str | None,
     typer.Option(
-        help="Where laplace and gaussian noise goes: pixels, feature or counts.", autocompletion=completion.places
+        help="Where laplace and gaussian noise goes: pixels, feature or counts. Without it, where it leaves the most.",
+        autocompletion=completion.places,
     ),
 ]
 UnitName = Annotated[
@@ -83,9 +96,14 @@ UnitName = Annotated[
 ]
 Epsilon = Annotated[float | None, typer.Option(help="Privacy budget for the unit.")]
 Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaussian noise.")]
-Clip = Annotated[float | None, typer.Option(help="Public bound of the feature's norm, for noise on the feature.")]
+Clip = Annotated[
+    float | None,
+    typer.Option(help="Public bound of the feature's norm, for noise on the feature; without it the feature's own."),
+]
 Block = Annotated[int | None, typer.Option(help="Pixelise to blocks of this side first, for noise on pixels.")]
-Moves = Annotated[int | None, typer.Option(help="Counts one pixel can move, for noise on counts.")]
+Moves = Annotated[
+    int | None, typer.Option(help="Counts one pixel can move, for noise on counts; without it the feature's own.")
+]
 Total = Annotated[int | None, typer.Option(help="Sum of all counts, for noise on counts that is to hide the image.")]
 SubjectColumn = Annotated[
     str | None,
@@ -111,6 +129,7 @@ Under = Annotated[
 ]
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one image.")]
 ReportPath = Annotated[Path | None, typer.Option("--report", help="Also write an HTML report.")]
 DryRun = Annotated[
     bool,
@@ -143,6 +162,7 @@ def extract(
     bits: Bits = None,
     as_json: AsJson = False,
     report: ReportPath = None,
+    yes: Yes = False,
     dry_run: DryRun = False,
     verbose: Verbose = False,
 ) -> None:
@@ -160,10 +180,14 @@ def extract(
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
         chosen = chosen_features(feature, parameter or [], post)
         several = len(chosen) > 1
-        planned = [Planned(each.feature, release_of(words), output_of(output, each.name, several)) for each in chosen]
         for each in chosen:
             _mention_size(each)
         sources, subjects = _sources(inputs, subject_column)
+        noises = [_noise(words, each.feature, sources, yes) for each in chosen]
+        planned = [
+            Planned(each.feature, noise, output_of(output, each.name, several))
+            for each, noise in zip(chosen, noises, strict=True)
+        ]
         reports = [] if report is None else [output_of(report, each.name, several) for each in chosen]
         for path in reports:
             check_writable(path)
@@ -188,6 +212,16 @@ def extract(
             for result in results:
                 _say_time(result)
         tell(results, as_json)
+
+
+def _noise(words: ReleaseWords, feature: Feature, sources: Sequence[str], yes: bool) -> Release | None:
+    """The release of one feature, placed where it leaves the most; ParameterError where it leaves nothing."""
+    shapes = [] if words.noise is None else shapes_of(feature, sources)
+    release = placed_release(words, feature, shapes)
+    if not yes:
+        refuse_what_leaves_nothing(feature, release, shapes, sys.argv[1:])
+    mention_place(words, release)
+    return release
 
 
 def _extracted(
@@ -267,8 +301,12 @@ def _say_time(result: FolderResult) -> None:
     err.print(told, markup=False, soft_wrap=True)
 
 
-def tell(results: Sequence[FolderResult], as_json: bool) -> None:
-    """What was written on stdout, what failed on stderr, and the exit code."""
+def tell(results: Sequence[FolderResult], as_json: bool, whose: str = "") -> None:
+    """What was written on stdout, what failed on stderr, and the exit code.
+
+    Who saw the images and what the features may say are two lines, where whoever runs this did not compute; ``whose``
+    ends the first.
+    """
     if as_json:
         documents = [_document(result) for result in results]
         print(json.dumps(documents[0] if len(documents) == 1 else {"tables": documents}, allow_nan=False))
@@ -277,7 +315,11 @@ def tell(results: Sequence[FolderResult], as_json: bool) -> None:
         if not as_json:
             rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
             out.print(f"{rows} of {outcome.length:,} components in {outcome.output}", markup=False, soft_wrap=True)
-            out.print(result.guarantee.sentence, markup=False)
+            hidden = result.card.under["class"] != Clear.__name__
+            if hidden:
+                out.print(f"{result.card.seen} {whose}".rstrip(), markup=False)
+            exact = hidden and result.card.release is None
+            out.print(EXACT if exact else result.guarantee.sentence, markup=False)
         for failure in outcome.failures[:SHOWN_FAILURES]:
             err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)
         if len(outcome.failures) > SHOWN_FAILURES:

@@ -92,7 +92,7 @@ def train(
         from privis.privacy.learning.logistic_regression import LogisticTraining
         from privis.privacy.ledger.file import FileLedger
         from privis.privacy.mechanisms.additive import Gaussian
-        from privis.privacy.sampling.keys import ReleaseKey
+        from privis.privacy.sampling.release_key import ReleaseKey
         from privis.privacy.units import Person
         from privis.training.fitting import train_head
 

@@ -25,7 +25,9 @@ from privis.extraction.folder import (
 )
 from privis.extraction.images import check_release, repeatable
 from privis.extraction.many import releases_of
+from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature, is_own
+from privis.io.images import image_headers
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.depth import DepthWarning
 from privis.io.images.image_headers import warn_of_unused_bits
@@ -112,6 +114,11 @@ def extract_folder_many(
     for feature, wanted in zip(features, releases, strict=True):
         check_release(wanted, ledger, feature)
     warn_of_unused_bits(sources, decoding)
+    if any(releases):
+        shapes = (image_headers.shape(str(source)) for source in sources)
+        first = next((shape for shape in shapes if shape is not None), None)
+        for feature, wanted in zip(features, releases, strict=True):
+            warn_if_nothing_is_left(feature, wanted, first)
     latest: list[Progress] = []
 
     def show(progress: Progress) -> None:

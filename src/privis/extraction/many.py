@@ -19,12 +19,14 @@ from privis.extraction.images import (
     _collected,
     _label,
     _listed,
+    _public_shape,
     _result,
     _resumable,
     _sharing,
     check_release,
     repeatable,
 )
+from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature
 from privis.io.images import decode
 from privis.io.images.record import ImageRecord
@@ -79,6 +81,7 @@ def extract_many(
     releases, sources = releases_of("extract_many", features, release), _listed(images)
     for feature, wanted in zip(features, releases, strict=True):
         check_release(wanted, ledger, feature)
+        warn_if_nothing_is_left(feature, wanted, _public_shape(sources[0]))
     fresh, kept = any(releases) and key is None, None
     if any(releases):
         kept = ReleaseKey.generate() if key is None else ReleaseKey.of(key)

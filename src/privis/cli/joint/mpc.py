@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from privis.cli.console import err, explained, out, working
+from privis.cli.joint.job_checks import built, protection_of
 from privis.cli.joint.party import Log
-from privis.cli.joint.validation import built, protection_of
 from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.extras import require
 from privis.parties.job.specification import Specification, load_specification
