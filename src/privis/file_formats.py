@@ -23,7 +23,7 @@ from privis.errors import Problem
 
 _HEAD_BYTES = 4096
 _LARGEST_TEXT = 8 << 20  # bytes of a text of ours; what is larger is something else
-_BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n", slice(10, 12)
+_BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper byte of the version
 _RELEASE_KEY = b"privis release key "
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")

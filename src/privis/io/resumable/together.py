@@ -48,7 +48,7 @@ class ChargingExtractor(Protocol):
 
     @property
     def charging(self) -> bool:
-        """Whether it does."""
+        """Whether a ledger is charged for its vectors."""
         ...
 
     def examine(self, image: ImageRecord, /) -> None:
