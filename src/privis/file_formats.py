@@ -71,7 +71,7 @@ class FileFormat(StrEnum):
     ZIP = "a zip file"
     JSON = "a JSON file of something else"
     TOML = "a TOML file of something else"
-    LIST = "a CSV file that is no table of features"
+    LIST = "a CSV list of images"
     FOLDER = "a folder"
     DEVICE = "a pipe, socket or device"
     EMPTY = "an empty file"
@@ -251,8 +251,8 @@ def _of_toml(path: Path, text: bytes, start: bytes) -> FileFormat:
 
 def _of_lines(path: Path, start: bytes) -> FileFormat:
     first = start.split(b"\n")[0]
-    words = re.fullmatch(rb"(\xef\xbb\xbf)?[^\x00-\x08\x0e-\x1f{\[][^\x00-\x08\x0e-\x1f]*\r?", first)
-    if words is None or b"," not in first or b"\0" in start:
+    cells = first.removeprefix(b"\xef\xbb\xbf").strip().split(b",")
+    if b"\0" in start or b"path" not in [cell.strip(b' "') for cell in cells]:
         return FileFormat.UNKNOWN
     beside = path.with_name(path.name + ".json")
     if beside.is_file() and format_of(beside) is FileFormat.TABLE_RECORD:

@@ -63,7 +63,7 @@ def test_tables_of_public_vectors_are_learned_from_and_named(files):
         ("quantise:fine", "a number"),
         ("quantise:-1", "2**-100"),
         ("quantise:nan", "2**-100"),
-        ("pca:2@absent.npz", "No such file"),
+        ("pca:2@absent.npz", "no such file"),
         ("pca:6@saved.npz", "from 1 to 5"),
         ("lda:2@saved.npz", "kind pca"),
         ("lda:2@table.npz", "no array labels"),

@@ -70,8 +70,9 @@ def _rows(path: Path, reader: csv.DictReader[str], column: str) -> tuple[list[_R
     missing = [name for name in (PATH, column) if name not in found]
     if missing:
         shown = ", ".join(found[:_SHOWN_COLUMNS]) + (" …" if len(found) > _SHOWN_COLUMNS else "")
-        expected = f"a CSV file, with {' and '.join(missing)} among its columns"
-        raise ParameterError(misfit(path, FileFormat.LIST, f"the columns {shown}", expected))
+        got = f"the columns {shown}"
+        other = misfit(path, FileFormat.LIST, got, f"a CSV file with the columns {PATH} and {column}")
+        raise ParameterError(other if other.got != got else Problem(str(path), got, f"also {' and '.join(missing)}"))
     twice = [name for name in dict.fromkeys((PATH, column)) if found.count(name) > 1]
     if twice:
         raise ParameterError(
