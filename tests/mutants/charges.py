@@ -6,7 +6,7 @@ from tests.mutants import Mutant
 
 RECORDS = "tests/extraction/test_records.py::"
 PUT_BACK = "tests/privacy/ledger/test_ledger_put_back.py::"
-SEVERAL = "tests/extraction/test_several_features.py::"
+SEVERAL = "tests/extraction/several/test_several_features.py::"
 RESUMED = "tests/extraction/test_resumed.py::"
 TRAINED = "tests/training/test_noise_and_charges.py::"
 WHOLE = "tests/properties/test_whole_numbers.py::"
