@@ -127,6 +127,10 @@ Under = Annotated[
         autocompletion=completion.executors,
     ),
 ]
+MostError = Annotated[
+    float | None,
+    typer.Option(help="Refuse to run where the predicted error is a larger share of the largest value: 0.01."),
+]
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one image.")]
@@ -157,6 +161,7 @@ def extract(
     key: Key = None,
     subject_column: SubjectColumn = None,
     under: Under = "clear",
+    most_error: MostError = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
@@ -192,7 +197,7 @@ def extract(
         for path in reports:
             check_writable(path)
         decoding = Decoding(max_pixels, bits)
-        executor, book = executor_named(under), None if ledger is None else FileLedger(ledger)
+        executor, book = executor_named(under, most_error), None if ledger is None else FileLedger(ledger)
         people = None if subjects is None else len(set(subjects))
         if dry_run or verbose:
             plan = Plan(planned, sources, people, executor, book, key)
@@ -320,6 +325,8 @@ def tell(results: Sequence[FolderResult], as_json: bool, whose: str = "") -> Non
                 out.print(f"{result.card.seen} {whose}".rstrip(), markup=False)
             exact = hidden and result.card.release is None
             out.print(EXACT if exact else result.guarantee.sentence, markup=False)
+            if result.card.error is not None:
+                out.print(f"Predicted error of the features: {result.card.error.words}.", markup=False)
         for failure in outcome.failures[:SHOWN_FAILURES]:
             err.print(f"failed: {failure.path}: {failure.reason}", markup=False, soft_wrap=True)
         if len(outcome.failures) > SHOWN_FAILURES:
