@@ -19,7 +19,7 @@ CHARGES = (
     ),
     Mutant(
         12, "public reasons come after the charge", "extraction/images.py",
-        "        _check([extractor], sources)\n", "        pass\n",
+        "        check_images([extractor], sources)\n", "        pass\n",
         RECORDS + "test_public_reasons_come_before_the_charge",
     ),
     Mutant(
@@ -95,7 +95,7 @@ CHARGES = (
     ),
     Mutant(
         12, "a run's own key goes although all images failed after their charge", "extraction/folder.py",
-        "        if ledger is None:  # not one row\n            _forget(path)", "        _forget(path)",
+        "        if ledger is None:  # not one row\n            forget_key(path)", "        forget_key(path)",
         RESUMED + "test_no_usable_image_at_all_keeps_the_key_where_a_ledger_was_charged",
     ),
     Mutant(

@@ -154,18 +154,18 @@ def extract_folder(
     if release is None:
         with_key: AbstractContextManager[Path | None] = nullcontext()
     elif key is None:
-        with_key = _own_key(output, ledger, latest)
+        with_key = key_of_run(output, ledger, latest)
     else:
-        with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else _made(Path(key)))
+        with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else made_key(Path(key)))
     with with_key as path:
         key_name = "the key" if isinstance(key, ReleaseKey) else str(path)
         make = MakeExtractor(feature, under, release, ledger, path, whose, len(sources), key_name=key_name)
-        probe = _probe(make(), sources, decoding)
+        probe = probe_of(make(), sources, decoding)
         make = replace(make, length=probe.length)
         made: list[tuple[Guarantee, Card]] = []
 
         def finish(rows: int, length: int, shapes: Sequence[Shape]) -> tuple[Sequence[str], Mapping[str, str]]:
-            names, guarantee, card = _describe(make(), shapes, rows, length)
+            names, guarantee, card = description_of(make(), shapes, rows, length)
             made.append((guarantee, card))
             metadata = {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
             return names, metadata
@@ -174,12 +174,12 @@ def extract_folder(
             chunk = probe.batch * min(max(chunk // probe.batch, 1), 2)
         account = ledger if isinstance(ledger, WrittenLedger) else None
         parts = (workers, chunk, decoding, account)
-        job = FolderJob(sources, output, _fingerprint(make, sources), make, finish, *parts, fair=probe.batch == 1)
-        with _resumable(make, [output], account), warnings.catch_warnings():
+        job = FolderJob(sources, output, fingerprint_of(make, sources), make, finish, *parts, fair=probe.batch == 1)
+        with resumable_run(make, [output], account), warnings.catch_warnings():
             warnings.simplefilter("ignore", DepthWarning)  # said above
             outcome = run(job, on_progress=show)
         if key is None and not (ledger is not None and outcome.failures):
-            _forget(path)
+            forget_key(path)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
 
@@ -191,40 +191,42 @@ def _formerly(key: KeySource | None, key_path: KeySource) -> KeySource:
     return key_path
 
 
-def _made(key_path: Path) -> Path:
+def made_key(key_path: Path) -> Path:
+    """Make a key at ``key_path`` if there is none, and return the path."""
     if not key_path.exists():
         ReleaseKey.generate().save(key_path)
     return key_path
 
 
 @contextmanager
-def _own_key(output: Path, ledger: Ledger | None, latest: Sequence[Progress]) -> Iterator[Path]:
+def key_of_run(output: Path, ledger: Ledger | None, latest: Sequence[Progress]) -> Iterator[Path]:
     """The key of a run that was given none, beside its output; removed after errors where nothing goes on with it.
 
     There is no ``latest`` progress as long as nothing was computed.
     """
     path = output.with_name(output.name + ".key")
     fresh = not path.exists()
-    _made(path)
+    made_key(path)
     try:
         yield path
     except ImageError:
         if ledger is None:  # not one row
-            _forget(path)
+            forget_key(path)
         raise
     except PrivisError:
         if fresh and not latest:
-            _forget(path)
+            forget_key(path)
         raise
 
 
-def _forget(own_key: Path | None) -> None:
+def forget_key(own_key: Path | None) -> None:
+    """Remove the key of a run that was given none."""
     if own_key is not None:
         own_key.unlink(missing_ok=True)
 
 
 @contextmanager
-def _resumable(make: MakeExtractor, outputs: Sequence[Path], account: WrittenLedger | None) -> Iterator[None]:
+def resumable_run(make: MakeExtractor, outputs: Sequence[Path], account: WrittenLedger | None) -> Iterator[None]:
     """Say of a failure that may have come after a charge how the same releases are had for nothing more."""
     before = account.mark() if account else ""
     try:
@@ -269,7 +271,7 @@ class Probe:
     batch: int = 1
 
 
-def _probe(extractor: Extractor, sources: Sequence[str], decode: Decoding) -> Probe:
+def probe_of(extractor: Extractor, sources: Sequence[str], decode: Decoding) -> Probe:
     """Open the first image that nothing public is held against, where it matters which that is."""
     charged = extractor.ledger is not None
     for path in sources if charged or extractor.shares else ():
@@ -291,7 +293,7 @@ def _batch(extractor: Extractor, core: Shape) -> int:
         return 1  # as every image of this size will say
 
 
-def _fingerprint(make: MakeExtractor, sources: Sequence[str]) -> dict[str, str]:
+def fingerprint_of(make: MakeExtractor, sources: Sequence[str]) -> dict[str, str]:
     """What decides the vectors and their charges, by name; nothing of it tells the key, and names are digests."""
     whose = make.contributions
     people = (tuple(whose.subjects[path] for path in sources), whose.beyond) if whose.subjects else ()
@@ -320,7 +322,7 @@ def _ledger_mark(ledger: Ledger | None) -> str:
     return known if isinstance(known, str) else f"in memory {secrets.token_hex(16)}"
 
 
-def _describe(
+def description_of(
     extractor: Extractor, shapes: Sequence[Shape], rows: int, length: int
 ) -> tuple[Sequence[str], Guarantee, Card]:
     """Names of the components; the guarantee that holds for images of all ``shapes``, those that gave rows."""

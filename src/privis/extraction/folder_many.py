@@ -15,13 +15,13 @@ from privis.extraction.contributions import contributions
 from privis.extraction.folder import (
     FolderResult,
     MakeExtractor,
-    _describe,
-    _fingerprint,
-    _forget,
-    _made,
-    _own_key,
-    _probe,
-    _resumable,
+    description_of,
+    fingerprint_of,
+    forget_key,
+    key_of_run,
+    made_key,
+    probe_of,
+    resumable_run,
 )
 from privis.extraction.images import check_release, repeatable
 from privis.extraction.many import releases_of
@@ -50,7 +50,7 @@ class _Finish:
     made: list[tuple[Guarantee, Card]] = field(default_factory=list)
 
     def __call__(self, rows: int, length: int, shapes: Sequence[Shape]) -> tuple[Sequence[str], Mapping[str, str]]:
-        names, guarantee, card = _describe(self.make(), shapes, rows, length)
+        names, guarantee, card = description_of(self.make(), shapes, rows, length)
         self.made.append((guarantee, card))
         return names, {"privis.guarantee": json.dumps(guarantee.to_dict()), "privis.card": card.to_json()}
 
@@ -129,9 +129,9 @@ def extract_folder_many(
     if not any(releases):
         with_key = nullcontext()
     elif key is None:
-        with_key = _own_key(outputs[0], ledger, latest)
+        with_key = key_of_run(outputs[0], ledger, latest)
     else:
-        with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else _made(Path(key)))
+        with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else made_key(Path(key)))
     with with_key as path:
         name = "the key" if isinstance(key, ReleaseKey) else str(path)
         account = ledger if isinstance(ledger, WrittenLedger) else None
@@ -141,18 +141,18 @@ def extract_folder_many(
             whose = contributions(sources, subjects, wanted, ledger, repeatable=once)
             key_path = None if wanted is None else path
             make = MakeExtractor(feature, under, wanted, ledger, key_path, whose, len(sources), key_name=name)
-            probe = _probe(make(), sources, decoding)
+            probe = probe_of(make(), sources, decoding)
             finishes.append(_Finish(replace(make, length=probe.length)))
             own = probe.batch * min(max(chunk // probe.batch, 1), 2) if probe.batch > 1 else chunk
             parts = (workers, own, decoding, account)
-            made = _fingerprint(finishes[-1].make, sources)
+            made = fingerprint_of(finishes[-1].make, sources)
             jobs.append(
                 FolderJob(sources, output, made, finishes[-1].make, finishes[-1], *parts, fair=probe.batch == 1)
             )
         charged = next((finish.make for finish in finishes if finish.make.release is not None), finishes[0].make)
-        with _resumable(charged, outputs, account), warnings.catch_warnings():
+        with resumable_run(charged, outputs, account), warnings.catch_warnings():
             warnings.simplefilter("ignore", DepthWarning)  # said above
             outcomes = run_together(jobs, on_progress=show)
         if key is None and not (ledger is not None and any(outcome.failures for outcome in outcomes)):
-            _forget(path)
+            forget_key(path)
     return tuple(FolderResult(outcome, *finish.made[0]) for outcome, finish in zip(outcomes, finishes, strict=True))

@@ -102,26 +102,26 @@ def extract(
     >>> extract(ColourHistogram(bins=2), [white]).features.tolist()
     [[0.0, 16.0, 0.0, 16.0, 0.0, 16.0]]
     """
-    sources = _listed(images)
+    sources = listed_images(images)
     start = time.perf_counter()
     check_release(release, ledger, feature)
-    warn_if_nothing_is_left(feature, release, _public_shape(sources[0]))
+    warn_if_nothing_is_left(feature, release, public_shape(sources[0]))
     fresh = release is not None and key is None
     kept = None
     if release is not None:
         kept = ReleaseKey.generate() if key is None else ReleaseKey.of(key)
     under = under or Clear()
-    labels = [_label(i, source) for i, source in enumerate(sources)]
+    labels = [label_of(i, source) for i, source in enumerate(sources)]
     whose = contributions(labels, subjects, release, ledger, sources, repeatable(release, under))
     extractor = Extractor(feature, under, release, kept, ledger, whose, len(sources))
     if ledger is not None:
-        _check([extractor], sources)
-    with _resumable([extractor], fresh):
+        check_images([extractor], sources)
+    with resumable_call([extractor], fresh):
         rows, shapes = _rows(extractor, sources)
-    return _result(extractor, rows, shapes, start)
+    return result_of(extractor, rows, shapes, start)
 
 
-def _result(extractor: Extractor, rows: list[Vector], shapes: list[Shape], start: float) -> Result:
+def result_of(extractor: Extractor, rows: list[Vector], shapes: list[Shape], start: float) -> Result:
     """What was extracted since ``start``, with names, guarantee, cost and card."""
     core = core_shape(extractor.feature, shapes[0])
     first = extractor.prepare(core)
@@ -201,7 +201,8 @@ def card_of(
     )
 
 
-def _listed(images: Iterable[Any]) -> list[Any]:
+def listed_images(images: Iterable[Any]) -> list[Any]:
+    """Give the images as a list; ParameterError for what is one image, or none."""
     listed = isinstance(images, np.ndarray) and (images.ndim > 3 or (images.ndim == 1 and images.dtype.kind in "OUT"))
     if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and not listed):
         got = f"one {type(images).__name__}"
@@ -216,7 +217,7 @@ def _listed(images: Iterable[Any]) -> list[Any]:
     return sources
 
 
-def _public_shape(source: Any) -> Shape | None:
+def public_shape(source: Any) -> Shape | None:
     """The dimensions of an image, without its pixels; None where only reading it would tell them."""
     if isinstance(source, str | Path):
         return image_headers.shape(str(source))
@@ -226,14 +227,14 @@ def _public_shape(source: Any) -> Shape | None:
     return shape[:2] + (3,) * (len(shape) - 2) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
-def _check(extractors: Sequence[Extractor], sources: Sequence[Any]) -> None:
+def check_images(extractors: Sequence[Extractor], sources: Sequence[Any]) -> None:
     """Raise every public reason against the images, for any feature, before the first one is charged.
 
     Each is decoded for that, and once more when its turn comes: memory holds one.
     """
     problems: list[Problem] = []
     for index, source in enumerate(sources):
-        label = _label(index, source)
+        label = label_of(index, source)
         try:
             for extractor in extractors:
                 extractor.contributions.admit(label)
@@ -251,7 +252,7 @@ def _check(extractors: Sequence[Extractor], sources: Sequence[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _resumable(extractors: Sequence[Extractor], fresh: bool) -> Iterator[None]:
+def resumable_call(extractors: Sequence[Extractor], fresh: bool) -> Iterator[None]:
     """Say of a failure after the first charge how to go on, or that charges were for nothing."""
     try:
         yield
@@ -280,12 +281,12 @@ def _after_charges(extractors: Sequence[Extractor], fresh: bool) -> Problem:
 
 def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:
     """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
-    labels = [_label(index, source) for index, source in enumerate(sources)]
+    labels = [label_of(index, source) for index, source in enumerate(sources)]
     sizes: dict[str, Shape] = {}
-    return _collected(extractor, labels, sizes, _sharing(extractor, labels, sources, sizes))
+    return collected_rows(extractor, labels, sizes, sharing_rows(extractor, labels, sources, sizes))
 
 
-def _sharing(
+def sharing_rows(
     extractor: Extractor, labels: Sequence[str], sources: Sequence[Any], sizes: dict[str, Shape]
 ) -> Iterable[Vector | PrivisError]:
     """A vector of each source, or what is wrong with it; ``sizes`` gets the shapes of those that can be read."""
@@ -296,10 +297,10 @@ def _sharing(
         return ImageRecord(pixels, label, isinstance(source, str | Path))
 
     readers = [partial(read, label, source) for label, source in zip(labels, sources, strict=True)]
-    return extractor.many(readers) if extractor.shares else map(_alone(extractor), readers)
+    return extractor.many(readers) if extractor.shares else map(one_by_one(extractor), readers)
 
 
-def _collected(
+def collected_rows(
     extractor: Extractor, labels: Sequence[str], sizes: dict[str, Shape], found: Iterable[Vector | PrivisError]
 ) -> tuple[list[Vector], list[Shape]]:
     """Rows, and the owner's image shape of each; every unusable image is named in one ImageError."""
@@ -321,7 +322,7 @@ def _collected(
     return rows, shapes
 
 
-def _alone(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
+def one_by_one(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
     """One image after another, so that memory holds one."""
 
     def one(read: Source) -> Vector | PrivisError:
@@ -333,7 +334,7 @@ def _alone(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:
     return one
 
 
-def _label(index: int, source: Any) -> str:
+def label_of(index: int, source: Any) -> str:
     """What messages call an image: its path, or its position."""
     return str(source) if isinstance(source, str | Path) else f"image {index}"
 

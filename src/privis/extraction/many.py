@@ -14,17 +14,17 @@ from privis.extraction.contributions import contributions
 from privis.extraction.extractor import Extractor, Vector
 from privis.extraction.images import (
     Result,
-    _alone,
-    _check,
-    _collected,
-    _label,
-    _listed,
-    _public_shape,
-    _result,
-    _resumable,
-    _sharing,
+    check_images,
     check_release,
+    collected_rows,
+    label_of,
+    listed_images,
+    one_by_one,
+    public_shape,
     repeatable,
+    result_of,
+    resumable_call,
+    sharing_rows,
 )
 from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature
@@ -78,27 +78,27 @@ def extract_many(
     [(1, 6), (1, 256)]
     """
     start = time.perf_counter()
-    releases, sources = releases_of("extract_many", features, release), _listed(images)
+    releases, sources = releases_of("extract_many", features, release), listed_images(images)
     for feature, wanted in zip(features, releases, strict=True):
         check_release(wanted, ledger, feature)
-        warn_if_nothing_is_left(feature, wanted, _public_shape(sources[0]))
+        warn_if_nothing_is_left(feature, wanted, public_shape(sources[0]))
     fresh, kept = any(releases) and key is None, None
     if any(releases):
         kept = ReleaseKey.generate() if key is None else ReleaseKey.of(key)
     under = under or Clear()
-    labels = [_label(index, source) for index, source in enumerate(sources)]
+    labels = [label_of(index, source) for index, source in enumerate(sources)]
     extractors = []
     for feature, wanted in zip(features, releases, strict=True):
         whose = contributions(labels, subjects, wanted, ledger, sources, repeatable(wanted, under))
         own_key = None if wanted is None else kept
         extractors.append(Extractor(feature, under, wanted, own_key, ledger, whose, len(sources)))
     if ledger is not None:
-        _check(extractors, sources)
-    with _resumable(extractors, fresh):
+        check_images(extractors, sources)
+    with resumable_call(extractors, fresh):
         found, sizes = _vectors(extractors, labels, sources)
         gathered = [_gathered(extractor, labels, sizes, own) for extractor, own in zip(extractors, found, strict=True)]
         refuse(ImageError, [problem for _, problems in gathered for problem in problems])
-    made = [_result(extractor, *rows, start) for extractor, (rows, _) in zip(extractors, gathered, strict=True)]
+    made = [result_of(extractor, *rows, start) for extractor, (rows, _) in zip(extractors, gathered, strict=True)]
     seconds = time.perf_counter() - start
     return tuple(replace(result, cost=replace(result.cost, seconds=seconds)) for result in made)
 
@@ -128,10 +128,10 @@ def _vectors(
         image = _decoded(label, source, sizes)
         for place, extractor in enumerate(extractors):
             if place not in together:
-                own = image if isinstance(image, ImageError) else _alone(extractor)(partial(_same, image))
+                own = image if isinstance(image, ImageError) else one_by_one(extractor)(partial(_same, image))
                 found[place].append(own)
     for place in together:
-        found[place] = list(_sharing(extractors[place], labels, sources, sizes))
+        found[place] = list(sharing_rows(extractors[place], labels, sources, sizes))
     return found, sizes
 
 
@@ -154,7 +154,7 @@ def _gathered(
 ) -> tuple[tuple[list[Vector], list[Shape]], list[Problem]]:
     """Rows and shapes of one feature, or what is wrong with images for it."""
     try:
-        return _collected(extractor, labels, sizes, found), []
+        return collected_rows(extractor, labels, sizes, found), []
     except ImageError as error:
         name = extractor.feature.name
         return ([], []), [replace(problem, where=f"{name}, {problem.where}") for problem in error.problems]

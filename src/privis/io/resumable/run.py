@@ -170,14 +170,10 @@ class Outcome:
     seconds: float
 
 
-_Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
+Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
 
 
-def _silent(progress: Progress) -> None:
-    pass
-
-
-def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = _silent) -> Outcome:
+def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = lambda progress: None) -> Outcome:
     """Extract a vector from every source and write the table.
 
     The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
@@ -195,13 +191,13 @@ def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = _silent) ->
         KeyboardInterrupt: as it came, with a message that says how to go on.
         PrivisError: what ``make_extractor`` or ``finish`` raised.
     """
-    _check(job)
+    check_job(job)
     started = time.monotonic()
     total = len(job.sources)
-    with partial(job.output, _manifest(job)) as folder:
+    with partial(job.output, manifest_of(job)) as folder:
         done = 0
         try:
-            spans, failed = _still_true(job, folder)
+            spans, failed = still_true(job, folder)
             done = resumed = sum(map(len, spans))
             on_progress(Progress(done, failed, total, 0.0, None))
             with closing(_computed(job, folder, spans)) as computed:
@@ -211,7 +207,7 @@ def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = _silent) ->
                     seconds = time.monotonic() - started
                     eta = seconds * (total - done) / (done - resumed)
                     on_progress(Progress(done, failed, total, seconds, eta))
-            rows, length, failures = _join(job, folder, sorted(spans))
+            rows, length, failures = join_parts(job, folder, sorted(spans))
         except KeyboardInterrupt:
             message = f"interrupted after {done:,} of {total:,} files; the same command goes on from there"
             raise KeyboardInterrupt(message) from None
@@ -219,7 +215,8 @@ def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = _silent) ->
     return Outcome(job.output, rows, length, failures, resumed, time.monotonic() - started)
 
 
-def _check(job: FolderJob) -> None:
+def check_job(job: FolderJob) -> None:
+    """Raise ParameterError for a job that cannot be run, OutputError where its table cannot be written."""
     problems = [
         Problem(f"FolderJob.{name}", str(value), "an integer of at least 1", f"try {name}={default}")
         for name, value, default in (("workers", job.workers, 1), ("chunk", job.chunk, 64))
@@ -231,7 +228,8 @@ def _check(job: FolderJob) -> None:
     tables.check(job.output)
 
 
-def _manifest(job: FolderJob) -> dict[str, str]:
+def manifest_of(job: FolderJob) -> dict[str, str]:
+    """All that an unfinished run must have in common with the one that goes on."""
     digest = hashlib.sha256()
     if not all(map(os.path.isabs, job.sources)):
         digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other images
@@ -244,7 +242,7 @@ def _manifest(job: FolderJob) -> dict[str, str]:
     }
 
 
-def _still_true(job: FolderJob, folder: Path) -> tuple[list[Span], int]:
+def still_true(job: FolderJob, folder: Path) -> tuple[list[Span], int]:
     """The finished spans whose files are what they were, and how many of their files failed; others' parts go.
 
     Raises DamagedLedgerError for parts whose charges are not on the account.
@@ -296,7 +294,7 @@ class _MakeCompute:
 def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequence[str]) -> int:
     observed = [Observed.of(path) for path in paths]
     if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
-        found = _vectors(paths, extractor, made.decoding)
+        found = vectors_of(paths, extractor, made.decoding)
     else:
         found = [_vector(path, extractor, made.decoding) for path in paths]
     vectors, shapes = zip(*found, strict=True)
@@ -311,7 +309,8 @@ def _give_up(folder: Path, job: FolderJob, span: Span, reason: str) -> int:
     return 1
 
 
-def _vectors(paths: Sequence[str], extractor: SharingExtractor, decode: images.Decoding) -> list[_Found]:
+def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decode: images.Decoding) -> list[Found]:
+    """The vectors of several files, computed together where their extractor can."""
     shapes: list[Shape] = [()] * len(paths)
 
     def read(place: int) -> ImageRecord:
@@ -325,21 +324,21 @@ def _vectors(paths: Sequence[str], extractor: SharingExtractor, decode: images.D
         raise
     except Exception:  # one of them: which, and all others on their own
         return [_vector(path, extractor, decode) for path in paths]
-    return list(zip(map(_result, paths, found), shapes, strict=True))
+    return list(zip(map(result_of, paths, found), shapes, strict=True))
 
 
-def _vector(path: str, extractor: Extractor, decode: images.Decoding) -> _Found:
+def _vector(path: str, extractor: Extractor, decode: images.Decoding) -> Found:
     shape: Shape = ()
     try:
         shape = (pixels := decode(path)).shape
-        return _result(path, extractor(ImageRecord(pixels, path))), shape
+        return result_of(path, extractor(ImageRecord(pixels, path))), shape
     except PrivisError as error:
-        return _result(path, error), shape
+        return result_of(path, error), shape
     except Exception as error:  # one image must never end a run of a million
         return f"{type(error).__name__}: {error}", shape
 
 
-def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
+def result_of(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
     """A vector, or why there is none; raises what is no image's fault."""
     if isinstance(found, NO_IMAGES_FAULT):
         raise found
@@ -351,7 +350,7 @@ def _result(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.f
     return vector
 
 
-def _join(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:
+def join_parts(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:
     """Write the table and the list of failures; both are decided in the order of the sources."""
     length = 0
     rows: list[str] = []

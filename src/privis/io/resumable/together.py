@@ -29,16 +29,16 @@ from privis.io.resumable.run import (
     ChargeLog,
     Extractor,
     FolderJob,
+    Found,
     Outcome,
     Progress,
     SharingExtractor,
-    _check,
-    _Found,
-    _join,
-    _manifest,
-    _result,
-    _still_true,
-    _vectors,
+    check_job,
+    join_parts,
+    manifest_of,
+    result_of,
+    still_true,
+    vectors_of,
 )
 
 
@@ -73,7 +73,7 @@ def run_together(jobs: Sequence[FolderJob], *, on_progress: Callable[[Progress],
     _refuse_unlike(jobs)
     started, total = time.monotonic(), len(jobs[0].sources)
     with ExitStack() as stack:
-        folders = [stack.enter_context(partial(job.output, _manifest(job))) for job in jobs]
+        folders = [stack.enter_context(partial(job.output, manifest_of(job))) for job in jobs]
         done = 0
         try:
             common, failed = _finished_in_all(jobs, folders)
@@ -102,12 +102,12 @@ def _refuse_unlike(jobs: Sequence[FolderJob]) -> None:
         problems.append(Problem("run_together", f"{len(jobs)} jobs of {len(shared)} kinds", "jobs over equal sources"))
     refuse(ParameterError, problems)
     for job in jobs:
-        _check(job)
+        check_job(job)
 
 
 def _finished_in_all(jobs: Sequence[FolderJob], folders: Sequence[Path]) -> tuple[list[Span], int]:
     """Spans that every job has finished; parts that others do not have stay only where they will be met again."""
-    found = [_still_true(job, folder) for job, folder in zip(jobs, folders, strict=True)]
+    found = [still_true(job, folder) for job, folder in zip(jobs, folders, strict=True)]
     spans = [set(own) for own, _ in found]
     common = sorted(set.intersection(*spans))
     again = set(open_spans(common, len(jobs[0].sources), _chunk(jobs)))
@@ -156,7 +156,7 @@ def _compute(made: _MakeCompute, extractors: Sequence[Extractor], span: Span, pa
     wanted = {number: extractors[number] for number in missing}
     observed = [Observed.of(path) for path in paths]
     sharing = {number for number, each in wanted.items() if isinstance(each, SharingExtractor) and each.shares}
-    found: dict[int, list[_Found]] = {number: [] for number in wanted}
+    found: dict[int, list[Found]] = {number: [] for number in wanted}
     alone = {number: each for number, each in wanted.items() if number not in sharing}
     refused: dict[str, str] = {}
     failures = 0
@@ -170,7 +170,7 @@ def _compute(made: _MakeCompute, extractors: Sequence[Extractor], span: Span, pa
     return failures
 
 
-def _keep(made: _MakeCompute, number: int, span: Span, found: Sequence[_Found], observed: Sequence[Observed]) -> int:
+def _keep(made: _MakeCompute, number: int, span: Span, found: Sequence[Found], observed: Sequence[Observed]) -> int:
     """Write a job's part of a span; gives its number of failures."""
     vectors, shapes = zip(*found, strict=True)
     mark = made.account.mark() if made.account else ""
@@ -185,7 +185,7 @@ def _one_picture(
     wanted: dict[int, Extractor],
     decoding: Decoding,
     refused: dict[str, str],
-) -> Iterator[tuple[int, _Found]]:
+) -> Iterator[tuple[int, Found]]:
     """Decode a picture once, hear all that is public against it, and only then compute; ``refused`` gets the reason."""
     charging = [each for each in extractors if isinstance(each, ChargingExtractor) and each.charging]
     if not wanted and not charging:
@@ -207,7 +207,7 @@ def _decoded(path: str, decoding: Decoding) -> NDArray[np.uint8] | str:
     try:
         return decoding(path)
     except PrivisError as error:
-        reason = _result(path, error)
+        reason = result_of(path, error)
         assert isinstance(reason, str)
         return reason
     except Exception as error:  # one picture must never end a run of a million
@@ -218,7 +218,7 @@ def _against(extractor: ChargingExtractor, image: ImageRecord, path: str) -> str
     try:
         extractor.examine(image)
     except PrivisError as error:
-        found = _result(path, error)  # raises what is no picture's fault
+        found = result_of(path, error)  # raises what is no picture's fault
         assert isinstance(found, str)
         return found
     return ""
@@ -226,17 +226,17 @@ def _against(extractor: ChargingExtractor, image: ImageRecord, path: str) -> str
 
 def _vector(extractor: Extractor, image: ImageRecord, path: str) -> NDArray[np.float32] | str:
     try:
-        return _result(path, extractor(image))
+        return result_of(path, extractor(image))
     except PrivisError as error:
-        return _result(path, error)
+        return result_of(path, error)
     except Exception as error:  # as above
         return f"{type(error).__name__}: {error}"
 
 
-def _shared(paths: Sequence[str], extractor: Extractor, decoding: Decoding, refused: dict[str, str]) -> list[_Found]:
+def _shared(paths: Sequence[str], extractor: Extractor, decoding: Decoding, refused: dict[str, str]) -> list[Found]:
     assert isinstance(extractor, SharingExtractor)
     left = [path for path in paths if path not in refused]
-    computed = iter(_vectors(left, extractor, decoding) if left else [])
+    computed = iter(vectors_of(left, extractor, decoding) if left else [])
     return [(refused[path], ()) if path in refused else next(computed) for path in paths]
 
 
@@ -253,7 +253,7 @@ def _joined(jobs: Sequence[FolderJob], folders: Sequence[Path], resumed: int, st
     outcomes, problems = [], []
     for job, folder in zip(jobs, folders, strict=True):
         try:
-            rows, length, failures = _join(job, folder, finished_spans(folder))
+            rows, length, failures = join_parts(job, folder, finished_spans(folder))
         except ImageError as error:
             problems += [Problem(str(job.output), p.got, p.expected, p.remedy) for p in error.problems]
             continue
