@@ -176,7 +176,8 @@ def test_features_and_doctor_answer():
     done = privis("features")
     assert done.returncode == 0 and all(name in done.stdout for name in ("colour", "hog", "sift", "cnn"))
     done = privis("features", "hog")
-    assert "cell" in done.stdout and "10.1109/CVPR.2005.177" in done.stdout
+    assert "10.1109/CVPR.2005.177" in done.stdout and "side of a cell in pixels" in done.stdout
+    assert "Args:" not in done.stdout and "Raises:" not in done.stdout
     assert privis("features", "hug").returncode == 2
     done = privis("doctor")
     assert done.returncode == 0 and "extra he" in done.stdout and " ms" not in done.stdout

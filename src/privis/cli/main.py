@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +36,7 @@ from privis.cli.parsing import (
     FEATURES,
     UNDER,
     described_type,
+    documented,
     executor_named,
     feature_named,
     parameter_defaults,
@@ -108,14 +108,17 @@ def features(
         if name not in FEATURES:
             raise ParameterError(Problem("privis features", repr(name), f"one of {', '.join(FEATURES)}"))
         build = FEATURES[name].load()
-        for paragraph in inspect.cleandoc(build.__doc__ or "").split(">>>")[0].strip().split("\n\n"):
-            out.print(" ".join(paragraph.replace("``", "").split()) + "\n", markup=False)
+        paragraphs, meanings = documented(build)
+        for paragraph in paragraphs:
+            out.print(paragraph + "\n", markup=False)
         defaults = parameter_defaults(build)
         if FEATURES[name].size is not None:
             defaults["size"] = FEATURES[name].size
-        table = Table("parameter", "takes", "default")
+        table = Table("parameter", "takes", "default", "what it is")
         for parameter, kind in parameter_types(build).items():
-            table.add_row(f"-p {parameter}=…", described_type(kind), shown_value(defaults.get(parameter, "(required)")))
+            default = shown_value(defaults.get(parameter, "(required)"))
+            meaning = escape(meanings.get(parameter, ""))
+            table.add_row(f"-p {parameter}=…", described_type(kind), default, meaning)
         out.print(table)
 
 

@@ -216,3 +216,21 @@ def parameter_defaults(build: Callable[..., Feature]) -> dict[str, Any]:
     """The default of every parameter that has one."""
     parameters = inspect.signature(build).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def documented(build: Callable[..., Feature]) -> tuple[list[str], dict[str, str]]:
+    """What the docstring of a feature says: its paragraphs, and the meaning of each parameter.
+
+    >>> from privis.features.lbp import LBP
+    >>> documented(LBP)[1]["radius"]
+    'of the circle on which they lie, in pixels.'
+    """
+    text, _, rest = inspect.cleandoc(build.__doc__ or "").split(">>>")[0].partition("Args:\n")
+    paragraphs = [" ".join(part.replace("``", "").split()) for part in text.strip().split("\n\n")]
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in rest.split("\n\n")[0].splitlines():
+        if line[:4] == "    " and line[4:5] != " ":  # deeper lines go on
+            name, _, line = line.strip().partition(":")
+        meanings[name] = " ".join((meanings.get(name, "") + " " + line.replace("``", "")).split())
+    return paragraphs, meanings
