@@ -67,7 +67,7 @@ def test_without_a_key_every_transform_is_another_release_and_says_so(tmp_path):
 
 def test_a_key_file_that_is_missing_is_named(tmp_path):
     fitted = extractor(tmp_path / "none").fit(IMAGES)
-    with pytest.raises(ParameterError, match=r"none: got No such file.*privis keygen"):
+    with pytest.raises(ParameterError, match=r"none: got no such file.*privis keygen"):
         fitted.transform(IMAGES)
 
 

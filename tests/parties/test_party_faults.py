@@ -253,6 +253,17 @@ def test_a_party_that_freezes(group):
         frozen.wait()
 
 
+KNOWS_TOTAL = """
+from privis.cli import joint
+from privis.cli.main import main
+from tests.parties.party_process import Total
+
+joint.TASKS["total"] = Total(0)
+main()
+"""
+"""The command of a submitter, with the task that the members of these tests know."""
+
+
 @pytest.mark.parametrize(("number", "reason"), [(signal.SIGKILL, "ended"), (signal.SIGINT, "interrupts the job")])
 def test_a_submitter_that_is_killed_or_interrupted(group, tmp_path, number, reason):
     group.ensure()
@@ -260,7 +271,8 @@ def test_a_submitter_that_is_killed_or_interrupted(group, tmp_path, number, reas
     text += '[inputs]\nx = {owner = "hospital", lends = "numbers"}\n[receivers]\nsum = ["lab"]\n'
     (tmp_path / "job.toml").write_text(text)
     words = ["mpc", "run", str(tmp_path / "job.toml"), "--as", str(group.folder / "boss" / "submitter.toml")]
-    process = subprocess.Popen([sys.executable, "-m", "privis", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", KNOWS_TOTAL, *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     until(lambda: "0 of 2000" in group.said("lab"), f"the job to run: {group.said('lab')}", 30)
     process.send_signal(number)
     _, said = process.communicate(timeout=LIMIT)

@@ -11,6 +11,7 @@ import pytest
 
 from privis.cli import doctor
 from privis.errors import OutputError
+from privis.extras import Extra
 from privis.program import Input, ops, trace
 from privis.run import machine_measurements
 from privis.run.he.compiler.circuit_cost import CKKSTimings
@@ -172,7 +173,7 @@ def test_doctor_measures_one_section_after_another_and_keeps_what_an_interruptio
 
 
 def test_without_an_extra_the_others_are_measured(cache, monkeypatch):
-    monkeypatch.setattr(doctor, "_missing", lambda extra: ["tenseal"] if extra == "he" else [])
+    monkeypatch.setattr(Extra, "missing", lambda extra: ["tenseal"] if extra.name == "he" else [])
     monkeypatch.setattr(machine_measurements, "party_measurements", lambda: ())
     (finding,) = doctor.calibration(lambda step: None)
     assert finding.check == "extra he" and "privis[he]" in finding.advice

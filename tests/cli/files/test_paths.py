@@ -31,6 +31,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("extract", "with all"): {
         "INPUT": "{picture}", "-f": "colour", "-o": "{new}.npz", "--release": "laplace", "--unit": "pixels:4",
         "--at": "pixels", "--epsilon": "1", "--ledger": "{budget}", "--key": "{key}", "--report": "{new}.html",
+        "--yes": "",
     },
     ("show",): {"IMAGE": "{picture}", "-f": "lbp", "-o": "{new}.png"},
     ("train",): {

@@ -19,7 +19,7 @@ from privis.readings.analysis.ranges import Interval
 from privis.run.mpc.fixed_point import SLACK_BITS, FixedPoint, RingRequirement
 
 Tensor = Any  # a traced jax array: bool, int64 or float32
-INTEGER_BITS = 61  # of a 64-bit ring
+INTEGER_BITS = 58  # of a 64-bit ring: room for the factors that make fixed point of them
 WEIGHT_BITS = 18  # that a public weight keeps beside integers, counted from the largest weight
 FACTOR_BITS = 15  # that a public factor keeps when it turns integers into fixed point
 LEAST_FACTOR_BITS = 13  # where the ring has no room for more
