@@ -223,7 +223,18 @@ def test_options_that_do_not_fit_are_listed_together(tmp_path):
 
 def test_normalisation_inside_is_offered_to_those_who_promise(tmp_path):
     typed("keygen", tmp_path / "a", "--for", "token", "--name", "a", "--tokens", tmp_path / "tokens")
-    serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check", "--signs", "2"]
+    serve = [
+        "serve",
+        "--tokens",
+        tmp_path / "tokens",
+        "--state",
+        tmp_path / "state",
+        "--check",
+        "--signs",
+        "2",
+        "--listen",
+        "127.0.0.1:0",
+    ]
     serve += ["-f", "hog", "-p", "size=16x16", "-p", "block=2", "-p", "norm=L2", "--precision", "0.01", "--inside"]
     refused = typed(*serve)
     assert refused.exit_code != 0 and "promise" in refused.stderr

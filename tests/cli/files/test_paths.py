@@ -24,6 +24,7 @@ from privis.serve.offerings.offering import Estimate, Terms
 from tests.cli.files.every_file import every_file
 
 REFUSED = {2, 3, 4, 5, 7}
+FREE = "127.0.0.1:0"
 MADE = "made there"
 """What stands for a value that is new for every call."""
 BASE: dict[tuple[str, ...], dict[str, str]] = {
@@ -65,13 +66,15 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "PATH": "{new}", "--for": "homomorphic", "--terms": "{gallery_terms}", "--gallery": "{table}"
     },
     ("serve",): {
-        "--tokens": "{tokens}", "--program": "{program}", "--state": "{new}", "--check": "",
+        "--tokens": "{tokens}", "--program": "{program}", "--state": "{new}", "--check": "", "--listen": FREE,
     },
     ("serve", "a network"): {
-        "--tokens": "{tokens}", "--model": "{network}", "--state": "{new}", "--check": "",
+        "--tokens": "{tokens}", "--model": "{network}", "--state": "{new}", "--check": "", "--listen": FREE,
         "--tls-cert": "{certificate}", "--tls-key": "{private}",
     },
-    ("serve", "a gallery"): {"--tokens": "{tokens}", "--gallery": "{table}", "--state": "{new}", "--check": ""},
+    ("serve", "a gallery"): {
+        "--tokens": "{tokens}", "--gallery": "{table}", "--state": "{new}", "--check": "", "--listen": FREE,
+    },
     ("query",): {
         "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{keys}", "--token-file": "{token}",
         "-o": "{new}.npz", "--authority": "{certificate}", "--patience": "0",
