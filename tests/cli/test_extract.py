@@ -181,7 +181,16 @@ def test_features_and_doctor_answer():
     assert privis("features", "hug").returncode == 2
     done = privis("doctor")
     assert done.returncode == 0 and "extra he" in done.stdout and " ms" not in done.stdout
-    assert " ms" in privis("doctor", "--measure").stdout
+
+
+def test_doctor_measures_when_asked(monkeypatch):
+    from privis.cli import doctor
+
+    monkeypatch.setattr(doctor, "_three_parties", lambda pixels: doctor.Finding("parties", "0 s"))
+    assert [each.check for each in doctor.findings(measure=True) if each.found.endswith(" ms")][1:] == [
+        "lbp, 256x256",
+        "noise, 1 megapixel",
+    ]
 
 
 def test_show_draws(folder, tmp_path):

@@ -87,9 +87,9 @@ class NetworkTraining:
     Raises:
         ParameterError: naming all bad parameters.
 
-    >>> plan = NetworkTraining(26010, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.01, steps=300)
+    >>> plan = NetworkTraining(26010, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.1, steps=30)
     >>> round(plan.noise_multiplier, 2)
-    0.71
+    1.19
     """
 
     identifier: ClassVar[str] = "privis.network-training/1"

@@ -6,6 +6,7 @@ Every option and argument that is a path is found by walking over all commands.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
 import typing
@@ -93,6 +94,11 @@ FINE = {
 OTHERS = {"-o": (".npz", ".csv", ".json", ".png"), "--report": (".html",)}
 
 
+@functools.cache
+def whole_command() -> Any:
+    return typer.main.get_command(app)
+
+
 def parameters() -> Iterator[tuple[tuple[str, ...], str]]:
     """Every path of every command, by the words of a call that takes it."""
     for words, base in BASE.items():
@@ -100,7 +106,7 @@ def parameters() -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _command(words: tuple[str, ...]) -> Any:
-    command: Any = typer.main.get_command(app)
+    command: Any = whole_command()
     for word in words:
         command = getattr(command, "commands", {}).get(word, command)
     return command
@@ -131,26 +137,20 @@ def _leaves(kind: Any) -> list[Any]:
 
 
 def paths_of_all_commands(command: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    command = command or typer.main.get_command(app)
+    command = command or whole_command()
     yield from ((" ".join(words), name) for name in path_parameters(command))
     for name, sub in getattr(command, "commands", {}).items():
         yield from paths_of_all_commands(sub, (*words, name))
 
 
 def test_no_path_of_any_command_is_left_out():
-    walked = set()
-    for words, name in parameters():
-        command = _command(words)
-        walked.add(
-            (" ".join(word for word in words if _command((*words[:1], word)) or word), _named(command, name).name)
-        )
     tested = {(known, name) for known, name in paths_of_all_commands()}
     covered = {(_words(words), _named(_command(words), name).name) for words, name in parameters()}
     assert tested - covered == set()
 
 
 def _words(words: tuple[str, ...]) -> str:
-    command: Any = typer.main.get_command(app)
+    command: Any = whole_command()
     found = []
     for word in words:
         if word in getattr(command, "commands", {}):
