@@ -76,7 +76,7 @@ def test_a_feature_in_the_clear(feature: privis.Feature) -> None:
 def test_a_private_release_and_its_ledger(release: str, suffix: str, photographs: Path, tmp_path: Path) -> None:
     assert command("ledger", "init", tmp_path / "l", "--epsilon", "1", "--delta", "1e-5").returncode == 0
     words = f"-f lbp -p patterns=uniform --at feature --clip 1 --epsilon 1 --release {release}".split()
-    words += ["--key", str(tmp_path / "key"), "--ledger", str(tmp_path / "l")]
+    words += ["--key", str(tmp_path / "key"), "--ledger", str(tmp_path / "l"), "--yes"]  # whatever the noise leaves
     tables = [tmp_path / f"{name}{suffix}" for name in ("first", "again")]
     for table in tables:  # the second time the same release, for nothing more
         done = command("extract", photographs, *words, "-o", table)
