@@ -44,8 +44,10 @@ def largest_share(program: Program, under: privis.Executor) -> float:
 @pytest.mark.parametrize("under", EXECUTORS, ids=lambda under: type(under).__name__)
 @pytest.mark.parametrize("program", [HARD_SWISH, HALVED, WHOLE], ids=["hard swish", "halved", "whole"])
 def test_what_is_predicted_is_what_comes_out(program: Program, under: privis.Executor) -> None:
-    if under.supports(program):
-        pytest.skip("refused")
+    if isinstance(under, privis.Paillier) and program is HARD_SWISH:  # sums cannot clip
+        assert under.supports(program)
+        return
+    assert under.supports(program) == []
     predicted = under.error(program)
     assert predicted.relative is not None and predicted.basis
     assert largest_share(program, under) <= 2 * predicted.relative + 1e-7

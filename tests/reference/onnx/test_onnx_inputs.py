@@ -138,11 +138,11 @@ FOLDED = {
 }
 
 
-@pytest.mark.parametrize("name", FOLDED)
-@pytest.mark.parametrize("opset", [13, 17])
+@pytest.mark.parametrize(
+    ("name", "opset"),
+    [(name, opset) for name in FOLDED for opset in (13, 17) if (name, opset) != ("Trilu", 13)],  # it came with 14
+)
 def test_whatever_has_public_operands_only_is_computed_as_onnxruntime_computes_it(name: str, opset: int) -> None:
-    if name == "Trilu" and opset < 14:
-        pytest.skip("Trilu came with opset 14")
     random = np.random.default_rng(5)
     known = {
         "w": WEIGHTS, "low": np.float32(0), "sizes": np.array([2, 3, 3, 3]), "s": np.float32([1, -1, 2]),
