@@ -124,7 +124,7 @@ MADE = {
 
 
 def constants(label: str) -> tuple[str, float]:
-    """A program without the last bits of its constants: digest of its structure, and one sum in which each has a weight."""
+    """A program without the last bits of its constants: digest of its structure, one sum in which each has a weight."""
     feature = next(sample.feature for sample in SAMPLES if sample.label == label)
     shape = feature.before(np.dstack([IMAGE, IMAGE.T, 255 - IMAGE])).shape
     structure, total = [], 0.0
