@@ -179,7 +179,7 @@ def extract(
 
     privis extract photos/ -f colour -f lbp -p lbp.patterns=uniform -o photos.parquet
 
-    The last makes photos.colour.parquet and photos.lbp.parquet, and decodes every picture once.
+    The last makes photos.colour.parquet and photos.lbp.parquet, and decodes every image once.
     """
     with explained():
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)

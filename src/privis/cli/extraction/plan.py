@@ -132,11 +132,11 @@ class Plan:
 
 def _of_sizes(sizes: Counter[Shape], files: int) -> str:
     if not sizes:
-        return "No header of a picture could be read."
+        return "No header of an image could be read."
     most = [
         f"{shape[0]}x{shape[1]} {'grey' if len(shape) == 2 else 'RGB'} ({count:,})"
         for shape, count in sizes.most_common()
     ]
     looked = "" if files <= LOOKS else f" among the first {LOOKS} files"
     more = f" and {len(most) - SHOWN_SIZES} more sizes" if len(most) > SHOWN_SIZES else ""
-    return f"Pictures{looked}: {', '.join(most[:SHOWN_SIZES])}{more}."
+    return f"Images{looked}: {', '.join(most[:SHOWN_SIZES])}{more}."

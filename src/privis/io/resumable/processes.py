@@ -61,14 +61,20 @@ def share_out(
 ) -> Generator[tuple[Span, int], None, None]:
     """Compute all ``spans`` of ``paths`` in ``workers`` processes; gives span and failures as they get finished.
 
-    ``make`` is called once in every process. A span whose process dies is tried again in another one, then in
-    halves; for a single source that still kills its process ``give_up`` is called (here) with the reason.
-    Each process has one span at a time and one thread. Closing the generator ends the processes.
+    One worker is this process. ``make`` is called once in every process. A span whose process dies is tried again in
+    another one, then in halves; for a single source that still kills its process ``give_up`` is called (here) with the
+    reason. Each process has one span at a time and one thread. Closing the generator ends the processes.
 
     Raises:
         ParameterError: ``make`` cannot be pickled, or a process ended before it was ready to work.
         PrivisError: what ``make`` or the computation raised.
     """
+    if workers == 1:
+        if spans:
+            compute = make()
+            for span in spans:
+                yield span, compute(span, paths[span.start : span.stop])
+        return
     _require_picklable(make)
     queue = deque(map(_Task, spans))
     pool: dict[Pipe, _Worker] = {}

@@ -270,12 +270,7 @@ def _computed(job: FolderJob, folder: Path, finished: Sequence[Span]) -> Generat
     fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
     spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
     make = _MakeCompute(folder, job.make_extractor, job.decoding, job.account)
-    if job.workers > 1:
-        yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder, job))
-    elif spans:
-        compute = make()
-        for span in spans:
-            yield span, compute(span, job.sources[span.start : span.stop])
+    yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder, job))
 
 
 @dataclass(frozen=True)

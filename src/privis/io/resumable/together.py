@@ -129,12 +129,7 @@ def _computed(
     first = jobs[0]
     spans = open_spans(finished, len(first.sources), _chunk(jobs))
     make = _MakeCompute(tuple(folders), tuple(job.make_extractor for job in jobs), first.decoding, first.account)
-    if first.workers > 1:
-        yield from share_out(spans, first.sources, first.workers, make, functools.partial(_give_up, folders, first))
-    elif spans:
-        compute = make()
-        for span in spans:
-            yield span, compute(span, first.sources[span.start : span.stop])
+    yield from share_out(spans, first.sources, first.workers, make, functools.partial(_give_up, folders, first))
 
 
 @dataclass(frozen=True)
@@ -161,9 +156,9 @@ def _compute(made: _MakeCompute, extractors: Sequence[Extractor], span: Span, pa
     refused: dict[str, str] = {}
     failures = 0
     for path in paths:
-        for number, result in _one_picture(path, extractors, alone, made.decoding, refused):
+        for number, result in _one_image(path, extractors, alone, made.decoding, refused):
             found[number].append(result)
-            if len(found[number]) == len(paths):  # at once, so that a later job's deadly picture takes nothing along
+            if len(found[number]) == len(paths):  # at once, so that a later job's deadly image takes nothing along
                 failures += _keep(made, number, span, found.pop(number), observed)
     for number in sorted(sharing):
         failures += _keep(made, number, span, _shared(paths, wanted[number], made.decoding, refused), observed)
@@ -179,7 +174,7 @@ def _keep(made: _MakeCompute, number: int, span: Span, found: Sequence[Found], o
     return part.failed
 
 
-def _one_picture(
+def _one_image(
     path: str,
     extractors: Sequence[Extractor],
     wanted: dict[int, Extractor],
