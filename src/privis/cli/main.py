@@ -201,9 +201,7 @@ def explain(
 
 @app.command()
 def doctor(
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Time features, noise and three parties as well.")
-    ] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Time features, noise and three parties as well.")] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Measure this machine instead and keep its speeds for predictions.")
     ] = False,
