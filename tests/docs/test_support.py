@@ -32,9 +32,15 @@ def test_columns_that_are_cheap_are_what_the_code_says(label):
     assert matrix.read_page(PAGES[0])[label][: len(cells)] == cells
 
 
-@pytest.mark.parametrize("column", [matrix.ckks, matrix.aby3, matrix.cheetah], ids=lambda column: column.__name__)
-@pytest.mark.parametrize("label", ["colour", "colour-projected"])
-def test_a_sample_of_what_is_compiled_is_what_the_code_says(label, column):
+COMPILED = [matrix.ckks, matrix.aby3, matrix.cheetah]
+SAMPLED = {"colour", "colour-projected"}
+
+
+@pytest.mark.parametrize("column", COMPILED, ids=lambda column: column.__name__)
+@pytest.mark.parametrize(
+    "label", [label if label in SAMPLED else pytest.param(label, marks=pytest.mark.long) for label in LABELLED]
+)
+def test_what_is_compiled_is_what_the_code_says(label, column):
     if importlib.util.find_spec("tenseal" if column is matrix.ckks else "spu") is None:
         pytest.skip("the extra is not installed")
     cell = column(matrix.case(LABELLED[label]))
