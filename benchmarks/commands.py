@@ -14,6 +14,7 @@ COMMANDS = {
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "he_plans": "he.plans",
+    "he_standards": "he.standards",
     "he_mnist": "he.mnist",
     "he_matching": "he.matching",
     "mpc_matching": "mpc.matching",

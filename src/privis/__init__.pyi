@@ -99,6 +99,8 @@ from .run.clear import Clear as Clear
 from .run.he.executor import CKKS as CKKS
 from .run.he.executor import HE as HE  # deprecated
 from .run.he.executor import Paillier as Paillier
+from .run.he.packing.batching import Batching as Batching
+from .run.he.security import SecurityStandard as SecurityStandard
 from .run.mpc.executor import MPC as MPC
 from .run.mpc.protocols import MPCProtocol as MPCProtocol
 from .run.protocol import Executor as Executor

@@ -10,6 +10,8 @@ Noise, charges and unfinished runs hang on identities, so two things share one o
 - text, bytes, enum members (their values), tuples and lists, sets and mappings go by content;
 - anything else, functions above all, has no content to go by and is refused.
 
+A field that is added to a class that has identities already is marked `LATER`.
+
 What a class cannot know of itself (code that reads files, a network that draws random numbers) is not in its identity.
 Noise on features therefore hangs on the exact values that it hides, too; see `privis.extraction.extractor`.
 
@@ -36,6 +38,10 @@ FORMAT = b"privis identity 1"
 
 UNIDENTIFIED: Mapping[str, bool] = MappingProxyType({"identified": False})
 """Metadata of a dataclass field that decides nothing of the result: a cache, a limit, a callback, an address."""
+
+LATER: Mapping[str, bool] = MappingProxyType({"later": True})
+"""Metadata of a field that its class got after identities of it were stored. At its default it is left out, so that the
+object is what it was; any other value counts, with the field's place among such fields. New ones go to the end."""
 
 
 def identity(value: object, where: str = "identity") -> bytes:
@@ -125,13 +131,22 @@ def _dataclass(value: Any, where: str, problems: list[Problem]) -> bytes:
         values = [
             _encoded(getattr(value, field.name), f"{where}.{field.name}", problems)
             for field in fields(value)
-            if _identified(field)
+            if _identified(field) and not _is_later(field)
         ]
+        for place, field in enumerate(field for field in fields(value) if _is_later(field)):
+            given = getattr(value, field.name)
+            if given != field.default:
+                later = _encoded(given, f"{where}.{field.name}", problems)
+                values.append(_part(b"later", str(place).encode(), later))
     return _part(b"object", identifier(type(value)).encode(), *values)
 
 
 def _identified(field: Field[Any]) -> bool:
     return bool(field.metadata.get("identified", True))
+
+
+def _is_later(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("later", False))
 
 
 def _array(array: np.ndarray, where: str, problems: list[Problem]) -> bytes:

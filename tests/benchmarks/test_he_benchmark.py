@@ -4,6 +4,8 @@ import numpy as np
 
 from benchmarks.he import cases as he_cases
 from benchmarks.he import features as he
+from benchmarks.he import standards
+from privis.features.colour import ColourHistogram
 from privis.run.he.compiler.circuit_cost import CKKSTimings
 
 
@@ -22,3 +24,10 @@ def test_the_smallest_case_runs_and_its_predictions_are_close():
     lines: list[str] = []
     he.table(iter([row, "refused"]), lines.append)
     assert len(lines) == 4 and row.batch is not None and row.batch.error == 0.0
+
+
+def test_plans_under_both_standards_are_compared():
+    tiny = he_cases.Case("colour", ColourHistogram(bins=4).program((3, 16, 16)))
+    earlier, later = standards.plans(tiny)
+    assert isinstance(later, standards.Plan) and later.bits <= 438
+    assert "seconds x 1.000" in standards.line("colour", earlier, later)

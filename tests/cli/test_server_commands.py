@@ -23,7 +23,7 @@ pytest.importorskip("tenseal")
 pytest.importorskip("uvicorn")
 
 from privis.cli.main import app
-from privis.errors import ProtocolError
+from privis.errors import ParameterError, ProtocolError
 from privis.io.tables import read, write
 from privis.program import Input, save, trace
 from privis.readings import evaluate
@@ -120,6 +120,55 @@ def test_pictures_in_features_out(served):
     card = json.loads(table.metadata["privis.card"])
     assert "computes on ciphertexts" in card["threat_model"]
     assert str(served.folder) not in json.dumps(card) and "secret" not in json.dumps(card)
+
+
+def test_samples_and_standards_choose_the_parameters_of_an_offer(tmp_path):
+    from privis.cli.server.offerings import OfferOptions
+    from privis.run.he.compiler.compiler import Options
+    from privis.run.he.security import SecurityStandard
+    from privis.serve.offerings.security import parameters_of, require_standard
+
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 3, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"dim{number}.png")
+    program = trace(lambda x: (x * x).sum(1) * (x.sum(1) * x.sum(0)), Input((8, 8)))
+    save(program, tmp_path / "powers.npz")
+    options = Options(standard=SecurityStandard.GUIDELINES_2024)
+    found = []
+    for samples in ([], [str(tmp_path)]):
+        (maker,) = OfferOptions(None, [], [tmp_path / "powers.npz"], [], [], [], None, samples).makers(options)
+        found.append(maker())
+    typical, dim = (offering.compiled.circuit for offering in found)
+    assert typical.certain == dim.certain and found[0].terms.digest != found[1].terms.digest
+    for offering in found:
+        assert SecurityStandard.GUIDELINES_2024 in parameters_of(offering.terms).standards
+        require_standard(offering.terms, SecurityStandard.GUIDELINES_2024)
+    alone = OfferOptions(None, [], [], [], [tmp_path / "faces.npz"], [], None, [str(tmp_path)])
+    with pytest.raises(ParameterError, match="--samples: got with galleries alone"):
+        alone.makers(options)
+
+
+def test_a_client_may_insist_on_a_table(tmp_path):
+    from privis.run.he.compiler.compiler import Options
+    from privis.serve.offerings.program import OfferProgram
+
+    def deep(x):
+        made = x
+        for _ in range(5):
+            made = made * x
+        return made
+
+    terms = OfferProgram("deep", "a power", trace(deep, Input((4,), -1.0, 1.0, None)), Options(1e-2))().terms
+    (tmp_path / "terms.json").write_text(terms.to_json(), encoding="utf-8")
+    words = ("--for", "homomorphic", "--terms", tmp_path / "terms.json")
+    refused = typed("keygen", tmp_path / "keys", *words, "--standard", "2024")
+    assert refused.exit_code == 2 and "not by the guidelines of 2024 (214 bits)" in refused.stderr
+    assert not (tmp_path / "keys").exists()
+    made = typed("keygen", tmp_path / "keys", *words, "--standard", "2018")
+    assert made.exit_code == 0 and "128-bit secure by the standard of 2018, not by" in made.stdout
+    told = typed("info", tmp_path / "terms.json")
+    assert "ring 8,192, 218 bits: 128-bit secure by the standard of 2018" in told.stdout
+    assert typed("keygen", tmp_path / "k", "--standard", "2024").exit_code == 2
 
 
 def test_keygen_lists_what_a_server_offers(served):

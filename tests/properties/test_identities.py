@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 import privis
 from privis.errors import ParameterError
 from privis.features.feature import Feature
-from privis.identity import UNIDENTIFIED, identifier, identity
+from privis.identity import LATER, UNIDENTIFIED, identifier, identity
 from privis.privacy.releases.corpus import CorpusHistogramRelease, MeanRelease, SumRelease
 from tests.conformance.samples import SAMPLES
 
@@ -140,6 +140,21 @@ def test_names_of_classes_and_fields_do_not_count_where_a_class_says_what_it_is(
     assert identifier(Child) == f"{__name__}.Child"
     assert identity(Child(1)) != identity(Renamed(1)), "a subclass may compute something else"
     assert identity(Mapped(1, {"cache": print})) == identity(Mapped(1))
+
+
+@dataclass(frozen=True)
+class Grown:
+    identifier: ClassVar[str] = "tests.mapped/1"
+
+    values: object
+    first: int | None = field(default=None, metadata=LATER)
+    second: int | None = field(default=None, metadata=LATER)
+
+
+def test_fields_that_came_later_count_only_where_they_are_given():
+    assert identity(Grown(1)) == identity(Renamed(1)), "an identity that was stored before there were the fields"
+    found = [identity(Grown(1, *both)) for both in itertools.product((None, 0, 1), repeat=2)]
+    assert len({*found, identity(Renamed(0)), identity(Renamed((1, 0)))}) == len(found) + 2
 
 
 def test_arrays_go_by_type_shape_and_bytes_whatever_they_look_like():

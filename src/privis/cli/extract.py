@@ -37,6 +37,7 @@ from privis.io.resumable.run import Progress
 from privis.privacy import Release
 from privis.privacy.ledger.file import FileLedger
 from privis.run.clear import Clear
+from privis.run.he.security import SecurityStandard
 from privis.run.protocol import Executor
 
 SHOWN_FAILURES = 20
@@ -131,6 +132,9 @@ MostError = Annotated[
     float | None,
     typer.Option(help="Refuse to run where the predicted error is a larger share of the largest value: 0.01."),
 ]
+Standard = Annotated[
+    SecurityStandard | None, typer.Option(help="Of ckks: table of 128-bit security that ring and modulus meet.")
+]
 Workers = Annotated[int, typer.Option(help="Processes; 0 is one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one image.")]
@@ -162,6 +166,7 @@ def extract(
     subject_column: SubjectColumn = None,
     under: Under = "clear",
     most_error: MostError = None,
+    standard: Standard = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
@@ -197,7 +202,8 @@ def extract(
         for path in reports:
             check_writable(path)
         decoding = Decoding(max_pixels, bits)
-        executor, book = executor_named(under, most_error), None if ledger is None else FileLedger(ledger)
+        executor = executor_named(under, most_error, standard)
+        book = None if ledger is None else FileLedger(ledger)
         people = None if subjects is None else len(set(subjects))
         if dry_run or verbose:
             plan = Plan(planned, sources, people, executor, book, key)

@@ -11,6 +11,7 @@ import typer
 from privis.cli.console import explained, out, working
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.file_formats import FileFormat, misfit
+from privis.run.he.security import SecurityStandard
 
 if TYPE_CHECKING:
     from privis.serve.offerings.offering import Terms
@@ -26,7 +27,7 @@ class Purpose(StrEnum):
 
 _OPTIONS = {
     Purpose.RELEASE: (),
-    Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms", "--gallery"),
+    Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms", "--gallery", "--standard"),
     Purpose.TOKEN: ("--name", "--tokens"),
 }
 
@@ -49,6 +50,10 @@ def keygen(
     authority: Authority = None,
     terms: Annotated[Path | None, typer.Option(help="Homomorphic, without a server: its terms as a JSON file.")] = None,
     gallery: GalleryTable = None,
+    standard: Annotated[
+        SecurityStandard | None,
+        typer.Option(help="Homomorphic: refuse parameters beyond this table of 128-bit security."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Token: the client it is for.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="Token: the server's file of token digests.")] = None,
 ) -> None:
@@ -63,7 +68,7 @@ def keygen(
     with explained():
         given = {
             "--server": server, "--offer": offer, "--token-file": token_file, "--authority": authority,
-            "--terms": terms, "--gallery": gallery, "--name": name, "--tokens": tokens,
+            "--terms": terms, "--gallery": gallery, "--standard": standard, "--name": name, "--tokens": tokens,
         }  # fmt: skip
         _require_fitting(purpose, {option for option, value in given.items() if value is not None})
         match purpose:
@@ -75,7 +80,7 @@ def keygen(
             case Purpose.HOMOMORPHIC:
                 _require_new(path)
                 found = _terms(server, offer, token_file, authority, terms)
-                _homomorphic_keys(path, found, gallery)
+                _homomorphic_keys(path, found, gallery, standard)
 
 
 def _require_fitting(purpose: Purpose, given: set[str]) -> None:
@@ -137,9 +142,11 @@ def _terms(
         raise ParameterError(misfit(terms, FileFormat.TERMS, reason, expected)) from None
 
 
-def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:
+def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None, standard: SecurityStandard | None) -> None:
     from privis.serve.client.key_folder import KeyFolder
+    from privis.serve.offerings.security import parameters_of, require_standard
 
+    require_standard(found, standard)
     if gallery is not None and "gallery" not in found.words:
         raise ParameterError(Problem("--gallery", f"with {found.name}", "an offer of an encrypted gallery"))
     with working(f"keys for {found.name}") as progress:
@@ -155,6 +162,7 @@ def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None) -> None:
             OwnerKeys.generate(found, path, progress)
     size = KeyFolder(path).evaluation.stat().st_size / 1e6
     out.print(f"{path}: keys for {found.name}, of which {size:,.0f} MB for the server", markup=False, soft_wrap=True)
+    out.print(parameters_of(found).security, markup=False, soft_wrap=True)
     out.print(
         f"{path / 'secret.key'} never leaves you; whoever has it can read your images", markup=False, soft_wrap=True
     )

@@ -17,6 +17,7 @@ from typing import Any
 from privis.errors import ParameterError, Problem
 from privis.features.feature import Feature
 from privis.run.clear import Clear
+from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 from privis.run.protocol import Executor
 
 
@@ -58,19 +59,22 @@ FEATURES: dict[str, Choice] = {
 UNDER = ("clear", "aby3", "cheetah", "ckks")
 
 
-def executor_named(name: str, most_error: float | None = None) -> Executor:
+def executor_named(name: str, most_error: float | None = None, standard: SecurityStandard | None = None) -> Executor:
     """Who computes: this process, parties on shares, or a server on ciphertexts; else ParameterError.
 
-    ``most_error`` is the largest predicted error, of the largest value, with which they run.
+    ``most_error`` is the largest predicted error, of the largest value, with which they run, ``standard`` the table of
+    security that encryption meets.
     """
     if name not in UNDER:
         raise ParameterError(Problem("--under", repr(name), f"one of {', '.join(UNDER)}"))
+    if standard is not None and name != "ckks":
+        raise ParameterError(Problem("--standard", f"with --under {name}", "--under ckks, which it is for"))
     if name == "clear":
         return Clear()
     if name == "ckks":
         from privis.run.he.executor import CKKS
 
-        return CKKS(most_error=most_error)
+        return CKKS(most_error=most_error, standard=standard or DEFAULT_STANDARD)
     from privis.run.mpc.executor import MPC
     from privis.run.mpc.protocols import MPCProtocol
 

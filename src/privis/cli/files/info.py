@@ -168,10 +168,13 @@ def _terms(path: Path) -> Iterator[str]:
 
 
 def _terms_lines(terms: Any) -> Iterator[str]:
+    from privis.serve.offerings.security import parameters_of
+
     yield f"{terms.name}: {terms.summary}"
     estimate = terms.estimate
     yield f"about {estimate.seconds:.1f} s a job of up to {estimate.images:,} images"
     yield f"keys of {estimate.keys_bytes:,} bytes, a message of {estimate.message_bytes:,}"
+    yield parameters_of(terms).security
     yield f"specification {terms.digest}"
 
 

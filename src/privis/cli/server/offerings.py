@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ from privis.cli.parsing import FEATURES, feature_named, parameter_types
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.features.cnn import CNN, Channels
 from privis.features.feature import Feature, core_shape
+from privis.features.image_ops import owner_image
 from privis.program import Program
 from privis.serve.client.remote_model import PrivateModel
 
 if TYPE_CHECKING:
     from privis.run.he.compiler.compiler import Options
+    from privis.run.he.compiler.samples import PublicSamples
     from privis.serve.offerings.offering import MakeOffering, Terms
 
 _MOST_WORDS = 32
@@ -33,6 +36,7 @@ class OfferOptions:
     galleries: list[Path]
     encrypted_galleries: list[str]
     name: str | None
+    samples: Sequence[str] = ()
 
     def makers(self, options: Options) -> list[MakeOffering]:
         """How to compile each; ParameterError lists everything that does not fit."""
@@ -59,6 +63,8 @@ class OfferOptions:
             problems.append(Problem("-p", "parameters", "one -f or one --model that they are for"))
         if self.name is not None and count > 1:
             problems.append(Problem("--name", f"{count} offers", "one", "without it they are called after their files"))
+        if self.samples and not (self.feature or self.models or self.programs):
+            problems.append(Problem("--samples", "with galleries alone", "-f, --model or --program that they are for"))
         refuse(ParameterError, problems)
 
     def _of_feature(self, name: str, options: Options) -> MakeOffering:
@@ -70,7 +76,8 @@ class OfferOptions:
         shape = core_shape(feature, (*feature.size, 3))
         words = {"feature": name, "parameters": self.parameters}
         summary = f"{name} of {feature.size[0]}x{feature.size[1]} pixels"
-        return OfferProgram(self.name or name, summary, feature.program(shape), options, words=words)
+        program = feature.program(shape)
+        return OfferProgram(self.name or name, summary, program, options, words=words, samples=self._shown(feature))
 
     def _of_model(self, path: Path, options: Options) -> MakeOffering:
         network = feature_named("cnn", [f"path={path}", *([] if self.feature else self.parameters)])
@@ -113,7 +120,19 @@ class OfferOptions:
 
         outputs = sum(math.prod(each) for each in program.output_shapes)
         words = {"model": {"shape": list(shape), "outputs": outputs, "channels": channels.value}}
-        return OfferProgram(self._named(path), summary, program, options, private=True, words=words)
+        shown = self._shown(PrivateModel(shape, outputs, channels)) if self.samples else None
+        return OfferProgram(self._named(path), summary, program, options, private=True, words=words, samples=shown)
+
+    def _shown(self, feature: Feature) -> PublicSamples | None:
+        """The public images as a program takes them."""
+        if not self.samples:
+            return None
+        from privis.io.images.decode import load
+        from privis.io.images.sources import find
+        from privis.run.he.compiler.samples import MOST_SAMPLES, PublicSamples
+
+        paths = find(self.samples)[:MOST_SAMPLES]
+        return PublicSamples.of([feature.before(owner_image(feature, load(path))) for path in paths], "--samples")
 
 
 def feature_of(terms: Terms) -> Feature:

@@ -15,6 +15,7 @@ from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extras import require
 from privis.run.he.packing.batching import Batching
+from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 
 if TYPE_CHECKING:
     from privis.serve.http.server import Certificate, Server
@@ -42,6 +43,11 @@ Inside = Annotated[bool, typer.Option("--inside", help="Normalise encrypted valu
 Promised = Annotated[bool, typer.Option("--promised", help="Rely on domains that owners check before they encrypt.")]
 Shared = Annotated[Batching, typer.Option("--sharing", help="Images that share ciphertexts: cheaper for each.")]
 Processes = Annotated[int, typer.Option(min=1, max=2, help="Processes that share one job; 2 may need larger keys.")]
+Standard = Annotated[SecurityStandard, typer.Option("--standard", help="Table of 128-bit security that is met.")]
+Samples = Annotated[
+    list[str] | None,
+    typer.Option("--samples", help="Public images that tell how large values are: smaller keys; repeatable."),
+]
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; without TLS only on this machine.")]
 TokensFile = Annotated[Path, typer.Option("--tokens", help="Digests of the clients' tokens; `privis keygen` adds one.")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")]
@@ -68,6 +74,8 @@ def serve(
     promised: Promised = False,
     processes: Processes = 1,
     sharing: Shared = Batching.NONE,
+    standard: Standard = DEFAULT_STANDARD,
+    samples: Samples = None,
     listen: Listen = "127.0.0.1:8443",
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -90,10 +98,16 @@ def serve(
         from privis.serve.limits import limits_of
 
         options = Options(
-            precision, signs=signs, inside=inside, promised=promised, processes=processes, batching=sharing
+            precision,
+            signs=signs,
+            inside=inside,
+            promised=promised,
+            processes=processes,
+            batching=sharing,
+            standard=standard,
         )
         files = (program or [], model or [], gallery or [], encrypted_gallery or [])
-        makers = OfferOptions(feature, parameter or [], *files, name).makers(options)
+        makers = OfferOptions(feature, parameter or [], *files, name, samples or []).makers(options)
         host, port = address_of(listen)
         server = Server(
             makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])

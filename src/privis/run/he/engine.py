@@ -15,20 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
+from privis.run.he.security import SecurityStandard, largest_modulus, sentence, standards_met
 
 Ciphertext = Any  # the library's own object
 Plaintext = Any
 
-LARGEST_MODULUS = {4096: 109, 8192: 218, 16384: 438, 32768: 881}
-"""Bits of the whole modulus that give 128-bit security against classical attacks, per ring degree, with ternary
-secrets: Albrecht et al., "Homomorphic encryption security standard", 2018, table 1. The library checks it again."""
+DEGREES = (4096, 8192, 16384, 32768)
+"""Ring degrees that the libraries take and that leave room for a level."""
 
 
 @dataclass(frozen=True)
 class Parameters:
     """Ring degree and the bits of each prime: the lowest, one for each level, and the special one of key switching.
 
-    Raises ParameterError for anything below 128-bit security.
+    Raises ParameterError for anything below 128-bit security by the standard of 2018, which libraries check again; a
+    compiler may ask for more (`privis.run.he.security`).
 
     >>> Parameters(8192, (36, 28, 28, 42)).levels
     2
@@ -38,9 +39,9 @@ class Parameters:
     bits: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        most = LARGEST_MODULUS.get(self.degree)
-        if most is None:
-            raise ParameterError(Problem("Parameters.degree", f"{self.degree}", f"one of {[*LARGEST_MODULUS]}"))
+        if self.degree not in DEGREES:
+            raise ParameterError(Problem("Parameters.degree", f"{self.degree}", f"one of {[*DEGREES]}"))
+        most = largest_modulus(SecurityStandard.STANDARD_2018)[self.degree]
         if len(self.bits) < 2 or sum(self.bits) > most or not all(20 <= b <= 60 for b in self.bits):
             got = f"primes of {self.bits} bits, {sum(self.bits)} together"
             expected = f"at least two of 20 to 60 bits, at most {most} bits together for 128-bit security"
@@ -50,6 +51,20 @@ class Parameters:
     def levels(self) -> int:
         """Rescalings a fresh ciphertext can take."""
         return len(self.bits) - 2
+
+    @property
+    def standards(self) -> tuple[SecurityStandard, ...]:
+        """The tables of 128-bit security that these parameters meet, with the ternary secrets of all libraries here.
+
+        >>> [standard.value for standard in Parameters(8192, (36, 28, 28, 42)).standards]
+        ['2018', '2024']
+        """
+        return standards_met(self.degree, sum(self.bits))
+
+    @property
+    def security(self) -> str:
+        """One sentence: which tables of 128-bit security these parameters meet."""
+        return sentence(self.degree, sum(self.bits))
 
     @property
     def slots(self) -> int:

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
-from privis.identity import UNIDENTIFIED
+from privis.identity import LATER, UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, PredictedError, broken_promises, cost, domain_problems
 from privis.readings.approximation.predicted_error import largest_error, made_up
 from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program, lower_program
+from privis.run.he.compiler.samples import Inputs, PublicSamples
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.owner.keys import SecretKeys
 from privis.run.he.packing.batching import Batching
 from privis.run.he.paillier_executor import Paillier
+from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 from privis.validation import positive_number
 
 MOST_KEPT = 4  # compiled programs; each may hold hundreds of megabytes of weights
@@ -41,6 +43,10 @@ class CKKS:
         most_memory: refuse programs predicted to take more bytes of server memory. None: no limit.
         most_seconds: refuse programs predicted to take more seconds per image. None: no limit.
         most_error: refuse programs whose predicted error is more than this share of the largest value. None: no limit.
+        standard: whose table of 128-bit security ring and modulus must meet.
+        samples: public inputs of the program (what the feature's ``before`` makes of public images; a tuple of arrays
+            for a program of several inputs), which tell how large values are: with them keys are smaller and runs
+            quicker than with typical images. None: typical images.
 
     Raises:
         ParameterError: a value out of range.
@@ -58,6 +64,8 @@ class CKKS:
     most_memory: int | None = field(default=None, metadata=UNIDENTIFIED)
     most_seconds: float | None = field(default=None, metadata=UNIDENTIFIED)
     most_error: float | None = field(default=None, repr=False, metadata=UNIDENTIFIED)
+    standard: SecurityStandard = field(default=DEFAULT_STANDARD, metadata=LATER)
+    samples: PublicSamples | Sequence[Any] | None = field(default=None, metadata=LATER)
     _kept: dict[str, CompiledProgram] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
@@ -71,17 +79,17 @@ class CKKS:
             problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials, or their odd degrees 3 to 15"))
         if self.most_error is not None:
             problems += positive_number("CKKS.most_error", self.most_error)
+        if not isinstance(self.standard, SecurityStandard):
+            known = ", ".join(str(one) for one in SecurityStandard)
+            problems.append(Problem("CKKS.standard", repr(self.standard), f"one of {known}"))
         refuse(ParameterError, problems)
+        if self.samples is not None and not isinstance(self.samples, PublicSamples):
+            object.__setattr__(self, "samples", PublicSamples.of(self.samples, "CKKS.samples"))
 
     def __reduce__(self) -> tuple[type[CKKS], tuple[Any, ...]]:
         limits = (self.most_memory, self.most_seconds, self.most_error)
-        return CKKS, (
-            self.precision,
-            self.signs,
-            self.inside,
-            self.promised,
-            *limits,
-        )  # compiled programs are made again
+        own = self.precision, self.signs, self.inside, self.promised
+        return CKKS, (*own, *limits, self.standard, self.samples)  # compiled programs are made again
 
     @property
     def seen(self) -> str:
@@ -101,10 +109,26 @@ class CKKS:
             UnsupportedError: no 128-bit secure parameters give enough levels or precision.
             DomainError: a polynomial could be evaluated outside its domain.
         """
-        return self._keep(digest(program), lambda: compile_program(program, self._options(Batching.NONE)))
+        return self._keep(
+            digest(program), lambda: compile_program(program, self._options(Batching.NONE), self._shown(program))
+        )
 
     def _options(self, batching: Batching) -> Options:
-        return Options(self.precision, signs=self.signs, inside=self.inside, promised=self.promised, batching=batching)
+        return Options(
+            self.precision,
+            signs=self.signs,
+            inside=self.inside,
+            promised=self.promised,
+            batching=batching,
+            standard=self.standard,
+        )
+
+    def _shown(self, program: Program) -> Sequence[Inputs]:
+        """Samples that fit ``program``; UnsupportedError names those that do not."""
+        if not isinstance(self.samples, PublicSamples):
+            return ()
+        refuse(UnsupportedError, self.samples.problems(program, "CKKS.samples"))
+        return self.samples.images
 
     def _keep(self, name: str, make: Callable[[], CompiledProgram]) -> CompiledProgram:
         if name not in self._kept:
@@ -211,7 +235,7 @@ class CKKS:
 
     def _quickest(self, program: Program, images: int | None) -> CompiledProgram:
         machine, refused = CKKSTimings.of_this_machine(), []
-        lowered = lower_program(program, self._options(Batching.NONE))
+        lowered = lower_program(program, self._options(Batching.NONE), self._shown(program))
         fitting: list[tuple[float, CompiledProgram]] = []
         for batching in Batching:
             try:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from privis.errors import UnsupportedError, refuse
 from privis.program import Program, digest
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
+from privis.run.he.compiler.samples import PublicSamples
 from privis.run.he.wire import key_file as bundle
 from privis.serve.offerings.offering import Runner, Terms
 
@@ -17,7 +19,8 @@ from privis.serve.offerings.offering import Runner, Terms
 class OfferProgram:
     """Compiles ``program`` for a server; ``private`` says that clients are not told its digest.
 
-    ``words`` are those of `Terms`. Raises what `privis.run.he.compiler.compiler` raises when it does not fit.
+    ``words`` are those of `Terms`; ``samples`` are public inputs that tell how large values are. Raises what
+    `privis.run.he.compiler.compiler` raises when it does not fit.
     """
 
     name: str
@@ -26,13 +29,18 @@ class OfferProgram:
     options: Options = Options()
     private: bool = False
     words: Mapping[str, Any] = field(default_factory=dict)
+    samples: PublicSamples | None = None
 
     def __call__(self) -> ProgramOffering:
         """Compile, in the process that is to run it: the one that speaks HTTP does not even load the engine."""
         from privis.serve.offerings.estimate import estimate
 
+        shown = () if self.samples is None else self.samples.images
+        if self.samples is not None:
+            refuse(UnsupportedError, self.samples.problems(self.program, "samples"))
         # where images are stretched, the specification tells the program
-        made = compile_program(self.program, replace(self.options, stretch=False) if self.private else self.options)
+        options = replace(self.options, stretch=False) if self.private else self.options
+        made = compile_program(self.program, options, shown)
         spec, program = made.spec, "" if self.private else digest(self.program)
         expected = estimate(made)
         terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, self.words)

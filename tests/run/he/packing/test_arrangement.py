@@ -9,7 +9,8 @@ pytest.importorskip("tenseal")
 from benchmarks.he.cases import SIZE, Case
 from benchmarks.he.plans import TITLES, line, plan
 from privis.features.colour import ColourHistogram
-from privis.run.he.engine import LARGEST_MODULUS
+from privis.run.he.engine import DEGREES
+from privis.run.he.security import SecurityStandard, largest_modulus
 
 PAGES = [Path(__file__).resolve().parents[4] / "docs" / name for name in ("homomorphic.md", "homomorphic.zh-CN.md")]
 
@@ -17,7 +18,8 @@ PAGES = [Path(__file__).resolve().parents[4] / "docs" / name for name in ("homom
 def test_a_row_says_what_the_compiler_plans():
     row = plan(Case("colour", ColourHistogram(bins=16).program((3, *SIZE))))
     assert len(row) == len(TITLES)
-    assert row[0] == "colour" and row[1] in LARGEST_MODULUS and row[2] <= LARGEST_MODULUS[row[1]]
+    assert row[0] == "colour" and row[1] in DEGREES
+    assert row[2] <= largest_modulus(SecurityStandard.STANDARD_2018)[row[1]]
     assert all(size > 0 for size in row[3:9])
     assert float(row[9]) < 1e-4
     assert line(row).count("|") == len(TITLES) + 1

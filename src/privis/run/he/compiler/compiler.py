@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from privis.run.he.packing.arrangement import key_groups
 from privis.run.he.packing.batching import Batching
 from privis.run.he.packing.side_by_side import by_image
 from privis.run.he.packing.slot_per_image import slot_per_image_keys
+from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 
 ROUNDED = 0.25  # of a grid step: results whose predicted error is below this are rounded to the grid
 
@@ -43,6 +44,7 @@ class Options:
             specification then tells the program, so it is not for private models.
         processes: processes that share the work of one image: 1, or 2, which may need larger keys.
         batching: which images share ciphertexts: each gets cheaper, and one alone costs as much as the whole batch.
+        standard: whose table of 128-bit security the parameters must meet.
     """
 
     precision: float = 1e-4
@@ -55,6 +57,7 @@ class Options:
     stretch: bool = True
     processes: int = 1
     batching: Batching = Batching.NONE
+    standard: SecurityStandard = DEFAULT_STANDARD
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,7 @@ class LoweredProgram:
             UnsupportedError: more levels or precision than 128-bit secure parameters give, or more memory than there
                 is.
         """
-        choice = choose(self.expected, self.options.precision, self.options.processes, batching)
+        choice = choose(self.expected, self.options.precision, self.options.processes, batching, self.options.standard)
         return CompiledProgram(_spec(self, choice), choice, self.circuit, self.head, self.form)
 
     @cached_property
@@ -185,7 +188,10 @@ def lower_program(program: Program, options: Options, samples: Sequence[Sequence
 
     circuit = lower(head, polynomial)
     shown = samples or list(zip(*map(typical, head.inputs), strict=True))
-    return LoweredProgram(head, tail, forms[-1], circuit, with_expected_bounds(circuit, shown), options)
+    made = LoweredProgram(head, tail, forms[-1], circuit, circuit, options)
+    if samples and made.stretched is not None:  # as their owners would scale them
+        shown = [[x * factor for x in own] for own in samples for factor in (made.stretched.factor(own),)]
+    return replace(made, expected=with_expected_bounds(circuit, shown))
 
 
 def _parts(program: Program, options: Options) -> tuple[Program, Program | None]:

@@ -12,12 +12,13 @@ from scipy import sparse
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import products
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product
-from privis.run.he.engine import LARGEST_MODULUS, Parameters
+from privis.run.he.engine import DEGREES, Parameters
 from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
 from privis.run.he.packing.batching import Batching
 from privis.run.he.packing.diagonals import Packed, is_uniform
 from privis.run.he.packing.side_by_side import fitting
 from privis.run.he.packing.slot_per_image import arrange_slot_per_image
+from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard, largest_modulus
 
 LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features need, above it gains nothing
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
@@ -40,27 +41,33 @@ class ParameterChoice:
 
 
 def choose(
-    circuit: Circuit, precision: float, processes: int = 1, batching: Batching = Batching.NONE
+    circuit: Circuit,
+    precision: float,
+    processes: int = 1,
+    batching: Batching = Batching.NONE,
+    standard: SecurityStandard = DEFAULT_STANDARD,
 ) -> ParameterChoice:
     """The smallest ring in which ``circuit`` keeps ``precision`` (relative to its largest output) at 128-bit security.
 
-    Raises UnsupportedError, with the numbers, when even the largest ring has too few levels or too little precision.
+    ``standard`` is whose table says what is secure. Raises UnsupportedError, with the numbers, when even the largest
+    ring has too few levels or too little precision.
     """
     least = _least_depth(circuit)
-    if least > _most_levels():
-        raise UnsupportedError(_too_deep(least))
+    if least > most_levels(standard):
+        raise UnsupportedError(_too_deep(least, standard))
     fitting: list[ParameterChoice] = []
-    for degree in sorted(LARGEST_MODULUS)[1:]:
-        if least * LEAST_SCALE > LARGEST_MODULUS[degree]:
+    for degree in DEGREES[1:]:
+        most = largest_modulus(standard)[degree]
+        if least * LEAST_SCALE > most:
             continue
         arrangement = _arranged(circuit, degree // 2, processes, batching)
-        found = _fit(arrangement, degree)
+        found = _fit(arrangement, degree, most)
         if found is not None:
             fitting.append(found)
             if found.error <= precision:
                 return found
     if not fitting:
-        raise UnsupportedError(_too_deep(arrangement.depth))
+        raise UnsupportedError(_too_deep(arrangement.depth, standard))
     best = min(fitting, key=lambda choice: choice.error)
     got = f"a predicted error of {best.error:.1e} of the largest output with {math.log2(best.scale):.0f} bits a level"
     remedy = f"ask for precision={2 * best.error:.0e}, or for fewer levels (fewer sign polynomials, the owner's tail)"
@@ -77,9 +84,13 @@ def _arranged(circuit: Circuit, slots: int, processes: int, batching: Batching) 
             return arrange_slot_per_image(circuit, slots, processes)
 
 
-def _most_levels() -> int:
-    """Levels that 128-bit security leaves at the least scale: 3 bits of headroom in each outer prime."""
-    return (max(LARGEST_MODULUS.values()) - 2 * (LEAST_SCALE + 3)) // LEAST_SCALE
+def most_levels(standard: SecurityStandard) -> int:
+    """Levels that 128-bit security leaves at the least scale: 3 bits of headroom in each outer prime.
+
+    >>> [most_levels(standard) for standard in SecurityStandard]
+    [29, 28]
+    """
+    return (largest_modulus(standard)[DEGREES[-1]] - 2 * (LEAST_SCALE + 3)) // LEAST_SCALE
 
 
 def _least_depth(circuit: Circuit) -> int:
@@ -98,24 +109,26 @@ def _least_depth(circuit: Circuit) -> int:
     return max(need)
 
 
-def _too_deep(levels: int) -> Problem:
-    most = max(LARGEST_MODULUS.values())
+def _too_deep(levels: int, standard: SecurityStandard) -> Problem:
+    most = largest_modulus(standard)[DEGREES[-1]]
     got = f"a program that needs {levels} levels"
-    expected = f"at most {_most_levels()}: {most} bits are 128-bit secure, a level takes at least {LEAST_SCALE}"
+    secure = f"{most} bits are 128-bit secure by {standard.title}"
+    expected = f"at most {most_levels(standard)}: {secure}, a level takes at least {LEAST_SCALE}"
     remedy = "leave the last part to the key owner, use fewer sign polynomials or a shallower network, or use MPC"
     return Problem("HE", got, expected, remedy)
 
 
-def _fit(arrangement: Arrangement, degree: int) -> ParameterChoice | None:
-    """Scale and primes that fill the modulus this degree allows; None where the scale would be too small.
+def _fit(arrangement: Arrangement, degree: int, most: int) -> ParameterChoice | None:
+    """Scale and primes that fill the ``most`` bits of modulus that are secure; None where the scale would be too small.
 
     Results whose certain bound is far above what they are expected to be may be stored smaller, where that helps.
     """
-    found = _fit_primes(arrangement, degree)
+    found = _fit_primes(arrangement, degree, most)
     if found is not None:
         return found
     smaller = (_with_smaller_results(arrangement, 2.0**spared) for spared in range(1, MOST_SPARED + 1))
-    fitting = [choice for choice in (_fit_primes(one, degree, LEAST_SCALE) for one in smaller) if choice is not None]
+    choices = (_fit_primes(one, degree, most, LEAST_SCALE) for one in smaller)
+    fitting = [choice for choice in choices if choice is not None]
     return min(fitting, key=lambda choice: choice.error, default=None)
 
 
@@ -128,9 +141,10 @@ def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
     return replace(arrangement, units=units)
 
 
-def _fit_primes(arrangement: Arrangement, degree: int, most_scale: int = MOST_SCALE) -> ParameterChoice | None:
-    levels, most = arrangement.depth, LARGEST_MODULUS[degree]
-    head = _headroom(arrangement)
+def _fit_primes(
+    arrangement: Arrangement, degree: int, most: int, most_scale: int = MOST_SCALE
+) -> ParameterChoice | None:
+    levels, head = arrangement.depth, _headroom(arrangement)
     for bits in range(most_scale, LEAST_SCALE - 1, -1):
         lowest = min(60, bits + head)
         special = min(SPECIAL, most - lowest - bits * levels)
