@@ -1,7 +1,7 @@
 """``privis keygen``, ``privis serve`` and ``privis query`` as a user types them.
 
 Answers for `privis.cli.keygen`, `privis.cli.server.query`, `privis.cli.server.query_gallery` and
-`privis.serve.client.key_folder`.
+`privis.serve.client.key_folder` and `privis.serve.offerings.offer_security`.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def test_samples_and_standards_choose_the_parameters_of_an_offer(tmp_path):
     from privis.cli.server.offerings import OfferOptions
     from privis.run.he.compiler.compiler import Options
     from privis.run.he.security import SecurityStandard
-    from privis.serve.offerings.security import parameters_of, require_standard
+    from privis.serve.offerings.offer_security import parameters_of, require_standard
 
     for number in range(3):
         pixels = np.random.default_rng(number).integers(0, 3, (8, 8), dtype=np.uint8)

@@ -144,7 +144,7 @@ def _terms(
 
 def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None, standard: SecurityStandard | None) -> None:
     from privis.serve.client.key_folder import KeyFolder
-    from privis.serve.offerings.security import parameters_of, require_standard
+    from privis.serve.offerings.offer_security import parameters_of, require_standard
 
     require_standard(found, standard)
     if gallery is not None and "gallery" not in found.words:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import explained, out
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, format_of
 
 _SHOWN = 6
@@ -168,13 +169,14 @@ def _terms(path: Path) -> Iterator[str]:
 
 
 def _terms_lines(terms: Any) -> Iterator[str]:
-    from privis.serve.offerings.security import parameters_of
+    from privis.serve.offerings.offer_security import parameters_of
 
     yield f"{terms.name}: {terms.summary}"
     estimate = terms.estimate
     yield f"about {estimate.seconds:.1f} s a job of up to {estimate.images:,} images"
     yield f"keys of {estimate.keys_bytes:,} bytes, a message of {estimate.message_bytes:,}"
-    yield parameters_of(terms).security
+    with suppress(ProtocolError):  # of another version: what they say in words is shown all the same
+        yield parameters_of(terms).security
     yield f"specification {terms.digest}"
 
 
