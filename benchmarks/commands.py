@@ -26,6 +26,7 @@ COMMANDS = {
     "ledger": "privacy.ledger",
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
+    "heads": "tasks.heads",
     "dp_training": "training.classifiers",
     "dp_networks": "training.networks",
 }

@@ -30,6 +30,7 @@ from .extraction.images import Result as Result
 from .extraction.images import extract as extract
 from .extraction.images import image_record as image_record
 from .extraction.many import extract_many as extract_many
+from .extraction.owner.at_owner import AtOwner as AtOwner
 from .features import CNN as CNN
 from .features import GLCM as GLCM
 from .features import HOG as HOG

@@ -14,6 +14,7 @@ import re
 import stat
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +39,7 @@ class FileFormat(StrEnum):
 
     TABLE = "a table of features"
     HEAD = "a classifier"
+    LINEAR_HEAD = "a linear head"
     PROGRAM = "a program"
     CHECKPOINT = "a checkpoint of a training"
     PROJECTION = "a projection"
@@ -83,6 +85,7 @@ class FileFormat(StrEnum):
 _BUNDLES = {1: FileFormat.SECRET_KEY, 2: FileFormat.EVALUATION_KEY, 3: FileFormat.PUBLIC_KEY}
 _BY_TEXT = {
     "privis.head/": FileFormat.HEAD,
+    "privis.linear-head/": FileFormat.LINEAR_HEAD,
     "privis.checkpoint/": FileFormat.CHECKPOINT,
     "privis.card/": FileFormat.CARD,
     "privis.receipt/": FileFormat.RECEIPT,
@@ -192,7 +195,7 @@ def _of_zip(path: Path) -> FileFormat:
                 said = _by_format(json.loads(_text_member(archive, "metadata.npy")))
                 if said is not None:
                     return said
-    except (zipfile.BadZipFile, ValueError, KeyError, RecursionError, NotImplementedError, RuntimeError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, RecursionError, RuntimeError, EOFError):
         return FileFormat.UNKNOWN
     return next((found for needed, found in _BY_ARRAYS if needed <= names), FileFormat.ARRAYS)
 

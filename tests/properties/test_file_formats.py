@@ -30,6 +30,7 @@ from privis.program import load
 from privis.program.onnx.translate import read_onnx
 from privis.run.he.wire import key_file
 from privis.serve.http.tokens import Token, Tokens
+from privis.tasks import LinearHead
 from privis.training import checkpoints
 from privis.training.heads import Head
 from tests.cli.files.every_file import every_file, stored_table
@@ -45,6 +46,7 @@ def certificate(path: Path) -> object:
 LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.TABLE: tables.read,
     F.HEAD: Head.load,
+    F.LINEAR_HEAD: LinearHead.load,
     F.PROGRAM: load,
     F.CHECKPOINT: lambda path: checkpoints.load(path, "0" * 32, (2, 7), 10),
     F.PROJECTION: Projection.load,

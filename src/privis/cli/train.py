@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
@@ -52,7 +51,7 @@ Steps = Annotated[str, typer.Option(help="Steps of the training.")]
 Rate = Annotated[str, typer.Option(help="Length of a step in which all gradients agree.")]
 ClipError = Annotated[str, typer.Option("--clip", help="Largest length of an error p - y, up to 1.41.")]
 Standardise = Annotated[str, typer.Option(help="Share of the signal for a private standardisation; 0 for none.")]
-HeadPath = Annotated[Path, typer.Option("--head", help="What `privis train` wrote.")]
+HeadPath = Annotated[Path, typer.Option("--head", help="What `privis train` or `LinearHead.save` wrote.")]
 Predictions = Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")]
 AnyTable = Annotated[Path, typer.Argument(metavar="TABLE", help="Features, extracted as those of the training.")]
 Groups = Annotated[int, typer.Option(help="Runs of components that share a deviation (scattering: its paths).")]
@@ -156,17 +155,20 @@ def predict(table: AnyTable, head: HeadPath, output: Predictions) -> None:
     privis predict hog.parquet --head head.npz -o predictions.csv
     """
     with explained():
-        from privis.training.heads import Head
+        from privis.training.heads import load_head
 
         check_writable(output)
-        read, trained = tables.read(table), Head.load(head)
-        probabilities = trained.probabilities(read.features)
+        read, trained = tables.read(table), load_head(head)
+        found = trained.decide(trained.scores(read.features))
+        if not found.labels:
+            raise ParameterError(Problem(str(head), "a regression", "a classifier", "it names no classes"))
         with replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["path", "label", "probability"])
-            for path, row in zip(read.paths, probabilities, strict=True):
-                best = int(np.argmax(row))
-                writer.writerow([path, trained.classes[best], f"{row[best]:.4f}"])
+            for number, (path, label) in enumerate(zip(read.paths, found.labels, strict=True)):
+                known = None if found.probabilities is None else found.probabilities[number]
+                share = "" if known is None else f"{known[trained.classes.index(label)]:.4f}"
+                writer.writerow([path, label, share])
         out.print(f"{len(read.paths):,} predictions in {output}", markup=False, soft_wrap=True)
 
 

@@ -73,6 +73,7 @@ class CNN:
     name: ClassVar[str] = "cnn"
     identifier: ClassVar[str] = "privis.cnn/1"
     luma_only: ClassVar[bool] = False
+    flattens: ClassVar[bool] = True
 
     network: bytes | Program = field(repr=False, compare=False, metadata=UNIDENTIFIED)  # by its digest
     layer: str | None = None

@@ -119,6 +119,19 @@ class ColourHistogram:
         pixels = counts.sum() / (1 if self.joint else 3)
         return counts / np.float32(pixels) if self.density else counts
 
+    def traced_after(self, values: Value, shape: Shape) -> Value:
+        """Write down what `after` computes: the number of pixels, which ``density`` divides by, is public.
+
+        Args:
+            values: output of the core, in a program that is being traced.
+            shape: of the core's input.
+
+        Returns:
+            The vector, (components,).
+        """
+        counts = values.reshape(-1)
+        return counts * (1.0 / (shape[-2] * shape[-1])) if self.density else counts
+
     def largest_norms(self, shape: Shape) -> Norms:
         """Bound the vector: every pixel counts once, or once per channel, and ``density`` divides by their number."""
         pixels = float(shape[-2] * shape[-1])

@@ -53,6 +53,7 @@ class DalalTriggsHOG:
     name: ClassVar[str] = "hog-opencv"
     identifier: ClassVar[str] = "privis.dalal-triggs-hog/1"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         refuse_parameters(size_problem("DalalTriggsHOG.size", self.size, BLOCK))

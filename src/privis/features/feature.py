@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.program import Program
+from privis.program import Program, Value
 from privis.program.shapes import Shape
 
 Image = NDArray[np.uint8]
@@ -30,7 +30,9 @@ class Feature(Protocol):
 
     So is a method that it may have, ``core_shape(image_shape)``: the shape of what ``before`` makes of any image of
     ``image_shape``, without one. Ask for it with the function `core_shape`, which knows what to do where it is missing.
-    And ``largest_norms(shape)``: how long the vector can be, see `privis.features.norms`.
+    And ``largest_norms(shape)``: how long the vector can be, see `privis.features.norms`. A feature whose ``after`` is
+    a fixed function that a program can compute says so, for what follows it on hidden values: ``flattens`` where
+    ``after`` only flattens, or else the method ``traced_after(values, shape)``; see `traced_after`.
     """
 
     name: ClassVar[str]
@@ -99,6 +101,54 @@ class KnownShape(Protocol):
             The shape of the core's input.
         """
         ...
+
+
+class TracedAfter(Protocol):
+    """A feature that can write down what its ``after`` computes."""
+
+    def traced_after(self, values: Value, shape: Shape) -> Value | None:
+        """Append what ``after`` computes to a program that is being traced.
+
+        Args:
+            values: output of the core.
+            shape: of the core's input.
+
+        Returns:
+            The vector, (components,); None where only the owner can compute it.
+        """
+        ...
+
+
+def traced_after(feature: Feature, values: Value, shape: Shape) -> Value | None:
+    """Append what ``after`` makes of the core's output, where a program can compute it.
+
+    By the feature's own word: ``flattens`` or ``counts`` is true, or it has a method ``traced_after``. The word is
+    about ``after``: a subclass that writes its own has to say it again.
+
+    Args:
+        feature: any feature.
+        values: output of its core, in a program that is being traced.
+        shape: of the core's input.
+
+    Returns:
+        The vector, (components,); None where only the owner can compute it.
+
+    >>> from privis.features.hog import HOG
+    >>> from privis.program import Input, trace
+    >>> core = HOG().program((64, 64))
+    >>> after = trace(lambda x: traced_after(HOG(), x, (64, 64)), Input(core.output_shapes[0]))
+    >>> after.output_shapes
+    ((2916,),)
+    """
+    for kind in type(feature).__mro__:
+        own = vars(kind)
+        if "traced_after" in own:
+            return cast(TracedAfter, feature).traced_after(values, shape)
+        if own.get("flattens") is True:
+            return values.reshape(-1)
+        if "after" in own:
+            break
+    return values.reshape(-1) if is_counts(feature) else None
 
 
 def is_counts(feature: Feature) -> bool:

@@ -68,6 +68,7 @@ class HOG:
     name: ClassVar[str] = "hog"
     identifier: ClassVar[str] = "privis.hog/1"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if isinstance(self.norm, str) and self.norm in {norm.value for norm in BlockNorm}:

@@ -141,6 +141,19 @@ class LBP:
             return vector(values)
         return vector(values / values.sum(-1, keepdims=True))
 
+    def traced_after(self, values: Value, shape: Shape) -> Value:
+        """Write down what `after` computes: the pixels of a cell, which ``density`` divides by, are public.
+
+        Args:
+            values: output of the core, in a program that is being traced.
+            shape: of the core's input.
+
+        Returns:
+            The vector, (components,).
+        """
+        counts, (rows, columns) = values.reshape(-1), self.grid
+        return counts * (1.0 / ((shape[0] // rows) * (shape[1] // columns))) if self.density else counts
+
     def largest_norms(self, shape: Shape) -> Norms:
         """Bound the vector: every pixel of a cell counts once, and ``density`` divides by their number."""
         rows, columns = self.grid

@@ -62,6 +62,7 @@ class UnbiasedHOG:
     name: ClassVar[str] = "hog"
     identifier: ClassVar[str] = "privis.unbiased-hog/1"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = []

@@ -90,7 +90,12 @@ class Program:
         return tuple(shapes[output] for output in self.outputs)
 
     def __rshift__(self, after: Program) -> Program:
-        """Feed this program's outputs to the inputs of ``after``; ProgramError when the shapes differ."""
+        """Feed this program's outputs to the inputs of ``after``; ProgramError when the shapes differ.
+
+        What ``after`` declares of the ranges of its inputs is not compared here: `privis.readings.composed` does.
+        """
+        if not isinstance(after, Program):  # a head, say, knows what a program is to it
+            return NotImplemented
         got, expected = self.output_shapes, tuple(x.shape for x in after.inputs)
         if got != expected:
             remedy = "put a Reshape between them"

@@ -9,6 +9,7 @@ from privis.readings.approximation.polynomialise import NodeError, PolynomialFor
 from privis.readings.approximation.predicted_error import PredictedError
 from privis.readings.evaluate import evaluate
 from privis.readings.transform.batched import batched
+from privis.readings.transform.composed import composed
 from privis.readings.transform.promises import broken_promises, promised
 from privis.readings.transform.region_alternatives import alternative
 from privis.readings.transform.secret_weights import SecretModel, architecture, secret_weights
@@ -17,7 +18,7 @@ from privis.readings.transform.split_at_owner import split_at_owner
 __all__ = [
     "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "PredictedError",
     "Reach", "SecretModel",
-    "alternative", "architecture", "batched", "broken_promises", "check_domains", "cost", "domain_problems", "evaluate",
-    "homogeneity", "measured", "polynomialise", "promised", "ranges", "reach", "secret_weights", "split_at_owner",
-    "stretch",
+    "alternative", "architecture", "batched", "broken_promises", "check_domains", "composed", "cost", "domain_problems",
+    "evaluate", "homogeneity", "measured", "polynomialise", "promised", "ranges", "reach", "secret_weights",
+    "split_at_owner", "stretch",
 ]  # fmt: skip

@@ -1,3 +1,11 @@
+from .decisions import Link as Link
+from .decisions import Predictions as Predictions
+from .decisions import Revealed as Revealed
+from .linear_head import LinearHead as LinearHead
+from .linear_head import Scored as Scored
+from .linear_stages import LinearMap as LinearMap
+from .linear_stages import Scaling as Scaling
+from .linear_stages import UnitLength as UnitLength
 from .nearest import AnyAbove as AnyAbove
 from .nearest import Best as Best
 from .nearest import Matches as Matches
@@ -8,3 +16,4 @@ from .nearest import keep_program as keep_program
 from .nearest import matches_of as matches_of
 from .nearest import matching_program as matching_program
 from .nearest import read_answer as read_answer
+from .scikit_learn import linear_head_of as linear_head_of

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,10 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.file_formats import FileFormat, misfit
+from privis.extraction.card import described
+from privis.extraction.owner.at_owner import AtOwner
+from privis.features.feature import Feature
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.atomic import replacing
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.learning.standardisation import Standardisation, unit_length
+from privis.program import Program, Shape
+from privis.tasks.decisions import Link, Predictions, Revealed
+from privis.tasks.linear_head import LinearHead, Scored
+from privis.tasks.linear_stages import LinearMap, Scaling, Stage, UnitLength
 from privis.version import VERSION
 
 FORMAT = "privis.head/1"
@@ -119,6 +128,70 @@ class Head:
         """
         return [self.classes[number] for number in self.scores(vectors).argmax(1)]
 
+    @cached_property
+    def linear(self) -> LinearHead:
+        """The head as stages of public numbers, which a program can compute."""
+        stages: list[Stage] = [UnitLength()]
+        if (kept := self.standardisation) is not None:
+            gain = 1.0 / np.asarray(kept.deviation, np.float64)
+            stages += [Scaling(gain, -np.asarray(kept.mean, np.float64) * gain), UnitLength()]
+        weights = np.asarray(self.weights, np.float64)
+        stages.append(LinearMap(weights[:, :-1].copy(), weights[:, -1].copy()))
+        return LinearHead(self.classes, tuple(stages), Link.SOFTMAX)
+
+    def program(self, feature: Feature, shape: Shape, answer: Revealed = Revealed.SCORES) -> Program:
+        """Return the core of ``feature`` with the head behind it, as one program.
+
+        Args:
+            feature: the one whose vectors it was trained on.
+            shape: of the core's input.
+            answer: what the program reveals.
+
+        Returns:
+            The program; its output is (classes,), or () with ``Revealed.CLASS``.
+
+        Raises:
+            ParameterError: it was trained on another feature, or its vector is of another length.
+            UnsupportedError: the owner finishes the feature by itself.
+        """
+        refuse(ParameterError, self._feature_problems(feature))
+        return self.linear.program(feature, shape, answer)
+
+    def decide(self, revealed: npt.NDArray[np.floating], answer: Revealed = Revealed.SCORES) -> Predictions:
+        """Read revealed scores, at their owner.
+
+        Args:
+            revealed: scores (rows, classes), or with ``Revealed.CLASS`` numbers of classes (rows, 1).
+            answer: what was revealed.
+
+        Returns:
+            Names of classes and probabilities.
+
+        Raises:
+            ParameterError: ``revealed`` is of another shape.
+        """
+        return self.linear.decide(revealed, answer)
+
+    def __rrshift__(self, feature: Feature) -> Scored:
+        if isinstance(feature, type) or not isinstance(feature, Feature):
+            return NotImplemented
+        refuse(ParameterError, self._feature_problems(feature))
+        return Scored(feature, self.linear)
+
+    def _feature_problems(self, feature: Feature) -> list[Problem]:
+        """What differs from the feature of the training, as the card of its table says it."""
+        extracted = feature.feature if isinstance(feature, AtOwner) else feature
+        told, found = dict(self.feature), json.loads(json.dumps(described(extracted)))
+        told.pop("name", None)
+        if not told or told == found:
+            return []
+        keys = [key for key in told | found if told.get(key) != found.get(key)]
+        remedy = "use the feature that the head was trained on, with the same parameters"
+        return [
+            Problem(f"{feature.name} >> head: {key}", repr(found.get(key)), f"{told.get(key)!r}, as trained", remedy)
+            for key in keys
+        ]
+
     def save(self, path: str | Path) -> None:
         """Write to ``path`` as npz: numbers, and JSON for all that is text.
 
@@ -168,7 +241,7 @@ class Head:
                     kept = Standardisation(members["mean"], members["deviation"])
                 guarantee = Guarantee.from_dict(text["guarantee"])
                 return cls(tuple(text["classes"]), members["weights"], guarantee, kept, text["feature"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             if isinstance(error, ParameterError):
                 raise
             reason = f"{type(error).__name__}: {error}"
@@ -178,6 +251,21 @@ class Head:
         if self.standardisation is None:
             return unit_length(vectors)
         return unit_length(self.standardisation(vectors))
+
+
+def load_head(path: str | Path) -> Head | LinearHead:
+    """Read a head of either format: one that a private training made, or any other linear model.
+
+    Args:
+        path: of a file that `Head.save` or `LinearHead.save` wrote.
+
+    Returns:
+        The head.
+
+    Raises:
+        ParameterError: the file cannot be read, or is anything else.
+    """
+    return LinearHead.load(path) if format_of(path) is FileFormat.LINEAR_HEAD else Head.load(path)
 
 
 def class_numbers(labels: Sequence[str] | npt.NDArray[Any], classes: Sequence[str], rows: int) -> npt.NDArray[np.int64]:

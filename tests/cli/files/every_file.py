@@ -27,6 +27,7 @@ from privis.program import save
 from privis.run.he.wire import key_file
 from privis.serve.http.tokens import issue
 from privis.serve.offerings.offering import Estimate, Terms
+from privis.tasks import LinearHead, LinearMap, Link, UnitLength
 from privis.training import checkpoints
 from privis.training.heads import Head
 
@@ -44,6 +45,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     stored_table(folder / "table.npz", card.to_json())
     stored_table(folder / "beside.csv", card.to_json())
     Head(("a", "b"), np.ones((2, 7)), no_release()).save(folder / "head.npz")
+    linear = LinearHead(("a", "b"), (UnitLength(), LinearMap(np.ones((2, 7)), np.zeros(2))), Link.SOFTMAX)
+    linear.save(folder / "linear.npz")
     save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
     state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
     checkpoints.save(folder / "checkpoint.npz", "0" * 32, state)
@@ -74,6 +77,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     return {
         FileFormat.TABLE: folder / "table.npz",
         FileFormat.HEAD: folder / "head.npz",
+        FileFormat.LINEAR_HEAD: folder / "linear.npz",
         FileFormat.PROGRAM: folder / "program.npz",
         FileFormat.CHECKPOINT: folder / "checkpoint.npz",
         FileFormat.PROJECTION: folder / "projection.npz",

@@ -19,6 +19,7 @@ from tests.cli.files.every_file import every_file, stored_table
 SAID = {
     FileFormat.TABLE: ("2 rows of 6 components", "Laplace(epsilon=4.0)", "epsilon 4", "images: 1"),
     FileFormat.HEAD: ("2 classes: a, b", "No differential privacy"),
+    FileFormat.LINEAR_HEAD: ("2 scores: a, b; vectors of 7 components, brought to length 1", "softmax"),
     FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
     FileFormat.CHECKPOINT: ("step 0",),
     FileFormat.PROJECTION: ("6 to 2",),

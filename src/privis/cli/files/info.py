@@ -105,6 +105,17 @@ def _head(path: Path) -> Iterator[str]:
     yield head.guarantee.sentence
 
 
+def _linear_head(path: Path) -> Iterator[str]:
+    from privis.tasks.linear_head import LinearHead
+    from privis.tasks.linear_stages import UnitLength
+
+    head = LinearHead.load(path)
+    unit = ", brought to length 1" if any(isinstance(stage, UnitLength) for stage in head.stages) else ""
+    yield f"{len(head.names)} scores: {_some(head.names)}; vectors of {head.components:,} components{unit}"
+    yield f"{len(head.classes)} names: {_some(head.classes)}; what follows from the scores: {head.link.value}"
+    yield "its numbers are exact: whoever reads the file may learn of what it was trained on"
+
+
 def _program(path: Path) -> Iterator[str]:
     from privis.program import digest, load
     from privis.readings import cost
@@ -285,6 +296,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.CARD: _card,
         FileFormat.RUN: _card,
         FileFormat.HEAD: _head,
+        FileFormat.LINEAR_HEAD: _linear_head,
         FileFormat.PROGRAM: _program,
         FileFormat.CHECKPOINT: _checkpoint,
         FileFormat.PROJECTION: _projection,

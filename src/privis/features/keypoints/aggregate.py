@@ -187,6 +187,7 @@ class BagOfVisualWords:
     name: ClassVar[str] = "bag_of_visual_words"
     identifier: ClassVar[str] = "privis.bag-of-visual-words/1"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
     counts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -262,6 +263,7 @@ class VLAD:
     name: ClassVar[str] = "vlad"
     identifier: ClassVar[str] = "privis.vlad/1"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         refuse_parameters(_colour_problem("VLAD.local", self.local))

@@ -75,6 +75,7 @@ class SIFTKeyPoints:
 
     name: ClassVar[str] = "sift_keypoints"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = integer_problem("SIFTKeyPoints.keypoints", self.keypoints, 1)
@@ -167,6 +168,7 @@ class SURFKeyPoints:
 
     name: ClassVar[str] = "surf_keypoints"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = integer_problem("SURFKeyPoints.keypoints", self.keypoints, 1)

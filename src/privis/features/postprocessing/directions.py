@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
+
+LARGEST = 2.0**100  # of an entry: products with any float32 stay finite in double precision
 
 
 def principal_directions(
@@ -58,3 +62,17 @@ def signed(directions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Directions, each with its largest entry positive: an eigenvector's sign is arbitrary otherwise."""
     largest = np.take_along_axis(directions, np.abs(directions).argmax(1)[:, None], 1)
     return directions * np.where(largest < 0, -1.0, 1.0)
+
+
+def real_numbers(where: str, value: Any, axes: int) -> tuple[NDArray[np.float64], list[Problem]]:
+    """A float64 copy of ``value``, and the problem that it is no finite array of ``axes`` axes."""
+    array = np.asarray(value)
+    expected = f"real numbers up to 2**100 with {axes} axes, none of length 0"
+    if array.dtype.kind not in "fiub":
+        return np.zeros(0), [Problem(where, f"{array.dtype} values", expected)]
+    array = array.astype(np.float64)
+    if array.ndim != axes or array.size == 0:
+        return array, [Problem(where, f"shape {array.shape}", expected)]
+    if not (np.abs(array) <= LARGEST).all():  # NaN is not
+        return array, [Problem(where, "NaN, infinite or huge values", expected)]
+    return array, []

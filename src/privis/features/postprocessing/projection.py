@@ -19,12 +19,17 @@ from numpy.typing import NDArray
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.features.feature import Array, numbered
 from privis.features.norms import Norms
-from privis.features.postprocessing.directions import discriminant_directions, principal_directions, signed
+from privis.features.postprocessing.directions import (
+    discriminant_directions,
+    principal_directions,
+    real_numbers,
+    signed,
+)
 from privis.features.postprocessing.steps import finite
 from privis.file_formats import FileFormat, misfit
+from privis.program import Value, ops
 from privis.validation import integer_problem
 
-LARGEST = 2.0**100  # of an entry: products with any float32 stay finite in double precision
 RANK = 1e-10  # share of the largest variance below which a direction counts as constant
 PRIVATE = (
     "whatever a projection learned from private images tells is released with every feature; charge it (DP PCA) or "
@@ -69,7 +74,7 @@ class Projection:
     def __post_init__(self) -> None:
         problems: list[Problem] = []
         for field, axes in (("matrix", 2), ("mean", 1)):
-            value, found = _numbers(f"Projection.{field}", getattr(self, field), axes)
+            value, found = real_numbers(f"Projection.{field}", getattr(self, field), axes)
             problems += found
             value.setflags(write=False)
             object.__setattr__(self, field, value)
@@ -216,6 +221,21 @@ class Projection:
         limit = np.finfo(np.float32).max
         return np.clip((finite(values) - self.mean) @ self.matrix.T, -limit, limit).astype(np.float32)
 
+    def traced(self, values: Value) -> Value:
+        """Append the projection to a program.
+
+        Args:
+            values: the vector, in a program that is being traced.
+
+        Returns:
+            Its projection, (components,).
+
+        Raises:
+            ParameterError: the vector is of another length.
+        """
+        self._check(values.shape[-1])
+        return (values >> ops.Dense(self.matrix)) - self.matrix @ self.mean
+
     def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
         """Bound what comes out by the matrix' largest singular value."""
         return None if before is None else before.projected(self.matrix, self.mean)
@@ -314,6 +334,17 @@ class RandomProjection:
         """Project the last axis to ``components`` numbers: float32."""
         return _drawn(np.shape(values)[-1], self.components, self.seed)(values)
 
+    def traced(self, values: Value) -> Value:
+        """Append the `Projection` that is drawn for vectors of this length to a program.
+
+        Args:
+            values: the vector, in a program that is being traced.
+
+        Returns:
+            Its projection, (components,).
+        """
+        return _drawn(values.shape[-1], self.components, self.seed).traced(values)
+
     def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms | None:
         """Bound what comes out as the `Projection` that is drawn for vectors of ``given`` components."""
         return _drawn(given, self.components, self.seed).largest_norms(before, given, made)
@@ -345,20 +376,6 @@ def read_arrays(path: str | Path, wanted: tuple[str, ...], expected: str) -> dic
     return found
 
 
-def _numbers(where: str, value: Any, axes: int) -> tuple[NDArray[np.float64], list[Problem]]:
-    """A float64 copy of ``value``, and the problem that it is no finite array of ``axes`` axes."""
-    array = np.asarray(value)
-    expected = f"real numbers up to 2**100 with {axes} axes, none of length 0"
-    if array.dtype.kind not in "fiub":
-        return np.zeros(0), [Problem(where, f"{array.dtype} values", expected)]
-    array = array.astype(np.float64)
-    if array.ndim != axes or array.size == 0:
-        return array, [Problem(where, f"shape {array.shape}", expected)]
-    if not (np.abs(array) <= LARGEST).all():  # NaN is not
-        return array, [Problem(where, "NaN, infinite or huge values", expected)]
-    return array, []
-
-
 def _source_problems(where: str, source: object) -> list[Problem]:
     if isinstance(source, str) and source.strip():
         return []
@@ -372,7 +389,7 @@ def _public(where: str, vectors: Any, source: object) -> tuple[NDArray[np.float6
         remedy = f"pass result.features and name their source, if their images are public; {PRIVATE}"
         kind = f"a {type(vectors).__name__}"
         return np.zeros((0, 0)), [*problems, Problem(f"{where} vectors", kind, "an array of public vectors", remedy)]
-    rows, found = _numbers(f"{where} vectors", vectors, 2)
+    rows, found = real_numbers(f"{where} vectors", vectors, 2)
     if not found and len(rows) < 2:
         found.append(Problem(f"{where} vectors", f"{len(rows)} vector", "at least 2"))
     return rows.reshape(-1, 1) if rows.ndim != 2 else rows, problems + found

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.features.feature import Array, Feature, Image, core_shape
+from privis.features.feature import Array, Feature, Image, core_shape, traced_after
 from privis.features.image_ops import Size
 from privis.features.norms import BoundedStep, Norms, largest_norms
-from privis.program import Program
+from privis.program import Program, Value, ops
 from privis.program.shapes import Shape
 
+NOTHING = 1e-30  # squared length below which a vector has no direction in a program
 FINEST, COARSEST = 2.0**-100, 2.0**100  # steps of quantisation: any float32 over them stays finite
 
 
@@ -46,6 +47,22 @@ class Step(Protocol):
 
         Returns:
             The names of those that it gives, one for each.
+        """
+        ...
+
+
+@runtime_checkable
+class TracedStep(Protocol):
+    """A step that a program can compute, for what follows the feature on hidden values."""
+
+    def traced(self, values: Value) -> Value:
+        """Append the step to a program that is being traced.
+
+        Args:
+            values: vector, (components,).
+
+        Returns:
+            What the step makes of it.
         """
         ...
 
@@ -88,6 +105,17 @@ class L2:
         """Divide the last axis by its Euclidean length: float32 of the same shape."""
         direction = _direction(values)
         return _over(direction, np.sqrt((direction * direction).sum(-1, keepdims=True))).astype(np.float32)
+
+    def traced(self, values: Value) -> Value:
+        """Append the step to a program; vectors shorter than 1e-15 come out shorter than 1.
+
+        Args:
+            values: the vector, in a program that is being traced.
+
+        Returns:
+            It over its length.
+        """
+        return values >> ops.Normalise((0.0, math.inf), inside=NOTHING)
 
     def largest_norms(self, before: Norms | None, given: int, made: int) -> Norms:
         """Bound what comes out: a Euclidean length of 1, whatever comes in."""
@@ -239,6 +267,23 @@ class Posted:
     def after(self, values: Array) -> Array:
         """Turn the core's output into the feature's vector and apply all steps: float32."""
         return posted(self.feature.after(values), self.steps)
+
+    def traced_after(self, values: Value, shape: Shape) -> Value | None:
+        """Write down what `after` computes, where the feature and every step can: `L2` and `Projection` can.
+
+        Args:
+            values: output of the core, in a program that is being traced.
+            shape: of the core's input.
+
+        Returns:
+            The vector, (components,); None where one cannot.
+        """
+        traced = traced_after(self.feature, values, shape)
+        for step in self.steps:
+            if traced is None or not isinstance(step, TracedStep):
+                return None
+            traced = step.traced(traced)
+        return traced
 
     def largest_norms(self, shape: Shape) -> Norms | None:
         """Bound the vector step by step; a step that says nothing of itself may return anything."""

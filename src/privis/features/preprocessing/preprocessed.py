@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from privis.errors import Problem
-from privis.features.feature import Array, Feature, Image, is_counts
+from privis.features.feature import Array, Feature, Image, is_counts, traced_after
 from privis.features.image_ops import Size, owner_image
 from privis.features.norms import Norms, largest_norms
 from privis.features.postprocessing.steps import of_feature
-from privis.program import Program
+from privis.program import Program, Value
 from privis.program.shapes import Shape
 
 
@@ -63,6 +63,18 @@ class Prepared:
     def after(self, values: Array) -> Array:
         """Turn the core's output into a vector as the feature does."""
         return self.feature.after(values)
+
+    def traced_after(self, values: Value, shape: Shape) -> Value | None:
+        """Write down what `after` computes, where the feature can.
+
+        Args:
+            values: output of the core, in a program that is being traced.
+            shape: of the core's input.
+
+        Returns:
+            The vector, (components,); None where it cannot.
+        """
+        return traced_after(self.feature, values, shape)
 
     def largest_norms(self, shape: Shape) -> Norms | None:
         """Bound the vector as the feature does, whatever image it is given."""

@@ -102,6 +102,18 @@ class Gabor:
         """Square roots, flat (a noisy mean below zero counts as zero)."""
         return np.sqrt(np.maximum(values, 0.0), dtype=np.float32).reshape(-1)
 
+    def traced_after(self, values: Value, shape: Shape) -> Value:
+        """Write down the square roots that `after` takes.
+
+        Args:
+            values: output of the core, in a program that is being traced.
+            shape: of the core's input.
+
+        Returns:
+            The vector, (components,).
+        """
+        return values.sqrt().reshape(-1)
+
     def largest_norms(self, shape: Shape) -> Norms:
         """Bound the vector: filters have mean zero, so that none answers more than its absolute sum times 127.5."""
         cells = math.prod(self.grid)

@@ -51,6 +51,7 @@ class Scattering:
     name: ClassVar[str] = "scattering"
     identifier: ClassVar[str] = "privis.scattering/1"
     luma_only: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = integer_problem("Scattering.scales", self.scales, 1, 8)

@@ -1,0 +1,1 @@
+"""What an image's owner computes before anything is hidden."""

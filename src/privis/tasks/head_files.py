@@ -1,0 +1,81 @@
+"""LinearMap heads as files: an npz of numbers, and JSON for all that is text.
+
+Evolution of the file: ``format`` in its metadata names it, and a reader refuses any other. Arrays and keys may be added
+under the same number; one that goes, or means something else, takes the next, and so does a new kind of stage.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from privis.errors import OutputError, ParameterError, Problem
+from privis.file_formats import FileFormat, misfit
+from privis.tasks.linear_stages import LinearMap, Scaling, Stage, UnitLength
+from privis.version import VERSION
+
+FORMAT = "privis.linear-head/1"
+LARGEST = 1 << 30
+"""Bytes of a file at most."""
+_KINDS: dict[str, tuple[type[Scaling] | type[LinearMap], tuple[str, str]]] = {
+    "scaling": (Scaling, ("scale", "shift")),
+    "linear": (LinearMap, ("matrix", "bias")),
+}
+_UNIT_LENGTH = "unit length"
+
+H = TypeVar("H")
+
+
+def save(path: str | Path, classes: Sequence[str], link: str, stages: Sequence[Stage]) -> None:
+    """Write a head to ``path``; OutputError when it cannot be written, and what was there is untouched."""
+    kinds, arrays = [], {}
+    for number, stage in enumerate(stages):
+        name = next((name for name, (kind, _) in _KINDS.items() if isinstance(stage, kind)), _UNIT_LENGTH)
+        kinds.append(name)
+        for field in _KINDS[name][1] if name in _KINDS else ():
+            arrays[f"{number}_{field}"] = getattr(stage, field)
+    text = {"format": FORMAT, "version": VERSION, "classes": list(classes), "link": link, "stages": kinds}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, metadata=np.array(json.dumps(text, sort_keys=True)), **arrays)
+    place = Path(path)
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        try:
+            beside.write_bytes(buffer.getvalue())
+            os.replace(beside, place)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        remedy = "choose a folder you may write to"
+        raise OutputError(Problem(str(path), error.strerror or "an error", "a writable file", remedy)) from None
+
+
+def load(path: str | Path, make: Callable[[tuple[str, ...], tuple[Stage, ...], str], H]) -> H:
+    """Read what `save` wrote; ParameterError for anything else."""
+    try:
+        if Path(path).stat().st_size > LARGEST:
+            raise ValueError("a file that is too large")
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as members:
+            text = json.loads(str(members["metadata"]))
+            if text["format"] != FORMAT:
+                raise ValueError(f"format {text['format']!r}")
+            stages: list[Stage] = []
+            for number, kind in enumerate(text["stages"]):
+                if kind == _UNIT_LENGTH:
+                    stages.append(UnitLength())
+                    continue
+                build, fields = _KINDS[kind]
+                stages.append(build(*(np.asarray(members[f"{number}_{field}"], np.float64) for field in fields)))
+        return make(tuple(map(str, text["classes"])), tuple(stages), str(text["link"]))
+    except Exception as error:  # whatever damaged or hostile bytes do to a decoder, the file is no head
+        if isinstance(error, MemoryError):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        expected = "a head that LinearHead.save wrote"
+        raise ParameterError(misfit(path, FileFormat.LINEAR_HEAD, reason, expected)) from None
