@@ -12,7 +12,6 @@ link                    probabilities                        decision
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -56,7 +55,7 @@ class Predictions:
 
 
 def decided(
-    classes: Sequence[str], width: int, link: Link, revealed: npt.NDArray[np.floating], answer: Revealed
+    classes: tuple[str, ...], width: int, link: Link, revealed: npt.NDArray[np.floating], answer: Revealed
 ) -> Predictions:
     """Read what was revealed of ``width`` scores for a row.
 
