@@ -13,6 +13,7 @@ BENCHMARKS = (
     ("releases", "speed of directions, codes and noise", None),
     ("private_extraction", "what a release adds to HOG", None),
     ("ledger", "speed of the ledger", None),
+    ("answers", "what answers give away, and limits under race and kill", None),
     ("folder", "speed of a folder run", None),
     ("cnn", "networks beside onnxruntime", DATA / "weights"),
     ("denoising", "what denoising and bias correction bring", DATA / "classification"),

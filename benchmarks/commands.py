@@ -24,6 +24,7 @@ COMMANDS = {
     "releases": "privacy.releases",
     "private_extraction": "privacy.private_extraction",
     "ledger": "privacy.ledger",
+    "answers": "privacy.answers",
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
     "heads": "tasks.heads",

@@ -6,6 +6,7 @@ from . import joint as joint
 from . import privacy as privacy
 from . import tasks as tasks
 from . import training as training
+from .errors import AnswerLimitError as AnswerLimitError
 from .errors import BudgetError as BudgetError
 from .errors import DamagedLedgerError as DamagedLedgerError
 from .errors import DomainError as DomainError
@@ -68,6 +69,9 @@ from .features import UnbiasedHOG as UnbiasedHOG
 from .features import WaveletShrinkage as WaveletShrinkage
 from .features import Wiener as Wiener
 from .features import WordCode as WordCode
+from .privacy import AnswerKind as AnswerKind
+from .privacy import AnswerLedger as AnswerLedger
+from .privacy import AnswerLimits as AnswerLimits
 from .privacy import Budget as Budget
 from .privacy import BudgetUnit as BudgetUnit
 from .privacy import CodeRelease as CodeRelease

@@ -9,7 +9,8 @@
     │   └── DomainError     a node may be asked outside its declared domain
     ├── UnsupportedError    well formed, but not for this executor or importer
     ├── BudgetError         a release the privacy budget does not allow
-    │   └── DamagedLedgerError  a ledger that is not what was written: no release is allowed on its account
+    │   ├── DamagedLedgerError  a ledger that is not what was written: nothing is allowed on its account
+    │   └── AnswerLimitError    more answers about templates or a model than one client may get
     ├── PartyError          a party of a joint computation failed, left or disagreed
     ├── ProtocolError       bytes of a peer that are not what was agreed: damaged, foreign, of another program
     ├── ServiceError        a server refused, failed, or cannot be reached
@@ -90,6 +91,14 @@ class BudgetError(PrivisError):
 
 class DamagedLedgerError(BudgetError):
     """A ledger's file is not what was written, or was put back; nothing is released on its account."""
+
+
+class AnswerLimitError(BudgetError):
+    """A client asks for more answers about templates or a model than it may get; nothing was computed."""
+
+    def __init__(self, *problems: Problem, seconds: float | None = None) -> None:
+        super().__init__(*problems)
+        self.seconds = seconds  # until the same question may be asked; None: not before somebody lifts the limit
 
 
 class PartyError(PrivisError):

@@ -27,6 +27,7 @@ _LARGEST_TEXT = 8 << 20  # bytes of a text of ours; what is larger is something 
 _BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper byte of the version
 _RELEASE_KEY = b"privis release key "
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
+_ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
 _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")
 _TOKENS = re.compile(rb"(?:#.*\n|\s*\n)*[A-Za-z0-9][A-Za-z0-9._-]{0,63} sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}\n?")
@@ -51,7 +52,8 @@ class FileFormat(StrEnum):
     PUBLIC_KEY = "a specification or public key"
     KEY_FOLDER = "a folder of homomorphic keys"
     LEDGER = "a privacy ledger"
-    LEDGER_HEAD = "the head of a privacy ledger"
+    LEDGER_HEAD = "the head of a ledger"
+    ANSWER_LEDGER = "an answer ledger"
     TOKEN = "a client's token"
     TOKENS = "a server's file of tokens"
     CARD = "a privacy card"
@@ -176,6 +178,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.PICTURE
     if _LEDGER.match(start):
         return FileFormat.LEDGER
+    if _ANSWERS.match(start):
+        return FileFormat.ANSWER_LEDGER
     if _LEDGER_HEAD.match(start):
         return FileFormat.LEDGER_HEAD
     if start.startswith(b"-----BEGIN "):

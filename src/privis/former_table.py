@@ -120,7 +120,7 @@ MOVED = {
     "privacy.ledger": "privacy.ledger.ledger_protocol",
     "privacy.ledger.protocol": "privacy.ledger.ledger_protocol",
     "privacy.ledger_audit": "privacy.ledger.audit",
-    "privacy.ledger_entries": "privacy.ledger.entries",
+    "privacy.ledger_entries": "privacy.ledger.entries privacy.ledger.chain",
     "privacy.logistic": "privacy.learning.clipped_gradients",
     "privacy.mechanisms": "privacy.mechanisms.additive",
     "privacy.noise": "privacy.sampling.integer_noise",

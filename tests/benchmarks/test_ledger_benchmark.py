@@ -1,8 +1,9 @@
-"""The benchmark of the ledger runs, tiny, so that it cannot rot; its bar is judged where it is run."""
+"""The benchmarks of ledgers run, tiny, so that they cannot rot; bars of speed are judged where they are run."""
 
 from __future__ import annotations
 
-from benchmarks.privacy import ledger
+from benchmarks.privacy import answers, ledger
+from privis.privacy.answers.answer_limits import AnswerLimits
 
 
 def test_every_case_is_measured(tmp_path, monkeypatch, capsys) -> None:
@@ -14,3 +15,21 @@ def test_every_case_is_measured(tmp_path, monkeypatch, capsys) -> None:
     )
     slow, quick, _ = capsys.readouterr().out.splitlines()
     assert "TOO SLOW" in slow and "ok" in quick
+
+
+def test_attacks_need_more_answers_than_the_defaults_give(capsys) -> None:
+    curves = answers.run(templates=8, counts=(4, 32, 128))
+    for curve in curves.values():
+        assert list(curve.cosines) == sorted(curve.cosines)
+    assert curves["scores", 0.3].cosines[-1] > 0.999, "as many scores as components are the template"
+    assert curves["signs", 0.3].cosines[-1] > 0.6
+    limits = AnswerLimits.of_vectors(answers.COMPONENTS)
+    assert curves["signs", 0.3].at(limits.decisions.total)[0] < 0.45
+    assert curves["scores", 0.3].at(limits.scores.total)[0] < 0.25
+    answers.report(curves)
+    assert "default 32 gives" in capsys.readouterr().out
+
+
+def test_the_bars_of_the_ledger_hold(tmp_path) -> None:
+    for bar in answers.ledger_bars(tmp_path, rounds=1, kills=4, damages=20):
+        assert bar.measured == bar.wanted, bar

@@ -67,6 +67,8 @@ class Served:
             "127.0.0.1:0",
             "--limit",
             "grace-seconds=1",
+            "--answers",
+            "scores=100000",
         ]
         self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None

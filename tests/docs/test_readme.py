@@ -12,6 +12,7 @@ PAGES = [
     *("docs/differential-privacy.md", "docs/differential-privacy.zh-CN.md"),
     *("docs/secure-multi-party.md", "docs/secure-multi-party.zh-CN.md"),
     *("docs/homomorphic.md", "docs/homomorphic.zh-CN.md"),
+    *("docs/answers.md", "docs/answers.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
 ]
 

@@ -29,27 +29,27 @@ CHARGES = (
         SEVERAL + "test_a_picture_that_one_feature_cannot_use_is_charged_for_none",
     ),
     Mutant(
-        12, "a ledger put back is taken up", "privacy/ledger/file.py",
+        12, "a ledger put back is taken up", "privacy/ledger/chained_file.py",
         "if self._seen is not None and self._seen not in passed:", "if False:",
         PUT_BACK + "test_files_that_were_put_back_are_refused_also_when_others_charged_them_since",
     ),
     Mutant(
-        12, "a pickle forgets what was seen", "privacy/ledger/file.py",
+        12, "a pickle forgets what was seen", "privacy/ledger/chained_file.py",
         "return type(self), (str(self.path),), self._seen", "return type(self), (str(self.path),)",
         PUT_BACK + "test_copies_and_pickles_inherit_what_was_seen",
     ),
     Mutant(
-        12, "what was only read does not count as seen", "privacy/ledger/file.py",
+        12, "what was only read does not count as seen", "privacy/ledger/chained_file.py",
         "        self._books, self._seen = books, books.head\n        return books",
         "        self._books = books\n        return books", PUT_BACK + "test_what_was_only_read_counts_as_seen",
     ),
     Mutant(
-        12, "a charge to a file that was replaced counts", "privacy/ledger/file.py",
-        "            self._require_in_place(files)  # a charge to", "            pass  # a charge to",
+        12, "a charge to a file that was replaced counts", "privacy/ledger/chained_file.py",
+        "        self._require_in_place(files)  # an entry in", "        pass  # an entry in",
         PUT_BACK + "test_a_file_replaced_while_a_charge_is_written_is_no_charge",
     ),
     Mutant(
-        12, "a check of the ledger forgets what was seen", "privacy/ledger/file.py",
+        12, "a check of the ledger forgets what was seen", "privacy/ledger/chained_file.py",
         "seen = {self._seen.digest} if self._seen else set[str]()", "seen = set[str]()",
         PUT_BACK + "test_files_that_were_put_back_are_refused_also_when_others_charged_them_since",
     ),

@@ -107,7 +107,7 @@ def card() -> str:
 def ledger() -> str:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules[privis.FileLedger.__module__].secrets, "token_hex", lambda size: "0" * 2 * size)
-        patch.setattr(sys.modules[privis.FileLedger.__module__], "_now", lambda: "2026-11-29T00:00:00.000+00:00")
+        patch.setattr(sys.modules[privis.FileLedger.__module__], "now", lambda: "2026-11-29T00:00:00.000+00:00")
         path = Path(folder, "ledger")
         made = privis.FileLedger.create(path, Budget(10.0, 1e-5))
         privis.extract(privis.LBP(), [IMAGE], release=RELEASES["feature"], key=KEY, ledger=made, subjects=["ann"])

@@ -15,6 +15,7 @@ import httpx
 
 from privis.errors import ServiceError
 from privis.run.he.wire import key_file as bundle
+from privis.serve.answering import AnswerSettings
 from privis.serve.client.client import Client
 from privis.serve.http.server import Server
 from privis.serve.http.tokens import Token, Tokens, issue
@@ -37,8 +38,9 @@ class ServerFolder:
     def token(self, name: str) -> Token:
         return Token.load(self.folder / f"{name}.token")
 
-    def server(self, limits: Limits = LIMITS, *offerings: Adder) -> Server:
-        return Server(offerings or (Adder(), Adder("other")), self.tokens, self.folder / "state", port=0, limits=limits)
+    def server(self, limits: Limits = LIMITS, *offerings: Adder, answers: AnswerSettings = AnswerSettings()) -> Server:
+        made = offerings or (Adder(), Adder("other"))
+        return Server(made, self.tokens, self.folder / "state", port=0, limits=limits, answers=answers)
 
     def keys(self, offer: str = "sum", size: int = 4096) -> tuple[Path, bytes]:
         """A new bundle of evaluation keys, and its content."""
@@ -94,8 +96,10 @@ def new_place(folder: Path, names: tuple[str, ...] = ("alice", "bob")) -> Server
 
 
 @contextlib.contextmanager
-def serving(place: ServerFolder, limits: Limits = LIMITS, *offerings: Adder) -> Iterator[Running]:
-    server = place.server(limits, *offerings)
+def serving(
+    place: ServerFolder, limits: Limits = LIMITS, *offerings: Adder, answers: AnswerSettings = AnswerSettings()
+) -> Iterator[Running]:
+    server = place.server(limits, *offerings, answers=answers)
     with server.running() as url:
         yield Running(place, url, server)
 

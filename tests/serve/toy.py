@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from privis.errors import Problem, ProtocolError
+from privis.privacy.answers.answer_limits import AnswerKind
 from privis.run.he.wire import key_file as bundle
-from privis.serve.offerings.offering import Estimate, Terms
+from privis.serve.offerings.offering import Estimate, Terms, answers_words
 
 MIB = 1 << 20
 _HEAD = struct.Struct(">4s32s16sd")
@@ -38,6 +39,7 @@ class Adder:
     name: str = "sum"
     memory: int = 8 * MIB
     seconds: float = 0.05
+    answers: int = 0  # that one message is given about the server's own; 0: none
 
     def __call__(self) -> Adder:
         return self
@@ -45,7 +47,8 @@ class Adder:
     @property
     def terms(self) -> Terms:
         estimate = Estimate(self.seconds, 1000, 1000, 1000, self.memory)
-        return Terms(self.name, "adds numbers", spec_digest(self.name), '{"toy": 1}', estimate)
+        words = {"answers": answers_words(AnswerKind.DECISION, self.answers, 64)} if self.answers else {}
+        return Terms(self.name, "adds numbers", spec_digest(self.name), '{"toy": 1}', estimate, words=words)
 
     def open(self, keys: Path) -> Adding:
         return Adding(bundle.read(keys, bundle.KeyKind.EVALUATION, self.terms.digest))

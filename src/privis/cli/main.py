@@ -44,6 +44,7 @@ from privis.cli.parsing import (
     shown_value,
 )
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
+from privis.cli.server.answers import answers
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
 from privis.cli.shell import completion
@@ -83,6 +84,7 @@ app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(predict)
 app.command()(info)
 app.add_typer(ledger)
+app.add_typer(answers)
 app.add_typer(mpc)
 app.command()(party)
 app.command()(keygen)

@@ -1,5 +1,10 @@
 """The public names of ``privis.privacy``."""
 
+from .answers.answer_ledger import AnswerCharge as AnswerCharge
+from .answers.answer_ledger import AnswerLedger as AnswerLedger
+from .answers.answer_limits import Allowance as Allowance
+from .answers.answer_limits import AnswerKind as AnswerKind
+from .answers.answer_limits import AnswerLimits as AnswerLimits
 from .guarantee import NO_GUARANTEE as NO_GUARANTEE
 from .guarantee import Guarantee as Guarantee
 from .guarantee import no_release as no_release

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from privis.errors import ParameterError, Problem, ProtocolError, ServiceError, refuse
 from privis.run.he.wire import key_file as bundle
+from privis.serve.answering import AnswerKeeper, AnswerSettings
 from privis.serve.evictions import StoredKeys
 from privis.serve.fair_shares import OverShare, Shares
 from privis.serve.limits import MIB, Limits
@@ -57,9 +58,11 @@ class Service:
     limits: Limits
     clients: Sequence[str] = ()
     metrics: Metrics = field(default_factory=Metrics)
+    settings: AnswerSettings = AnswerSettings()
 
     def __post_init__(self) -> None:
-        self.terms = self.fork_server.terms
+        self.answers = AnswerKeeper.open(self.fork_server.terms, self.settings, self.store.folder)
+        self.terms = self.answers.terms
         self.pool = WorkerPool(
             self.fork_server,
             self.terms,
@@ -76,7 +79,12 @@ class Service:
 
     @classmethod
     def open(
-        cls, offerings: Sequence[MakeOffering], folder: Path, limits: Limits, clients: Sequence[str] = ()
+        cls,
+        offerings: Sequence[MakeOffering],
+        folder: Path,
+        limits: Limits,
+        clients: Sequence[str] = (),
+        settings: AnswerSettings = AnswerSettings(),
     ) -> Service:
         """Take the folder, then compile the offerings, which may take a while and raises what they raise."""
         store = Store(folder, limits, clients)
@@ -84,7 +92,7 @@ class Service:
         try:
             fork_server = ForkServer(offerings)
             try:
-                return cls(fork_server, store, limits, clients)
+                return cls(fork_server, store, limits, clients, settings=settings)
             except BaseException:
                 fork_server.stop()
                 raise
@@ -189,7 +197,8 @@ class Service:
         """Take an encrypted message and queue its job; an equal message with an equal ``once`` is the same job.
 
         Returns the job and whether it is new. A job that failed or was cancelled starts again. ``sha256`` is what the
-        client says the digest of the body is.
+        client says the digest of the body is. Answers are charged once for a message and its keys, before anything is
+        computed, and never given back; AnswerLimitError when the client may have no more.
         """
         terms = self.offer(worker_key.offer)
         self.require_key(worker_key.client, worker_key.keys)
@@ -203,7 +212,9 @@ class Service:
                 stored = await self.store.receive(chunks, length, lambda start: None, 0, self.store.require_free)
                 try:
                     _require_unchanged("message", stored, sha256)
-                    name = _job_name(worker_key, stored.sha256, once)
+                    question = _job_name(worker_key, stored.sha256, "")
+                    await asyncio.to_thread(self.answers.charge, worker_key.client, worker_key.offer, question)
+                    name = _job_name(worker_key, stored.sha256, once)  # from here on nothing else comes in between
                     known = self._entries.get(name)
                     if known is not None and known.job.state not in (State.FAILED, State.CANCELLED):
                         return known.job, False

@@ -6,11 +6,12 @@
     ├── lock                      one server at a time
     ├── unfinished/…              uploads; emptied at start
     ├── keys/CLIENT/DIGEST        whole bundles only; survive a restart
+    ├── answers, answers.head     the answer ledger (`privis.serve.answering`); survives everything
     └── jobs/ID/{message,reply}   emptied at start: a job does not survive its server, its sender sends it again
 
-Format: only ``keys`` outlives a server; each bundle there is a file of `privis.run.he.wire.key_file`, which states
-its own version: jobs with one of another version fail with the reason, and clients send keys again. Folders may be
-added; a server leaves those alone that it does not know.
+Format: only ``keys`` and ``answers`` outlive a server; each bundle of keys is a file of
+`privis.run.he.wire.key_file`, which states its own version: jobs with one of another version fail with the reason, and
+clients send keys again. Folders may be added; a server leaves those alone that it does not know.
 """
 
 from __future__ import annotations

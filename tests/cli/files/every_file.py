@@ -18,6 +18,7 @@ from privis.file_formats import FileFormat
 from privis.io import tables
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, make_group
 from privis.parties.node.templates import write_templates
+from privis.privacy.answers.answer_ledger import AnswerLedger
 from privis.privacy.guarantee import no_release
 from privis.privacy.learning.logistic_regression import TrainingState
 from privis.privacy.ledger.budget import Budget
@@ -57,6 +58,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     for kind in key_file.KeyKind:
         key_file.write(folder / f"{kind.name.lower()}.bundle", kind, SPECIFICATION, b"content")
     FileLedger.create(folder / "budget", Budget(4.0, 1e-6))
+    AnswerLedger.create(folder / "answers")
     issue("alice", folder / "tokens", folder / "alice.token")
     terms = Terms("hog", "hog of pictures", SPECIFICATION, "{}", Estimate(1, 1, 1, 1, 1))
     (folder / "terms.json").write_text(terms.to_json())
@@ -88,6 +90,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.EVALUATION_KEY: folder / "evaluation.bundle",
         FileFormat.PUBLIC_KEY: folder / "public.bundle",
         FileFormat.LEDGER: folder / "budget",
+        FileFormat.ANSWER_LEDGER: folder / "answers",
         FileFormat.LEDGER_HEAD: folder / "budget.head",
         FileFormat.TOKEN: folder / "alice.token",
         FileFormat.TOKENS: folder / "tokens",

@@ -25,6 +25,7 @@ SAID = {
     FileFormat.PROJECTION: ("6 to 2",),
     FileFormat.CODEBOOK: ("2 words of 4 components", "two words"),
     FileFormat.LEDGER: ("keeps epsilon 4", "charges: 0", "intact"),
+    FileFormat.ANSWER_LEDGER: ("lines: 0", "intact"),
     FileFormat.TOKENS: ("alice",),
     FileFormat.CARD: ("ColourHistogram(", "PixelRelease("),
     FileFormat.RUN: ("ColourHistogram(",),

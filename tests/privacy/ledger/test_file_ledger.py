@@ -16,7 +16,6 @@ import pytest
 import privis
 from privis.errors import BudgetError, OutputError, ParameterError
 from privis.privacy import FeatureRelease, Laplace, Person, PixelRelease, Pixels, ReleaseKey
-from privis.privacy.ledger import file as module
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
 from privis.privacy.ledger.file import FileLedger
 from tests.privacy.ledgers import CHEAP, COSTLY, head_of, size_of
@@ -288,8 +287,8 @@ def test_a_full_disk_refuses_and_leaves_an_intact_ledger(ledger, monkeypatch, st
 
         return attempt
 
-    monkeypatch.setattr(module.os, "pwrite", failing(os.pwrite))
-    monkeypatch.setattr(module.os, "fdatasync", failing(os.fdatasync))
+    monkeypatch.setattr(os, "pwrite", failing(os.pwrite))
+    monkeypatch.setattr(os, "fdatasync", failing(os.fdatasync))
     with pytest.raises(OutputError, match="No space left"):
         ledger.charge("a.png", COSTLY, "1")
     monkeypatch.undo()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from privis.errors import BudgetError, OutputError
 from privis.privacy.ledger.audit import audit
 from privis.privacy.ledger.budget import Budget
-from privis.privacy.ledger.entries import SLOT_BYTES
+from privis.privacy.ledger.chain import SLOT_BYTES
 from privis.privacy.ledger.file import FileLedger
 from tests.privacy.ledgers import CHEAP, COSTLY, head_of
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from privis.errors import BudgetError
-from privis.privacy.ledger import file as module
+from privis.privacy.ledger import chained_file as module
 from privis.privacy.ledger.budget import Budget
 from privis.privacy.ledger.file import FileLedger
 from tests.privacy.ledgers import COSTLY, head_of

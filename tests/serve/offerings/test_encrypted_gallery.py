@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError, ProtocolError, ServiceError
+from privis.privacy.answers.answer_limits import Allowance
 from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.framing import join, split
+from privis.serve.answering import AnswerSettings
 from privis.serve.client.gallery_keys import GalleryKeys, Templates
 from privis.serve.limits import MIB
 from privis.serve.offerings.gallery_offerings import OfferEncryptedGallery, OfferGallery
@@ -19,6 +21,7 @@ from tests.serve.place import LIMITS, new_place, serving
 FACES = np.random.default_rng(6).normal(size=(BLOCK + 40, 8))  # two blocks
 PEOPLE = Templates(tuple(f"patient {number}" for number in range(len(FACES))), FACES)
 OFFER = OfferEncryptedGallery("index", "room for encrypted templates", 8, 2 * BLOCK)
+ANSWERS = AnswerSettings(scores=Allowance(total=1000))
 OWN = OfferGallery("faces", "the server's", ("a", "b"), FACES[:2])
 
 
@@ -27,7 +30,7 @@ def place(tmp_path_factory):
     """A server, and a client's keys and templates."""
     folder = tmp_path_factory.mktemp("index")
     limits = replace(LIMITS, memory=1500 * MIB, job_memory=500 * MIB)
-    with serving(new_place(folder), limits, OFFER, OWN) as running, running.client() as client:
+    with serving(new_place(folder), limits, OFFER, OWN, answers=ANSWERS) as running, running.client() as client:
         yield running, client, GalleryKeys.generate(client.terms("index"), folder / "keys", PEOPLE)
 
 

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 from privis.errors import OutputError, ParameterError, ProtocolError, ServiceError
+from privis.privacy.answers.answer_limits import Allowance
 from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.wire import key_file as bundle
+from privis.serve.answering import AnswerSettings
 from privis.serve.client.gallery_keys import GalleryKeys
 from privis.serve.limits import MIB
 from privis.serve.offerings.gallery_offerings import OfferGallery
 from tests.serve.place import LIMITS, new_place, serving
 
 FACES = np.random.default_rng(0).normal(size=(30, 24))
+ANSWERS = AnswerSettings(scores=Allowance(total=1000))
 OFFER = OfferGallery("faces", "thirty faces", tuple(f"face {number}" for number in range(30)), FACES)
 
 
@@ -25,7 +28,7 @@ def place(tmp_path_factory):
     """A server of one gallery, and a client's keys for it."""
     folder = tmp_path_factory.mktemp("gallery")
     limits = replace(LIMITS, memory=1200 * MIB, job_memory=400 * MIB)
-    with serving(new_place(folder), limits, OFFER) as running, running.client() as client:
+    with serving(new_place(folder), limits, OFFER, answers=ANSWERS) as running, running.client() as client:
         yield running, client, GalleryKeys.generate(client.terms("faces"), folder / "keys")
 
 

@@ -201,6 +201,15 @@ def _ledger(path: Path) -> Iterator[str]:
     yield "intact" if not audit.problems else f"not intact: {'; '.join(map(str, audit.problems))}"
 
 
+def _answers(path: Path) -> Iterator[str]:
+    from privis.privacy.answers.answer_ledger import AnswerLedger
+
+    opened = AnswerLedger(path)
+    audit = opened.verify()
+    yield f"lines: {audit.charges:,}, clients and galleries: {audit.records:,}, head {audit.head}"
+    yield "intact" if not audit.problems else f"not intact: {'; '.join(map(str, audit.problems))}"
+
+
 def _ledger_head(path: Path) -> Iterator[str]:
     yield f"it belongs to {path.with_suffix('')}; keep both, in one place"
 
@@ -308,6 +317,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.KEY_FOLDER: _key_folder,
         FileFormat.TERMS: _terms,
         FileFormat.LEDGER: _ledger,
+        FileFormat.ANSWER_LEDGER: _answers,
         FileFormat.LEDGER_HEAD: _ledger_head,
         FileFormat.TOKEN: _token,
         FileFormat.TOKENS: _tokens,

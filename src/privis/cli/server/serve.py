@@ -56,6 +56,17 @@ State = Annotated[Path, typer.Option("--state", help="Folder for keys, messages 
 LimitWords = Annotated[
     list[str] | None, typer.Option("--limit", help="NAME=VALUE, as in memory=8GiB; a wrong name lists all; repeatable.")
 ]
+AnswerWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--answers",
+        metavar="LIMIT",
+        help="Answers about templates or models for each client: scores=64, scores-per-hour=8, decisions=…, unlimited.",
+    ),
+]
+AnswerLedgerPath = Annotated[
+    Path | None, typer.Option("--answer-ledger", help="Where answers are counted; STATE/answers unless said.")
+]
 Check = Annotated[bool, typer.Option("--check", help="Only compile, and check the settings.")]
 
 
@@ -81,6 +92,8 @@ def serve(
     tls_key: TlsKey = None,
     state: State = Path("privis-state"),
     limit: LimitWords = None,
+    answers: AnswerWords = None,
+    answer_ledger: AnswerLedgerPath = None,
     check: Check = False,
 ) -> None:
     """Compute features of encrypted images for clients who keep their keys; stop with Ctrl-C.
@@ -93,6 +106,7 @@ def serve(
         require("he", "privis serve", "tenseal")  # the process that compiles is another one
         from privis.cli.server.offerings import OfferOptions
         from privis.run.he.compiler.compiler import Options
+        from privis.serve.answering import settings_of, stated_limits
         from privis.serve.http.server import Server
         from privis.serve.http.tokens import Tokens
         from privis.serve.limits import limits_of
@@ -109,13 +123,14 @@ def serve(
         files = (program or [], model or [], gallery or [], encrypted_gallery or [])
         makers = OfferOptions(feature, parameter or [], *files, name, samples or []).makers(options)
         host, port = address_of(listen)
-        server = Server(
-            makers, Tokens.load(tokens), state, host, port, _certificate(tls_cert, tls_key), limits_of(limit or [])
-        )
+        settings, limits = settings_of(answers or [], answer_ledger), limits_of(limit or [])
+        certificate = _certificate(tls_cert, tls_key)
+        server = Server(makers, Tokens.load(tokens), state, host, port, certificate, limits, settings)
         with working(f"compiling, encoding weights of {len(makers)} offer{'s' * (len(makers) != 1)}"):
             offers = server.open()
         for terms in offers:
-            err.print(_described(terms), markup=False, soft_wrap=True)
+            told = stated_limits(terms)
+            err.print(f"{_described(terms)}. {told}" if told else _described(terms), markup=False, soft_wrap=True)
         if check:
             server.close()
             return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from privis.privacy.ledger.entries import SLOT_BYTES, START, Books, LedgerHead, complete_lines, heads
+from privis.privacy.ledger.chain import SLOT_BYTES, START, ChainedBooks, LedgerHead, complete_lines, heads
+from privis.privacy.ledger.entries import Books
 
 MOST_PROBLEMS = 20
 
@@ -26,12 +26,20 @@ class Audit:
     notes: tuple[str, ...]
 
 
-def audit(data: bytes, head_data: bytes, known_heads: Collection[str] = ()) -> Audit:
-    """Check the bytes of a ledger and of its head; each of ``known_heads`` (SHA-256) must be that of a line."""
+def audit(
+    data: bytes,
+    head_data: bytes,
+    known_heads: Collection[str] = (),
+    opened: Callable[[bytes], ChainedBooks] = Books.opened,
+) -> Audit:
+    """Check the bytes of a ledger and of its head; each of ``known_heads`` (SHA-256) must be that of a line.
+
+    ``opened`` makes the books of a first line.
+    """
     lines = list(complete_lines(data))
     known = heads(head_data)
     trail = [START]  # the head after every line
-    books, problems = _followed(lines, trail)
+    books, problems = _followed(lines, trail, opened)
     problems += _head_problems(trail, known, head_data)
     there = {head.digest for head in trail}
     problems += [
@@ -42,11 +50,7 @@ def audit(data: bytes, head_data: bytes, known_heads: Collection[str] = ()) -> A
     notes = []
     newest = known[0] if known else START
     if books is not None:
-        problems += [
-            f"account {name[:16]} has spent more than the budget"
-            for name, account in books.accounts.items()
-            if account.spent(books.budget).epsilon > books.budget.epsilon * (1 + 1e-6)
-        ]
+        problems += books.overspent()
         if newest.lines and len(lines) > newest.lines:
             ahead = len(lines) - newest.lines
             notes.append(f"charges that a crash kept out of the head: {ahead}; they count")
@@ -54,19 +58,21 @@ def audit(data: bytes, head_data: bytes, known_heads: Collection[str] = ()) -> A
         notes.append(f"{torn} bytes at the end are part of a charge that was never made")
     if len(problems) > MOST_PROBLEMS:
         problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS} more"]
-    records = set[str]().union(*(records for _, records in books.releases.values())) if books else set[str]()
-    return Audit(max(0, len(lines) - 1), len(records), trail[-1].digest, tuple(problems), tuple(notes))
+    return Audit(max(0, len(lines) - 1), books.records if books else 0, trail[-1].digest, tuple(problems), tuple(notes))
 
 
-def _followed(lines: list[bytes], trail: list[LedgerHead]) -> tuple[Books | None, list[str]]:
+def _followed(
+    lines: list[bytes], trail: list[LedgerHead], opened: Callable[[bytes], ChainedBooks]
+) -> tuple[ChainedBooks | None, list[str]]:
     """Read all lines, whatever is wrong with some, and note the head after each."""
-    books, problems = None, []
+    books: ChainedBooks | None = None
+    problems: list[str] = []
     for number, line in enumerate(lines, 1):
         last = trail[-1]
-        trail.append(LedgerHead(number, last.size + len(line), hashlib.sha256(line).hexdigest()))
+        trail.append(last.after(line))
         try:
             if number == 1:
-                books = Books.opened(line)
+                books = opened(line)
             elif books is not None:
                 books.head = last
                 problems += [f"line {number} {wrong}" for wrong in books.read(line)[1]]

@@ -5,29 +5,49 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from privis.errors import DamagedLedgerError, OutputError, Problem
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost
-from privis.privacy.ledger.composition import Account
+from privis.file_formats import FileFormat
 
 _READ_BYTES = 1 << 20
 
 
-def damaged(path: Path, what: str) -> DamagedLedgerError:
+@dataclass(frozen=True)
+class Wording:
+    """What errors call a kind of ledger, what does not happen where one refuses, and its command.
+
+    ``released`` and ``again`` are what happens on an entry, and what to do when the disk refused one.
+    """
+
+    noun: str
+    entry: str
+    released: str
+    again: str
+    command: str
+    form: FileFormat
+
+
+PRIVACY = Wording("ledger", "charge", "released", "then run the same command again", "privis ledger", FileFormat.LEDGER)
+"""Words about privacy budgets."""
+
+
+def damaged(path: Path, what: str, words: Wording = PRIVACY) -> DamagedLedgerError:
     """The error of a ledger at ``path`` that is not what was written."""
-    remedy = f"nothing is released on its account; see: privis ledger verify {path}"
-    return DamagedLedgerError(Problem(f"ledger {path}", what, "an unbroken chain", remedy))
+    remedy = f"nothing is {words.released} on its account; see: {words.command} verify {path}"
+    return DamagedLedgerError(Problem(f"{words.noun} {path}", what, "an unbroken chain", remedy))
 
 
 @contextlib.contextmanager
-def written(path: Path) -> Iterator[None]:
+def written(path: Path, words: Wording = PRIVACY) -> Iterator[None]:
     """Raise OutputError, which says that nothing was released, where the disk refuses."""
     try:
         yield
     except OSError as error:
-        remedy = "nothing was released; free space or mend the disk, then run the same command again"
-        raise OutputError(Problem(f"ledger {path}", str(error.strerror), "a charge on the disk", remedy)) from error
+        remedy = f"nothing was {words.released}; free space or mend the disk, {words.again}"
+        expected = f"a {words.entry} on the disk"
+        raise OutputError(Problem(f"{words.noun} {path}", str(error.strerror), expected, remedy)) from error
 
 
 def write(file: int, data: bytes, start: int) -> None:
@@ -57,20 +77,3 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def refusal(record: str, account: Account, cost: PrivacyCost, budget: Budget) -> Problem:
-    """Say why ``cost`` cannot be charged to the account of ``record``, and what is left."""
-    spent = account.spent(budget)
-    left = max(0.0, budget.epsilon - spent.epsilon)
-    who = {BudgetUnit.IMAGE: record, BudgetUnit.PERSON: "ledger, one person", BudgetUnit.DATASET: "ledger, the corpus"}
-    where = who[budget.unit] if budget.per is Per.SUBJECT else "ledger, the corpus"
-    got = (
-        f"{spent.charges} releases that spent epsilon {spent.epsilon:.4g} of {budget.epsilon:.4g} "
-        f"(delta {budget.delta:.1e}, {spent.bound}), and one more of epsilon {cost.epsilon:.4g}, delta {cost.delta:.1e}"
-    )
-    remedy = (
-        "a smaller epsilon may fit, and repeating an earlier release with its key is free; what was released cannot be "
-        "taken back"
-    )
-    return Problem(where, got, f"at most about epsilon {left:.4g} more", remedy)

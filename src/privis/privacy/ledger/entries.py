@@ -1,9 +1,7 @@
 """The lines of a ledger file, the head that commits to them, and what both add up to.
 
 A ledger is a text file of JSON lines. The first states the budget, each other one is a charge, and each holds the
-SHA-256 of the line before it. The head, a small file beside it, holds the number of lines, their bytes and the SHA-256
-of the last one, so that a ledger cut off at the end is noticed. The head is kept twice and written in turns, with a
-checksum: a power cut in the middle of a write leaves the earlier one.
+SHA-256 of the line before it: see `privis.privacy.ledger.chain`.
 
 Nothing here is secret from whoever may write the file: they can make another chain that fits. A head that is written
 down elsewhere is what shows that (``privis ledger verify --head``).
@@ -32,14 +30,13 @@ from typing import Any
 from privis.errors import BudgetError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, noise_cost
+from privis.privacy.ledger.chain import START, LedgerHead
 from privis.privacy.ledger.composition import Account, sum_of
 from privis.privacy.ledger.records import equals_of
 
 FORMAT = "privis ledger 2"  # accounts of images are named by content; format 1 named them by path
 FORMER_FORMAT = "privis ledger 1"
-NO_LINE = "0" * 64
 CORPUS = "corpus"  # the one account of a budget per corpus
-SLOT_BYTES = 124
 
 
 Figures = tuple[str, str, float, float, float]
@@ -96,45 +93,6 @@ def guarantee_digest(guarantee: Guarantee) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class LedgerHead:
-    """How far a ledger was written: ``lines`` of ``size`` bytes, and the SHA-256 of the last one."""
-
-    lines: int
-    size: int
-    digest: str
-
-    def packed(self) -> bytes:
-        """Give the head as one line of `SLOT_BYTES` bytes, its checksum last."""
-        text = f"{self.lines:020d} {self.size:020d} {self.digest} "
-        return f"{text}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n".encode()
-
-    @property
-    def slot(self) -> int:
-        """Where in the file it belongs: heads take turns."""
-        return self.lines % 2 * SLOT_BYTES
-
-
-START = LedgerHead(0, 0, NO_LINE)
-
-
-def heads(data: bytes) -> list[LedgerHead]:
-    """Read the intact heads, the newest first.
-
-    >>> head = LedgerHead(3, 1200, "ab" * 32)
-    >>> heads(bytes(SLOT_BYTES) + head.packed()) == [head]
-    True
-    """
-    found = []
-    for start in (0, SLOT_BYTES):
-        words = data[start : start + SLOT_BYTES].decode("ascii", "replace").split()
-        if len(words) == 4 and words[0].isdecimal() and words[1].isdecimal():
-            head = LedgerHead(int(words[0]), int(words[1]), words[2])
-            if head.packed() == data[start : start + SLOT_BYTES] and head.slot == start:
-                found.append(head)
-    return sorted(found, key=lambda head: -head.lines)
-
-
 def first_line(budget: Budget, salt: str, time: str) -> bytes:
     """Return the line that opens a ledger: format, time, salt and budget."""
     words = {**asdict(budget), "per": budget.per.value, "unit": budget.unit.value}
@@ -178,7 +136,7 @@ class Books:
     def opened(cls, line: bytes) -> Books:
         """Open the books with a ledger's first line; raises ``ValueError`` when it is none."""
         budget, salt, former_names = read_first_line(line)
-        return cls(budget, salt, LedgerHead(1, len(line), hashlib.sha256(line).hexdigest()), former_names=former_names)
+        return cls(budget, salt, START.after(line), former_names=former_names)
 
     def hashed(self, record: str) -> str:
         """Give the name that ``record`` has in this ledger."""
@@ -198,13 +156,23 @@ class Books:
         names = (numbered.format(number) for number in itertools.count(1)) if numbered else iter([name])
         yield from itertools.takewhile(bool, (self.accounts.get(self.hashed(each)) for each in names))
 
+    @property
+    def records(self) -> int:
+        """How many records have charges."""
+        return len(set[str]().union(*(records for _, records in self.releases.values())))
+
+    def overspent(self) -> list[str]:
+        """Sentences about accounts that have spent more than the budget."""
+        most = self.budget.epsilon * (1 + 1e-6)
+        spent = ((name, account.spent(self.budget).epsilon) for name, account in self.accounts.items())
+        return [f"account {name[:16]} has spent more than the budget" for name, epsilon in spent if epsilon > most]
+
     def _name(self, hashed: str) -> str:
         return hashed if self.budget.per is Per.SUBJECT else CORPUS
 
     def read(self, line: bytes) -> tuple[Charge, list[str]]:
         """Add a line and return its charge, with all that is wrong with it; raises ``ValueError`` when it is none."""
-        lines, digest = self.head.lines + 1, self.head.digest
-        self.head = LedgerHead(lines, self.head.size + len(line), hashlib.sha256(line).hexdigest())
+        digest, self.head = self.head.digest, self.head.after(line)
         try:
             values = json.loads(line)
             previous = values.pop("previous")
@@ -230,11 +198,3 @@ class Books:
             got = f"release {release_id[:16]} with another guarantee than it was charged with"
             raise BudgetError(Problem("ledger", got, "the same guarantee", remedy))
         return hashed in records
-
-
-def complete_lines(data: bytes) -> Iterator[bytes]:
-    """Return the lines of ``data`` that end with a newline."""
-    start = 0
-    while (end := data.find(b"\n", start)) >= 0:
-        yield data[start : end + 1]
-        start = end + 1

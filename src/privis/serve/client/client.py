@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
-from privis.errors import ParameterError, PrivisError, Problem, ProtocolError, ServiceError
+from privis.errors import AnswerLimitError, ParameterError, PrivisError, Problem, ProtocolError, ServiceError
 from privis.extras import optional_import
 from privis.file_formats import FileFormat, misfit
 from privis.run.he.wire import key_file as bundle
@@ -169,6 +169,7 @@ class Client:
             KeysUnknown: the keys have to be sent again.
             ProtocolError: the server cannot use the message.
             ServiceError: the server refuses, fails or stays out of reach.
+            AnswerLimitError: the server gives this client no more answers, now or at all.
         """
         once = secrets.token_hex(16)  # a message that is sent again is the same job, not a second one
         for attempt in range(_RESTARTS + 1):
@@ -269,7 +270,7 @@ class Client:
                 answer = self._http.request(method, place, content=content, headers=headers)
                 if answer.is_success:
                     return answer
-                if answer.status_code not in _AGAIN:
+                if answer.status_code not in _AGAIN or _told(answer).get("kind") == "answers":
                     _raise_refusal(answer, self.url)
                 reason, least = _reason(answer), _retry_after(answer)
             except httpx.TransportError as error:
@@ -307,7 +308,12 @@ def _raise_told(told: dict[str, Any]) -> NoReturn:
             problems.append(Problem(*words))
     if not problems:
         problems = [Problem("server", f"a refusal ({told.get('status', 'no reason')})", "a result")]
-    errors = {"protocol": ProtocolError, "keys": KeysUnknown, "job": _JobUnknown}
+    errors: dict[str, type[PrivisError]] = {
+        "protocol": ProtocolError,
+        "keys": KeysUnknown,
+        "job": _JobUnknown,
+        "answers": AnswerLimitError,
+    }
     raise errors.get(str(told.get("kind")), ServiceError)(*problems)
 
 

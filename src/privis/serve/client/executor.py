@@ -14,6 +14,7 @@ import numpy as np
 from privis.errors import Problem, UnsupportedError, refuse
 from privis.program import Program, digest
 from privis.readings import Cost, PredictedError
+from privis.serve.answering import stated_limits
 from privis.serve.client.client import Client, RequestProgress
 from privis.serve.client.key_folder import nothing
 from privis.serve.client.program_keys import OwnerKeys, ask, require_current
@@ -88,7 +89,9 @@ class Remote:
     @property
     def seen(self) -> str:
         """Everything is seen by the owner alone: the server computes on ciphertexts."""
-        return "Only their owner sees the images and the features; the server computes on ciphertexts."
+        seen = "Only their owner sees the images and the features; the server computes on ciphertexts."
+        limits = stated_limits(self.terms)
+        return f"{seen} {limits}" if limits else seen
 
     def supports(self, program: Program) -> list[Problem]:
         """A problem unless the keys are for ``program``, or for a private one that takes the same inputs."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from privis.errors import ParameterError, PrivisError, Problem, ProtocolError
+from privis.errors import AnswerLimitError, ParameterError, PrivisError, Problem, ProtocolError
 from privis.extras import optional_import
 from privis.serve.fair_shares import OverShare
 from privis.serve.http import headers
@@ -137,6 +138,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     match error:
         case QueueFull():
             return _answer(503, "busy", error.problems, {"Retry-After": str(error.seconds)})
+        case AnswerLimitError():
+            if error.seconds is None:
+                return _answer(403, "answers", error.problems)
+            return _answer(429, "answers", error.problems, {"Retry-After": str(math.ceil(error.seconds))})
         case OverShare():
             return _answer(429, "share", error.problems, {"Retry-After": str(error.seconds)})
         case NoSpace():

@@ -172,6 +172,7 @@ ENDPOINTS = (
              _drop_key, {204: "They are gone."}, (_OFFER, _DIGEST)),
     Endpoint("POST", "/v1/offers/{offer}/jobs", "Send an encrypted message to compute on.", _post_job,
              {202: "Queued.", 200: "This very message was here before.", 400: "Damaged on its way.",
+              403: "No more answers until the operator lifts the limit.",
               413: "Too large.", 503: "The queue is full; Retry-After says when to come back.", 507: "No room."},
              (_OFFER, Parameter(KEYS_HEADER, "header", "Digest of the keys it was encrypted for."),
               Parameter(ONCE_HEADER, "header", "Equal messages with equal values are one job.", False),

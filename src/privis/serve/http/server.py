@@ -16,6 +16,7 @@ from types import FrameType
 from privis.errors import ParameterError, PrivisError, Problem, ServiceError, refuse
 from privis.extras import optional_import
 from privis.file_formats import FileFormat, format_of, misfit
+from privis.serve.answering import AnswerSettings
 from privis.serve.http.app import application
 from privis.serve.http.connections import Connection, Connections
 from privis.serve.http.loopback import is_loopback
@@ -56,6 +57,7 @@ class Server:
         port: to listen on; 0: a free one.
         certificate: for TLS; None: plain HTTP, on a loopback address only, because tokens would be readable on the way.
         limits: of memory, time, sizes and jobs.
+        answers: how many answers about the server's own templates and models a client may get, and where that is kept.
 
     Raises:
         ParameterError: settings do not fit together; from `open`, also what compiling the offerings raises.
@@ -68,6 +70,7 @@ class Server:
     port: int = 8443
     certificate: Certificate | None = None
     limits: Limits = field(default_factory=Limits)
+    answers: AnswerSettings = AnswerSettings()
 
     def __post_init__(self) -> None:
         if self.certificate is None and not is_loopback(self.host):
@@ -99,7 +102,7 @@ class Server:
         self.port = self._socket.getsockname()[1]
         try:
             clients = tuple(name for name, _ in self.tokens.known)
-            self._service = Service.open(self.offerings, self.state, self.limits, clients)
+            self._service = Service.open(self.offerings, self.state, self.limits, clients, self.answers)
         except BaseException:
             self._socket.close()
             raise

@@ -12,13 +12,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
+from privis.privacy.answers.answer_limits import AnswerKind
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
 from privis.run.he.matching.matching_cost import MatchingTimings, predicted
 from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.framing import split
-from privis.serve.offerings.offering import Estimate, Runner, Terms
+from privis.serve.offerings.offering import COMPLEX, Estimate, Runner, Terms, answers_words
 
 _WORK = 150 << 20  # bytes a worker needs beside its keys: an interpreter's pages as they change, and the answers
 
@@ -63,7 +64,8 @@ class GalleryOffering:
         named = sum(len(name.encode()) + 4 for name in gallery.names)
         reply = spec.reply_bytes(blocks) + named
         estimate = Estimate(seconds, spec.key_bytes, spec.query_bytes, reply, 4 * spec.key_bytes + reply + _WORK)
-        words = {"gallery": {"dimension": spec.dimension}}
+        answers = answers_words(AnswerKind.SCORE, COMPLEX, spec.dimension)
+        words = {"gallery": {"dimension": spec.dimension}, "answers": answers}
         return Terms(self.name, self.summary, spec.digest, spec.to_json(), estimate, words=words)
 
     def open(self, keys: Path) -> Runner:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from privis.errors import Problem, ProtocolError
+from privis.privacy.answers.answer_limits import AnswerKind
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,19 @@ class Offering(Protocol):
     def open(self, keys: Path) -> Runner:
         """Load the bundle of evaluation keys at ``keys``; ProtocolError when it is not usable."""
         ...
+
+
+def answers_words(kind: AnswerKind, each: int, components: int, about: str = "template") -> dict[str, Any]:
+    """The word ``answers`` of an offer whose answers tell something of the server's own: see `privis.serve.answering`.
+
+    ``each`` is the most answers about one template, or output, that one message can be given by whatever a client packs
+    into it; ``components`` are the numbers that there are to learn, ``about`` is template or model.
+    """
+    return {"kind": kind.value, "each": each, "components": components, "about": about}
+
+
+COMPLEX = 2
+"""Numbers in a slot of CKKS: a client may pack another query as imaginary parts, and is answered both."""
 
 
 MakeOffering = Callable[[], Offering]

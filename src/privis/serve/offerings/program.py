@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from privis.errors import UnsupportedError, refuse
+from privis.privacy.answers.answer_limits import AnswerKind
 from privis.program import Program, digest
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
 from privis.run.he.compiler.samples import PublicSamples
 from privis.run.he.wire import key_file as bundle
-from privis.serve.offerings.offering import Runner, Terms
+from privis.serve.offerings.offering import COMPLEX, Runner, Terms, answers_words
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ class OfferProgram:
         made = compile_program(self.program, options, shown)
         spec, program = made.spec, "" if self.private else digest(self.program)
         expected = estimate(made)
-        terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, self.words)
+        words = dict(self.words)
+        if self.private:
+            inputs = sum(math.prod(given.shape) for given in self.program.inputs)
+            words["answers"] = answers_words(AnswerKind.SCORE, COMPLEX * expected.images, inputs, "model")
+        terms = Terms(self.name, self.summary, spec.digest, spec.to_json(), expected, program, words)
         return ProgramOffering(terms, made)
 
 

@@ -1,0 +1,71 @@
+"""``privis answers``: what is shown, lifted, checked and refused."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from privis.cli.server.answers import answers
+from privis.errors import AnswerLimitError
+from privis.privacy.answers.answer_ledger import AnswerLedger
+from tests.privacy.asking import asked
+
+
+@pytest.fixture
+def run():
+    runner = CliRunner()
+    app = typer.Typer()
+    app.add_typer(answers)
+    return lambda *words: runner.invoke(app, ["answers", *map(str, words)])
+
+
+@pytest.fixture
+def path(run, tmp_path):
+    result = run("init", tmp_path / "answers")
+    assert result.exit_code == 0 and "keep both together" in result.output
+    ledger = AnswerLedger(tmp_path / "answers")
+    ledger.charge([asked(1, 5)])
+    ledger.charge([asked(2, 2, client="bank")])
+    return ledger.path
+
+
+def test_accounts_are_shown_with_their_limits(run, path):
+    result = run("show", path)
+    clinic, bank = (next(line for line in result.output.splitlines() if name in line) for name in ("clinic", "bank"))
+    assert "faces" in clinic and " 5 " in clinic and " 2 " in bank
+    assert "decisions: 5 per hour, 12 in total" in clinic
+
+
+def test_a_limit_that_was_reached_is_lifted(run, path):
+    ledger = AnswerLedger(path)
+    with pytest.raises(AnswerLimitError):
+        ledger.charge([asked(3)])
+    result = run("lift", path, "--client", "clinic", "--gallery", "faces", "--reason", "the chief physician asked")
+    assert result.exit_code == 0 and "5 decisions and 0 scores" in result.output
+    ledger.charge([asked(3, 5)])
+    assert "10" in run("show", path).output and not ledger.verify().problems
+
+
+def test_what_cannot_be_lifted_is_said(run, path):
+    result = run("lift", path, "--client", "nobody", "--gallery", "faces", "--reason", "x")
+    assert result.exit_code == 2 and "clinic about faces" in result.stderr
+    before = path.read_bytes()
+    assert run("lift", path, "--client", "clinic", "--gallery", "faces", "--reason", " ").exit_code == 2
+    assert path.read_bytes() == before
+
+
+def test_it_is_checked_and_damage_is_said(run, path):
+    result = run("verify", path)
+    assert result.exit_code == 0 and "intact, lines: 2, accounts: 2, head " in result.output
+    head = AnswerLedger(path).head.digest
+    assert run("verify", path, "--head", head).exit_code == 0
+    assert run("verify", path, "--head", "1" * 64).exit_code == 1
+    path.write_bytes(path.read_bytes().replace(b'"count": 2', b'"count": 1'))
+    result = run("verify", path)
+    assert result.exit_code == 1 and "another one than was written" in result.stderr
+    assert run("show", path).exit_code == 5
+    assert run("show", path.with_name("none")).exit_code == 2
+
+
+def test_init_never_overwrites(run, path):
+    before = path.read_bytes()
+    assert run("init", path).exit_code == 4 and path.read_bytes() == before
