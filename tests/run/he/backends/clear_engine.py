@@ -134,6 +134,7 @@ def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list
         BatchInterpreter(made.choice, engine) if apart else CircuitInterpreter(made.choice, engine, Plaintexts(0))
     )
     outputs = interpreter.run(_encrypted(engine, spec, images))
+    assert [len(output) for output in outputs] == [slots.layout.ciphertexts for slots in spec.outputs]
     columns = [
         read_slots(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
         for slots, output in zip(spec.outputs, outputs, strict=True)

@@ -164,9 +164,9 @@ def _headroom(arrangement: Arrangement) -> int:
 
 
 def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float:
-    """Six standard deviations of the noise in outputs, relative to their bounds."""
+    """Six standard deviations of the noise in outputs, relative to their bounds; to 1 where they are always zero."""
     circuit, noise = arrangement.circuit, noises(arrangement, parameters, bits)
-    relative = [noise[o] * abs(arrangement.units[o]) / max(circuit.bounds[o], 1e-300) for o in circuit.outputs]
+    relative = [noise[o] * abs(arrangement.units[o]) / (circuit.bounds[o] or 1.0) for o in circuit.outputs]
     return SIX_SIGMA * max(relative)
 
 

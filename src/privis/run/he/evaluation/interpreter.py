@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import evaluate_series, multiplied
 from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
 from privis.run.he.compiler.parameters import ParameterChoice
@@ -252,37 +250,44 @@ class CircuitInterpreter:
                         total = engine.accumulate(total, engine.multiply_plain(x, plain))
             following = groups[place + 1][0] if place + 1 in places else until
             total = total if total is None else engine.rotate(total, amount - following)
-        if total is None:
-            name, bits = self.choice.arrangement.circuit.names[index], math.log2(self.choice.scale)
-            got = f"{name} with weights below 2^-{bits:.0f}"
-            raise UnsupportedError(Problem("CKKS", got, "weights that are not lost", "scale them, or leave them out"))
-        return total
+        return self._nothing(index, turned) if total is None else total
+
+    def _nothing(self, index: int, turned: dict[tuple[int, int, int], Ciphertext]) -> Ciphertext:
+        """A sum without terms, or with weights so small that none is left: the least that can be of anything.
+
+        A library refuses a ciphertext that hides nothing; this one is below the rounding of the rescaling that follows.
+        """
+        x = next(iter(turned.values()))
+        scale, level = self._weight_scale(index, self.engine.scale(x)), self.engine.level(x)
+        return self.engine.multiply_plain(x, self.engine.encode(1 / scale, level, scale))
 
     def _finished(self, index: int, packed: Packed, ciphertext: int, total: Ciphertext) -> Ciphertext:
-        engine = self.engine
+        engine, is_empty = self.engine, not packed.giants[ciphertext]
         for step in packed.doublings:
             total = engine.add(total, engine.rotate(total, step))
         if packed.levels:
             total = engine.rescale(total, self.choice.scale)
-        if packed.complex_shift:
+        if packed.complex_shift and not is_empty:
             total = engine.add(total, engine.conjugate(total))
-        for step in packed.folds:
+        for step in () if is_empty else packed.folds:
             total = engine.add(total, engine.rotate(total, step))
         return self._with_bias(index, ciphertext, total)
 
     def _plain(self, index: int, place: tuple[int, int, int], term: Term, scale: float) -> Plaintext:
         """Weights of what has this ``scale``, at the one that makes the result land on the common one."""
         engine, arrangement = self.engine, self.choice.arrangement
-        level = arrangement.levels[index] + 1
-        wanted = self.choice.scale * engine.primes[level]
 
         def encode() -> Plaintext:
             assert term.weights is not None and term.slots is not None
             numbers = np.zeros(arrangement.slots, term.weights.dtype)
             numbers[term.slots] = term.weights / arrangement.units[index]
-            return engine.encode(numbers, level, wanted / scale)
+            return engine.encode(numbers, arrangement.levels[index] + 1, self._weight_scale(index, scale))
 
         return self.plaintexts.get((index, *place), self._plain_size(index), encode)
+
+    def _weight_scale(self, index: int, scale: float) -> float:
+        """That of weights of a step which make products with what has ``scale`` land on the common one."""
+        return self.choice.scale * self.engine.primes[self.choice.arrangement.levels[index] + 1] / scale
 
     def _plain_size(self, index: int) -> int:
         """Bytes of encoded weights of a step."""

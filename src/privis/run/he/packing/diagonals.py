@@ -49,7 +49,8 @@ class Packed:
 
     ``babies``: for each (operand, ciphertext) the rotations to make, as (amount, made from which amount), in order.
     ``giants``: for each ciphertext of the result, (amount, terms), largest amount first: the terms are added up, and
-    what was added so far is rotated by the difference to the next amount. ``doublings``: rotate by each and add.
+    what was added so far is rotated by the difference to the next amount; none where all weights of a ciphertext are
+    zero. ``doublings``: rotate by each and add.
     ``folds``: the same after that, with copies. ``factor``: the number all terms without weights are multiplied by
     (in units, for free); None where there are weights, which cost one level. ``complex_shift``: slots between the two
     numbers of a pair in complex packing, 0: none.
@@ -75,7 +76,7 @@ class Packed:
         for groups in self.giants:
             amounts = [*(amount for amount, _ in groups), 0]
             made += [a - b for a, b in pairwise(amounts) if a != b]
-            made += [*self.doublings, *self.folds]
+            made += [*self.doublings, *self.folds] if groups else []
         return tuple(made)
 
     @property
@@ -170,18 +171,18 @@ def pack(step: Linear, operands: Sequence[Layout], placed: Placed, slots: int) -
     if placed.hybrid:
         moved = hybrid_entries(entries, result, slots)
         assert moved is not None
-        return _diagonals(*moved, slots)
+        return _diagonals(*moved, slots, result.ciphertexts)
     period = int(entries.period.max(initial=1))
     if placed.complex_shift:
         halved = _repeated(complex_products(entries, placed.complex_shift, slots), max(period, result.period), slots)
-        return replace(_diagonals(halved, (), slots), complex_shift=placed.complex_shift)
+        return replace(_diagonals(halved, (), slots, result.ciphertexts), complex_shift=placed.complex_shift)
     copies = max(1, period // result.period)
     copy = np.where(entries.period > result.period, entries.distance // result.period, 0)
     slot = (entries.slot + copy * result.period) % slots
     entries = replace(entries, distance=entries.distance - copy * result.period, slot=slot)
     entries = _repeated(entries, max(period, result.period), slots)
     folds = tuple(result.period << k for k in range(copies.bit_length() - 1))
-    return _diagonals(entries, folds, slots)
+    return _diagonals(entries, folds, slots, result.ciphertexts)
 
 
 def _entries(step: Linear, operands: Sequence[Layout], result: Layout, slots: int) -> Entries:
@@ -219,8 +220,11 @@ def _equal_sizes(weights: NDArray[Any]) -> bool:
 
 
 def _factor(entries: Entries, result: Layout, slots: int) -> float | None:
-    """The common factor when every element of a ciphertext reads the same rotations with the same sign, else None."""
-    if not _equal_sizes(entries.weight):
+    """The common factor when every element of a ciphertext reads the same rotations with the same sign, else None.
+
+    A ciphertext that reads nothing needs a weight: the sum of none is no ciphertext.
+    """
+    if not _equal_sizes(entries.weight) or not np.bincount(entries.ciphertext, minlength=result.ciphertexts).all():
         return None
     size = np.abs(entries.weight)
     held = np.bincount(result.positions // slots, minlength=result.ciphertexts)
@@ -260,7 +264,7 @@ def _sums(entries: Entries, factor: float, slots: int) -> Packed:
             giants.append(((start, (Term(operand, ciphertext, 0),)),))
         return Packed((), tuple(giants), steps, (), factor)
     columns = [(*at, None, None, s) for at, s in zip(seen.T.tolist(), sign.tolist(), strict=True)]
-    return _stepped(columns, (), slots, factor)
+    return _stepped(columns, (), slots, factor, len(amounts))
 
 
 def _with_copies(layout: Layout, entries: Entries) -> Layout:
@@ -292,7 +296,7 @@ def _repeated(entries: Entries, period: int, slots: int) -> Entries:
     return replace(tiled, slot=slot)
 
 
-def _diagonals(entries: Entries, folds: tuple[int, ...], slots: int) -> Packed:
+def _diagonals(entries: Entries, folds: tuple[int, ...], slots: int, ciphertexts: int) -> Packed:
     """Group by ciphertexts and rotation; elements that meet in a slot add up."""
     order = np.lexsort((entries.slot, entries.distance, entries.source, entries.ciphertext))
     entries = entries[order]
@@ -305,11 +309,13 @@ def _diagonals(entries: Entries, folds: tuple[int, ...], slots: int) -> Packed:
         if weight.any():
             where = int(entries.ciphertext[start]), int(entries.source[start]), int(entries.distance[start])
             columns.append((*where, slot, weight, 1))
-    return _stepped(columns, folds, slots, None)
+    return _stepped(columns, folds, slots, None, ciphertexts)
 
 
-def _stepped(columns: list[tuple], folds: tuple[int, ...], slots: int, factor: float | None) -> Packed:
-    """Split the amounts of all columns into giant steps and baby steps."""
+def _stepped(
+    columns: list[tuple], folds: tuple[int, ...], slots: int, factor: float | None, ciphertexts: int
+) -> Packed:
+    """Split the amounts of all columns into giant steps and baby steps, for each of the result's ``ciphertexts``."""
     where = np.array([column[:3] for column in columns]).T
     modulus, _ = giant_modulus(where[0], where[1], where[2], slots)
     babies: dict[int, set[int]] = {}
@@ -324,7 +330,7 @@ def _stepped(columns: list[tuple], folds: tuple[int, ...], slots: int, factor: f
         groups.setdefault(ciphertext, {}).setdefault(giant, []).append(term)
     chains = tuple((divmod(source, MOST_CIPHERTEXTS), chain(amounts)) for source, amounts in sorted(babies.items()))
     giants = tuple(
-        tuple((amount, tuple(terms)) for amount, terms in sorted(own.items(), reverse=True))
-        for _, own in sorted(groups.items())
+        tuple((amount, tuple(terms)) for amount, terms in sorted(groups.get(ciphertext, {}).items(), reverse=True))
+        for ciphertext in range(ciphertexts)
     )
     return Packed(chains, giants, (), folds, factor)

@@ -39,7 +39,7 @@ def hybrid_entries(entries: Entries, result: Layout, slots: int) -> tuple[Entrie
     periods = np.unique(entries.period)
     if result.period != slots or result.ciphertexts > 1 or len(periods) != 1:
         return None
-    period, extent = int(periods[0]), power_of_two(int(entries.slot.max()) + 1)
+    period, extent = int(periods[0]), power_of_two(int(result.positions.max()) + 1)  # elements of no weight, too
     if period < slots:
         distance = entries.distance % period
     else:
