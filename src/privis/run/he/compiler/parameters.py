@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +13,10 @@ from scipy import sparse
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import products
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product
-from privis.run.he.engine import DEGREES, Parameters
+from privis.run.he.engine import DEGREES, Parameters, galois_element
 from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
 from privis.run.he.packing.batching import Batching
+from privis.run.he.packing.coefficient_bounds import largest_coefficients
 from privis.run.he.packing.diagonals import Packed, is_uniform
 from privis.run.he.packing.side_by_side import fitting
 from privis.run.he.packing.slot_per_image import arrange_slot_per_image
@@ -25,6 +27,7 @@ SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is d
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
 MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
+SIGN = 1 + 2.0**-5  # bits of a coefficient's sign, and of its noise and the prime's distance from a power of two
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,62 +124,82 @@ def _too_deep(levels: int, standard: SecurityStandard) -> Problem:
 def _fit(arrangement: Arrangement, degree: int, most: int) -> ParameterChoice | None:
     """Scale and primes that fill the ``most`` bits of modulus that are secure; None where the scale would be too small.
 
-    Results whose certain bound is far above what they are expected to be may be stored smaller, where that helps.
+    Where results that are certain are far larger than those expected, the lowest prime has to hold more than fits.
+    Then results are stored smaller, by no more than the coefficients of their polynomials ask for: every bit less is
+    a bit of precision. For the same reason their copies are added up before they are rescaled.
     """
-    found = _fit_primes(arrangement, degree, most)
-    if found is not None:
-        return found
-    smaller = (_with_smaller_results(arrangement, 2.0**spared) for spared in range(1, MOST_SPARED + 1))
-    choices = (_fit_primes(one, degree, most, LEAST_SCALE) for one in smaller)
-    fitting = [choice for choice in choices if choice is not None]
+    found = _fit_primes(arrangement, degree, most, _headroom(arrangement))
+    return _fit_results(arrangement, degree, most) if found is None else found
+
+
+def _fit_results(arrangement: Arrangement, degree: int, most: int) -> ParameterChoice | None:
+    """The most precise choice at the least scale whose results are stored as small as the lowest prime asks for."""
+    circuit = arrangement.circuit
+    read = {operand for index in range(len(circuit.steps)) for operand in circuit.operands(index)}
+    sizes = {o: size for o, size in largest_coefficients(arrangement).items() if o not in read}
+    fixed, fitting = _headroom(arrangement, but=set(sizes)), []
+    for head in range(fixed, MOST_SCALE):
+        smaller = {o: max(1.0, 2.0 ** (SIGN - head) * size) for o, size in sizes.items()}
+        if not sizes or max(smaller.values()) > 2.0**MOST_SPARED:
+            continue
+        units = tuple(unit * smaller.get(index, 1.0) for index, unit in enumerate(arrangement.units))
+        packed = {i: replace(own, folds_above=i in smaller) for i, own in arrangement.packed.items()}
+        smallest = replace(arrangement, units=units, packed=packed)
+        choice = _fit_primes(smallest, degree, most, head, LEAST_SCALE, _uncentred(smallest))
+        if choice is None:
+            break
+        fitting.append(choice)
     return min(fitting, key=lambda choice: choice.error, default=None)
 
 
-def _with_smaller_results(arrangement: Arrangement, by: float) -> Arrangement:
-    """Outputs of weighted sums that nothing else reads, stored divided ``by``."""
-    circuit = arrangement.circuit
-    read = {operand for index in range(len(circuit.steps)) for operand in circuit.operands(index)}
-    free = {o for o in circuit.outputs if o in arrangement.packed and arrangement.packed[o].levels} - read
-    units = tuple(unit * by if index in free else unit for index, unit in enumerate(arrangement.units))
-    return replace(arrangement, units=units)
-
-
 def _fit_primes(
-    arrangement: Arrangement, degree: int, most: int, most_scale: int = MOST_SCALE
+    arrangement: Arrangement,
+    degree: int,
+    most: int,
+    head: int,
+    most_scale: int = MOST_SCALE,
+    uncentred: Mapping[int, float] | None = None,
 ) -> ParameterChoice | None:
-    levels, head = arrangement.depth, _headroom(arrangement)
+    """``most``: bits of the modulus; ``head``: of the lowest prime above those of the scale; ``uncentred``: `noises`."""
+    levels = arrangement.depth
     for bits in range(most_scale, LEAST_SCALE - 1, -1):
         lowest = min(60, bits + head)
         special = min(SPECIAL, most - lowest - bits * levels)
         if special >= max(lowest, bits):
             parameters = Parameters(degree, (lowest, *[bits] * levels, special))
-            return ParameterChoice(arrangement, parameters, 2.0**bits, _error(arrangement, parameters, bits))
+            return ParameterChoice(arrangement, parameters, 2.0**bits, _error(arrangement, parameters, bits, uncentred))
     return None
 
 
-def _headroom(arrangement: Arrangement) -> int:
+def _headroom(arrangement: Arrangement, but: Set[int] = frozenset()) -> int:
     """Bits above the scale that stored results need at the lowest level, one of them for the sign."""
     largest = 1.0
     for index in range(len(arrangement.circuit.steps)):
-        if arrangement.levels[index] == 0:
+        if arrangement.levels[index] == 0 and index not in but:
             largest = max(largest, arrangement.circuit.certain[index] / abs(arrangement.units[index]))
     return UNKNOWN if largest == math.inf else math.ceil(math.log2(largest)) + 3
 
 
-def _error(arrangement: Arrangement, parameters: Parameters, bits: int) -> float:
+def _error(arrangement: Arrangement, parameters: Parameters, bits: int, uncentred: Mapping[int, float] | None) -> float:
     """Six standard deviations of the noise in outputs, relative to their bounds; to 1 where they are always zero."""
-    circuit, noise = arrangement.circuit, noises(arrangement, parameters, bits)
+    circuit, noise = arrangement.circuit, noises(arrangement, parameters, bits, uncentred)
     relative = [noise[o] * abs(arrangement.units[o]) / (circuit.bounds[o] or 1.0) for o in circuit.outputs]
     return SIX_SIGMA * max(relative)
 
 
-def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[float]:
+def noises(
+    arrangement: Arrangement, parameters: Parameters, bits: int, uncentred: Mapping[int, float] | None = None
+) -> list[float]:
     """Standard deviations of the noise in every value's stored numbers, carried through the circuit by mean squares.
 
     Every rescaling adds rounding noise of ``sqrt(degree * (1 + degree * 2 / 3) / 12)`` in a slot, over the scale
     (ternary secret); encoding weights rounds by ``sqrt(degree / 12)``; key switching adds, for each digit, Gaussian
     noise times a uniform digit, divided by the special prime, and rounds like a rescaling. These are the sizes of
     complex numbers: where all values are real ones, only the real part of noise matters.
+
+    The library's digits are not centred, so that most of this noise meets in one slot: ``uncentred`` says for linear
+    steps how much of it elements have on average, over that of centred digits, as mean squares; without it every
+    element is taken to be in the worst slot.
     """
     degree = parameters.degree
     lowest, *rest, special = parameters.bits
@@ -184,7 +207,7 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
     stored = 2.0**bits * (math.sqrt(2) if circuit.is_real else 1.0)
     digits = math.sqrt(4.0**lowest + len(rest) * 4.0**bits) / 2.0**special
     switched = 3.2 * degree * digits / math.sqrt(12) / stored
-    first = switched * math.sqrt(12 * degree) / math.pi  # the library's digits are not centred: all meet in one slot
+    first = switched * math.sqrt(12 * degree) / math.pi
     rounding = math.sqrt(degree * (1 + degree * 2 / 3) / 12) / stored
     fresh = 3.2 * math.sqrt(degree) / stored
     encoded = math.sqrt(degree / 12) / stored
@@ -196,9 +219,8 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
                 noise.append(fresh)
             case Linear(operands, matrices):
                 packed, spread = arrangement.packed[index], 0.0
-                met = len(packed.folds) + bool(
-                    packed.complex_shift
-                )  # times that sums meet their rotations or conjugates
+                folds = 0 if packed.folds_above else len(packed.folds)
+                met = folds + bool(packed.complex_shift)  # times that rescaled sums meet their rotations or conjugates
                 for operand, matrix in zip(operands, matrices, strict=True):
                     scale = abs(arrangement.units[operand]) / unit
                     turned = noise[operand] ** 2 + (switched**2 + rounding**2) * (
@@ -207,9 +229,13 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
                     spread += turned * scale**2 * _gain(matrix)
                     size = circuit.sizes[operand] / abs(arrangement.units[operand])
                     size *= math.sqrt(2) if packed.complex_shift else 1.0
-                    added = packed.products * 2**met  # weights are off where there are none, too
+                    added = packed.products * 2 ** (
+                        len(packed.folds) + met - folds
+                    )  # weights are off where none are, too
                     spread += (encoded * size) ** 2 * added
                 folded = first * math.sqrt(met)  # of every fold, in the same slot; the copies lie in others
+                if uncentred is not None:
+                    folded = switched * math.sqrt(uncentred[index])
                 again = (switched**2 + rounding**2) * (2.0**met - 1)  # each fold adds up two slots, one turned anew
                 noise.append(math.sqrt(spread + rounding**2 * 2.0**met + again + folded**2))
             case Product(left, right):
@@ -221,6 +247,27 @@ def noises(arrangement: Arrangement, parameters: Parameters, bits: int) -> list[
                 inside = rounding * math.sqrt(products(coefficients) + 1) * _size(coefficients)
                 noise.append(math.hypot(slope, inside) / unit)
     return noise
+
+
+def _uncentred(arrangement: Arrangement) -> dict[int, float]:
+    """For every linear step, ``3 / N / sin(pi e / 2 N) ** 2`` for the fold that made it and those before, averaged.
+
+    The mean of digits below q is ``q / 2 (1 + X + ...)``, which is ``q / (1 - w)`` at the root ``w = exp(pi i e / N)``;
+    slot ``s`` is the root with ``e = 3 ** s``.
+    """
+    if arrangement.slot_per_image:
+        return dict.fromkeys(arrangement.packed, 0.0)
+    slots = arrangement.slots
+    exponents = np.array([galois_element(step, 2 * slots) for step in range(slots)], float)
+    own = 3 / (2 * slots) / np.sin(np.pi * exponents / (4 * slots)) ** 2
+    found: dict[int, float] = {}
+    for index, packed in arrangement.packed.items():
+        total = own if packed.complex_shift else np.zeros(slots)
+        for step in () if packed.folds_above else packed.folds:
+            total = total + np.roll(total, -step) + own
+        places = [part % slots for part in arrangement.layouts[index].with_copies(slots)]
+        found[index] = float(np.mean(total[np.concatenate(places)]))
+    return found
 
 
 def _turns(packed: Packed) -> float:

@@ -263,13 +263,14 @@ class CircuitInterpreter:
 
     def _finished(self, index: int, packed: Packed, ciphertext: int, total: Ciphertext) -> Ciphertext:
         engine, is_empty = self.engine, not packed.giants[ciphertext]
-        for step in packed.doublings:
+        folds = () if is_empty else packed.folds
+        for step in (*packed.doublings, *(folds if packed.folds_above else ())):
             total = engine.add(total, engine.rotate(total, step))
         if packed.levels:
             total = engine.rescale(total, self.choice.scale)
         if packed.complex_shift and not is_empty:
             total = engine.add(total, engine.conjugate(total))
-        for step in () if is_empty else packed.folds:
+        for step in () if packed.folds_above else folds:
             total = engine.add(total, engine.rotate(total, step))
         return self._with_bias(index, ciphertext, total)
 

@@ -60,7 +60,7 @@ class Arrangement:
         made = []
         for index, packed in self.packed.items():
             level = self.levels[index] + packed.levels
-            low = set(packed.folds)  # sums of copies come after the product
+            low = set() if packed.folds_above else set(packed.folds)  # sums of copies come after the product
             made += [(step % self.slots, self.levels[index] if step in low else level) for step in packed.rotations]
             if self.processes > 1 and packed.giants and half(packed):
                 made.append((packed.giants[0][half(packed) - 1][0], level))

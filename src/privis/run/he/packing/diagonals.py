@@ -53,7 +53,8 @@ class Packed:
     zero. ``doublings``: rotate by each and add.
     ``folds``: the same after that, with copies. ``factor``: the number all terms without weights are multiplied by
     (in units, for free); None where there are weights, which cost one level. ``complex_shift``: slots between the two
-    numbers of a pair in complex packing, 0: none.
+    numbers of a pair in complex packing, 0: none. ``folds_above``: fold before the product is rescaled, one level
+    higher, which takes a little longer and adds next to no noise.
     """
 
     babies: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...]
@@ -62,6 +63,7 @@ class Packed:
     folds: tuple[int, ...]
     factor: float | None
     complex_shift: int = 0
+    folds_above: bool = False
 
     @property
     def levels(self) -> int:
