@@ -160,7 +160,7 @@ def _fit_primes(
     most_scale: int = MOST_SCALE,
     uncentred: Mapping[int, float] | None = None,
 ) -> ParameterChoice | None:
-    """``most``: bits of the modulus; ``head``: of the lowest prime above those of the scale; ``uncentred``: `noises`."""
+    """``most``: bits of the modulus; ``head``: of the lowest prime above the scale's; ``uncentred``: as in `noises`."""
     levels = arrangement.depth
     for bits in range(most_scale, LEAST_SCALE - 1, -1):
         lowest = min(60, bits + head)
