@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # SPU in this process: its matrix products spin with more
+_PROGRAMS = None
+if "PRIVIS_CACHE" not in os.environ:  # of this run and all its processes, never the user's own
+    _PROGRAMS = tempfile.TemporaryDirectory(prefix="privis-programs-")
+    os.environ["PRIVIS_CACHE"] = _PROGRAMS.name
 settings.register_profile("privis", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("privis")
 

@@ -26,6 +26,7 @@ _HEAD_BYTES = 4096
 _LARGEST_TEXT = 8 << 20  # bytes of a text of ours; what is larger is something else
 _BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper byte of the version
 _RELEASE_KEY = b"privis release key "
+_COMPILED = b"privis.cache/"
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
 _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")
@@ -42,6 +43,7 @@ class FileFormat(StrEnum):
     HEAD = "a classifier"
     LINEAR_HEAD = "a linear head"
     PROGRAM = "a program"
+    COMPILED = "a compiled program, kept on disk"
     CHECKPOINT = "a checkpoint of a training"
     PROJECTION = "a projection"
     CODEBOOK = "a codebook"
@@ -166,6 +168,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return _BUNDLES.get(int.from_bytes(start[_BUNDLE_KIND]), FileFormat.UNKNOWN)
     if start.startswith(_RELEASE_KEY):
         return FileFormat.RELEASE_KEY
+    if start.startswith(_COMPILED):
+        return FileFormat.COMPILED
     if start.startswith(b"PK\3\4") or start.startswith(b"PK\5\6"):
         return _of_zip(path)
     if start.startswith(b"PAR1"):

@@ -26,6 +26,7 @@ from privis.privacy.ledger.file import FileLedger
 from privis.privacy.units import Pixels
 from privis.program import save
 from privis.run.he.wire import key_file
+from privis.run.program_cache import CacheKey, ProgramCache
 from privis.serve.http.tokens import issue
 from privis.serve.offerings.offering import Estimate, Terms
 from privis.tasks import LinearHead, LinearMap, Link, UnitLength
@@ -49,6 +50,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     linear = LinearHead(("a", "b"), (UnitLength(), LinearMap(np.ones((2, 7)), np.zeros(2))), Link.SOFTMAX)
     linear.save(folder / "linear.npz")
     save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
+    ProgramCache(folder / "programs").store(CacheKey("code", "0" * 64), [b"content"])
     state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
     checkpoints.save(folder / "checkpoint.npz", "0" * 32, state)
     Projection.random(6, 2).save(folder / "projection.npz")
@@ -81,6 +83,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.HEAD: folder / "head.npz",
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
         FileFormat.PROGRAM: folder / "program.npz",
+        FileFormat.COMPILED: next((folder / "programs").iterdir()),
         FileFormat.CHECKPOINT: folder / "checkpoint.npz",
         FileFormat.PROJECTION: folder / "projection.npz",
         FileFormat.CODEBOOK: folder / "codebook.npz",

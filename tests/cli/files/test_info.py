@@ -21,6 +21,7 @@ SAID = {
     FileFormat.HEAD: ("2 classes: a, b", "No differential privacy"),
     FileFormat.LINEAR_HEAD: ("2 scores: a, b; vectors of 7 components, brought to length 1", "softmax"),
     FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
+    FileFormat.COMPILED: ("code of the program 0000", "costs time"),
     FileFormat.CHECKPOINT: ("step 0",),
     FileFormat.PROJECTION: ("6 to 2",),
     FileFormat.CODEBOOK: ("2 words of 4 components", "two words"),

@@ -129,6 +129,14 @@ def _program(path: Path) -> Iterator[str]:
     yield f"{cost(program).operations or 0:,} operations; digest {digest(program)}"
 
 
+def _compiled(path: Path) -> Iterator[str]:
+    from privis.run.program_cache import stored_key
+
+    key = stored_key(path)
+    yield f"{key.get('kind')} of the program {key.get('program')}, by Privis {key.get('privis')}"
+    yield f"{path.stat().st_size:,} bytes; deleting it costs time and nothing else"
+
+
 def _checkpoint(path: Path) -> Iterator[str]:
     import numpy as np
 
@@ -307,6 +315,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.HEAD: _head,
         FileFormat.LINEAR_HEAD: _linear_head,
         FileFormat.PROGRAM: _program,
+        FileFormat.COMPILED: _compiled,
         FileFormat.CHECKPOINT: _checkpoint,
         FileFormat.PROJECTION: _projection,
         FileFormat.CODEBOOK: _codebook,
