@@ -29,13 +29,13 @@ class StandbyWorker:
             worker, self._waiting = self._waiting, None
         if worker is not None:
             try:
-                worker.drop(())  # nothing to forget: only an answer to wait for
+                worker.ready()
             except PartyError:  # it died while it waited
                 worker.kill()
             else:
                 return worker
         worker = Worker(self._name)
-        worker.drop(())
+        worker.ready()
         return worker
 
     def close(self) -> None:

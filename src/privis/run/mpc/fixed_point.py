@@ -18,6 +18,8 @@ SLACK_BITS = 2  # a sign, and one more that truncation and comparison of shares 
 FRACTION_BITS = 18  # of a 64-bit ring: SPU's square roots and reciprocals are most accurate there
 LEAST_FRACTION_BITS = 14
 WIDE_FRACTION_BITS = 26  # of a 128-bit ring
+LIBRARIES = ("spu", "jax", "jaxlib", "numpy")
+"""Whose versions decide what a program is traced and compiled to."""
 
 
 class Encoding(Enum):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 from typing import Any
 
 from privis.errors import DomainError, refuse
 from privis.extras import optional_import
-from privis.program import Program, ops
+from privis.program import Program, digest, ops
 from privis.program.graph import Node
 from privis.readings import ranges
 from privis.readings.analysis.ranges import Interval
-from privis.run.mpc.fixed_point import Encoding, FixedPoint, RingRequirement, encoding, problems_of
+from privis.run.mpc.fixed_point import LIBRARIES, Encoding, FixedPoint, RingRequirement, encoding, problems_of
 from privis.run.mpc.lowering import comparison, linear, movement, nonlinear
 from privis.run.mpc.lowering.affine_folding import folded
 from privis.run.mpc.lowering.runtime_bounds import MARGIN, all_hold, with_sentinel
@@ -28,6 +29,7 @@ from privis.run.mpc.lowering.shared_tensor import (
     magnitude,
     rescaled,
 )
+from privis.run.program_cache import CacheKey, ProgramCache
 
 Rule = Callable[..., SharedTensor]  # (context, op, *operands) -> result
 
@@ -70,7 +72,20 @@ def lower_program(program: Program, fixed_point: FixedPoint) -> Lowered:
 
 
 def ring_requirements(program: Program, fixed_point: FixedPoint) -> list[RingRequirement]:
-    """Return what every node asks of the ring: the program is traced, nothing is computed."""
+    """Return what every node asks of the ring: the program is traced, nothing is computed.
+
+    What was traced before is read from the `privis.run.program_cache.ProgramCache`.
+    """
+    settings = f"{fixed_point.field_bits} bits, {fixed_point.fraction_bits} of a fraction"
+    return ProgramCache().kept(
+        CacheKey("spu ring requirements", digest(program), settings, LIBRARIES),
+        lambda: _ring_requirements(program, fixed_point),
+        to_bytes=lambda found: [json.dumps([astuple(each) for each in found]).encode()],
+        from_bytes=lambda content: [RingRequirement(*each) for each in json.loads(bytes(content))],
+    )
+
+
+def _ring_requirements(program: Program, fixed_point: FixedPoint) -> list[RingRequirement]:
     with optional_import("mpc", "MPC"):
         import jax
         import jax.numpy as jnp

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import erf
 
 from privis.program import Kind, ops
 from privis.run.mpc.lowering.comparison import at_least
@@ -308,17 +308,20 @@ def error_function(context: LoweringContext, x: SharedTensor) -> SharedTensor:
     t = affine(context.bounded(1.0), ops.Affine(1 / ERF_END), SharedTensor(x.array, x.scale, ERF_END, x.offset))
     t = rescaled(context, fixed(context, SharedTensor(t.array, t.scale, 1.0)), 1.0)
     square = SharedTensor(t.array * t.array, 1.0, 1.0)
-    even = chebyshev_series(context.bounded(4 * ERF_END), ops.Poly(ERF_SERIES, (0.0, 1.0)), square)
+    even = chebyshev_series(context.bounded(4 * ERF_END), ops.Poly(_erf_series(), (0.0, 1.0)), square)
     return SharedTensor(t.array * even.array, even.scale, 1.0)
 
 
-def _over_operand(square: np.ndarray) -> np.ndarray:
-    """``erf(ERF_END t) / t`` as a function of ``t**2``, smooth at 0."""
-    t = np.sqrt(np.maximum(square, 1e-12))
-    return erf(ERF_END * t) / t
+@functools.cache
+def _erf_series() -> tuple[float, ...]:
+    """Of ``erf(ERF_END t) / t`` as a function of ``t**2``, smooth at 0."""
+    from scipy.special import erf  # half of the time that a small job takes to import
 
+    def over_operand(square: np.ndarray) -> np.ndarray:
+        t = np.sqrt(np.maximum(square, 1e-12))
+        return erf(ERF_END * t) / t
 
-ERF_SERIES = tuple(map(float, np.polynomial.Chebyshev.interpolate(_over_operand, 14, (0.0, 1.0)).coef))
+    return tuple(map(float, np.polynomial.Chebyshev.interpolate(over_operand, 14, (0.0, 1.0)).coef))
 
 
 def softplus(context: LoweringContext, x: SharedTensor) -> SharedTensor:

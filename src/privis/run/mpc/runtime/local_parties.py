@@ -57,6 +57,7 @@ class LocalParties:
                 log = Path(self._folder.name) / f"party{rank}.log"
                 self.workers += (Worker(str(rank), log),)
             plans = [LinkPlan(session, rank, tuple(view)) for rank, view in enumerate(views)]
+            self.call_all(lambda _, worker: worker.ready())
             self.call_all(lambda rank, worker: worker.connect(plans[rank], preset, fixed))
         except BaseException:
             self.kill()

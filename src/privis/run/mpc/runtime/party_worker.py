@@ -48,6 +48,11 @@ class PartyEngine:
     rank: int = 0
     loaded: dict[str, Any] = field(default_factory=dict)
 
+    def ready(self, header: Header, blobs: list[bytes]) -> Reply:
+        """Load SPU, which takes a while, before the others are waited for."""
+        spu_module()
+        return {}, ()
+
     def connect(self, header: Header, blobs: list[bytes]) -> Reply:
         """Wait for the other parties and start the protocol."""
         libspu = spu_module()
@@ -149,6 +154,8 @@ def _description(plan: LinkPlan, tls: TlsFiles | None) -> Any:
         description.add_party(f"party{rank}", address)
     description.connect_retry_interval_ms = RETRY_MILLISECONDS
     description.connect_retry_times = max(1, round(plan.connect_timeout * 1000 / RETRY_MILLISECONDS))
+    retries = description.retry_opts  # as patient as SPU's own, which waits a whole second for a peer that is just up
+    retries.max_retry, retries.retry_interval_ms, retries.retry_interval_incr_ms = 7, 100, 400
     description.recv_timeout_ms = round(plan.receive_timeout * 1000)
     description.http_timeout_ms = 20_000
     description.http_max_payload_size = LARGEST_MESSAGE
@@ -175,7 +182,7 @@ def serve(channel: Channel, engine: PartyEngine) -> None:
     """Obey frames until the pipe closes."""
     commands: dict[str, Callable[[Header, list[bytes]], Reply]] = {
         name: getattr(engine, name)
-        for name in ("connect", "exchange", "load", "share", "put", "take", "run", "reveal", "drop", "close")
+        for name in ("ready", "connect", "exchange", "load", "share", "put", "take", "run", "reveal", "drop", "close")
     }
     while True:
         try:

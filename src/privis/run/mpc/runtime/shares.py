@@ -6,9 +6,12 @@ and its number, a line of JSON, the chunks. A change takes a new number, and rea
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
+import sys
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from privis.run.mpc.lowering.runtime_bounds import refuse_sentinel
 from privis.run.mpc.protocols import Preset
 
 _FORMAT = b"privis.share/1\n"
+_BINDING = "spu.libspu"
 
 
 def require_spu() -> None:
@@ -29,10 +33,26 @@ def require_spu() -> None:
 
 
 def spu_module() -> Any:
-    """Import SPU's binding; MissingExtraError without it."""
+    """Import SPU's binding alone; MissingExtraError without it.
+
+    The package around it imports JAX, which takes longer than a small job; only compiling needs that.
+    """
+    loaded = sys.modules.get(_BINDING)
+    if loaded is not None:
+        return loaded
     with optional_import("mpc", "MPC"):
-        import spu.libspu as libspu
-    return libspu
+        package = importlib.util.find_spec("spu")
+        found = package and PathFinder.find_spec(_BINDING, package.submodule_search_locations)
+        if not found or found.loader is None:
+            raise ModuleNotFoundError(f"no module {_BINDING}", name="spu")
+        binding = importlib.util.module_from_spec(found)
+        sys.modules[_BINDING] = binding
+        try:
+            found.loader.exec_module(binding)
+        except BaseException:
+            del sys.modules[_BINDING]
+            raise
+    return binding
 
 
 def runtime_config(preset: Preset, fixed: FixedPoint) -> Any:

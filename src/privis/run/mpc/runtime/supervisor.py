@@ -101,6 +101,10 @@ class Worker:
         got, remedy = f"its protocol process {how}", "look at the party that failed first, then start the job again"
         return Problem(f"party {self.name}, {command}", got, "it to finish the step", remedy)
 
+    def ready(self) -> None:
+        """Wait until the child has loaded SPU: parties that then connect at once need not wait for each other."""
+        self._ask("ready", {})
+
     def connect(self, plan: LinkPlan, preset: Preset, fixed: FixedPoint) -> None:
         """Join the other parties of the session; collective."""
         tls = {key: str(path) for key, path in dataclasses.asdict(plan.tls).items()} if plan.tls else None
