@@ -39,7 +39,7 @@ NAMESPACES = (
 # Public though no namespace exports them: their classes are what documents and other exports hand out.
 BESIDE = (
     "privis.features.feature.KnownShape",
-    "privis.features.preprocessing.preprocessed.Prepared",
+    "privis.features.preprocessing.preprocessed.Preprocessed",
     "privis.privacy.ledger.ledger_protocol.WrittenLedger",
     "privis.privacy.releases.corpus_noise.CorpusRelease",
     "privis.run.protocol.BatchingExecutor",

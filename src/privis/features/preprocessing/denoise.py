@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Image, core_shape
 from privis.features.image_ops import resized_shape
-from privis.features.preprocessing.preprocessed import Prepared
+from privis.features.preprocessing.preprocessed import Preprocessed
 from privis.program.shapes import Shape
 from privis.validation import integer_problem
 
@@ -219,7 +219,7 @@ class NonLocalMeans:
 
 
 @dataclass(frozen=True)
-class Denoised(Prepared):
+class Denoised(Preprocessed):
     """``feature`` of images that ``denoiser`` takes the noise of a release off first.
 
     ``before`` sees what the release let out and nothing else, so all of it is post-processing and costs no privacy,

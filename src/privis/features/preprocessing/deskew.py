@@ -11,14 +11,14 @@ import numpy as np
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Image, core_shape
 from privis.features.image_ops import grey, luma_shape
-from privis.features.preprocessing.preprocessed import Prepared
+from privis.features.preprocessing.preprocessed import Preprocessed
 from privis.program.shapes import Shape
 
 STEEPEST = 1.0  # columns per row: slants beyond 45 degrees are strokes, not handwriting
 
 
 @dataclass(frozen=True)
-class Deskewed(Prepared):
+class Deskewed(Preprocessed):
     """``feature`` of an image of one character or word, sheared until it stands upright and moved to the middle.
 
     The shear, of 45 degrees at most, takes away the covariance of column and row, weighted by ink: grey levels, or 255

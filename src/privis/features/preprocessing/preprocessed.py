@@ -10,12 +10,13 @@ from privis.features.feature import Array, Feature, Image, is_counts, traced_aft
 from privis.features.image_ops import Size, owner_image
 from privis.features.norms import Norms, largest_norms
 from privis.features.postprocessing.steps import of_feature
+from privis.former_names import former_names
 from privis.program import Program, Value
 from privis.program.shapes import Shape
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Preprocessed:
     """``feature`` of what ``prepare`` makes of an image; everything but ``before`` is the feature's own.
 
     Images are brought to the feature's size, and to luma where it reads no more, before ``prepare`` sees them.
@@ -94,3 +95,6 @@ class Prepared:
             where = f"{type(self).__name__}.feature"
             return [Problem(where, repr(self.feature), "a feature, as in HOG()")]
         return []
+
+
+__getattr__ = former_names(__name__)
