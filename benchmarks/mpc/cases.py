@@ -18,7 +18,9 @@ from privis.program import Input, Program, Value, ops, trace
 from privis.readings import batched, promised
 from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.protocols import ABY3, CHEETAH, Preset
-from privis.tasks.nearest import Best, VectorGrid, matching_program
+from privis.tasks.nearest import matching_program
+from privis.tasks.questions import Best
+from privis.tasks.vector_grid import VectorGrid
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights"
 MEAN, DEVIATION = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))

@@ -16,17 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery, LiveGallery
+from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery
+from privis.joint.live_gallery import LiveGallery
 from privis.run.mpc.runtime.local_parties import LocalParties
-from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid, read_answer
+from privis.tasks import AnyAbove, Best, Question, Top, VectorGrid, read_answer
 
 DIMENSION = 512
 QUESTIONS: dict[str, Question] = {
-    "best, index and cosine": Best(),
-    "best, index only": Best(score=False),
-    "best of at least 0.5": Best(threshold=0.5),
-    "top 5 in order, indices": Top(5, score=False),
-    "top 5 in order, cosines": Top(5),
+    "best, index and cosine": Best(score=True),
+    "best, index only": Best(),
+    "best of at least 0.5": Best(threshold=0.5, score=True),
+    "top 5 in order, indices": Top(5),
+    "top 5 in order, cosines": Top(5, score=True),
     "any of at least 0.5": AnyAbove(0.5),
 }
 

@@ -64,7 +64,8 @@ MOVED = {
     "joint.components": "joint.statistics.principal_components",
     "joint.distributed_noise": "joint.release.distributed_noise",
     "joint.fitting": "joint.training.simulate",
-    "joint.matching": "tasks.nearest",
+    "joint.gallery": "joint.live_gallery",
+    "joint.matching": "tasks.nearest tasks.vector_grid tasks.questions tasks.matches tasks.cosine_matching",
     "joint.networks": "joint.training.network_programs",
     "joint.noise_shares": "joint.release.noise_shares",
     "joint.private_fitting": "joint.training.private_simulate",
@@ -269,6 +270,7 @@ MOVED = {
     "serve.tokens": "serve.http.tokens",
     "serve.worker": "serve.workers.worker",
     "stream": "io.resumable.run",
+    "tasks.nearest": "tasks.vector_grid tasks.questions tasks.matches tasks.cosine_matching",
 }
 """Former modules, and those that have their names now; all without ``privis.``."""
 

@@ -72,7 +72,7 @@ MATCHING = Specification(
     PARTIES,
     {"queries": Use("d", "queries"), "left": Use("a", "left"), "right": Use("b", "right")},
     {"matches": ("owner", "a")},
-    {"answer": "top:3"},
+    {"answer": "top:3", "score": True},
 )
 
 

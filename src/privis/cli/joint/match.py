@@ -26,7 +26,8 @@ from privis.parties.job.task import (
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job
 from privis.run.mpc.protocols import preset
-from privis.tasks.nearest import AnyAbove, Best, Question, Top, VectorGrid
+from privis.tasks.questions import AnyAbove, Best, Question, Top
+from privis.tasks.vector_grid import VectorGrid
 
 QUERIES, MATCHES = "queries", "matches"
 
@@ -88,7 +89,7 @@ class Match:
             found["templates"] = np.array([[name or "" for name in row] for row in answer.names])
         if answer.matches.cosines is not None:
             found["cosines"] = answer.matches.cosines
-        if answer.matches.found is not None:
+        if answer.matches.found is not None and answer.names is None:
             found["found"] = answer.matches.found
         return {MATCHES: found}
 
@@ -132,7 +133,7 @@ def _asked(specification: Specification, networks: Networks | None = None) -> tu
     problems = output_problems(specification, MATCHES, of_all=False) + exact_problems(specification)
     reader = Reader(specification.options, f"{specification.name}: options", problems)
     reading, answer = read_reading(reader, networks), reader.text("answer", "best")
-    threshold, score = reader.number("threshold", None), reader.flag("score", True)
+    threshold, score = reader.number("threshold", None), reader.flag("score", False)
     reader.done()
     kind, _, count = answer.partition(":")
     if kind not in ("best", "top", "any") or (kind == "top") != count.isdecimal():

@@ -17,7 +17,8 @@ from privis.extraction.images import extract
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing
 from privis.io.images.sources import find
-from privis.tasks.nearest import Top, matches_of
+from privis.tasks.cosine_matching import matches_of
+from privis.tasks.questions import Top
 
 if TYPE_CHECKING:
     from privis.serve.client.client import Client, RequestProgress
