@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import sys
 import time
@@ -15,9 +14,10 @@ import typer
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
+from privis.cli.files.predictions import write_predictions
 from privis.errors import ParameterError, Problem
 from privis.io import tables
-from privis.io.atomic import check_writable, replacing
+from privis.io.atomic import check_writable
 
 if TYPE_CHECKING:
     from privis.privacy.learning.logistic_regression import LogisticTraining
@@ -159,16 +159,7 @@ def predict(table: AnyTable, head: HeadPath, output: Predictions) -> None:
 
         check_writable(output)
         read, trained = tables.read(table), load_head(head)
-        found = trained.decide(trained.scores(read.features))
-        if not found.labels:
-            raise ParameterError(Problem(str(head), "a regression", "a classifier", "it names no classes"))
-        with replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["path", "label", "probability"])
-            for number, (path, label) in enumerate(zip(read.paths, found.labels, strict=True)):
-                known = None if found.probabilities is None else found.probabilities[number]
-                share = "" if known is None else f"{known[trained.classes.index(label)]:.4f}"
-                writer.writerow([path, label, share])
+        write_predictions(output, read.paths, trained.classes, trained.decide(trained.scores(read.features)))
         out.print(f"{len(read.paths):,} predictions in {output}", markup=False, soft_wrap=True)
 
 

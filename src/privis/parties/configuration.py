@@ -152,7 +152,7 @@ def _networks(reader: Reader, base: Path) -> dict[str, LocalNetwork]:
     for name, entry in reader.tables("networks").items():
         path = entry.path("path", base)
         if not path.is_file():
-            entry.wrong("path", f"{path}: no such file", "an ONNX file", "check the path")
+            entry.wrong("path", f"{path}: no such file", "an ONNX file or a head", "check the path")
         entry.done()
         found[name] = LocalNetwork(name, path)
     return found

@@ -103,8 +103,8 @@ class UnitLength:
         Returns:
             The vector over its length.
         """
-        most = longest * longest
-        return x >> ops.Normalise((0.0, most), inside=NOTHING * most if math.isfinite(most) else NOTHING)
+        nothing = NOTHING * longest * longest if math.isfinite(longest) else NOTHING
+        return x >> ops.Normalise((0.0, math.inf), inside=nothing)  # to the end that analysis of ranges proves
 
 
 Stage = Scaling | LinearMap | UnitLength

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,8 @@ from privis.parties.job.task import (
 from privis.parties.table_reader import Reader, shown
 from privis.run.mpc.job import Job, Reveal
 from privis.run.mpc.protocols import preset
+from privis.tasks.decisions import Revealed
+from privis.tasks.linear_head import Scored
 
 FEATURES = "features"
 MOST_BATCH = 1 << 12
@@ -97,7 +100,9 @@ class Extract:
         self, agreed: AgreedJob, member: str, labels: Mapping[str, tuple[str, ...]], revealed: Mapping[str, Array]
     ) -> Outputs:
         """A table of features; rows are named by path where they are one's own, else by owner and position."""
-        found = extracted(_extraction(agreed.specification, self.networks), _announced(agreed.announcements), revealed)
+        extraction = _extraction(agreed.specification, self.networks)
+        metadata = _classes(extraction.feature)
+        found = extracted(extraction, _announced(agreed.announcements), revealed)
         mine = {agreed.specification.inputs[name].owner: own for name, own in labels.items()}
         rows: dict[tuple[str, ...], list[tuple[str, Array]]] = {}
         for one in found:
@@ -107,14 +112,24 @@ class Extract:
         tables = {}
         for index, (names, pairs) in enumerate(rows.items()):
             paths, vectors = zip(*pairs, strict=True)
-            tables[FEATURES if len(rows) == 1 else f"{FEATURES}-{index}"] = Table(paths, np.stack(vectors), names, {})
+            name = FEATURES if len(rows) == 1 else f"{FEATURES}-{index}"
+            tables[name] = Table(paths, np.stack(vectors), names, metadata)
         return tables
+
+
+def _classes(feature: Feature) -> dict[str, str]:
+    """What the columns of scores, or the numbers of classes, mean."""
+    if not isinstance(feature, Scored):
+        return {}
+    return {"privis.classes": json.dumps({"classes": feature.head.classes, "link": feature.head.link.value})}
 
 
 def _extraction(specification: Specification, networks: Networks) -> Extraction:
     """Options of a job of task ``extract``, at a member with ``networks``."""
     feature, batch, split, answer = _asked(specification, networks)
     assert feature is not None
+    if isinstance(feature, Scored) and answer is FeatureOutput.LARGEST:  # of one score the sign, of several the largest
+        feature, answer = dataclasses.replace(feature, answer=Revealed.CLASS), FeatureOutput.VECTOR
     return Extraction(feature, None, batch, split, None, answer)
 
 

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
-from privis.errors import ParameterError, PrivisError, Problem, refuse
+from privis.errors import ParameterError, PrivisError, Problem, UnsupportedError, refuse
 from privis.features.feature import Feature
 from privis.parties.job.disclosure import DOES_NOT_FIT, Withheld
-from privis.parties.job.specification import NETWORK
+from privis.parties.job.specification import HEAD, NETWORK
 from privis.parties.job.task import Networks
 from privis.parties.table_reader import NAME, shown
+from privis.training.heads import load_head
 
 
 def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> Feature | None:
-    """Build the feature ``name`` of ``name=value`` words.
+    """Build the feature ``name`` of ``name=value`` words, with the head behind it that ``head=NAME`` names.
 
     Args:
         name: a feature of `FEATURES`.
-        words: its parameters; of a network ``network=NAME`` and the rest.
+        words: its parameters; of a network ``network=NAME`` and the rest, and perhaps ``head=NAME``.
         networks: what this member lends; None to check words alone, and then no file is read: a feature that needs a
             network is None.
 
@@ -30,6 +31,17 @@ def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> F
         ParameterError: every word that does not fit, a file above all.
         Withheld: the network does not fit; what it holds is for the log of who lends it.
     """
+    heads = [word.partition("=")[2] for word in words if word.partition("=")[0] == HEAD]
+    before = _before_head(name, [word for word in words if word.partition("=")[0] != HEAD], networks)
+    if not heads:
+        return before
+    remedy = f"{HEAD}=NAME, and path = … under [networks.NAME] at every member"
+    if len(heads) > 1 or not NAME.fullmatch(heads[0]):
+        raise ParameterError(Problem(f"parameter {HEAD}", shown(heads), "one name", remedy))
+    return None if networks is None or before is None else _with_head(before, heads[0], networks)
+
+
+def _before_head(name: str, words: Sequence[str], networks: Networks | None) -> Feature | None:
     if name not in FEATURES:
         raise ParameterError(Problem("feature", repr(name), f"one of {shown(FEATURES)}"))
     files = [key for key, kind in parameter_types(FEATURES[name].load()).items() if _names_a_file(kind)]
@@ -51,16 +63,34 @@ def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> F
 
 
 def _of_network(name: str, words: Sequence[str], key: str, named: str, networks: Networks) -> Feature:
-    if named not in networks:
-        raise ParameterError(Problem(f"{NETWORK} {named}", "none of that name", f"one of {shown(sorted(networks))}"))
+    _require(NETWORK, named, networks)
     rest = [word for word in words if word.partition("=")[0] != NETWORK]
     try:
         return feature_named(name, [f"{key}={networks[named].path}", *rest])
     except (PrivisError, OSError) as error:
-        remedy = "the log of the member that says so has more"
-        told = Problem(f"{NETWORK} {named}", DOES_NOT_FIT, "one that gives the feature", remedy)
-        own = error.problems if isinstance(error, PrivisError) else (Problem(named, str(error), "a network"),)
-        raise Withheld(own, (told,)) from None
+        raise _withheld(NETWORK, named, "one that gives the feature", error) from None
+
+
+def _with_head(feature: Feature, named: str, networks: Networks) -> Feature:
+    _require(HEAD, named, networks)
+    try:
+        return feature >> load_head(networks[named].path)
+    except UnsupportedError:  # of the feature, which the job names
+        raise
+    except (PrivisError, OSError) as error:
+        raise _withheld(HEAD, named, "a head of this feature", error) from None
+
+
+def _require(what: str, named: str, networks: Networks) -> None:
+    if named not in networks:
+        raise ParameterError(Problem(f"{what} {named}", "none of that name", f"one of {shown(sorted(networks))}"))
+
+
+def _withheld(what: str, named: str, expected: str, error: PrivisError | OSError) -> Withheld:
+    remedy = "the log of the member that says so has more"
+    told = Problem(f"{what} {named}", DOES_NOT_FIT, expected, remedy)
+    own = error.problems if isinstance(error, PrivisError) else (Problem(named, str(error), f"a {what}"),)
+    return Withheld(own, (told,))
 
 
 def _names_a_file(kind: Any) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
+from privis.cli.server.offered_heads import HeadOptions, head_of
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.features.cnn import CNN, Channels
 from privis.features.feature import Feature, core_shape
@@ -37,6 +38,7 @@ class OfferOptions:
     encrypted_galleries: list[str]
     name: str | None
     samples: Sequence[str] = ()
+    head: HeadOptions | None = None
 
     def makers(self, options: Options) -> list[MakeOffering]:
         """How to compile each; ParameterError lists everything that does not fit."""
@@ -61,6 +63,8 @@ class OfferOptions:
             problems.append(Problem("-f cnn", "a network", "--model FILE.onnx", "its weights stay on the server"))
         if self.parameters and (self.feature is None) != (len(self.models) == 1):
             problems.append(Problem("-p", "parameters", "one -f or one --model that they are for"))
+        if self.head is not None and self.feature is None:
+            problems.append(Problem("--head", "no feature", "-f, whose vectors it was trained on"))
         if self.name is not None and count > 1:
             problems.append(Problem("--name", f"{count} offers", "one", "without it they are called after their files"))
         if self.samples and not (self.feature or self.models or self.programs):
@@ -76,6 +80,12 @@ class OfferOptions:
         shape = core_shape(feature, (*feature.size, 3))
         words = {"feature": name, "parameters": self.parameters}
         summary = f"{name} of {feature.size[0]}x{feature.size[1]} pixels"
+        if self.head is not None:
+            before, program, told, said = self.head.offered(feature, options)
+            shown = self._shown(before)
+            summary = f"{said}, {summary}"
+            offer = self.name or f"{name}-head"
+            return OfferProgram(offer, summary, program, options, True, {"head": {**words, **told}}, shown)
         program = feature.program(shape)
         return OfferProgram(self.name or name, summary, program, options, words=words, samples=self._shown(feature))
 
@@ -150,13 +160,22 @@ def feature_of(terms: Terms) -> Feature:
 
 def _feature_of(words: Any, specification: str) -> Feature:
     match words:
-        case {"feature": str(name), "parameters": [*parameters]} if name in FEATURES and len(parameters) <= _MOST_WORDS:
-            kinds = parameter_types(FEATURES[name].load())
-            files = {key for key, kind in kinds.items() if "Path" in repr(kind) or "bytes" in repr(kind)}
-            named = {str(word).partition("=")[0] for word in parameters}
-            if files & named:
-                raise ValueError(f"a file for {', '.join(files & named)}")
-            return feature_named(name, [str(word) for word in parameters])
+        case {"head": {"feature": _, "parameters": [*_]} as head}:
+            return head_of(head, _public_feature, specification)
+        case {"feature": str(name), "parameters": [*parameters]}:
+            return _public_feature(name, [str(word) for word in parameters])
         case {"model": {"shape": [*shape], "outputs": int(outputs), "channels": str(channels)}}:
             return PrivateModel(tuple(int(each) for each in shape), outputs, Channels(channels), specification)
     raise ValueError("no such words")
+
+
+def _public_feature(name: str, parameters: Sequence[str]) -> Feature:
+    """A feature of the list, of plain values: ValueError where a server names a file of this machine."""
+    if name not in FEATURES or len(parameters) > _MOST_WORDS:
+        raise ValueError("no such feature")
+    kinds = parameter_types(FEATURES[name].load())
+    files = {key for key, kind in kinds.items() if "Path" in repr(kind) or "bytes" in repr(kind)}
+    named = {word.partition("=")[0] for word in parameters}
+    if files & named:
+        raise ValueError(f"a file for {', '.join(files & named)}")
+    return feature_named(name, parameters)

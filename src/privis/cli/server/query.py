@@ -15,10 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.cli.extract import AsJson, Bits, Inputs, MaxPixels, Parameters, tell
+from privis.cli.files.predictions import write_predictions
 from privis.cli.keygen import Authority, OfferName
 from privis.cli.server.query_gallery import Row, check_output, nearest, vectors_of, write
 from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
+from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.sources import find
 from privis.io.resumable.run import Progress as Files
@@ -36,6 +38,11 @@ AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Images at the server a
 Patience = Annotated[float, typer.Option(min=0, help="Seconds that the server may be out of reach, or full.")]
 
 
+PredictionsFile = Annotated[
+    Path | None, typer.Option("--predictions", help="Head: CSV file with the class of every image, decided here.")
+]
+
+
 def query(
     inputs: Inputs,
     server: ServerUrl,
@@ -51,6 +58,7 @@ def query(
     feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of images, computed here.")] = None,
     parameter: Parameters = None,
     top: Annotated[int, typer.Option(min=1, help="Gallery: how many templates to list.")] = 5,
+    predictions: PredictionsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a server compute on images, or match vectors, that only you can see: it gets ciphertexts, you the results.
@@ -66,6 +74,10 @@ def query(
         terms = KeyFolder(keys).terms()
         if offer not in (None, terms.name):
             raise ParameterError(Problem("--offer", offer, f"{terms.name}, which these keys are for"))
+        if predictions is not None:
+            check_writable(predictions)
+            if "head" not in terms.words:
+                raise ParameterError(Problem("--predictions", f"offer {terms.name}", "an offer of a head"))
         if "gallery" in terms.words:
             rows = _matches(inputs, server, keys, token_file, output, authority, patience, feature, parameter, top)
             seen = f"Only you see queries and matches; the server got ciphertexts. {KEPT}"
@@ -78,7 +90,20 @@ def query(
         result = _features(
             terms, inputs, server, keys, token_file, output, authority, patience, at_once, Decoding(max_pixels, bits)
         )
+        if predictions is not None:
+            _decide(terms, output, predictions)
         tell([result], as_json, KEPT)
+
+
+def _decide(terms: Terms, table: Path, predictions: Path) -> None:
+    """Name the class of every row of scores, on the client's side."""
+    from privis.cli.server.offerings import feature_of
+    from privis.io import tables
+    from privis.serve.client.remote_model import PrivateHead
+
+    feature, read = feature_of(terms), tables.read(table)
+    assert isinstance(feature, PrivateHead)
+    write_predictions(predictions, read.paths, feature.classes, feature.decide(read.features))
 
 
 def require_usable(server: str, token_file: Path, authority: Path | None) -> None:

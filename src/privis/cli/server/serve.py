@@ -11,6 +11,7 @@ import typer
 
 from privis.cli.console import err, explained, working
 from privis.cli.extract import Parameters
+from privis.cli.server.offered_heads import ExtractedBy, HeadOptions
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extras import require
@@ -35,6 +36,16 @@ Galleries = Annotated[
 EncryptedGalleries = Annotated[
     list[str] | None,
     typer.Option("--encrypted-gallery", metavar="SIZE", help="Room for clients' encrypted templates, 10000x512."),
+]
+HeadFile = Annotated[
+    Path | None,
+    typer.Option("--head", help="Private classifier behind -f: what `privis train` or `LinearHead.save` wrote."),
+]
+Extracting = Annotated[
+    ExtractedBy, typer.Option("--extracted-by", help="Who computes -f before the head; a client encrypts its vector.")
+]
+PublicHead = Annotated[
+    bool, typer.Option("--public-head", help="Clients may have the head's weights, where they normalise themselves.")
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the offer, if there is one; else that of feature or file.")]
 Precision = Annotated[float, typer.Option(help="Largest error by encryption, relative to the largest output.")]
@@ -78,6 +89,9 @@ def serve(
     model: Models = None,
     gallery: Galleries = None,
     encrypted_gallery: EncryptedGalleries = None,
+    head: HeadFile = None,
+    extracted_by: Extracting = ExtractedBy.SERVER,
+    public_head: PublicHead = False,
     name: Name = None,
     precision: Precision = 1e-4,
     signs: Signs = 5,
@@ -101,6 +115,8 @@ def serve(
     privis serve -f hog -p size=64x64 --tokens tokens --tls-cert server.pem --tls-key server.key --listen 0.0.0.0:8443
 
     privis serve --model net.onnx --gallery faces.parquet --tokens tokens
+
+    privis serve -f lbp -p size=64x64 --head head.npz --extracted-by client --tokens tokens
     """
     with explained():
         require("he", "privis serve", "tenseal")  # the process that compiles is another one
@@ -121,7 +137,10 @@ def serve(
             standard=standard,
         )
         files = (program or [], model or [], gallery or [], encrypted_gallery or [])
-        makers = OfferOptions(feature, parameter or [], *files, name, samples or []).makers(options)
+        behind = None if head is None else HeadOptions(head, extracted_by, public_head)
+        if behind is None and (public_head or extracted_by is not ExtractedBy.SERVER):
+            raise ParameterError(Problem("--extracted-by, --public-head", "no head", "--head that they are about"))
+        makers = OfferOptions(feature, parameter or [], *files, name, samples or [], behind).makers(options)
         host, port = address_of(listen)
         settings, limits = settings_of(answers or [], answer_ledger), limits_of(limit or [])
         certificate = _certificate(tls_cert, tls_key)

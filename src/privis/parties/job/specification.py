@@ -22,6 +22,7 @@ from privis.file_formats import FileFormat, format_of, misfit
 from privis.parties.table_reader import Reader, shown
 
 FORMAT = "privis.specification/1"
+HEAD = "head"  # the parameter that names a linear head behind a feature, which members lend as networks
 NETWORK = "network"  # the parameter of a feature that names a network; files are never named
 OWNER, ALL = "owner", "all"  # words that stand for receivers; no party may be called so
 
@@ -67,8 +68,8 @@ class Specification:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The networks that it names; every member's configuration has its own file for each."""
-        return tuple(value for name, value in self.parameters if name == NETWORK)
+        """The networks and heads that it names; every member's configuration has its own file for each."""
+        return tuple(dict.fromkeys(value for name, value in self.parameters if name in (NETWORK, HEAD)))
 
     @property
     def members(self) -> tuple[str, ...]:

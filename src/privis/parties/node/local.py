@@ -82,7 +82,7 @@ def network_words(specification: Specification, words: Sequence[str]) -> dict[st
         elif name in found:
             problems.append(Problem("--network", f"{name} again", "every network once"))
         elif not Path(path).is_file():
-            problems.append(Problem("--network", f"{path}: no such file", "an ONNX file", "check the path"))
+            problems.append(Problem("--network", f"{path}: no such file", "an ONNX file or a head", "check the path"))
         else:
             found[name] = Path(path).resolve()
     missing = [name for name in specification.networks if name not in {word.partition("=")[0] for word in words}]

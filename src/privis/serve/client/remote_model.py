@@ -1,16 +1,21 @@
-"""``PrivateModel``: a network or program that a server keeps, as a feature on the owner's side."""
+"""``PrivateModel`` and ``PrivateHead``: what a server keeps, as features on the owner's side."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from privis.errors import ParameterError, Problem
 from privis.features.cnn import CNN, Channels
-from privis.features.feature import Array, Image, numbered, vector
+from privis.features.feature import Array, Feature, Image, core_shape, numbered, vector
 from privis.features.image_ops import luma
+from privis.features.postprocessing.steps import of_feature
 from privis.program import Input, Program, trace
 from privis.program.shapes import Shape
+from privis.tasks.decisions import Link, Predictions, Revealed, decided
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,88 @@ class PrivateModel:
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``model_0``, ``model_1``, …"""
         return numbered("model", (self.outputs,))
+
+
+@dataclass(frozen=True)
+class PrivateHead:
+    """Scores of a classifier that a server keeps, behind a public ``feature``.
+
+    Only `Remote` can compute them. The owner prepares images as the feature does; with `AtOwner` it extracts the
+    feature, too, and encrypts the vector.
+
+    Args:
+        feature: public, on the owner's side.
+        classes: names, one for each score, or two for one score.
+        scores: how many the server gives for an image.
+        link: how probabilities and the decision follow from the scores.
+        specification: digest of the server's offer.
+
+    Raises:
+        ParameterError: names and scores do not fit.
+
+    >>> from privis.features.colour import ColourHistogram
+    >>> PrivateHead(ColourHistogram(size=(8, 8)), ("well", "ill"), 1).names((3, 8, 8))
+    ('ill',)
+    """
+
+    identifier: ClassVar[str] = "privis.private-head/1"
+
+    feature: Feature
+    classes: tuple[str, ...]
+    scores: int
+    link: Link = Link.LARGEST
+    specification: str = ""
+
+    luma_only: ClassVar[bool] = of_feature("luma_only")
+    flattens: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        binary = self.scores == 1 and len(self.classes) == 2
+        good = all(isinstance(name, str) and name for name in self.classes) and isinstance(self.link, Link)
+        if not good or len(set(self.classes)) != len(self.classes) or not (binary or self.scores == len(self.classes)):
+            got = f"{len(self.classes)} names and {self.scores} scores"
+            raise ParameterError(Problem("PrivateHead", got, "different names, one for each score"))
+
+    @property
+    def name(self) -> str:
+        """Name of the feature, and that these are scores."""
+        return f"{self.feature.name}_scores"
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Images are resized to this (height, width) in pixels."""
+        return self.feature.size
+
+    def before(self, image: Image) -> Array:
+        """Prepare an image as the feature does."""
+        return self.feature.before(image)
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """Return the shape that the feature's core reads."""
+        return core_shape(self.feature, image_shape)
+
+    def program(self, shape: Shape) -> Program:
+        """The feature's input alone: the head is the server's."""
+        return trace(lambda x: x, *self.feature.program(shape).inputs)
+
+    def after(self, values: Array) -> Array:
+        """Return the scores as a float32 vector."""
+        return vector(values)
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """Name every score after its class."""
+        return self.classes[-self.scores :]
+
+    def decide(self, features: npt.NDArray[np.floating]) -> Predictions:
+        """Read decrypted scores, at their owner.
+
+        Args:
+            features: (images, scores).
+
+        Returns:
+            Names of classes, and probabilities where the head has them.
+
+        Raises:
+            ParameterError: they are of another shape.
+        """
+        return decided(self.classes, self.scores, self.link, features, Revealed.SCORES)
