@@ -43,7 +43,7 @@ MOVED = {
     "features.post": "features.postprocessing.steps",
     "features.prepared": "features.preprocessing.preprocessed",
     "features.preprocessing.preprocessed": "features.preprocessing.preprocessed",
-    "features.projection": "features.postprocessing.projection",
+    "features.projection": "features.postprocessing.projection features.postprocessing.directions",
     "features.scale_space": "features.keypoints.scale_space",
     "features.scattering": "features.wavelets.scattering",
     "features.sift": "features.keypoints.sift",

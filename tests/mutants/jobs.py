@@ -153,7 +153,7 @@ JOBS = (
     ),
     Mutant(
         14, "what a network holds is told", "cli/joint/features.py",
-        "        raise Withheld(own, (told,)) from None\n", "        raise Withheld(own, own) from None\n",
+        "    return Withheld(own, (told,))\n", "    return Withheld(own, own)\n",
         LIARS + "test_what_a_lent_network_holds_is_told_to_nobody",
     ),
     Mutant(

@@ -81,13 +81,21 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--tokens": "{tokens}", "--gallery": "{table}", "--state": "{new}", "--check": "", "--listen": FREE,
         "--answers": "scores=2", "--answer-ledger": "{answers}",
     },
+    ("serve", "a head"): {
+        "--tokens": "{tokens}", "-f": "colour", "-p": "bins=2", "-p ": "size=8x8", "--head": "{head}", "--check": "",
+        "--state": "{new}", "--listen": FREE,
+    },
+    ("query", "a head"): {
+        "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{head_keys}", "--token-file": "{token}",
+        "-o": "{new}.npz", "--predictions": "{new}.csv", "--patience": "0",
+    },
     ("query",): {
         "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{keys}", "--token-file": "{token}",
         "-o": "{new}.npz", "--authority": "{certificate}", "--patience": "0",
     },
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
-WRITTEN = {"-o", "--output", "--report", "--state"}
+WRITTEN = {"-o", "--output", "--report", "--state", "--predictions"}
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {("keygen", "PATH"), ("ledger", "PATH"), ("answers", "PATH"), ("mpc", "FOLDER")}
 """What is made anew: nothing there is right, anything else is refused."""
@@ -175,12 +183,15 @@ def place(tmp_path_factory) -> Path:
     terms = Terms("faces", "a gallery", "ab" * 32, "{}", Estimate(1, 1, 1, 1, 1), "", gallery)
     (folder / "gallery.json").write_text(terms.to_json())
     words = {"feature": "hog", "parameters": ["size=32x32"]}
-    keys, digest = folder / "keys", "cd" * 32
-    keys.mkdir()
-    public = Terms("hog", "hog", digest, "{}", Estimate(1, 1, 1, 1, 1), "", words)
-    key_file.write(keys / "public.key", key_file.KeyKind.PUBLIC, digest, public.to_json().encode())
-    for kind, name in ((key_file.KeyKind.SECRET, "secret.key"), (key_file.KeyKind.EVALUATION, "evaluation.key")):
-        key_file.write(keys / name, kind, digest, b"content")
+    head = {"classes": ["a", "b"], "scores": 2, "link": "softmax", "extracted_by": "server", **words}
+    digest = "cd" * 32
+    for name, said in (("keys", words), ("head_keys", {"head": head})):
+        keys = folder / name
+        keys.mkdir()
+        public = Terms("hog", "hog", digest, "{}", Estimate(1, 1, 1, 1, 1), "", said)
+        key_file.write(keys / "public.key", key_file.KeyKind.PUBLIC, digest, public.to_json().encode())
+        for kind, file in ((key_file.KeyKind.SECRET, "secret.key"), (key_file.KeyKind.EVALUATION, "evaluation.key")):
+            key_file.write(keys / file, kind, digest, b"content")
     known = {form.name: str(path) for form, path in files.items()}
     (folder / "known.json").write_text(json.dumps(known))
     return folder
@@ -195,6 +206,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "submitter": known["SUBMITTER"], "party": known["PARTY"], "tokens": known["TOKENS"], "token": known["TOKEN"],
         "certificate": known["CERTIFICATE"], "private": known["PRIVATE_KEY"], "labels": place / "labels.csv",
         "gallery_terms": place / "gallery.json", "keys": place / "keys", "new": new, "list": known["LIST"],
+        "head_keys": place / "head_keys",
         "answers": known["ANSWER_LEDGER"],
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
