@@ -28,6 +28,7 @@ COMMANDS = {
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
     "heads": "tasks.heads",
+    "enrolment": "privacy.enrolment",
     "dp_training": "training.classifiers",
     "dp_networks": "training.networks",
 }

@@ -32,6 +32,8 @@ from .extraction.images import extract as extract
 from .extraction.images import image_record as image_record
 from .extraction.many import extract_many as extract_many
 from .extraction.owner.at_owner import AtOwner as AtOwner
+from .extraction.vectors.vector_release import Released as Released
+from .extraction.vectors.vector_release import release as release
 from .features import CNN as CNN
 from .features import GLCM as GLCM
 from .features import HOG as HOG
@@ -69,6 +71,7 @@ from .features import UnbiasedHOG as UnbiasedHOG
 from .features import WaveletShrinkage as WaveletShrinkage
 from .features import Wiener as Wiener
 from .features import WordCode as WordCode
+from .privacy import AddOrRemovePerson as AddOrRemovePerson
 from .privacy import AnswerKind as AnswerKind
 from .privacy import AnswerLedger as AnswerLedger
 from .privacy import AnswerLimits as AnswerLimits
@@ -78,6 +81,7 @@ from .privacy import CodeRelease as CodeRelease
 from .privacy import CorpusHistogramRelease as CorpusHistogramRelease
 from .privacy import Dataset as Dataset
 from .privacy import DirectionRelease as DirectionRelease
+from .privacy import Enrolment as Enrolment
 from .privacy import FeatureRelease as FeatureRelease
 from .privacy import FileLedger as FileLedger
 from .privacy import Gaussian as Gaussian

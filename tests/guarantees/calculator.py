@@ -206,13 +206,13 @@ def ball_move(norm: str, radius: int, coordinates: int) -> Move:
 def sum_move(norm: str, unit: tuple[str, int], radius: int, components: int, weight: int) -> Move:
     """Worst move of a sum of vectors of norm ``radius`` and ``weight`` times their number, in one vector.
 
-    ``unit`` is ("replaced", 1), ("present", 1) or ("person", k). Parts of c and c' vectors are sums of norm c radius
+    ``unit`` is ("replaced", 1), ("present", k) or ("person", k). Parts of c and c' vectors are sums of norm c radius
     and c' radius at most, opposite at worst; all c and c' that the unit allows are tried.
     """
     kind, most = unit
     counts = {
         "replaced": [(1, 1)],
-        "present": [(1, 0), (0, 1)],
+        "present": [(count, 0) for count in range(most + 1)],
         "person": list(itertools.product(range(most + 1), repeat=2)),
     }
     worst = Fraction(0)
@@ -220,7 +220,7 @@ def sum_move(norm: str, unit: tuple[str, int], radius: int, components: int, wei
         apart, counted = (one + other) * radius, abs(one - other) * weight
         worst = max(worst, Fraction((apart + counted) ** 2 if norm == "L1" else apart**2 + counted**2))
     more = 1 if weight and kind != "replaced" else 0
-    largest = {"replaced": 2, "present": 1, "person": 2 * most}[kind] * radius
+    largest = {"replaced": 2, "present": most, "person": 2 * most}[kind] * radius
     return Move(norm, worst, components + more, largest)
 
 
@@ -237,14 +237,13 @@ def bin_move(norm: str, unit: tuple[str, int], bins: int, components: int) -> Mo
     if kind == "replaced":
         same = before.sum(2) == after.sum(2)
     elif kind == "present":
-        same = np.abs(before.sum(2) - after.sum(2)) <= 1
-        same &= np.minimum(before.sum(2), after.sum(2)) == 0
+        same = np.minimum(before.sum(2), after.sum(2)) == 0
     else:
         same = np.ones(before.shape[:1] + after.shape[1:2], bool)
     moves = np.abs(before - after)
     one = int((moves.sum(2) if norm == "L1" else (moves**2).sum(2))[same].max())
     squared = (one * components) ** 2 if norm == "L1" else one * components
-    touched = {"replaced": 2, "present": 1, "person": min(2 * most, bins)}[kind]
+    touched = {"replaced": 2, "present": min(most, bins), "person": min(2 * most, bins)}[kind]
     return Move(norm, Fraction(squared), touched * components, most)
 
 

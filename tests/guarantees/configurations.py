@@ -28,7 +28,7 @@ from privis.privacy import (
     WholeImage,
 )
 from privis.privacy.releases.corpus import CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
-from privis.privacy.units import Dataset, Unit
+from privis.privacy.units import AddOrRemovePerson, Dataset, Enrolment, Unit
 from privis.report.elements import in_words
 from tests.guarantees import calculator, confirmed
 from tests.guarantees.calculator import Move
@@ -42,6 +42,7 @@ IMAGES = ((4, 4), (3, 5), (1, 1), (7, 3), (28, 28), (4, 4, 3), (2, 3, 3), (5, 7,
 PERSONS = (Person(1), Person(3), Person(10))
 NAMES: dict[type[Unit], str] = {
     WholeImage: "whole image", Pixels: "pixels", Patch: "patch", Person: "person", Dataset: "dataset", Metric: "metric",
+    AddOrRemovePerson: "person added or removed", Enrolment: "enrolment",
 }  # fmt: skip
 
 
@@ -56,7 +57,7 @@ class Configuration:
 def number_of(unit: Unit) -> int | None:
     """The number that the relation of ``unit`` must name."""
     match unit:
-        case Pixels(count=number) | Patch(side=number) | Person(images=number):
+        case Pixels(count=number) | Patch(side=number) | Person(images=number) | AddOrRemovePerson(images=number):
             return number
     return None
 
@@ -177,6 +178,8 @@ def kind_of(unit: CorpusUnit) -> tuple[str, int]:
             return "person", images
         case Dataset():
             return "present", 1
+        case AddOrRemovePerson(images=images):
+            return "present", images
     return "replaced", 1
 
 
@@ -191,7 +194,7 @@ def private_weight(release: SumRelease | MeanRelease, components: int) -> int:
     """What one image adds to the count's coordinate, read off the integers that noise is added to; 0 without one."""
     if isinstance(release, SumRelease) or isinstance(release.unit, WholeImage):
         return 0
-    subjects = ["ann"] if isinstance(release.unit, Person) else None
+    subjects = ["ann"] if release.unit.needs_subjects else None
     return release.steps(release.partial(np.zeros((1, components)), subjects))[-1]
 
 
@@ -208,7 +211,7 @@ def pixel_configurations() -> Iterator[Configuration]:
 def vector_configurations() -> Iterator[Configuration]:
     """Noise on clipped features and on counts."""
     for noise, unit, clip, length in product(
-        NOISES, (WholeImage(), *PERSONS), (1.0, 0.3, 2.0**-100, 2.5e-5, 1e6), (1, 7, 128)
+        NOISES, (WholeImage(), Enrolment(), *PERSONS), (1.0, 0.3, 2.0**-100, 2.5e-5, 1e6), (1, 7, 128)
     ):
         release = FeatureRelease(noise, clip, unit)
         yield _made(release, (length,), partial(feature_differences, release, length))
@@ -221,7 +224,8 @@ def vector_configurations() -> Iterator[Configuration]:
 
 def corpus_configurations() -> Iterator[Configuration]:
     """Aggregates."""
-    units: tuple[CorpusUnit, ...] = (WholeImage(), Dataset(), *PERSONS)
+    added = (AddOrRemovePerson(1), AddOrRemovePerson(4))
+    units: tuple[CorpusUnit, ...] = (WholeImage(), Dataset(), *PERSONS, *added)
     for noise, unit, clip, length in product(NOISES, units, (1.0, 0.3), (1, 8, 128)):
         for kind in (SumRelease, MeanRelease):
             release = kind(noise, clip, unit)
@@ -233,13 +237,15 @@ def corpus_configurations() -> Iterator[Configuration]:
 
 def directional_configurations() -> Iterator[Configuration]:
     """Directions and codes."""
-    for epsilon, unit, length in product((0.1, 4.0, 30.0), (WholeImage(), *PERSONS), (2, 3, 16, 300)):
+    for epsilon, unit, length in product((0.1, 4.0, 30.0), (WholeImage(), Enrolment(), *PERSONS), (2, 3, 16, 300)):
         release = DirectionRelease(PrivUnit(epsilon), unit)
         yield _made(release, (length,), partial(direction_differences, release, length))
-    for concentration, unit, length in product((0.1, 5.0, 60.0), (WholeImage(), *PERSONS, Metric()), (2, 3, 16, 300)):
+    for concentration, unit, length in product(
+        (0.1, 5.0, 60.0), (WholeImage(), Enrolment(), *PERSONS, Metric()), (2, 3, 16, 300)
+    ):
         release = DirectionRelease(VonMisesFisher(concentration), unit)
         yield _made(release, (length,), partial(direction_differences, release, length))
-    for epsilon, unit, bits in product((0.1, 4.0, 30.0), (WholeImage(), *PERSONS), (1, 2, 5, 64, 256)):
+    for epsilon, unit, bits in product((0.1, 4.0, 30.0), (WholeImage(), Enrolment(), *PERSONS), (1, 2, 5, 64, 256)):
         code = CodeRelease(RandomisedResponse(epsilon), unit)
         yield _made(code, (bits,), partial(code_differences, code, bits))
 

@@ -173,13 +173,16 @@ def sentence(guarantee: Guarantee) -> list[str]:
         found += said_factor("factor", "no result is more than about", text, guarantee.epsilon)
     if guarantee.unit == "whole image":
         return found
+    if guarantee.unit == "enrolment":  # each of the images is a special case of all of them
+        same = guarantee.whole_image_epsilon == guarantee.epsilon and "and for each of them" in text
+        return found + ([] if same else [f"no word on each image in {text!r}"])
     if math.isinf(guarantee.whole_image_epsilon):
         return found + ([] if "Whole images are not hidden" in text else [f"no word on whole images in {text!r}"])
     found += said("whole image", "whole-image epsilon", text, guarantee.whole_image_epsilon, 1.001001)
     if not metric:
         tail = text[text.index("whole-image epsilon") :]
         found += said("whole image's delta", "delta", tail, guarantee.whole_image_delta, 1.1001)
-    if guarantee.unit not in ("metric", "person"):
+    if guarantee.unit not in ("metric", "person", "person added or removed"):
         found += said_factor("whole image's factor", "only by a factor of", text, guarantee.whole_image_epsilon)
     return found
 

@@ -9,7 +9,7 @@ from itertools import pairwise, product
 import mpmath
 from scipy import special
 
-from privis.privacy import CodeRelease, DirectionRelease, Guarantee, Metric, Person, PrivUnit
+from privis.privacy import CodeRelease, DirectionRelease, Enrolment, Guarantee, Metric, Person, PrivUnit
 from privis.privacy.mechanisms.randomised_response import DistanceDistribution
 from privis.privacy.sampling.zonal_distribution import ZonalDistribution
 from tests.guarantees import confirmed
@@ -28,7 +28,7 @@ def direction_differences(release: DirectionRelease, dimension: int, guarantee: 
     law = release.mechanism.distribution(dimension, images)
     loss = Fraction(law.jump) + 2 * Fraction(law.slope)
     mechanism = "PrivUnit" if isinstance(release.mechanism, PrivUnit) else "von Mises-Fisher"
-    names = {Metric: "metric", Person: "person"}
+    names = {Metric: "metric", Person: "person", Enrolment: "enrolment"}
     plain = Expected(
         names.get(type(unit), "whole image"), images if isinstance(unit, Person) else None, mechanism, 1.0,
         "feature units", "L2",
@@ -74,8 +74,9 @@ def code_differences(release: CodeRelease, bits: int, guarantee: Guarantee) -> l
     images = release.unit.images if isinstance(release.unit, Person) else 1
     law = release.mechanism.distribution(bits, images)
     ratio = worst_ratio(law) if bits <= 5 else _extremes(law)
+    names = {Person: "person", Enrolment: "enrolment"}
     plain = Expected(
-        "person" if isinstance(release.unit, Person) else "whole image",
+        names.get(type(release.unit), "whole image"),
         images if isinstance(release.unit, Person) else None, "randomised response", 1.0, "feature units", "Hamming",
     )  # fmt: skip
     found = confirmed.plain(guarantee, plain)

@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as hnp
 from privis.privacy import Gaussian, Laplace, NoiseStream, ReleaseKey, WholeImage
 from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
 from privis.privacy.releases.partial_sums import Partial, within_bound
-from privis.privacy.units import Dataset, Person
+from privis.privacy.units import AddOrRemovePerson, Dataset, Person
 
 NOISES = [Laplace(1.0), Gaussian(1.0, 1e-6)]
-UNITS: list[CorpusUnit] = [WholeImage(), Dataset(), Person(1), Person(3)]
+UNITS: list[CorpusUnit] = [WholeImage(), Dataset(), Person(1), Person(3), AddOrRemovePerson(1), AddOrRemovePerson(3)]
 EDGES = (-1.0, 0.0, 0.25)
 RELEASES: list[Aggregate] = [
     release
@@ -43,7 +43,7 @@ class Corpus:
     subjects: tuple[str, ...]
 
     def partial(self, release: Aggregate) -> Partial:
-        return release.partial(self.rows, self.subjects if isinstance(release.unit, Person) else None)
+        return release.partial(self.rows, self.subjects if release.unit.needs_subjects else None)
 
     def taken(self, chosen: Sequence[int] | npt.NDArray) -> Corpus:
         indices = np.asarray(chosen, np.int64)
@@ -76,6 +76,6 @@ def merged(partials: Sequence[Partial]) -> Partial:
 
 
 def bounded(corpus: Corpus, unit: CorpusUnit) -> Corpus:
-    if not isinstance(unit, Person):
+    if not unit.needs_subjects:
         return corpus
     return corpus.taken(np.flatnonzero(within_bound(corpus.subjects, unit.images)))

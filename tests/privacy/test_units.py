@@ -6,11 +6,23 @@ from typing import get_args
 import pytest
 
 import privis
-from privis.privacy import Dataset, Metric, Patch, Person, Pixels, Release, Stage, Unit, WholeImage
+from privis.privacy import (
+    AddOrRemovePerson,
+    Dataset,
+    Enrolment,
+    Metric,
+    Patch,
+    Person,
+    Pixels,
+    Release,
+    Stage,
+    Unit,
+    WholeImage,
+)
 from privis.privacy.stage import is_on_image
 
 LAPLACE = privis.Laplace(4.0)
-UNITS = (WholeImage(), Pixels(3), Patch(4), Person(5), Dataset(), Metric())
+UNITS = (WholeImage(), Pixels(3), Patch(4), Person(5), AddOrRemovePerson(5), Enrolment(), Dataset(), Metric())
 RELEASES = (
     privis.PixelRelease(LAPLACE),
     privis.FeatureRelease(LAPLACE, clip=1.0),
@@ -23,7 +35,8 @@ RELEASES = (
 def test_every_unit_says_how_many_images_share_an_epsilon_and_whether_people_must_be_named():
     assert {type(unit) for unit in UNITS} == set(get_args(Unit))
     assert [(unit.images, unit.needs_subjects) for unit in UNITS] == [
-        (5, True) if isinstance(unit, Person) else (1, False) for unit in UNITS
+        (5, True) if isinstance(unit, Person | AddOrRemovePerson) else (1, isinstance(unit, Enrolment))
+        for unit in UNITS
     ]
 
 
@@ -37,4 +50,6 @@ def test_every_release_says_where_its_noise_goes():
 def test_neither_is_a_parameter_that_a_card_or_an_identity_holds(value):
     """Cards and identities are made of fields."""
     names = {field.name for field in fields(value)}
-    assert not names & {"stage", "needs_subjects"} and ("images" in names) == isinstance(value, Person)
+    assert not names & {"stage", "needs_subjects"} and ("images" in names) == isinstance(
+        value, Person | AddOrRemovePerson
+    )

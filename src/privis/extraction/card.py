@@ -30,8 +30,9 @@ class Card:
     """A record that travels with a result.
 
     ``feature``, ``under`` and ``release`` hold class name and parameters; ``programs`` the digests of the core
-    programs that ran (one per image shape, at most 16 are named); ``images`` how many images contributed; ``seen``
-    says who saw them. ``error`` is what the executor predicted of its approximations; None in the clear.
+    programs that ran (one per image shape, at most 16 are named); ``images`` how many images contributed, 0 where the
+    release hides their number; ``seen`` says who saw them. ``error`` is what the executor predicted of its
+    approximations; None in the clear.
     """
 
     feature: Mapping[str, Any]

@@ -12,7 +12,7 @@ from unicodedata import normalize
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images import decode, image_headers
 from privis.io.images.same_files import equal_bytes, file_identity
-from privis.privacy import Ledger, Release
+from privis.privacy import Ledger, Person, Release
 from privis.privacy.ledger.budget import BudgetUnit, Per
 from privis.privacy.ledger.ledger_protocol import WrittenLedger, budget_of, counts_people
 from privis.privacy.ledger.records import record_of_pixels
@@ -58,6 +58,7 @@ def contributions(
     ledger: Ledger | None = None,
     sources: Sequence[Any] | None = None,
     repeatable: bool = False,
+    identities: Sequence[Hashable] | None = None,
 ) -> Contributions:
     """Bound contributions as ``release`` needs it: the first images of a person count, in the order given.
 
@@ -72,6 +73,7 @@ def contributions(
         sources: the images, where they are no paths.
         repeatable: an image that is released twice is one release with one noise, as nothing that comes before the
             noise errs a little differently each time.
+        identities: what tells the images apart, where they are not there to be looked at.
 
     Raises:
         ParameterError: the release hides a person, or the ledger keeps a budget per person, and nobody says who is
@@ -87,9 +89,10 @@ def contributions(
     >>> sorted(contributions(["a", "./a", "b"], ["ann", "ann", "ann"], release, repeatable=True).beyond)
     []
     """
-    most = release.unit.images if release is not None and release.unit.needs_subjects else None
+    hidden = release is not None and release.unit.needs_subjects
+    most = release.unit.images if release is not None and isinstance(release.unit, Person) else None
     if subjects is None:
-        if most is not None or counts_people(ledger):
+        if hidden or counts_people(ledger):
             remedy = "pass subjects=[...], on the command line --subject-column"
             raise ParameterError(
                 Problem("subjects", "none", "a subject for every image when a person is hidden", remedy)
@@ -103,8 +106,8 @@ def contributions(
     refuse(ParameterError, _two_people(records, records, names))
     beyond: frozenset[str] = frozenset()
     if release is not None:
-        identities = identities_of_one_person(records, names, sources)
-        beyond = _beyond(records, names, identities if repeatable else range(len(names)), most)
+        told = identities_of_one_person(records, names, sources) if identities is None else identities
+        beyond = _beyond(records, names, told if repeatable else range(len(names)), most)
         refuse(ParameterError, _other_spellings(list(given), names, ledger))
     admitted = Counter(name for record, name in zip(records, names, strict=True) if record not in beyond)
     copied = frozenset(name for name, count in admitted.items() if most is not None and count > most)

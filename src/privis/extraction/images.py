@@ -21,7 +21,17 @@ from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.features.feature import Feature, core_shape
 from privis.io.images import decode, image_headers
 from privis.io.images.record import ImageRecord, Source
-from privis.privacy import FeatureRelease, Guarantee, Ledger, Patch, PixelRelease, Pixels, Release, ReleaseKey
+from privis.privacy import (
+    Enrolment,
+    FeatureRelease,
+    Guarantee,
+    Ledger,
+    Patch,
+    PixelRelease,
+    Pixels,
+    Release,
+    ReleaseKey,
+)
 from privis.privacy.ledger.records import record_of_pixels
 from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
@@ -164,6 +174,10 @@ def check_release(release: Release | None, ledger: Ledger | None, feature: Featu
         remedy = "pass an object, as in privis.HOG(); names are for the command line"
         raise ParameterError(Problem("feature", got, "a feature", remedy))
     refuse(ParameterError, feature_problems(feature, release))
+    if release is not None and isinstance(release.unit, Enrolment):
+        expected = "a unit of single images: a person's images are one vector only once all of them are extracted"
+        remedy = "extract without a release, and give the vectors to privis.release with subjects="
+        raise ParameterError(Problem(f"{type(release).__name__}.unit", repr(release.unit), expected, remedy))
     if release is None and ledger is not None:
         remedy = "exact results have no epsilon that a budget could allow: choose a release, or no ledger"
         raise ParameterError(Problem("ledger", "a ledger without a release", "a release to charge", remedy))

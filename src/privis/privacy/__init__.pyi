@@ -36,7 +36,9 @@ from .releases.release import Release as Release
 from .sampling.release_key import NoiseStream as NoiseStream
 from .sampling.release_key import ReleaseKey as ReleaseKey
 from .stage import Stage as Stage
+from .units import AddOrRemovePerson as AddOrRemovePerson
 from .units import Dataset as Dataset
+from .units import Enrolment as Enrolment
 from .units import Metric as Metric
 from .units import Patch as Patch
 from .units import Person as Person

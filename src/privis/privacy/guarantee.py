@@ -13,13 +13,25 @@ from dataclasses import asdict, dataclass, fields, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Self
 
-from privis.privacy.units import Dataset, Metric, Patch, Person, Pixels, Unit, WholeImage
+from privis.privacy.units import (
+    AddOrRemovePerson,
+    Dataset,
+    Enrolment,
+    Metric,
+    Patch,
+    Person,
+    Pixels,
+    Unit,
+    WholeImage,
+)
 
 UNIT_NAMES: dict[type[Unit], str] = {
     WholeImage: "whole image",
     Pixels: "pixels",
     Patch: "patch",
     Person: "person",
+    AddOrRemovePerson: "person added or removed",
+    Enrolment: "enrolment",
     Dataset: "dataset",
     Metric: "metric",
 }
@@ -27,6 +39,8 @@ UNIT_NAMES: dict[type[Unit], str] = {
 
 
 ONE_IMAGE, CORPUS = "one image", "corpus"
+OR_NONE = "more, fewer or none"
+"""How the relation of a person's images ends where none may be left: it hides the person's presence, too."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,8 @@ class Guarantee:
     delta includes the distance between the sampled noise and its exact distribution.
 
     Args:
-        unit: what is hidden: ``whole image``, ``pixels``, ``patch``, ``person``, ``dataset`` or ``metric``.
+        unit: what is hidden: ``whole image``, ``pixels``, ``patch``, ``person``, ``person added or removed``,
+            ``enrolment``, ``dataset`` or ``metric``.
         relation: which inputs are neighbours, in words.
         mechanism: distribution of the noise.
         scale: of the noise, in grid steps; without a grid, root mean square error of the released vector.
@@ -98,12 +113,21 @@ class Guarantee:
         )
         if self.unit == UNIT_NAMES[WholeImage]:
             return sentence
+        if self.unit == UNIT_NAMES[Enrolment]:
+            return f"{sentence} That is for all enrolled images of the person together, and for each of them."
         if math.isinf(self.whole_image_epsilon):
             return f"{sentence} Whole images are not hidden: nothing that was stated bounds them."
         if self.unit == UNIT_NAMES[Person]:
             return (
                 f"{sentence} That is for all of the person's images together; each alone has whole-image epsilon "
                 f"{shown(self.whole_image_epsilon)}, delta {shown_delta(self.whole_image_delta)}."
+            )
+        if self.unit == UNIT_NAMES[AddOrRemovePerson]:
+            return (
+                f"{sentence} That is for all of the person's images together. A person who is replaced by another is "
+                "one removed and one added: twice epsilon, and 1 + exp(epsilon) times delta. One image replaced by "
+                f"another has whole-image epsilon {shown(self.whole_image_epsilon)}, delta "
+                f"{shown_delta(self.whole_image_delta)}."
             )
         return (
             f"{sentence} Whoever compares whole images instead is held back only by a factor of "

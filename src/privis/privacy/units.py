@@ -148,6 +148,66 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class AddOrRemovePerson:
+    """Hide whether one person, with up to ``images`` images, is in the corpus at all: for results that are computed
+    from many images.
+
+    Also called unbounded or add-or-remove adjacency, at the level of users. `Person` compares a corpus with one in
+    which the person's images are others: that is one person removed and one added, two steps of this relation, so that
+    sums and counts need half the noise here, and a person who is replaced is hidden at twice the epsilon.
+
+    Args:
+        images: of one person that count, at most; at least 1.
+
+    Raises:
+        ParameterError: the number is no such integer.
+
+    >>> AddOrRemovePerson(5).relation
+    'corpora of which one holds all images of one person more than the other, of which at most 5 count'
+    """
+
+    identifier: ClassVar[str] = "privis.add-or-remove-person/1"
+    needs_subjects: ClassVar[bool] = True
+
+    images: int
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, whole_number("AddOrRemovePerson.images", self.images))
+        object.__setattr__(self, "images", int(self.images))
+
+    @property
+    def relation(self) -> str:
+        """The neighbouring relation in words: which corpora a release cannot tell apart."""
+        counted = f"of which at most {self.images} count"
+        return f"corpora of which one holds all images of one person more than the other, {counted}"
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """Hide all enrolled images of one person at once, as many as they are: for one vector that is a public function of
+    all of them.
+
+    `privis.release` takes the mean of a person's vectors and releases it once. Two neighbours differ in all images of
+    one person, so this person's mean may be any vector instead of any other, and the vectors of everybody else stay.
+    That is what every release of one vector bounds for `WholeImage`: nothing has to be shared among the images, and
+    the epsilon is the person's. One image of them, replaced alone, is a special case. Enrolling other images of the
+    same person is another release, with another charge.
+
+    >>> Enrolment().relation
+    'all enrolled images of one person, as many as they are, replaced by any others, more or fewer'
+    """
+
+    identifier: ClassVar[str] = "privis.enrolment/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = True
+
+    @property
+    def relation(self) -> str:
+        """The neighbouring relation in words: which images a release cannot tell apart."""
+        return "all enrolled images of one person, as many as they are, replaced by any others, more or fewer"
+
+
+@dataclass(frozen=True)
 class Metric:
     """Hide differences in proportion to how small they are: epsilon is per unit of distance between features.
 
@@ -167,7 +227,7 @@ class Metric:
         return "images whose features, brought to length 1, are at Euclidean distance d"
 
 
-Unit = WholeImage | Pixels | Patch | Person | Dataset | Metric
+Unit = WholeImage | Pixels | Patch | Person | AddOrRemovePerson | Enrolment | Dataset | Metric
 
 
 def one_of(images: int) -> str:

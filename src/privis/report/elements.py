@@ -156,6 +156,10 @@ def hidden(guarantee: Guarantee) -> str:
             return "the whole image"
         case "person":
             return "all images of a person"
+        case "enrolment":
+            return "all enrolled images of a person"
+        case "person added or removed":
+            return "whether a person is there at all"
         case "metric":
             return "small differences, per unit of distance"
     changed = guarantee.relation.removeprefix("images that differ ")

@@ -33,7 +33,7 @@ from privis.privacy.releases.corpus import (
 )
 from privis.privacy.releases.partial_sums import Partial
 from privis.privacy.sensitivity import Sensitivity
-from privis.privacy.units import Dataset, Person
+from privis.privacy.units import AddOrRemovePerson, Dataset, Person
 from tests.privacy.corpora import NOISES, RELEASES, UNITS, Corpus, awkward, corpora, merged, releases, stream
 
 # Noise once
@@ -120,6 +120,8 @@ def neighbours(draw: st.DrawFn, unit: CorpusUnit) -> tuple[Corpus, Corpus]:
         return corpus, replaced(corpus, at, draw(hnp.arrays(np.float64, corpus.rows.shape[1], elements=awkward)))
     person = corpus.subjects[at]
     others = [row for row, subject in enumerate(corpus.subjects) if subject != person]
+    if isinstance(unit, AddOrRemovePerson):  # all of them go, however many
+        return corpus, corpus.taken(others)
     shape = (draw(st.integers(0, 6)), corpus.rows.shape[1])  # more than count, or fewer, or none
     fresh = draw(hnp.arrays(np.float64, shape, elements=awkward))
     rows, subjects = np.vstack([corpus.rows[others], fresh]), [corpus.subjects[row] for row in others]
@@ -152,15 +154,15 @@ def test_one_replaced_image_stays_within_the_whole_image_claim(data, release: Ag
 def worst(release: Aggregate, components: int = 2) -> tuple[Corpus, Corpus]:
     """Neighbours that lie as far apart as any can, among other images; their rows are far beyond the clip."""
     rest = np.full((2, components), 0.01)
-    images = release.unit.images if isinstance(release.unit, Person) else 1
+    images = release.unit.images
     row = np.full((images + 2, components), 1e9)  # a person gives two more than count
     if not isinstance(release, CorpusHistogramRelease):
         row[:, 1:] = 0.0
-    if not isinstance(release.unit, Person):
+    if not release.unit.needs_subjects:
         row = row[:1]
     subjects = ("x", "y", *["ann"] * len(row))
     one = Corpus(np.vstack([rest, row]), subjects)
-    if isinstance(release.unit, Dataset):
+    if isinstance(release.unit, Dataset | AddOrRemovePerson):
         return one, Corpus(rest, ("x", "y"))
     return one, Corpus(np.vstack([rest, -row]), subjects)
 
@@ -176,7 +178,7 @@ def test_the_claim_is_attained(release: Aggregate) -> None:
 
 
 CLIPPED = [release for release in RELEASES if not isinstance(release, CorpusHistogramRelease)]
-OF_PERSONS = [release for release in RELEASES if isinstance(release.unit, Person)]
+OF_PERSONS = [release for release in RELEASES if release.unit.needs_subjects]
 
 
 @pytest.mark.parametrize("release", CLIPPED, ids=repr)
@@ -198,7 +200,7 @@ def test_skipped_bound_on_persons_is_caught(release: Aggregate, monkeypatch: pyt
 def test_sensitivities_in_numbers() -> None:
     step = 2.0**-19
     for noise in NOISES:
-        for unit, clips in ((WholeImage(), 2), (Dataset(), 1), (Person(5), 10)):
+        for unit, clips in ((WholeImage(), 2), (Dataset(), 1), (Person(5), 10), (AddOrRemovePerson(5), 5)):
             assert SumRelease(noise, 1.0, unit).guarantee((64,)).sensitivity * step == clips
         assert MeanRelease(noise, 1.0, WholeImage()).guarantee((64,)).sensitivity * step == 2
         assert MeanRelease(noise, 1.0, Person(5)).guarantee((64,)).sensitivity * step == 10
@@ -244,16 +246,20 @@ def test_a_ledger_per_corpus_charges_what_is_stated() -> None:
         (Dataset(), BudgetUnit.IMAGE, 2.0),
         (Person(4), BudgetUnit.PERSON, 1.0),
         (Person(4), BudgetUnit.IMAGE, 0.25),
+        (Person(4), BudgetUnit.ADD_OR_REMOVE_PERSON, 1.0),
+        (AddOrRemovePerson(4), BudgetUnit.ADD_OR_REMOVE_PERSON, 1.0),
+        (AddOrRemovePerson(4), BudgetUnit.PERSON, 2.0),
+        (AddOrRemovePerson(4), BudgetUnit.IMAGE, 0.5),
     ):
         guarantee = SumRelease(Laplace(1.0), 1.0, unit).guarantee((8,))
-        assert cost_of(guarantee, Budget(1.0, 1e-6, Per.CORPUS, guarded)).epsilon == epsilon
+        assert cost_of(guarantee, Budget(2.0, 1e-6, Per.CORPUS, guarded)).epsilon == epsilon
     with pytest.raises(BudgetError, match="ledger per corpus"):
         cost_of(SumRelease(Laplace(1.0), 1.0, Dataset()).guarantee((8,)), Budget(1.0, 1e-6))
 
 
 def test_guarantees_name_their_relation() -> None:
     relations = [SumRelease(Laplace(1.0), 1.0, unit).guarantee((2,)).relation for unit in UNITS]
-    assert len(set(relations)) == 4
+    assert len(set(relations)) == len(UNITS)
     assert "at most 3 count" in relations[3] and "one image more" in relations[1]
 
 
@@ -277,14 +283,14 @@ def lower_bound_on_epsilon(release: Aggregate, pretended: Aggregate, count: int 
     return math.log(at_least / at_most)
 
 
-@pytest.mark.parametrize("unit", [WholeImage(), Dataset(), Person(2)], ids=repr)
+@pytest.mark.parametrize("unit", [WholeImage(), Dataset(), Person(2), AddOrRemovePerson(2)], ids=repr)
 def test_two_point_audit(unit: CorpusUnit) -> None:
     release = SumRelease(Laplace(1.0), 1.0, unit)
     assert 0.95 <= lower_bound_on_epsilon(release, release) <= 1.0
     assert lower_bound_on_epsilon(replace(release, noise=Laplace(1.2)), release, 12_000) > 1.0
 
 
-@pytest.mark.parametrize("unit", [WholeImage(), Dataset(), Person(20)], ids=repr)
+@pytest.mark.parametrize("unit", [WholeImage(), Dataset(), Person(20), AddOrRemovePerson(20)], ids=repr)
 @pytest.mark.parametrize("noise", NOISES, ids=repr)
 def test_mean_of_five_thousand_vectors(noise, unit: CorpusUnit) -> None:
     """The error is the standard error that the docstring predicts, and small where it should be."""
@@ -302,7 +308,7 @@ def test_mean_of_five_thousand_vectors(noise, unit: CorpusUnit) -> None:
     if weight:
         variance += (exact * spread / weight / images) ** 2
     assert math.sqrt((errors**2 / variance).mean()) == pytest.approx(1.0, abs=0.03)
-    if not isinstance(unit, Person) and noise.norm == "L2":
+    if not unit.needs_subjects and noise.norm == "L2":
         assert np.linalg.norm(errors, axis=1).max() < 0.03 * np.linalg.norm(exact)  # three per cent, every time
 
 

@@ -70,7 +70,8 @@ def _card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"computed under: {_described(card['under'])}"
     if card["release"] is not None:
         yield f"release: {_described(card['release'])}"
-    yield f"images: {card['images']:,}; Privis {card['version']}"
+    images = f"{card['images']:,}" if card["images"] else "a number that the release hides"
+    yield f"images: {images}; Privis {card['version']}"
     yield _sentence(card["guarantee"])
     yield str(card["threat_model"])
 

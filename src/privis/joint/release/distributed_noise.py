@@ -68,7 +68,7 @@ from privis.privacy.releases.noise import draw_noise
 from privis.privacy.releases.partial_sums import Partial
 from privis.privacy.sampling.release_key import ReleaseKey
 from privis.privacy.sensitivity import Sensitivity
-from privis.privacy.units import Person, WholeImage
+from privis.privacy.units import Dataset, Person, WholeImage
 from privis.run.mpc.job import Job
 from privis.validation import whole_number
 
@@ -376,8 +376,10 @@ def _problems(plan: ReleasePlan) -> list[Problem]:
     problems = owner_problems(plan.owners) + whole_number("components", plan.components)
     problems += whole_number("most_images", plan.most_images)
     if not isinstance(plan.release, SumRelease | MeanRelease | CorpusHistogramRelease):
-        problems.append(Problem("release", repr(plan.release), "a sum, mean or histogram of a corpus"))
-        return problems
+        return [*problems, Problem("release", repr(plan.release), "a sum, mean or histogram of a corpus")]
+    if not isinstance(plan.release.unit, WholeImage | Dataset | Person):
+        expected = "WholeImage(), Dataset() or Person(images): others are not proved for several owners"
+        return [*problems, Problem("release.unit", repr(plan.release.unit), expected)]
     many = len(plan.drawing)
     if not many or len(set(plan.drawing)) != many:
         problems.append(Problem("noise_parties", repr(plan.drawing), "at least one, each named once"))

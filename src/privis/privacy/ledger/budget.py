@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
 from privis.errors import BudgetError, ParameterError, Problem, refuse
-from privis.privacy.guarantee import CORPUS, UNIT_NAMES, Guarantee
+from privis.privacy.accounting.noise_calibration import gaussian_delta, gaussian_privacy, gaussian_ratio
+from privis.privacy.guarantee import CORPUS, OR_NONE, UNIT_NAMES, Guarantee
 from privis.privacy.mechanisms.additive import Gaussian, Laplace
-from privis.privacy.units import Dataset, Person
+from privis.privacy.sensitivity import Sensitivity
+from privis.privacy.units import AddOrRemovePerson, Dataset, Enrolment, Person
 from privis.validation import positive_number
+
+_FINE = 2.0**30  # scale of the noise in the grid steps that a doubled sensitivity is rounded up to
+_NUMBERS = 2**40  # more numbers than any memory holds: what sampling all of them costs is counted, too
 
 
 class Per(Enum):
@@ -25,12 +30,13 @@ class BudgetUnit(Enum):
     """What the budget protects.
 
     IMAGE: one whole image, replaced by any other. PERSON: all images of one person, replaced. DATASET: whether an image
-    is in the corpus at all.
+    is in the corpus at all. ADD_OR_REMOVE_PERSON: whether a person is in the corpus at all, with all their images.
     """
 
     IMAGE = "image"
     PERSON = "person"
     DATASET = "dataset"
+    ADD_OR_REMOVE_PERSON = "add-or-remove-person"
 
 
 class NoiseDistribution(Enum):
@@ -45,16 +51,26 @@ class NoiseDistribution(Enum):
 class Budget:
     """At most ``epsilon`` and ``delta`` for one unit, over everything that is ever released.
 
-    ========  =======  =============================================================================================
-    per       unit     what is charged, and what is refused because it cannot be compared
-    ========  =======  =============================================================================================
-    subject   image    the whole-image figures of every release of that image
-    subject   person   records are people; the whole-image figures of every release of one of their images. Each image
-                       is one charge, so a release for ``Person(k)`` costs its whole epsilon only after k images
-    corpus    image    the whole-image figures of all releases of all images, and of aggregates
-    corpus    person   the figures of releases for a person; others are refused: a person may have several images
-    corpus    dataset  the figures of aggregates for ``Dataset()``; others are refused: they do not hide presence
-    ========  =======  =============================================================================================
+    ========  ==================  ==================================================================================
+    per       unit                what is charged, and what is refused because it cannot be compared
+    ========  ==================  ==================================================================================
+    subject   image               the whole-image figures of every release of that image
+    subject   person              records are people; the whole-image figures of every release of one of their images,
+                                  or of one vector of all (``Enrolment()``). Each image is one charge, so a release for
+                                  ``Person(k)`` costs its whole epsilon only after k images
+    corpus    image               the whole-image figures of all releases of all images, and of aggregates
+    corpus    person              the figures of releases for a person; those for ``AddOrRemovePerson(k)`` count twice,
+                                  as a person replaced is one removed and one added (see below); others are refused: a
+                                  person may have several images
+    corpus    dataset             the figures of aggregates for ``Dataset()``; others are refused: they do not hide
+                                  presence
+    corpus    add-or-remove-      the figures of aggregates for ``AddOrRemovePerson(k)``, and of those for ``Person(k)``
+              person              that hide a person replaced by none, too; others are refused
+    ========  ==================  ==================================================================================
+
+    Two steps of a relation, at (epsilon, delta) each, are together (2 epsilon, (1 + e^epsilon) delta): P(S) is at most
+    e^epsilon P'(S) + delta, which is at most e^(2 epsilon) P''(S) + e^epsilon delta + delta. For Gaussian noise the two
+    steps are one of at most twice the sensitivity (triangle inequality), whose epsilon is stated at the same delta.
 
     An aggregate touches every image of its corpus: a ledger per subject refuses it. Two ledgers about the same images
     add up.
@@ -63,7 +79,7 @@ class Budget:
         epsilon: most that all charges of an account may add up to.
         delta: as epsilon; between 0 and 1, both excluded.
         per: whose charges add up: of each record, or all of the ledger.
-        unit: what is protected: an image, a person, or presence in the corpus.
+        unit: what is protected: an image, a person, or presence of an image or a person in the corpus.
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -86,9 +102,10 @@ class Budget:
             problems.append(Problem("Budget.per", repr(self.per), "Per.SUBJECT or Per.CORPUS"))
         if not isinstance(self.unit, BudgetUnit):
             problems.append(Problem("Budget.unit", repr(self.unit), "a BudgetUnit"))
-        elif self.per is Per.SUBJECT and self.unit is BudgetUnit.DATASET:
+        elif self.per is Per.SUBJECT and self.unit in (BudgetUnit.DATASET, BudgetUnit.ADD_OR_REMOVE_PERSON):
             remedy = "per=Per.CORPUS: what is computed from a whole corpus touches every record"
-            problems.append(Problem("Budget.unit", "dataset", "image or person for a budget per subject", remedy))
+            expected = "image or person for a budget per subject"
+            problems.append(Problem("Budget.unit", self.unit.value, expected, remedy))
         refuse(ParameterError, problems)
         object.__setattr__(self, "epsilon", float(self.epsilon))
         object.__setattr__(self, "delta", float(self.delta))
@@ -102,6 +119,10 @@ class Budget:
             (Per.CORPUS, BudgetUnit.IMAGE): "about the whole corpus, when one image in it is replaced",
             (Per.CORPUS, BudgetUnit.PERSON): "about the whole corpus, when all images of one person are replaced",
             (Per.CORPUS, BudgetUnit.DATASET): "about the whole corpus, when one image is added or removed",
+            (
+                Per.CORPUS,
+                BudgetUnit.ADD_OR_REMOVE_PERSON,
+            ): "about the whole corpus, when one person with all images is added or removed",
         }[self.per, self.unit]
         return (
             f"Everything released {about}, together, keeps epsilon {self.epsilon:.4g} up to a probability of "
@@ -141,7 +162,31 @@ def cost_of(guarantee: Guarantee, budget: Budget) -> PrivacyCost:
     if not (0 <= epsilon < math.inf and 0 <= delta < 1 and max(map(abs, stated)) < math.inf):
         got, remedy = f"epsilon {epsilon:g} and delta {delta:g} for that", "nothing bounds what this release may reveal"
         raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
-    return noise_cost(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
+    cost = noise_cost(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
+    if (
+        budget.per is Per.CORPUS
+        and budget.unit is BudgetUnit.PERSON
+        and guarantee.unit == UNIT_NAMES[AddOrRemovePerson]
+    ):
+        return _two_steps(cost)
+    return cost
+
+
+@lru_cache(maxsize=4096)
+def _two_steps(cost: PrivacyCost) -> PrivacyCost:
+    """What a person replaced by another costs where one who comes or goes costs ``cost``; see `Budget`."""
+    epsilon, delta = 2 * cost.epsilon, (1 + math.exp(min(cost.epsilon, 700.0))) * cost.delta
+    if cost.distribution is NoiseDistribution.GAUSSIAN:
+        ratio = gaussian_ratio(cost.epsilon, cost.delta)
+        while gaussian_delta(ratio, cost.epsilon) <= cost.delta:  # it is from below, and is needed from above
+            ratio *= 1 + 1e-6
+        moved = math.ceil(2 * ratio * _FINE)
+        epsilon, delta = gaussian_privacy(_FINE, Sensitivity("L2", moved**2, _NUMBERS, moved, ""), cost.delta)
+    if delta >= 1:
+        got = f"epsilon {epsilon:g} and delta {delta:g} for a person replaced by another"
+        remedy = "nothing bounds what this release may reveal of that"
+        raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
+    return replace(cost, epsilon=epsilon, delta=delta)
 
 
 @lru_cache(maxsize=4096)
@@ -157,12 +202,19 @@ def noise_cost(mechanism: str, scale: float, epsilon: float, delta: float) -> Pr
 def _incomparable(guarantee: Guarantee, budget: Budget) -> str:
     """Why ``guarantee`` cannot be compared with ``budget``; empty when it can."""
     unit, dataset, person = guarantee.unit, UNIT_NAMES[Dataset], UNIT_NAMES[Person]
+    added = UNIT_NAMES[AddOrRemovePerson]
     if unit not in UNIT_NAMES.values():
         return "without a release there is no differential privacy, and no budget pays for that"
     if budget.per is Per.SUBJECT and guarantee.computed_from == CORPUS:
         return "it touches every record, and this budget is per record; charge it to a ledger per corpus"
     if budget.unit is BudgetUnit.DATASET and unit != dataset:
         return "it does not hide whether an image is in the corpus; use unit=Dataset(), or a ledger per subject"
-    if budget.per is Per.CORPUS and budget.unit is BudgetUnit.PERSON and unit != person:
+    if budget.unit is BudgetUnit.ADD_OR_REMOVE_PERSON:
+        hidden = unit == added or (unit == person and guarantee.relation.endswith(OR_NONE))
+        return (
+            "" if hidden else "it does not hide whether a person is in the corpus; use unit=AddOrRemovePerson(images)"
+        )
+    people = (person, added, UNIT_NAMES[Enrolment])
+    if budget.per is Per.CORPUS and budget.unit is BudgetUnit.PERSON and unit not in people:
         return "a person may have any number of images, of which it hides one; use unit=Person(images)"
     return ""

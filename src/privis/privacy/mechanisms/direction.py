@@ -20,7 +20,7 @@ from privis.privacy.sampling.exact_direction import log_total_variation
 from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
 from privis.privacy.stage import Stage
-from privis.privacy.units import Metric, Person, WholeImage, one_of
+from privis.privacy.units import Enrolment, Metric, Person, WholeImage, one_of
 from privis.validation import positive_number, real_values
 
 
@@ -175,12 +175,13 @@ class DirectionRelease:
     drawn around it by ``mechanism``, rounded at random to multiples of 2**-12 and multiplied by a public number, so
     that the mean of what is released is the direction itself: float32. Divide by its length to get a unit vector.
 
-    ``unit``: WholeImage (default), Person(k) (one image then has a k-th of the epsilon or concentration), or, for
-    VonMisesFisher, Metric. delta is what is left of the sampler's error, less than 1e-100 as a rule.
+    ``unit``: WholeImage (default), Person(k) (one image then has a k-th of the epsilon or concentration), Enrolment
+    (a person's images are one vector), or, for VonMisesFisher, Metric. delta is what is left of the sampler's error,
+    less than 1e-100 as a rule.
 
     Args:
         mechanism: `PrivUnit` or `VonMisesFisher`.
-        unit: WholeImage(), Person(k) or, for VonMisesFisher, Metric().
+        unit: WholeImage(), Person(k), Enrolment() or, for VonMisesFisher, Metric().
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -194,7 +195,7 @@ class DirectionRelease:
     stage: ClassVar[Stage] = Stage.FEATURE
 
     mechanism: DirectionMechanism
-    unit: WholeImage | Person | Metric = field(default_factory=WholeImage)
+    unit: WholeImage | Person | Enrolment | Metric = field(default_factory=WholeImage)
 
     def __post_init__(self) -> None:
         problems = []
@@ -202,8 +203,8 @@ class DirectionRelease:
             expected = "PrivUnit(epsilon) or VonMisesFisher(concentration)"
             problems.append(Problem("DirectionRelease.mechanism", repr(self.mechanism), expected))
         metric = isinstance(self.unit, Metric) and isinstance(self.mechanism, VonMisesFisher)
-        if not metric and not isinstance(self.unit, WholeImage | Person):
-            expected = "WholeImage(), Person(images) or, for VonMisesFisher, Metric()"
+        if not metric and not isinstance(self.unit, WholeImage | Person | Enrolment):
+            expected = "WholeImage(), Person(images), Enrolment() or, for VonMisesFisher, Metric()"
             problems.append(Problem("DirectionRelease.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
 

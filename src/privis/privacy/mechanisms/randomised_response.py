@@ -18,7 +18,7 @@ from privis.privacy.accounting.noise_calibration import share
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.stage import Stage
-from privis.privacy.units import Person, WholeImage, one_of
+from privis.privacy.units import Enrolment, Person, WholeImage, one_of
 from privis.validation import positive_number, real_values
 
 LARGEST_CODE = 1 << 14  # bits; the exact thresholds of a code take the square of its length
@@ -157,12 +157,12 @@ class CodeRelease:
     The code of a vector has a bit per component, +1 where it is at least 0 and -1 elsewhere; a vector with NaN or
     infinity has the code of zero. Project or centre the feature beforehand, by public numbers: the code of a histogram
     is all +1. ``mechanism`` draws a code nearby, and what is released is that code, +1 and -1, times a public number,
-    so that its mean is the code itself: float32. ``unit`` is WholeImage() or Person(k), whose k images have epsilon / k
-    each.
+    so that its mean is the code itself: float32. ``unit`` is WholeImage(), Person(k), whose k images have epsilon / k
+    each, or Enrolment(), whose images are one vector.
 
     Args:
         mechanism: draws a code near that of the feature.
-        unit: WholeImage() or Person(k), whose k images have epsilon / k each.
+        unit: WholeImage(), Person(k), whose k images have epsilon / k each, or Enrolment().
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -176,15 +176,16 @@ class CodeRelease:
     stage: ClassVar[Stage] = Stage.FEATURE
 
     mechanism: RandomisedResponse
-    unit: WholeImage | Person = field(default_factory=WholeImage)
+    unit: WholeImage | Person | Enrolment = field(default_factory=WholeImage)
 
     def __post_init__(self) -> None:
         problems = []
         if not isinstance(self.mechanism, RandomisedResponse):
             got = repr(self.mechanism)
             problems.append(Problem("CodeRelease.mechanism", got, "RandomisedResponse(epsilon)"))
-        if not isinstance(self.unit, WholeImage | Person):
-            problems.append(Problem("CodeRelease.unit", repr(self.unit), "WholeImage() or Person(images)"))
+        if not isinstance(self.unit, WholeImage | Person | Enrolment):
+            expected = "WholeImage(), Person(images) or Enrolment()"
+            problems.append(Problem("CodeRelease.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
 
     def guarantee(self, shape: tuple[int, ...]) -> Guarantee:

@@ -33,8 +33,11 @@ integer vector of norm at most R (the clip in grid steps), and d its length:
 - ``Dataset()``: one image is added or removed, n is private. The sum moves by one row: at most R.
 - ``Person(k)``: all images of one person are replaced by any others: more, fewer or none. At most k of them count,
   and which ones is decided by the person's own rows, so the part of everybody else stays. Two parts of k rows each
-  have norms of at most k R: at most 2 k R (adding or removing the person: k R, so half of epsilon for Laplace).
-  Ids must be true: the bound is per id, and a person with two ids counts as two people.
+  have norms of at most k R: at most 2 k R.
+- ``AddOrRemovePerson(k)``: all images of one person are there or not, and nothing takes their place. The part of one
+  person comes or goes, of at most k rows: at most k R, half of what a replaced person moves, with half the noise.
+
+Ids must be true: the bound is per id, and a person with two ids counts as two people.
 
 A released count or sum may be negative or beyond what is possible: it is unbiased as it is, and clipping it is
 post-processing. Noise is a keyed function of the stream and of the very integers that it hides, so two versions
@@ -73,7 +76,7 @@ from privis.privacy.releases.image import FeatureRelease
 from privis.privacy.releases.noise import noise_problems
 from privis.privacy.releases.partial_sums import Integers, Partial, gathered
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.units import WholeImage
+from privis.privacy.units import Person, WholeImage
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class SumRelease:
     Args:
         noise: `Laplace` or `Gaussian`.
         clip: largest norm of one vector, in the feature's units: L1 for Laplace, L2 for Gaussian; public.
-        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+        unit: what is hidden: WholeImage(), Dataset(), Person(k) or AddOrRemovePerson(k).
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -126,7 +129,7 @@ class SumRelease:
 
         Args:
             vectors: (rows, components).
-            subjects: of every row, for `Person`.
+            subjects: of every row, for `Person` and `AddOrRemovePerson`.
 
         Returns:
             Exact integers, as secret as the vectors.
@@ -178,6 +181,8 @@ class MeanRelease:
       are at most (c + c') R apart in the sum and |c - c'| R in the count. L1: (c + c' + |c - c'|) R = 2 max(c, c') R <=
       2 k R. L2: ((c + c')^2 + (c - c')^2) R^2 = 2 (c^2 + c'^2) R^2 <= 4 k^2 R^2. That is 2 k R, as for the sum alone,
       and the number of images of a person is hidden, too.
+    - ``AddOrRemovePerson(k)``: c <= k rows come or go, and move the sum by a norm of at most c R and the count by c w:
+      k times what ``Dataset()`` has, in L1 k (R + w) and in L2 k sqrt(R^2 + w^2), with the same best w.
 
     The standard error of one component is sigma * grid / n for Gaussian noise of scale sigma, sqrt(2) t * grid / n for
     Laplace, plus for a private n that of the count.
@@ -185,7 +190,7 @@ class MeanRelease:
     Args:
         noise: `Laplace` or `Gaussian`.
         clip: largest norm of one vector, in the feature's units: L1 for Laplace, L2 for Gaussian; public.
-        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+        unit: what is hidden: WholeImage(), Dataset(), Person(k) or AddOrRemovePerson(k).
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -218,7 +223,7 @@ class MeanRelease:
         radius, components = FeatureRelease(self.noise, self.clip).radius, components_of(shape)
         if isinstance(self.unit, WholeImage):
             return 0
-        if self.unit.needs_subjects:
+        if isinstance(self.unit, Person):
             return radius
         return max(1, round(radius * components ** (-1 / 3 if self.noise.norm == "L1" else -1 / 4)))
 
@@ -243,7 +248,7 @@ class MeanRelease:
 
         Args:
             vectors: (rows, components).
-            subjects: of every row, for `Person`.
+            subjects: of every row, for `Person` and `AddOrRemovePerson`.
 
         Returns:
             Exact integers, as secret as the vectors.
@@ -294,12 +299,13 @@ class CorpusHistogramRelease:
     Sensitivity. With one image replaced, every component moves one count from a bin to another: L1 2 d, L2 sqrt(2 d).
     Added or removed: one count per component, d and sqrt(d). A person's at most k images: the counts c and c' of one
     component are not negative and add up to at most k each, so |c - c'| has L1 at most 2 k and L2^2 at most |c|^2 +
-    |c'|^2 <= 2 k^2: together 2 k d and k sqrt(2 d).
+    |c'|^2 <= 2 k^2: together 2 k d and k sqrt(2 d). A person added or removed moves c alone: L1 k d, half of that, and
+    L2 k sqrt(d).
 
     Args:
         noise: `Laplace` or `Gaussian`.
         edges: of the bins, in the feature's units; public and increasing.
-        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+        unit: what is hidden: WholeImage(), Dataset(), Person(k) or AddOrRemovePerson(k).
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -353,7 +359,7 @@ class CorpusHistogramRelease:
 
         Args:
             vectors: (rows, components).
-            subjects: of every row, for `Person`.
+            subjects: of every row, for `Person` and `AddOrRemovePerson`.
 
         Returns:
             Exact integers, as secret as the vectors.

@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem
-from privis.privacy.guarantee import CORPUS, Guarantee
+from privis.privacy.guarantee import CORPUS, OR_NONE, Guarantee
 from privis.privacy.mechanisms.additive import Noise
 from privis.privacy.releases.image import FeatureRelease
 from privis.privacy.releases.noise import draw_noise, noise_guarantee
 from privis.privacy.releases.partial_sums import Integers, Partial
 from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sensitivity import Norm, Sensitivity
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import AddOrRemovePerson, Dataset, Person, WholeImage
 
-CorpusUnit = WholeImage | Dataset | Person
+CorpusUnit = WholeImage | Dataset | Person | AddOrRemovePerson
 Subjects = Sequence[str | int] | npt.NDArray[Any]
 
 
@@ -75,6 +75,11 @@ def sum_sensitivity(norm: Norm, unit: CorpusUnit, radius: int, components: int, 
     if isinstance(unit, Dataset):
         squared = (radius + weight) ** 2 if norm == "L1" else radius**2 + weight**2
         return Sensitivity(norm, squared, coordinates, radius, f"{rows}{count}; one row comes or goes")
+    if isinstance(unit, AddOrRemovePerson):
+        most = unit.images
+        squared = most**2 * ((radius + weight) ** 2 if norm == "L1" else radius**2 + weight**2)
+        reason = f"{rows}{count}; at most {most} rows of a person come or go"
+        return Sensitivity(norm, squared, coordinates, most * radius, reason)
     free = ", which costs nothing more" if weight else ""
     reason = f"{rows}{count}{free}; at most {unit.images} rows of a person are replaced by as many, more or fewer"
     reach = 2 * unit.images * radius
@@ -95,6 +100,10 @@ def bin_sensitivity(norm: Norm, unit: CorpusUnit, bins: int, components: int) ->
         squared = components**2 if norm == "L1" else components
         return Sensitivity(norm, squared, components, 1, f"{rows}; one image comes or goes")
     most = unit.images
+    if isinstance(unit, AddOrRemovePerson):
+        squared = (most * components) ** 2 if norm == "L1" else most**2 * components
+        reason = f"{rows}; at most {most} images of a person come or go"
+        return Sensitivity(norm, squared, min(most, bins) * components, most, reason)
     squared = (2 * most * components) ** 2 if norm == "L1" else 2 * most**2 * components
     reason = f"{rows}; at most {most} images of a person move from some bins to others, come or go"
     return Sensitivity(norm, squared, min(2 * most, bins) * components, most, reason)
@@ -121,12 +130,10 @@ def corpus_guarantee(
 ) -> Guarantee:
     """The guarantee of a result about a corpus, in the words of its unit."""
     guarantee = replace(noise_guarantee(noise, unit, sensitivity, whole, step, step_unit), computed_from=CORPUS)
-    if not unit.needs_subjects:
+    if not isinstance(unit, Person):
         return guarantee
     # Stronger than the unit's own relation, which keeps the number of images.
-    relation = (
-        f"all images of one person, of which at most {unit.images} count, replaced by others, more, fewer or none"
-    )
+    relation = f"all images of one person, of which at most {unit.images} count, replaced by others, {OR_NONE}"
     return replace(guarantee, relation=relation)
 
 
@@ -159,9 +166,10 @@ def check_made_by(release: CorpusRelease, partial: Partial) -> None:
 
 def unit_problems(where: str, unit: object) -> list[Problem]:
     """What is wrong with ``unit`` as what a corpus's release hides."""
-    if isinstance(unit, WholeImage | Dataset | Person):
+    if isinstance(unit, WholeImage | Dataset | Person | AddOrRemovePerson):
         return []
-    return [Problem(where, repr(unit), "WholeImage(), Dataset() or Person(images)")]
+    expected = "WholeImage(), Dataset(), Person(images) or AddOrRemovePerson(images)"
+    return [Problem(where, repr(unit), expected)]
 
 
 def clipped_problems(name: str, noise: Noise, clip: float, unit: object) -> list[Problem]:

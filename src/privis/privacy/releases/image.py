@@ -19,7 +19,7 @@ from privis.privacy.sampling.lazy_kernels import kernels
 from privis.privacy.sampling.release_key import NoiseStream
 from privis.privacy.sensitivity import Sensitivity, feature_sensitivity, pixel_sensitivity
 from privis.privacy.stage import Stage
-from privis.privacy.units import Patch, Person, Pixels, WholeImage
+from privis.privacy.units import Enrolment, Patch, Person, Pixels, WholeImage
 from privis.validation import positive_number, real_values, whole_number
 
 _GRID_BITS = 20  # a clipped feature spans 2**19 to 2**20 grid steps
@@ -149,8 +149,8 @@ class FeatureRelease:
 
     The clip is a public constant in the feature's own units (L1 norm for Laplace, L2 for Gaussian): never take it from
     private data. The clipped vector is put on an integer grid of step ``grid``, a power of two near clip / 2**20, noise
-    is added there and the sum goes back to the feature's units. ``unit`` is WholeImage() or Person(k), whose k images
-    share epsilon: see `privis.privacy.accounting.noise_calibration`.
+    is added there and the sum goes back to the feature's units. ``unit`` is WholeImage(), Person(k), whose k images
+    share epsilon (see `privis.privacy.accounting.noise_calibration`), or Enrolment(), whose images are one vector.
 
     Sensitivity. Values are cut towards zero, not rounded: ``|trunc(a)| <= |a|``, so the vector of integers
     has norm at most ``radius = floor(clip / grid)``, without any slack for the grid. What floating-point
@@ -161,7 +161,7 @@ class FeatureRelease:
     Args:
         noise: `Laplace` or `Gaussian`.
         clip: largest norm, in the feature's units: L1 for Laplace, L2 for Gaussian; public, 2**-100 to 2**100.
-        unit: WholeImage() or Person(k).
+        unit: WholeImage(), Person(k) or Enrolment().
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -176,15 +176,16 @@ class FeatureRelease:
 
     noise: Noise
     clip: float
-    unit: WholeImage | Person = field(default_factory=WholeImage)
+    unit: WholeImage | Person | Enrolment = field(default_factory=WholeImage)
 
     def __post_init__(self) -> None:
         problems = noise_problems("FeatureRelease.noise", self.noise)
         problems += positive_number("FeatureRelease.clip", self.clip)
         if not problems and not 2.0**-100 <= self.clip <= 2.0**100:
             problems.append(Problem("FeatureRelease.clip", repr(self.clip), "2**-100 to 2**100"))
-        if not isinstance(self.unit, WholeImage | Person):
-            problems.append(Problem("FeatureRelease.unit", repr(self.unit), "WholeImage() or Person(images)"))
+        if not isinstance(self.unit, WholeImage | Person | Enrolment):
+            expected = "WholeImage(), Person(images) or Enrolment()"
+            problems.append(Problem("FeatureRelease.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
         object.__setattr__(self, "clip", float(self.clip))
 

@@ -1,0 +1,1 @@
+"""Releases of vectors that exist already: embeddings, means and tables of other tools."""

@@ -1,0 +1,340 @@
+"""``release``: noise on vectors that exist already, with the noise, ledger and card that extracted ones have.
+
+What noise is a function of, beside the key: what is asked (the release, and the feature as far as it is named), of whom
+(the record, and its subject if one is named), and the very values that it hides. Leaving any of them out would give two
+different questions one noise. Callers state facts, and never words of a noise stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from privis.errors import (
+    BudgetError,
+    DamagedLedgerError,
+    ImageError,
+    ParameterError,
+    PrivisError,
+    Problem,
+    refuse,
+)
+from privis.extraction.card import Card, described
+from privis.extraction.contributions import contributions
+from privis.extraction.images import Result
+from privis.extraction.noise_level import NoiseWarning, level_of, nothing_left
+from privis.extraction.vectors.enrolled import enrolled
+from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card
+from privis.extraction.vectors.vector_values import alike, different_vectors, record_ids, vector_values
+from privis.features.feature import Feature
+from privis.identity import identity
+from privis.privacy import (
+    CorpusHistogramRelease,
+    DirectionRelease,
+    Enrolment,
+    Guarantee,
+    HistogramRelease,
+    Ledger,
+    MeanRelease,
+    NoiseStream,
+    Release,
+    ReleaseKey,
+    Stage,
+    SumRelease,
+    WholeImage,
+)
+from privis.privacy.ledger.budget import Per
+from privis.privacy.ledger.ledger_protocol import budget_of, counts_images
+from privis.privacy.releases.corpus import Aggregate
+from privis.privacy.sampling.release_key import KeySource
+from privis.subjects import SubjectWarning, shortened
+from privis.version import VERSION
+
+_TAG = "privis.vectors/1"
+
+
+@dataclass(frozen=True)
+class Released:
+    """Released vectors with everything needed to judge them.
+
+    Args:
+        features: (rows, components): float32, of a sum or mean one row of float64, of a corpus's histogram one row of
+            int64 counts per component.
+        records: of whom each row is: a record, a person who was enrolled, or the corpus.
+        names: of the components.
+        guarantee: what holds for every row.
+        card: the record to hand on.
+        left_out: rows of an aggregate beyond what one person may give. It is private, for the owner of the vectors
+            alone, and in no card.
+    """
+
+    features: npt.NDArray[Any]
+    records: tuple[str, ...]
+    names: tuple[str, ...]
+    guarantee: Guarantee
+    card: Card
+    left_out: int = field(default=0, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One vector to release: of whom, on whose accounts, and what its noise is drawn from."""
+
+    label: str
+    accounts: tuple[str, ...]
+    values: npt.NDArray[Any]
+    stream: NoiseStream
+
+    @property
+    def release_id(self) -> str:
+        return self.stream.narrowed(b"release id").words(0, 2).tobytes().hex()
+
+
+def release(
+    vectors: Any,
+    release: Release | Aggregate,
+    *,
+    records: Sequence[str | int] | npt.NDArray[Any] | str,
+    subjects: Sequence[str | int] | npt.NDArray[Any] | None = None,
+    key: KeySource,
+    ledger: Ledger | None = None,
+    feature: Feature | str | None = None,
+) -> Released:
+    """Release vectors that exist already, of Privis or of any other tool, under ``release``.
+
+    Noise is a function of ``key``, the record, its subject if one is named, the release, the feature as far as it is
+    named, and the very values that are hidden: the same call is the same release, whatever type, order or copy the
+    vectors come in, and is charged once. Anything else has other noise, and another charge. ``ledger`` is charged
+    before any noise is drawn, after everything that speaks against any row was said.
+
+    A release for ``Enrolment()`` takes the mean of all vectors of a person, whose records are the enrolled images, and
+    releases it once: one row and one charge per person. In a ledger per image every image of the person is charged.
+    Enrolling other images of the person is a second charge.
+
+    A release of a corpus (`SumRelease`, `MeanRelease`, `CorpusHistogramRelease`) is one release of one record, the
+    corpus: ``records`` is its name then, such as "ward 7, November", and the order of rows does not matter.
+
+    Guarantee: that of the release, for vectors of which each was computed from its own record alone, by a public
+    function. That, and without ``feature`` that all vectors of a record are one feature, is promised by the caller and
+    said in the guarantee.
+
+    Args:
+        vectors: (n, d) real numbers of any type, such as a list of lists, an array or a data frame; or what
+            `privis.extract` returned without a release.
+        release: what the output may say; noise on pixels needs images.
+        records: id of the input of every row; `privis.image_record` names an image, so that it is the one that
+            `privis.extract` charges. Of a corpus: its name.
+        subjects: id of the person whose every row is, by the rules of `privis.subjects`.
+        key: a `ReleaseKey`, or the path of its file; keep it, as only with it repeats are free.
+        ledger: budget that is charged before any noise is drawn.
+        feature: what computed the vectors: a `Feature`, or words that name it, like a network and its layer.
+
+    Returns:
+        Released rows in the order of the vectors (people in the order in which they come first), guarantee and card.
+
+    Raises:
+        ParameterError: naming everything that does not fit: values that are no numbers, ids, two vectors of one record,
+            vectors that are released already.
+        ImageError: a person has more records than the release says.
+        BudgetError: the ledger refuses rows, all of which are named; the others are charged, and free with this key.
+
+    Warns:
+        NoiseWarning: the noise leaves nothing of any vector.
+        SubjectWarning: ids that may be one person's, or one record's.
+
+    >>> from privis import DirectionRelease, PrivUnit
+    >>> key = ReleaseKey(bytes(32))  # a test key: use ReleaseKey.generate()
+    >>> enrolment = DirectionRelease(PrivUnit(16.0), Enrolment())
+    >>> faces = [[1.0, 0.1], [0.9, 0.0], [0.0, 1.0]]
+    >>> told = release(faces, enrolment, records=["a1", "a2", "b1"], subjects=["ann", "ann", "bob"], key=key)
+    >>> told.records, told.features.shape, told.guarantee.epsilon
+    (('ann', 'bob'), (2, 2), 16.0)
+    """
+    secret = _key(key)
+    found, values, names = _taken(vectors, feature)
+    _check_kind(release)
+    if isinstance(release, SumRelease | MeanRelease | CorpusHistogramRelease):
+        return _of_corpus(release, found, vector_values(values), names, records, subjects, secret, ledger)
+    matrix = vector_values(values, counts=isinstance(release, HistogramRelease))
+    ids = record_ids(records, len(matrix))
+    refuse(ParameterError, different_vectors(ids, matrix) + _value_problems(release, matrix))
+    whose = contributions(ids, subjects, release, ledger, repeatable=True, identities=ids)
+    beyond = [whose.one_too_many(record) for record in dict.fromkeys(ids) if record in whose.beyond]
+    refuse(ImageError, shortened(beyond, "records"))
+    people = [whose.subjects[record] for record in ids] if whose.subjects else None
+    guarantee = _stated(release.guarantee(matrix.shape[1:]), found)
+    if told := alike(ids, matrix):
+        warnings.warn(f"records: {told}; give one id to one image, as it has one budget", SubjectWarning, stacklevel=2)
+    level = level_of(release, guarantee, (1, 1), matrix.shape[1], None)
+    if level.leaves_nothing:
+        warnings.warn(nothing_left(level), NoiseWarning, stacklevel=2)
+    purpose = identity((_TAG, release, found.question))
+    if isinstance(release.unit, Enrolment) and people is not None:
+        rows = list(_enrolled_rows(matrix, ids, people, ledger, secret, purpose))
+    else:
+        rows = list(_rows(matrix, ids, people, ledger, secret, purpose))
+    _charge(rows, guarantee, ledger)
+    card = _card(found, release, guarantee, len(set(ids)))
+    return Released(_drawn(release, rows), tuple(row.label for row in rows), _names(names, matrix), guarantee, card)
+
+
+def _key(key: KeySource) -> ReleaseKey:
+    if key is None:
+        remedy = "pass ReleaseKey.generate(), and keep it: with it the same call is the same release, and free"
+        raise ParameterError(Problem("key", "None", "a ReleaseKey, or the path of its file", remedy))
+    return ReleaseKey.of(key)
+
+
+def _taken(vectors: Any, feature: Feature | str | None) -> tuple[Origin, Any, tuple[str, ...] | None]:
+    """What vectors are, their values, and the names of their components where they say any."""
+    if isinstance(vectors, Result | Released):
+        found = origin_of_card(vectors.card.to_dict())
+        return (found if feature is None else origin_of(feature)), vectors.features, vectors.names
+    columns = getattr(vectors, "columns", None)  # of a data frame
+    names = None if columns is None else tuple(map(str, columns))
+    return origin_of(feature), vectors, names
+
+
+def _check_kind(release: object) -> None:
+    if isinstance(release, SumRelease | MeanRelease | CorpusHistogramRelease):
+        return
+    stage = getattr(release, "stage", None)
+    if stage is Stage.IMAGE:
+        remedy = "privis.extract puts noise on pixels; of vectors choose a FeatureRelease or DirectionRelease"
+        raise ParameterError(Problem("release", repr(release), "a release of vectors", remedy))
+    if stage is not Stage.FEATURE or isinstance(release, type):
+        got = release.__name__ if isinstance(release, type) else repr(release)
+        remedy = "as in DirectionRelease(PrivUnit(8.0))"
+        raise ParameterError(Problem("release", got, "a release of vectors or of a corpus", remedy))
+
+
+def _value_problems(release: Release, matrix: npt.NDArray[Any]) -> list[Problem]:
+    """What the release has against single vectors."""
+    problems = []
+    for number, row in enumerate(matrix):
+        try:
+            release.check(row)
+        except ParameterError as error:
+            problems += [replace(problem, where=f"vectors[{number}]: {problem.where}") for problem in error.problems]
+    return shortened(problems, "vectors")
+
+
+def _stated(guarantee: Guarantee, origin: Origin) -> Guarantee:
+    return replace(guarantee, promises=(*guarantee.promises, *origin.promises))
+
+
+def _rows(
+    matrix: npt.NDArray[Any],
+    records: Sequence[str],
+    people: Sequence[str] | None,
+    ledger: Ledger | None,
+    key: ReleaseKey,
+    purpose: bytes,
+) -> Iterator[_Row]:
+    per_image = counts_images(ledger)
+    for number, (record, values) in enumerate(zip(records, matrix, strict=True)):
+        subject = None if people is None else people[number]
+        stream = key.stream(identity((record, subject)).hex(), identity(values), purpose)
+        yield _Row(record, (record if per_image or subject is None else subject,), values, stream)
+
+
+def _enrolled_rows(
+    matrix: npt.NDArray[Any],
+    records: Sequence[str],
+    people: Sequence[str],
+    ledger: Ledger | None,
+    key: ReleaseKey,
+    purpose: bytes,
+) -> Iterator[_Row]:
+    budget = budget_of(ledger)
+    each = counts_images(ledger) and budget is not None and budget.per is Per.SUBJECT
+    for one in enrolled(matrix, records, people):
+        content = identity((one.records, one.mean))  # other images are another question, even with an equal mean
+        stream = key.stream(identity(("enrolment", one.subject)).hex(), content, purpose)
+        yield _Row(one.subject, one.records if each else (one.subject,), one.mean, stream)
+
+
+def _charge(rows: Sequence[_Row], guarantee: Guarantee, ledger: Ledger | None) -> None:
+    """Charge every row, all of them before any noise is drawn; what the ledger refuses is said at the end."""
+    if ledger is None:
+        return
+    problems: list[Problem] = []
+    with _repeatable():
+        for row in rows:
+            release_id = row.release_id
+            for account in row.accounts:
+                try:
+                    ledger.charge(account, guarantee, release_id)
+                except DamagedLedgerError:
+                    raise
+                except BudgetError as error:
+                    problems += [replace(problem, where=f"{row.label}: {problem.where}") for problem in error.problems]
+                    break
+        if problems:
+            raise BudgetError(*shortened(problems, "ledger"))
+
+
+@contextlib.contextmanager
+def _repeatable() -> Iterator[None]:
+    """Say of a failure among charges how the rest is had for nothing more."""
+    told = "the same call with this key goes on, without the rows that are refused: what was charged is free"
+    try:
+        yield
+    except PrivisError as error:
+        more = Problem("release.ledger", "a failure that may have come after charges", "a call that ends", told)
+        raise type(error)(*error.problems, more) from error
+    except BaseException as error:
+        error.add_note(told)
+        raise
+
+
+def _drawn(release: Release, rows: Sequence[_Row]) -> npt.NDArray[np.float32]:
+    values, streams = np.stack([row.values for row in rows]), [row.stream for row in rows]
+    if isinstance(release, DirectionRelease):
+        return release.apply_many(values, streams)
+    return np.stack([release.apply(own, stream) for own, stream in zip(values, streams, strict=True)])
+
+
+def _of_corpus(
+    release: Aggregate,
+    origin: Origin,
+    matrix: npt.NDArray[Any],
+    names: tuple[str, ...] | None,
+    corpus: object,
+    subjects: Any,
+    key: ReleaseKey,
+    ledger: Ledger | None,
+) -> Released:
+    if not isinstance(corpus, str):
+        got = f"a {type(corpus).__name__}"
+        remedy = "an aggregate is one release of one record, the corpus"
+        raise ParameterError(Problem("records", got, 'the name of the corpus, as in records="ward 7"', remedy))
+    (name,) = record_ids([corpus], 1)
+    partial = release.partial(matrix, subjects)
+    guarantee = _stated(release.guarantee(partial.shape), origin)
+    known = partial.images if isinstance(release.unit, WholeImage) else None  # else their number is hidden, too
+    content = identity((release.steps(partial), known))
+    stream = key.stream(identity(("corpus", name)).hex(), content, identity((_TAG, release, origin.question)))
+    row = _Row(name, (name,), matrix, stream)
+    _charge([row], guarantee, ledger)
+    result = release.release(partial, stream)
+    features = result if result.ndim == 2 else result[None]
+    labels = (name,) if len(features) == 1 else _names(names, matrix)
+    columns = _names(names, matrix) if result.ndim == 1 else tuple(f"bin {bin}" for bin in range(features.shape[1]))
+    card = _card(origin, release, guarantee, known or 0)
+    return Released(features, labels, columns, guarantee, card, partial.left_out)
+
+
+def _names(names: tuple[str, ...] | None, matrix: npt.NDArray[Any]) -> tuple[str, ...]:
+    return names if names is not None else tuple(f"vector_{number}" for number in range(matrix.shape[1]))
+
+
+def _card(origin: Origin, release: Release | Aggregate, guarantee: Guarantee, images: int) -> Card:
+    told = origin.feature, origin.under, described(release), guarantee, origin.programs, images
+    return Card(*told, VERSION, origin.seen)
