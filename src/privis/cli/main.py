@@ -27,6 +27,7 @@ from privis.cli.extract import (
     chosen_feature,
     extract,
 )
+from privis.cli.extraction.release_table import release_table
 from privis.cli.files.info import info
 from privis.cli.joint.mpc import mpc
 from privis.cli.joint.party import party
@@ -80,6 +81,7 @@ def options(
 
 
 app.command(epilog=EXIT_CODES)(extract)
+app.command("release", epilog=EXIT_CODES)(release_table)
 app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(predict)
 app.command()(info)

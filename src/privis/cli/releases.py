@@ -15,8 +15,10 @@ from privis.features.feature import Feature
 from privis.features.postprocessing.projection import RandomProjection
 from privis.io.images import image_headers
 from privis.privacy import (
+    AddOrRemovePerson,
     CodeRelease,
     DirectionRelease,
+    Enrolment,
     FeatureRelease,
     Gaussian,
     HistogramRelease,
@@ -90,7 +92,7 @@ def release_of(words: ReleaseWords) -> Release | None:
         case "counts":
             return HistogramRelease(noise, words.moves or 0, unit, words.total)  # type: ignore[arg-type]
         case _:
-            return PixelRelease(noise, unit, words.block or 1)
+            return PixelRelease(noise, unit, words.block or 1)  # type: ignore[arg-type]
 
 
 def placed_release(words: ReleaseWords, feature: Feature, shapes: Sequence[Shape]) -> Release | None:
@@ -263,8 +265,8 @@ def image_size(text: str) -> tuple[int, int]:
     raise ParameterError(Problem("--shape", repr(text), "HEIGHTxWIDTH in pixels, as in 480x640"))
 
 
-def unit_of(text: str) -> WholeImage | Pixels | Patch | Person:
-    """``image``, ``pixels:16``, ``patch:4`` or ``person:5``.
+def unit_of(text: str) -> WholeImage | Pixels | Patch | Person | AddOrRemovePerson | Enrolment:
+    """``image``, ``pixels:16``, ``patch:4``, ``person:5``, ``add-or-remove-person:5`` or ``enrolment``.
 
     >>> unit_of("pixels:16")
     Pixels(count=16)
@@ -272,6 +274,8 @@ def unit_of(text: str) -> WholeImage | Pixels | Patch | Person:
     name, _, number = text.partition(":")
     if name == "image" and not number:
         return WholeImage()
+    if name == "enrolment" and not number:
+        return Enrolment()
     if number.isdecimal():
         match name:
             case "pixels":
@@ -280,5 +284,9 @@ def unit_of(text: str) -> WholeImage | Pixels | Patch | Person:
                 return Patch(int(number))
             case "person":
                 return Person(int(number))
-    expected = "image, pixels:COUNT, patch:SIDE or person:IMAGES, as in pixels:16"
+            case "add-or-remove-person":
+                return AddOrRemovePerson(int(number))
+    expected = (
+        "image, pixels:COUNT, patch:SIDE, person:IMAGES, add-or-remove-person:IMAGES or enrolment, as in pixels:16"
+    )
     raise ParameterError(Problem("--unit", repr(text), expected))

@@ -80,7 +80,7 @@ def check(path: Path) -> None:
     form = _form(path)
     check_writable(path)
     if form is _PARQUET:
-        _pyarrow()
+        pyarrow_module()
 
 
 def write(
@@ -170,7 +170,8 @@ def _rebatched(content: _Content) -> Iterator[Vectors]:
 # Parquet ----------------------------------------------------------------------------------------------------
 
 
-def _pyarrow() -> Any:
+def pyarrow_module() -> Any:
+    """Import pyarrow with its Parquet; MissingExtraError where there is none that works."""
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -180,7 +181,7 @@ def _pyarrow() -> Any:
 
 
 def _write_parquet(path: Path, content: _Content) -> None:
-    arrow = _pyarrow()
+    arrow = pyarrow_module()
     width = len(content.names)
     pairs = {**content.metadata, _NAMES: json.dumps(list(content.names))}
     fields = [
@@ -200,7 +201,7 @@ def _write_parquet(path: Path, content: _Content) -> None:
 
 
 def _read_parquet(path: Path) -> Table:
-    table: pyarrow.Table = _pyarrow().parquet.read_table(path, columns=["path", "feature"])
+    table: pyarrow.Table = pyarrow_module().parquet.read_table(path, columns=["path", "feature"])
     pairs = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     names = tuple(json.loads(pairs.pop(_NAMES)))
     blocks = [_floats(chunk.flatten()) for chunk in table.column("feature").chunks]

@@ -9,7 +9,7 @@ from privis.cli.parsing import FEATURES, UNDER, choices_of, parameter_types
 from privis.cli.releases import ADDITIVE, DIRECTIONAL, PLACES
 
 RELEASES = (*ADDITIVE, *DIRECTIONAL)
-UNITS = ("image", "pixels:", "patch:", "person:")
+UNITS = ("image", "pixels:", "patch:", "person:", "add-or-remove-person:", "enrolment")
 
 
 def features(incomplete: str) -> list[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unicodedata import normalize
 
 from privis.errors import ParameterError, Problem
 from privis.extraction.card import described
 from privis.features.feature import Feature
+from privis.features.postprocessing.steps import Step
 
 _EXACT = " The features are exact"  # where the threat model of an exact result goes on
 _UNKNOWN = "The vectors were given as they are: who saw what they were computed from is not known here."
@@ -63,6 +64,22 @@ def origin_of(feature: Feature | str | None) -> Origin:
         return Origin({"name": feature.name, **described(feature)}, under, ("feature", feature))
     expected = 'a Feature, or words that name what computed the vectors, as in "network 7, last layer"'
     raise ParameterError(Problem("feature", repr(feature), expected))
+
+
+def with_steps(origin: Origin, steps: tuple[Step, ...]) -> Origin:
+    """The origin of vectors that went through public steps since.
+
+    Args:
+        origin: of the vectors before.
+        steps: each a frozen dataclass, in their order.
+
+    Returns:
+        An origin that names them.
+    """
+    if not steps:
+        return origin
+    feature = {**origin.feature, "then": [described(step) for step in steps]}
+    return replace(origin, feature=feature, question=(*origin.question, steps))
 
 
 def origin_of_card(card: Mapping[str, Any]) -> Origin:

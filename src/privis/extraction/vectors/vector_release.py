@@ -156,8 +156,21 @@ def release(
     >>> told.records, told.features.shape, told.guarantee.epsilon
     (('ann', 'bob'), (2, 2), 16.0)
     """
+    return released(*_taken(vectors, feature), release, records, subjects, key, ledger)
+
+
+def released(
+    found: Origin,
+    values: Any,
+    names: tuple[str, ...] | None,
+    release: Release | Aggregate,
+    records: Any,
+    subjects: Any,
+    key: KeySource,
+    ledger: Ledger | None,
+) -> Released:
+    """Release vectors of which it is known where they come from; otherwise as `release`."""
     secret = _key(key)
-    found, values, names = _taken(vectors, feature)
     _check_kind(release)
     if isinstance(release, SumRelease | MeanRelease | CorpusHistogramRelease):
         return _of_corpus(release, found, vector_values(values), names, records, subjects, secret, ledger)
@@ -170,10 +183,10 @@ def release(
     people = [whose.subjects[record] for record in ids] if whose.subjects else None
     guarantee = _stated(release.guarantee(matrix.shape[1:]), found)
     if told := alike(ids, matrix):
-        warnings.warn(f"records: {told}; give one id to one image, as it has one budget", SubjectWarning, stacklevel=2)
+        warnings.warn(f"records: {told}; give one id to one image, as it has one budget", SubjectWarning, stacklevel=3)
     level = level_of(release, guarantee, (1, 1), matrix.shape[1], None)
     if level.leaves_nothing:
-        warnings.warn(nothing_left(level), NoiseWarning, stacklevel=2)
+        warnings.warn(nothing_left(level), NoiseWarning, stacklevel=3)
     purpose = identity((_TAG, release, found.question))
     if isinstance(release.unit, Enrolment) and people is not None:
         rows = list(_enrolled_rows(matrix, ids, people, ledger, secret, purpose))

@@ -1,0 +1,230 @@
+"""``privis release``: vectors of a table that exists already, of Privis or of another tool."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from privis.cli.console import err, explained, out
+from privis.cli.files.labels import matched
+from privis.cli.post import WORDS, steps_of
+from privis.cli.releases import ReleaseWords, release_of, unit_of
+from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.extraction.noise_level import NoiseWarning
+from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card, with_steps
+from privis.extraction.vectors.vector_release import Released, released
+from privis.features.postprocessing.steps import Step, posted
+from privis.file_formats import FileFormat, format_of
+from privis.io import tables
+from privis.io.images import decode
+from privis.io.images.manifest import read_subjects
+from privis.io.vector_tables import PATH, VectorTable, read_vectors
+from privis.privacy import Dataset, Enrolment, Gaussian, Laplace, MeanRelease, Release, ReleaseKey, SumRelease
+from privis.privacy.ledger.file import FileLedger
+from privis.privacy.ledger.records import record_of_pixels
+from privis.privacy.releases.corpus import Aggregate
+from privis.subjects import shortened
+
+AGGREGATES = ("sum", "mean")
+
+TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="Table of exact vectors: .parquet, .npz or .csv.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .parquet, .npz or .csv.")]
+Noise = Annotated[str, typer.Option("--release", help="laplace, gaussian, privunit, vmf or rr.")]
+Epsilon = Annotated[float, typer.Option(help="Privacy budget for the unit.")]
+Key = Annotated[Path, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
+Unit = Annotated[
+    str,
+    typer.Option(
+        help="What the noise hides: image, person:IMAGES or enrolment (one vector of all of a person's images); of a "
+        "sum or mean also dataset or add-or-remove-person:IMAGES."
+    ),
+]
+Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaussian noise.")]
+Clip = Annotated[float | None, typer.Option(help="Public bound of a vector's norm, for laplace and gaussian noise.")]
+Total = Annotated[int | None, typer.Option(help="The vectors are counts that add up to at most this, cut off there.")]
+Post = Annotated[str | None, typer.Option(help=f"Public steps before the release, as in l2. Any of {WORDS}.")]
+RecordColumn = Annotated[
+    str | None,
+    typer.Option(help="Column that names the record of a row. Of a table of Privis left out: the image at its path."),
+]
+SubjectColumn = Annotated[str | None, typer.Option(help="Column that says whose each row is.")]
+Subjects = Annotated[
+    Path | None, typer.Option(help="CSV file with the columns path and --subject-column, for a table of Privis.")
+]
+LeaveOut = Annotated[list[str] | None, typer.Option(help="Column that is no part of the vectors; repeatable.")]
+FeatureName = Annotated[
+    str | None, typer.Option("--feature", help="What computed the vectors, in words; a table of Privis says it itself.")
+]
+AggregateName = Annotated[str | None, typer.Option("--aggregate", help="Release one sum or mean of all rows.")]
+Corpus = Annotated[str | None, typer.Option(help="Name of the corpus, for --aggregate.")]
+LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledger to charge.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one vector.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def release_table(
+    table: TablePath,
+    output: Output,
+    release: Noise,
+    epsilon: Epsilon,
+    key: Key,
+    unit: Unit = "image",
+    delta: Delta = None,
+    clip: Clip = None,
+    total: Total = None,
+    post: Post = None,
+    record_column: RecordColumn = None,
+    subject_column: SubjectColumn = None,
+    subjects: Subjects = None,
+    leave_out: LeaveOut = None,
+    feature: FeatureName = None,
+    aggregate: AggregateName = None,
+    corpus: Corpus = None,
+    ledger: LedgerPath = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Release vectors that exist already: embeddings, means and tables of Privis or of other tools.
+
+    privis release exact.parquet --release privunit --epsilon 8 --key release.key -o released.parquet
+
+    privis release faces.csv --release privunit --epsilon 16 --unit enrolment --record-column file --subject-column
+    person --feature "network 7" --key release.key --ledger people.ledger -o templates.parquet
+
+    privis release visits.csv --release laplace --clip 1 --epsilon 1 --aggregate sum --corpus "ward 7, November" --unit
+    add-or-remove-person:3 --subject-column person --key release.key -o counts.csv
+    """
+    with explained():
+        words = ReleaseWords(release, "counts" if total else "feature", unit, epsilon, delta, clip, None, None, total)
+        chosen = _chosen(words, aggregate, corpus)
+        tables.check(output)
+        steps = () if post is None else steps_of(post)
+        if record_column is None and corpus is None and format_of(table) not in (FileFormat.TABLE, FileFormat.MISSING):
+            remedy = "say which column tells the records apart, with ids that stay"
+            raise ParameterError(Problem("--record-column", "nothing", "a column of ids", remedy))
+        ids = [name for name in (record_column, None if subjects else subject_column) if name is not None]
+        read = read_vectors(table, ids, leave_out or [])
+        origin = _origin(read, feature, steps)
+        book = None if ledger is None else FileLedger(ledger)
+        people = _people(read, table, subject_column, subjects)
+        if corpus is not None:
+            records: Sequence[str] | str = corpus
+        else:
+            records = _records(read, table, record_column)
+        values = read.values if not steps else posted(read.values, steps)
+        names = read.names
+        for step in steps:
+            names = step.names(names)
+        if not key.exists():
+            ReleaseKey.generate().save(key)
+        with warnings.catch_warnings():
+            if not yes:
+                warnings.simplefilter("error", NoiseWarning)
+            try:
+                told = released(origin, values, names, chosen, records, people, key, book)
+            except NoiseWarning as warning:
+                remedy = "--yes goes on all the same, for means over many vectors"
+                raise ParameterError(
+                    Problem("--release", str(warning), "noise that leaves something", remedy)
+                ) from None
+        _write(output, told, read, record_column, isinstance(chosen.unit, Enrolment))
+        _tell(output, told, as_json)
+
+
+def _chosen(words: ReleaseWords, aggregate: str | None, corpus: str | None) -> Release | Aggregate:
+    """The release that the words describe."""
+    if (aggregate is None) != (corpus is None):
+        got = "--corpus alone" if aggregate is None else "--aggregate alone"
+        raise ParameterError(Problem("--aggregate, --corpus", got, "both: a sum or mean, and of what"))
+    if aggregate is None:
+        moves = 1 if words.total else None
+        found = release_of(replace(words, moves=moves))
+        assert found is not None
+        return found
+    problems = []
+    if aggregate not in AGGREGATES:
+        problems.append(Problem("--aggregate", repr(aggregate), f"one of {', '.join(AGGREGATES)}"))
+    if words.noise not in ("laplace", "gaussian"):
+        problems.append(Problem("--release", str(words.noise), "laplace or gaussian noise for --aggregate"))
+    if words.clip is None:
+        problems.append(Problem("--clip", "nothing", "a public bound of a row's norm"))
+    if words.noise == "gaussian" and words.delta is None:
+        problems.append(Problem("--delta", "nothing", "a failure probability for gaussian noise, as in --delta 1e-6"))
+    refuse(ParameterError, problems)
+    noise = (
+        Laplace(words.epsilon or 0.0)
+        if words.noise == "laplace"
+        else Gaussian(words.epsilon or 0.0, words.delta or 0.0)
+    )
+    hidden = Dataset() if words.unit == "dataset" else unit_of(words.unit)
+    kind = SumRelease if aggregate == "sum" else MeanRelease
+    return kind(noise, words.clip or 0.0, hidden)  # type: ignore[arg-type]
+
+
+def _origin(read: VectorTable, feature: str | None, steps: tuple[Step, ...]) -> Origin:
+    """What the vectors are: as the table's card says, unless words do."""
+    metadata = read.metadata or {}
+    if "privis.card" in metadata:
+        found = origin_of_card(json.loads(metadata["privis.card"]))
+        return with_steps(found if feature is None else origin_of(feature), steps)
+    guarantee = json.loads(metadata.get("privis.guarantee", "{}"))
+    if guarantee.get("epsilon") is not None:
+        got, remedy = "vectors that are released already, as their guarantee says", "release the exact ones, once"
+        raise ParameterError(Problem("TABLE", got, "exact vectors", remedy))
+    return with_steps(origin_of(feature), steps)
+
+
+def _people(read: VectorTable, table: Path, column: str | None, listed: Path | None) -> Sequence[str] | None:
+    if listed is not None and column is not None:
+        if PATH not in read.columns:
+            raise ParameterError(
+                Problem("--subjects", "with a table of another tool", "a column of people in the table")
+            )
+        return matched(listed, read_subjects(listed, column), column, table, read.columns[PATH]).values
+    if listed is not None:
+        raise ParameterError(Problem("--subjects", str(listed), "--subject-column with it"))
+    return None if column is None else read.columns[column]
+
+
+def _records(read: VectorTable, table: Path, column: str | None) -> Sequence[str]:
+    """Ids of the rows: a column, or the images that a table of Privis was extracted from."""
+    if column is not None:
+        return read.columns[column]
+    records, problems = [], []
+    for path in read.columns[PATH]:
+        try:
+            records.append(record_of_pixels(decode.load(path)))
+        except ImageError as error:
+            remedy = "put the images back, so that ledgers know them, or take paths as ids: --record-column path"
+            problems += [Problem(f"{table}: {p.where}", p.got, p.expected, remedy) for p in error.problems]
+    refuse(ParameterError, shortened(problems, str(table)))
+    return records
+
+
+def _write(output: Path, told: Released, read: VectorTable, column: str | None, is_enrolled: bool) -> None:
+    """The released rows, named as they were in the table."""
+    labels: Sequence[str] = told.records
+    if not is_enrolled and len(told.records) == len(read.values) and column is None and PATH in read.columns:
+        labels = read.columns[PATH]
+    metadata = {"privis.guarantee": json.dumps(told.guarantee.to_dict()), "privis.card": told.card.to_json()}
+    tables.write(output, labels, [told.features.astype("float32")], names=told.names, metadata=metadata)
+
+
+def _tell(output: Path, told: Released, as_json: bool) -> None:
+    rows, components = told.features.shape
+    if as_json:
+        document = {"output": str(output), "rows": rows, "components": components, "card": told.card.to_dict()}
+        print(json.dumps(document, allow_nan=False))
+    else:
+        counted = "1 row" if rows == 1 else f"{rows:,} rows"
+        out.print(f"{counted} of {components:,} components in {output}", markup=False, soft_wrap=True)
+        out.print(told.guarantee.sentence, markup=False, soft_wrap=True)
+    if told.left_out:
+        left = f"{told.left_out:,} rows were beyond what a person may give"
+        err.print(f"privis: {left}; this number is exact, so it is for you alone", markup=False, soft_wrap=True)
