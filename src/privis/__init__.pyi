@@ -94,6 +94,7 @@ from .privacy import Metric as Metric
 from .privacy import Patch as Patch
 from .privacy import Per as Per
 from .privacy import Person as Person
+from .privacy import PersonDay as PersonDay
 from .privacy import PixelRelease as PixelRelease
 from .privacy import Pixels as Pixels
 from .privacy import PrivUnit as PrivUnit
@@ -104,6 +105,7 @@ from .privacy import SumRelease as SumRelease
 from .privacy import Unit as Unit
 from .privacy import VonMisesFisher as VonMisesFisher
 from .privacy import WholeImage as WholeImage
+from .privacy import WindowCountRelease as WindowCountRelease
 from .run.clear import Clear as Clear
 from .run.he.executor import CKKS as CKKS
 from .run.he.executor import HE as HE  # deprecated

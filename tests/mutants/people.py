@@ -178,7 +178,7 @@ PEOPLE = (
     ),
     Mutant(
         4, "a ledger of people that is wrapped needs no ids", "extraction/contributions.py",
-        "        if most is not None or counts_people(ledger):\n", "        if most is not None:\n",
+        "        if hidden or counts_people(ledger):\n", "        if hidden:\n",
         SHARED + "test_a_ledger_of_people_that_is_wrapped_needs_ids_too",
     ),
     Mutant(

@@ -13,6 +13,7 @@ from privis.privacy import (
     Metric,
     Patch,
     Person,
+    PersonDay,
     Pixels,
     Release,
     Stage,
@@ -22,7 +23,8 @@ from privis.privacy import (
 from privis.privacy.stage import is_on_image
 
 LAPLACE = privis.Laplace(4.0)
-UNITS = (WholeImage(), Pixels(3), Patch(4), Person(5), AddOrRemovePerson(5), Enrolment(), Dataset(), Metric())
+PEOPLE = (Person(5), AddOrRemovePerson(5), PersonDay(4), Enrolment())
+UNITS = (WholeImage(), Pixels(3), Patch(4), *PEOPLE, Dataset(), Metric())
 RELEASES = (
     privis.PixelRelease(LAPLACE),
     privis.FeatureRelease(LAPLACE, clip=1.0),
@@ -35,7 +37,7 @@ RELEASES = (
 def test_every_unit_says_how_many_images_share_an_epsilon_and_whether_people_must_be_named():
     assert {type(unit) for unit in UNITS} == set(get_args(Unit))
     assert [(unit.images, unit.needs_subjects) for unit in UNITS] == [
-        (5, True) if isinstance(unit, Person | AddOrRemovePerson) else (1, isinstance(unit, Enrolment))
+        (5 if isinstance(unit, Person | AddOrRemovePerson) else 1, unit in PEOPLE)
         for unit in UNITS
     ]
 

@@ -58,7 +58,7 @@ def contributions(
     ledger: Ledger | None = None,
     sources: Sequence[Any] | None = None,
     repeatable: bool = False,
-    identities: Sequence[Hashable] | None = None,
+    known: Sequence[Hashable] | None = None,
 ) -> Contributions:
     """Bound contributions as ``release`` needs it: the first images of a person count, in the order given.
 
@@ -73,7 +73,7 @@ def contributions(
         sources: the images, where they are no paths.
         repeatable: an image that is released twice is one release with one noise, as nothing that comes before the
             noise errs a little differently each time.
-        identities: what tells the images apart, where they are not there to be looked at.
+        known: what tells the images apart, where they are not there to be looked at.
 
     Raises:
         ParameterError: the release hides a person, or the ledger keeps a budget per person, and nobody says who is
@@ -106,8 +106,8 @@ def contributions(
     refuse(ParameterError, _two_people(records, records, names))
     beyond: frozenset[str] = frozenset()
     if release is not None:
-        told = identities_of_one_person(records, names, sources) if identities is None else identities
-        beyond = _beyond(records, names, told if repeatable else range(len(names)), most)
+        identities = identities_of_one_person(records, names, sources) if known is None else known
+        beyond = _beyond(records, names, identities if repeatable else range(len(names)), most)
         refuse(ParameterError, _other_spellings(list(given), names, ledger))
     admitted = Counter(name for record, name in zip(records, names, strict=True) if record not in beyond)
     copied = frozenset(name for name, count in admitted.items() if most is not None and count > most)

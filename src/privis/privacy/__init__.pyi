@@ -33,6 +33,7 @@ from .releases.histogram import HistogramRelease as HistogramRelease
 from .releases.image import FeatureRelease as FeatureRelease
 from .releases.image import PixelRelease as PixelRelease
 from .releases.release import Release as Release
+from .releases.windows import WindowCountRelease as WindowCountRelease
 from .sampling.release_key import NoiseStream as NoiseStream
 from .sampling.release_key import ReleaseKey as ReleaseKey
 from .stage import Stage as Stage
@@ -42,6 +43,7 @@ from .units import Enrolment as Enrolment
 from .units import Metric as Metric
 from .units import Patch as Patch
 from .units import Person as Person
+from .units import PersonDay as PersonDay
 from .units import Pixels as Pixels
 from .units import Unit as Unit
 from .units import WholeImage as WholeImage

@@ -20,6 +20,7 @@ from privis.privacy.units import (
     Metric,
     Patch,
     Person,
+    PersonDay,
     Pixels,
     Unit,
     WholeImage,
@@ -31,6 +32,7 @@ UNIT_NAMES: dict[type[Unit], str] = {
     Patch: "patch",
     Person: "person",
     AddOrRemovePerson: "person added or removed",
+    PersonDay: "person and day",
     Enrolment: "enrolment",
     Dataset: "dataset",
     Metric: "metric",
@@ -53,7 +55,7 @@ class Guarantee:
 
     Args:
         unit: what is hidden: ``whole image``, ``pixels``, ``patch``, ``person``, ``person added or removed``,
-            ``enrolment``, ``dataset`` or ``metric``.
+            ``person and day``, ``enrolment``, ``dataset`` or ``metric``.
         relation: which inputs are neighbours, in words.
         mechanism: distribution of the noise.
         scale: of the noise, in grid steps; without a grid, root mean square error of the released vector.
@@ -115,6 +117,12 @@ class Guarantee:
             return sentence
         if self.unit == UNIT_NAMES[Enrolment]:
             return f"{sentence} That is for all enrolled images of the person together, and for each of them."
+        if self.unit == UNIT_NAMES[PersonDay]:
+            return (
+                f"{sentence} That is for everything of the person on that day; days add up. A person who is replaced "
+                "by another is one removed and one added: twice epsilon, and 1 + exp(epsilon) times delta. An image "
+                "that shows several people is not hidden."
+            )
         if math.isinf(self.whole_image_epsilon):
             return f"{sentence} Whole images are not hidden: nothing that was stated bounds them."
         if self.unit == UNIT_NAMES[Person]:

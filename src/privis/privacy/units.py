@@ -183,6 +183,42 @@ class AddOrRemovePerson:
 
 
 @dataclass(frozen=True)
+class PersonDay:
+    """Hide everything of one person on one day, of which at most ``windows`` windows of time count: for counts over
+    cameras.
+
+    Also called user-day privacy, with bounded contributions: Aktay et al., arXiv:2004.04145. Two neighbouring days
+    differ in one person who is there or not (add-or-remove), wherever and whenever they are seen. Days are released one
+    by one, and what is released of several adds up.
+
+    Args:
+        windows: of one person that count, at most; at least 1.
+
+    Raises:
+        ParameterError: the number is no such integer.
+
+    >>> PersonDay(4).relation
+    'days of which one holds everything of one person more than the other, of which at most 4 windows count'
+    """
+
+    identifier: ClassVar[str] = "privis.person-day/1"
+    images: ClassVar[int] = 1
+    needs_subjects: ClassVar[bool] = True
+
+    windows: int
+
+    def __post_init__(self) -> None:
+        refuse(ParameterError, whole_number("PersonDay.windows", self.windows))
+        object.__setattr__(self, "windows", int(self.windows))
+
+    @property
+    def relation(self) -> str:
+        """The neighbouring relation in words: which days a release cannot tell apart."""
+        counted = f"of which at most {self.windows} windows count"
+        return f"days of which one holds everything of one person more than the other, {counted}"
+
+
+@dataclass(frozen=True)
 class Enrolment:
     """Hide all enrolled images of one person at once, as many as they are: for one vector that is a public function of
     all of them.
@@ -227,7 +263,7 @@ class Metric:
         return "images whose features, brought to length 1, are at Euclidean distance d"
 
 
-Unit = WholeImage | Pixels | Patch | Person | AddOrRemovePerson | Enrolment | Dataset | Metric
+Unit = WholeImage | Pixels | Patch | Person | AddOrRemovePerson | PersonDay | Enrolment | Dataset | Metric
 
 
 def one_of(images: int) -> str:

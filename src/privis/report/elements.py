@@ -160,6 +160,8 @@ def hidden(guarantee: Guarantee) -> str:
             return "all enrolled images of a person"
         case "person added or removed":
             return "whether a person is there at all"
+        case "person and day":
+            return "everything of a person on one day"
         case "metric":
             return "small differences, per unit of distance"
     changed = guarantee.relation.removeprefix("images that differ ")

@@ -177,3 +177,18 @@ def test_an_output_that_cannot_be_written_is_refused_before_a_charge(faces: Path
     book = FileLedger.create("book", Budget(99.0, 1e-6, Per.SUBJECT, BudgetUnit.PERSON))
     assert run(faces, *ENROL, "--ledger", "book", "-o", "nowhere/t.npz")[0] in (2, 4)
     assert book.accounts == 0
+
+
+def test_people_per_window_of_a_day(here: Path) -> None:
+    (here / "seen.csv").write_text("person,window,camera\nann,0,x\nann,3,x\nann,5,y\nbob,3,x\n")
+    day = (
+        "--aggregate", "windows", "--windows", "6", "--corpus", "camera 3, Monday", "--unit", "person-day:2",
+        "--subject-column", "person", "--leave-out", "camera", "--release", "laplace", "--epsilon", "5", "--key", "key",
+    )  # fmt: skip
+    code, told, more = run("seen.csv", *day, "-o", "day.npz", "--yes")
+    assert code == 0, more
+    table = tables.read(here / "day.npz")
+    assert table.features.shape == (1, 7) and table.names[3] == "window 3" and table.names[6] == "people cut off"
+    assert "1 rows were beyond" in more and "at most 2 windows count" in told
+    for changed in (day[:2] + day[4:], ("--aggregate", "sum", *day[2:]), (*day[:7], "person:2", *day[8:])):
+        assert run("seen.csv", *changed, "-o", "other.npz", "--yes")[0] == 2

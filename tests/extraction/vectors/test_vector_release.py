@@ -1,6 +1,7 @@
 """Vectors that exist already are released as extracted ones are: one question, one noise, one charge.
 
-Answers for `privis.extraction.vectors.vector_release` and `privis.extraction.vectors.origin`.
+Answers for `privis.extraction.vectors.vector_release`, `privis.extraction.vectors.vector_values` and
+`privis.extraction.vectors.origin`.
 """
 
 from __future__ import annotations

@@ -18,31 +18,42 @@ from privis.cli.releases import ReleaseWords, release_of, unit_of
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.noise_level import NoiseWarning
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card, with_steps
-from privis.extraction.vectors.vector_release import Released, released
+from privis.extraction.vectors.vector_release import CorpusResult, Released, released
 from privis.features.postprocessing.steps import Step, posted
 from privis.file_formats import FileFormat, format_of
 from privis.io import tables
 from privis.io.images import decode
 from privis.io.images.manifest import read_subjects
 from privis.io.vector_tables import PATH, VectorTable, read_vectors
-from privis.privacy import Dataset, Enrolment, Gaussian, Laplace, MeanRelease, Release, ReleaseKey, SumRelease
+from privis.privacy import (
+    Dataset,
+    Enrolment,
+    Gaussian,
+    Laplace,
+    MeanRelease,
+    PersonDay,
+    Release,
+    ReleaseKey,
+    SumRelease,
+    Unit,
+    WindowCountRelease,
+)
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.ledger.records import record_of_pixels
-from privis.privacy.releases.corpus import Aggregate
 from privis.subjects import shortened
 
-AGGREGATES = ("sum", "mean")
+AGGREGATES = ("sum", "mean", "windows")
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="Table of exact vectors: .parquet, .npz or .csv.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .parquet, .npz or .csv.")]
 Noise = Annotated[str, typer.Option("--release", help="laplace, gaussian, privunit, vmf or rr.")]
 Epsilon = Annotated[float, typer.Option(help="Privacy budget for the unit.")]
 Key = Annotated[Path, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
-Unit = Annotated[
+UnitName = Annotated[
     str,
     typer.Option(
         help="What the noise hides: image, person:IMAGES or enrolment (one vector of all of a person's images); of a "
-        "sum or mean also dataset or add-or-remove-person:IMAGES."
+        "sum or mean also dataset or add-or-remove-person:IMAGES; of windows person-day:WINDOWS."
     ),
 ]
 Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaussian noise.")]
@@ -61,7 +72,13 @@ LeaveOut = Annotated[list[str] | None, typer.Option(help="Column that is no part
 FeatureName = Annotated[
     str | None, typer.Option("--feature", help="What computed the vectors, in words; a table of Privis says it itself.")
 ]
-AggregateName = Annotated[str | None, typer.Option("--aggregate", help="Release one sum or mean of all rows.")]
+AggregateName = Annotated[
+    str | None,
+    typer.Option("--aggregate", help="Release one sum or mean of all rows; windows: people per window of a day."),
+]
+Windows = Annotated[
+    int | None, typer.Option(help="Windows of the day, for --aggregate windows; TABLE holds their numbers, from 0.")
+]
 Corpus = Annotated[str | None, typer.Option(help="Name of the corpus, for --aggregate.")]
 LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledger to charge.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one vector.")]
@@ -74,7 +91,7 @@ def release_table(
     release: Noise,
     epsilon: Epsilon,
     key: Key,
-    unit: Unit = "image",
+    unit: UnitName = "image",
     delta: Delta = None,
     clip: Clip = None,
     total: Total = None,
@@ -86,6 +103,7 @@ def release_table(
     feature: FeatureName = None,
     aggregate: AggregateName = None,
     corpus: Corpus = None,
+    windows: Windows = None,
     ledger: LedgerPath = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -102,7 +120,7 @@ def release_table(
     """
     with explained():
         words = ReleaseWords(release, "counts" if total else "feature", unit, epsilon, delta, clip, None, None, total)
-        chosen = _chosen(words, aggregate, corpus)
+        chosen = _chosen(words, aggregate, corpus, windows)
         tables.check(output)
         steps = () if post is None else steps_of(post)
         if record_column is None and corpus is None and format_of(table) not in (FileFormat.TABLE, FileFormat.MISSING):
@@ -137,7 +155,9 @@ def release_table(
         _tell(output, told, as_json)
 
 
-def _chosen(words: ReleaseWords, aggregate: str | None, corpus: str | None) -> Release | Aggregate:
+def _chosen(
+    words: ReleaseWords, aggregate: str | None, corpus: str | None, windows: int | None
+) -> Release | CorpusResult:
     """The release that the words describe."""
     if (aggregate is None) != (corpus is None):
         got = "--corpus alone" if aggregate is None else "--aggregate alone"
@@ -152,7 +172,11 @@ def _chosen(words: ReleaseWords, aggregate: str | None, corpus: str | None) -> R
         problems.append(Problem("--aggregate", repr(aggregate), f"one of {', '.join(AGGREGATES)}"))
     if words.noise not in ("laplace", "gaussian"):
         problems.append(Problem("--release", str(words.noise), "laplace or gaussian noise for --aggregate"))
-    if words.clip is None:
+    if (windows is None) == (aggregate == "windows"):
+        got = "nothing" if windows is None else str(windows)
+        expected = "a number of windows with --aggregate windows, and with nothing else"
+        problems.append(Problem("--windows", got, expected))
+    if words.clip is None and aggregate != "windows":
         problems.append(Problem("--clip", "nothing", "a public bound of a row's norm"))
     if words.noise == "gaussian" and words.delta is None:
         problems.append(Problem("--delta", "nothing", "a failure probability for gaussian noise, as in --delta 1e-6"))
@@ -162,9 +186,21 @@ def _chosen(words: ReleaseWords, aggregate: str | None, corpus: str | None) -> R
         if words.noise == "laplace"
         else Gaussian(words.epsilon or 0.0, words.delta or 0.0)
     )
-    hidden = Dataset() if words.unit == "dataset" else unit_of(words.unit)
+    hidden = _hidden(words.unit)
+    if windows is not None:
+        return WindowCountRelease(noise, windows, hidden)  # type: ignore[arg-type]
     kind = SumRelease if aggregate == "sum" else MeanRelease
     return kind(noise, words.clip or 0.0, hidden)  # type: ignore[arg-type]
+
+
+def _hidden(text: str) -> Unit:
+    """What the noise of an aggregate hides."""
+    name, _, number = text.partition(":")
+    if text == "dataset":
+        return Dataset()
+    if name == "person-day" and number.isdecimal():
+        return PersonDay(int(number))
+    return unit_of(text)
 
 
 def _origin(read: VectorTable, feature: str | None, steps: tuple[Step, ...]) -> Origin:

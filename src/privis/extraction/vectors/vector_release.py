@@ -48,14 +48,16 @@ from privis.privacy import (
     Stage,
     SumRelease,
     WholeImage,
+    WindowCountRelease,
 )
 from privis.privacy.ledger.budget import Per
 from privis.privacy.ledger.ledger_protocol import budget_of, counts_images
-from privis.privacy.releases.corpus import Aggregate
 from privis.privacy.sampling.release_key import KeySource
 from privis.subjects import SubjectWarning, shortened
 from privis.version import VERSION
 
+CorpusResult = SumRelease | MeanRelease | CorpusHistogramRelease | WindowCountRelease
+"""Every release of one result about a corpus that `release` takes."""
 _TAG = "privis.vectors/1"
 
 
@@ -65,13 +67,13 @@ class Released:
 
     Args:
         features: (rows, components): float32, of a sum or mean one row of float64, of a corpus's histogram one row of
-            int64 counts per component.
+            int64 counts per component, of windows one row of int64 counts, the people who were cut off last.
         records: of whom each row is: a record, a person who was enrolled, or the corpus.
         names: of the components.
         guarantee: what holds for every row.
         card: the record to hand on.
-        left_out: rows of an aggregate beyond what one person may give. It is private, for the owner of the vectors
-            alone, and in no card.
+        left_out: rows of an aggregate, or windows, beyond what one person may give. It is private, for the owner of
+            the vectors alone, and in no card.
     """
 
     features: npt.NDArray[Any]
@@ -98,7 +100,7 @@ class _Row:
 
 def release(
     vectors: Any,
-    release: Release | Aggregate,
+    release: Release | CorpusResult,
     *,
     records: Sequence[str | int] | npt.NDArray[Any] | str,
     subjects: Sequence[str | int] | npt.NDArray[Any] | None = None,
@@ -118,7 +120,8 @@ def release(
     Enrolling other images of the person is a second charge.
 
     A release of a corpus (`SumRelease`, `MeanRelease`, `CorpusHistogramRelease`) is one release of one record, the
-    corpus: ``records`` is its name then, such as "ward 7, November", and the order of rows does not matter.
+    corpus: ``records`` is its name then, such as "ward 7, November", and the order of rows does not matter. So is a
+    `WindowCountRelease`, whose vectors are the window of every sighting, (n,) whole numbers, and whose corpus is a day.
 
     Guarantee: that of the release, for vectors of which each was computed from its own record alone, by a public
     function. That, and without ``feature`` that all vectors of a record are one feature, is promised by the caller and
@@ -163,7 +166,7 @@ def released(
     found: Origin,
     values: Any,
     names: tuple[str, ...] | None,
-    release: Release | Aggregate,
+    release: Release | CorpusResult,
     records: Any,
     subjects: Any,
     key: KeySource,
@@ -172,12 +175,12 @@ def released(
     """Release vectors of which it is known where they come from; otherwise as `release`."""
     secret = _key(key)
     _check_kind(release)
-    if isinstance(release, SumRelease | MeanRelease | CorpusHistogramRelease):
-        return _of_corpus(release, found, vector_values(values), names, records, subjects, secret, ledger)
+    if isinstance(release, CorpusResult):
+        return _of_corpus(release, found, _rows_of(release, values), names, records, subjects, secret, ledger)
     matrix = vector_values(values, counts=isinstance(release, HistogramRelease))
     ids = record_ids(records, len(matrix))
     refuse(ParameterError, different_vectors(ids, matrix) + _value_problems(release, matrix))
-    whose = contributions(ids, subjects, release, ledger, repeatable=True, identities=ids)
+    whose = contributions(ids, subjects, release, ledger, repeatable=True, known=ids)
     beyond = [whose.one_too_many(record) for record in dict.fromkeys(ids) if record in whose.beyond]
     refuse(ImageError, shortened(beyond, "records"))
     people = [whose.subjects[record] for record in ids] if whose.subjects else None
@@ -215,7 +218,7 @@ def _taken(vectors: Any, feature: Feature | str | None) -> tuple[Origin, Any, tu
 
 
 def _check_kind(release: object) -> None:
-    if isinstance(release, SumRelease | MeanRelease | CorpusHistogramRelease):
+    if isinstance(release, CorpusResult):
         return
     stage = getattr(release, "stage", None)
     if stage is Stage.IMAGE:
@@ -315,7 +318,7 @@ def _drawn(release: Release, rows: Sequence[_Row]) -> npt.NDArray[np.float32]:
 
 
 def _of_corpus(
-    release: Aggregate,
+    release: CorpusResult,
     origin: Origin,
     matrix: npt.NDArray[Any],
     names: tuple[str, ...] | None,
@@ -338,16 +341,28 @@ def _of_corpus(
     _charge([row], guarantee, ledger)
     result = release.release(partial, stream)
     features = result if result.ndim == 2 else result[None]
-    labels = (name,) if len(features) == 1 else _names(names, matrix)
-    columns = _names(names, matrix) if result.ndim == 1 else tuple(f"bin {bin}" for bin in range(features.shape[1]))
+    labels = _names(names, matrix) if isinstance(release, CorpusHistogramRelease) else (name,)
+    columns = _names(names, matrix)
+    if isinstance(release, CorpusHistogramRelease):
+        columns = tuple(f"bin {bin}" for bin in range(release.bins))
+    elif isinstance(release, WindowCountRelease):
+        columns = (*(f"window {number}" for number in range(release.windows)), "people cut off")
     card = _card(origin, release, guarantee, known or 0)
     return Released(features, labels, columns, guarantee, card, partial.left_out)
 
 
+def _rows_of(release: CorpusResult, values: Any) -> npt.NDArray[Any]:
+    """Vectors of a corpus, or the window of every sighting: a list, or a table of one column."""
+    if not isinstance(release, WindowCountRelease):
+        return vector_values(values)
+    array = np.asarray(values)
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
 def _names(names: tuple[str, ...] | None, matrix: npt.NDArray[Any]) -> tuple[str, ...]:
-    return names if names is not None else tuple(f"vector_{number}" for number in range(matrix.shape[1]))
+    return names if names is not None else tuple(f"vector_{number}" for number in range(matrix.shape[-1]))
 
 
-def _card(origin: Origin, release: Release | Aggregate, guarantee: Guarantee, images: int) -> Card:
+def _card(origin: Origin, release: Release | CorpusResult, guarantee: Guarantee, images: int) -> Card:
     told = origin.feature, origin.under, described(release), guarantee, origin.programs, images
     return Card(*told, VERSION, origin.seen)

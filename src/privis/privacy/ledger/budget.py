@@ -12,9 +12,10 @@ from privis.privacy.accounting.noise_calibration import gaussian_delta, gaussian
 from privis.privacy.guarantee import CORPUS, OR_NONE, UNIT_NAMES, Guarantee
 from privis.privacy.mechanisms.additive import Gaussian, Laplace
 from privis.privacy.sensitivity import Sensitivity
-from privis.privacy.units import AddOrRemovePerson, Dataset, Enrolment, Person
+from privis.privacy.units import AddOrRemovePerson, Dataset, Enrolment, Person, PersonDay
 from privis.validation import positive_number
 
+_ADDED = (UNIT_NAMES[AddOrRemovePerson], UNIT_NAMES[PersonDay])  # somebody comes or goes, nobody is replaced
 _FINE = 2.0**30  # scale of the noise in the grid steps that a doubled sensitivity is rounded up to
 _NUMBERS = 2**40  # more numbers than any memory holds: what sampling all of them costs is counted, too
 
@@ -59,13 +60,13 @@ class Budget:
                                   or of one vector of all (``Enrolment()``). Each image is one charge, so a release for
                                   ``Person(k)`` costs its whole epsilon only after k images
     corpus    image               the whole-image figures of all releases of all images, and of aggregates
-    corpus    person              the figures of releases for a person; those for ``AddOrRemovePerson(k)`` count twice,
-                                  as a person replaced is one removed and one added (see below); others are refused: a
-                                  person may have several images
+    corpus    person              the figures of releases for a person; those for ``AddOrRemovePerson(k)`` and
+                                  ``PersonDay(m)`` count twice, as a person replaced is one removed and one added
+                                  (see below); others are refused: a person may have several images
     corpus    dataset             the figures of aggregates for ``Dataset()``; others are refused: they do not hide
                                   presence
-    corpus    add-or-remove-      the figures of aggregates for ``AddOrRemovePerson(k)``, and of those for ``Person(k)``
-              person              that hide a person replaced by none, too; others are refused
+    corpus    add-or-remove-      the figures of aggregates for ``AddOrRemovePerson(k)`` and ``PersonDay(m)``, and of
+              person              those for ``Person(k)`` that hide a person replaced by none, too; others are refused
     ========  ==================  ==================================================================================
 
     Two steps of a relation, at (epsilon, delta) each, are together (2 epsilon, (1 + e^epsilon) delta): P(S) is at most
@@ -163,11 +164,7 @@ def cost_of(guarantee: Guarantee, budget: Budget) -> PrivacyCost:
         got, remedy = f"epsilon {epsilon:g} and delta {delta:g} for that", "nothing bounds what this release may reveal"
         raise BudgetError(Problem("ledger", got, "a release with finite figures", remedy))
     cost = noise_cost(guarantee.mechanism, float(guarantee.scale), float(epsilon), float(delta))
-    if (
-        budget.per is Per.CORPUS
-        and budget.unit is BudgetUnit.PERSON
-        and guarantee.unit == UNIT_NAMES[AddOrRemovePerson]
-    ):
+    if budget.per is Per.CORPUS and budget.unit is BudgetUnit.PERSON and guarantee.unit in _ADDED:
         return _two_steps(cost)
     return cost
 
@@ -202,7 +199,6 @@ def noise_cost(mechanism: str, scale: float, epsilon: float, delta: float) -> Pr
 def _incomparable(guarantee: Guarantee, budget: Budget) -> str:
     """Why ``guarantee`` cannot be compared with ``budget``; empty when it can."""
     unit, dataset, person = guarantee.unit, UNIT_NAMES[Dataset], UNIT_NAMES[Person]
-    added = UNIT_NAMES[AddOrRemovePerson]
     if unit not in UNIT_NAMES.values():
         return "without a release there is no differential privacy, and no budget pays for that"
     if budget.per is Per.SUBJECT and guarantee.computed_from == CORPUS:
@@ -210,11 +206,11 @@ def _incomparable(guarantee: Guarantee, budget: Budget) -> str:
     if budget.unit is BudgetUnit.DATASET and unit != dataset:
         return "it does not hide whether an image is in the corpus; use unit=Dataset(), or a ledger per subject"
     if budget.unit is BudgetUnit.ADD_OR_REMOVE_PERSON:
-        hidden = unit == added or (unit == person and guarantee.relation.endswith(OR_NONE))
+        hidden = unit in _ADDED or (unit == person and guarantee.relation.endswith(OR_NONE))
         return (
             "" if hidden else "it does not hide whether a person is in the corpus; use unit=AddOrRemovePerson(images)"
         )
-    people = (person, added, UNIT_NAMES[Enrolment])
+    people = (person, *_ADDED, UNIT_NAMES[Enrolment])
     if budget.per is Per.CORPUS and budget.unit is BudgetUnit.PERSON and unit not in people:
         return "a person may have any number of images, of which it hides one; use unit=Person(images)"
     return ""
