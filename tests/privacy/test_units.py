@@ -37,8 +37,7 @@ RELEASES = (
 def test_every_unit_says_how_many_images_share_an_epsilon_and_whether_people_must_be_named():
     assert {type(unit) for unit in UNITS} == set(get_args(Unit))
     assert [(unit.images, unit.needs_subjects) for unit in UNITS] == [
-        (5 if isinstance(unit, Person | AddOrRemovePerson) else 1, unit in PEOPLE)
-        for unit in UNITS
+        (5 if isinstance(unit, Person | AddOrRemovePerson) else 1, unit in PEOPLE) for unit in UNITS
     ]
 
 
