@@ -13,6 +13,7 @@ from privis.joint.training.network_programs import Network
 from privis.joint.training.schedule import Training
 from privis.joint.training.simulate import Labelled, fit, score
 from privis.parties.job.specification import Specification, Use
+from privis.privacy.answers.answer_ledger import AnswerLedger
 from tests.parties.party_group import MEMBERS, PARTIES, Group, Variant
 
 pytest.importorskip("spu")
@@ -27,6 +28,9 @@ inputs = ["rows", "table", "model"]
 receivers = ["hospital", "clinic", "lab", "analyst", "patient"]
 """
 LENT = """
+[answers]
+scores = 90
+ledger = "answers.ledger"
 [inputs.rows]
 arrays = "rows.npz"
 ledger = "rows.ledger"
@@ -160,7 +164,7 @@ def test_matching_names_templates_to_their_owners_alone(group):
     inputs = {"queries": Use("patient", "rows"), **BOTH}
     asked = job("match", {"answer": "top:2"}, {"matches": ("owner", "clinic")}, inputs)
     group.submission(asked).success()
-    found, _ = results(group, "matches")
+    found, receipts = results(group, "matches")
     unit = {name: rows / np.linalg.norm(rows, axis=1)[:, None] for name, (rows, _) in DATA.items()}
     cosines = unit["patient"] @ np.concatenate([unit["hospital"], unit["clinic"]]).T
     best = np.argsort(-cosines, axis=1)[:, :2]
@@ -171,6 +175,23 @@ def test_matching_names_templates_to_their_owners_alone(group):
     assert found["patient"]["queries"][7] == "7" and found["clinic"]["queries"][7] == "patient/7"
     own = [str(i - 60) if i >= 60 else f"hospital/{i}" for i in best.ravel()]
     assert found["clinic"]["templates"].ravel().tolist() == own
+    limits = "One client gets at most 90 scores about a template in total."
+    assert receipts["patient"]["answers"] == receipts["clinic"]["answers"] == {name: limits for name in OWNERS}
+    counted = {
+        name: {place: account.ever.scores for place, account in AnswerLedger(path).accounts().items()}
+        for name in OWNERS
+        if (path := group.folder / name / "answers.ledger")
+    }
+    assert counted == {
+        "hospital": {("patient", "rows"): 60, ("clinic", "rows"): 60},
+        "clinic": {("patient", "rows"): 60},
+    }
+
+    group.clear()
+    said = group.submission(asked).failure()  # sixty more are too many
+    assert "more answers than its limits allow" in said and "30 of them left" not in said, "what is left is withheld"
+    assert "privis answers lift" in group.failures("hospital") + group.failures("clinic")
+    assert group.received() == []
 
 
 TRAIN = {"classes": 2, "label": "label", "rates": [2.0, 2.0], "batch": 100}

@@ -21,6 +21,10 @@ from privis.parties.job.policy import Policy, Rule
 from privis.parties.job.specification import read_toml
 from privis.parties.job.task import LocalData, LocalNetwork, Networks
 from privis.parties.table_reader import Reader
+from privis.privacy.answers.answer_limits import Allowance, AnswerSettings
+
+ANSWERS = "answers.ledger"
+"""Name of the answer ledger in the folder of results, where nothing else is said; made where there is none."""
 
 WAIT = 60.0  # seconds until every member of a job must be reachable
 
@@ -32,7 +36,8 @@ class PartyConfiguration:
     ``control`` is the address others reach its control plane at, ``data`` that of its data link (None: it computes
     nothing and only owns or receives); ``listen`` and ``listen_data`` are what it binds where that differs.
     ``routes`` replaces, per peer, the data address which that peer announces. Noise and tags of releases are made with
-    the key in ``release_key``; without one it takes part in none.
+    the key in ``release_key``; without one it takes part in none. Answers about templates are counted as ``answers``
+    says.
     """
 
     identity: Identity
@@ -48,6 +53,7 @@ class PartyConfiguration:
     wait: float = WAIT
     release_key: Path | None = None
     networks: Networks = field(default_factory=dict)
+    answers: AnswerSettings = AnswerSettings()
 
     @property
     def name(self) -> str:
@@ -76,6 +82,7 @@ def load_party(path: Path) -> PartyConfiguration:
     policy = Policy(tuple(_rule(entry) for entry in reader.listed("policy")))
     wait = reader.number("wait", WAIT) or WAIT
     release_key = reader.path("release_key", base) if reader.has("release_key") else None
+    answers = _answers(reader.table("answers"), base, output)
     identity = _identity(reader, base, name)
     reader.done()
     if release_key is not None and not release_key.is_file():
@@ -87,7 +94,7 @@ def load_party(path: Path) -> PartyConfiguration:
     refuse(ParameterError, reader.problems)
     assert identity is not None
     places = (control, data, listen, listen_data, peers, routes)
-    return PartyConfiguration(identity, *places, inputs, output, policy, wait, release_key, networks)
+    return PartyConfiguration(identity, *places, inputs, output, policy, wait, release_key, networks, answers)
 
 
 def load_submitter(path: Path) -> SubmitterConfiguration:
@@ -145,6 +152,22 @@ def _inputs(reader: Reader, base: Path) -> dict[str, LocalData]:
             got, remedy = f"another ledger than {one.name}, which lends the same data", "name one ledger in both"
             reader.wrong(f"inputs: {other.name}", got, "one budget for them", remedy)
     return found
+
+
+def _answers(table: Reader, base: Path, output: Path) -> AnswerSettings:
+    """Limits of answers; a kind that is not named has those that stand for the templates."""
+    ledger = base / table.text("ledger") if table.has("ledger") else output / ANSWERS
+    unlimited, allowed = table.flag("unlimited", False), []
+    for kind in ("decisions", "scores"):
+        total, per_hour = table.whole(kind, None), table.whole(f"{kind}_per_hour", None)
+        chosen = total is not None or per_hour is not None
+        if chosen and unlimited:
+            table.wrong("unlimited", f"true, and {kind}", "one of both")
+        allowed.append(Allowance(per_hour, total) if chosen or unlimited else None)
+    table.done()
+    if table.has("ledger") and not ledger.parent.is_dir():
+        table.wrong("ledger", f"{ledger.parent}: no such folder", "one that exists", f"mkdir -p {ledger.parent}")
+    return AnswerSettings(*allowed, ledger)
 
 
 def _networks(reader: Reader, base: Path) -> dict[str, LocalNetwork]:

@@ -21,28 +21,13 @@ from typing import Any
 
 from privis.errors import DamagedLedgerError, OutputError, ParameterError, Problem, ServiceError, refuse
 from privis.privacy.answers.answer_ledger import AnswerCharge, AnswerLedger
-from privis.privacy.answers.answer_limits import Allowance, AnswerKind, AnswerLimits
+from privis.privacy.answers.answer_limits import Allowance, AnswerKind, AnswerLimits, AnswerSettings
 from privis.serve.offerings.offering import Terms
 
 _LOG = logging.getLogger("privis.serve")
 _WORD = "answers"
 LEDGER = "answers"
 """Name of the ledger in a server's folder."""
-
-
-@dataclass(frozen=True)
-class AnswerSettings:
-    """What an operator chose: limits of each kind (None: those that stand for the offer), and where the ledger is.
-
-    Args:
-        decisions: per hour and in total; None: `AnswerLimits.of_vectors`.
-        scores: per hour and in total; None: `AnswerLimits.of_vectors`, of models `AnswerLimits.of_model`.
-        ledger: the answer ledger, which servers may share; None: one in the server's folder.
-    """
-
-    decisions: Allowance | None = None
-    scores: Allowance | None = None
-    ledger: Path | None = None
 
 
 def settings_of(words: Sequence[str], ledger: Path | None = None) -> AnswerSettings:
@@ -149,9 +134,7 @@ def _offered(terms: Terms, settings: AnswerSettings) -> _Offered | None:
     if said is None:
         return None
     kind, each, components = AnswerKind(said["kind"]), int(said["each"]), int(said["components"])
-    make = AnswerLimits.of_model if said.get("about") == "model" else AnswerLimits.of_vectors
-    usual = make(components, each)
-    return _Offered(kind, each, AnswerLimits(settings.decisions or usual.decisions, settings.scores or usual.scores))
+    return _Offered(kind, each, settings.limits(components, each, said.get("about") == "model"))
 
 
 def _stated(terms: Terms, found: _Offered | None) -> Terms:

@@ -10,6 +10,7 @@ import numpy as np
 from privis.cli.joint.datasets import Reading, components_of, read_reading
 from privis.cli.joint.options import exact_problems, output_problems, stated
 from privis.errors import ParameterError, Problem, refuse
+from privis.joint.answer_counts import answer_count
 from privis.joint.gallery import ANSWER, QUERY, ROWS, Gallery, TemplateBlock
 from privis.joint.statistics.sums import Committee
 from privis.parties.job.specification import Specification
@@ -17,6 +18,7 @@ from privis.parties.job.task import (
     AgreedJob,
     Announcement,
     Array,
+    InputAnswers,
     LocalData,
     Networks,
     Outputs,
@@ -67,6 +69,14 @@ class Match:
         gallery = _gallery(specification, announcements)
         job = gallery.asked_once(question, len(queries.shapes), queries.owner, receivers)
         return stated(job, specification, announcements, reading.feature)
+
+    def answers(self, agreed: AgreedJob) -> Mapping[str, InputAnswers]:
+        """What every input of templates is asked, by whom and for whom."""
+        specification, queries = agreed.specification, agreed.announcements[QUERIES]
+        question, receivers = _asked(specification)[1], specification.receiving(MATCHES, queries.owner)
+        asked, once = (answer_count(question, number) for number in (len(queries.shapes), 1))
+        values = asked.kind, asked.count, once.count, queries.shapes[0][0], (queries.owner,), receivers
+        return {name: InputAnswers(*values) for name in agreed.announcements if name != QUERIES}
 
     def draw(self, agreed: AgreedJob, state: PrivateState) -> Mapping[str, Array]:
         """This member's unit vectors on the grid that all agreed on, in blocks."""

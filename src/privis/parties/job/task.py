@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
 from privis.io.tables import Table
 from privis.parties.job.specification import Specification
+from privis.privacy.answers.answer_limits import AnswerKind
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.sampling.release_key import ReleaseKey
 from privis.program.shapes import Shape
@@ -167,6 +168,31 @@ class Releasing(Protocol):
 
     def charge(self, agreed: AgreedJob, state: PrivateState) -> None:
         """Charge an owner's ledgers; BudgetError when one of them refuses. Nobody draws before all have charged."""
+        ...
+
+
+@dataclass(frozen=True)
+class InputAnswers:
+    """What one input with templates is asked in a job: ``count`` answers of ``kind`` about the template asked most.
+
+    ``each`` is the least that one query is given, ``components`` are a template's; ``clients`` choose what is asked,
+    ``receivers`` learn the answers.
+    """
+
+    kind: AnswerKind
+    count: int
+    each: int
+    components: int
+    clients: tuple[str, ...]
+    receivers: tuple[str, ...]
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A task whose outputs are answers about single templates, which their owners count."""
+
+    def answers(self, agreed: AgreedJob) -> Mapping[str, InputAnswers]:
+        """Say, of every input that holds templates, by its name, what the job tells of it."""
         ...
 
 

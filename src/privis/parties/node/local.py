@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of
-from privis.parties.configuration import SubmitterConfiguration, load_submitter
+from privis.parties.configuration import ANSWERS, SubmitterConfiguration, load_submitter
 from privis.parties.identity.certificates import make_group
 from privis.parties.job.specification import Specification
 from privis.parties.job.task import LocalData, Protection
@@ -171,6 +171,7 @@ class LocalGroup:
         if self._budget is not None:
             ReleaseKey.generate().save(self._folder / name / "release.key")
             lines.append('release_key = "release.key"')
+        lines += ["[answers]", "unlimited = true", f'ledger = "{ANSWERS}"']  # whoever tries a job out has all templates
         lines.append("[peers]")
         lines += [f"{peer} = {quoted(at)}" for peer, at in self._addresses.items() if peer != name]
         for use, path in own.items():

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from privis.parties.job.task import AgreedJob, Array, Outputs, Protection
 
 FORMAT = "privis.receipt/1"
 RECEIPT = "receipt.json"
+NO_LIMITS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,17 @@ def stage(outputs: Outputs, receipt: Mapping[str, Any], folder: Path, name: str)
 
 
 def receipt_of(
-    agreed: AgreedJob, member: str, submitter: str, session: str, protection: Protection | None
+    agreed: AgreedJob,
+    member: str,
+    submitter: str,
+    session: str,
+    protection: Protection | None,
+    limits: Mapping[str, str] = NO_LIMITS,
 ) -> dict[str, Any]:
-    """What was computed, by whom, for whom, and under which protection: the record that travels with results."""
+    """What was computed, by whom, for whom, and under which protection: the record that travels with results.
+
+    ``limits`` are what owners of templates say of the answers that they give, by their names.
+    """
     job, specification = agreed.job, agreed.specification
     record = job.public_record()
     return {
@@ -99,6 +109,7 @@ def receipt_of(
         "epsilon": None if protection is None else protection.epsilon,
         "protection": None if protection is None else dataclasses.asdict(protection),
         "threat_model": threat_model(agreed, protection),
+        **({"answers": dict(limits)} if limits else {}),
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from privis.errors import BudgetError, PartyError, PrivisError, Problem, refuse
+from privis.parties.answering import charge_answers, told_limits
 from privis.parties.configuration import PartyConfiguration
 from privis.parties.identity.certificates import session_certificate
 from privis.parties.identity.link_proof import LinkProof
@@ -34,6 +35,7 @@ from privis.run.mpc.job import Job, Share
 from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
 
 GREETING, JOB, READY, CHARGED, WRITTEN = "greeting", "job", "ready", "charged", "written"
+ANSWERS = "answers"
 SomeRole = TypeVar("SomeRole", bound=Role)
 PROGRESS_SECONDS = 0.25  # between two reports of progress
 RECEIVE_SECONDS = 24 * 3600.0  # dead peers are noticed by the control plane; a long computation is no failure
@@ -140,8 +142,9 @@ class Session:
         refuse(PartyError, agreement.record_problems(self.configuration.name, heard))
         arrays |= self._drawn(agreed, releasing, state)
         self._check_sources(agreed.job, arrays)
+        limits = self._limited(agreed)
         revealed = self._compute(role, agreed.job, arrays)
-        facts = self._keep(agreed, state.prepared, revealed)
+        facts = self._keep(agreed, state.prepared, revealed, limits)
         took = role.measured  # the link needs no goodbye: every member has all it was to get
         facts |= {"protocol seconds": round(sum(m.seconds for m in took), 3), "sent bytes": sum(m.sent for m in took)}
         return {**facts, "messages": sum(m.messages for m in took), "seconds": round(time.monotonic() - started, 3)}
@@ -290,6 +293,17 @@ class Session:
             drawn = dict(self._task.draw(agreed, state))
         return self._checked(agreed.job, drawn)
 
+    def _limited(self, agreed: AgreedJob) -> dict[str, str]:
+        """Answers are charged at every owner of templates before anybody computes; the limits of each, by its name."""
+        me = self.configuration.name
+        with self._withholding(f"answer ledger of {me}", "one that takes the charge"):
+            limits = charge_answers(self.configuration, agreed, self._task)
+        if limits is None:
+            return {}
+        heard = self._exchange(ANSWERS, {"limits": limits})
+        told = {name: told_limits(body.get("limits")) for name, body in heard.items()}
+        return {name: text for name, text in told.items() if text}
+
     def _checked(self, job: Job, arrays: dict[str, Array]) -> dict[str, Array]:
         """Those of my sources that the job knows; an array that breaks its declaration would wrap silently."""
         me = self.configuration.name
@@ -322,7 +336,11 @@ class Session:
         return revealed
 
     def _keep(
-        self, agreed: AgreedJob, prepared: Mapping[str, PreparedInput], revealed: Mapping[str, Array]
+        self,
+        agreed: AgreedJob,
+        prepared: Mapping[str, PreparedInput],
+        revealed: Mapping[str, Array],
+        limits: Mapping[str, str],
     ) -> dict[str, Any]:
         """Write results aside; show them when every member has got so far."""
         me, session = self.configuration.name, self.assignment.session
@@ -333,7 +351,9 @@ class Session:
             outputs = task.finish(agreed, me, labels, revealed) if revealed else {}
             if outputs:
                 releasing = task.releasing(agreed.specification)
-                receipt = receipt_of(agreed, me, submitter, session, releasing.protection if releasing else None)
+                receipt = receipt_of(
+                    agreed, me, submitter, session, releasing.protection if releasing else None, limits
+                )
                 name = f"{agreed.specification.name}-{session[:8]}"
                 self._staged = stage(outputs, receipt, self.configuration.output, name)
         self._together(WRITTEN)

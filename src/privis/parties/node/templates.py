@@ -26,6 +26,12 @@ control = {control}
 # [networks.faces]
 # path = "faces.onnx"  # what jobs call network=faces
 
+# How many answers about its templates others may get (docs/answers.md); each client, within an hour and in total:
+# [answers]
+# decisions = 32
+# decisions_per_hour = 8
+# scores = 4
+
 # What it agrees to. Without a rule nothing runs.
 # [[policy]]
 # submitters = {submitters}

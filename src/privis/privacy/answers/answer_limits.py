@@ -23,6 +23,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import Path
 
 from privis.errors import ParameterError, Problem, refuse
 
@@ -153,6 +154,38 @@ class AnswerLimits:
         most = " and ".join(told).replace(" ", f" {kind}s about a template ", 1)
         never = "" if allowed.total is not None else "; there is no limit in total, so that it learns templates in time"
         return f"One client gets at most {most}{never}."
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """What an operator chose: limits of each kind (None: those that stand), and where answers are counted.
+
+    Args:
+        decisions: per hour and in total; None: `AnswerLimits.of_vectors`.
+        scores: per hour and in total; None: `AnswerLimits.of_vectors`, of models `AnswerLimits.of_model`.
+        ledger: the answer ledger, which several servers may share; None: one in the server's or party's folder.
+    """
+
+    decisions: Allowance | None = None
+    scores: Allowance | None = None
+    ledger: Path | None = None
+
+    def limits(self, components: int, each: int = 1, model: bool = False) -> AnswerLimits:
+        """Give the limits that hold.
+
+        Args:
+            components: of a template, or inputs of a model.
+            each: answers that one question is given.
+            model: whether it is a model.
+
+        Returns:
+            What was chosen, else what stands where nobody chose.
+
+        Raises:
+            ParameterError: there are no components, or ``each`` is below 1.
+        """
+        usual = (AnswerLimits.of_model if model else AnswerLimits.of_vectors)(components, each)
+        return AnswerLimits(self.decisions or usual.decisions, self.scores or usual.scores)
 
 
 def bits(values: int) -> int:
