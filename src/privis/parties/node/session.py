@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from privis.errors import BudgetError, PartyError, PrivisError, Problem, refuse
-from privis.parties.answering import charge_answers, told_limits
+from privis.parties.answer_charges import charge_answers, told_limits
 from privis.parties.configuration import PartyConfiguration
 from privis.parties.identity.certificates import session_certificate
 from privis.parties.identity.link_proof import LinkProof

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from privis.errors import ParameterError, PartyError
-from privis.parties.answering import charge_answers, gallery_of, told_limits
+from privis.parties.answer_charges import charge_answers, gallery_of, told_limits
 from privis.parties.configuration import _answers
 from privis.parties.job.specification import Specification, Use
 from privis.parties.job.task import InputAnswers, LocalData
