@@ -1,12 +1,16 @@
 """How many answers about one template a question gives, and what is charged for it."""
 
+import numpy as np
 import pytest
 
 from privis.errors import AnswerLimitError
 from privis.joint.answer_counts import AnswerCount, GalleryAnswers, answer_count
+from privis.joint.gallery import Gallery
+from privis.joint.live_gallery import LiveGallery
+from privis.joint.runners import InTheClear
 from privis.privacy.answers.answer_ledger import AnswerLedger
 from privis.privacy.answers.answer_limits import Allowance, AnswerKind, AnswerSettings
-from privis.tasks import AnyAbove, Best, Top
+from privis.tasks import AnyAbove, Best, Claim, Top, VectorGrid
 
 DECISION, SCORE = AnswerKind
 
@@ -20,7 +24,7 @@ def test_questions_count_what_they_can_tell_of_one_template():
 
 
 def test_claims_count_by_the_template_that_is_claimed_most():
-    assert answer_count(AnyAbove(0.4), 5, ["ann", "bob", "ann", "cy", "ann"]) == AnswerCount(DECISION, 3)
+    assert answer_count(Claim(0.4), 5, ["ann", "bob", "ann", "cy", "ann"]) == AnswerCount(DECISION, 3)
 
 
 def test_a_score_on_shares_tells_two_components():
@@ -41,3 +45,26 @@ def test_everybody_in_a_question_is_charged(tmp_path):
     }
     with pytest.raises(AnswerLimitError):
         answers.charge(answer_count(Best(score=False), 2), 128, ["clinic"])
+
+
+def test_a_live_gallery_refuses_before_anything_is_shared(tmp_path):
+    counted = GalleryAnswers(AnswerLedger.at(tmp_path / "answers"), "faces", AnswerSettings(Allowance(3, 4)))
+    faces, jobs, clear = np.eye(4), [], InTheClear()
+
+    def run(job, arrays):
+        jobs.append(job)
+        return clear(job, arrays)
+
+    gallery = LiveGallery(Gallery(VectorGrid(4)), run, counted)
+    gallery.enrol("north", ["ann", "bob"], faces[:2])
+    asked = gallery.ask(Best(), faces[:2], "clinic", ["clinic"])
+    assert asked.names == (("ann",), ("bob",)) and asked.revealed.endswith(
+        "3 decisions about a template per hour and 4 in total."
+    )
+    before = len(jobs)
+    with pytest.raises(AnswerLimitError, match="1 of them left"):
+        gallery.ask(Best(), faces[:2], "clinic", ["clinic"])
+    assert len(jobs) == before, "nothing was shared"
+    claimed = gallery.ask(Claim(0.9), faces[:2], "clinic", ["lab"], ["ann", "bob"])
+    assert claimed.matches.found.tolist() == [True, True], "two claims of two templates are one answer about each"
+    assert counted.ledger.account("lab", "faces").ever.decisions == 1

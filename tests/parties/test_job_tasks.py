@@ -162,7 +162,7 @@ def test_an_owner_may_demand_noise_and_a_release_needs_a_ledger(group):
 
 def test_matching_names_templates_to_their_owners_alone(group):
     inputs = {"queries": Use("patient", "rows"), **BOTH}
-    asked = job("match", {"answer": "top:2"}, {"matches": ("owner", "clinic")}, inputs)
+    asked = job("match", {"answer": "top:2", "score": True}, {"matches": ("owner", "clinic")}, inputs)
     group.submission(asked).success()
     found, receipts = results(group, "matches")
     unit = {name: rows / np.linalg.norm(rows, axis=1)[:, None] for name, (rows, _) in DATA.items()}

@@ -3,6 +3,7 @@
 from . import release as release
 from . import statistics as statistics
 from . import training as training
+from .answer_counts import GalleryAnswers as GalleryAnswers
 from .concatenation import chained as chained
 from .extraction import Extracted as Extracted
 from .extraction import Extraction as Extraction

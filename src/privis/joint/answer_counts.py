@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from privis.privacy.answers.answer_ledger import AnswerCharge, AnswerLedger
 from privis.privacy.answers.answer_limits import AnswerKind, AnswerSettings, bits
-from privis.tasks.nearest import Question, Top
+from privis.tasks.questions import Question, Top
 
 COMPONENTS_OF_A_SCORE = 2
 

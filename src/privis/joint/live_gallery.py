@@ -1,7 +1,7 @@
 """A gallery on running parties: enrol once, ask many times.
 
 >>> import numpy as np
->>> from privis.tasks import Best, Claim
+>>> from privis.tasks import Best, Claim, VectorGrid
 >>> from privis.joint.gallery import Gallery
 >>> from privis.joint.runners import InTheClear
 >>> rng = np.random.default_rng(0)
@@ -23,12 +23,14 @@ anything else of queries and templates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.joint.answer_counts import GalleryAnswers, answer_count
 from privis.joint.gallery import ANSWER, FIXED, QUERY, ROWS, Answer, Gallery
 from privis.joint.runners import Runner
 from privis.run.mpc.job import Job
@@ -46,10 +48,12 @@ class LiveGallery:
         gallery: the gallery to begin with.
         run: ``LocalParties.run`` or another runner of jobs; None: parties on this machine, for as long as the ``with``
             block lasts.
+        answers: counts answers for the owner of the queries and every receiver, and refuses what goes beyond their
+            limits before anything is shared; None: nobody counts.
     """
 
-    def __init__(self, gallery: Gallery, run: Runner | None = None) -> None:
-        self.gallery = gallery
+    def __init__(self, gallery: Gallery, run: Runner | None = None, answers: GalleryAnswers | None = None) -> None:
+        self.gallery, self.answers = gallery, answers
         self._run = run
         self._parties: Any = None
 
@@ -143,6 +147,7 @@ class LiveGallery:
 
         Raises:
             ParameterError: as `VectorGrid.unit_vectors` and `Gallery.query`, or a claimed name is not enrolled.
+            AnswerLimitError: who asks or learns the answer may get no more of them; nothing was charged or computed.
         """
         places = {name: row for row, name in enumerate(self.gallery.names)} if claims else {}
         unknown = sum(name not in places for name in claims)
@@ -150,8 +155,13 @@ class LiveGallery:
             raise ParameterError(Problem("claims", f"{unknown} that are not here", "names of enrolled templates"))
         rows = self.gallery.grid.unit_vectors(queries)
         job = self.gallery.query(question, len(rows), owner, receivers, [places[name] for name in claims])
+        limits = ""
+        if self.answers is not None:
+            asked = answer_count(question, len(rows), claims)
+            limits = self.answers.charge(asked, self.gallery.grid.dimension, [owner, *receivers])
         revealed = self._do(job, {QUERY: rows})
-        return self.gallery.answer(question, revealed[ANSWER], receivers)
+        answer = self.gallery.answer(question, revealed[ANSWER], receivers)
+        return replace(answer, revealed=f"{answer.revealed} {limits}") if limits else answer
 
     def _do(self, job: Job, arrays: dict[str, NDArray[Any]]) -> Any:
         if self._run is None:
