@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,8 +73,17 @@ class Served:
         ]
         self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
-        self.described = [self.process.stderr.readline() for _ in range(3)]
-        self.url = self.process.stderr.readline().split(": ")[0]
+        lines = list(self._until_listening(self.process.stderr))
+        self.url = lines[-1].split(": ")[0]
+        self.described = [line for line in lines if "memory a job" in line]
+
+    @staticmethod
+    def _until_listening(lines: Iterable[str]) -> Iterator[str]:
+        """All lines up to that of the address: on a busy machine progress stands between them."""
+        for line in lines:
+            yield line
+            if line.startswith("http"):
+                return
 
     def client(self, *words: object) -> list[object]:
         return ["--server", self.url, "--token-file", self.folder / "alice.token", *words]

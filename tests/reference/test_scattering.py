@@ -22,7 +22,9 @@ from privis.run.clear.kernels.wavelet_modulus import kernel
 SMALL = Scattering(scales=2, angles=4, size=(16, 16))
 
 
-@pytest.mark.parametrize("photograph", [data.astronaut, data.chelsea, data.coins])
+@pytest.mark.parametrize(
+    "photograph", [data.astronaut, *(pytest.param(one, marks=pytest.mark.long) for one in (data.chelsea, data.coins))]
+)
 @pytest.mark.parametrize("scales, angles", [(1, 3), (2, 8), (3, 6)])
 @pytest.mark.parametrize("size", [(32, 32), (64, 64), (128, 96), (33, 47), (8, 8)])
 def test_equals_kymatio(photograph, scales, angles, size):

@@ -101,6 +101,7 @@ def test_search_is_perfect_for_equal_and_chance_for_random_vectors() -> None:
     assert demo.found(random[0], random[1], owners) < 0.35  # 3 of 39 by chance
 
 
+@pytest.mark.long
 def test_less_noise_finds_more() -> None:
     folder = demo.sample_folder()
     photographs = {name: colour(load(path)) for name, path in demo.sample_paths(folder, demo.SHOWN[:4])}

@@ -283,7 +283,15 @@ def lower_bound_on_epsilon(release: Aggregate, pretended: Aggregate, count: int 
     return math.log(at_least / at_most)
 
 
-@pytest.mark.parametrize("unit", [WholeImage(), Dataset(), Person(2), AddOrRemovePerson(2)], ids=repr)
+TESTED_UNITS = [
+    pytest.param(WholeImage(), marks=pytest.mark.long),
+    Dataset(),
+    pytest.param(Person(2), marks=pytest.mark.long),
+    AddOrRemovePerson(2),
+]
+
+
+@pytest.mark.parametrize("unit", TESTED_UNITS, ids=repr)
 def test_two_point_audit(unit: CorpusUnit) -> None:
     release = SumRelease(Laplace(1.0), 1.0, unit)
     assert 0.95 <= lower_bound_on_epsilon(release, release) <= 1.0
