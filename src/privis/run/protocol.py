@@ -116,3 +116,20 @@ class BatchingExecutor(Executor, Protocol):
             UnsupportedError: ``supports`` has objections.
         """
         ...
+
+
+@runtime_checkable
+class RunningExecutor(Executor, Protocol):
+    """An executor with something that runs between calls: parties, or the connection to a server."""
+
+    def start(self, program: Program) -> None:
+        """Start now what the first run of a program would start.
+
+        Args:
+            program: one that ``prepare`` accepted.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what runs; the next run starts it again."""
+        ...

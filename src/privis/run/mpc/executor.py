@@ -17,11 +17,10 @@ from privis.program import Program
 from privis.readings import Cost, PredictedError
 from privis.run.mpc.accuracy import predicted_error
 from privis.run.mpc.cost.predict import MPCTimings, predicted
-from privis.run.mpc.fixed_point import FixedPoint
 from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share, Source
-from privis.run.mpc.lowering.precision import choose_fixed_point, representation_problems
+from privis.run.mpc.lowering.precision import choose_fixed_point
 from privis.run.mpc.protocols import MPCProtocol, Preset, preset
-from privis.run.mpc.runtime.local_parties import LocalParties
+from privis.run.mpc.runtime.sessions import PartySessions
 from privis.run.mpc.runtime.shares import require_spu
 from privis.validation import positive_number
 
@@ -54,8 +53,8 @@ class MPC:
     protocol: MPCProtocol = MPCProtocol.ABY3
     insecure: bool = False
     most_error: float | None = field(default=None, repr=False, compare=False, metadata=UNIDENTIFIED)
-    _sessions: dict[FixedPoint, LocalParties] = field(
-        default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
+    _sessions: PartySessions = field(
+        default_factory=PartySessions, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
 
     def __post_init__(self) -> None:
@@ -67,7 +66,7 @@ class MPC:
         preset(self.protocol.value, insecure=self.insecure)
         if self.most_error is not None:
             refuse(ParameterError, positive_number("MPC.most_error", self.most_error))
-        weakref.finalize(self, _kill_all, self._sessions)
+        weakref.finalize(self, self._sessions.kill)
 
     def __reduce__(self) -> tuple[type[MPC], tuple[MPCProtocol, bool, float | None]]:
         return MPC, (self.protocol, self.insecure, self.most_error)  # processes stay where they are
@@ -89,11 +88,11 @@ class MPC:
     def supports(self, program: Program) -> list[Problem]:
         """All nodes whose values cannot be represented in fixed point, with their numbers."""
         try:
-            found = representation_problems(program, choose_fixed_point([program]))
+            choose_fixed_point([program])
         except DomainError as error:
             return list(error.problems)
-        if found or self.most_error is None:
-            return found
+        if self.most_error is None:
+            return []
         return self.error(program).problems("MPC.most_error", self.most_error)
 
     def cost(self, program: Program) -> Cost:
@@ -120,30 +119,30 @@ class MPC:
         job = _job(program, self.preset)
 
         def run(*inputs: Any) -> Any:
-            parties = self._session(job.fixed)
             arrays = {f"x{index}": np.asarray(x) for index, x in enumerate(inputs)}
-            try:
-                revealed = parties.run(job, arrays)
-            except DomainError:
-                raise  # refused before anything was shared: the session goes on
-            except BaseException:
-                self._sessions.pop(job.fixed, None)
-                parties.kill()
-                raise
+            revealed = self._sessions.run(job, arrays)
             outputs = [revealed[f"y{index}"].astype(np.float32) for index in range(len(program.outputs))]
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
         return run
 
-    def _session(self, fixed: FixedPoint) -> LocalParties:
-        if fixed not in self._sessions:
-            self._sessions[fixed] = LocalParties(self.preset, fixed)
-        return self._sessions[fixed]
+    def start(self, program: Program) -> None:
+        """Start the parties, unless they run, and have them compile ``program``.
+
+        Args:
+            program: one that ``supports`` has nothing against.
+
+        Raises:
+            DomainError: ``supports`` has objections.
+            MissingExtraError: SPU or JAX is not installed.
+            PartyError: a party does not start.
+        """
+        require_spu()
+        self._sessions.start(self.preset, choose_fixed_point([program]), program)
 
     def close(self) -> None:
-        """Stop the processes of all parties."""
-        while self._sessions:
-            self._sessions.popitem()[1].close()
+        """Stop the processes of all parties; the next run starts them again."""
+        self._sessions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,8 +172,3 @@ def _job(program: Program, kind: Preset) -> Job:
         {"feature": program},
         tuple(steps),
     )
-
-
-def _kill_all(sessions: dict[FixedPoint, LocalParties]) -> None:
-    for parties in sessions.values():
-        parties.kill()

@@ -52,7 +52,7 @@ def mpc():
 def test_the_result_is_the_definition_and_parties_stay_for_the_next_run(mpc):
     run = mpc.prepare(SQUARES)
     assert run(np.arange(8)) == 140
-    (parties,) = mpc._sessions.values()
+    (parties,) = mpc._sessions.running.values()
     pids = [worker.pid for worker in parties.workers]
     assert run(np.full(8, 255)) == 8 * 255**2
     assert [worker.pid for worker in parties.workers] == pids
@@ -71,7 +71,7 @@ def test_a_killed_party_is_an_error_at_once_and_the_next_run_starts_afresh():
     with MPC() as executor:
         run = executor.prepare(SQUARES)
         run(np.arange(8))
-        (parties,) = executor._sessions.values()
+        (parties,) = executor._sessions.running.values()
         pids = [worker.pid for worker in parties.workers]
         os.kill(pids[1], signal.SIGKILL)
         with pytest.raises(PartyError, match=r"party 1.*SIGKILL"):
@@ -84,7 +84,7 @@ def test_a_party_killed_in_the_middle_of_a_run_ends_all():
     with MPC() as executor:
         run = executor.prepare(SLOW)
         run(np.zeros(200_000))
-        (parties,) = executor._sessions.values()
+        (parties,) = executor._sessions.running.values()
         pids = [worker.pid for worker in parties.workers]
         killer = threading.Timer(0.4, os.kill, (pids[2], signal.SIGKILL))
         killer.start()
@@ -102,7 +102,7 @@ from privis.run.mpc.protocols import MPCProtocol
 from privis.program import Input, trace
 executor = MPC()
 executor.prepare(trace(lambda x: x + 1.0, Input((4,))))(np.zeros(4))
-(parties,) = executor._sessions.values()
+(parties,) = executor._sessions.running.values()
 print(*[worker.pid for worker in parties.workers], flush=True)
 sys.stdin.read()
 """
@@ -137,7 +137,7 @@ def test_nothing_of_an_image_is_in_a_log_an_argument_or_an_environment(mpc):
     run = mpc.prepare(SQUARES)
     distinctive = np.array([171, 205, 239, 18, 52, 86, 120, 154])
     run(distinctive)
-    (parties,) = mpc._sessions.values()
+    (parties,) = mpc._sessions.running.values()
     texts = [worker.log.read_bytes() for worker in parties.workers]
     texts += [Path(f"/proc/{w.pid}/{name}").read_bytes() for w in parties.workers for name in ("cmdline", "environ")]
     for text in texts:

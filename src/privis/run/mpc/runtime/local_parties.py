@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from privis.run.mpc.fixed_point import FixedPoint, encoding
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
+from privis.run.mpc.runtime.private_folder import PrivateFolder
 from privis.run.mpc.runtime.shares import join, share
 from privis.run.mpc.runtime.supervisor import Worker
 
@@ -46,7 +46,8 @@ class LocalParties:
         self.preset, self.fixed = preset, fixed
         self.measured: list[LinkMeasurement] = []  # of rank 0, one per Run of the last job
         self._compiled: set[str] = set()
-        self._folder = tempfile.TemporaryDirectory(prefix="privis-parties-")
+        self._digests: WeakKeyDictionary[Program, str] = WeakKeyDictionary()  # hashing weights takes a while
+        self._folder = PrivateFolder("privis-parties-")
         self._threads = ThreadPoolExecutor(preset.parties, thread_name_prefix="privis-party")
         self.workers: tuple[Worker, ...] = ()
         shared = [f"127.0.0.1:{port}" for port in free_ports(preset.parties)]
@@ -54,7 +55,7 @@ class LocalParties:
         session = secrets.token_hex(8)
         try:
             for rank in range(preset.parties):
-                log = Path(self._folder.name) / f"party{rank}.log"
+                log = self._folder.path / f"party{rank}.log"
                 self.workers += (Worker(str(rank), log),)
             plans = [LinkPlan(session, rank, tuple(view)) for rank, view in enumerate(views)]
             self.call_all(lambda _, worker: worker.ready())
@@ -98,7 +99,8 @@ class LocalParties:
         Raises:
             PartyError: the parties do not get the same code.
         """
-        key = digest(program)
+        key = self._digests.get(program) or digest(program)
+        self._digests[program] = key
         if key not in self._compiled:
             codes = self.call_all(lambda rank, worker: worker.load(key, program))
             if len(set(codes)) != 1:
@@ -172,7 +174,12 @@ class LocalParties:
         for worker in self.workers:
             worker.kill()
         self._threads.shutdown(wait=False)
-        self._folder.cleanup()
+        self._folder.remove()
+
+    def leave_to_parent(self) -> None:
+        """In a child of a fork: let go of what is the parent's, which ends with the parent alone."""
+        for worker in self.workers:
+            worker.leave_to_parent()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,6 +24,7 @@ from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.pipe import Channel, Header
+from privis.run.mpc.runtime.private_folder import PrivateFolder
 from privis.run.mpc.runtime.shares import require_spu
 
 # More than one OpenMP thread per party makes SPU's matrix products spin: a hundred times slower on a busy machine.
@@ -54,8 +54,8 @@ class Worker:
     def __init__(self, name: str, log: Path | None = None) -> None:
         require_spu()  # a missing extra is said here, not in a child
         self.name = name
-        self._folder = tempfile.TemporaryDirectory(prefix="privis-party-")
-        self.log = log or Path(self._folder.name) / "spu.log"
+        self._folder = PrivateFolder("privis-party-")
+        self.log = log or self._folder.path / "spu.log"
         ours, theirs = socket.socketpair()
         environment = {**os.environ, **ENVIRONMENT}
         command = [sys.executable, "-m", "privis.run.mpc.runtime.party_worker", str(theirs.fileno()), str(self.log)]
@@ -158,9 +158,14 @@ class Worker:
         finally:
             self.kill()
 
+    def leave_to_parent(self) -> None:
+        """In a child of a fork: close its copy of the pipe, which else outlives the parent, and its worker with it."""
+        self._channel.connection.close()
+        self._process.returncode = 0  # nothing of this process to wait for
+
     def kill(self) -> None:
         """End the child at once; safe to call twice and from another thread."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait()  # a call that waits in another thread now reads the end of the pipe
-        self._folder.cleanup()
+        self._folder.remove()
