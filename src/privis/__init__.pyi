@@ -32,6 +32,8 @@ from .extraction.images import extract as extract
 from .extraction.images import image_record as image_record
 from .extraction.many import extract_many as extract_many
 from .extraction.owner.at_owner import AtOwner as AtOwner
+from .extraction.prepared.prepare import Prepared as Prepared
+from .extraction.prepared.prepare import prepare as prepare
 from .extraction.vectors.vector_release import Released as Released
 from .extraction.vectors.vector_release import release as release
 from .features import CNN as CNN

@@ -8,8 +8,8 @@ from typing import Any
 
 from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
 from privis.extraction.counts_of_pixels import stated
-from privis.extraction.extractor import predicted_error
 from privis.extraction.noise_level import LEAST_LEFT, NoiseLevel, level_of, number
+from privis.extraction.programs.prepared_programs import predicted_error
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
 from privis.features.norms import largest_norms

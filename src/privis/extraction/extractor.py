@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -25,6 +24,7 @@ from privis.errors import (
 )
 from privis.extraction.contributions import NOBODY, Contributions
 from privis.extraction.counts_of_pixels import count_problems, stated
+from privis.extraction.programs.prepared_programs import MOST_SHAPES, PreparedFeature, PreparedPrograms
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image, owner_image_shape
 from privis.identity import identity
@@ -32,33 +32,10 @@ from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
 from privis.privacy.ledger.ledger_protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
-from privis.program import Program, digest
 from privis.program.shapes import Shape
-from privis.readings import PredictedError
-from privis.run.protocol import BatchingExecutor, Executor, Many
+from privis.run.protocol import BatchingExecutor, Executor
 
 Vector = NDArray[np.float32]
-MOST_SHAPES = 32  # prepared programs kept at a time; a folder may hold any number of image sizes
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedFeature:
-    """The core of a feature for one input shape, ready to run; ``many`` where several images at once are cheaper."""
-
-    program: Program
-    run: Callable[..., Any]
-    made_by: bytes
-    many: Many | None = None
-
-    @cached_property
-    def digest(self) -> str:
-        """The program's digest; hashing weights takes a while, so only when asked."""
-        return digest(self.program)
-
-    @cached_property
-    def purpose(self) -> bytes:
-        """What tells noise on this feature from any other noise."""
-        return hashlib.sha256(self.made_by + self.digest.encode()).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +65,8 @@ class Extractor:
 
     ``expected`` is how many images there will be, for executors that several images may share. ``length`` is how many
     components every vector must have, where that is known: an image of another length is refused before it is charged.
-    ``charges`` counts what was charged so far, repeated releases included.
+    ``charges`` counts what was charged so far, repeated releases included. ``programs`` are what other extractors of
+    the same feature, executor and release prepared, and will.
     """
 
     feature: Feature
@@ -100,6 +78,7 @@ class Extractor:
     expected: int = 1
     length: int | None = None
     charges: int = 0
+    programs: PreparedPrograms | None = None
     prepared: dict[Shape, PreparedFeature] = field(default_factory=dict)
     _checked: dict[Shape, int] = field(default_factory=dict)
     _given: dict[str, set[str]] = field(default_factory=dict)
@@ -197,8 +176,7 @@ class Extractor:
         owner = owner_shape(self, shape)
         if owner not in self._checked:
             core = core_shape(self.feature, owner)
-            self.prepare(core)
-            self._checked[owner] = len(self.feature.names(core))
+            self._checked[owner] = len(self.prepare(core).names)
         self._refuse_length(self._checked[owner])
         return self._checked[owner]
 
@@ -215,13 +193,14 @@ class Extractor:
     def prepare(self, shape: Shape) -> PreparedFeature:
         """Return the core for inputs of ``shape``; UnsupportedError lists all that the executor cannot run."""
         if shape not in self.prepared:
-            program = self.feature.program(shape)
-            refuse(ParameterError, count_problems(self.feature, self.release, program, shape))
-            refuse(UnsupportedError, self.under.supports(program))
+            made = self._prepared(shape) if self.programs is None else self._found(self.programs, shape)
             while len(self.prepared) >= MOST_SHAPES:
                 del self.prepared[next(iter(self.prepared))]
-            self.prepared[shape] = self._prepared(program, shape)
+            self.prepared[shape] = made
         return self.prepared[shape]
+
+    def _found(self, programs: PreparedPrograms, shape: Shape) -> PreparedFeature:
+        return programs.found(shape, self.expected, lambda: self.together(shape), lambda: self._prepared(shape))
 
     def together(self, shape: Shape) -> int:
         """How many images with cores of ``shape`` are computed at once; 1: each on its own."""
@@ -229,12 +208,15 @@ class Extractor:
             return 1
         return self.under.together(self.feature.program(shape), self.expected)
 
-    def _prepared(self, program: Program, shape: Shape) -> PreparedFeature:
+    def _prepared(self, shape: Shape) -> PreparedFeature:
+        program = self.feature.program(shape)
+        refuse(ParameterError, count_problems(self.feature, self.release, program, shape))
+        refuse(UnsupportedError, self.under.supports(program))
         made_by = b"" if self.release is None else self._made_by
         if not isinstance(self.under, BatchingExecutor) or self.together(shape) == 1:
-            return PreparedFeature(program, self.under.prepare(program), made_by)
+            return PreparedFeature(self.feature, self.under, shape, program, self.under.prepare(program), made_by)
         many = self.under.prepare_many(program, self.expected)
-        return PreparedFeature(program, lambda core: many([(core,)])[0], made_by, many)
+        return PreparedFeature(self.feature, self.under, shape, program, lambda core: many([(core,)])[0], made_by, many)
 
     def guarantee(self, image_shape: Shape, length: int) -> Guarantee:
         """The guarantee for an image of ``image_shape`` (as ``owner_image`` gives it), ``length`` components."""
@@ -315,9 +297,3 @@ def _kept(found: dict[int, Vector | PrivisError], number: int) -> Iterator[None]
 def owner_shape(extractor: Extractor, shape: Shape) -> Shape:
     """The shape ``Extractor.owner_image`` gives an image of ``shape``."""
     return owner_image_shape(extractor.feature, shape)
-
-
-def predicted_error(under: Executor, program: Program) -> PredictedError | None:
-    """What ``under`` predicts; None where an executor has no prediction."""
-    predict = getattr(under, "error", None)
-    return None if predict is None else predict(program)

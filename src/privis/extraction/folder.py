@@ -16,6 +16,7 @@ from privis.extraction.contributions import Contributions, contributions
 from privis.extraction.extractor import Extractor, owner_shape
 from privis.extraction.images import card_of, check_release, repeatable, weakest_guarantee
 from privis.extraction.noise_level import warn_if_nothing_is_left
+from privis.extraction.programs.prepared_programs import stated_error
 from privis.features.feature import Feature, core_shape, is_own
 from privis.identity import identity
 from privis.io.images import image_headers
@@ -333,5 +334,5 @@ def description_of(
     return (
         extractor.feature.names(core),
         guarantee,
-        card_of(extractor, guarantee, (digest(program),), rows, program),
+        card_of(extractor, guarantee, (digest(program),), rows, stated_error(extractor.under, program)),
     )

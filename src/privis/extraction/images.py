@@ -16,8 +16,9 @@ from privis.errors import ImageError, ParameterError, PrivisError, Problem, refu
 from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
-from privis.extraction.extractor import Extractor, Vector, owner_shape, predicted_error
+from privis.extraction.extractor import Extractor, Vector, owner_shape
 from privis.extraction.noise_level import warn_if_nothing_is_left
+from privis.extraction.programs.prepared_programs import PreparedPrograms
 from privis.features.feature import Feature, core_shape
 from privis.io.images import decode, image_headers
 from privis.io.images.record import ImageRecord, Source
@@ -35,10 +36,8 @@ from privis.privacy import (
 from privis.privacy.ledger.records import record_of_pixels
 from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
-from privis.program import Program
 from privis.program.shapes import Shape
-from privis.readings import Cost
-from privis.readings import cost as count
+from privis.readings import Cost, PredictedError
 from privis.run.clear import Clear
 from privis.run.protocol import Executor
 from privis.version import VERSION
@@ -112,7 +111,21 @@ def extract(
     >>> extract(ColourHistogram(bins=2), [white]).features.tolist()
     [[0.0, 16.0, 0.0, 16.0, 0.0, 16.0]]
     """
-    sources = listed_images(images)
+    return extracted(feature, listed_images(images), under or Clear(), release, ledger, key, subjects)
+
+
+def extracted(
+    feature: Feature,
+    sources: Sequence[Any],
+    under: Executor,
+    release: Release | None,
+    ledger: Ledger | None,
+    key: KeySource | None,
+    subjects: Sequence[str | int] | None,
+    programs: PreparedPrograms | None = None,
+    expected: int | None = None,
+) -> Result:
+    """What `extract` returns, by ``programs`` that are kept, for ``expected`` images (None: as many as ``sources``)."""
     start = time.perf_counter()
     check_release(release, ledger, feature)
     warn_if_nothing_is_left(feature, release, public_shape(sources[0]))
@@ -120,10 +133,10 @@ def extract(
     kept = None
     if release is not None:
         kept = ReleaseKey.generate() if key is None else ReleaseKey.of(key)
-    under = under or Clear()
     labels = [label_of(i, source) for i, source in enumerate(sources)]
     whose = contributions(labels, subjects, release, ledger, sources, repeatable(release, under))
-    extractor = Extractor(feature, under, release, kept, ledger, whose, len(sources))
+    images = len(sources) if expected is None else expected
+    extractor = Extractor(feature, under, release, kept, ledger, whose, images, programs=programs)
     if ledger is not None:
         check_images([extractor], sources)
     with resumable_call([extractor], fresh):
@@ -135,14 +148,12 @@ def result_of(extractor: Extractor, rows: list[Vector], shapes: list[Shape], sta
     """What was extracted since ``start``, with names, guarantee, cost and card."""
     core = core_shape(extractor.feature, shapes[0])
     first = extractor.prepare(core)
-    names = extractor.feature.names(core)
     guarantee = weakest_guarantee(extractor, shapes, len(rows[0]))
     seconds = time.perf_counter() - start
-    counted = count(first.program)
-    cost = replace(counted, operations=(counted.operations or 0) * len(rows), seconds=seconds)
+    cost = replace(first.cost, operations=(first.cost.operations or 0) * len(rows), seconds=seconds)
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
-    card = card_of(extractor, guarantee, digests, len(rows), first.program)
-    return Result(np.stack(rows), names, guarantee, cost, card)
+    card = card_of(extractor, guarantee, digests, len(rows), first.error)
+    return Result(np.stack(rows), first.names, guarantee, cost, card)
 
 
 def image_record(source: Any) -> str:
@@ -198,9 +209,9 @@ def card_of(
     guarantee: Guarantee,
     programs: tuple[str, ...],
     images: int,
-    core: Program | None = None,
+    error: PredictedError | None = None,
 ) -> Card:
-    """The card of ``images`` images that ``extractor`` turned into features; ``core`` is the program of the first."""
+    """The card of ``images`` images that ``extractor`` turned into features; ``error`` is predicted for the first."""
     release = None if extractor.release is None else described(extractor.release)
     return Card(
         {"name": extractor.feature.name, **described(extractor.feature)},
@@ -211,7 +222,7 @@ def card_of(
         images,
         VERSION,
         extractor.under.seen,
-        None if core is None or isinstance(extractor.under, Clear) else predicted_error(extractor.under, core),
+        error,
     )
 
 

@@ -1,0 +1,1 @@
+"""Programs of a feature, ready to run."""
