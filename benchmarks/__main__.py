@@ -16,6 +16,7 @@ BENCHMARKS = (
     ("answers", "what answers give away, and limits under race and kill", None),
     ("folder", "speed of a folder run", None),
     ("cnn", "networks beside onnxruntime", DATA / "weights"),
+    ("prepared", "what is kept between calls and processes", None),
     ("denoising", "what denoising and bias correction bring", DATA / "classification"),
     ("mpc", "three parties beside the clear and a hand-written script", None),
     ("mpc_matching", "one query against resident templates", None),

@@ -11,6 +11,7 @@ PACKAGE = "benchmarks."
 COMMANDS = {
     "folder": "extraction.folder",
     "cnn": "extraction.networks",
+    "prepared": "extraction.prepared",
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "he_plans": "he.plans",

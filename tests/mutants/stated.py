@@ -114,7 +114,7 @@ STATED = (
     ),
     Mutant(
         9, "counts are checked after the charge", "extraction/extractor.py",
-        "            refuse(ParameterError, count_problems(self.feature, self.release, program, shape))\n", "",
+        "        refuse(ParameterError, count_problems(self.feature, self.release, program, shape))\n", "",
         COUNTS_OF_PIXELS + "test_moves_and_total_must_cover_what_the_feature_does",
     ),
     Mutant(

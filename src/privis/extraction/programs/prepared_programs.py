@@ -92,7 +92,7 @@ class PreparedPrograms:
             return _last(self._features, (shape, sharing), make, self.most)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all programs, and the keys that were made for them."""
         with self._making:
             self._features.clear()
             self._sharing.clear()

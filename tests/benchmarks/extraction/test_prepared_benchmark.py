@@ -9,9 +9,17 @@ from privis import CNN
 from privis.program import Input, trace
 
 
-def test_parties_run_in_new_processes(capsys):
-    found = prepared.parties("privis.Clear()", repeats=1)
-    assert len(found) in (2, 4) and all(ratio.seconds > 0 and ratio.other > 0 for ratio in found)
+def test_a_new_process_times_its_calls(tmp_path):
+    made = prepared.in_new_process(prepared.ROOT / "src", tmp_path, "privis.Clear()", "prepared", 2)
+    assert len(made.calls) == 2 and all(seconds > 0 for seconds in made.calls) and made.processor > 0
+
+
+def test_every_ratio_of_parties_is_of_one_run(monkeypatch, capsys):
+    seconds = {"extract": 8.0, "prepared": 0.5}
+    timed = lambda source, programs, under, way, calls=1: prepared.Process((seconds[way],) * calls, 1.0)  # noqa: E731
+    monkeypatch.setattr(prepared, "in_new_process", timed)
+    found = prepared.parties(repeats=1)
+    assert len(found) in (2, 4) and {ratio.seconds / ratio.other for ratio in found} == {1.0, 0.5 / 8.0}
     assert "processor seconds" in capsys.readouterr().out
 
 
