@@ -58,6 +58,8 @@ from .features import Deskewed as Deskewed
 from .features import Feature as Feature
 from .features import Gabor as Gabor
 from .features import Hellinger as Hellinger
+from .features import ImagePart as ImagePart
+from .features import ImageParts as ImageParts
 from .features import Logarithm as Logarithm
 from .features import NoiseLaw as NoiseLaw
 from .features import NonLocalMeans as NonLocalMeans

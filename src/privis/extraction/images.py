@@ -19,7 +19,7 @@ from privis.extraction.counts_of_pixels import feature_problems
 from privis.extraction.extractor import Extractor, Vector, owner_shape
 from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.extraction.programs.prepared_programs import PreparedPrograms
-from privis.features.feature import Feature, core_shape
+from privis.features.feature import Feature, NamedTensor, core_shape, named_tensors
 from privis.io.images import decode, image_headers
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import (
@@ -53,6 +53,7 @@ class Result:
         guarantee: the weakest over the images.
         cost: operations counted, seconds measured.
         card: the record to hand on.
+        layout: names and shapes of the tensors that lie in each vector.
     """
 
     features: Vector
@@ -60,6 +61,12 @@ class Result:
     guarantee: Guarantee
     cost: Cost
     card: Card
+    layout: tuple[NamedTensor, ...] = ()
+
+    @property
+    def tensors(self) -> dict[str, Vector]:
+        """What lies in the vectors, by name: float32 (images, *shape) each."""
+        return named_tensors(self.layout, self.features)
 
 
 def extract(
@@ -153,7 +160,7 @@ def result_of(extractor: Extractor, rows: list[Vector], shapes: list[Shape], sta
     cost = replace(first.cost, operations=(first.cost.operations or 0) * len(rows), seconds=seconds)
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
     card = card_of(extractor, guarantee, digests, len(rows), first.error)
-    return Result(np.stack(rows), first.names, guarantee, cost, card)
+    return Result(np.stack(rows), first.names, guarantee, cost, card, first.layout)
 
 
 def image_record(source: Any) -> str:

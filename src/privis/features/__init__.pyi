@@ -6,7 +6,10 @@ from .colour import ColourHistogram as ColourHistogram
 from .colour import ColourSpace as ColourSpace
 from .dalal_triggs import DalalTriggsHOG as DalalTriggsHOG
 from .feature import Feature as Feature
+from .feature import NamedTensor as NamedTensor
+from .feature import named_tensors as named_tensors
 from .feature import numbered as numbered
+from .feature import tensors as tensors
 from .feature import vector as vector
 from .glcm import GLCM as GLCM
 from .hog import HOG as HOG
@@ -48,5 +51,8 @@ from .preprocessing.denoise import PixelNoise as PixelNoise
 from .preprocessing.denoise import WaveletShrinkage as WaveletShrinkage
 from .preprocessing.denoise import Wiener as Wiener
 from .preprocessing.deskew import Deskewed as Deskewed
+from .preprocessing.image_parts import ImagePart as ImagePart
+from .preprocessing.image_parts import ImageParts as ImageParts
+from .preprocessing.image_parts import stack as stack
 from .wavelets.gabor import Gabor as Gabor
 from .wavelets.scattering import Scattering as Scattering

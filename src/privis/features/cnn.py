@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.features.feature import Array, Image, numbered, vector
+from privis.features.feature import Array, Image, NamedTensor, numbered, vector
 from privis.features.image_ops import colour, grey, planar, resize
 from privis.identity import UNIDENTIFIED
 from privis.program import Input, Program, Shape, Value, digest, ops, trace
@@ -192,6 +192,19 @@ class CNN:
     def after(self, values: Array) -> Array:
         """Flatten the outputs to a float32 vector."""
         return vector(values)
+
+    def tensors(self, shape: Shape) -> tuple[NamedTensor, ...]:
+        """Name and shape of every output of the network, without its batch axis, in the order of the vector.
+
+        Args:
+            shape: of the core's input.
+
+        Returns:
+            The outputs.
+        """
+        program, outputs = self._traced(shape)
+        shapes = [made[1:] if made[:1] == (1,) else made for made in program.output_shapes]
+        return tuple(NamedTensor(name, made) for name, made in zip(outputs, shapes, strict=True))
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """Number the components; with several outputs after the output's name."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import fields, is_dataclass
+import math
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from privis.errors import ParameterError, Problem
 from privis.program import Program, Value
 from privis.program.shapes import Shape
 
@@ -101,6 +103,84 @@ class KnownShape(Protocol):
             The shape of the core's input.
         """
         ...
+
+
+@dataclass(frozen=True)
+class NamedTensor:
+    """A tensor among several that lie one after another in a vector.
+
+    Args:
+        name: of the tensor.
+        shape: of the tensor; its elements are in C order.
+    """
+
+    name: str
+    shape: Shape
+
+
+class SeveralTensors(Protocol):
+    """A feature whose vector is several tensors, one after another."""
+
+    def tensors(self, shape: Shape) -> tuple[NamedTensor, ...]:
+        """Name them and say their shapes, in order.
+
+        Args:
+            shape: of the core's input.
+
+        Returns:
+            The tensors, which make up the whole vector.
+        """
+        ...
+
+
+def tensors(feature: Feature, shape: Shape) -> tuple[NamedTensor, ...]:
+    """Names and shapes of what lies in the vector of ``feature``, by its own word; or one tensor, the vector.
+
+    The word is about ``after``: a subclass that writes its own has to say it again.
+
+    Args:
+        feature: any feature.
+        shape: of the core's input.
+
+    Returns:
+        The tensors, in the order of the vector.
+
+    >>> from privis.features.hog import HOG
+    >>> tensors(HOG(), (64, 64))
+    (NamedTensor(name='hog', shape=(2916,)),)
+    """
+    for kind in type(feature).__mro__:
+        if "tensors" in vars(kind):
+            return cast(SeveralTensors, feature).tensors(shape)
+        if "after" in vars(kind):
+            break
+    return (NamedTensor(feature.name, (len(feature.names(shape)),)),)
+
+
+def named_tensors(layout: tuple[NamedTensor, ...], vectors: Array) -> dict[str, Array]:
+    """Cut vectors into the tensors that they are made of.
+
+    Args:
+        layout: as `tensors` gives it.
+        vectors: (..., components).
+
+    Returns:
+        By name, arrays (..., *shape).
+
+    Raises:
+        ParameterError: the vectors are of another length.
+
+    >>> named_tensors((NamedTensor("boxes", (2, 2)), NamedTensor("score", ())), np.arange(5.0))["boxes"].tolist()
+    [[0.0, 1.0], [2.0, 3.0]]
+    """
+    values, sizes = np.asarray(vectors), [math.prod(tensor.shape) for tensor in layout]
+    if values.ndim == 0 or values.shape[-1] != sum(sizes):
+        raise ParameterError(Problem("named_tensors", f"shape {values.shape}", f"vectors of {sum(sizes)} components"))
+    found, start = {}, 0
+    for tensor, size in zip(layout, sizes, strict=True):
+        found[tensor.name] = values[..., start : start + size].reshape((*values.shape[:-1], *tensor.shape))
+        start += size
+    return found
 
 
 class TracedAfter(Protocol):

@@ -13,10 +13,12 @@ from privis.cli.parsing import FEATURES, feature_named, parameter_types
 from privis.cli.server.offered_heads import HeadOptions, head_of
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.features.cnn import CNN, Channels
-from privis.features.feature import Feature, core_shape
+from privis.features.feature import Feature, NamedTensor, core_shape
 from privis.features.image_ops import owner_image
 from privis.program import Program
-from privis.serve.client.remote_model import PrivateModel
+from privis.program.onnx.translate import join
+from privis.readings import packed
+from privis.serve.client.remote_model import PrivateModel, PrivateProgram
 
 if TYPE_CHECKING:
     from privis.run.he.compiler.compiler import Options
@@ -93,13 +95,15 @@ class OfferOptions:
         network = feature_named("cnn", [f"path={path}", *([] if self.feature else self.parameters)])
         assert isinstance(network, CNN)
         program, channels = network.program(network.shape), network.channels
-        return self._private(path, program, network.shape, f"network {path.name}", channels, options)
+        layout = network.tensors(network.shape)
+        return self._private(path, program, layout, f"network {path.name}", channels, options)
 
     def _of_program(self, path: Path, options: Options) -> MakeOffering:
         from privis.program import load
 
         program = load(path)
-        return self._private(path, program, program.inputs[0].shape, f"program {path.name}", Channels.RGB, options)
+        layout = tuple(NamedTensor(f"output_{n}", shape) for n, shape in enumerate(program.output_shapes))
+        return self._private(path, program, layout, f"program {path.name}", Channels.RGB, options)
 
     def _of_gallery(self, path: Path) -> MakeOffering:
         from privis.io import tables
@@ -124,13 +128,31 @@ class OfferOptions:
         return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
 
     def _private(
-        self, path: Path, program: Program, shape: tuple[int, ...], summary: str, channels: Channels, options: Options
+        self,
+        path: Path,
+        program: Program,
+        layout: tuple[NamedTensor, ...],
+        summary: str,
+        channels: Channels,
+        options: Options,
     ) -> MakeOffering:
         from privis.serve.offerings.program import OfferProgram
 
-        outputs = sum(math.prod(each) for each in program.output_shapes)
-        words = {"model": {"shape": list(shape), "outputs": outputs, "channels": channels.value}}
-        shown = self._shown(PrivateModel(shape, outputs, channels)) if self.samples else None
+        outputs = sum(math.prod(tensor.shape) for tensor in layout)
+        named = [[tensor.name, list(tensor.shape)] for tensor in layout]
+        shapes = tuple(given.shape for given in program.inputs)
+        client: Feature
+        words: dict[str, Any]
+        if len(shapes) > 1:
+            client, program = PrivateProgram(shapes, layout, channels), packed(program)
+            words = {"program": {"shapes": list(map(list, shapes)), "outputs": named, "channels": channels.value}}
+        else:
+            client = PrivateModel(shapes[0], outputs, channels)
+            words = {"model": {"shape": list(shapes[0]), "outputs": outputs, "channels": channels.value}}
+            if len(layout) > 1:
+                words["model"]["tensors"] = named
+                program = join(program) if len(program.outputs) > 1 else program
+        shown = self._shown(client) if self.samples else None
         return OfferProgram(self._named(path), summary, program, options, private=True, words=words, samples=shown)
 
     def _shown(self, feature: Feature) -> PublicSamples | None:
@@ -164,9 +186,18 @@ def _feature_of(words: Any, specification: str) -> Feature:
             return head_of(head, _public_feature, specification)
         case {"feature": str(name), "parameters": [*parameters]}:
             return _public_feature(name, [str(word) for word in parameters])
-        case {"model": {"shape": [*shape], "outputs": int(outputs), "channels": str(channels)}}:
-            return PrivateModel(tuple(int(each) for each in shape), outputs, Channels(channels), specification)
+        case {"model": {"shape": [*shape], "outputs": int(outputs), "channels": str(channels), **more}}:
+            layout = _layout(more.get("tensors", ()))
+            return PrivateModel(tuple(int(each) for each in shape), outputs, Channels(channels), specification, layout)
+        case {"program": {"shapes": [*shapes], "outputs": [*outputs], "channels": str(channels)}}:
+            taken = tuple(tuple(int(each) for each in shape) for shape in shapes[:_MOST_WORDS])
+            return PrivateProgram(taken, _layout(outputs), Channels(channels), specification)
     raise ValueError("no such words")
+
+
+def _layout(words: Sequence[Any]) -> tuple[NamedTensor, ...]:
+    """Names and shapes of outputs, as a server says them."""
+    return tuple(NamedTensor(str(name), tuple(int(each) for each in shape)) for name, shape in words)
 
 
 def _public_feature(name: str, parameters: Sequence[str]) -> Feature:

@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.features.feature import Array, Feature, Image, core_shape, is_counts, traced_after, vector
+from privis.features.feature import (
+    Array,
+    Feature,
+    Image,
+    NamedTensor,
+    core_shape,
+    is_counts,
+    tensors,
+    traced_after,
+    vector,
+)
 from privis.features.norms import Norms, largest_norms
 from privis.features.postprocessing.steps import of_feature
 from privis.identity import UNIDENTIFIED
@@ -144,6 +154,17 @@ class AtOwner:
     def after(self, values: Array) -> Array:
         """Return the vector, float32."""
         return vector(values)
+
+    def tensors(self, shape: Shape) -> tuple[NamedTensor, ...]:
+        """Name and shape of what lies in the vector, as the feature says.
+
+        Args:
+            shape: of the core's input.
+
+        Returns:
+            The tensors, in the order of the vector.
+        """
+        return tensors(self.feature, self._core)
 
     def largest_norms(self, shape: Shape) -> Norms | None:
         """Bound the vector as the feature does."""

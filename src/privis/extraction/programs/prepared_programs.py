@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from privis.features.feature import Feature
+from privis.features.feature import Feature, NamedTensor, tensors
 from privis.program import Program, digest
 from privis.program.shapes import Shape
 from privis.readings import Cost, PredictedError
@@ -49,6 +49,11 @@ class PreparedFeature:
     def names(self) -> tuple[str, ...]:
         """A name of every component of the vector."""
         return self.feature.names(self.shape)
+
+    @cached_property
+    def layout(self) -> tuple[NamedTensor, ...]:
+        """Name and shape of what lies in the vector."""
+        return tensors(self.feature, self.shape)
 
     @cached_property
     def cost(self) -> Cost:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from privis.errors import Problem
-from privis.features.feature import Array, Feature, Image, is_counts, traced_after
+from privis.features.feature import Array, Feature, Image, NamedTensor, is_counts, tensors, traced_after
 from privis.features.image_ops import Size, owner_image
 from privis.features.norms import Norms, largest_norms
 from privis.features.postprocessing.steps import of_feature
@@ -76,6 +76,17 @@ class Preprocessed:
             The vector, (components,); None where it cannot.
         """
         return traced_after(self.feature, values, shape)
+
+    def tensors(self, shape: Shape) -> tuple[NamedTensor, ...]:
+        """Name and shape of what lies in the vector, as the feature says.
+
+        Args:
+            shape: of the core's input.
+
+        Returns:
+            The tensors, in the order of the vector.
+        """
+        return tensors(self.feature, shape)
 
     def largest_norms(self, shape: Shape) -> Norms | None:
         """Bound the vector as the feature does, whatever image it is given."""

@@ -1,18 +1,20 @@
-"""``PrivateModel`` and ``PrivateHead``: what a server keeps, as features on the owner's side."""
+"""``PrivateModel``, ``PrivateProgram`` and ``PrivateHead``: what a server keeps, as features on the owner's side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, refuse
 from privis.features.cnn import CNN, Channels
-from privis.features.feature import Array, Feature, Image, core_shape, numbered, vector
+from privis.features.feature import Array, Feature, Image, NamedTensor, core_shape, numbered, vector
 from privis.features.image_ops import luma
 from privis.features.postprocessing.steps import of_feature
+from privis.identity import UNIDENTIFIED
 from privis.program import Input, Program, trace
 from privis.program.shapes import Shape
 from privis.tasks.decisions import Link, Predictions, Revealed, decided
@@ -38,6 +40,7 @@ class PrivateModel:
     outputs: int
     channels: Channels = Channels.RGB
     specification: str = ""
+    layout: tuple[NamedTensor, ...] = field(default=(), repr=False, compare=False, metadata=UNIDENTIFIED)
 
     def __post_init__(self) -> None:
         planes = self.shape[0] if len(self.shape) == 3 else 1
@@ -45,6 +48,7 @@ class PrivateModel:
             got = f"shape {self.shape}, {self.outputs} outputs"
             expected = "a shape (H, W), (1, H, W) or (3, H, W), and at least one output"
             raise ParameterError(Problem("PrivateModel", got, expected))
+        refuse(ParameterError, _layout_problems("PrivateModel.layout", self.layout, self.outputs))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,9 +73,101 @@ class PrivateModel:
         """Flatten the outputs to a vector."""
         return vector(values)
 
+    def tensors(self, shape: Shape) -> tuple[NamedTensor, ...]:
+        """Name and shape of every output, as the server says; of one that says nothing, the vector."""
+        return self.layout or (NamedTensor("model", (self.outputs,)),)
+
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``model_0``, ``model_1``, …"""
         return numbered("model", (self.outputs,))
+
+
+@dataclass(frozen=True)
+class PrivateProgram:
+    """Outputs of somebody else's program of several images: the two faces of a pair, say.
+
+    Only `Remote` can compute it. Its owner puts the images one below the other (`privis.features.stack`); each is
+    prepared as `PrivateModel` does, and all are encrypted as one flat input. Answers come with names and shapes.
+
+    Args:
+        shapes: of the program's inputs, each (H, W) grey or (C, H, W), C 1 or 3.
+        outputs: names and shapes of the program's outputs.
+        channels: order in which colour planes are read.
+        specification: digest of the server's offer.
+
+    Raises:
+        ParameterError: a shape is no image's, or names repeat.
+
+    >>> pair = PrivateProgram(((3, 8, 8), (3, 8, 8)), (NamedTensor("distance", ()),))
+    >>> pair.size, pair.core_shape((16, 8, 3)), pair.names((384,))
+    ((16, 8), (384,), ('distance',))
+    """
+
+    identifier: ClassVar[str] = "privis.private-program/1"
+
+    name: ClassVar[str] = "program"
+    luma_only: ClassVar[bool] = False
+    flattens: ClassVar[bool] = True
+
+    shapes: tuple[Shape, ...]
+    outputs: tuple[NamedTensor, ...]
+    channels: Channels = Channels.RGB
+    specification: str = ""
+
+    def __post_init__(self) -> None:
+        total = sum(math.prod(tensor.shape) for tensor in self.outputs)
+        problems = _layout_problems("PrivateProgram.outputs", self.outputs, total)
+        if not self.shapes or total < 1:
+            got = f"{len(self.shapes)} inputs, {total} outputs"
+            problems.append(Problem("PrivateProgram", got, "at least one of each"))
+        refuse(ParameterError, problems)
+        self._models()
+
+    def _models(self) -> list[PrivateModel]:
+        return [PrivateModel(shape, 1, self.channels) for shape in self.shapes]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the stack of all images."""
+        height = max(shape[-2] for shape in self.shapes)
+        return len(self.shapes) * height, max(shape[-1] for shape in self.shapes)
+
+    def before(self, image: Image) -> Array:
+        """Cut the stack and prepare every image; all of them one after another, flat."""
+        height = self.size[0] // len(self.shapes)
+        cuts = [np.ascontiguousarray(image[number * height :][:height]) for number in range(len(self.shapes))]
+        return np.concatenate([np.ravel(model.before(cut)) for model, cut in zip(self._models(), cuts, strict=True)])
+
+    def core_shape(self, image_shape: Shape) -> Shape:
+        """(elements,) of all inputs, whatever the image."""
+        return (sum(math.prod(shape) for shape in self.shapes),)
+
+    def program(self, shape: Shape) -> Program:
+        """The input alone: the program is the server's."""
+        return trace(lambda x: x, Input(shape))
+
+    def after(self, values: Array) -> Array:
+        """Return all outputs one after another, float32."""
+        return vector(values)
+
+    def tensors(self, shape: Shape) -> tuple[NamedTensor, ...]:
+        """Name and shape of every output, in order."""
+        return self.outputs
+
+    def names(self, shape: Shape) -> tuple[str, ...]:
+        """Name every number after its output; of one that is a single number, the output's name."""
+        return tuple(name for tensor in self.outputs for name in numbered(tensor.name, tensor.shape))
+
+
+def _layout_problems(where: str, layout: tuple[NamedTensor, ...], total: int) -> list[Problem]:
+    """What keeps names and shapes from being those of ``total`` numbers; none at all are fine."""
+    names = [tensor.name for tensor in layout]
+    shapes = [tensor.shape for tensor in layout]
+    whole = all(isinstance(n, int) and n > 0 for shape in shapes for n in shape)
+    good = whole and len(set(names)) == len(names) and all(isinstance(name, str) and name for name in names)
+    if layout and not (good and sum(map(math.prod, shapes)) == total):
+        return [Problem(where, f"tensors {names} of shapes {shapes}", f"different names, {total} numbers together")]
+    return []
 
 
 @dataclass(frozen=True)
