@@ -220,7 +220,17 @@ class ImageParts:
         return (sum(math.prod(shape) for shape in self._cores),)
 
     def program(self, shape: Shape) -> Program:
-        """Return the programs of all parts, and ``then`` behind them, of one flat input and output."""
+        """Return the programs of all parts, and ``then`` behind them, of one flat input and output.
+
+        Args:
+            shape: of the core's input.
+
+        Returns:
+            The core.
+
+        Raises:
+            ImageError: ``shape`` is not that of all parts together.
+        """
         expected = self.core_shape((*self.size, 3))
         if shape != expected:
             raise ImageError(Problem("ImageParts", f"an input of shape {shape}", f"{expected}"))
