@@ -1,12 +1,16 @@
 """``privis answers``: what is shown, lifted, checked and refused."""
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from privis.cli.server import query
 from privis.cli.server.answers import answers
-from privis.errors import AnswerLimitError
+from privis.errors import AnswerLimitError, Problem
+from privis.io import tables
 from privis.privacy.answers.answer_ledger import AnswerLedger
+from privis.serve.http.tokens import issue
 from tests.privacy.asking import asked
 
 
@@ -64,6 +68,35 @@ def test_it_is_checked_and_damage_is_said(run, path):
     assert result.exit_code == 1 and "another one than was written" in result.stderr
     assert run("show", path).exit_code == 5
     assert run("show", path.with_name("none")).exit_code == 2
+
+
+def test_matches_that_were_answered_are_kept_when_a_limit_is_reached(tmp_path, monkeypatch):
+    """They were counted: encrypted anew, the same vectors would be counted once more."""
+    issue("alice", tmp_path / "tokens", tmp_path / "token")
+    tables.write(tmp_path / "asked.npz", list("abc"), [np.eye(3, dtype=np.float32)], names=list("xyz"), metadata={})
+
+    def two_of_three(client, keys, vectors, top, show):
+        for label, _ in vectors[:2]:
+            yield [(label, 1, "ann", 0.5)]
+        raise AnswerLimitError(Problem("answers about faces for alice", "1 more", "at most 2 in total"))
+
+    monkeypatch.setattr(query, "nearest", two_of_three)
+    words = (
+        ["asked.npz"],
+        "http://127.0.0.1:1",
+        tmp_path,
+        tmp_path / "token",
+        tmp_path / "found.csv",
+        None,
+        0.0,
+        None,
+        None,
+        1,
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AnswerLimitError, match="answers for 2 of 3 vectors, which are in"):
+        query._matches(*words)
+    assert (tmp_path / "found.csv").read_text().splitlines()[1:] == ["a,1,ann,0.5", "b,1,ann,0.5"]
 
 
 def test_init_never_overwrites(run, path):

@@ -19,7 +19,7 @@ import privis
 from privis.errors import DamagedLedgerError, ImageError, OutputError, ParameterError, PrivisError
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.io.tables import read
-from privis.privacy.ledger import file as file_ledger
+from privis.privacy.ledger import chained_file
 
 FEATURE = privis.ColourHistogram(bins=2, density=True)
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)
@@ -306,7 +306,7 @@ def test_a_ledger_that_cannot_be_written_ends_the_run_which_goes_on_later(
 ) -> None:
     """No picture may be lost for it: it would be charged, and listed as a failure."""
     begun = replace(run, ledger=new_ledger(run), key_path=None)
-    write, writes = file_ledger.write, [0]
+    write, writes = chained_file.write, [0]
 
     def full(file: int, data: bytes, start: int) -> None:
         writes[0] += 1
@@ -315,7 +315,7 @@ def test_a_ledger_that_cannot_be_written_ends_the_run_which_goes_on_later(
         write(file, data, start)
 
     with monkeypatch.context() as patch:
-        patch.setattr(file_ledger, "write", full)
+        patch.setattr(chained_file, "write", full)
         with pytest.raises(OutputError) as caught:
             begun()
     assert "No space" in str(caught.value)

@@ -18,7 +18,7 @@ from privis.cli.extract import AsJson, Bits, Inputs, MaxPixels, Parameters, tell
 from privis.cli.files.predictions import write_predictions
 from privis.cli.keygen import Authority, OfferName
 from privis.cli.server.query_gallery import Row, check_output, nearest, vectors_of, write
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, PrivisError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
@@ -173,7 +173,18 @@ def _matches(
             files(Files(done, 0, len(vectors), past, eta))
             step(found)
 
-        rows = nearest(client, keys, vectors, top, show)
+        answered: list[list[Row]] = []
+        try:
+            for found in nearest(client, keys, vectors, top, show):
+                answered.append(found)
+        except PrivisError as error:  # what was answered was counted, too: asked again it would be once more
+            if not answered:
+                raise
+            write(output, [row for found in answered for row in found])
+            got = f"answers for {len(answered):,} of {len(vectors):,} vectors, which are in {output}"
+            kept = Problem(str(output), got, "all of them", "ask for the others alone")
+            raise type(error)(*error.problems, kept) from error
+    rows = [row for found in answered for row in found]
     write(output, rows)
     return rows
 

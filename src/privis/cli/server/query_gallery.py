@@ -62,18 +62,16 @@ def nearest(
     vectors: Sequence[tuple[str, NDArray[Any]]],
     top: int,
     show: Callable[[int, RequestProgress], None],
-) -> list[Row]:
+) -> Iterator[list[Row]]:
     """The ``top`` most similar templates of every vector; ``show`` gets how many are done, and how far the next is."""
     from privis.serve.client.gallery_keys import GalleryKeys
 
     owner = GalleryKeys.load(keys)
-    rows: list[Row] = []
     for done, (label, vector) in enumerate(vectors):
         scores = owner.ask(client, vector, lambda step, done=done: show(done, step))
         (order,) = matches_of(Top(top), scores.values[None]).indices.tolist()
         found = (index for index in order if index >= 0)
-        rows += [(label, rank, scores.names[index], float(scores.values[index])) for rank, index in enumerate(found, 1)]
-    return rows
+        yield [(label, rank, scores.names[index], float(scores.values[index])) for rank, index in enumerate(found, 1)]
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:

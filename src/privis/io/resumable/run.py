@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import (
+    AnswerLimitError,
     DamagedLedgerError,
     ImageError,
     MissingExtraError,
@@ -64,7 +65,14 @@ from privis.io.resumable.parts import (
 )
 from privis.io.resumable.processes import Compute, share_out
 
-NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, MissingExtraError)
+NO_IMAGES_FAULT = (
+    ServiceError,
+    ProtocolError,
+    OutputError,
+    DamagedLedgerError,
+    AnswerLimitError,
+    MissingExtraError,
+)
 """What ends a run: the next image would meet it too, and it must not be lost for it."""
 
 Extractor = Callable[[ImageRecord], NDArray[np.float32]]
@@ -188,6 +196,7 @@ def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = lambda prog
         ImageError: not one source gave a vector; no table is written, the list of failures is.
         DamagedLedgerError: the account lacks what finished parts were charged, or is damaged.
         ServiceError, ProtocolError: a server that computes failed; finished parts stay, the same call goes on.
+        AnswerLimitError: the server gives no more answers now; finished parts stay, the same call goes on later.
         KeyboardInterrupt: as it came, with a message that says how to go on.
         PrivisError: what ``make_extractor`` or ``finish`` raised.
     """

@@ -295,7 +295,7 @@ def _raise_refusal(answer: httpx.Response, url: str) -> NoReturn:
     if answer.status_code == 404 and answer.request.method == "HEAD":
         raise KeysUnknown(Problem("keys", "keys that the server does not have", "keys it has", "send them"))
     told.setdefault("problems", [])
-    told["status"] = answer.status_code
+    told["status"], told["seconds"] = answer.status_code, _seconds_told(answer)
     _raise_told(told)
 
 
@@ -314,7 +314,8 @@ def _raise_told(told: dict[str, Any]) -> NoReturn:
         "job": _JobUnknown,
         "answers": AnswerLimitError,
     }
-    raise errors.get(str(told.get("kind")), ServiceError)(*problems)
+    found = errors.get(str(told.get("kind")), ServiceError)
+    raise AnswerLimitError(*problems, seconds=told.get("seconds")) if found is AnswerLimitError else found(*problems)
 
 
 def _told(answer: httpx.Response) -> dict[str, Any]:
@@ -334,6 +335,12 @@ def _reason(answer: httpx.Response) -> str:
 def _retry_after(answer: httpx.Response) -> float:
     text = answer.headers.get("Retry-After", "")
     return min(float(text), 60.0) if text.isascii() and text.isdecimal() else 0.0
+
+
+def _seconds_told(answer: httpx.Response) -> float | None:
+    """Until a refused question may be asked again; None where the server does not say."""
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def _said_digest(answer: httpx.Response) -> bytes | None:
