@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import privis
-from privis.errors import DomainError, ImageError, Problem, ServiceError
+from privis.errors import AnswerLimitError, DomainError, ImageError, Problem, ServiceError
 from privis.extraction.extractor import Extractor
 from privis.extraction.folder import extract_folder
 from privis.io.images.decode import load
@@ -152,6 +152,36 @@ def test_a_server_that_is_gone_ends_the_run_and_no_image_is_blamed(folder, tmp_p
     black = [np.zeros((8, 8), np.uint8)] * 2
     with pytest.raises(ServiceError):
         privis.extract(privis.LBP(), black, under=under)
+
+
+@dataclass(frozen=True)
+class Limited(Sharing):
+    """Gives so many answers, and no more until its list is emptied."""
+
+    most: int = 1
+
+    def prepare_many(self, program, expected=None):
+        return Counting(self, self.prepare(program))
+
+
+@dataclass(frozen=True)
+class Counting(Many):
+    def __call__(self, images):
+        if len(self.executor.asked) >= self.executor.most:
+            raise AnswerLimitError(Problem("answers", "1 more", "at most 1 per hour"))
+        return super().__call__(images)
+
+
+def test_a_limit_of_answers_ends_a_folder_run_and_the_same_call_goes_on_later(folder, tmp_path):
+    under = Limited(at_once=2)
+    with pytest.raises(AnswerLimitError):
+        extract_folder(privis.LBP(), folder, tmp_path / "f.npz", under=under, chunk=2)
+    under.asked.clear()
+    with pytest.raises(AnswerLimitError):
+        extract_folder(privis.LBP(), folder, tmp_path / "f.npz", under=under, chunk=2)
+    under.asked.clear()
+    result = extract_folder(privis.LBP(), folder, tmp_path / "f.npz", under=under, chunk=2)
+    assert result.outcome.rows == 4 and len(under.asked) == 1, "what was answered before is not asked again"
 
 
 def test_an_error_that_nobody_expects_costs_only_its_own_image(folder, images, tmp_path, monkeypatch):

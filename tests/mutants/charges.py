@@ -84,7 +84,8 @@ CHARGES = (
     ),
     Mutant(
         12, "a ledger that cannot be written is a picture's failure", "io/resumable/run.py",
-        "    OutputError,\n    DamagedLedgerError,\n    AnswerLimitError,\n", "",
+        "NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, AnswerLimitError, ",
+        "NO_IMAGES_FAULT = (ServiceError, ProtocolError, ",
         RESUMED + "test_a_ledger_that_cannot_be_written_ends_the_run_which_goes_on_later",
     ),
     Mutant(

@@ -25,7 +25,7 @@ def asked(number=None, count=1, client="clinic", gallery="faces", kind=AnswerKin
     return AnswerCharge(client, gallery, kind, count, limits, "" if number is None else question(number))
 
 
-def race(path, workers, client, count=1):
+def race(path, workers, client, opened=AnswerLedger):
     """Exit codes of processes that ask at the same moment: 0 for answered, 1 for refused."""
     start_read, start_write = os.pipe()
     children = []
@@ -36,7 +36,7 @@ def race(path, workers, client, count=1):
             try:
                 os.close(start_write)
                 os.read(start_read, 1)
-                AnswerLedger(path).charge([asked(index, count, client=client)])
+                opened(path).charge([asked(index, client=client)])
                 code = 0
             except AnswerLimitError:
                 code = 1

@@ -65,14 +65,7 @@ from privis.io.resumable.parts import (
 )
 from privis.io.resumable.processes import Compute, share_out
 
-NO_IMAGES_FAULT = (
-    ServiceError,
-    ProtocolError,
-    OutputError,
-    DamagedLedgerError,
-    AnswerLimitError,
-    MissingExtraError,
-)
+NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, AnswerLimitError, MissingExtraError)
 """What ends a run: the next image would meet it too, and it must not be lost for it."""
 
 Extractor = Callable[[ImageRecord], NDArray[np.float32]]
