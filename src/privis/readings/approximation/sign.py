@@ -106,16 +106,19 @@ def _widest(margin: float, precision: float, degrees: tuple[int, ...]) -> SignPl
     return composition(high, degrees)
 
 
-def composition(margin: float, degrees: tuple[int, ...]) -> SignPlan:
-    """The best composition of odd polynomials of ``degrees``; fewer of them where fewer are exact."""
+def composition(margin: float, degrees: tuple[int, ...], slack: float = 0.0) -> SignPlan:
+    """The best composition of odd polynomials of ``degrees``; fewer of them where fewer are exact.
+
+    Every result but the last may be wrong by ``slack`` without leaving the domain or the guarantee of the next one.
+    """
     low, error, parts = margin, 1 - margin, []
     for degree in degrees:
         coefficients, error = closest_to_one(low, degree)
         parts.append(coefficients)
         if error <= EXACT:
             break
-        low = (1 - error) / (1 + error)
-        parts[-1] = coefficients / (1 + error)
+        low = (1 - error - slack) / (1 + error + slack)
+        parts[-1] = coefficients / (1 + error + slack)
     parts[-1] = coefficients
     return SignPlan(tuple(tuple(map(float, part)) for part in parts), margin, error)
 

@@ -1,0 +1,178 @@
+"""The server's side of encrypted decisions: what is asked of an encrypted query, computed on ciphertexts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from privis.errors import Problem, ProtocolError
+from privis.run.he.backends.seal import SealEngine
+from privis.run.he.engine import Ciphertext
+from privis.run.he.evaluation.forked_map import cores, forked
+from privis.run.he.matching.decision_circuit import DecisionCircuit
+from privis.run.he.matching.decision_gallery import Contents, DecisionGallery, loaded
+from privis.run.he.matching.decision_messages import Ask, Request
+from privis.run.he.wire.framing import join, split
+
+Progress = Callable[[float], None]
+
+_Part = tuple[int, tuple[int, ...]]
+"""A group, and blocks of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionMatcher:
+    """A gallery with one client's evaluation keys.
+
+    Args:
+        gallery: the templates, in the clear or encrypted.
+        engine: that holds the client's evaluation keys.
+        processes: how many compute at once.
+    """
+
+    gallery: DecisionGallery
+    engine: SealEngine = field(repr=False)
+    processes: int = field(default_factory=cores)
+
+    @classmethod
+    def open(cls, gallery: DecisionGallery, keys: bytes, processes: int | None = None) -> DecisionMatcher:
+        """Load the evaluation keys of one client.
+
+        Args:
+            gallery: the templates.
+            keys: what ``DecisionOwner.evaluation_keys`` made.
+            processes: how many compute at once; None: all processors.
+
+        Returns:
+            The matcher.
+
+        Raises:
+            ProtocolError: these are no such keys.
+        """
+        groups, parameters = gallery.spec.groups, gallery.spec.parameters
+        engine = SealEngine.with_keys(parameters, groups, split(keys, "evaluation keys", 2 * len(groups)))
+        return cls(gallery, engine, processes or cores())
+
+    def run(self, message: bytes, progress: Progress = lambda _: None) -> bytes:
+        """Answer a question about an encrypted query, on ciphertexts.
+
+        Args:
+            message: what ``DecisionOwner.query`` made.
+            progress: called with the fraction done, 0 to 1.
+
+        Returns:
+            The encrypted answer, for ``DecisionOwner.decisions``: no cosine outside the gap is in it.
+
+        Raises:
+            ProtocolError: the message is no question of this specification, or claims a template that is not there.
+        """
+        spec, contents = self.gallery.spec, self.gallery.contents()
+        request, query = Request.read(message, spec)
+        top, scale = spec.parameters.levels, spec.vector_scale
+        circuit = DecisionCircuit(spec, self.engine)
+        turned = circuit.turned(loaded(self.engine, query, top, scale, "query"))
+        if request.template is not None and not contents.filled[request.template]:
+            raise ProtocolError(Problem("query", f"a claim to template {request.template}", "one that is there"))
+        parts = self._parts(contents, request)
+        compared = self._halves(contents, request)
+        steps = len(parts) + len(compared)
+        gathered = self._gathered(circuit, contents, turned, parts, lambda done: progress(done / steps))
+        answers = self._answers(
+            circuit, contents, request, gathered, compared, lambda done: progress((len(parts) + done) / steps)
+        )
+        if request.ask is Ask.COUNT:
+            answers = [self._summed(circuit, answers)] if answers else []
+            compared = compared[:1]
+        told = contents.names if request.ask in (Ask.INDEX, Ask.PAYLOAD) else ()
+        head = {"format": 1, "ask": request.ask.value, "template": request.template, "names": told}
+        return join([json.dumps({**head, "parts": compared}).encode(), *(each for answer in answers for each in answer)])
+
+    def _parts(self, contents: Contents, request: Request) -> list[_Part]:
+        """Blocks to gather, in at least as many parts as there are processes, where there are so many blocks."""
+        layout = self.gallery.spec.layout
+        wanted = [*contents.blocks] if request.template is None else [request.template // layout.block]
+        groups = sorted({block // layout.rows for block in wanted})
+        parts: list[_Part] = []
+        for group in groups:
+            mine = sorted(block for block in wanted if block // layout.rows == group)
+            pieces = min(len(mine), -(-self.processes // len(groups)))
+            parts += [(group, tuple(mine[start::pieces])) for start in range(pieces)]
+        return parts
+
+    def _halves(self, contents: Contents, request: Request) -> list[tuple[int, int]]:
+        """Groups and halves in which there are templates."""
+        layout = self.gallery.spec.layout
+        if request.template is not None:
+            return [layout.place(request.template)[:2]]
+        found = []
+        for group in range(-(-len(contents.filled) // layout.group)):
+            halves = layout.filled(contents.filled, group)
+            found += [(group, half) for half in (0, 1) if halves[half].any()]
+        return found
+
+    def _gathered(
+        self,
+        circuit: DecisionCircuit,
+        contents: Contents,
+        turned: Sequence[Ciphertext],
+        parts: Sequence[_Part],
+        done: Progress,
+    ) -> dict[int, Ciphertext]:
+        rows = self.gallery.spec.layout.rows
+
+        def work(part: _Part) -> bytes:
+            _, blocks = part
+            products = {
+                number % rows: circuit.lowered(contents.blocks[number].product(self.engine, turned)) for number in blocks
+            }
+            return self.engine.save(circuit.gathered(products))
+
+        made: dict[int, Ciphertext] = {}
+        for count, (index, data) in enumerate(forked(work, parts, self.processes), 1):
+            group, _ = parts[index]
+            made[group] = self.engine.accumulate(made.get(group), self.engine.load(data))
+            done(count)
+        return made
+
+    def _answers(
+        self,
+        circuit: DecisionCircuit,
+        contents: Contents,
+        request: Request,
+        gathered: dict[int, Ciphertext],
+        halves: Sequence[tuple[int, int]],
+        done: Progress,
+    ) -> list[list[bytes]]:
+        layout, engine = self.gallery.spec.layout, self.engine
+        # a claim shows one slot of a half, all others are zero: only its own block was gathered
+
+        def work(part: tuple[int, int]) -> bytes:
+            group, half = part
+            filled = layout.filled(contents.filled, group)[half]
+            compared = circuit.compared(circuit.half(gathered[group], half), filled)
+            if request.template is not None:
+                made = [circuit.single(compared, layout.place(request.template)[2])]
+            elif request.ask is Ask.COUNT:
+                made = [*circuit.sums(compared)]
+            else:
+                made = [engine.lower(compared, 0)]
+                if request.ask is Ask.PAYLOAD:
+                    multiply = circuit.payload if self.gallery.spec.encrypted else circuit.plain_payload
+                    made += [multiply(compared, each) for each in contents.payloads[part]]
+            return join([engine.save(each) for each in made])
+
+        answers: dict[int, list[bytes]] = {}
+        for count, (index, data) in enumerate(forked(work, halves, self.processes), 1):
+            answers[index] = split(data, "answer")
+            done(count)
+        return [answers[index] for index in range(len(halves))]
+
+    def _summed(self, circuit: DecisionCircuit, answers: Sequence[Sequence[bytes]]) -> list[bytes]:
+        made = []
+        for parts in zip(*answers, strict=True):
+            total = None
+            for part in parts:
+                total = self.engine.accumulate(total, self.engine.load(part))
+            made.append(self.engine.save(circuit.summed(total)))
+        return made
