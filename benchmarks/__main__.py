@@ -23,6 +23,7 @@ BENCHMARKS = (
     ("he", "features of encrypted images, predicted and measured", None),
     ("he_mnist", "encrypted digits beside TenSEAL's tutorial", DATA / "weights" / "mnist_fhe_convnet"),
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
+    ("he_decisions", "decisions about encrypted templates, instead of scores", None),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "he_standards": "he.standards",
     "he_mnist": "he.mnist",
     "he_matching": "he.matching",
+    "he_decisions": "he.decisions",
     "mpc_matching": "mpc.matching",
     "mpc_training": "mpc.training",
     "mpc_wan": "mpc.wan",

@@ -6,7 +6,8 @@ of minimax polynomials (Lee, Lee, No and Kim, 2022, doi:10.1109/TDSC.2021.310511
 and 1: whoever decrypts that is told that the template is *undecided*.
 
 Levels, from the top: one for the product of query and templates, one for the masks that bring cosines to their slots,
-those of the comparison, one for what is asked (a sum, a single slot, a payload).
+those of the comparison, one for what is asked (a sum, a single slot, a payload). The modulus is within the table of
+2024 (`privis.run.he.security`).
 
 Evolution of the format: ``decisions`` in its JSON is the number. A reader refuses every other one and unknown fields,
 because keys for another reading of a specification would be useless.
@@ -29,10 +30,7 @@ from privis.readings.approximation.sign import SignPlan, composition
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.matching.decision_layout import DecisionLayout
 from privis.run.he.matching.matching_specification import MatchingSpec
-
-SECURE_BITS = {16384: 430, 32768: 868}
-"""Bits of the whole modulus that give 128-bit security with ternary secrets: Bossuat et al., 2024, eprint 2024/463,
-table 5.2 (the stricter of the two tables; the library checks that of 2018)."""
+from privis.run.he.security import SecurityStandard, largest_modulus
 
 ACCURACY = 1e-3
 """Largest error of an encrypted cosine before it is compared; the gap allows for it."""
@@ -229,11 +227,12 @@ class DecisionSpec:
 @functools.lru_cache(maxsize=64)
 def _chosen(margin: float, error: float) -> tuple[SignPlan, Parameters] | None:
     """The first comparison that is good enough, and the smallest ring for it."""
+    secure = largest_modulus(SecurityStandard.GUIDELINES_2024)
     for degrees in _DEGREES:
         plan = composition(margin, degrees, _INNER_SLACK)
         for degree, level in _LEVEL.items():
             bits = (_LOWEST, *[level] * (plan.levels + 1), _MASK, level, _SPECIAL)
-            if plan.error <= error and sum(bits) <= SECURE_BITS[degree]:
+            if plan.error <= error and sum(bits) <= secure[degree]:
                 return plan, Parameters(degree, bits)
     return None
 
