@@ -1,4 +1,4 @@
-"""Decisions under encryption instead of scores, on encrypted galleries: seconds, bytes, memory, and whether all are right.
+"""Decisions instead of scores on encrypted galleries: seconds, bytes, memory, and whether all are right.
 
 ``python -m benchmarks.he_decisions [TEMPLATESxCOMPONENTS[:QUESTION] ...]`` (10000x512:index 50000x128:count
 50000x128:payload). One process for each gallery, whose queries use as many processes as there are cores. Templates are
@@ -147,9 +147,7 @@ def changes(dimension: int = 512, templates: int = 10_000) -> Change:
     return Change(sum(map(len, enrolled)) // 64, seconds[0], sum(map(len, removed)), seconds[1])
 
 
-def _right(
-    found: Decisions, ask: Ask, expected: tuple[int, ...], payloads: Sequence[bytes], templates: int
-) -> int:
+def _right(found: Decisions, ask: Ask, expected: tuple[int, ...], payloads: Sequence[bytes], templates: int) -> int:
     """How many templates are decided as in the clear; of a count: all or none."""
     if ask is Ask.COUNT:
         return templates * (found.count == len(expected))
@@ -174,7 +172,7 @@ def _processor() -> float:
 
 HEAD = (
     f"{'encrypted gallery':20}{'ring/bits':>11}{'wall s':>8}{'bar':>6}{'CPU s':>7}{'right / decisions':>20}  "
-    f"{'query MB':>9}{'reply MB':>9}{'keys MB':>8}{'gallery GB':>11}{'peak GB':>8}{'enrol CPU s':>12}  matches of each query"
+    f"{'query MB':>9}{'reply MB':>9}{'keys MB':>8}{'gallery GB':>11}{'peak GB':>8}{'enrol CPU s':>12}  matches"
 )
 
 

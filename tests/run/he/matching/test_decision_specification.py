@@ -1,4 +1,4 @@
-"""What client and server agree on for decisions: parameters are secure, comparisons decide the gap, slots are told apart.
+"""What client and server agree on for decisions: secure parameters, comparisons that decide, a slot for everyone.
 
 Answers for `privis.run.he.matching.decision_specification`, `decision_layout` and `decision_messages`.
 """
@@ -68,7 +68,13 @@ def test_the_specification_is_read_as_it_was_written_and_every_field_makes_other
     others = [{"threshold": 0.5}, {"gap": 0.06}, {"dimension": 511}, {"templates": 9_999}, {"payload": 4}]
     assert len({DecisionSpec(**{**WORDS, **other}).digest for other in [{}, *others]}) == 6
     text = json.loads(spec.to_json())
-    for wrong in ({**text, "decisions": 2}, {**text, "more": 1}, {**text, "encrypted": 1}, {**text, "gap": "0.1"}, [text]):
+    for wrong in (
+        {**text, "decisions": 2},
+        {**text, "more": 1},
+        {**text, "encrypted": 1},
+        {**text, "gap": "0.1"},
+        [text],
+    ):
         with pytest.raises(ProtocolError, match="decisions"):
             DecisionSpec.from_json(json.dumps(wrong))
     for damaged in ("", "{}", "[" * 100_000, "null"):

@@ -60,7 +60,9 @@ def replies(owner, engine, filled):
     """Of each question, and what was heard of the first one's progress."""
     matcher, heard = DecisionMatcher(filled[0], engine, 2), []
     asked = {Ask.PAYLOAD: None, Ask.COUNT: None, Ask.CLAIM: 2}
-    made = {what: matcher.run(owner.query(7.0 * QUERY, what, template), heard.append) for what, template in asked.items()}
+    made = {
+        what: matcher.run(owner.query(7.0 * QUERY, what, template), heard.append) for what, template in asked.items()
+    }
     return made, heard[: len(heard) // 3]
 
 
@@ -193,11 +195,22 @@ def test_replies_under_another_key_and_damaged_messages_are_refused(owner, engin
     with pytest.raises(ProtocolError, match="under this key"):
         DecisionOwner.generate(SECRET).decisions(reply)
     head, query = split(message, "query")
-    for wrong in (b"{}", head.replace(b"index", b"scores"), head.replace(b"null", b"3"), head.replace(b"1", b"2"), b"["):
+    for wrong in (
+        b"{}",
+        head.replace(b"index", b"scores"),
+        head.replace(b"null", b"3"),
+        head.replace(b"1", b"2"),
+        b"[",
+    ):
         with pytest.raises(ProtocolError, match="query"):
             matcher.run(join([wrong, query]))
     first, *parts = split(reply, "reply")
-    for wrong in (b"[]", first.replace(b"[[0", b"[[7"), first.replace(b"payload", b"count"), first.replace(b"[]", b"[5]")):
+    for wrong in (
+        b"[]",
+        first.replace(b"[[0", b"[[7"),
+        first.replace(b"payload", b"count"),
+        first.replace(b"[]", b"[5]"),
+    ):
         with pytest.raises(ProtocolError, match="reply"):
             owner.decisions(join([wrong, *parts]))
     for cut in (0, 10, len(message) // 2):

@@ -1,7 +1,7 @@
 """From products of ciphertexts to comparisons with a threshold, slot by slot; what a request makes of them.
 
-``turned``, ``lowered``, ``gathered``, ``half``, ``compared``, then one of ``single``, ``sums`` and ``payload``: each a step of the
-levels that `DecisionSpec` counts. References: `decision_layout` and `decision_specification`.
+``turned``, ``lowered``, ``gathered``, ``half``, ``compared``, then one of ``single``, ``sums`` and ``payload``: each a
+step of the levels that `DecisionSpec` counts. References: `decision_layout` and `decision_specification`.
 """
 
 from __future__ import annotations

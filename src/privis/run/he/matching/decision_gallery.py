@@ -110,7 +110,7 @@ class PlainDecisionGallery:
             got = f"{len(added)} names for {len(rows)} vectors, {taken} of them taken"
             raise ParameterError(Problem("names", got, "a new one for each vector", "remove a template to replace it"))
         free = [number for number, name in enumerate(self._names) if name is None]
-        numbers = (free + [*range(len(self._names), len(self._names) + len(rows))])[: len(rows)]
+        numbers = [*free, *range(len(self._names), len(self._names) + len(rows))][: len(rows)]
         if numbers and max(numbers) >= self.spec.templates:
             got = f"{len(self._names) - len(free) + len(rows):,} templates"
             raise ParameterError(Problem("vectors", got, f"at most {self.spec.templates:,}", "remove some"))

@@ -86,7 +86,9 @@ class DecisionMatcher:
             compared = compared[:1]
         told = contents.names if request.ask in (Ask.INDEX, Ask.PAYLOAD) else ()
         head = {"format": 1, "ask": request.ask.value, "template": request.template, "names": told}
-        return join([json.dumps({**head, "parts": compared}).encode(), *(each for answer in answers for each in answer)])
+        return join(
+            [json.dumps({**head, "parts": compared}).encode(), *(each for answer in answers for each in answer)]
+        )
 
     def _parts(self, contents: Contents, request: Request) -> list[_Part]:
         """Blocks to gather, in at least as many parts as there are processes, where there are so many blocks."""
@@ -124,7 +126,8 @@ class DecisionMatcher:
         def work(part: _Part) -> bytes:
             _, blocks = part
             products = {
-                number % rows: circuit.lowered(contents.blocks[number].product(self.engine, turned)) for number in blocks
+                number % rows: circuit.lowered(contents.blocks[number].product(self.engine, turned))
+                for number in blocks
             }
             return self.engine.save(circuit.gathered(products))
 

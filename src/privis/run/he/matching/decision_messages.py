@@ -111,5 +111,3 @@ def fields(data: bytes, what: str, expected: set[str]) -> dict[str, Any]:
     if not isinstance(found, dict) or {*found} != expected or found["format"] != _FORMAT:
         raise ProtocolError(Problem(what, "something else", f"fields {sorted(expected)}, format {_FORMAT}"))
     return found
-
-

@@ -94,7 +94,7 @@ class DecisionSpec:
 
     @property
     def span(self) -> float:
-        """The largest distance of a cosine from the threshold, and a little more: comparisons are of fractions of it."""
+        """The largest distance of a cosine from the threshold, and a little more: the unit of comparisons."""
         return (1 + abs(self.threshold)) * (1 + _SLACK)
 
     @property
@@ -151,7 +151,7 @@ class DecisionSpec:
 
     @property
     def payload_scale(self) -> float:
-        """Of payloads."""
+        """Of encrypted payloads, two bytes of 256 parts in a slot."""
         return self.scale
 
     @property
@@ -244,6 +244,11 @@ def _whole(name: str, value: Any, least: int, most: int) -> list[Problem]:
 
 
 def _real(name: str, value: Any, least: float, most: float, expected: str) -> list[Problem]:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and least <= value <= most:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and least <= value <= most
+    ):
         return []
     return [Problem(f"DecisionSpec.{name}", repr(value), expected)]

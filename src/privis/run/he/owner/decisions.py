@@ -10,7 +10,6 @@ nothing that depends on it must go back to the server.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -235,12 +234,16 @@ class DecisionOwner:
     def _payload(self, parts: Sequence[complex]) -> bytes:
         numbers = np.array([number for part in parts for number in (part.real, part.imag)]) * 256
         whole = np.rint(numbers)
-        self._require(bool(np.abs(numbers - whole).max(initial=0.0) < 0.4) and bool(((whole >= 0) & (whole < 256)).all()))
+        self._require(
+            bool(np.abs(numbers - whole).max(initial=0.0) < 0.4) and bool(((whole >= 0) & (whole < 256)).all())
+        )
         return bytes(whole.astype(np.uint8)[: self.spec.payload])
 
     def _require(self, right: bool) -> None:
         if not right:
-            problem = Problem("reply", "something else", "an answer under this key", "ask again; is it the same server?")
+            problem = Problem(
+                "reply", "something else", "an answer under this key", "ask again; is it the same server?"
+            )
             raise ProtocolError(problem)
 
     def _changes(
