@@ -29,7 +29,7 @@ from privis.run.he.matching.decision_gallery import EncryptedDecisionGallery
 from privis.run.he.matching.decision_matcher import DecisionMatcher
 from privis.run.he.matching.decision_messages import Ask
 from privis.run.he.matching.decision_specification import DecisionSpec
-from privis.run.he.owner.decisions import DecisionOwner, Decisions
+from privis.run.he.owner.decision_owner import DecisionOwner, Decisions
 
 CASES = ("10000x512:index", "50000x128:count", "50000x128:payload")
 BARS = {"10000x512:index": 8.0, "50000x128:count": 25.0, "50000x128:payload": 25.0}

@@ -1,7 +1,7 @@
 """Encrypted decisions are those of the clear cosines, an answer inside the gap says so, and nothing else comes back.
 
 Answers for `privis.run.he.matching.decision_circuit`, `decision_gallery`, `decision_matcher` and
-`privis.run.he.owner.decisions`.
+`privis.run.he.owner.decision_owner`.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from privis.run.he.matching.decision_gallery import EncryptedDecisionGallery, Pl
 from privis.run.he.matching.decision_matcher import DecisionMatcher
 from privis.run.he.matching.decision_messages import Ask, Change
 from privis.run.he.matching.decision_specification import ACCURACY, DecisionSpec
-from privis.run.he.owner.decisions import DecisionOwner
+from privis.run.he.owner.decision_owner import DecisionOwner
 from privis.run.he.wire.framing import join, split
 
 DIMENSION, THRESHOLD, GAP = 24, 0.3, 0.2
