@@ -17,6 +17,7 @@ from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery
 from privis.joint.live_gallery import LiveGallery
 from privis.joint.runners import InTheClear
 from privis.joint.statistics.sums import Committee
+from privis.program import digest
 from privis.run.mpc.job import Drop, Reveal
 from privis.run.mpc.protocols import CHEETAH
 from privis.tasks import (
@@ -116,7 +117,8 @@ def test_a_query_reveals_its_answer_and_nothing_else(question: Question) -> None
     assert not [step for step in job.instructions if isinstance(step, Reveal)]
     query = gallery.query(question, 2, "bob", ["cy"], [3, 0] if isinstance(question, Claim) else ())
     assert [step for step in query.instructions if isinstance(step, Reveal)] == [Reveal(ANSWER, ("cy",))]
-    assert query.instructions[-1] == Drop((QUERY, ANSWER))
+    picked = ("claimed templates 0",) if isinstance(question, Claim) else ()
+    assert query.instructions[-1] == Drop((QUERY, ANSWER, *picked))
     assert set(query.left) == set(query.resident)
     numbers = {AnyAbove: 1, Claim: 1, Count: 1, Best: 1}.get(type(question), 0)  # a cosine is packed into its number
     if isinstance(question, Top):
@@ -126,13 +128,15 @@ def test_a_query_reveals_its_answer_and_nothing_else(question: Question) -> None
     assert np.prod(query.programs["match"].output_shapes[0]) == 2 * numbers
 
 
-def test_a_claim_touches_the_blocks_of_claimed_templates_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_touches_claimed_templates_alone_by_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_gallery, "ROWS", 3)
     monkeypatch.setattr(galleries, "ROWS", 3)
     live = LiveGallery(Gallery(VectorGrid(4)), InTheClear())
     live.enrol("ann", list("abcdefgh"), vectors(8, 4))
-    job = live.gallery.query(Claim(0.5), 2, "bob", ["bob"], [7, 0])
-    assert [declared.shape for declared in job.programs["match"].inputs] == [(2, 4), (3, 4), (2, 4)]
+    job = live.gallery.query(Claim(0.5), 3, "bob", ["bob"], [7, 0, 6])
+    assert [declared.shape for declared in job.programs["match"].inputs] == [(3, 4), (1, 4), (2, 4)]
+    single = {digest(live.gallery.query(Claim(0.5), 1, "bob", ["bob"], [row]).programs["match"]) for row in range(8)}
+    assert len(single) == 1
 
 
 def test_more_than_asked_for_is_blotted_out() -> None:
@@ -215,7 +219,8 @@ def test_the_benchmark_runs() -> None:
     pytest.importorskip("spu")
     from benchmarks import mpc_matching
 
-    found = mpc_matching.measure(60, 32, repeats=1, names=("best, index and cosine", "top 5 in order, cosines"))
-    assert [one.name for one in found] == ["enrolment", "best, index and cosine", "top 5 in order, cosines"]
-    assert all(one.right and one.seconds > 0 for one in found) and all(one.sent > 0 for one in found[1:])
-    assert "yes" in mpc_matching.table(found)
+    names = ("claim (1:1) of at least 0.5", "16 bytes of payload, if 1", "best, index and cosine")
+    found = mpc_matching.measure(60, 32, repeats=2, names=names)
+    assert [one.name for one in found] == ["enrolment", *names]
+    assert all(one.right and one.call >= one.seconds > 0 for one in found) and all(one.sent > 0 for one in found[1:])
+    assert "yes" in mpc_matching.table(found) and "bar: call 0.1 s, 2 kB" in mpc_matching.table(found)

@@ -26,10 +26,12 @@ tasks = ["statistics", "match", "train"]
 features = ["none"]
 inputs = ["rows", "table", "model"]
 receivers = ["hospital", "clinic", "lab", "analyst", "patient"]
+scores = true
 """
 LENT = """
 [answers]
 scores = 90
+decisions = 30
 ledger = "answers.ledger"
 [inputs.rows]
 arrays = "rows.npz"
@@ -192,6 +194,22 @@ def test_matching_names_templates_to_their_owners_alone(group):
     assert "more answers than its limits allow" in said and "30 of them left" not in said, "what is left is withheld"
     assert "privis answers lift" in group.failures("hospital") + group.failures("clinic")
     assert group.received() == []
+
+
+def test_claims_are_decided_on_picked_rows_and_receipts_say_what_is_revealed(group):
+    inputs = {"queries": Use("patient", "rows"), **BOTH}
+    claims = [f"{('here', 'there')[i % 2]}/{(7 * i) % 40}" for i in range(30)]
+    asked = job("match", {"answer": "claim", "threshold": 0.4, "claims": claims}, {"matches": ("owner",)}, inputs)
+    group.submission(asked).success()
+    found, receipts = results(group, "matches")
+    unit = {name: rows / np.linalg.norm(rows, axis=1)[:, None] for name, (rows, _) in DATA.items()}
+    claimed = [unit[("hospital", "clinic")[i % 2]][(7 * i) % 40] for i in range(30)]
+    cosines = (unit["patient"] * claimed).sum(1)
+    assert set(found) == {"patient"} and (np.abs(cosines - 0.4) > 1e-3).all()
+    assert found["patient"]["found"].tolist() == (cosines >= 0.4).tolist() and 0 < (cosines >= 0.4).sum() < 30
+    assert "one bit; nobody learns anything else" in receipts["patient"]["revealed"]
+    accounts = AnswerLedger(group.folder / "clinic" / "answers.ledger").accounts()
+    assert accounts["patient", "rows"].ever.decisions == 1, "thirty claims, and no template twice"
 
 
 TRAIN = {"classes": 2, "label": "label", "rates": [2.0, 2.0], "batch": 100}

@@ -13,6 +13,7 @@ does not ask for are not.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,9 +24,8 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem
 from privis.former_names import former_names
 from privis.joint.statistics.sums import Committee
-from privis.program import Program
 from privis.run.mpc.fixed_point import FixedPoint
-from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
+from privis.run.mpc.job import Drop, Job, Pick, Reveal, Run, Share, Source
 from privis.tasks.matches import Matches
 from privis.tasks.nearest import (
     claim_program,
@@ -192,14 +192,28 @@ class Gallery:
             ParameterError: the gallery holds too few templates or too many for this question, or no payloads; or
                 claims are not one for each query of a `Claim`, of templates that are there.
         """
-        blocks, program = self._asked_of(question, queries, claims)
-        variables = tuple(block.variable for block in blocks)
-        carried = tuple(block.payloads for block in blocks) if isinstance(question, Payload) else ()
+        wanted = queries if isinstance(question, Claim) else 0
+        if len(claims) != wanted:
+            got = f"{len(claims)} claims for {queries} queries"
+            raise ParameterError(
+                Problem("claims", got, "one for each query of the question Claim, and none for another")
+            )
+        picks: tuple[Pick, ...] = ()
+        variables = tuple(block.variable for block in self.blocks)
+        if isinstance(question, Claim):
+            picks, places = self._picked(claims)
+            variables = tuple(pick.output for pick in picks)
+            program = claim_program(self.grid, [len(pick.rows) for pick in picks], places, question)
+        else:
+            rows = [len(block.names) for block in self.blocks]
+            program = matching_program(self.grid, rows, queries, question, self.payload)
+        carried = tuple(block.payloads for block in self.blocks) if isinstance(question, Payload) else ()
         steps = [
             Share(QUERY),
+            *picks,
             Run("match", (QUERY, *variables, *carried), (ANSWER,)),
             Reveal(ANSWER, tuple(receivers)),
-            Drop((QUERY, ANSWER)),
+            Drop((QUERY, ANSWER, *(pick.output for pick in picks))),
         ]
         return self._job({QUERY: Source(owner, self.grid.vectors(queries))}, {"match": program}, steps)
 
@@ -247,28 +261,23 @@ class Gallery:
             found = tuple(tuple(None if i < 0 else names[i] for i in row) for row in matches.indices.tolist())
         return Answer(matches, found, revealed_by(question, receivers))
 
-    def _asked_of(
-        self, question: Question, queries: int, claims: Sequence[int]
-    ) -> tuple[tuple[TemplateBlock, ...], Program]:
-        """The blocks that a question needs, and its program."""
-        wanted = queries if isinstance(question, Claim) else 0
-        if len(claims) != wanted:
-            got = f"{len(claims)} claims for {queries} queries"
-            expected = "one for each query of the question Claim, and none for another"
-            raise ParameterError(Problem("claims", got, expected))
-        rows = [len(block.names) for block in self.blocks]
-        if not isinstance(question, Claim):
-            return self.blocks, matching_program(self.grid, rows, queries, question, self.payload)
-        total = sum(rows)
-        if not all(0 <= row < total for row in claims):
-            raise ParameterError(Problem("claims", "rows that are not here", f"rows from 0 to {total - 1}"))
-        starts = np.cumsum([0, *rows])
-        places = np.searchsorted(starts, np.asarray(claims, np.int64), "right") - 1
-        used, place = np.unique(places, return_inverse=True)
-        blocks = tuple(self.blocks[index] for index in used)
-        kept = [len(block.names) for block in blocks]
-        moved = np.asarray(claims, np.int64) - starts[places] + np.cumsum([0, *kept])[place.reshape(-1)]
-        return blocks, claim_program(self.grid, kept, moved.tolist(), question)
+    def _picked(self, claims: Sequence[int]) -> tuple[tuple[Pick, ...], list[int]]:
+        """How claimed templates leave their blocks, so that the program is the same whichever they are; and where each
+        claim's is among those picked.
+        """
+        starts, rows = np.cumsum([0, *(len(block.names) for block in self.blocks)]), np.asarray(claims, np.int64)
+        if not rows.size or rows.min() < 0 or rows.max() >= starts[-1]:
+            expected = f"at least one, each a row from 0 to {starts[-1] - 1}"
+            raise ParameterError(Problem("claims", "rows that are not here, or none", expected))
+        places, picks = np.zeros(len(rows), np.int64), []
+        for block, (start, end) in zip(self.blocks, itertools.pairwise(starts), strict=True):
+            here = np.flatnonzero((start <= rows) & (rows < end))
+            if here.size:
+                places[here] = sum(len(pick.rows) for pick in picks) + np.arange(here.size)
+                chosen = tuple((rows[here] - start).tolist())
+                declared = self.grid.vectors(len(block.names))
+                picks.append(Pick(block.variable, chosen, f"claimed {block.variable}", declared))
+        return tuple(picks), places.tolist()
 
     def _held(self, block: TemplateBlock) -> list[tuple[str, VectorGrid | PayloadFormat]]:
         """The variables of a block, and what they look like."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
 from privis.readings import evaluate
-from privis.run.mpc.job import Drop, Job, Reveal, Run, Share
+from privis.run.mpc.job import Drop, Job, Pick, Reveal, Run, Share
 
 Arrays = Mapping[str, NDArray[Any]]
 Runner = Callable[[Job, Arrays], Arrays]
@@ -63,6 +63,8 @@ class InTheClear:
                     self.variables.update(zip(outputs, (np.asarray(value) for value in made), strict=True))
                 case Reveal(name):
                     revealed[name] = self.variables[name]
+                case Pick(name, rows, output, _):
+                    self.variables[output] = self.variables[name][list(rows)]
                 case Drop(names):
                     for name in names:
                         del self.variables[name]

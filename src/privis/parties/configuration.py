@@ -143,10 +143,11 @@ def _inputs(reader: Reader, base: Path) -> dict[str, LocalData]:
             if not path.exists():
                 entry.wrong(kind, f"{path}: no such file or folder", "one that exists", "check the path")
         labels = entry.words("labels") if entry.has("labels") else LocalData.labels
+        payloads = entry.words("payloads")
         subject, disjoint = entry.text("subject", "") or None, entry.flag("disjoint", False)
         entry.done()
         images, table, arrays = map(paths.get, kinds)
-        found[name] = LocalData(name, images, table, arrays, ledger.get("ledger"), subject, disjoint, labels)
+        found[name] = LocalData(name, images, table, arrays, ledger.get("ledger"), subject, disjoint, labels, payloads)
     for one, other in overlapping(found.values()):
         if one.ledger and other.ledger and os.path.realpath(one.ledger) != os.path.realpath(other.ledger):
             got, remedy = f"another ledger than {one.name}, which lends the same data", "name one ledger in both"
@@ -198,6 +199,7 @@ def _rule(entry: Reader) -> Rule:
         delta=entry.number("delta", None) or Rule.delta,
         colluding=entry.whole("colluding", None),
         insecure=entry.flag("insecure", False),
+        scores=entry.flag("scores", False),
         jobs=entry.digests("jobs"),
     )
     entry.done()

@@ -27,6 +27,7 @@ from privis.parties.table_reader import Reader, shown
 from privis.subjects import subject_ids
 
 FEATURES = "features"  # the array of an npz file that holds the rows
+NAME = "name"  # of payloads: what rows are called at their owner
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,7 +113,7 @@ class Reading:
         if missing:
             raise ParameterError(Problem(str(path), f"no column {shown(missing)}", f"one of {shown(table.names)}"))
         found = {name: table.features[:, table.names.index(name)] for name in asked}
-        kept = [index for index, name in enumerate(table.names) if name not in (*asked, local.subject)]
+        kept = [i for i, name in enumerate(table.names) if name not in (*asked, local.subject, *local.payloads)]
         return self._made(table.features[:, kept], table.paths, found, path, subject)
 
     def _of_arrays(self, path: Path, subject: str | None) -> Rows:
@@ -154,6 +155,39 @@ def read_reading(reader: Reader, networks: Networks | None, labelled: bool = Fal
         reader.problems.extend(error.problems)
         named = None
     return Reading(named, label)
+
+
+def payload_column(local: LocalData, name: str, names: Sequence[str]) -> list[str]:
+    """What rows carry, as texts: their names, or a column as `Reading` finds one; whole numbers are written out.
+
+    ParameterError for a column that the owner does not offer, or that holds something else.
+    """
+    if name not in local.payloads:
+        remedy = f'payloads = ["{name}"] in [inputs.{local.name}]'
+        got, expected = repr(name), f"one of {shown(local.payloads) or 'none'}, as its owner says"
+        raise ParameterError(Problem(f"input {local.name}: payload", got, expected, remedy))
+    if name == NAME:
+        return list(names)
+    if local.images is not None:
+        return list(column(local.images, name).subjects)
+    found: Any
+    if local.arrays is not None:
+        try:
+            with np.load(local.arrays, allow_pickle=False) as members:
+                found = members[name]
+        except (OSError, ValueError, KeyError) as error:
+            got, expected = f"{type(error).__name__}: {error}", f"an npz file with the array {name}"
+            raise ParameterError(misfit(local.arrays, FileFormat.ARRAYS, got, expected)) from None
+    else:
+        table = tables.read(local.path)
+        if name not in table.names:
+            raise ParameterError(Problem(str(local.path), f"no column {name}", f"one of {shown(table.names)}"))
+        found = table.features[:, table.names.index(name)]
+    if found.ndim != 1 or len(found) != len(names):
+        got = f"{name} of shape {found.shape}"
+        raise ParameterError(Problem(str(local.path), got, f"one value for each of {len(names)} rows"))
+    texts = found.dtype.kind == "U"
+    return [str(value) for value in (found.tolist() if texts else whole(found, f"{local.path}, {name}").tolist())]
 
 
 def decoded_images(local: LocalData) -> tuple[tuple[str, ...], list[Array]]:

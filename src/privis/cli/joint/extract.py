@@ -68,6 +68,10 @@ class Extract:
         """None: features are exact; ParameterError lists every option that does not fit."""
         _asked(specification, None)
 
+    def revealed(self, specification: Specification) -> str:
+        """Nothing beyond what outputs are called."""
+        return ""
+
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Decode the images and turn each into the core's input; ImageError lists all that cannot be used."""
         extraction = _extraction(specification, self.networks)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from privis.cli.console import err, explained, out, working
-from privis.cli.joint.job_checks import built, protection_of
+from privis.cli.joint.job_checks import built, protection_of, task_of
 from privis.cli.joint.party import Log
 from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.extras import require
@@ -110,7 +110,8 @@ def show(
         from privis.parties.job.views import views_of
 
         specification = load_specification(job)
-        for line in views_of(specification, protection_of(specification)):
+        protection = protection_of(specification)
+        for line in views_of(specification, protection, task_of(specification).revealed(specification)):
             out.print(line, markup=False, soft_wrap=True)
         if lend:
             for line in _forecast(specification, lend, network or []):

@@ -69,6 +69,10 @@ class Statistics:
         asked = _asked(specification)
         return None if asked.release is None else StatisticRelease(specification, asked, asked.release)
 
+    def revealed(self, specification: Specification) -> str:
+        """Nothing beyond what outputs are called."""
+        return ""
+
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read one input; sums are taken when all inputs of the owner are there."""
         asked = _asked(specification, self.networks)

@@ -64,6 +64,10 @@ class Train:
         asked = _asked(specification)
         return None if asked.release is None else ModelRelease(specification, asked, asked.release)
 
+    def revealed(self, specification: Specification) -> str:
+        """Nothing beyond what outputs are called."""
+        return ""
+
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read rows and classes; which batch a row is in depends on how many there are at all owners."""
         asked = _asked(specification, self.networks)

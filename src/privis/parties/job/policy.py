@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType({"unit": "image", "noise": "gaussian", "disjoint": False})
 """What `[release]` means where it says nothing."""
+SCORE = "score"
+"""The option that asks for cosines instead of decisions alone."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Rule:
     key of ``[release]``: its unit, clip, corpus. ``parameters`` (None: any) holds, per parameter of the feature, the
     words allowed: then a job states all of these and no other. ``epsilon`` is the most that a result may spend, with
     at most ``delta``, even if ``colluding`` compute parties (None: all but one) pool their noise; without ``epsilon``
-    exact results are allowed too. ``jobs`` are digests: if there are any, no other job is allowed.
+    exact results are allowed too. ``scores``: the job may ask for cosines (the option ``score``), which give templates
+    away. ``jobs`` are digests: if there are any, no other job is allowed.
     """
 
     submitters: tuple[str, ...]
@@ -47,6 +50,7 @@ class Rule:
     colluding: int | None = None
     insecure: bool = False
     jobs: tuple[str, ...] = ()
+    scores: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,9 @@ def _reasons(rule: Rule, me: str, submitter: str, specification: Specification) 
             if stated.get(key) not in allowed_values:
                 problems.append(_problem(me, f"{what} {key}", repr(stated.get(key)), allowed_values))
     problems += _parameter_problems(rule, me, specification)
+    if specification.options.get(SCORE, False) is not False and not rule.scores:
+        remedy = "scores = true in the rule allows them: cosines of enough queries are the templates"
+        problems.append(Problem(f"policy of {me}: option {SCORE}", "true", "no cosines", remedy))
     if specification.insecure and not rule.insecure:
         problems.append(Problem(f"policy of {me}: insecure", "true", "a protocol that protects its inputs"))
     return problems

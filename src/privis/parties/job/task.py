@@ -32,7 +32,7 @@ class LocalData:
 
     What only the owner can know is stated here and never in a job: ``subject``, the column that tells people apart (a
     release for a person needs one); ``disjoint``, that nobody in it is at another owner; ``labels``, the columns that
-    a job may take classes from.
+    a job may take classes from; ``payloads``, those that a job may hand to whoever matches a row.
     """
 
     name: str
@@ -43,6 +43,7 @@ class LocalData:
     subject: str | None = None
     disjoint: bool = False
     labels: tuple[str, ...] = ("label",)
+    payloads: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -210,6 +211,13 @@ class JointTask(Protocol):
 
         Policies judge by it, so a task that does not know releases returns None, and refuses them in ``build``. Reads
         words alone: no file is opened.
+        """
+        ...
+
+    def revealed(self, specification: Specification) -> str:
+        """What receivers learn, and what nobody does, in sentences for receipts and views; "" where outputs say it all.
+
+        Reads words alone, which `releasing` has checked.
         """
         ...
 

@@ -7,8 +7,11 @@ from privis.parties.job.task import Protection
 from privis.run.mpc.protocols import preset
 
 
-def views_of(specification: Specification, protection: Protection | None = None) -> list[str]:
-    """One sentence per member, after what holds for all; results without ``protection`` are exact."""
+def views_of(specification: Specification, protection: Protection | None = None, revealed: str = "") -> list[str]:
+    """One sentence per member, after what holds for all; results without ``protection`` are exact.
+
+    ``revealed`` is what the task says of them.
+    """
     kind = preset(specification.preset, insecure=specification.insecure)
     lines = [
         f"Job {specification.name}: {specification.task} with {kind.name} ({kind.model}).",
@@ -16,6 +19,8 @@ def views_of(specification: Specification, protection: Protection | None = None)
     ]
     if protection is not None:
         lines.append(f"What is received satisfies {protection.sentence}; owners' ledgers are charged for it.")
+    if revealed:
+        lines.append(revealed)
     for member in specification.members:
         lines.append(f"{member} {'; '.join(_view(specification, member))}.")
     return lines

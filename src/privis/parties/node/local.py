@@ -96,14 +96,15 @@ def local_data_at(specification: Specification, name: str, path: Path) -> LocalD
     kind, stated = _kind(path), _stated(specification)
     subject, labels = stated.get("subject"), tuple(stated.get("labels", LocalData.labels))
     images, table, arrays = (path if kind == one else None for one in ("images", "table", "arrays"))
-    return LocalData(name, images, table, arrays, None, subject, stated.get("disjoint", False), labels)
+    payloads = tuple(stated.get("payloads", ()))
+    return LocalData(name, images, table, arrays, None, subject, stated.get("disjoint", False), labels, payloads)
 
 
 def _stated(specification: Specification) -> dict[str, Any]:
     """What owners would say of their inputs, as the job has it."""
-    release, label = specification.release or {}, specification.options.get("label")
+    release, options = specification.release or {}, specification.options
     stated = {key: release[key] for key in ("subject", "disjoint") if release.get(key)}
-    return stated | ({} if label is None else {"labels": [label]})
+    return stated | {f"{key}s": [options[key]] for key in ("label", "payload") if options.get(key) is not None}
 
 
 def _kind(path: Path) -> str:
@@ -164,6 +165,7 @@ class LocalGroup:
             "inputs": list(own),
             "networks": list(self._networks),
             "insecure": job.insecure,
+            "scores": bool(job.options.get("score")),
         }
         lines = [f"name = {quoted(name)}", f"control = {quoted(self._addresses[name])}"]
         lines += [f"data = {quoted(f'{HOST}:0')}"] if name in job.parties else []

@@ -85,6 +85,7 @@ def receipt_of(
     session: str,
     protection: Protection | None,
     limits: Mapping[str, str] = NO_LIMITS,
+    revealed: str = "",
 ) -> dict[str, Any]:
     """What was computed, by whom, for whom, and under which protection: the record that travels with results.
 
@@ -108,6 +109,7 @@ def receipt_of(
         "versions": record["versions"],
         "epsilon": None if protection is None else protection.epsilon,
         "protection": None if protection is None else dataclasses.asdict(protection),
+        "revealed": revealed,
         "threat_model": threat_model(agreed, protection),
         **({"answers": dict(limits)} if limits else {}),
     }

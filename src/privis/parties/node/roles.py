@@ -17,7 +17,7 @@ from privis.parties.job.disclosure import Withheld
 from privis.parties.job.task import Array
 from privis.parties.transport.control_plane import ControlPlane, PeerFailure
 from privis.run.mpc.fixed_point import encoding
-from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
+from privis.run.mpc.job import Drop, Instruction, Job, Pick, Reveal, Run, Share
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.shares import join, share
 from privis.run.mpc.runtime.supervisor import StepError, Worker
@@ -115,6 +115,8 @@ class ComputeRole:
                     self.measured.append(self.worker.run(program, inputs, outputs))
                 case Reveal(name, receivers):
                     return self._reveal(job, name, receivers)
+                case Pick(name, rows, output, declared):
+                    self.worker.pick(name, rows, output, declared)
                 case Drop(names):
                     self.worker.drop(names)
         return None

@@ -351,9 +351,9 @@ class Session:
             outputs = task.finish(agreed, me, labels, revealed) if revealed else {}
             if outputs:
                 releasing = task.releasing(agreed.specification)
-                receipt = receipt_of(
-                    agreed, me, submitter, session, releasing.protection if releasing else None, limits
-                )
+                protection = releasing.protection if releasing else None
+                said = task.revealed(agreed.specification)
+                receipt = receipt_of(agreed, me, submitter, session, protection, limits, said)
                 name = f"{agreed.specification.name}-{session[:8]}"
                 self._staged = stage(outputs, receipt, self.configuration.output, name)
         self._together(WRITTEN)

@@ -74,7 +74,21 @@ class Drop:
     names: tuple[str, ...]
 
 
-Instruction = Share | Run | Reveal | Drop
+@dataclass(frozen=True)
+class Pick:
+    """Instruction: every party copies ``rows`` of its shares of ``name`` to a new variable; nothing is sent.
+
+    The rows are public and no part of a program: other rows need no other code. ``declared`` is what is known of the
+    variable.
+    """
+
+    name: str
+    rows: tuple[int, ...]
+    output: str
+    declared: Input
+
+
+Instruction = Share | Run | Reveal | Drop | Pick
 
 
 @dataclass(frozen=True)
@@ -239,6 +253,8 @@ class _Reading:
                     for name in names:
                         self._exists(where, name)
                         self.variables.pop(name, None)
+                case Pick():
+                    self._pick(where, step)
 
     def _exists(self, where: str, name: str) -> bool:
         if name not in self.variables:
@@ -253,6 +269,21 @@ class _Reading:
             return
         self.variables[name] = Variable(source.declared, encoding(source.declared))
         self.values += _value_problems(where, source.declared, self.job.fixed)
+
+    def _pick(self, where: str, step: Pick) -> None:
+        if not self._exists(where, step.name):
+            return
+        variable, shape = self.variables[step.name], step.declared.shape
+        if (shape, encoding(step.declared)) != (variable.known.shape, variable.encoding):
+            got, expected = f"shape {shape}", f"what is known of {step.name}: shape {variable.known.shape}"
+            self.references.append(Problem(where, f"{got}, {encoding(step.declared).name.lower()}", expected))
+            return
+        if not shape or not step.rows or not all(0 <= row < shape[0] for row in step.rows):
+            expected = f"at least one, of the first axis of {shape}"
+            self.references.append(Problem(where, f"rows {str(step.rows)[:200]}", expected))
+            return
+        known = dataclasses.replace(variable.known, shape=(len(step.rows), *shape[1:]))
+        self.variables[step.output] = Variable(known, variable.encoding)
 
     def _run(self, where: str, step: Run) -> None:
         program = self.job.programs.get(step.program)

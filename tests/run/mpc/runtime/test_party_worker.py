@@ -17,11 +17,12 @@ import pytest
 
 pytest.importorskip("spu")
 
-from privis.errors import DomainError, ParameterError, PartyError
+from privis.errors import DomainError, ParameterError, PartyError, ProgramError
+from privis.joint.runners import InTheClear
 from privis.program import Input, trace
 from privis.run.mpc.executor import MPC
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
-from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
+from privis.run.mpc.job import Drop, Job, Pick, Reveal, Run, Share, Source
 from privis.run.mpc.protocols import ABY3, MPCProtocol, preset
 from privis.run.mpc.runtime.local_parties import LocalParties
 from privis.run.mpc.runtime.shares import from_bytes, join, share
@@ -198,6 +199,45 @@ def test_two_jobs_of_one_session_share_resident_variables():
     with LocalParties(ABY3, enrol.fixed) as parties:
         assert parties.run(enrol, {"x": np.arange(8)}) == {}
         assert parties.run(ask, {})["y"] == 140
+
+
+WHOLE, REAL = Input((6, 3), 0, 255, 1.0), Input((5,), -2.0, 2.0, None)
+
+
+@pytest.fixture(scope="module")
+def parties():
+    with LocalParties(ABY3, FixedPoint(64, 18)) as started:
+        yield started
+
+
+def test_rows_are_picked_as_a_variable_of_their_own(parties):
+    """Whole and real numbers, of one axis and of two, a row twice; what they came of stays."""
+    real, whole = np.linspace(-2, 2, 5), np.arange(18).reshape(6, 3)
+    sources = {"whole": Source("a", WHOLE), "real": Source("b", REAL)}
+    for rows in ((5,), (0,), (3,)):
+        picks = (Pick("whole", rows, "one", WHOLE), Pick("real", (4, 1, 1), "three", REAL))
+        steps = (Share("whole"), Share("real"), *picks, Reveal("one", ("a",)), Reveal("three", ("b",)))
+        made = job(sources=sources, programs={}, instructions=(*steps, Drop(("one",))), fixed_point=parties.fixed)
+        assert made.left["three"].shape == (3,) and made.left["whole"].shape == (6, 3)
+        assert InTheClear()(made, {"whole": whole, "real": real})["one"].tolist() == whole[list(rows)].tolist()
+        revealed = parties.run(made, {"whole": whole, "real": real})
+        assert revealed["one"].tolist() == whole[list(rows)].tolist()
+        np.testing.assert_allclose(revealed["three"], real[[4, 1, 1]], atol=1e-4)
+
+
+def test_rows_that_are_not_there_are_refused():
+    for step, said in (
+        (Pick("x", (8,), "y", Input((8,))), "rows"),
+        (Pick("x", (-1,), "y", Input((8,))), "rows"),
+        (Pick("x", (), "y", Input((8,))), "rows"),
+        (Pick("z", (0,), "y", Input((8,))), "variable 'z'"),
+        (Pick("x", (0,), "y", Input((9,))), "what is known of x"),
+        (Pick("x", (0,), "y", Input((8,), step=None)), "what is known of x"),
+    ):
+        with pytest.raises(ProgramError, match=said):
+            job(instructions=(Share("x"), step))
+    picked = [job(instructions=(Share("x"), Pick("x", (row,), "y", Input((8,))))).digest for row in (1, 2)]
+    assert picked[0] != picked[1]  # all parties agree on the rows
 
 
 def test_presets_say_what_they_protect_against():

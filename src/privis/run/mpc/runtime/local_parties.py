@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, PartyError, Problem, refuse
 from privis.program import Program, digest
 from privis.run.mpc.fixed_point import FixedPoint, encoding
-from privis.run.mpc.job import Drop, Job, Reveal, Run, Share
+from privis.run.mpc.job import Drop, Job, Pick, Reveal, Run, Share
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.private_folder import PrivateFolder
@@ -144,6 +144,8 @@ class LocalParties:
                 case Reveal(name):
                     parts = self.call_all(lambda _, worker, n=name: worker.take(n))
                     revealed[name] = join(parts, self.preset, self.fixed)
+                case Pick(name, rows, output, declared):
+                    self.call_all(lambda _, worker, n=name, r=rows, o=output, d=declared: worker.pick(n, r, o, d))
                 case Drop(names):
                     self.call_all(lambda _, worker, n=names: worker.drop(n))
             if progress:

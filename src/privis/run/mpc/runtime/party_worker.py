@@ -25,10 +25,10 @@ import numpy as np
 from privis.program.files import from_bytes as program_from_bytes
 from privis.run.mpc.fixed_point import Encoding, FixedPoint
 from privis.run.mpc.protocols import Preset, preset
-from privis.run.mpc.runtime.compile import compile_for_spu
+from privis.run.mpc.runtime.compile import compile_for_spu, compile_pick
 from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
 from privis.run.mpc.runtime.pipe import Channel, Header
-from privis.run.mpc.runtime.shares import from_bytes, join, runtime_config, share, spu_module, to_bytes
+from privis.run.mpc.runtime.shares import from_bytes, join, public_share, runtime_config, share, spu_module, to_bytes
 
 Reply = tuple[Header, Sequence[bytes]]
 LINK_DETAILS = re.compile(rb"Link details: total send bytes (\d+), recv bytes (\d+), send actions (\d+)")
@@ -47,6 +47,7 @@ class PartyEngine:
     fixed: FixedPoint | None = None
     rank: int = 0
     loaded: dict[str, Any] = field(default_factory=dict)
+    picks: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     def ready(self, header: Header, blobs: list[bytes]) -> Reply:
         """Load SPU, which takes a while, before the others are waited for."""
@@ -132,6 +133,20 @@ class PartyEngine:
         array = np.asarray(join(parts, self.kind, self.fixed), order="C")
         return {"dtype": array.dtype.str, "shape": list(array.shape)}, (array.tobytes(),)
 
+    def pick(self, header: Header, blobs: list[bytes]) -> Reply:
+        """Copy public rows of this party's shares to another variable; nothing is sent."""
+        assert self.kind is not None and self.fixed is not None
+        rows = np.array(header["rows"], np.int64)
+        key = (*header["shape"], header["encoding"], len(rows))
+        if key not in self.picks:
+            self.picks[key] = compile_pick(tuple(header["shape"]), Encoding(header["encoding"]), len(rows))
+        executable, chosen = self.picks[key], f"rows of {header['output']}"
+        executable.input_names, executable.output_names = [header["name"], chosen], [header["output"]]
+        self.runtime.SetVar(chosen, public_share(rows, self.rank, self.kind, self.fixed))
+        self.runtime.Run(executable)
+        self.runtime.DelVar(chosen)
+        return {}, ()
+
     def drop(self, header: Header, blobs: list[bytes]) -> Reply:
         """Delete this party's shares of the named variables."""
         for name in header["names"]:
@@ -182,7 +197,20 @@ def serve(channel: Channel, engine: PartyEngine) -> None:
     """Obey frames until the pipe closes."""
     commands: dict[str, Callable[[Header, list[bytes]], Reply]] = {
         name: getattr(engine, name)
-        for name in ("ready", "connect", "exchange", "load", "share", "put", "take", "run", "reveal", "drop", "close")
+        for name in (
+            "ready",
+            "connect",
+            "exchange",
+            "load",
+            "share",
+            "put",
+            "take",
+            "run",
+            "reveal",
+            "pick",
+            "drop",
+            "close",
+        )
     }
     while True:
         try:

@@ -85,6 +85,13 @@ def share(array: NDArray[Any], encoding: Encoding, preset: Preset, fixed: FixedP
     return tuple(to_bytes(part) for part in wrapper.MakeShares(values, libspu.Visibility.VIS_SECRET, -1))
 
 
+def public_share(numbers: NDArray[np.int64], rank: int, preset: Preset, fixed: FixedPoint) -> Any:
+    """Give numbers that all parties know as the party of ``rank`` holds them in SPU; nothing is hidden."""
+    libspu = spu_module()
+    wrapper = libspu.IoWrapper(preset.parties, runtime_config(preset, fixed))
+    return wrapper.MakeShares(numbers, libspu.Visibility.VIS_PUBLIC, -1)[rank]
+
+
 def join(shares: Sequence[bytes], preset: Preset, fixed: FixedPoint) -> NDArray[Any]:
     """Reconstruct an array from the shares of all parties in rank order.
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import PartyError, Problem
-from privis.program import Program
+from privis.program import Input, Program
 from privis.program.files import to_bytes
-from privis.run.mpc.fixed_point import Encoding, FixedPoint
+from privis.run.mpc.fixed_point import Encoding, FixedPoint, encoding
 from privis.run.mpc.protocols import Preset
 from privis.run.mpc.runtime.link import LinkMeasurement, LinkPlan
 from privis.run.mpc.runtime.pipe import Channel, Header
@@ -146,6 +146,11 @@ class Worker:
         """Reconstruct ``name`` at the parties of ranks ``receivers``, None elsewhere; collective."""
         header, data = self._ask("reveal", {"name": name, "receivers": list(receivers)})
         return np.frombuffer(data[0], np.dtype(header["dtype"])).reshape(header["shape"]) if data else None
+
+    def pick(self, name: str, rows: Sequence[int], output: str, declared: Input) -> None:
+        """Copy rows of variable ``name``, which is as ``declared``, to variable ``output``; nothing is sent."""
+        header: Header = {"name": name, "rows": list(rows), "output": output, "shape": list(declared.shape)}
+        self._ask("pick", header | {"encoding": encoding(declared).value})
 
     def drop(self, names: Sequence[str]) -> None:
         """Delete this party's shares of the named variables."""
