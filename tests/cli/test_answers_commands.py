@@ -5,10 +5,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from privis.cli.main import app
 from privis.cli.server import query
 from privis.cli.server.answers import answers
 from privis.errors import AnswerLimitError, Problem
 from privis.io import tables
+from privis.parties.identity.certificates import make_group
+from privis.parties.node.templates import write_templates
 from privis.privacy.answers.answer_ledger import AnswerLedger
 from privis.serve.http.tokens import issue
 from tests.privacy.asking import asked
@@ -102,3 +105,17 @@ def test_matches_that_were_answered_are_kept_when_a_limit_is_reached(tmp_path, m
 def test_init_never_overwrites(run, path):
     before = path.read_bytes()
     assert run("init", path).exit_code == 4 and path.read_bytes() == before
+
+
+def test_a_party_looks_at_its_ledger_before_a_job_meets_it(tmp_path):
+    members = {name: f"localhost:{9440 + number}" for number, name in enumerate("abc")}
+    make_group(tmp_path, {**dict.fromkeys(members, "localhost"), "boss": None}, 30)
+    write_templates(tmp_path, members, {}, ["boss"])
+    check = ["party", "--config", str(tmp_path / "a" / "party.toml"), "--check"]
+    assert CliRunner().invoke(app, check).exit_code == 0
+    ledger = AnswerLedger.at(tmp_path / "a" / "results" / "answers.ledger")
+    ledger.charge([asked(1)])
+    assert CliRunner().invoke(app, check).exit_code == 0
+    ledger.path.write_bytes(ledger.path.read_bytes()[:-9])
+    result = CliRunner().invoke(app, check)
+    assert result.exit_code == 5 and "privis answers verify" in result.stderr

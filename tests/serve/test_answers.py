@@ -5,7 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from privis.errors import AnswerLimitError, DamagedLedgerError, ParameterError, 
 from privis.privacy.answers.answer_ledger import AnswerLedger
 from privis.privacy.answers.answer_limits import Allowance, AnswerKind, AnswerLimits
 from privis.serve.answering import AnswerKeeper, AnswerSettings, settings_of, stated_limits
+from privis.serve.client.executor import Remote
 from privis.serve.http.server import Server
 from privis.serve.offerings.offering import Estimate, Terms, answers_words
 from tests.serve.place import LIMITS, ServerFolder, serving, until
@@ -219,6 +222,19 @@ def test_a_message_that_may_be_given_more_than_a_limit_is_refused_when_the_serve
 def test_defaults_are_said_in_the_terms(tmp_path, offered, said):
     words = AnswerKeeper.open(offered, AnswerSettings(), tmp_path).terms["faces"].words["answers"]
     assert (words["per_hour"], words["total"]) == said
+
+
+def test_a_card_and_a_file_of_terms_say_the_limits(tmp_path):
+    from privis.cli.files.info import _terms_lines
+
+    (said,) = AnswerKeeper.open(terms(AnswerKind.SCORE, 2, 784, "model"), AnswerSettings(), tmp_path).terms.values()
+    sentence = "One client gets at most 49 scores about an output of the model per hour and 196 in total."
+    assert sentence in list(_terms_lines(said))
+    under = Remote("http://127.0.0.1:1", tmp_path, tmp_path)
+    under._opened.append((SimpleNamespace(close=lambda: None), SimpleNamespace(terms=said)))
+    assert under.seen.endswith(f"computes on ciphertexts. {sentence}")
+    under._opened[0] = (SimpleNamespace(close=lambda: None), SimpleNamespace(terms=replace(said, words={})))
+    assert under.seen.endswith("computes on ciphertexts.")
 
 
 def test_words_of_the_command_become_settings(tmp_path):

@@ -143,6 +143,7 @@ def _terms(
 
 
 def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None, standard: SecurityStandard | None) -> None:
+    from privis.serve.answering import stated_limits
     from privis.serve.client.key_folder import KeyFolder
     from privis.serve.offerings.offer_security import parameters_of, require_standard
 
@@ -163,6 +164,8 @@ def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None, standard: 
     size = KeyFolder(path).evaluation.stat().st_size / 1e6
     out.print(f"{path}: keys for {found.name}, of which {size:,.0f} MB for the server", markup=False, soft_wrap=True)
     out.print(parameters_of(found).security, markup=False, soft_wrap=True)
+    if limits := stated_limits(found):
+        out.print(limits, markup=False, soft_wrap=True)
     out.print(
         f"{path / 'secret.key'} never leaves you; whoever has it can read your images", markup=False, soft_wrap=True
     )

@@ -73,7 +73,8 @@ def stated_limits(terms: Terms) -> str:
         allowed, kind = Allowance(said["per_hour"], said["total"]), AnswerKind(said["kind"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError):
         return ""
-    return AnswerLimits(allowed, allowed).sentence(kind)
+    about = "an output of the model" if said.get("about") == "model" else "a template"
+    return AnswerLimits(allowed, allowed).sentence(kind, about)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def test_unlimited_refuses_nothing_and_says_so():
     assert AnswerAccount().refused(SCORE, 10**9, AnswerLimits(), 0) is None
     assert AnswerAccount().left(SCORE, AnswerLimits(), 0) == (None, None)
     assert AnswerLimits().sentence(SCORE).startswith("No limit is kept")
-    assert "learns templates in time" in AnswerLimits(Allowance(per_hour=9)).sentence(DECISION)
+    assert "learns all in time" in AnswerLimits(Allowance(per_hour=9)).sentence(DECISION)
     assert UNLIMITED.largest is None and Allowance(5, 3).largest == 3
 
 

@@ -189,6 +189,7 @@ def _terms(path: Path) -> Iterator[str]:
 
 
 def _terms_lines(terms: Any) -> Iterator[str]:
+    from privis.serve.answering import stated_limits
     from privis.serve.offerings.offer_security import parameters_of
 
     yield f"{terms.name}: {terms.summary}"
@@ -198,6 +199,8 @@ def _terms_lines(terms: Any) -> Iterator[str]:
     with suppress(ProtocolError):  # of another version: what they say in words is shown all the same
         yield parameters_of(terms).security
     yield f"specification {terms.digest}"
+    if limits := stated_limits(terms):
+        yield limits
 
 
 def _ledger(path: Path) -> Iterator[str]:

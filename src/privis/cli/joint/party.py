@@ -29,8 +29,12 @@ def party(
         from privis.cli.joint import TASKS
         from privis.parties.configuration import load_party
         from privis.parties.node.party_server import PartyServer
+        from privis.privacy.answers.answer_ledger import AnswerLedger
 
         configuration = load_party(config)
+        counted = configuration.answers.ledger
+        if counted is not None and counted.exists():
+            AnswerLedger(counted).accounts()  # raises where it is damaged, before a job meets it
         if check:
             err.print(f"{config}: {configuration.name} is configured", markup=False, soft_wrap=True)
             return

@@ -137,22 +137,25 @@ class AnswerLimits:
         """
         return self.decisions if kind is AnswerKind.DECISION else self.scores
 
-    def sentence(self, kind: AnswerKind) -> str:
+    def sentence(self, kind: AnswerKind, about: str = "a template") -> str:
         """What a card and the terms of a server say.
 
         Args:
             kind: of the answers that are given.
+            about: what they are about: a template, or an output of a model.
 
         Returns:
             One sentence.
         """
         allowed = self.of(kind)
         if allowed == UNLIMITED:
-            return f"No limit is kept of the {kind}s that a client gets: a client that asks enough learns templates."
+            return (
+                f"No limit is kept of the {kind}s about {about}: a client that asks enough learns what they are about."
+            )
         told = [f"{count:,} {word}" for count, word in ((allowed.per_hour, "per hour"), (allowed.total, "in total"))
                 if count is not None]  # fmt: skip
-        most = " and ".join(told).replace(" ", f" {kind}s about a template ", 1)
-        never = "" if allowed.total is not None else "; there is no limit in total, so that it learns templates in time"
+        most = " and ".join(told).replace(" ", f" {kind}s about {about} ", 1)
+        never = "" if allowed.total is not None else "; there is no limit in total, so that it learns all in time"
         return f"One client gets at most {most}{never}."
 
 
