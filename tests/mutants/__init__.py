@@ -28,6 +28,8 @@ PROMISES = {
     14: "a job is judged before it is interpreted, and only what does not fit is told",
     15: "digests cover all that decides what runs",
     16: "no client of a server takes what others need",
+    17: "vectors that exist already: no two questions share noise, and one is charged once",
+    18: "a person who comes or goes: half the noise, and two steps where one is replaced",
 }
 
 

@@ -10,10 +10,11 @@ from tests.mutants.people import PEOPLE
 from tests.mutants.server import SERVER
 from tests.mutants.stated import STATED
 from tests.mutants.training import TRAINING
+from tests.mutants.vectors import VECTORS
 
 MUTANTS: tuple[Mutant, ...] = tuple(
     sorted(
-        (*IDENTITY, *TRAINING, *PEOPLE, *JOBS, *STATED, *CHARGES, *SERVER),
+        (*IDENTITY, *TRAINING, *PEOPLE, *JOBS, *STATED, *CHARGES, *SERVER, *VECTORS),
         key=lambda mutant: mutant.number,
     )
 )

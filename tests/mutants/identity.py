@@ -35,7 +35,7 @@ IDENTITY = (
     ),
     Mutant(
         2, "equal images of two people share noise", "extraction/extractor.py",
-        'record = whose.record if subject is None else f"{whose.record} of {subject}"', "record = whose.record",
+        'return record if subject is None else f"{record} of {subject}"', "return record",
         DIFFERENCING + "test_two_releases_share_all_their_noise_and_one_charge_or_nothing",
     ),
     Mutant(

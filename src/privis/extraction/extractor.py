@@ -24,7 +24,7 @@ from privis.errors import (
 )
 from privis.extraction.contributions import NOBODY, Contributions
 from privis.extraction.counts_of_pixels import count_problems, stated
-from privis.extraction.programs.prepared_programs import MOST_SHAPES, PreparedFeature, PreparedPrograms
+from privis.extraction.programs.prepared_programs import MOST_SHAPES, PreparedFeature, PreparedPrograms, purpose_of
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image, owner_image_shape
 from privis.identity import identity
@@ -32,10 +32,34 @@ from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
 from privis.privacy.ledger.ledger_protocol import counts_images
 from privis.privacy.ledger.records import former_records, record_of_pixels
+from privis.program import digest
 from privis.program.shapes import Shape
 from privis.run.protocol import BatchingExecutor, Executor
 
 Vector = NDArray[np.float32]
+
+
+def named(record: str, subject: str | None) -> str:
+    """What noise calls an image of a person; ``record`` is a name that `record_of_pixels` gives."""
+    return record if subject is None else f"{record} of {subject}"
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What made exact features, and the shapes of the images (as ``Extractor.owner_image`` gives them), in order."""
+
+    feature: Feature
+    under: Executor
+    shapes: tuple[Shape, ...]
+
+    def purposes(self, release: Release) -> list[bytes]:
+        """The purpose that noise of ``release`` on each image's feature has."""
+        made_by = identity((release, self.feature, self.under), "extract")
+        found = {}
+        for shape in set(self.shapes):
+            program = self.feature.program(core_shape(self.feature, shape))
+            found[shape] = purpose_of(made_by, digest(program))
+        return [found[shape] for shape in self.shapes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +275,7 @@ class Extractor:
         release.check(values)
         guarantee = release.guarantee(values.shape)
         subject = whose.subject
-        record = whose.record if subject is None else f"{whose.record} of {subject}"
+        record = named(whose.record, subject)
         stream = self.key.stream(record, identity(np.asarray(values)), purpose)
         # Taken from the stream, so that another key (other noise: a second release) has another identity.
         release_id = stream.narrowed(b"release id").words(0, 2).tobytes().hex()

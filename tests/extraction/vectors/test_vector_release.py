@@ -61,6 +61,12 @@ def test_ids_of_one_record_are_one() -> None:
         assert np.array_equal(made(records=ids).features, told.features)
 
 
+def test_double_precision_and_its_copy_in_a_table_are_one_vector() -> None:
+    doubles = np.random.default_rng(8).normal(size=(4, 6))
+    assert not np.array_equal(doubles, doubles.astype(np.float32))
+    assert np.array_equal(made(doubles).features, made(doubles.astype(np.float32)).features)
+
+
 def test_half_precision_zeros_and_integers_are_the_numbers_that_they_are() -> None:
     halves = VECTORS.astype(np.float16)
     assert np.array_equal(made(halves).features, made(halves.astype(np.float64)).features)
@@ -250,3 +256,23 @@ def test_vectors_beyond_the_bound_are_cut_to_it() -> None:
     for name in ("feature", "laplace"):
         told = made(long, FeatureRelease(RELEASES[name].noise, clip=1.0)).features
         assert np.isfinite(told).all() and np.abs(told).max() < 1e3
+
+
+@pytest.mark.parametrize("name", ["feature", "direction", "code", "counts"])
+@pytest.mark.parametrize("people", [None, ["ann", "bob", "bob"]])
+def test_what_was_extracted_is_the_release_that_extract_makes(tmp_path, name: str, people) -> None:
+    """Exact first and released later, or at once: one noise, one charge, whichever came first."""
+    images = [np.random.default_rng(n).integers(0, 256, (32 + 16 * (n == 2), 32), np.uint8) for n in range(3)]
+    feature = privis.LBP(privis.Patterns.UNIFORM)
+    release = HistogramRelease(Laplace(8.0), moves=9, total=2000) if name == "counts" else RELEASES[name]
+    book = FileLedger.create(tmp_path / "ledger", Budget(20.0, 1e-5))
+    records = [privis.image_record(image) for image in images]
+    at_once = privis.extract(feature, images, release=release, key=KEY, ledger=book, subjects=people)
+    exact = privis.extract(feature, images)
+    later = privis.release(exact, release, records=records, key=KEY, ledger=book, subjects=people)
+    assert np.array_equal(later.features, at_once.features)
+    assert [book.spent(record).charges for record in records] == [1, 1, 1]
+    given = privis.release(exact.features, release, records=records, key=KEY, subjects=people)
+    assert not np.array_equal(given.features, at_once.features), "an array does not say what computed it"
+    other = privis.release(exact, release, records=IDS[:3], key=KEY, subjects=people)
+    assert not np.array_equal(other.features, at_once.features), "other ids are other records"

@@ -43,7 +43,7 @@ class PreparedFeature:
     @cached_property
     def purpose(self) -> bytes:
         """What tells noise on this feature from any other noise."""
-        return hashlib.sha256(self.made_by + self.digest.encode()).digest()
+        return purpose_of(self.made_by, self.digest)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -64,6 +64,11 @@ class PreparedFeature:
     def error(self) -> PredictedError | None:
         """What a card says of the executor's error; None in the clear."""
         return stated_error(self.under, self.program)
+
+
+def purpose_of(made_by: bytes, program_digest: str) -> bytes:
+    """What tells noise on a feature from any other noise: who computes what, and the core program."""
+    return hashlib.sha256(made_by + program_digest.encode()).digest()
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from privis.errors import ParameterError, Problem
 from privis.extraction.card import described
+from privis.extraction.extractor import Extracted
 from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Step
 
@@ -22,8 +23,9 @@ ONE_FEATURE = "an id names one record, and all vectors that are released without
 class Origin:
     """What vectors are.
 
-    ``question`` is what noise hangs on beside record, release and values: of two features, one record may have equal
-    values, and equal noise on them would show that they are equal.
+    ``extracted`` is how `privis.extract` made them, if it did. ``question`` is what noise hangs on beside record,
+    release and values: of two features, one record may have equal values, and equal noise on them would show that they
+    are equal.
     """
 
     feature: Mapping[str, Any]
@@ -32,6 +34,7 @@ class Origin:
     programs: tuple[str, ...] = ()
     seen: str = _UNKNOWN
     is_named: bool = True
+    extracted: Extracted | None = None
 
     @property
     def promises(self) -> tuple[str, ...]:

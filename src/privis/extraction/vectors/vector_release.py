@@ -8,6 +8,7 @@ different questions one noise. Callers state facts, and never words of a noise s
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from privis.errors import (
 )
 from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
+from privis.extraction.extractor import named
 from privis.extraction.images import Result
 from privis.extraction.noise_level import NoiseWarning, level_of, nothing_left
 from privis.extraction.vectors.enrolled import enrolled
@@ -59,6 +61,7 @@ from privis.version import VERSION
 CorpusResult = SumRelease | MeanRelease | CorpusHistogramRelease | WindowCountRelease
 """Every release of one result about a corpus that `release` takes."""
 _TAG = "privis.vectors/1"
+_IMAGE = re.compile("image [0-9a-f]{64}")  # what `privis.image_record` gives
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,10 @@ def release(
 
     Noise is a function of ``key``, the record, its subject if one is named, the release, the feature as far as it is
     named, and the very values that are hidden: the same call is the same release, whatever type, order or copy the
-    vectors come in, and is charged once. Anything else has other noise, and another charge. ``ledger`` is charged
-    before any noise is drawn, after everything that speaks against any row was said.
+    vectors come in, and is charged once. Anything else has other noise, and another charge. What `privis.extract`
+    returned, with `privis.image_record` of the same images, is the release that `privis.extract` makes, with its noise
+    and its charge. ``ledger`` is charged before any noise is drawn, and after everything that speaks against any row
+    was said.
 
     A release for ``Enrolment()`` takes the mean of all vectors of a person, whose records are the enrolled images, and
     releases it once: one row and one charge per person. In a ledger per image every image of the person is charged.
@@ -194,7 +199,8 @@ def released(
     if isinstance(release.unit, Enrolment) and people is not None:
         rows = list(_enrolled_rows(matrix, ids, people, ledger, secret, purpose))
     else:
-        rows = list(_rows(matrix, ids, people, ledger, secret, purpose))
+        streams = _extracted_streams(found, release, values, ids, people, secret)
+        rows = list(_rows(matrix, ids, people, ledger, streams or _streams(matrix, ids, people, secret, purpose)))
     _charge(rows, guarantee, ledger)
     card = _card(found, release, guarantee, len(set(ids)))
     return Released(_drawn(release, rows), tuple(row.label for row in rows), _names(names, matrix), guarantee, card)
@@ -211,6 +217,8 @@ def _taken(vectors: Any, feature: Feature | str | None) -> tuple[Origin, Any, tu
     """What vectors are, their values, and the names of their components where they say any."""
     if isinstance(vectors, Result | Released):
         found = origin_of_card(vectors.card.to_dict())
+        if isinstance(vectors, Result) and vectors.source is not None:
+            found = replace(found, extracted=vectors.source)
         return (found if feature is None else origin_of(feature)), vectors.features, vectors.names
     columns = getattr(vectors, "columns", None)  # of a data frame
     names = None if columns is None else tuple(map(str, columns))
@@ -250,14 +258,47 @@ def _rows(
     records: Sequence[str],
     people: Sequence[str] | None,
     ledger: Ledger | None,
-    key: ReleaseKey,
-    purpose: bytes,
+    streams: Sequence[NoiseStream],
 ) -> Iterator[_Row]:
     per_image = counts_images(ledger)
     for number, (record, values) in enumerate(zip(records, matrix, strict=True)):
         subject = None if people is None else people[number]
-        stream = key.stream(identity((record, subject)).hex(), identity(values), purpose)
-        yield _Row(record, (record if per_image or subject is None else subject,), values, stream)
+        account = record if per_image or subject is None else subject
+        yield _Row(record, (account,), values, streams[number])
+
+
+def _streams(
+    matrix: npt.NDArray[Any],
+    records: Sequence[str],
+    people: Sequence[str] | None,
+    key: ReleaseKey,
+    purpose: bytes,
+) -> list[NoiseStream]:
+    whose = people or [None] * len(records)
+    return [
+        key.stream(identity((record, subject)).hex(), identity(values), purpose)
+        for record, subject, values in zip(records, whose, matrix, strict=True)
+    ]
+
+
+def _extracted_streams(
+    origin: Origin,
+    release: Release,
+    values: Any,
+    records: Sequence[str],
+    people: Sequence[str] | None,
+    key: ReleaseKey,
+) -> list[NoiseStream]:
+    """The noise that `privis.extract` would draw for these very images; none where records are no names of images."""
+    made = origin.extracted
+    if made is None or len(made.shapes) != len(records) or not all(map(_IMAGE.fullmatch, records)):
+        return []
+    purposes = made.purposes(release)
+    whose = people or [None] * len(records)
+    return [
+        key.stream(named(record, subject), identity(np.asarray(row)), purpose)
+        for record, subject, row, purpose in zip(records, whose, values, purposes, strict=True)
+    ]
 
 
 def _enrolled_rows(
@@ -314,7 +355,8 @@ def _drawn(release: Release, rows: Sequence[_Row]) -> npt.NDArray[np.float32]:
     values, streams = np.stack([row.values for row in rows]), [row.stream for row in rows]
     if isinstance(release, DirectionRelease):
         return release.apply_many(values, streams)
-    return np.stack([release.apply(own, stream) for own, stream in zip(values, streams, strict=True)])
+    drawn = [release.apply(own, stream) for own, stream in zip(values, streams, strict=True)]
+    return np.stack(drawn).astype(np.float32)
 
 
 def _of_corpus(

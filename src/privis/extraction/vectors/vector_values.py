@@ -38,7 +38,7 @@ def vector_values(vectors: object, counts: bool = False) -> npt.NDArray[Any]:
     [[1.0, 0.0], [0.10000000149011612, 2.0]]
     """
     if isinstance(vectors, np.ma.MaskedArray):
-        vectors = vectors.astype(np.float64).filled(np.nan)
+        vectors = np.ma.filled(vectors.astype(np.float64), np.nan)
     try:
         array = np.asarray(vectors)
     except (ValueError, TypeError) as error:  # rows of several lengths
