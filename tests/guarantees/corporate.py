@@ -16,7 +16,7 @@ from privis.privacy.learning.least_squares import LeastSquaresTraining
 from privis.privacy.learning.logistic_regression import LogisticTraining
 from privis.privacy.learning.moments import STEPS, KMeansRelease, MomentRelease
 from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, CorpusUnit, MeanRelease, SumRelease
-from privis.privacy.units import Dataset
+from privis.privacy.units import AddOrRemovePerson, Dataset
 from privis.training.networks import NetworkTraining
 from tests.guarantees import calculator, confirmed
 from tests.guarantees.calculator import Move
@@ -67,7 +67,9 @@ def moment_differences(release: MomentRelease) -> list[str]:
     steps = [Fraction(k, 64) - 1 for k in range(129)]  # t over R^2; the minimum is at an end, -1
     least = min(t + t * t / 2 for t in steps)
     replaced = (4 - 2 * least) * square
-    squared = {WholeImage: replaced, Dataset: Fraction(2 * square), Person: Fraction(8 * square)}[type(release.unit)]
+    one = Fraction(2 * square)
+    each = {WholeImage: replaced, Dataset: one, Person: Fraction(8 * square), AddOrRemovePerson: one}
+    squared = each[type(release.unit)]
     return _gaussian_sums(release.guarantee, release.noise, squared, replaced, 1)
 
 
@@ -78,7 +80,7 @@ def means_differences(release: KMeansRelease) -> list[str]:
     """
     one = Fraction(5, 4) * STEPS**2
     replaced = 4 * one
-    squared = one if isinstance(release.unit, Dataset) else replaced
+    squared = one if isinstance(release.unit, Dataset | AddOrRemovePerson) else replaced
     return _gaussian_sums(release.guarantee, release.noise, squared, replaced, release.iterations)
 
 
@@ -88,7 +90,7 @@ def training_differences(plan: Training, one: float, steps: int) -> list[str]:
     Samples of less are accounted by dp-accounting alone; what a member adds is tested where it is clipped.
     """
     replaced = 4 * Fraction(one) ** 2
-    squared = replaced / 4 if isinstance(plan.unit, Dataset) else replaced
+    squared = replaced / 4 if isinstance(plan.unit, Dataset | AddOrRemovePerson) else replaced
     return _gaussian_sums(plan.guarantee, plan.noise, squared, replaced, steps)
 
 
@@ -123,7 +125,7 @@ def corporate_configurations() -> Iterator[Configuration]:
             plan = ReleasePlan(release, "ward", length, ("a", "b"), ("a",), colluding=colluding, disjoint=True)
             name = f"{release!r} of {length} components, {colluding} of 3 parties colluding"
             yield Configuration(name, partial(plan_differences, plan, 3 - colluding))
-    for noise, unit, length in product(noises, UNITS, (1, 8)):
+    for noise, unit, length in product(noises, (*UNITS, AddOrRemovePerson(4)), (1, 8)):
         moments = MomentRelease(noise, length, 1.0, 1000, unit)
         yield Configuration(repr(moments), partial(moment_differences, moments))
         centres = KMeansRelease(noise, 5, length, 1.0, 3, unit)
@@ -132,6 +134,6 @@ def corporate_configurations() -> Iterator[Configuration]:
         yield Configuration(repr(plan), partial(training_differences, plan, math.sqrt(plan.squared), 4))
         squares = LeastSquaresTraining(3, length, 1000, noise, unit)
         yield Configuration(repr(squares), partial(training_differences, squares, math.sqrt(squares.squared), 1))
-        if not isinstance(unit, Person):
+        if not unit.needs_subjects:
             network = NetworkTraining(500, 1000, noise, unit, sampling=1.0, steps=4)
             yield Configuration(repr(network), partial(training_differences, network, network.sensitivity, 4))

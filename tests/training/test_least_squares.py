@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError
-from privis.privacy import Dataset, Gaussian, Person, ReleaseKey
+from privis.privacy import AddOrRemovePerson, Dataset, Gaussian, Person, ReleaseKey
 from privis.privacy.learning.clipped_gradients import IntegerRows, row_squared
 from privis.privacy.learning.least_squares import LeastSquaresTraining, _sums
 from privis.training.fitting import solve_head
@@ -23,10 +23,10 @@ def corpus(rows, seed=0):
     return vectors, numbers
 
 
-@pytest.mark.parametrize("unit", [Dataset(), Person(3)], ids=repr)
+@pytest.mark.parametrize("unit", [Dataset(), Person(3), AddOrRemovePerson(3)], ids=repr)
 def test_a_head_learns_at_epsilon_one_half(unit):
     vectors, numbers = corpus(9000)
-    people = [str(row // 3) for row in range(9000)] if isinstance(unit, Person) else None
+    people = [str(row // 3) for row in range(9000)] if unit.needs_subjects else None
     size = 3000 if people else 9000
     plan = LeastSquaresTraining(3, 6, size, Gaussian(0.5, 1e-5), unit)
     words = {"corpus": "zoo", "key": ReleaseKey(bytes(32)), "subjects": people}

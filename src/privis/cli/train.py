@@ -36,7 +36,11 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="File for the train
 Epsilon = Annotated[float, typer.Option(help="What the whole training may cost.")]
 Delta = Annotated[float, typer.Option(help="Failure probability of the guarantee.")]
 UnitName = Annotated[
-    str, typer.Option(help="What is hidden: image (its content), presence (of one image) or person:IMAGES.")
+    str,
+    typer.Option(
+        help="What is hidden: image (its content), presence (of one image), person:IMAGES (replaced) or "
+        "add-or-remove-person:IMAGES."
+    ),
 ]
 Size = Annotated[
     int | None, typer.Option(help="Public (about right) number of images or people, where unit is no image.")
@@ -92,7 +96,6 @@ def train(
         from privis.privacy.ledger.file import FileLedger
         from privis.privacy.mechanisms.additive import Gaussian
         from privis.privacy.sampling.release_key import ReleaseKey
-        from privis.privacy.units import Person
         from privis.training.fitting import train_head
 
         if output.suffix != ".npz":
@@ -108,9 +111,9 @@ def train(
         hidden = _unit(unit)
         known = labels_of(labels, labels_from, label_column, table, read.paths)
         subjects = None if subject_column is None else subjects_of(labels, subject_column, table, read.paths)
-        if isinstance(hidden, Person) and subjects is None:
+        if hidden.needs_subjects and subjects is None:
             raise ParameterError(Problem("--subject-column", "nothing", "a column, as a person is hidden"))
-        if not isinstance(hidden, Person):
+        if not hidden.needs_subjects:
             subjects = None
         plan = LogisticTraining(
             len(names),
@@ -178,14 +181,17 @@ def _one(option: str, text: str) -> float:
 
 
 def _unit(text: str):
-    from privis.privacy.units import Dataset, Person, WholeImage
+    from privis.privacy.units import AddOrRemovePerson, Dataset, Person, WholeImage
 
     name, _, number = text.partition(":")
     if name == "person" and number.isdecimal():
         return Person(int(number))
+    if name == "add-or-remove-person" and number.isdecimal():
+        return AddOrRemovePerson(int(number))
     if text in ("image", "presence"):
         return WholeImage() if text == "image" else Dataset()
-    raise ParameterError(Problem("--unit", repr(text), "image, presence or person:IMAGES, as in person:5"))
+    expected = "image, presence, person:IMAGES or add-or-remove-person:IMAGES, as in person:5"
+    raise ParameterError(Problem("--unit", repr(text), expected))
 
 
 def _size(unit: str, size: int | None, rows: int) -> int:

@@ -20,7 +20,7 @@ from privis.privacy.learning.subsampling import members_of
 from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.releases.partial_sums import within_bound
 from privis.privacy.sampling.release_key import KeySource, NoiseStream, ReleaseKey
-from privis.privacy.units import Person, WholeImage
+from privis.privacy.units import AddOrRemovePerson, Person, WholeImage
 from privis.subjects import subject_ids
 from privis.training import checkpoints
 from privis.training.arithmetic import arithmetic
@@ -86,7 +86,8 @@ def corpus_of(
     unit: object,
     subjects: Sequence[str | int] | None = None,
 ) -> Corpus:
-    """Check labelled vectors and bound what every person gives: the first k rows of one count for ``Person(k)``.
+    """Check labelled vectors and bound what every person gives: the first k rows of one count for ``Person(k)`` and
+    ``AddOrRemovePerson(k)``.
 
     Raises ``ParameterError`` naming what does not fit.
     """
@@ -95,16 +96,17 @@ def corpus_of(
     problems = []
     if len(rows) < 2:
         problems.append(Problem("vectors", "one row", "at least two: one image is not learned from, it is released"))
-    if isinstance(unit, Person) and subjects is None:
+    people = isinstance(unit, Person | AddOrRemovePerson)
+    if people and subjects is None:
         problems.append(Problem("subjects", "none", "a subject for every row, as a person is hidden"))
-    if not isinstance(unit, Person) and subjects is not None:
+    if not people and subjects is not None:
         problems.append(Problem("subjects", "some", "none", "unit=Person(images) hides a person"))
     refuse(ParameterError, problems)
     names = None if subjects is None else subject_ids(subjects)
     if names is not None and len(names) != len(rows):
         raise ParameterError(Problem("subjects", f"{len(names)} subjects", f"{len(rows)}, one per row"))
     numbers = class_numbers(labels, classes, len(rows))
-    if isinstance(unit, Person) and names is not None:
+    if isinstance(unit, Person | AddOrRemovePerson) and names is not None:
         used = np.flatnonzero(within_bound(names, unit.images))
         rows, numbers = rows[used], numbers[used]
         names = tuple(names[row] for row in used)

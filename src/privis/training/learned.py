@@ -17,7 +17,6 @@ from privis.privacy.learning.subsampling import members_of
 from privis.privacy.ledger.ledger_protocol import Ledger
 from privis.privacy.releases.partial_sums import within_bound
 from privis.privacy.sampling.release_key import KeySource, NoiseStream, ReleaseKey
-from privis.privacy.units import Person
 from privis.subjects import subject_ids
 from privis.training.arithmetic import arithmetic
 from privis.training.fitting import content_of
@@ -115,11 +114,11 @@ def _charged(
 ) -> tuple[Vectors, Integers, NoiseStream]:
     """Check and bound the rows, charge the ledger, and give rows, their members' shares and the noise stream."""
     check_vectors("vectors", vectors)
-    if isinstance(release.unit, Person) != (subjects is not None):
+    if release.unit.needs_subjects != (subjects is not None):
         expected = "a subject for every row" if subjects is None else "none"
         raise ParameterError(Problem("subjects", "none" if subjects is None else "some", expected))
     rows = np.asarray(vectors)
-    if subjects is not None and isinstance(release.unit, Person):
+    if subjects is not None and release.unit.needs_subjects:
         names = subject_ids(subjects)
         if len(names) != len(rows):
             raise ParameterError(Problem("subjects", f"{len(names)} subjects", f"{len(rows)}, one per row"))

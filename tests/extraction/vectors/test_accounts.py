@@ -1,6 +1,7 @@
 """Whose account a vector is charged to: images of people, people who enrol, and corpora.
 
-Answers for `privis.extraction.vectors.vector_release` and `privis.extraction.vectors.enrolled`.
+Answers for `privis.extraction.vectors.vector_release`, `privis.extraction.vectors.charged_rows` and
+`privis.extraction.vectors.enrolled`.
 """
 
 from __future__ import annotations
@@ -213,3 +214,29 @@ def test_the_card_says_what_was_promised() -> None:
     assert card["feature"] == {"name": "network 7"} and card["release"]["class"] == "FeatureRelease"
     assert card["guarantee"]["epsilon"] == 8.0 and card["images"] == 4 and "not known here" in card["threat_model"]
     assert "secret" not in named.card.to_json() and KEY._secret.hex() not in repr(named)
+
+
+def test_a_kill_at_any_charge_costs_nothing_more(tmp_path) -> None:
+    """Whatever charge the process ends at, the same call afterwards is the same release, charged once."""
+
+    class Killed(BaseException):
+        pass
+
+    class Ending(FileLedger):
+        left = 0
+
+        def charge(self, record, guarantee, release_id, *, formerly=()) -> None:
+            super().charge(record, guarantee, release_id, formerly=formerly)
+            Ending.left -= 1
+            if Ending.left == 0:
+                raise Killed
+
+    whole = made(release=ENROLLED, subjects=["ann", "ann", "bob", "bob"]).features
+    for at in range(1, 5):
+        book = Ending.create(tmp_path / f"ledger {at}", Budget(8.0, 1e-6))
+        Ending.left = at
+        with pytest.raises(Killed):
+            made(release=ENROLLED, subjects=["ann", "ann", "bob", "bob"], ledger=book)
+        again = made(release=ENROLLED, subjects=["ann", "ann", "bob", "bob"], ledger=FileLedger(book.path))
+        assert np.array_equal(again.features, whole)
+        assert [book.spent(record).charges for record in IDS] == [1, 1, 1, 1]

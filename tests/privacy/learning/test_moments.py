@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privis.errors import BudgetError, ParameterError
-from privis.privacy import Dataset, Gaussian, Person, ReleaseKey, WholeImage
+from privis.privacy import AddOrRemovePerson, Dataset, Gaussian, Person, ReleaseKey, WholeImage
 from privis.privacy.accounting.noise_calibration import gaussian_epsilon
 from privis.privacy.learning.moments import STEPS, KMeansRelease, MomentRelease, class_histogram, integer_rows
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
@@ -16,7 +16,7 @@ from privis.privacy.ledger.file import FileLedger
 from privis.training.learned import private_codebook, private_projection
 
 KEY = ReleaseKey(bytes(range(32)))
-UNITS = [Dataset(), WholeImage(), Person(3)]
+UNITS = [Dataset(), WholeImage(), Person(3), AddOrRemovePerson(3)]
 ones = np.ones(1, np.int64)
 
 
@@ -69,7 +69,7 @@ def test_words_are_near_the_clusters(unit):
     rng = np.random.default_rng(2)
     centres = np.array([[0.8, 0, 0], [0, 0.8, 0], [0, 0, -0.8]])
     descriptors = centres[rng.integers(0, 3, 30_000)] + rng.normal(size=(30_000, 3)) * 0.05
-    subjects = [str(row // 3) for row in range(30_000)] if isinstance(unit, Person) else None
+    subjects = [str(row // 3) for row in range(30_000)] if unit.needs_subjects else None
     release = KMeansRelease(Gaussian(1.0, 1e-6), words=8, components=3, clip=1.0, unit=unit)
     book = private_codebook(release, descriptors, corpus="c", key=KEY, subjects=subjects)
     distances = np.linalg.norm(book.centres[None] - centres[:, None], axis=2).min(1)

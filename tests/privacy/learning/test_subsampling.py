@@ -7,7 +7,7 @@ from dp_accounting.pld import PLDAccountant
 from scipy import stats
 
 from privis.errors import ParameterError
-from privis.privacy import Dataset, Gaussian, Person, ReleaseKey, WholeImage
+from privis.privacy import AddOrRemovePerson, Dataset, Gaussian, Person, ReleaseKey, WholeImage
 from privis.privacy.learning.logistic_regression import LogisticTraining
 from privis.privacy.learning.subsampling import Neighbours, NoisySums, drawn, epsilon_of, least_multiplier, members_of
 
@@ -40,7 +40,7 @@ def test_epsilon_is_that_of_dp_accounting(parts, neighbours):
     assert epsilon_of(parts, 1e-5, neighbours) == pytest.approx(theirs(parts, 1e-5, neighbours), abs=1e-6)
 
 
-@pytest.mark.parametrize("unit", [Dataset(), WholeImage(), Person(4)], ids=repr)
+@pytest.mark.parametrize("unit", [Dataset(), WholeImage(), Person(4), AddOrRemovePerson(4)], ids=repr)
 @pytest.mark.parametrize(("epsilon", "standardise"), [(0.2, 0.0), (0.7, 0.1)])
 def test_a_plan_never_has_too_little_noise(unit, epsilon, standardise):
     plan = LogisticTraining(

@@ -28,9 +28,7 @@ from privis.privacy import (
     Gaussian,
     HistogramRelease,
     Laplace,
-    LogisticTraining,
     MeanRelease,
-    MomentRelease,
     Per,
     Person,
     PixelRelease,
@@ -43,6 +41,7 @@ from privis.privacy.ledger.budget import NoiseDistribution, cost_of
 from privis.privacy.ledger.composition import Account
 from privis.privacy.ledger.privacy_profiles import ratio
 from privis.privacy.releases.corpus import Aggregate
+from privis.training.networks import NetworkTraining
 from tests.privacy.corpora import NOISES
 
 LEVELS = (-1.0, 0.0, 1.0)
@@ -121,8 +120,7 @@ def test_the_words_name_the_relation() -> None:
         lambda unit: HistogramRelease(Laplace(1.0), 1, unit, total=9),
         lambda unit: DirectionRelease(PrivUnit(1.0), unit),
         lambda unit: CodeRelease(RandomisedResponse(1.0), unit),
-        lambda unit: MomentRelease(Gaussian(1.0, 1e-6), 3, 1.0, 100, unit),
-        lambda unit: LogisticTraining(2, 3, 100, Gaussian(1.0, 1e-6), unit),
+        lambda unit: NetworkTraining(500, 1000, Gaussian(1.0, 1e-6), unit),
         lambda unit: ReleasePlan(SumRelease(Laplace(1.0), 1.0, unit), "ward", 2, ("a", "b"), ("a",)).guarantee,
     ],
 )

@@ -7,7 +7,6 @@ different questions one noise. Callers state facts, and never words of a noise s
 
 from __future__ import annotations
 
-import contextlib
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,11 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import (
-    BudgetError,
-    DamagedLedgerError,
     ImageError,
     ParameterError,
-    PrivisError,
     Problem,
     refuse,
 )
@@ -31,6 +27,7 @@ from privis.extraction.contributions import contributions
 from privis.extraction.extractor import named
 from privis.extraction.images import Result
 from privis.extraction.noise_level import NoiseWarning, level_of, nothing_left
+from privis.extraction.vectors.charged_rows import Row, charge
 from privis.extraction.vectors.enrolled import enrolled
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card
 from privis.extraction.vectors.vector_values import alike, different_vectors, record_ids, vector_values
@@ -85,20 +82,6 @@ class Released:
     guarantee: Guarantee
     card: Card
     left_out: int = field(default=0, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """One vector to release: of whom, on whose accounts, and what its noise is drawn from."""
-
-    label: str
-    accounts: tuple[str, ...]
-    values: npt.NDArray[Any]
-    stream: NoiseStream
-
-    @property
-    def release_id(self) -> str:
-        return self.stream.narrowed(b"release id").words(0, 2).tobytes().hex()
 
 
 def release(
@@ -201,7 +184,7 @@ def released(
     else:
         streams = _extracted_streams(found, release, values, ids, people, secret)
         rows = list(_rows(matrix, ids, people, ledger, streams or _streams(matrix, ids, people, secret, purpose)))
-    _charge(rows, guarantee, ledger)
+    charge(rows, guarantee, ledger)
     card = _card(found, release, guarantee, len(set(ids)))
     return Released(_drawn(release, rows), tuple(row.label for row in rows), _names(names, matrix), guarantee, card)
 
@@ -259,12 +242,12 @@ def _rows(
     people: Sequence[str] | None,
     ledger: Ledger | None,
     streams: Sequence[NoiseStream],
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     per_image = counts_images(ledger)
     for number, (record, values) in enumerate(zip(records, matrix, strict=True)):
         subject = None if people is None else people[number]
         account = record if per_image or subject is None else subject
-        yield _Row(record, (account,), values, streams[number])
+        yield Row(record, (account,), values, streams[number])
 
 
 def _streams(
@@ -308,50 +291,16 @@ def _enrolled_rows(
     ledger: Ledger | None,
     key: ReleaseKey,
     purpose: bytes,
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     budget = budget_of(ledger)
     each = counts_images(ledger) and budget is not None and budget.per is Per.SUBJECT
     for one in enrolled(matrix, records, people):
         content = identity((one.records, one.mean))  # other images are another question, even with an equal mean
         stream = key.stream(identity(("enrolment", one.subject)).hex(), content, purpose)
-        yield _Row(one.subject, one.records if each else (one.subject,), one.mean, stream)
+        yield Row(one.subject, one.records if each else (one.subject,), one.mean, stream)
 
 
-def _charge(rows: Sequence[_Row], guarantee: Guarantee, ledger: Ledger | None) -> None:
-    """Charge every row, all of them before any noise is drawn; what the ledger refuses is said at the end."""
-    if ledger is None:
-        return
-    problems: list[Problem] = []
-    with _repeatable():
-        for row in rows:
-            release_id = row.release_id
-            for account in row.accounts:
-                try:
-                    ledger.charge(account, guarantee, release_id)
-                except DamagedLedgerError:
-                    raise
-                except BudgetError as error:
-                    problems += [replace(problem, where=f"{row.label}: {problem.where}") for problem in error.problems]
-                    break
-        if problems:
-            raise BudgetError(*shortened(problems, "ledger"))
-
-
-@contextlib.contextmanager
-def _repeatable() -> Iterator[None]:
-    """Say of a failure among charges how the rest is had for nothing more."""
-    told = "the same call with this key goes on, without the rows that are refused: what was charged is free"
-    try:
-        yield
-    except PrivisError as error:
-        more = Problem("release.ledger", "a failure that may have come after charges", "a call that ends", told)
-        raise type(error)(*error.problems, more) from error
-    except BaseException as error:
-        error.add_note(told)
-        raise
-
-
-def _drawn(release: Release, rows: Sequence[_Row]) -> npt.NDArray[np.float32]:
+def _drawn(release: Release, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
     values, streams = np.stack([row.values for row in rows]), [row.stream for row in rows]
     if isinstance(release, DirectionRelease):
         return release.apply_many(values, streams)
@@ -379,8 +328,8 @@ def _of_corpus(
     known = partial.images if isinstance(release.unit, WholeImage) else None  # else their number is hidden, too
     content = identity((release.steps(partial), known))
     stream = key.stream(identity(("corpus", name)).hex(), content, identity((_TAG, release, origin.question)))
-    row = _Row(name, (name,), matrix, stream)
-    _charge([row], guarantee, ledger)
+    row = Row(name, (name,), matrix, stream)
+    charge([row], guarantee, ledger)
     result = release.release(partial, stream)
     features = result if result.ndim == 2 else result[None]
     labels = _names(names, matrix) if isinstance(release, CorpusHistogramRelease) else (name,)

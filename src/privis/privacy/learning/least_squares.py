@@ -33,7 +33,7 @@ from privis.privacy.learning.subsampling import (
 )
 from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import WholeImage
 from privis.validation import keep_whole, positive_number, whole_number
 
 BLOCK = 1024
@@ -79,8 +79,8 @@ class LeastSquaresTraining:
         problems += positive_number("LeastSquaresTraining.ridge", self.ridge)
         if not isinstance(self.noise, Gaussian):
             problems.append(Problem("LeastSquaresTraining.noise", repr(self.noise), "Gaussian(epsilon, delta)"))
-        if not isinstance(self.unit, WholeImage | Dataset | Person):
-            expected = "WholeImage(), Dataset() or Person(images)"
+        if not isinstance(self.unit, CorpusUnit):
+            expected = "WholeImage(), Dataset(), Person(images) or AddOrRemovePerson(images)"
             problems.append(Problem("LeastSquaresTraining.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
         keep_whole(self, "classes", "components", "size")

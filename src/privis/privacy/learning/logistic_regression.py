@@ -54,7 +54,7 @@ from privis.privacy.learning.subsampling import (
 )
 from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import Person, WholeImage
 from privis.validation import keep_whole, positive_number, whole_number
 
 PREPARED, STEP = b"standardisation", b"step"
@@ -133,8 +133,8 @@ class LogisticTraining:
                 problems.append(Problem(f"LogisticTraining.{name}", repr(value), "a number from 0 to below 1"))
         if not isinstance(self.noise, Gaussian):
             problems.append(Problem("LogisticTraining.noise", repr(self.noise), "Gaussian(epsilon, delta)"))
-        if not isinstance(self.unit, WholeImage | Dataset | Person):
-            expected = "WholeImage(), Dataset() or Person(images)"
+        if not isinstance(self.unit, CorpusUnit):
+            expected = "WholeImage(), Dataset(), Person(images) or AddOrRemovePerson(images)"
             problems.append(Problem("LogisticTraining.unit", repr(self.unit), expected))
         refuse(ParameterError, problems)
         keep_whole(self, "classes", "components", "size", "steps", "groups")
@@ -176,7 +176,7 @@ class LogisticTraining:
         member = "person, whose rows share it" if self.unit.needs_subjects else "row"
         prepared = "; means and squares of components once" if self.standardise else ""
         relation = self.unit.relation
-        if self.unit.needs_subjects:
+        if isinstance(self.unit, Person):
             relation = (
                 f"all images of one person, of which at most {self.unit.images} count, "
                 "replaced by others, more, fewer or none"

@@ -35,7 +35,7 @@ from privis.privacy.mechanisms.additive import Gaussian, Noise
 from privis.privacy.releases.corpus import CorpusHistogramRelease
 from privis.privacy.releases.noise import draw_noise
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import Person, WholeImage
 from privis.validation import keep_whole, positive_number, whole_number
 
 STEPS = 4096
@@ -101,16 +101,16 @@ class MomentRelease:
 
     Sensitivity. With R the largest length of a row x, R x and the upper triangle of x x' are added up in one vector z
     of squared length at most 2 R**4. For two rows with inner product t, that of their z is at least t**2 / 2 + R**2 t
-    >= -R**4 / 2: a row replaced is at most the root of 5 R**4 away, one that comes or goes of 2 R**4, two persons'
-    shared rows of 8 R**4. Reference: Dwork, Talwar, Thakurta and Zhang, 2014, doi:10.1145/2591796.2591883 (Analyze
-    Gauss).
+    >= -R**4 / 2: a row replaced is at most the root of 5 R**4 away, one that comes or goes of 2 R**4, as are the shared
+    rows of a person who does; two persons' shared rows of 8 R**4. Reference: Dwork, Talwar, Thakurta and Zhang, 2014,
+    doi:10.1145/2591796.2591883 (Analyze Gauss).
 
     Args:
         noise: what the release may cost.
         components: of a vector.
         clip: largest length of a vector, in its own units; public.
-        size: public number of members; under `Dataset` and `Person` it may be a guess, and scales the result.
-        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+        size: public number of members; under all units but `WholeImage` it may be a guess, and scales the result.
+        unit: what is hidden: WholeImage(), Dataset(), Person(k) or AddOrRemovePerson(k).
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -156,7 +156,7 @@ class MomentRelease:
         return math.nextafter(multiplier * self._distance(self.unit) * (1 + 2**-50), math.inf)
 
     def _distance(self, unit: CorpusUnit) -> float:
-        square = 2 if isinstance(unit, Dataset) else 8 if unit.needs_subjects else 5
+        square = 2 if Neighbours.of(unit) is Neighbours.ADDED else 8 if unit.needs_subjects else 5
         return math.sqrt(square) * STEPS**2
 
     def _epsilon(self, unit: CorpusUnit) -> float:
@@ -209,7 +209,7 @@ class KMeansRelease:
         components: of a vector.
         clip: largest length of a vector, in its own units; public.
         iterations: steps.
-        unit: what is hidden: WholeImage(), Dataset() or Person(k).
+        unit: what is hidden: WholeImage(), Dataset(), Person(k) or AddOrRemovePerson(k).
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -317,7 +317,7 @@ def corpus_guarantee(
 ) -> Guarantee:
     """Guarantee of noise of ``scale`` on sums over two corpora that are neighbours at most ``distance`` apart."""
     relation = unit.relation
-    if unit.needs_subjects:
+    if isinstance(unit, Person):
         relation = f"all images of one person, of which at most {unit.images} count, replaced, more, fewer or none"
     return Guarantee(
         unit=UNIT_NAMES[type(unit)],
@@ -341,8 +341,9 @@ def _problems(name: str, noise: object, unit: object) -> list[Problem]:
     problems = []
     if not isinstance(noise, Gaussian):
         problems.append(Problem(f"{name}.noise", repr(noise), "Gaussian(epsilon, delta)"))
-    if not isinstance(unit, WholeImage | Dataset | Person):
-        problems.append(Problem(f"{name}.unit", repr(unit), "WholeImage(), Dataset() or Person(images)"))
+    if not isinstance(unit, CorpusUnit):
+        expected = "WholeImage(), Dataset(), Person(images) or AddOrRemovePerson(images)"
+        problems.append(Problem(f"{name}.unit", repr(unit), expected))
     return problems
 
 

@@ -39,14 +39,14 @@ from privis.privacy.mechanisms.additive import Gaussian
 from privis.privacy.releases.noise import draw_noise
 from privis.privacy.sampling.alias_table import TOTAL_VARIATION
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import AddOrRemovePerson, Dataset, Person, WholeImage
 from privis.subjects import subject_ids
 from privis.validation import keep_whole, positive_number, whole_number
 
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
 
-CorpusUnit = WholeImage | Dataset | Person
+CorpusUnit = WholeImage | Dataset | Person | AddOrRemovePerson
 LARGEST_MULTIPLIER = 2.0**20
 _CLOSE = 2e-4
 SAMPLING_ALLOWANCE = 1e-6
@@ -61,8 +61,8 @@ class Neighbours(Enum):
 
     @classmethod
     def of(cls, unit: CorpusUnit) -> Neighbours:
-        """Give the relation of ``unit``: `Dataset` hides presence, the other units what was there."""
-        return cls.ADDED if isinstance(unit, Dataset) else cls.REPLACED
+        """Give the relation of ``unit``: `Dataset` and `AddOrRemovePerson` hide presence, others what was there."""
+        return cls.ADDED if isinstance(unit, Dataset | AddOrRemovePerson) else cls.REPLACED
 
     @property
     def parts(self) -> int:
