@@ -45,7 +45,7 @@ def named(record: str, subject: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class Extracted:
+class ExactSource:
     """What made exact features, and the shapes of the images (as ``Extractor.owner_image`` gives them), in order."""
 
     feature: Feature

@@ -16,7 +16,7 @@ from privis.errors import ImageError, ParameterError, PrivisError, Problem, refu
 from privis.extraction.card import Card, described
 from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
-from privis.extraction.extractor import Extracted, Extractor, Vector, owner_shape
+from privis.extraction.extractor import ExactSource, Extractor, Vector, owner_shape
 from privis.extraction.noise_level import warn_if_nothing_is_left
 from privis.extraction.programs.prepared_programs import PreparedPrograms
 from privis.features.feature import Feature, NamedTensor, core_shape, named_tensors
@@ -63,7 +63,7 @@ class Result:
     cost: Cost
     card: Card
     layout: tuple[NamedTensor, ...] = ()
-    source: Extracted | None = field(default=None, repr=False, compare=False)
+    source: ExactSource | None = field(default=None, repr=False, compare=False)
 
     @property
     def tensors(self) -> dict[str, Vector]:
@@ -162,7 +162,7 @@ def result_of(extractor: Extractor, rows: list[Vector], shapes: list[Shape], sta
     cost = replace(first.cost, operations=(first.cost.operations or 0) * len(rows), seconds=seconds)
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
     card = card_of(extractor, guarantee, digests, len(rows), first.error)
-    source = Extracted(extractor.feature, extractor.under, tuple(shapes)) if extractor.release is None else None
+    source = ExactSource(extractor.feature, extractor.under, tuple(shapes)) if extractor.release is None else None
     return Result(np.stack(rows), first.names, guarantee, cost, card, first.layout, source)
 
 

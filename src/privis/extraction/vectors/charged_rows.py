@@ -15,7 +15,7 @@ from privis.subjects import shortened
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class VectorRow:
     """One vector to release: of whom, on whose accounts, and what its noise is drawn from."""
 
     label: str
@@ -29,7 +29,7 @@ class Row:
         return self.stream.narrowed(b"release id").words(0, 2).tobytes().hex()
 
 
-def charge(rows: Sequence[Row], guarantee: Guarantee, ledger: Ledger | None) -> None:
+def charge(rows: Sequence[VectorRow], guarantee: Guarantee, ledger: Ledger | None) -> None:
     """Charge every row, all of them before any noise is drawn; what the ledger refuses is said at the end."""
     if ledger is None:
         return

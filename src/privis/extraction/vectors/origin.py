@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from privis.errors import ParameterError, Problem
 from privis.extraction.card import described
-from privis.extraction.extractor import Extracted
+from privis.extraction.extractor import ExactSource
 from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Step
 
@@ -34,7 +34,7 @@ class Origin:
     programs: tuple[str, ...] = ()
     seen: str = _UNKNOWN
     is_named: bool = True
-    extracted: Extracted | None = None
+    extracted: ExactSource | None = None
 
     @property
     def promises(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from privis.extraction.contributions import contributions
 from privis.extraction.extractor import named
 from privis.extraction.images import Result
 from privis.extraction.noise_level import NoiseWarning, level_of, nothing_left
-from privis.extraction.vectors.charged_rows import Row, charge
+from privis.extraction.vectors.charged_rows import VectorRow, charge
 from privis.extraction.vectors.enrolled import enrolled
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card
 from privis.extraction.vectors.vector_values import alike, different_vectors, record_ids, vector_values
@@ -242,12 +242,12 @@ def _rows(
     people: Sequence[str] | None,
     ledger: Ledger | None,
     streams: Sequence[NoiseStream],
-) -> Iterator[Row]:
+) -> Iterator[VectorRow]:
     per_image = counts_images(ledger)
     for number, (record, values) in enumerate(zip(records, matrix, strict=True)):
         subject = None if people is None else people[number]
         account = record if per_image or subject is None else subject
-        yield Row(record, (account,), values, streams[number])
+        yield VectorRow(record, (account,), values, streams[number])
 
 
 def _streams(
@@ -291,16 +291,16 @@ def _enrolled_rows(
     ledger: Ledger | None,
     key: ReleaseKey,
     purpose: bytes,
-) -> Iterator[Row]:
+) -> Iterator[VectorRow]:
     budget = budget_of(ledger)
     each = counts_images(ledger) and budget is not None and budget.per is Per.SUBJECT
     for one in enrolled(matrix, records, people):
         content = identity((one.records, one.mean))  # other images are another question, even with an equal mean
         stream = key.stream(identity(("enrolment", one.subject)).hex(), content, purpose)
-        yield Row(one.subject, one.records if each else (one.subject,), one.mean, stream)
+        yield VectorRow(one.subject, one.records if each else (one.subject,), one.mean, stream)
 
 
-def _drawn(release: Release, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
+def _drawn(release: Release, rows: Sequence[VectorRow]) -> npt.NDArray[np.float32]:
     values, streams = np.stack([row.values for row in rows]), [row.stream for row in rows]
     if isinstance(release, DirectionRelease):
         return release.apply_many(values, streams)
@@ -328,7 +328,7 @@ def _of_corpus(
     known = partial.images if isinstance(release.unit, WholeImage) else None  # else their number is hidden, too
     content = identity((release.steps(partial), known))
     stream = key.stream(identity(("corpus", name)).hex(), content, identity((_TAG, release, origin.question)))
-    row = Row(name, (name,), matrix, stream)
+    row = VectorRow(name, (name,), matrix, stream)
     charge([row], guarantee, ledger)
     result = release.release(partial, stream)
     features = result if result.ndim == 2 else result[None]
