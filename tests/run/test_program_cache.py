@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from privis.cli import doctor
 from privis.errors import ParameterError
 from privis.run import program_cache
 from privis.run.program_cache import FORMAT, CacheKey, ProgramCache, default_folder, machine
@@ -41,12 +42,13 @@ def kept(cache: ProgramCache, key: CacheKey = KEY) -> bytes | None:
 
 
 def test_an_entry_is_found_by_its_whole_key_and_nobody_else_may_read_it(cache):
-    assert kept(cache) is None and not cache.folder.exists()
+    assert kept(cache) is None and not cache.folder.exists() and cache.usage() == (0, 0)
     assert cache.store(KEY, [CONTENT[:100], memoryview(CONTENT)[100:]])
     assert kept(cache) == CONTENT
     for name, value in (("kind", "x"), ("program", "x"), ("settings", "x"), ("libraries", ("numpy", "scipy"))):
         assert kept(cache, dataclasses.replace(KEY, **{name: value})) is None
     (entry,) = entries(cache)
+    assert cache.usage() == (1, entry.stat().st_size)
     assert stat.S_IMODE(entry.stat().st_mode) == 0o600 and stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
     assert cache.store(KEY, [b"other"]) and kept(cache) == b"other" and len(entries(cache)) == 1
 
@@ -108,6 +110,8 @@ def test_what_others_could_have_written_is_not_read(cache, tmp_path, monkeypatch
     cache.store(KEY, [CONTENT])
     cache.folder.chmod(0o770)
     assert kept(cache) is None and not cache.store(OTHER, [CONTENT])
+    with pytest.raises(PermissionError, match="others may write"):
+        cache.usage()
     cache.folder.chmod(0o700)
     assert kept(cache) == CONTENT
     user = os.geteuid()
@@ -204,6 +208,20 @@ def test_the_folder_is_where_told(tmp_path, monkeypatch):
     assert default_folder() == tmp_path / "told"
     assert ProgramCache().store(KEY, [CONTENT]) and kept(ProgramCache()) == CONTENT
     assert len(machine()) == 64
+
+
+def test_doctor_says_how_much_is_kept_and_why_nothing_is(tmp_path, monkeypatch):
+    def told() -> doctor.Finding:
+        return next(each for each in doctor.findings() if each.check == "programs on disk")
+
+    monkeypatch.setenv("PRIVIS_CACHE", str(tmp_path / "programs"))
+    assert told().found.startswith("0 in") and not told().advice
+    ProgramCache().store(KEY, [CONTENT])
+    assert told().found.startswith(f"1 in {tmp_path / 'programs'}, 0 of at most 4096 MiB")
+    (tmp_path / "programs").chmod(0o777)
+    assert "others may write" in told().found and "PRIVIS_CACHE" in told().advice
+    monkeypatch.setenv("PRIVIS_CACHE", "/dev/null")
+    assert "none" in told().found
 
 
 CALLS = ("mkdir", "open", "fstat", "listdir", "stat", "write", "rename", "close", "unlink", "preadv", "utime")

@@ -44,8 +44,22 @@ def findings(measure: bool = False) -> Iterator[Finding]:
         found = f"missing: {', '.join(missing)}" if missing else "installed"
         yield Finding(f"extra {name}", found, extra.remedy if missing else "")
     yield from _profile()
+    yield _programs()
     if measure:
         yield from _speed()
+
+
+def _programs() -> Finding:
+    from privis.run.program_cache import ProgramCache, default_folder
+
+    cache, check = ProgramCache(), "programs on disk"
+    try:
+        folder = default_folder()
+        count, size = cache.usage()
+    except OSError as error:
+        advice = "set PRIVIS_CACHE to a folder of yours that nobody else may write; until then programs are made anew"
+        return Finding(check, f"none: {error.strerror or error}", advice)
+    return Finding(check, f"{count} in {folder}, {size / 2**20:.0f} of at most {cache.limit_bytes / 2**20:.0f} MiB")
 
 
 def _speed() -> Iterator[Finding]:

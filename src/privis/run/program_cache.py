@@ -177,6 +177,22 @@ class ProgramCache:
             os.rename(temporary, _name(text), src_dir_fd=folder, dst_dir_fd=folder)
         return True
 
+    def usage(self) -> tuple[int, int]:
+        """How many entries there are, and their bytes.
+
+        Returns:
+            Both; 0 where there is no folder yet.
+
+        Raises:
+            OSError: the folder cannot be used.
+        """
+        try:
+            with self._opened(create=False) as folder:
+                names = [name for name in os.listdir(folder) if _ENTRY.fullmatch(name)]
+                return len(names), sum(os.stat(name, dir_fd=folder, follow_symlinks=False).st_size for name in names)
+        except FileNotFoundError:
+            return 0, 0
+
     def _forget(self, key: CacheKey) -> None:
         with contextlib.suppress(OSError), self._opened(create=False) as folder:
             _remove(folder, _name(key.text))

@@ -119,8 +119,8 @@ class BatchingExecutor(Executor, Protocol):
 
 
 @runtime_checkable
-class RunningExecutor(Executor, Protocol):
-    """An executor with something that runs between calls: parties, or the connection to a server."""
+class StartingExecutor(Protocol):
+    """An executor whose first run starts something, parties for one, that can be started before it."""
 
     def start(self, program: Program) -> None:
         """Start now what the first run of a program would start.
@@ -130,6 +130,11 @@ class RunningExecutor(Executor, Protocol):
         """
         ...
 
+
+@runtime_checkable
+class ClosableExecutor(Protocol):
+    """An executor with something that stays between runs: parties, or the connection to a server."""
+
     def close(self) -> None:
-        """End what runs; the next run starts it again."""
+        """End what stays; the next run starts it again."""
         ...

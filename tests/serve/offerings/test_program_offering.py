@@ -120,6 +120,25 @@ def test_a_server_is_an_executor_like_the_others(running, keys):
         assert str(keys.folder) not in repr(under)
 
 
+def test_what_was_prepared_opens_its_connection_again_and_a_child_has_its_own(running, keys):
+    expected = evaluate(ENERGY, IMAGE)
+    with remote(running, keys) as under:
+        run = under.prepare(ENERGY)
+        np.testing.assert_allclose(run(IMAGE), expected, atol=1e-4)
+        under.close()
+        np.testing.assert_allclose(run(IMAGE), expected, atol=1e-4)
+        ours = under._open()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            right = under._open() is not ours and np.allclose(run(IMAGE), expected, atol=1e-4)
+            under.close()
+            os._exit(0 if right and under._opened == [ours] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert under._open() is ours
+        np.testing.assert_allclose(run(IMAGE), expected, atol=1e-4)
+
+
 def test_keys_are_saved_whole_private_and_once(running, keys):
     again = OwnerKeys.load(keys.folder)
     assert again.terms == keys.terms

@@ -21,7 +21,7 @@ from privis.privacy import Ledger, Release
 from privis.privacy.sampling.release_key import KeySource
 from privis.program.shapes import Shape
 from privis.run.clear import Clear
-from privis.run.protocol import BatchingExecutor, Executor, RunningExecutor
+from privis.run.protocol import BatchingExecutor, ClosableExecutor, Executor, StartingExecutor
 from privis.validation import whole_number
 
 
@@ -94,7 +94,7 @@ class Prepared:
                 self.feature, self.under, self.release, None, None, expected=self.images or 1, programs=programs
             )
             extractor.check(shape)
-            if isinstance(self.under, RunningExecutor):
+            if isinstance(self.under, StartingExecutor):
                 for prepared in extractor.prepared.values():
                     self.under.start(prepared.program)
 
@@ -108,7 +108,7 @@ class Prepared:
         with self._turn() as programs:
             self._closed = True
             programs.clear()
-            if isinstance(self.under, RunningExecutor):
+            if isinstance(self.under, ClosableExecutor):
                 self.under.close()
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,15 @@ from privis.serve.client.key_folder import nothing
 from privis.serve.client.program_keys import OwnerKeys, ask, require_current
 from privis.serve.http.tokens import Token
 from privis.serve.offerings.offering import Terms
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ServerConnection:
+    """A client with its keys, of one process: two that shared a connection would read each other's answers."""
+
+    process: int
+    client: Client
+    keys: OwnerKeys
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Remote:
     authority: str | Path | None = field(default=None, repr=False)
     patience: float = field(default=60.0, repr=False, compare=False)
     on_step: Callable[[RequestProgress], None] = field(default=nothing, repr=False, compare=False)
-    _opened: list[tuple[Client, OwnerKeys]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _opened: list[ServerConnection] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         weakref.finalize(self, _close_all, self._opened)
@@ -70,7 +80,7 @@ class Remote:
         self.close()
 
     def close(self) -> None:
-        """Close the connections to the server."""
+        """Close the connections to the server; the next run opens one again."""
         _close_all(self._opened)
 
     def identified(self) -> tuple[str, str]:
@@ -84,7 +94,7 @@ class Remote:
     @property
     def terms(self) -> Terms:
         """The offer that the keys were made for."""
-        return self._open()[1].terms
+        return self._open().keys.terms
 
     @property
     def seen(self) -> str:
@@ -95,7 +105,7 @@ class Remote:
 
     def supports(self, program: Program) -> list[Problem]:
         """A problem unless the keys are for ``program``, or for a private one that takes the same inputs."""
-        _, keys = self._open()
+        keys = self._open().keys
         said, taken = keys.terms.program, [given.shape for given in program.inputs]
         where, remedy = f"offer {keys.terms.name}", "use keys for what you ask, or ask what the server offers"
         if said and said != digest(program):
@@ -106,14 +116,14 @@ class Remote:
 
     def error(self, program: Program) -> PredictedError:
         """What the offer says of its polynomials, in words; their distance on images is not known here."""
-        spec = self._open()[1].spec
+        spec = self._open().keys.spec
         return PredictedError(
             None, f"the server's polynomials, and {spec.error:.2g} by encryption", spec.approximations
         )
 
     def cost(self, program: Program) -> Cost:
         """What the server says one job takes: seconds, its memory, and the bytes of an upload."""
-        estimate = self._open()[1].terms.estimate
+        estimate = self._open().keys.terms.estimate
         return Cost(memory=estimate.memory, sent=estimate.message_bytes, seconds=estimate.seconds)
 
     def prepare(self, program: Program) -> Callable[..., Any]:
@@ -128,18 +138,19 @@ class Remote:
             ServiceError: the server cannot be reached.
         """
         refuse(UnsupportedError, self.supports(program))
-        client, keys = self._open()
-        require_current(client, keys)
+        opened = self._open()
+        require_current(opened.client, opened.keys)
 
         def run(*inputs: Any) -> Any:
-            (outputs,) = ask(client, keys, [_arrays(inputs)], self.on_step)
+            opened = self._open()
+            (outputs,) = ask(opened.client, opened.keys, [_arrays(inputs)], self.on_step)
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
         return run
 
     def together(self, program: Program, expected: int | None = None) -> int:
         """How many images the server computes on at once: those that share its ciphertexts."""
-        return self._open()[1].spec.batch_size
+        return self._open().keys.spec.batch_size
 
     def prepare_many(self, program: Program, expected: int | None = None) -> BatchRunner:
         """Like ``prepare``, for many images: as many as share ciphertexts are one job of the server.
@@ -148,38 +159,42 @@ class Remote:
             UnsupportedError: ``supports`` has objections.
         """
         refuse(UnsupportedError, self.supports(program))
-        client, keys = self._open()
-        require_current(client, keys)
-        return BatchRunner(client, keys, self.on_step)
+        opened = self._open()
+        require_current(opened.client, opened.keys)
+        return BatchRunner(self._open, self.on_step)
 
-    def _open(self) -> tuple[Client, OwnerKeys]:
-        if not self._opened:
-            keys, token = OwnerKeys.load(Path(self.keys)), Token.load(Path(self.token_file))
-            authority = None if self.authority is None else Path(self.authority)
-            self._opened.append((Client(self.url, token, authority=authority, patience=self.patience), keys))
-        return self._opened[0]
+    def _open(self) -> ServerConnection:
+        own = [opened for opened in self._opened if opened.process == os.getpid()]
+        if own:
+            return own[0]
+        keys, token = OwnerKeys.load(Path(self.keys)), Token.load(Path(self.token_file))
+        authority = None if self.authority is None else Path(self.authority)
+        client = Client(self.url, token, authority=authority, patience=self.patience)
+        self._opened.append(ServerConnection(os.getpid(), client, keys))
+        return self._opened[-1]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchRunner:
     """Runs batches of images at a server."""
 
-    client: Client
-    keys: OwnerKeys
+    open: Callable[[], ServerConnection]
     on_step: Callable[[RequestProgress], None]
 
     def check(self, *inputs: Any) -> None:
         """Raise DomainError where the inputs of an image are outside the domains of the program's polynomials."""
-        if self.keys.spec.stretched is not None:
-            self.keys.spec.stretched.factor(_arrays(inputs))
+        spec = self.open().keys.spec
+        if spec.stretched is not None:
+            spec.stretched.factor(_arrays(inputs))
 
     def __call__(self, images: Sequence[Sequence[Any]]) -> list[Any]:
         """The outputs of each image, decrypted."""
         found: list[Any] = []
-        together = self.keys.spec.batch_size
+        opened = self.open()
+        together = opened.keys.spec.batch_size
         for first in range(0, len(images), together):
             own = [_arrays(inputs) for inputs in images[first : first + together]]
-            asked = ask(self.client, self.keys, own, self.on_step)
+            asked = ask(opened.client, opened.keys, own, self.on_step)
             found += [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in asked]
         return found
 
@@ -188,6 +203,8 @@ def _arrays(inputs: Sequence[Any]) -> list[np.ndarray]:
     return [np.asarray(each) for each in inputs]
 
 
-def _close_all(opened: list[tuple[Client, OwnerKeys]]) -> None:
-    while opened:
-        opened.pop()[0].close()
+def _close_all(opened: list[ServerConnection]) -> None:
+    """Close what this process opened: a parent's connections are the parent's to close."""
+    for connection in [each for each in opened if each.process == os.getpid()]:
+        opened.remove(connection)
+        connection.client.close()

@@ -77,6 +77,15 @@ def test_a_killed_party_costs_one_call(prepared):
     assert not set(pids(prepared)) & set(before)
 
 
+def test_programs_of_a_session_are_bounded(prepared):
+    (parties,) = prepared.under._sessions.running.values()
+    programs = [trace(lambda x, k=k: x * float(k), Input((2,))) for k in range(2, 5)]
+    first, second, third = (parties.load(program, most=2) for program in programs)
+    assert list(parties._compiled) == [second, third] and first != second
+    assert parties.load(programs[1], most=2) == second and list(parties._compiled) == [third, second]
+    np.testing.assert_allclose(prepared(IMAGE).features, extract(SUMS, [IMAGE]).features, atol=1e-4)
+
+
 LEFT = """
 import sys
 import numpy as np

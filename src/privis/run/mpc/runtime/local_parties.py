@@ -25,6 +25,7 @@ from privis.run.mpc.runtime.shares import join, share
 from privis.run.mpc.runtime.supervisor import Worker
 
 T = TypeVar("T")
+MOST_PROGRAMS = 64  # compiled programs that a session keeps
 
 
 class LocalParties:
@@ -45,7 +46,7 @@ class LocalParties:
     def __init__(self, preset: Preset, fixed: FixedPoint, *, addresses: Sequence[Sequence[str]] | None = None) -> None:
         self.preset, self.fixed = preset, fixed
         self.measured: list[LinkMeasurement] = []  # of rank 0, one per Run of the last job
-        self._compiled: set[str] = set()
+        self._compiled: dict[str, None] = {}  # the program that was not run for longest is the first
         self._digests: WeakKeyDictionary[Program, str] = WeakKeyDictionary()  # hashing weights takes a while
         self._folder = PrivateFolder("privis-parties-")
         self._threads = ThreadPoolExecutor(preset.parties, thread_name_prefix="privis-party")
@@ -87,11 +88,12 @@ class LocalParties:
             raise
         return [future.result() for future in futures]
 
-    def load(self, program: Program) -> str:
-        """Compile a program at all parties, once per session.
+    def load(self, program: Program, most: int = MOST_PROGRAMS) -> str:
+        """Compile a program at all parties, once per session as long as it is among the last ``most``.
 
         Args:
             program: what is run on shares.
+            most: programs that are kept.
 
         Returns:
             Its digest.
@@ -105,7 +107,12 @@ class LocalParties:
             codes = self.call_all(lambda rank, worker: worker.load(key, program))
             if len(set(codes)) != 1:
                 raise PartyError(Problem("compiled code", " and ".join(sorted(set(codes))), "one and the same"))
-            self._compiled.add(key)
+            while len(self._compiled) >= most:
+                oldest = next(iter(self._compiled))
+                self.call_all(lambda _, worker, key=oldest: worker.unload(key))
+                del self._compiled[oldest]
+        self._compiled.pop(key, None)
+        self._compiled[key] = None
         return key
 
     def run(
@@ -129,7 +136,8 @@ class LocalParties:
             PartyError: a party failed.
         """
         self._check(job, arrays)
-        keys = {name: self.load(program) for name, program in job.programs.items()}
+        most = max(MOST_PROGRAMS, len(job.programs))
+        keys = {name: self.load(program, most) for name, program in job.programs.items()}
         self.measured = []
         revealed: dict[str, NDArray[Any]] = {}
         for index, step in enumerate(job.instructions):

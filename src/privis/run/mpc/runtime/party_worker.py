@@ -82,6 +82,11 @@ class PartyEngine:
         self.loaded[header["key"]] = executable = compile_for_spu(program_from_bytes(blobs[0]), self.fixed)
         return {"digest": hashlib.sha256(executable.code).hexdigest()}, ()
 
+    def unload(self, header: Header, blobs: list[bytes]) -> Reply:
+        """Forget a compiled program."""
+        del self.loaded[header["key"]]
+        return {}, ()
+
     def share(self, header: Header, blobs: list[bytes]) -> Reply:
         """Receive this party's share from the owner, or, as the owner, make and send all of them; collective."""
         assert self.kind is not None and self.fixed is not None
@@ -197,20 +202,7 @@ def serve(channel: Channel, engine: PartyEngine) -> None:
     """Obey frames until the pipe closes."""
     commands: dict[str, Callable[[Header, list[bytes]], Reply]] = {
         name: getattr(engine, name)
-        for name in (
-            "ready",
-            "connect",
-            "exchange",
-            "load",
-            "share",
-            "put",
-            "take",
-            "run",
-            "reveal",
-            "pick",
-            "drop",
-            "close",
-        )
+        for name in "ready connect exchange load unload share put take run reveal pick drop close".split()
     }
     while True:
         try:

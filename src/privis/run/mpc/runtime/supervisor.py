@@ -119,6 +119,10 @@ class Worker:
         """Compile ``program`` as ``key`` and return the SHA-256 of the code, to be compared between parties."""
         return self._ask("load", {"key": key}, to_bytes(program))[0]["digest"]
 
+    def unload(self, key: str) -> None:
+        """Forget the program ``key``."""
+        self._ask("unload", {"key": key})
+
     def share(self, name: str, owner: int, encoding: Encoding, array: NDArray[Any] | None) -> None:
         """Secret-share the array of the party of rank ``owner`` as variable ``name``; collective, None elsewhere."""
         header: Header = {"name": name, "owner": owner, "encoding": encoding.value}
