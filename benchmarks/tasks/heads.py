@@ -219,12 +219,22 @@ def rows(options: argparse.Namespace) -> Any:
             title = f"AtOwner({name})" if at_owner else name
             yield _row(title, scored, model, vectors, given, word, options.images)
             if at_owner and options.ciphertext_lbp:
-                yield _row(name, behind(feature), model, vectors, given, word, options.ciphertext_lbp)
+                whole, coarse = behind(feature), privis.CKKS(precision=1e-3)
+                yield _row(name, whole, model, vectors, given, word, options.ciphertext_lbp, coarse)
 
 
-def _row(name: str, scored: Scored, model: Any, vectors: NDArray[Any], given: Set, word: str, images: int) -> Row:
+def _row(
+    name: str,
+    scored: Scored,
+    model: Any,
+    vectors: NDArray[Any],
+    given: Set,
+    word: str,
+    images: int,
+    ciphertexts: Executor | None = None,
+) -> Row:
     if word == "ckks":
-        return measure(name, scored, model, vectors, given, privis.CKKS(), word, images)
+        return measure(name, scored, model, vectors, given, ciphertexts or privis.CKKS(), word, images)
     with privis.MPC() as parties:
         return measure(name, scored, model, vectors, given, parties, word, images)
 

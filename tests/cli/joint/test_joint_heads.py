@@ -84,5 +84,27 @@ def test_words_alone_read_no_file_and_what_does_not_fit_is_named(lent: dict[str,
     assert "(6,)" not in str(found.value.told) and "(6,)" in str(found.value)
     with pytest.raises(Withheld):
         job_feature("colour", [*WORDS[:2], "head=gone"], lent)
-    with pytest.raises(UnsupportedError, match="AtOwner"):
+    with pytest.raises(UnsupportedError, match="extracted_by=owner"):
         job_feature("glcm", ["size=8x8", "head=three"], lent)
+    for words in (
+        ["extracted_by=owner"],
+        ["head=three", "extracted_by=me"],
+        ["head=three", *["extracted_by=owner"] * 2],
+    ):
+        with pytest.raises(ParameterError, match=r"extracted_by: .*owner or parties, once, with head=NAME"):
+            job_feature("colour", [*WORDS[:2], *words], lent)
+
+
+def test_owners_may_extract_the_feature_and_share_the_vector(tmp_path: Path, lent: dict[str, LocalNetwork]) -> None:
+    words = ["bins=2", "size=8x8", "head=three", "extracted_by=owner"]
+    options = {"feature": "colour", "parameters": words, "batch": 2}
+    specification = Specification("h", "extract", ("a", "b", "c"), {"i": Use("d", "i")}, {"features": ("d",)}, options)
+    task = Extract(lent)
+    prepared = task.prepare(specification, "i", LocalData("i", images=tmp_path / "images"))
+    assert prepared.announcement.shapes == ((6,),) * 3
+    job = task.build(specification, {"i": prepared.announcement})
+    agreed = AgreedJob(specification, {"i": prepared.announcement}, job, {})
+    revealed = InTheClear()(job, dict(prepared.arrays))
+    (table,) = task.finish(agreed, "d", {"i": prepared.labels}, revealed).values()
+    scored = job_feature("colour", words[:3], lent)
+    assert scored is not None and np.allclose(table.features, privis.extract(scored, IMAGES).features, atol=1e-4)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import typing
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
 from privis.errors import ParameterError, PrivisError, Problem, UnsupportedError, refuse
+from privis.extraction.owner.at_owner import AtOwner
 from privis.features.feature import Feature
 from privis.parties.job.disclosure import DOES_NOT_FIT, Withheld
 from privis.parties.job.specification import HEAD, NETWORK
@@ -17,13 +19,17 @@ from privis.parties.job.task import Networks
 from privis.parties.table_reader import NAME, shown
 from privis.training.heads import load_head
 
+BY, OWNER, PARTIES = "extracted_by", "owner", "parties"
+"""The parameter that says who computes the feature in front of a head, and its two values."""
+
 
 def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> Feature | None:
     """Build the feature ``name`` of ``name=value`` words, with the head behind it that ``head=NAME`` names.
 
     Args:
         name: a feature of `FEATURES`.
-        words: its parameters; of a network ``network=NAME`` and the rest, and perhaps ``head=NAME``.
+        words: its parameters; of a network ``network=NAME`` and the rest, and perhaps ``head=NAME``, with
+            ``extracted_by=owner`` where owners extract the feature and share the vector instead of the image.
         networks: what this member lends; None to check words alone, and then no file is read: a feature that needs a
             network is None.
 
@@ -31,10 +37,16 @@ def job_feature(name: str, words: Sequence[str], networks: Networks | None) -> F
         ParameterError: every word that does not fit, a file above all.
         Withheld: the network does not fit; what it holds is for the log of who lends it.
     """
-    heads = [word.partition("=")[2] for word in words if word.partition("=")[0] == HEAD]
-    before = _before_head(name, [word for word in words if word.partition("=")[0] != HEAD], networks)
+    heads, who = ([word.partition("=")[2] for word in words if word.partition("=")[0] == key] for key in (HEAD, BY))
+    plain = [word for word in words if word.partition("=")[0] not in (HEAD, BY)]
+    if who and (who not in ([OWNER], [PARTIES]) or not heads):
+        expected = f"{OWNER} or {PARTIES}, once, with {HEAD}=NAME"
+        raise ParameterError(Problem(f"parameter {BY}", shown(who), expected))
+    before = _before_head(name, plain, networks)
     if not heads:
         return before
+    if before is not None and who == [OWNER]:
+        before = AtOwner(before)
     remedy = f"{HEAD}=NAME, and path = … under [networks.NAME] at every member"
     if len(heads) > 1 or not NAME.fullmatch(heads[0]):
         raise ParameterError(Problem(f"parameter {HEAD}", shown(heads), "one name", remedy))
@@ -75,8 +87,9 @@ def _with_head(feature: Feature, named: str, networks: Networks) -> Feature:
     _require(HEAD, named, networks)
     try:
         return feature >> load_head(networks[named].path)
-    except UnsupportedError:  # of the feature, which the job names
-        raise
+    except UnsupportedError as error:  # of the feature, which the job names
+        remedy = f"{BY}={OWNER}: owners extract it and share the vector"
+        raise UnsupportedError(*(replace(problem, remedy=remedy) for problem in error.problems)) from None
     except (PrivisError, OSError) as error:
         raise _withheld(HEAD, named, "a head of this feature", error) from None
 
