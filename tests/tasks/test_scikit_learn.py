@@ -120,6 +120,26 @@ def test_a_model_that_decides_otherwise_than_its_coefficients_is_refused() -> No
         linear_head_of(Upside().fit(VECTORS, THREE))
 
 
+class Louder(svm.LinearSVC):
+    """It decides by its coefficients, and scores otherwise."""
+
+    def decision_function(self, X: Any) -> Any:
+        return 2 * super().decision_function(X)
+
+
+class Shy(svm.LinearSVC):
+    """It scores by its coefficients, and decides otherwise."""
+
+    def predict(self, X: Any) -> Any:
+        return np.roll(super().predict(X), 1)
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Louder, "whose scores"), (Shy, "whose predicted classes")])
+def test_scores_and_classes_are_both_compared(kind: Any, said: str) -> None:
+    with pytest.raises(UnsupportedError, match=said):
+        linear_head_of(kind().fit(VECTORS, THREE))
+
+
 def test_the_model_keeps_its_numbers_and_a_pipeline_of_images_says_what_to_do() -> None:
     images = [RNG.integers(0, 256, (16, 16), np.uint8) for _ in range(12)]
     extractor = privis.FeatureExtractor(privis.ColourHistogram(bins=4))

@@ -20,13 +20,22 @@ def test_programs_side_by_side_compute_what_each_computes() -> None:
     images = [RNG.integers(0, 256, program.inputs[0].shape) for program in programs]
     for found, program, image in zip(evaluate(made, *images), programs, images, strict=True):
         assert np.array_equal(found, evaluate(program, image))
-    assert len(made.regions) == sum(len(program.regions) for program in programs)
+    marked = [[node.op for node in made.nodes[r.first : r.last + 1]] for r in made.regions]
+    assert marked == [[n.op for n in p.nodes[r.first : r.last + 1]] for p in programs for r in p.regions]
     assert digest(from_bytes(to_bytes(made))) == digest(made)  # a reader checks every region against its nodes
     assert digest(side_by_side(programs[:1])) == digest(programs[0])
     clear = privis.Clear().prepare(made)(*images)
     assert all(np.allclose(a, b) for a, b in zip(clear, evaluate(made, *images), strict=True))
     with pytest.raises(ProgramError, match="no program"):
         side_by_side([])
+
+
+def test_programs_of_several_inputs_keep_theirs() -> None:
+    less, both = (trace(f, Input((2,)), Input((2,))) for f in (lambda a, b: a - b, lambda a, b: (a * b, a)))
+    given = [RNG.integers(0, 256, 2) for _ in range(6)]
+    found = evaluate(side_by_side([both, less, less]), *given)
+    expected = [given[0] * given[1], given[0], given[2] - given[3], given[4] - given[5]]
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_flat_inputs_and_outputs_hold_all_of_them_in_order() -> None:
