@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from privis.errors import DomainError, ParameterError, Problem, UnsupportedError, refuse
+from privis.errors import DomainError, ParameterError, PrivisError, Problem, UnsupportedError, refuse
 from privis.identity import LATER, UNIDENTIFIED
 from privis.program import Program, digest
 from privis.readings import Cost, PredictedError, broken_promises, cost, domain_problems
 from privis.readings.approximation.predicted_error import largest_error, made_up
+from privis.run.he.compiler.alternatives import alternatives
 from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program, lower_program
 from privis.run.he.compiler.samples import Inputs, PublicSamples
@@ -67,6 +68,9 @@ class CKKS:
     standard: SecurityStandard = field(default=DEFAULT_STANDARD, metadata=LATER)
     samples: PublicSamples | Sequence[Any] | None = field(default=None, metadata=LATER)
     _kept: dict[str, CompiledProgram] = field(
+        default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
+    )
+    _refused: dict[str, tuple[Problem, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
 
@@ -139,21 +143,48 @@ class CKKS:
         return self._kept[name]
 
     def supports(self, program: Program) -> list[Problem]:
-        """All reasons why ``program`` cannot run on ciphertexts, with the numbers."""
+        """All reasons why ``program`` cannot run on ciphertexts, with numbers, and the nearest settings that fit."""
+        name = digest(program)
+        if name in self._refused:
+            return list(self._refused[name])
         try:
             expected = self.predicted(program)
-        except (UnsupportedError, DomainError) as error:
-            return list(error.problems)
+        except PrivisError as error:
+            while len(self._refused) >= MOST_KEPT:
+                del self._refused[next(iter(self._refused))]
+            self._refused[name] = tuple(self._with_remedy(program, error.problems))
+            return list(self._refused[name])
+        problems = self._beyond(expected)
+        if self.most_error is not None:
+            problems += self.error(program).problems("CKKS.most_error", self.most_error)
+        return problems
+
+    def _beyond(self, expected: Prediction | None) -> list[Problem]:
+        """Limits that a program takes more than; none where nothing is predicted."""
         problems, remedy = [], "a smaller size, fewer sign polynomials, or a larger limit"
+        if expected is None:
+            return []
         if self.most_memory is not None and expected.memory > self.most_memory:
             got = f"{expected.memory / 2**20:,.0f} MiB predicted"
             problems.append(Problem("CKKS.most_memory", got, f"at most {self.most_memory / 2**20:,.0f} MiB", remedy))
         if self.most_seconds is not None and expected.seconds > self.most_seconds:
             got = f"{expected.seconds:.3g} s predicted"
             problems.append(Problem("CKKS.most_seconds", got, f"at most {self.most_seconds:g} s", remedy))
-        if self.most_error is not None:
-            problems += self.error(program).problems("CKKS.most_error", self.most_error)
         return problems
+
+    def _with_remedy(self, program: Program, problems: Sequence[Problem]) -> list[Problem]:
+        """Before other remedies, the first settings that fit and keep all limits, and what they take."""
+        options, machine = self._options(Batching.NONE), CKKSTimings.of_this_machine()
+        try:
+            found = alternatives(program, options, self._shown(program), CACHE, machine)
+            nearest = next((one for one in found if not self._beyond(one.expected)), None)
+        except PrivisError:  # samples that are none
+            nearest = None
+        if nearest is None:
+            return list(problems)
+        first, *others = problems
+        remedies = [nearest.words(options), *([first.remedy] if first.remedy else [])]
+        return [replace(first, remedy="; or ".join(remedies)), *others]
 
     def predicted(self, program: Program) -> Prediction:
         """Seconds, memory and bytes of one image, by the constants of ``privis doctor --calibrate``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
@@ -10,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from privis.errors import UnsupportedError
 from privis.program import Program, digest
 from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
 from privis.readings.approximation.predicted_error import typical
 from privis.run.he.circuit.circuit import Circuit, CircuitInput
+from privis.run.he.circuit.depth_bound import least_levels
 from privis.run.he.circuit.lowering import lower
 from privis.run.he.circuit.reference import outputs, with_expected_bounds
-from privis.run.he.compiler.parameters import ParameterChoice, choose
+from privis.run.he.compiler.parameters import ParameterChoice, choose, most_levels, too_deep
 from privis.run.he.compiler.program_specification import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.packing.arrangement import key_groups
 from privis.run.he.packing.batching import Batching
@@ -24,6 +27,7 @@ from privis.run.he.packing.side_by_side import by_image
 from privis.run.he.packing.slot_per_image import slot_per_image_keys
 from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 
+MOST_LOWERED = 1 << 23  # elements of all values: a larger program is not written as matrices if its nodes are too deep
 ROUNDED = 0.25  # of a grid step: results whose predicted error is below this are rounded to the grid
 
 
@@ -115,6 +119,10 @@ class LoweredProgram:
         choice = choose(self.expected, self.options.precision, self.options.processes, batching, self.options.standard)
         return CompiledProgram(_spec(self, choice), choice, self.circuit, self.head, self.form)
 
+    def spec(self, choice: ParameterChoice) -> Spec:
+        """The public side of the program with these parameters."""
+        return _spec(self, choice)
+
     @cached_property
     def digest(self) -> str:
         """Of the part that runs encrypted."""
@@ -184,6 +192,10 @@ def lower_program(program: Program, options: Options, samples: Sequence[Sequence
                 normalise_degree=options.normalise_degree,
             )
         )
+        if sum(map(math.prod, rest.shapes)) > MOST_LOWERED:
+            least = least_levels(forms[-1].program)
+            if least > most_levels(options.standard):
+                raise UnsupportedError(too_deep(f"at least {least}", options.standard))
         return forms[-1].program
 
     circuit = lower(head, polynomial)
@@ -192,6 +204,11 @@ def lower_program(program: Program, options: Options, samples: Sequence[Sequence
     if samples and made.stretched is not None:  # as their owners would scale them
         shown = [[x * factor for x in own] for own in samples for factor in (made.stretched.factor(own),)]
     return replace(made, expected=with_expected_bounds(circuit, shown))
+
+
+def encrypted_part(program: Program, options: Options) -> Program:
+    """What of ``program`` runs on ciphertexts."""
+    return _parts(program, options)[0]
 
 
 def _parts(program: Program, options: Options) -> tuple[Program, Program | None]:

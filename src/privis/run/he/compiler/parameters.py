@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,24 +57,46 @@ def choose(
     """
     least = _least_depth(circuit)
     if least > most_levels(standard):
-        raise UnsupportedError(_too_deep(least, standard))
-    fitting: list[ParameterChoice] = []
-    for degree in DEGREES[1:]:
-        most = largest_modulus(standard)[degree]
-        if least * LEAST_SCALE > most:
-            continue
-        arrangement = _arranged(circuit, degree // 2, processes, batching)
-        found = _fit(arrangement, degree, most)
+        raise UnsupportedError(too_deep(f"{least}", standard))
+    deepest, choices = least, []
+    for arrangement, found in _tried(circuit, least, processes, batching, standard):
+        deepest = arrangement.depth
         if found is not None:
-            fitting.append(found)
+            choices.append(found)
             if found.error <= precision:
                 return found
-    if not fitting:
-        raise UnsupportedError(_too_deep(arrangement.depth, standard))
-    best = min(fitting, key=lambda choice: choice.error)
+    if not choices:
+        raise UnsupportedError(too_deep(f"{deepest}", standard))
+    best = min(choices, key=lambda choice: choice.error)
     got = f"a predicted error of {best.error:.1e} of the largest output with {math.log2(best.scale):.0f} bits a level"
     remedy = f"ask for precision={2 * best.error:.0e}, or for fewer levels (fewer sign polynomials, the owner's tail)"
     raise UnsupportedError(Problem("HE", got, f"at most {precision:.1e}", remedy))
+
+
+def possible_choices(circuit: Circuit, standard: SecurityStandard = DEFAULT_STANDARD) -> Iterator[ParameterChoice]:
+    """What `choose` chooses from for one image at a time, by ring, the smallest first; none where nothing fits.
+
+    Args:
+        circuit: with the sizes its values are expected to have.
+        standard: whose table of security.
+
+    Yields:
+        The most precise parameters of each ring in which the levels fit.
+    """
+    least = _least_depth(circuit)
+    if least <= most_levels(standard):
+        yield from (found for _, found in _tried(circuit, least, 1, Batching.NONE, standard) if found is not None)
+
+
+def _tried(
+    circuit: Circuit, least: int, processes: int, batching: Batching, standard: SecurityStandard
+) -> Iterator[tuple[Arrangement, ParameterChoice | None]]:
+    """The arrangement for every ring that may have enough levels, and parameters where they fit."""
+    for degree in DEGREES[1:]:
+        most = largest_modulus(standard)[degree]
+        if least * LEAST_SCALE <= most:
+            arrangement = _arranged(circuit, degree // 2, processes, batching)
+            yield arrangement, _fit(arrangement, degree, most)
 
 
 def _arranged(circuit: Circuit, slots: int, processes: int, batching: Batching) -> Arrangement:
@@ -112,7 +134,8 @@ def _least_depth(circuit: Circuit) -> int:
     return max(need)
 
 
-def _too_deep(levels: int, standard: SecurityStandard) -> Problem:
+def too_deep(levels: str, standard: SecurityStandard) -> Problem:
+    """Name the ``levels`` that a program needs, a number or its bound, where that is too many."""
     most = largest_modulus(standard)[DEGREES[-1]]
     got = f"a program that needs {levels} levels"
     secure = f"{most} bits are 128-bit secure by {standard.title}"
