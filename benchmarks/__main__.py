@@ -21,6 +21,7 @@ BENCHMARKS = (
     ("mpc", "three parties beside the clear and a hand-written script", None),
     ("mpc_matching", "one query against resident templates", None),
     ("he", "features of encrypted images, predicted and measured", None),
+    ("he_kept", "what a program that was seen before saves", DATA / "weights" / "cifar10_fhe_polynomial"),
     ("he_mnist", "encrypted digits beside TenSEAL's tutorial", DATA / "weights" / "mnist_fhe_convnet"),
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("he_decisions", "decisions about encrypted templates, instead of scores", None),

@@ -15,6 +15,7 @@ COMMANDS = {
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "he_plans": "he.plans",
+    "he_kept": "he.kept",
     "he_standards": "he.standards",
     "he_mnist": "he.mnist",
     "he_matching": "he.matching",

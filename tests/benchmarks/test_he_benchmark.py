@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.he import cases as he_cases
 from benchmarks.he import features as he
-from benchmarks.he import standards
+from benchmarks.he import kept, standards
 from privis.features.colour import ColourHistogram
 from privis.run.he.compiler.circuit_cost import CKKSTimings
 
@@ -31,3 +31,11 @@ def test_plans_under_both_standards_are_compared():
     earlier, later = standards.plans(tiny)
     assert isinstance(later, standards.Plan) and later.bits <= 438
     assert "seconds x 1.000" in standards.line("colour", earlier, later)
+
+
+def test_a_program_that_was_seen_before_is_measured_in_processes_of_its_own():
+    first, again, size, keeping = kept.measure("colour")  # too small to gain anything
+    assert size > 0 and keeping > 0 and first.memory > 0
+    table = kept.lines(first, again, size, keeping)
+    assert [line.split()[0] for line in table[1:3]] == ["unseen", "seen"]
+    assert f"bar {kept.BAR:.3f}" in table[-1]

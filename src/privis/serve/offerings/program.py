@@ -11,7 +11,8 @@ from typing import Any
 from privis.errors import UnsupportedError, refuse
 from privis.privacy.answers.answer_limits import AnswerKind
 from privis.program import Program, digest
-from privis.run.he.compiler.compiler import CompiledProgram, Options, compile_program
+from privis.run.he.compiler.compiled_files import compile_kept
+from privis.run.he.compiler.compiler import CompiledProgram, Options
 from privis.run.he.compiler.samples import PublicSamples
 from privis.run.he.wire import key_file as bundle
 from privis.serve.offerings.offering import COMPLEX, Runner, Terms, answers_words
@@ -42,7 +43,7 @@ class OfferProgram:
             refuse(UnsupportedError, self.samples.problems(self.program, "samples"))
         # where images are stretched, the specification tells the program
         options = replace(self.options, stretch=False) if self.private else self.options
-        made = compile_program(self.program, options, shown)
+        made = compile_kept(self.program, options, shown)
         spec, program = made.spec, "" if self.private else digest(self.program)
         expected = estimate(made)
         words = dict(self.words)
@@ -63,7 +64,7 @@ class ProgramOffering:
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys from the bundle at ``keys``, ready to run jobs."""
         from privis.run.he.evaluation.evaluator import CACHE, Evaluator
-        from privis.run.he.evaluation.interpreter import Plaintexts
+        from privis.run.he.evaluation.kept_weights import weights_of
 
         content = bundle.read(keys, bundle.KeyKind.EVALUATION, self.compiled.spec.digest)
-        return Evaluator.open(self.compiled, content, Plaintexts(CACHE))
+        return Evaluator.open(self.compiled, content, weights_of(self.compiled, CACHE))

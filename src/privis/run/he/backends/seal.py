@@ -8,12 +8,14 @@ raises; the interpreter lock is held throughout, so that only processes run in p
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
@@ -22,6 +24,9 @@ from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext, ga
 
 with optional_import("he", "homomorphic encryption"):
     import tenseal.sealapi as seal
+
+_HEADER, _COMPRESSION = 16, 5  # bytes of the header of the library's files, and where it names the compression
+_PLAIN, _ZSTD = 0, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +110,34 @@ def from_bytes(load: Callable[[str], None], data: bytes, what: str) -> None:
         raise ProtocolError(Problem(what, got, f"a {what} of these parameters", "make and send it again")) from None
     finally:
         os.close(handle)
+
+
+def plaintext_file(plain: Plaintext) -> bytes:
+    """A plaintext as the library's file without compression, which it reads many times faster.
+
+    Raises ProtocolError for a file of the library that is compressed in another way.
+    """
+    data = to_bytes(plain)
+    head, kind = data[:_HEADER], data[_COMPRESSION]
+    if kind not in (_PLAIN, _ZSTD):
+        raise ProtocolError(Problem("plaintext", f"compression {kind}", "none or Zstandard"))
+    body = data[_HEADER:]
+    if kind == _ZSTD:
+        body = pyarrow.CompressedInputStream(pyarrow.BufferReader(body), "zstd").read()
+    whole = struct.pack("<Q", _HEADER + len(body))
+    return head[:_COMPRESSION] + bytes([_PLAIN]) + head[_COMPRESSION + 1 : -len(whole)] + whole + body
+
+
+def read_plaintext(made: SealRing, path: str, level: int) -> Plaintext:
+    """Read what `plaintext_file` made from ``path``; ProtocolError for anything but a plaintext at ``level``."""
+    plain = seal.Plaintext()
+    try:
+        plain.load(made.context, path)
+    except (ValueError, RuntimeError) as error:
+        raise ProtocolError(Problem("plaintext", str(error), "one of these parameters", "encode it again")) from None
+    if tuple(plain.parms_id()) != made.names[level]:
+        raise ProtocolError(Problem("plaintext", "another level", f"level {level}", "encode it again"))
+    return plain
 
 
 @dataclass(frozen=True, eq=False)

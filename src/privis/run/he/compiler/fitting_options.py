@@ -26,7 +26,7 @@ MOST_COMPILED = 1 << 22  # elements of all values of a program, times attempts: 
 
 
 @dataclass(frozen=True)
-class Alternative:
+class FittingOptions:
     """Options that a program fits.
 
     Args:
@@ -58,13 +58,13 @@ class Alternative:
         )
 
 
-def alternatives(
+def fitting_options(
     program: Program,
     options: Options,
     samples: Sequence[Sequence[NDArray[Any]]],
     cache: int,
     machine: CKKSTimings,
-) -> Iterator[Alternative]:
+) -> Iterator[FittingOptions]:
     """Find options that a refused program fits, the nearest first.
 
     Args:
@@ -90,7 +90,7 @@ def alternatives(
                 continue
             least = least_levels(polynomialise(head, promised=own.promised, stages=signs).program)
             if least <= most_levels(own.standard):
-                yield Alternative(own, least, None)
+                yield FittingOptions(own, least, None)
                 return
         except PrivisError:
             return  # other reasons, which no option changes
@@ -98,7 +98,7 @@ def alternatives(
 
 def _compiled(
     program: Program, options: Options, samples: Sequence[Sequence[NDArray[Any]]], cache: int, machine: CKKSTimings
-) -> Iterator[Alternative]:
+) -> Iterator[FittingOptions]:
     """The smallest ring that keeps the precision asked for, or the best there is."""
     lowered = lower_program(program, options, samples)
     choices = []
@@ -111,11 +111,11 @@ def _compiled(
     if precision <= LEAST_PRECISION:
         choice = next(choice for choice in choices if choice.error <= precision)
         expected = predict(lowered.spec(choice), choice.arrangement, cache, machine)
-        yield Alternative(replace(options, precision=precision), choice.arrangement.depth, expected)
+        yield FittingOptions(replace(options, precision=precision), choice.arrangement.depth, expected)
 
 
 def _fewer(signs: int | tuple[int, ...]) -> list[int | tuple[int, ...]]:
-    """The same number of polynomials, then fewer, the last ones kept."""
+    """All polynomials, then one less each time: the first goes, the last one decides."""
     if isinstance(signs, int):
         return list(range(signs, 0, -1))
     return [signs[start:] for start in range(len(signs))]
@@ -133,4 +133,4 @@ def _rounded_up(error: float) -> float:
     return round(math.ceil(error * 10**digits) / 10**digits, digits)
 
 
-__all__ = ["Alternative", "alternatives"]
+__all__ = ["FittingOptions", "fitting_options"]

@@ -12,7 +12,7 @@ from privis.features.hog import HOG, BlockNorm
 from privis.program import Input, Program, ops, trace
 from privis.run.he.circuit import lowering
 from privis.run.he.compiler import compiler
-from privis.run.he.compiler.alternatives import MOST_COMPILED
+from privis.run.he.compiler.fitting_options import MOST_COMPILED
 from privis.run.he.executor import CKKS
 
 WEIGHTS = np.random.default_rng(4)
