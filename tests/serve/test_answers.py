@@ -7,7 +7,6 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -224,17 +223,16 @@ def test_defaults_are_said_in_the_terms(tmp_path, offered, said):
     assert (words["per_hour"], words["total"]) == said
 
 
-def test_a_card_and_a_file_of_terms_say_the_limits(tmp_path):
+def test_a_card_and_a_file_of_terms_say_the_limits(tmp_path, monkeypatch):
     from privis.cli.files.info import _terms_lines
 
     (said,) = AnswerKeeper.open(terms(AnswerKind.SCORE, 2, 784, "model"), AnswerSettings(), tmp_path).terms.values()
     sentence = "One client gets at most 49 scores about an output of the model per hour and 196 in total."
     assert sentence in list(_terms_lines(said))
     under = Remote("http://127.0.0.1:1", tmp_path, tmp_path)
-    under._opened.append((SimpleNamespace(close=lambda: None), SimpleNamespace(terms=said)))
-    assert under.seen.endswith(f"computes on ciphertexts. {sentence}")
-    under._opened[0] = (SimpleNamespace(close=lambda: None), SimpleNamespace(terms=replace(said, words={})))
-    assert under.seen.endswith("computes on ciphertexts.")
+    for found, told in ((said, f"computes on ciphertexts. {sentence}"), (replace(said, words={}), "on ciphertexts.")):
+        monkeypatch.setattr(Remote, "terms", property(lambda self, found=found: found))
+        assert under.seen.endswith(told)
 
 
 def test_words_of_the_command_become_settings(tmp_path):
