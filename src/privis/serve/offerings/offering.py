@@ -94,8 +94,8 @@ def answers_words(kind: AnswerKind, each: int, components: int, about: str = "te
     """The word ``answers`` of an offer whose answers tell something of the server's own: see `privis.serve.answering`.
 
     ``each`` is the most answers about one template, or output, that one message can be given by whatever a client packs
-    into it; ``components`` are the numbers that there are to learn, ``about`` is template or model. Under CKKS a decision
-    is a number that tells the cosine near its threshold: it is a score, unless nobody can decrypt that number.
+    into it; ``components`` are the numbers that there are to learn, ``about`` is template or model. A decision under
+    CKKS is a number that tells the cosine near its threshold: it is a score, unless nobody can decrypt that number.
     """
     return {"kind": kind.value, "each": each, "components": components, "about": about}
 
