@@ -27,7 +27,7 @@ from privis.run.he.compiler.compiled_files import compile_kept
 from privis.run.he.compiler.compiler import CompiledProgram
 from privis.run.he.engine import Plaintext
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
-from privis.run.he.evaluation.kept_weights import keep_weights, weights_of
+from privis.run.he.evaluation.kept_weights import for_engine, keep_weights, weights_of
 
 BAR = 1 / 5
 Result = TypeVar("Result")
@@ -70,7 +70,7 @@ class Each(Plaintexts):
 def encode_all(made: CompiledProgram) -> None:
     """Every weight once, from the disk where it is kept."""
     engine = SealEngine(ring(made.spec.parameters))
-    CircuitInterpreter(made.choice, engine, Each(0, source=weights_of(made, 0))).encode()
+    CircuitInterpreter(made.choice, engine, Each(0, source=for_engine(weights_of(made, 0), engine))).encode()
 
 
 def one(case: Case) -> Took:

@@ -252,13 +252,16 @@ def line(row: Row) -> str:
 
 
 def accuracy(row: Row, digits: Digits, w: Arrays, stride: int = 3) -> str:
-    """How often the encrypted and the clear network are right, and how often they agree."""
+    """How often the encrypted and the clear network are right, how often they agree, and how far scores are off."""
     program, count = network(w, digits.images.shape[-1], stride), min(len(row.scores), len(digits.labels))
-    clear = np.array([evaluate(program, image[None]).argmax() for image in digits.images[:count]])
+    exact = np.stack([evaluate(program, image[None]) for image in digits.images[:count]])
+    clear = exact.argmax(1)
     ours, labels = row.scores[:count].argmax(1), digits.labels[:count]
+    off = np.abs(row.scores[:count] - exact).max(1) / np.abs(exact).max(1)
     return (
         f"{row.name}, {count} test images: {np.mean(ours == labels):.1%} right encrypted, "
-        f"{np.mean(clear == labels):.1%} in the clear, the same class for {np.sum(ours == clear)}"
+        f"{np.mean(clear == labels):.1%} in the clear, the same class for {np.sum(ours == clear)}; scores off by "
+        f"{np.median(off):.1e} of the largest (median), {off.max():.1e} (most)"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -156,10 +157,12 @@ def test_programs_that_were_not_used_for_longest_make_room(made, root) -> None:
         (place / "x.plain").write_bytes(bytes(1000))
     os.utime(old, (1, 1))
     (root / "mine").mkdir()
-    (own / ".left.1").write_bytes(b"half")
+    for name, age in ((".left.1", 7200), (".now.1", 0)):
+        (own / name).write_bytes(b"half")
+        os.utime(own / name, (time.time() - age,) * 2)
     assert keep_weights(made, root, weights_bytes(made) + 1000) > 0
     assert not old.exists() and new.exists() and (root / "mine").exists()
-    assert not (own / ".left.1").exists()
+    assert not (own / ".left.1").exists() and (own / ".now.1").exists()
 
 
 def test_a_full_disk_ends_the_keeping_and_loses_nothing(made, tmp_path, monkeypatch, encoded) -> None:

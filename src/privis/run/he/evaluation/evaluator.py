@@ -12,6 +12,7 @@ from privis.run.he.engine import Ciphertext
 from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, no_progress
+from privis.run.he.evaluation.kept_weights import for_engine
 from privis.run.he.wire import framing as frames
 from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
 
@@ -52,9 +53,8 @@ class Evaluator:
         processes = compiled.choice.arrangement.processes
         if compiled.choice.arrangement.slot_per_image:
             return cls(compiled, BatchInterpreter(compiled.choice, engine, processes), at_once)
-        return cls(
-            compiled, CircuitInterpreter(compiled.choice, engine, plaintexts or Plaintexts(CACHE), processes), at_once
-        )
+        weights = for_engine(plaintexts or Plaintexts(CACHE), engine)
+        return cls(compiled, CircuitInterpreter(compiled.choice, engine, weights, processes), at_once)
 
     def run(self, query: bytes, progress: Progress = no_progress) -> bytes:
         """Evaluate an encrypted query of one or more images.

@@ -17,6 +17,7 @@ import re
 import secrets
 import shutil
 import stat
+import time
 import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -34,6 +35,7 @@ LIMIT_BYTES = 16 << 30
 _MAGIC = b"privis.weights/1\n"
 _TRAILER = len(_MAGIC) + 4
 _FOLDER = re.compile(r"[0-9a-f]{64}")
+_GIVEN_UP = 3600.0  # seconds after which an unfinished file is nobody's
 _SLACK = 256  # bytes of a file beside its residues
 
 Key = tuple[int, int, int, int]
@@ -41,11 +43,11 @@ Key = tuple[int, int, int, int]
 
 @dataclass(eq=False)
 class KeptWeights(Plaintexts):
-    """Encoded weights, from memory, else from the folder, else encoded."""
+    """Encoded weights, from memory, else from the folder, else encoded; ``ring`` is that of the engine they are for."""
 
     folder: Path | None = None
     levels: tuple[int, ...] = ()
-    made_for: SealRing | None = None
+    ring: SealRing | None = None
     checked: set[Key] = field(default_factory=set)
 
     def get(self, key: Key, size: int, make: Callable[[], Plaintext]) -> Plaintext:
@@ -53,7 +55,7 @@ class KeptWeights(Plaintexts):
         return super().get(key, size, lambda: self._read(key) or make())
 
     def _read(self, key: Key) -> Plaintext | None:
-        if self.folder is None or self.made_for is None or min(key) < 0:
+        if self.folder is None or self.ring is None or min(key) < 0:
             return None
         path = self.folder / _name(key)
         try:
@@ -64,7 +66,7 @@ class KeptWeights(Plaintexts):
             return _removed(path)
         try:
             if key in self.checked or _is_whole(file, path.name):
-                plain = read_plaintext(self.made_for, f"/proc/self/fd/{file}", self.levels[key[0]] + 1)
+                plain = read_plaintext(self.ring, f"/proc/self/fd/{file}", self.levels[key[0]] + 1)
                 self.checked.add(key)
                 return plain
         except (PrivisError, OSError, ValueError):
@@ -112,14 +114,21 @@ def weights_of(made: CompiledProgram, limit: int, root: Path | None = None) -> P
         root: where folders of weights are; None: in the folder of `privis.run.program_cache`.
 
     Returns:
-        A cache of encoded weights, which evaluators of one compiled program may share.
+        A cache of encoded weights, which evaluators of one compiled program may share; `for_engine` lets it read.
     """
     folder = _folder(made, root)
     if folder is None or not _is_own(folder):
         return Plaintexts(limit)
     with suppress(OSError):
         os.utime(folder)
-    return KeptWeights(limit, folder=folder, levels=made.choice.arrangement.levels, made_for=ring(made.spec.parameters))
+    return KeptWeights(limit, folder=folder, levels=made.choice.arrangement.levels)
+
+
+def for_engine(weights: Plaintexts, engine: SealEngine) -> Plaintexts:
+    """``weights``, read from the disk for ``engine`` from now on; its ring takes time and memory to make again."""
+    if isinstance(weights, KeptWeights):
+        weights.ring = engine.ring
+    return weights
 
 
 def keep_weights(made: CompiledProgram, root: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> int:
@@ -221,7 +230,7 @@ def _write(path: Path, data: bytes) -> None:
 def _make_room(folder: Path, most: int) -> None:
     """Remove the folders of other programs that were used longest ago until they have ``most`` bytes; and leftovers."""
     for path in folder.iterdir():
-        if path.name.startswith("."):
+        if path.name.startswith(".") and path.lstat().st_mtime < time.time() - _GIVEN_UP:
             path.unlink(missing_ok=True)
     others = [p for p in folder.parent.iterdir() if _FOLDER.fullmatch(p.name) and p != folder and not p.is_symlink()]
     sizes = {path: sum(file.lstat().st_size for file in path.iterdir()) for path in others if path.is_dir()}
@@ -232,4 +241,4 @@ def _make_room(folder: Path, most: int) -> None:
         del sizes[path]
 
 
-__all__ = ["KeptWeights", "keep_weights", "weights_bytes", "weights_of"]
+__all__ = ["KeptWeights", "for_engine", "keep_weights", "weights_bytes", "weights_of"]
