@@ -168,7 +168,8 @@ def _answers(table: Reader, base: Path, output: Path) -> AnswerSettings:
     table.done()
     if table.has("ledger") and not ledger.parent.is_dir():
         table.wrong("ledger", f"{ledger.parent}: no such folder", "one that exists", f"mkdir -p {ledger.parent}")
-    return AnswerSettings(*allowed, ledger)
+    decisions, scores = allowed
+    return AnswerSettings(decisions, scores, ledger)
 
 
 def _networks(reader: Reader, base: Path) -> dict[str, LocalNetwork]:

@@ -69,8 +69,10 @@ def stated_limits(terms: Terms) -> str:
     'One client gets at most 8 decisions about a template per hour and 32 in total.'
     """
     said = terms.words.get(_WORD)
+    if not isinstance(said, Mapping):
+        return ""
     try:
-        allowed, kind = Allowance(said["per_hour"], said["total"]), AnswerKind(said["kind"])  # type: ignore[index]
+        allowed, kind = Allowance(said["per_hour"], said["total"]), AnswerKind(said["kind"])
     except (KeyError, TypeError, ValueError):
         return ""
     about = "an output of the model" if said.get("about") == "model" else "a template"
