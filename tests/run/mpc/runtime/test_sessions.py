@@ -17,6 +17,7 @@ import pytest
 
 from privis import CNN, MPC, MPCProtocol, extract, prepare
 from privis.program import Input, trace
+from privis.readings import evaluate
 from privis.run.mpc.runtime.private_folder import PrivateFolder
 
 pytest.importorskip("spu")
@@ -50,6 +51,15 @@ def test_parties_run_before_the_first_image_and_serve_threads_in_turn(prepared):
     np.testing.assert_allclose(rows, exact, atol=1e-4)
     assert pids(prepared) == before
     assert prepared(IMAGE).card.under["class"] == "MPC"
+
+
+def test_threads_that_share_an_executor_take_turns(prepared):
+    run, before = prepared.under.prepare(SUMS.program(SUMS.shape)), pids(prepared)
+    inputs = [SUMS.before(IMAGE // k) for k in range(1, 13)]
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(run, inputs))
+    np.testing.assert_allclose(found, [evaluate(SUMS.program(SUMS.shape), x) for x in inputs], atol=1e-2)
+    assert pids(prepared) == before
 
 
 def test_a_child_of_a_fork_starts_its_own_and_the_parents_stay(prepared):
