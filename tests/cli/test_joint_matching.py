@@ -116,6 +116,13 @@ def test_a_claim_shares_claimed_templates_alone_and_names_them_to_their_owner(ve
     assert sum(isinstance(step, Share) for step in job.instructions) == 2  # nobody claims what the other owner has
 
 
+@pytest.mark.parametrize("answer", ["top:999999999", "all:999999999", "payload:10"])
+def test_room_for_more_templates_than_there_are_is_refused_at_once(vectors, answer):
+    payload = {"payload": "name"} if answer.startswith("payload") else {}
+    with pytest.raises(ParameterError, match="at most all 9"):
+        played(asking(answer=answer, threshold=0.5, **payload), vectors[0])
+
+
 def test_claims_that_do_not_fit_what_is_announced_are_refused(vectors):
     lent, _ = vectors
     for claims, said in ((["left/0"], "one for each"), (["left/5", "right/4", "left/0"], "left/5, right/4")):

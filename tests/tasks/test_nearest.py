@@ -71,8 +71,8 @@ def test_any_small_gallery(data: st.DataObject) -> None:
 @pytest.mark.parametrize("templates", [2, 3, 4, 5, 9, 10, 16, 17, 30])
 def test_the_order_along_the_gallery_is_right_at_every_length(templates: int) -> None:
     rows = np.array([[1.0, 0.0] if row % 3 != 1 else [-1.0, 0.1] for row in range(templates)])
-    for most in (2, templates, templates + 3):
-        for question in (AllAbove(0.5, most), Payload(0.5, most)):
+    for most in (1, 2, templates - 1, templates, templates + 3):
+        for question in (AllAbove(0.5, most), Payload(0.5, most), Top(most, 0.5), Top(most, 0.5, score=True)):
             answered(VectorGrid(2, 30), rows, np.array([[2.0, 0.0], [-1.0, 0.0]]), question, [templates])
 
 
@@ -168,6 +168,16 @@ def test_too_few_templates_and_questions_of_another_program() -> None:
     for claims in ([], [2], [-1]):
         with pytest.raises(ParameterError, match="claims"):
             claim_program(grid, [2], claims, Claim(0.5))
+
+
+def test_an_answer_with_room_for_everything_costs_no_more_than_one_for_all_there_are() -> None:
+    """A number that somebody wrote into a job must not hang whoever builds it."""
+    grid = VectorGrid(3)
+    for question in (Top(10**9, 0.5), AllAbove(0.5, most=10**9), Payload(0.5, most=10**9)):
+        (shape,) = matching_program(grid, [4], 2, question, PAYLOAD).output_shapes
+        assert np.prod(shape) <= 2 * (1 + 4 * 2)
+    with pytest.raises(ParameterError, match="ask fewer at once"):
+        matching_program(grid, [10_000], 10, AllAbove(0.5, most=1000))
 
 
 def test_more_templates_than_there_are_end_in_none() -> None:

@@ -36,6 +36,9 @@ from privis.tasks.payloads import PayloadFormat
 from privis.tasks.questions import AllAbove, AnyAbove, Best, Claim, Count, Payload, Question, Top
 from privis.tasks.vector_grid import VectorGrid
 
+MOST_PLACES = 1 << 26
+"""Most numbers that say of every query, place of the answer and template whether these belong together."""
+
 __getattr__ = former_names(__name__)
 
 
@@ -57,9 +60,10 @@ def matching_program(
 
     Raises:
         ParameterError: the gallery is empty or smaller than what is asked for, too large for this question, or without
-            payloads that are asked for; or the question is a `Claim`.
+            payloads that are asked for; the answer needs more than `MOST_PLACES` numbers on the way; or the question is
+            a `Claim`.
     """
-    refuse(ParameterError, _program_problems(grid, sum(blocks), question, payload))
+    refuse(ParameterError, _program_problems(grid, sum(blocks), queries, question, payload))
     carried = [payload.declared(rows) for rows in blocks] if payload and isinstance(question, Payload) else []
 
     def build(query: Value, *given: Value) -> Value:
@@ -132,15 +136,19 @@ def read_answer(grid: VectorGrid, templates: int, question: Question, revealed: 
             return Matches(question, decisions=decided(counts > 0), counts=counts)
         case AllAbove() | Payload():
             return _read_listed(question, templates, numbers.astype(np.int64))
-    rivals = _rivals(question)
     if isinstance(question, Best) and question.score:
+        rivals = _rivals(question, templates)
         keys, span = numbers.astype(np.int64)[:, None], grid.span_of(templates)
         indices, products = span - 1 - rivals - keys % span, keys // span
         known = indices >= 0
     else:
         products, indices = numbers if question.score else (None, numbers)
-        indices = indices.astype(np.int64).reshape(-1, question.count)
+        width = min(question.count, templates)
+        indices = indices.astype(np.int64).reshape(-1, width)
         known = indices < templates
+        missing = ((0, 0), (0, question.count - width))
+        indices, known = np.pad(indices, missing), np.pad(known, missing)
+        products = None if products is None else np.pad(products.reshape(-1, width), missing)
     cosines = None if products is None else np.where(known, products / grid.unit, np.nan)
     decisions = None if question.threshold is None else decided(known.any(1))
     return Matches(question, indices=np.where(known, indices, -1), cosines=cosines, decisions=decisions)
@@ -193,17 +201,18 @@ def declared_rows(form: VectorGrid | PayloadFormat, rows: int) -> Input:
 def _most_similar(products: Value, grid: VectorGrid, question: Best | Top) -> Value:
     if isinstance(question, Best) and question.score:
         return _best(products, grid, question)
-    for _ in range(_rivals(question)):  # behind the templates, so that equal ones come first
+    templates = products.shape[1]
+    for _ in range(_rivals(question, templates)):  # behind the templates, so that equal ones come first
         products = products >> Pad(((0, 0), (0, 1)), float(grid.product(question.threshold or 0.0)))
     if isinstance(question, Best):
         return products >> ArgMax(1)
-    found = products >> TopK(question.count)
+    found = products >> TopK(min(question.count, templates))
     return found if question.score else found[1]
 
 
-def _rivals(question: Best | Top) -> int:
+def _rivals(question: Best | Top, templates: int) -> int:
     """Candidates that stand for the threshold."""
-    return 0 if question.threshold is None else question.count
+    return 0 if question.threshold is None else min(question.count, templates)
 
 
 def _best(products: Value, grid: VectorGrid, question: Best) -> Value:
@@ -213,7 +222,7 @@ def _best(products: Value, grid: VectorGrid, question: Best) -> Value:
     keys end in at most span - 1 - rivals, so the last ending is free.
     """
     numbers, span = np.arange(products.shape[1], dtype=np.float64), grid.span_of(products.shape[1])
-    keys = products >> Affine(float(span), span - 1 - _rivals(question) - numbers)
+    keys = products >> Affine(float(span), span - 1 - _rivals(question, products.shape[1]) - numbers)
     if question.threshold is not None:
         keys = keys >> Pad(((0, 0), (0, 1)), float(grid.product(question.threshold) * span - 1))
     return keys >> Max((1,))
@@ -227,9 +236,9 @@ def _listed(found: Value, question: AllAbove | Payload, payloads: Value | None) 
     its payload; zeros where there is none, and everywhere where there are more.
     """
     queries, templates = found.shape
-    most, number = question.most, found.sum(1).reshape(queries, 1)
-    state = (number >> Gather(np.zeros(most + 1, np.int64), 1)).compare(np.arange(1.0, most + 2))
-    few = state[:, most:] >> Affine(-1.0, 1.0)
+    most, number = min(question.most, templates), found.sum(1).reshape(queries, 1)
+    levels = most + (question.most < templates)
+    state = (number >> Gather(np.zeros(levels, np.int64), 1)).compare(np.arange(1.0, levels + 1))
     if most == 1:
         at_place = found.reshape(queries, 1, templates)
         places = (found >> Affine(np.arange(templates) - float(templates), 0.0)).sum(1).reshape(queries, 1)
@@ -240,9 +249,10 @@ def _listed(found: Value, question: AllAbove | Payload, payloads: Value | None) 
         places = reached.sum(2) * -1.0
     if payloads is not None:
         width = payloads.shape[1]
-        fetched = (at_place.reshape(queries * most, templates) @ payloads).reshape(queries, most * width)
-        places = fetched
-    return concat(state.sum(1, keep=True), places * few, axis=1)
+        places = (at_place.reshape(queries * most, templates) @ payloads).reshape(queries, most * width)
+    if question.most < templates:
+        places = places * (state[:, most:] >> Affine(-1.0, 1.0))
+    return concat(state.sum(1, keep=True), places, axis=1)
 
 
 def _running_sum(bits: Value) -> Value:
@@ -259,16 +269,18 @@ def _running_sum(bits: Value) -> Value:
 def _read_listed(question: AllAbove | Payload, templates: int, numbers: NDArray[np.int64]) -> Matches:
     counts, listed = numbers[:, 0], numbers[:, 1:]
     decisions = decided(counts > 0, counts > question.most)
+    width = min(question.most, templates)
+    rows = np.pad(listed.reshape(len(listed), width, -1), ((0, 0), (0, question.most - width), (0, 0)))
     given = np.arange(question.most) < np.where(counts > question.most, 0, counts)[:, None]
     if isinstance(question, AllAbove):
-        return Matches(question, indices=np.where(given, templates + listed, -1), decisions=decisions, counts=counts)
-    rows = listed.reshape(len(listed), question.most, -1)
+        indices = np.where(given, templates + rows[..., 0], -1)
+        return Matches(question, indices=indices, decisions=decisions, counts=counts)
     payloads = np.where(given[..., None], rows, -1)
     return Matches(question, decisions=decisions, counts=counts, payloads=payloads)
 
 
 def _program_problems(
-    grid: VectorGrid, templates: int, question: Question, payload: PayloadFormat | None
+    grid: VectorGrid, templates: int, queries: int, question: Question, payload: PayloadFormat | None
 ) -> list[Problem]:
     asked = question.count if isinstance(question, Top) and question.threshold is None else 1
     problems = []
@@ -278,6 +290,12 @@ def _program_problems(
         remedy = "ask Best without a score, or enrol on a grid of a larger capacity"
         expected = f"at most {grid.most} for cosines and Top on this grid"
         problems.append(Problem("gallery", f"{templates} templates", expected, remedy))
+    if isinstance(question, AllAbove | Payload) and question.most > 1:
+        places = queries * min(question.most, templates) * templates
+        if places > MOST_PLACES:
+            got = f"{queries} queries, {question.most} of {templates} templates in an answer"
+            expected = f"a product of at most {MOST_PLACES:,}"
+            problems.append(Problem("matching_program", got, expected, "ask fewer at once, or for fewer templates"))
     if isinstance(question, Payload) and payload is None:
         problems.append(Problem("gallery", "templates without payloads", "payloads, which are asked for"))
     if isinstance(question, Claim):

@@ -157,6 +157,7 @@ def _gallery(
     widths = {f"{name} {shape}": shape[0] if len(shape) == 1 else None for name in shapes for shape in shapes[name]}
     grid = VectorGrid(components_of(widths), sum(len(one.shapes) for one in templates.values()))
     rows = {name: list(range(len(one.shapes))) for name, one in templates.items()}
+    asked.check_size(sum(map(len, rows.values())))
     if isinstance(asked.question, Claim):
         claimed = asked.claimed({name: len(one.shapes) for name, one in announcements.items()})
         rows = {name: sorted({row for one, row in claimed if one == name}) for name in templates}

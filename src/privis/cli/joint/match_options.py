@@ -36,6 +36,12 @@ class MatchOptions:
     payload: str | None = None
     payload_bytes: int = 64
 
+    def check_size(self, templates: int) -> None:
+        """Refuse, by ParameterError, an answer with room for more templates than there are."""
+        match self.question:
+            case Top(number) | AllAbove(_, number) | Payload(_, number) if number > templates:
+                raise ParameterError(Problem("answer", f"room for {number} templates", f"at most all {templates}"))
+
     def claimed(self, counts: Mapping[str, int]) -> list[tuple[str, int]]:
         """Input and row of the template that each query claims; ``counts`` are the rows of every input.
 
