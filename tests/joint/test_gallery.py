@@ -124,8 +124,25 @@ def test_a_query_reveals_its_answer_and_nothing_else(question: Question) -> None
     if isinstance(question, Top):
         numbers = question.count * (1 + question.score)
     elif isinstance(question, AllAbove | Payload):
-        numbers = 1 + question.most * (2 if isinstance(question, Payload) else 1)
+        numbers = 1 + min(question.most, 4) * (2 if isinstance(question, Payload) else 1)
     assert np.prod(query.programs["match"].output_shapes[0]) == 2 * numbers
+
+
+@pytest.mark.parametrize(
+    "question", [Best(score=True), Best(0.5, score=True), Top(3), Top(3, 0.5, score=True)], ids=repr
+)
+def test_jobs_of_the_largest_gallery_that_a_grid_promises_can_be_built(question: Question) -> None:
+    """What the ring holds is found when a job is built; a grid must not promise more."""
+    grid = VectorGrid(4096, 10)
+    names = tuple(map(str, range(grid.most)))
+    gallery = Gallery(grid, blocks=(galleries.TemplateBlock("templates 0", names, ("ann",) * grid.most),))
+    assert grid.most == 16383 and gallery.query(question, 1, "bob", ["bob"]).digest
+
+
+def test_top_of_more_templates_than_a_power_of_two_can_be_built() -> None:
+    names = tuple(map(str, range(70_000)))
+    block = galleries.TemplateBlock("templates 0", names, ("ann",) * len(names))
+    assert Gallery(VectorGrid(64), blocks=(block,)).query(Top(3), 1, "bob", ["bob"]).digest
 
 
 def test_a_claim_touches_claimed_templates_alone_by_one_program(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from privis.tasks import (
     Best,
     Claim,
     Count,
+    Decision,
     Payload,
     PayloadFormat,
     Question,
@@ -126,7 +127,7 @@ def test_keys_of_the_largest_gallery_fit_and_of_one_more_do_not(dimension: int, 
     grid = VectorGrid(dimension, capacity)
     assert grid.most >= capacity
     largest = dimension * grid.unit
-    assert largest * grid.span_of(grid.most) <= 2**58 < largest * grid.span_of(grid.most + 1)
+    assert largest * grid.span_of(grid.most) <= 2**57 < largest * grid.span_of(grid.most + 1)
     for question in (Best(score=True), Top(2)):
         with pytest.raises(ParameterError, match=f"at most {grid.most}"):
             matching_program(grid, [grid.most + 1], 1, question)
@@ -145,6 +146,51 @@ def test_a_threshold_is_met_by_equality(short: int, found: list[list[int]]) -> N
 def test_thresholds_are_rounded_up(threshold: float) -> None:
     grid = VectorGrid(512, 50_000)
     assert grid.product(threshold) - 1 < threshold * grid.unit <= grid.product(threshold)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [Best(0.3), Best(0.3, score=True), Top(2, 0.3), Top(2, 0.3, score=True), AnyAbove(0.3), Count(0.3), AllAbove(0.3),
+     AllAbove(0.3, 7), Payload(0.3), Payload(0.3, 3), Claim(0.3), AnyAbove(-0.5), Best(-1.0)],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.parametrize("length", [0.0, 0.5, 1.01, 2.0])
+def test_nothing_matches_a_query_that_is_not_of_length_one(question: Question, length: float) -> None:
+    """Whoever shares a longer vector than all others would reach any threshold."""
+    grid, templates = VectorGrid(6, 50), vectors(7, 6)
+    queries = grid.unit_vectors(templates[[2, 2]])
+    queries[1] = np.rint(queries[1] * length)
+    queries = np.clip(queries, -(1 << grid.bits), 1 << grid.bits)
+    carried = [payloads(7)] if isinstance(question, Payload) else []
+    if isinstance(question, Claim):
+        program = claim_program(grid, [7], [2, 2], question)
+    else:
+        program = matching_program(grid, [7], 2, question, PAYLOAD)
+    lots = [queries, grid.unit_vectors(templates), *carried]
+    found = read_answer(grid, 7, question, evaluate(program, *(lot.astype(np.float64) for lot in lots)))
+    assert found.decisions is not None and found.decisions[1] == Decision.REJECTED
+    assert found.decisions[0] != Decision.REJECTED
+    for told in (found.indices, found.payloads):
+        assert told is None or (told[1] == -1).all()
+    assert found.counts is None or found.counts[1] == 0
+    assert found.cosines is None or np.isnan(found.cosines[1]).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 128, 512, 4096, 100_000])
+def test_every_vector_that_was_normalised_is_of_length_one(dimension: int) -> None:
+    grid = VectorGrid(dimension, 10)
+    least, most = grid.squared_lengths
+    random = np.random.default_rng(0)
+    rows = [
+        random.standard_normal(dimension),
+        np.ones(dimension),
+        np.arange(dimension) % 3 + 0.5,
+        np.arange(dimension) == 0,
+    ]
+    made = grid.unit_vectors(np.stack([row * 10.0**scale for row, scale in zip(rows, (-9, 0, 9, 3), strict=True)]))
+    for vector in made:
+        assert least <= sum(int(value) ** 2 for value in vector) <= most
+    assert most / grid.unit < 1.001 or dimension > 512
 
 
 def test_vectors_without_direction_are_refused() -> None:

@@ -117,7 +117,7 @@ def near_threshold(question: Question, cosines: NDArray[np.floating]) -> NDArray
     Returns:
         Whether each is less than the question's gap away from its threshold, of the shape of ``cosines``.
 
-    >>> near_threshold(AnyAbove(0.5, gap=0.1), np.array([0.3, 0.45, 0.6, 0.55])).tolist()
+    >>> near_threshold(AnyAbove(0.5, gap=0.125), np.array([0.25, 0.45, 0.625, 0.55])).tolist()
     [False, True, False, True]
     """
     if isinstance(question, Best | Top):

@@ -11,6 +11,10 @@ itself; without it, SPU's selection, which opens comparisons of shuffled candida
 
 A threshold adds candidates of its own, made of public numbers: they win where no template reaches the threshold.
 
+Whoever asks could send a vector that is longer than others, and reach any threshold with it. So where there is a
+threshold the program looks at the product of the query with itself too, and nothing matches one whose length is not 1
+to within rounding. Templates' lengths are their owners' word.
+
 Templates that match are a bit each, so their number is a sum. Where at most one is asked for, its index and payload are
 sums of them too: of one bit at most, or the answer is blotted out because there are more. For the r-th of several, the
 bits are added up along the gallery; the index is the number of templates before which fewer than r match.
@@ -38,6 +42,10 @@ from privis.tasks.vector_grid import VectorGrid
 
 MOST_PLACES = 1 << 26
 """Most numbers that say of every query, place of the answer and template whether these belong together."""
+
+_TOP_AS_IT_IS = 1 << 16
+"""Templates up to which SPU's selection takes products of any bound; beyond, one below all makes the bound no power of
+two, which fixed point holds."""
 
 __getattr__ = former_names(__name__)
 
@@ -71,12 +79,13 @@ def matching_program(
         column = query >> Transpose((1, 0))  # the small operand: SPU multiplies by a transposed gallery 50 times slower
         products = concat(*(block @ column for block in templates)) >> Transpose((1, 0))
         if isinstance(question, Best | Top):
-            return _most_similar(products, grid, question)
-        found = products.compare(float(grid.product(question.threshold)))
+            return _most_similar(products, query, grid, question)
+        found, valid = products.compare(float(grid.product(question.threshold))), _of_length_one(query, grid)
         if isinstance(question, AllAbove | Payload):
-            return _listed(found, question, concat(*payloads) if payloads else None)
+            listed = _listed(found, question, concat(*payloads) if payloads else None)
+            return listed * valid.reshape(queries, 1)
         number = found.sum(1)
-        return number if isinstance(question, Count) else number.compare(1.0)
+        return valid * (number if isinstance(question, Count) else number.compare(1.0))
 
     return trace(build, grid.vectors(queries), *(grid.vectors(rows) for rows in blocks), *carried)
 
@@ -109,8 +118,8 @@ def claim_program(grid: VectorGrid, blocks: Sequence[int], claims: Sequence[int]
         picked = [block >> Gather(kept, 0) for block, kept in zip(templates, taken, strict=True) if len(kept)]
         claimed = concat(*picked) if len(picked) > 1 else picked[0]
         claimed = claimed if (np.diff(order) == 1).all() else claimed >> Gather(order, 0)
-        pairs = claimed.reshape(len(rows), 1, grid.dimension) @ query.reshape(len(rows), grid.dimension, 1)
-        return pairs.reshape(len(rows)).compare(float(grid.product(question.threshold)))
+        found = _row_products(claimed, query).compare(float(grid.product(question.threshold)))
+        return found * _of_length_one(query, grid)
 
     return trace(build, grid.vectors(len(rows)), *(grid.vectors(rows) for rows in blocks))
 
@@ -195,17 +204,42 @@ def declared_rows(form: VectorGrid | PayloadFormat, rows: int) -> Input:
     return form.vectors(rows) if isinstance(form, VectorGrid) else form.declared(rows)
 
 
+def _row_products(rows: Value, others: Value) -> Value:
+    """The inner product of each row with the other of its number."""
+    count, components = rows.shape
+    return (rows.reshape(count, 1, components) @ others.reshape(count, components, 1)).reshape(count)
+
+
+def _of_length_one(query: Value, grid: VectorGrid) -> Value:
+    """A bit for each query: whether its length is 1, to within rounding."""
+    count, (least, most) = query.shape[0], grid.squared_lengths
+    squared = _row_products(query, query).reshape(count, 1)
+    bits = concat(squared, squared * -1.0, axis=1).compare(np.array([float(least), -float(most)]))
+    return (bits[:, :1] * bits[:, 1:]).reshape(count)
+
+
 # The most similar ones
 
 
-def _most_similar(products: Value, grid: VectorGrid, question: Best | Top) -> Value:
-    if isinstance(question, Best) and question.score:
-        return _best(products, grid, question)
+def _most_similar(products: Value, query: Value, grid: VectorGrid, question: Best | Top) -> Value:
     templates = products.shape[1]
-    for _ in range(_rivals(question, templates)):  # behind the templates, so that equal ones come first
-        products = products >> Pad(((0, 0), (0, 1)), float(grid.product(question.threshold or 0.0)))
+    rivals = _rivals(question, templates)
+    limit: Value | None = None
+    if rivals:  # beyond all products where the query's length is wrong
+        least, beyond = float(grid.product(question.threshold or 0.0)), float(grid.dimension * grid.unit + 1)
+        valid = _of_length_one(query, grid).reshape(query.shape[0], 1)
+        either = concat(valid, valid >> Affine(-1.0, 1.0), axis=1)
+        limit = either >> Dense(
+            np.array([[least, beyond]])
+        )  # on the grid of whole numbers, which an offset would leave
+    if isinstance(question, Best) and question.score:
+        return _best(products, limit, grid)
+    if limit is not None:  # behind the templates, so that equal ones come first
+        products = concat(products, *[limit] * rivals, axis=1)
     if isinstance(question, Best):
         return products >> ArgMax(1)
+    if templates > _TOP_AS_IT_IS and not rivals:
+        products = products >> Pad(((0, 0), (0, 1)), -float(grid.dimension * grid.unit + 1))
     found = products >> TopK(min(question.count, templates))
     return found if question.score else found[1]
 
@@ -215,16 +249,16 @@ def _rivals(question: Best | Top, templates: int) -> int:
     return 0 if question.threshold is None else min(question.count, templates)
 
 
-def _best(products: Value, grid: VectorGrid, question: Best) -> Value:
+def _best(products: Value, limit: Value | None, grid: VectorGrid) -> Value:
     """The largest key of all.
 
     A rival's lies between those of the last product below the threshold and the first that reaches it: templates'
     keys end in at most span - 1 - rivals, so the last ending is free.
     """
     numbers, span = np.arange(products.shape[1], dtype=np.float64), grid.span_of(products.shape[1])
-    keys = products >> Affine(float(span), span - 1 - _rivals(question, products.shape[1]) - numbers)
-    if question.threshold is not None:
-        keys = keys >> Pad(((0, 0), (0, 1)), float(grid.product(question.threshold) * span - 1))
+    keys = products >> Affine(float(span), span - 1 - (limit is not None) - numbers)
+    if limit is not None:
+        keys = concat(keys, limit >> Affine(float(span), -1.0), axis=1)
     return keys >> Max((1,))
 
 

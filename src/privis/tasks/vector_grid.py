@@ -35,7 +35,7 @@ class VectorGrid:
     >>> VectorGrid(512, 50_000).bits
     15
     >>> VectorGrid(512, 50_000).most
-    524287
+    131071
     """
 
     dimension: int
@@ -79,6 +79,14 @@ class VectorGrid:
     def unit(self) -> int:
         """The product of two equal vectors: cosine 1."""
         return 1 << 2 * self.bits
+
+    @property
+    def squared_lengths(self) -> tuple[int, int]:
+        """Least and largest product with itself of a vector that `unit_vectors` made: no component moves by more than
+        a half.
+        """
+        moved = math.isqrt(self.dimension) // 2 + 1
+        return max(0, (1 << self.bits) - moved) ** 2, ((1 << self.bits) + moved) ** 2
 
     def vectors(self, rows: int) -> Input:
         """Declare vectors on the grid.
@@ -131,4 +139,4 @@ class VectorGrid:
 
     def _free(self, taken: int) -> int:
         """Bits of the ring that are left beside ``taken`` and the terms of an inner product."""
-        return _RING_BITS - 2 - taken - (self.dimension - 1).bit_length()
+        return _RING_BITS - 3 - taken - (self.dimension - 1).bit_length()
