@@ -114,6 +114,7 @@ from .run.clear import Clear as Clear
 from .run.he.executor import CKKS as CKKS
 from .run.he.executor import HE as HE  # deprecated
 from .run.he.executor import Paillier as Paillier
+from .run.he.owner.keys import Query as Query
 from .run.he.packing.batching import Batching as Batching
 from .run.he.security import SecurityStandard as SecurityStandard
 from .run.mpc.executor import MPC as MPC
@@ -121,6 +122,9 @@ from .run.mpc.protocols import MPCProtocol as MPCProtocol
 from .run.protocol import Executor as Executor
 from .serve.client.client import Client as Client
 from .serve.client.executor import Remote as Remote
+from .serve.client.owner import Owner as Owner
 from .serve.http.server import Server as Server
+from .serve.offerings.offer import Offer as Offer
+from .serve.offerings.offering import Terms as Terms
 
 __version__: str

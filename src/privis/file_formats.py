@@ -52,6 +52,10 @@ class FileFormat(StrEnum):
     SECRET_KEY = "a secret key"
     EVALUATION_KEY = "evaluation keys"
     PUBLIC_KEY = "a specification or public key"
+    KEPT_QUERY = "what an owner keeps of an encrypted query"
+    ANSWER = "an encrypted answer"
+    QUERY = "an encrypted query"
+    OFFER = "a prepared offer"
     KEY_FOLDER = "a folder of homomorphic keys"
     LEDGER = "a privacy ledger"
     LEDGER_HEAD = "the head of a ledger"
@@ -86,7 +90,14 @@ class FileFormat(StrEnum):
     UNKNOWN = "something else"
 
 
-_BUNDLES = {1: FileFormat.SECRET_KEY, 2: FileFormat.EVALUATION_KEY, 3: FileFormat.PUBLIC_KEY}
+_BUNDLES = {
+    1: FileFormat.SECRET_KEY,
+    2: FileFormat.EVALUATION_KEY,
+    3: FileFormat.PUBLIC_KEY,
+    4: FileFormat.KEPT_QUERY,
+    5: FileFormat.ANSWER,
+}
+_QUERY = re.compile(rb"privis ckks \d+\n\x02")  # a message, and its kind
 _BY_TEXT = {
     "privis.head/": FileFormat.HEAD,
     "privis.linear-head/": FileFormat.LINEAR_HEAD,
@@ -96,6 +107,7 @@ _BY_TEXT = {
     "privis.specification/": FileFormat.JOB,
 }
 _BY_ARRAYS = (  # the members that each has at least, the most telling first
+    ({"offer", "program"}, FileFormat.OFFER),
     ({"structure"}, FileFormat.PROGRAM),
     ({"paths", "features", "names", "metadata"}, FileFormat.TABLE),
     ({"matrix", "mean", "source", "name"}, FileFormat.PROJECTION),
@@ -160,12 +172,15 @@ def misfit(
 
 
 def _has_keys(folder: Path) -> bool:
-    return (folder / "public.key").is_file() and (folder / "evaluation.key").is_file()
+    held = (folder / "evaluation.key").is_file() or (folder / "secret.key").is_file()
+    return held and (folder / "public.key").is_file()
 
 
 def _of_bytes(path: Path, start: bytes) -> FileFormat:
     if start.startswith(_BUNDLE):
         return _BUNDLES.get(int.from_bytes(start[_BUNDLE_KIND]), FileFormat.UNKNOWN)
+    if _QUERY.match(start):
+        return FileFormat.QUERY
     if start.startswith(_RELEASE_KEY):
         return FileFormat.RELEASE_KEY
     if start.startswith(_COMPILED):

@@ -162,6 +162,7 @@ def test_samples_and_standards_choose_the_parameters_of_an_offer(tmp_path):
 
 def test_a_client_may_insist_on_a_table(tmp_path):
     from privis.run.he.compiler.compiler import Options
+    from privis.run.he.security import SecurityStandard
     from privis.serve.offerings.program import OfferProgram
 
     def deep(x):
@@ -170,7 +171,8 @@ def test_a_client_may_insist_on_a_table(tmp_path):
             made = made * x
         return made
 
-    terms = OfferProgram("deep", "a power", trace(deep, Input((4,), -1.0, 1.0, None)), Options(1e-2))().terms
+    options = Options(1e-2, standard=SecurityStandard.STANDARD_2018)
+    terms = OfferProgram("deep", "a power", trace(deep, Input((4,), -1.0, 1.0, None)), options)().terms
     (tmp_path / "terms.json").write_text(terms.to_json(), encoding="utf-8")
     words = ("--for", "homomorphic", "--terms", tmp_path / "terms.json")
     refused = typed("keygen", tmp_path / "keys", *words, "--standard", "2024")

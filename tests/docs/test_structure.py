@@ -24,6 +24,7 @@ FILES = 12
 """Most Python files of a folder."""
 SHARED_CLASSES = {
     "Histogram": "an operation of programs, always written ops.Histogram, and a public statistic of several owners",
+    "Owner": "of images that a server computes on, privis.Owner, and of a part in a joint release played here",
 }
 """Class names that several modules of the package define, and why; every other name means one class."""
 SHARED_MODULES = {

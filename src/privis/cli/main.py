@@ -48,6 +48,7 @@ from privis.cli.releases import ReleaseWords, image_size, instead, mention_place
 from privis.cli.server.answers import answers
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
+from privis.cli.server.stages import stage
 from privis.cli.shell import completion
 from privis.cli.shell.once import HELP_NAMES, given_once
 from privis.cli.train import predict, train
@@ -91,6 +92,7 @@ app.add_typer(mpc)
 app.command()(party)
 app.command()(keygen)
 app.command()(serve)
+app.add_typer(stage)
 app.command(epilog=EXIT_CODES)(query)
 
 

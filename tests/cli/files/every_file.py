@@ -26,8 +26,10 @@ from privis.privacy.ledger.file import FileLedger
 from privis.privacy.units import Pixels
 from privis.program import save
 from privis.run.he.wire import key_file
+from privis.run.he.wire.ciphertext_messages import MessageKind, written
 from privis.run.program_cache import CacheKey, ProgramCache
 from privis.serve.http.tokens import issue
+from privis.serve.offerings.offer import Offer
 from privis.serve.offerings.offering import Estimate, Terms
 from privis.tasks import LinearHead, LinearMap, Link, UnitLength
 from privis.training import checkpoints
@@ -59,6 +61,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     ReleaseKey(bytes(range(32))).save(folder / "release.key")
     for kind in key_file.KeyKind:
         key_file.write(folder / f"{kind.name.lower()}.bundle", kind, SPECIFICATION, b"content")
+    (folder / "query.bin").write_bytes(written(MessageKind.QUERY, SPECIFICATION, [b"content"]))
+    Offer(ColourHistogram(bins=2).program((4, 4, 3))).save(folder / "offer.npz")
     FileLedger.create(folder / "budget", Budget(4.0, 1e-6))
     AnswerLedger.create(folder / "answers")
     issue("alice", folder / "tokens", folder / "alice.token")
@@ -92,6 +96,10 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.SECRET_KEY: folder / "secret.bundle",
         FileFormat.EVALUATION_KEY: folder / "evaluation.bundle",
         FileFormat.PUBLIC_KEY: folder / "public.bundle",
+        FileFormat.KEPT_QUERY: folder / "kept.bundle",
+        FileFormat.ANSWER: folder / "answer.bundle",
+        FileFormat.QUERY: folder / "query.bin",
+        FileFormat.OFFER: folder / "offer.npz",
         FileFormat.LEDGER: folder / "budget",
         FileFormat.ANSWER_LEDGER: folder / "answers",
         FileFormat.LEDGER_HEAD: folder / "budget.head",

@@ -93,15 +93,21 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{keys}", "--token-file": "{token}",
         "-o": "{new}.npz", "--authority": "{certificate}", "--patience": "0",
     },
+    ("stage", "prepare"): {"FOLDER": "{new}", "--program": "{program}", "-o": "{new}.npz"},
+    ("stage", "prepare", "a network"): {"FOLDER": "{new}", "--model": "{network}"},
+    ("stage", "keygen"): {"FOLDER": "{new}", "--terms": "{stage}/public/public.key", "--secret": "{new}secret"},
+    ("stage", "encrypt"): {"FOLDER": "{new}", "INPUT": "{picture}", "--secret": "{stage}/secret"},
+    ("stage", "compute"): {"FOLDER": "{stage}", "--offer": "{stage}/server/offer.npz"},
+    ("stage", "decrypt"): {"FOLDER": "{stage}", "--secret": "{stage}/secret", "-o": "{new}.npz"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {"-o", "--output", "--report", "--state", "--predictions"}
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
-CREATED = {("keygen", "PATH"), ("ledger", "PATH"), ("answers", "PATH"), ("mpc", "FOLDER")}
+CREATED = {("keygen", "PATH"), ("ledger", "PATH"), ("answers", "PATH"), ("mpc", "FOLDER"), ("stage", "FOLDER")}
 """What is made anew: nothing there is right, anything else is refused."""
 FINE = {
     ("--key", "a release key"), ("--key", "no such file"), ("--tokens", "no such file"), ("--tokens", "an empty file"),
-    ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
+    ("--secret", "no such file"), ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
     ("FILE", "a table of features"), ("FILE", "a classifier"), ("FILE", "a list"), ("FOLDER", "a folder"),
 }  # fmt: skip
 """What is no mistake at that place."""
@@ -192,6 +198,9 @@ def place(tmp_path_factory) -> Path:
         key_file.write(keys / "public.key", key_file.KeyKind.PUBLIC, digest, public.to_json().encode())
         for kind, file in ((key_file.KeyKind.SECRET, "secret.key"), (key_file.KeyKind.EVALUATION, "evaluation.key")):
             key_file.write(keys / file, kind, digest, b"content")
+    picture, stages = str(files[FileFormat.PICTURE]), str(folder / "stages")
+    for stage in (("prepare", "-f", "colour", "-p", "bins=2", "-p", "size=4x4"), ("keygen",), ("encrypt", picture)):
+        assert CliRunner().invoke(app, ["stage", stage[0], stages, *stage[1:]]).exit_code == 0
     known = {form.name: str(path) for form, path in files.items()}
     (folder / "known.json").write_text(json.dumps(known))
     return folder
@@ -207,7 +216,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "certificate": known["CERTIFICATE"], "private": known["PRIVATE_KEY"], "labels": place / "labels.csv",
         "gallery_terms": place / "gallery.json", "keys": place / "keys", "new": new, "list": known["LIST"],
         "head_keys": place / "head_keys",
-        "answers": known["ANSWER_LEDGER"],
+        "answers": known["ANSWER_LEDGER"], "stage": place / "stages",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

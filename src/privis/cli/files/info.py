@@ -175,11 +175,30 @@ def _bundle(path: Path) -> Iterator[str]:
         yield "it never leaves you; whoever has it can read your images, so it is not shown"
 
 
+def _query(path: Path) -> Iterator[str]:
+    from privis.run.he.wire.ciphertext_messages import MessageKind, specification_of
+
+    content = path.read_bytes()
+    yield f"{len(content):,} bytes, whole; for the specification {specification_of(MessageKind.QUERY, content)}"
+
+
+def _offer(path: Path) -> Iterator[str]:
+    from privis.serve.offerings.offer_file import load_offer
+
+    found = load_offer(path)
+    yield f"{found.name}: {found.summary}"
+    yield f"a program of {len(found.program.nodes)} nodes with its weights, {'private' if found.private else 'public'}"
+
+
 def _key_folder(path: Path) -> Iterator[str]:
     from privis.serve.client.key_folder import KeyFolder
 
-    yield from _terms_lines(KeyFolder(path).terms())
-    yield f"{KeyFolder(path).evaluation.stat().st_size:,} bytes for the server; the secret key is not shown"
+    folder = KeyFolder(path)
+    yield from _terms_lines(folder.terms())
+    if folder.evaluation.exists():
+        yield f"{folder.evaluation.stat().st_size:,} bytes for the server; the secret key is not shown"
+    else:
+        yield "the secret key, which is not shown; evaluation keys lie elsewhere"
 
 
 def _terms(path: Path) -> Iterator[str]:
@@ -327,6 +346,10 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.SECRET_KEY: _bundle,
         FileFormat.EVALUATION_KEY: _bundle,
         FileFormat.PUBLIC_KEY: _bundle,
+        FileFormat.KEPT_QUERY: _bundle,
+        FileFormat.ANSWER: _bundle,
+        FileFormat.QUERY: _query,
+        FileFormat.OFFER: _offer,
         FileFormat.KEY_FOLDER: _key_folder,
         FileFormat.TERMS: _terms,
         FileFormat.LEDGER: _ledger,

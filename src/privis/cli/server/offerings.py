@@ -136,14 +136,18 @@ class OfferOptions:
         channels: Channels,
         options: Options,
     ) -> MakeOffering:
+        from privis.serve.offerings.offer import is_image
         from privis.serve.offerings.program import OfferProgram
 
         outputs = sum(math.prod(tensor.shape) for tensor in layout)
         named = [[tensor.name, list(tensor.shape)] for tensor in layout]
         shapes = tuple(given.shape for given in program.inputs)
-        client: Feature
-        words: dict[str, Any]
-        if len(shapes) > 1:
+        client: Feature | None = None
+        words: dict[str, Any] = {}
+        if not all(map(is_image, shapes)):
+            if self.samples:
+                raise ParameterError(Problem("--samples", f"images for {path}", "a program that takes images"))
+        elif len(shapes) > 1:
             client, program = PrivateProgram(shapes, layout, channels), packed(program)
             words = {"program": {"shapes": list(map(list, shapes)), "outputs": named, "channels": channels.value}}
         else:
@@ -152,7 +156,7 @@ class OfferOptions:
             if len(layout) > 1:
                 words["model"]["tensors"] = named
                 program = join(program) if len(program.outputs) > 1 else program
-        shown = self._shown(client) if self.samples else None
+        shown = None if client is None else self._shown(client)
         return OfferProgram(self._named(path), summary, program, options, private=True, words=words, samples=shown)
 
     def _shown(self, feature: Feature) -> PublicSamples | None:

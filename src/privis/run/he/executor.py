@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,9 @@ from privis.readings import Cost, PredictedError, broken_promises, cost, domain_
 from privis.readings.approximation.predicted_error import largest_error, made_up
 from privis.run.he.compiler.circuit_cost import CKKSTimings, Prediction, predict
 from privis.run.he.compiler.compiled_files import compile_kept
-from privis.run.he.compiler.compiler import CompiledProgram, Options, lower_program
+from privis.run.he.compiler.compiler import CompiledProgram, Options, option_problems
 from privis.run.he.compiler.fitting_options import fitting_options
+from privis.run.he.compiler.quickest import quickest
 from privis.run.he.compiler.samples import Inputs, PublicSamples
 from privis.run.he.evaluation.evaluator import CACHE, Evaluator
 from privis.run.he.evaluation.forked_map import cores
@@ -78,12 +78,7 @@ class CKKS:
     )
 
     def __post_init__(self) -> None:
-        problems = []
-        if not (isinstance(self.precision, float) and 1e-9 <= self.precision <= 0.1):
-            problems.append(Problem("CKKS.precision", repr(self.precision), "1e-9 to 0.1"))
-        degrees = (7,) * self.signs if isinstance(self.signs, int) else self.signs
-        if not (1 <= len(degrees) <= 8 and all(degree in (3, 5, 7, 9, 11, 13, 15) for degree in degrees)):
-            problems.append(Problem("CKKS.signs", repr(self.signs), "1 to 8 polynomials, or their odd degrees 3 to 15"))
+        problems = option_problems("CKKS", self.precision, self.signs)
         if self.most_error is not None:
             problems += positive_number("CKKS.most_error", self.most_error)
         if not isinstance(self.standard, SecurityStandard):
@@ -285,23 +280,7 @@ class CKKS:
         return self._keep(f"{digest(program)} for {images}", lambda: self._quickest(program, images))
 
     def _quickest(self, program: Program, images: int | None) -> CompiledProgram:
-        machine, refused = CKKSTimings.of_this_machine(), []
-        shown, fitting = self._shown(program), list[tuple[float, CompiledProgram]]()
-        lowered = functools.cache(lambda: lower_program(program, self._options(Batching.NONE), shown))
-        for batching in Batching:
-            try:
-                made = compile_kept(
-                    program, self._options(batching), shown, lambda how=batching: lowered().compiled(how)
-                )
-            except UnsupportedError as error:
-                refused.append(error)
-                continue
-            seconds = predict(made.spec, made.choice.arrangement, CACHE, machine).seconds
-            batch_size = made.spec.batch_size
-            fitting.append((seconds / batch_size if images is None else seconds * made.spec.groups(images), made))
-        if not fitting:
-            raise refused[0]
-        return min(fitting, key=lambda found: found[0])[1]
+        return quickest(program, self._options(Batching.NONE), self._shown(program), images, CACHE)
 
 
 @dataclass(frozen=True, eq=False)

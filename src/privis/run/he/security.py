@@ -35,7 +35,7 @@ class SecretDistribution(Enum):
 
 
 DEFAULT_STANDARD = SecurityStandard.STANDARD_2018
-"""Until every network that fits in a ring by the earlier table fits by the later one: `benchmarks.he_standards`."""
+"""The stricter one costs no time, but local binary patterns of 64 x 64 pixels miss their precision with it."""
 
 _TITLES = {
     SecurityStandard.STANDARD_2018: "the standard of 2018",

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 from privis.errors import Problem, ProtocolError
 from privis.privacy.answers.answer_limits import AnswerKind
 
+_MOST = 2**63  # of bytes and seconds: what is not less is no estimate
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -35,11 +37,17 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Terms:
-    """The public side of an offering.
+    """The public side of an offering: what owners of images make keys for. It holds no weights.
 
-    ``digest`` names ``specification`` (JSON, for the owner's keys: `privis.run.he.compiler.program_specification`).
-    ``program`` is the digest of the program where that is public, so that a client can check what is computed; empty
-    for a private model or gallery. ``words`` say how to prepare an image and read the result, for the command line.
+    Args:
+        name: what clients call the offering.
+        summary: what it is, in a few words.
+        digest: SHA-256 of ``specification``, 64 hexadecimal digits.
+        specification: JSON, for the owner's keys: `privis.run.he.compiler.program_specification`.
+        estimate: what is expected of one job.
+        program: digest of the program where that is public, so that a client can check what is computed; empty for a
+            private model or gallery.
+        words: how to prepare an image and read the result, for the command line.
     """
 
     name: str
@@ -51,17 +59,40 @@ class Terms:
     words: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Write the terms as one line of JSON, for `from_json`."""
+        """Write the terms as one line of JSON, for `from_json`.
+
+        Returns:
+            The text.
+        """
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Terms:
-        """Read what ``to_json`` wrote; ProtocolError for anything else."""
+        """Read what ``to_json`` wrote.
+
+        Args:
+            text: the JSON.
+
+        Returns:
+            The terms.
+
+        Raises:
+            ProtocolError: the text is anything else.
+        """
         try:
             found = json.loads(text)
             estimate = Estimate(**found.pop("estimate"))
-            return cls(**found, estimate=estimate)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            terms = cls(**found, estimate=estimate)
+            texts = terms.name, terms.summary, terms.digest, terms.specification, terms.program
+            sizes = asdict(estimate).values()
+            if not (all(isinstance(each, str) for each in texts) and isinstance(terms.words, dict)):
+                raise TypeError("a field of another type")
+            if not all(isinstance(each, int | float) and 0 <= each < _MOST for each in sizes):
+                raise ValueError("an estimate that cannot be")
+            if len(bytes.fromhex(terms.digest)) != 32:
+                raise ValueError("a digest that is none")
+            return terms
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             remedy = "is it a Privis server, of this version?"
             raise ProtocolError(Problem("terms", type(error).__name__, "terms of an offering", remedy)) from None
 

@@ -13,6 +13,7 @@ from privis.privacy.answers.answer_limits import AnswerKind
 from privis.program import Program, digest
 from privis.run.he.compiler.compiled_files import compile_kept
 from privis.run.he.compiler.compiler import CompiledProgram, Options
+from privis.run.he.compiler.quickest import quickest
 from privis.run.he.compiler.samples import PublicSamples
 from privis.run.he.wire import key_file as bundle
 from privis.serve.offerings.offering import COMPLEX, Runner, Terms, answers_words
@@ -22,7 +23,8 @@ from privis.serve.offerings.offering import COMPLEX, Runner, Terms, answers_word
 class OfferProgram:
     """Compiles ``program`` for a server; ``private`` says that clients are not told its digest.
 
-    ``words`` are those of `Terms`; ``samples`` are public inputs that tell how large values are. Raises what
+    ``words`` are those of `Terms`; ``samples`` are public inputs that tell how large values are. ``images`` chooses the
+    way of sharing ciphertexts that is quickest for so many, whatever ``options`` say. Raises what
     `privis.run.he.compiler.compiler` raises when it does not fit.
     """
 
@@ -33,9 +35,11 @@ class OfferProgram:
     private: bool = False
     words: Mapping[str, Any] = field(default_factory=dict)
     samples: PublicSamples | None = None
+    images: int | None = None
 
     def __call__(self) -> ProgramOffering:
         """Compile, in the process that is to run it: the one that speaks HTTP does not even load the engine."""
+        from privis.run.he.evaluation.evaluator import CACHE
         from privis.serve.offerings.estimate import estimate
 
         shown = () if self.samples is None else self.samples.images
@@ -43,7 +47,10 @@ class OfferProgram:
             refuse(UnsupportedError, self.samples.problems(self.program, "samples"))
         # where images are stretched, the specification tells the program
         options = replace(self.options, stretch=False) if self.private else self.options
-        made = compile_kept(self.program, options, shown)
+        if self.images is None:
+            made = compile_kept(self.program, options, shown)
+        else:
+            made = quickest(self.program, options, shown, self.images, CACHE)
         spec, program = made.spec, "" if self.private else digest(self.program)
         expected = estimate(made)
         words = dict(self.words)
@@ -61,10 +68,13 @@ class ProgramOffering:
     terms: Terms
     compiled: CompiledProgram
 
-    def open(self, keys: Path) -> Runner:
-        """Load a client's evaluation keys from the bundle at ``keys``, ready to run jobs."""
+    def open(self, keys: Path, at_once: int = 1) -> Runner:
+        """Load a client's evaluation keys from the bundle at ``keys``, ready to run jobs.
+
+        ``at_once`` processes share the images of a job.
+        """
         from privis.run.he.evaluation.evaluator import CACHE, Evaluator
         from privis.run.he.evaluation.kept_weights import weights_of
 
         content = bundle.read(keys, bundle.KeyKind.EVALUATION, self.compiled.spec.digest)
-        return Evaluator.open(self.compiled, content, weights_of(self.compiled, CACHE))
+        return Evaluator.open(self.compiled, content, weights_of(self.compiled, CACHE), at_once)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import UnsupportedError
+from privis.errors import Problem, UnsupportedError
 from privis.program import Program, digest
 from privis.readings import PolynomialForm, evaluate, homogeneity, polynomialise, ranges, split_at_owner
 from privis.readings.approximation.predicted_error import typical
@@ -62,6 +62,21 @@ class Options:
     processes: int = 1
     batching: Batching = Batching.NONE
     standard: SecurityStandard = DEFAULT_STANDARD
+
+
+def option_problems(where: str, precision: object, signs: object) -> list[Problem]:
+    """What is wrong with the words of ``Options`` that users choose; none: all are right.
+
+    >>> [str(problem) for problem in option_problems("CKKS", 1.0, 5)]
+    ['CKKS.precision: got 1.0, expected 1e-9 to 0.1']
+    """
+    problems = []
+    if not (isinstance(precision, float) and 1e-9 <= precision <= 0.1):
+        problems.append(Problem(f"{where}.precision", repr(precision), "1e-9 to 0.1"))
+    degrees = (7,) * signs if isinstance(signs, int) else signs
+    if not (isinstance(degrees, tuple) and 1 <= len(degrees) <= 8 and set(degrees) <= {3, 5, 7, 9, 11, 13, 15}):
+        problems.append(Problem(f"{where}.signs", repr(signs), "1 to 8 polynomials, or their odd degrees 3 to 15"))
+    return problems
 
 
 @dataclass(frozen=True, eq=False)

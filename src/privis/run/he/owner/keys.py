@@ -2,27 +2,80 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ParameterError, Problem, ProtocolError, refuse
+from privis.errors import OutputError, ParameterError, Problem, ProtocolError, refuse
 from privis.readings.evaluate import evaluate
 from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.compiler.slot_encoding import Arrays, fill_slots, read_slots
 from privis.run.he.owner.seal_keys import SealSecret
+from privis.run.he.wire import key_file
+from privis.run.he.wire.answer import Kept, query_digest
 from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
+from privis.run.he.wire.key_file import KeyKind
 
 
 @dataclass(frozen=True)
 class Query:
-    """``message`` goes to the server; the factors by which the owner scaled each image stay with the owner."""
+    """``message`` goes to the server; the factors by which the owner scaled each image stay with the owner.
+
+    Args:
+        message: for the server; it hides the images.
+        factors: by which each image was scaled before encryption.
+        labels: what the images are called, none or one for each.
+        specification: digest of the program that it is for, 64 hexadecimal digits.
+    """
 
     message: bytes = field(repr=False)
-    factors: tuple[float, ...]
+    factors: tuple[float, ...] = field(repr=False)
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    specification: str = ""
+
+    @property
+    def kept(self) -> Kept:
+        """What stays with the owner."""
+        return Kept(query_digest(self.message), self.factors, self.labels)
+
+    def save(self, upload: Path, kept: Path) -> None:
+        """Write the query as two files, each whole or not at all; earlier ones of these names are replaced.
+
+        Args:
+            upload: file for the server: the message, which hides the images.
+            kept: file that stays with the owner (mode 0600), in another folder.
+
+        Raises:
+            OutputError: one cannot be written, or both would lie in one folder, which is then sent as a whole.
+        """
+        upload, kept = Path(upload), Path(kept)
+        if os.path.realpath(upload.parent) == os.path.realpath(kept.parent):
+            remedy = "what goes to the server and what stays must not share a folder"
+            raise OutputError(Problem(str(kept), f"the folder of {upload.name}", "another folder", remedy))
+        key_file.write(kept, KeyKind.KEPT, self.specification, self.kept.to_bytes(), replace=True)
+        key_file.write_message(upload, self.message)
+
+    @staticmethod
+    def load_kept(kept: Path, specification: str | None = None) -> Kept:
+        """Read what ``save`` kept.
+
+        Args:
+            kept: the file.
+            specification: digest of the program that it must be for; None: any.
+
+        Returns:
+            What is needed to read the answer.
+
+        Raises:
+            ParameterError: it cannot be read, or others can read it.
+            ProtocolError: it is damaged, or of another program.
+        """
+        return Kept.from_bytes(key_file.read(Path(kept), KeyKind.KEPT, specification), str(kept))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,9 +131,9 @@ class SecretKeys:
             for slots in spec.sources:
                 for row in fill_slots(spec, slots, scaled[first : first + spec.batch_size]):
                     parts.append(self.secret.encrypt(row, slots.level, spec.scale))
-        return Query(written(MessageKind.QUERY, spec.digest, parts), tuple(factors))
+        return Query(written(MessageKind.QUERY, spec.digest, parts), tuple(factors), specification=spec.digest)
 
-    def decrypt(self, spec: Spec, query: Query, reply: bytes) -> list[list[NDArray[np.float32]]]:
+    def decrypt(self, spec: Spec, query: Query | Kept, reply: bytes) -> list[list[NDArray[np.float32]]]:
         """Decrypt the reply to ``query``.
 
         What is decrypted must not go back to the server: in CKKS its noise tells about the secret key (Li and
@@ -88,7 +141,7 @@ class SecretKeys:
 
         Args:
             spec: the public side of the compiled program.
-            query: what ``encrypt`` made.
+            query: what ``encrypt`` made, or what is kept of it.
             reply: the server's message.
 
         Returns:

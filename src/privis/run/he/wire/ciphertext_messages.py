@@ -37,6 +37,17 @@ def written(kind: MessageKind, digest: str, parts: Sequence[bytes]) -> bytes:
     return _HEAD.pack(_MAGIC, kind.value, bytes.fromhex(digest), hashlib.sha256(body).digest()) + body
 
 
+def specification_of(kind: MessageKind, data: bytes) -> str:
+    """The digest of the specification that a message is for; ProtocolError as of `read`.
+
+    >>> specification_of(MessageKind.QUERY, written(MessageKind.QUERY, "0a" * 32, [b"a"])) == "0a" * 32
+    True
+    """
+    stated = data[_HEAD.size - 64 : _HEAD.size - 32].hex()
+    read(kind, stated.ljust(64, "0"), data)
+    return stated
+
+
 def read(kind: MessageKind, digest: str, data: bytes) -> list[bytes]:
     """The parts of a message; ProtocolError for one of another kind or specification, cut short or damaged."""
     what = kind.name.lower()

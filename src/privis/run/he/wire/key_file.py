@@ -6,6 +6,8 @@ kind       content
 SECRET     decrypts; mode 0600 and read only if nobody else may; never leaves its owner
 EVALUATION lets a server compute on ciphertexts, and decrypt nothing
 PUBLIC     the specification of the program that the keys were made for, or a public key
+KEPT       what the owner of images keeps of an encrypted query, to read its answer; mode 0600 as SECRET
+ANSWER     an encrypted answer, with the digest of the query that it answers
 =========  =======================================================================================================
 
 Layout: 8 bytes of magic, version and kind (16 bits each, big-endian), 4 bytes 0, the digest of the specification
@@ -23,6 +25,7 @@ import os
 import stat
 import struct
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -46,13 +49,27 @@ class KeyKind(Enum):
     SECRET = 1
     EVALUATION = 2
     PUBLIC = 3
+    KEPT = 4
+    ANSWER = 5
+
+    @property
+    def is_private(self) -> bool:
+        """Whether a file of this kind must be readable by its owner alone."""
+        return self in (KeyKind.SECRET, KeyKind.KEPT)
 
 
 _FORMATS = {
     KeyKind.SECRET: FileFormat.SECRET_KEY,
     KeyKind.EVALUATION: FileFormat.EVALUATION_KEY,
     KeyKind.PUBLIC: FileFormat.PUBLIC_KEY,
+    KeyKind.KEPT: FileFormat.KEPT_QUERY,
+    KeyKind.ANSWER: FileFormat.ANSWER,
 }
+_KEYGEN = "make keys with privis keygen"
+_REMEDIES = {
+    KeyKind.KEPT: "encrypt the images again, which keeps one",
+    KeyKind.ANSWER: "let the server compute again",
+}  # else _KEYGEN
 
 
 @dataclass(frozen=True)
@@ -73,36 +90,97 @@ class Bundle:
         return HEADER_BYTES + self.length
 
 
-def write(path: Path, kind: KeyKind, spec: str, content: bytes | memoryview) -> Bundle:
-    """Write a new bundle, whole or not at all, readable by its owner alone; nothing is ever overwritten.
+def write(
+    path: Path,
+    kind: KeyKind,
+    spec: str,
+    content: bytes | memoryview,
+    *,
+    mode: int = 0o600,
+    replace: bool = False,
+) -> Bundle:
+    """Write a new bundle, whole or not at all, with ``mode``; nothing is ever overwritten unless ``replace`` says so.
 
     Raises OutputError when the file exists or cannot be written.
     """
+    fields, digest = _header(kind, spec, content)
+    try:
+        _write_whole(path, (fields, digest, content), mode, replace)
+    except OSError as error:
+        never = path.exists() and not replace
+        remedy = "keys are never overwritten: choose another place" if never else "choose another place"
+        reason = error.strerror or str(error)
+        raise OutputError(Problem(str(path), reason, f"a new file for {_named(kind)}", remedy)) from error
+    return Bundle(kind, spec, len(content), digest.hex())
+
+
+def packed(kind: KeyKind, spec: str, content: bytes) -> bytes:
+    """The bytes of the file that `write` would write."""
+    return b"".join((*_header(kind, spec, content), content))
+
+
+def unpacked(data: bytes, where: str, kind: KeyKind, spec: str) -> bytes:
+    """The content of what `packed` made, checked to be whole, of ``kind`` and ``spec``; ProtocolError otherwise."""
+    found = parse(data[:HEADER_BYTES], where)
+    require(found, where, kind, spec)
+    content = data[HEADER_BYTES:]
+    digest = hashlib.sha256(data[: _FIELDS.size])
+    digest.update(content)
+    _require_whole(found, len(content), digest.hexdigest(), where)
+    return content
+
+
+def _header(kind: KeyKind, spec: str, content: bytes | memoryview) -> tuple[bytes, bytes]:
+    """The fields of a bundle, and the digest of them and of the content."""
     fields = _FIELDS.pack(_MAGIC, _VERSION, kind.value, bytes.fromhex(spec), len(content))
     digest = hashlib.sha256(fields)
     digest.update(content)
+    return fields, digest.digest()
+
+
+def write_message(path: Path, message: bytes) -> None:
+    """Write a message, which is whole by its own format, as a file, whole or not at all; an earlier one goes.
+
+    Raises OutputError when it cannot be written.
+    """
     try:
-        descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:  # mkstemp makes it with mode 0600
-                for part in (fields, digest.digest(), content):
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(unfinished, path)  # unlike a rename, refuses to replace a key
-        finally:
-            with suppress(OSError):
-                os.unlink(unfinished)
+        _write_whole(path, (message,), 0o644, replace=True)
     except OSError as error:
-        remedy = "keys are never overwritten: choose another place" if path.exists() else "choose another place"
-        reason = error.strerror or str(error)
-        raise OutputError(Problem(str(path), reason, f"a new file for {_named(kind)}", remedy)) from error
-    return Bundle(kind, spec, len(content), digest.hexdigest())
+        got, remedy = error.strerror or str(error), "choose another place"
+        raise OutputError(Problem(str(path), got, f"a file for {FileFormat.QUERY}", remedy)) from error
+
+
+def read_message(path: Path) -> bytes:
+    """The bytes of a message that `write_message` wrote; ParameterError for a file that cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        remedy = "encrypt images first: privis stage encrypt"
+        raise ParameterError(misfit(path, FileFormat.QUERY, str(error.strerror), remedy=remedy)) from error
+
+
+def _write_whole(path: Path, parts: Sequence[bytes | memoryview], mode: int, replace: bool) -> None:
+    """A file under another name first; FileExistsError unless ``replace`` where there is one."""
+    descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:  # mkstemp makes it with mode 0600
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(unfinished, path)
+        else:
+            os.link(unfinished, path)  # unlike a rename, refuses to replace a key
+    finally:
+        with suppress(OSError):
+            os.unlink(unfinished)
 
 
 def parse(header: bytes, where: str) -> Bundle:
     """Read the first `HEADER_BYTES` of a bundle; ProtocolError when they are of anything else."""
-    expected, remedy = "a key bundle", "make keys with privis keygen"
+    expected, remedy = "a key bundle", _KEYGEN
     if len(header) < HEADER_BYTES:
         raise ProtocolError(Problem(where, f"{len(header)} bytes", f"{expected} of at least {HEADER_BYTES}", remedy))
     magic, version, kind, spec, length = _FIELDS.unpack_from(header)
@@ -119,7 +197,10 @@ def require(found: Bundle, where: str, kind: KeyKind, spec: str | None = None) -
         remedy = "a secret key never leaves its owner" if found.kind is KeyKind.SECRET else ""
         raise ProtocolError(Problem(where, _named(found.kind), _named(kind), remedy))
     if spec is not None and found.spec != spec:
-        got, expected = f"keys of another program ({found.spec[:12]}…)", f"keys of {spec[:12]}…"
+        got, expected = (
+            f"{'an answer' if kind is KeyKind.ANSWER else 'keys'} of another program ({found.spec[:12]}…)",
+            f"keys of {spec[:12]}…",
+        )
         remedy = "make new keys with privis keygen: the program, or its parameters, changed"
         raise ProtocolError(Problem(where, got, expected, remedy))
 
@@ -136,13 +217,12 @@ def read(path: Path, kind: KeyKind, spec: str | None = None) -> bytes:
             header = file.read(HEADER_BYTES)
             found = _parsed(header, path, kind)
             require(found, str(path), kind, spec)
-            if kind is KeyKind.SECRET and mode & 0o077:
+            if kind.is_private and mode & 0o077:
                 remedy = f"chmod 600 {path}, if nobody else has read it"
                 raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
             content = file.read()
     except OSError as error:
-        remedy = "make keys with privis keygen"
-        raise ParameterError(_misfit(path, kind, str(error.strerror), remedy)) from error
+        raise ParameterError(_misfit(path, kind, str(error.strerror), _REMEDIES.get(kind, _KEYGEN))) from error
     digest = hashlib.sha256(header[: _FIELDS.size])
     digest.update(content)
     _require_whole(found, len(content), digest.hexdigest(), str(path))
@@ -155,8 +235,7 @@ def peek(path: Path, kind: KeyKind) -> Bundle:
         with open(path, "rb") as file:
             found = _parsed(file.read(HEADER_BYTES), path, kind)
     except OSError as error:
-        remedy = "make keys with privis keygen"
-        raise ParameterError(_misfit(path, kind, str(error.strerror), remedy)) from error
+        raise ParameterError(_misfit(path, kind, str(error.strerror), _REMEDIES.get(kind, _KEYGEN))) from error
     require(found, str(path), kind)
     return found
 
@@ -169,7 +248,7 @@ def _parsed(header: bytes, path: Path, kind: KeyKind) -> Bundle:
         (problem,) = error.problems
         if header.startswith(_MAGIC):  # a bundle, but damaged or of another version
             raise
-        raise ProtocolError(_misfit(path, kind, problem.got, problem.remedy)) from None
+        raise ProtocolError(_misfit(path, kind, problem.got, _REMEDIES.get(kind, problem.remedy))) from None
 
 
 def _misfit(path: Path, kind: KeyKind, reason: str, remedy: str) -> Problem:

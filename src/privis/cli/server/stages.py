@@ -1,0 +1,295 @@
+"""``privis stage``: encrypted computing in five steps on a folder, each a process of its own, without a network.
+
+Files of the folder, and who may see them:
+
+==================  ========================================  ====================================
+folder              files                                     whose
+==================  ========================================  ====================================
+``server/``         ``offer.npz``                             the server's: it holds the weights
+``public/``         ``public.key``, ``evaluation.key``        both
+``upload/``         ``query.bin``                             both: encrypted images
+``download/``       ``answer.bin``                            both: encrypted results
+``secret/``         ``secret.key``, ``query.kept``            the owner's: never sent
+==================  ========================================  ====================================
+
+A file appears whole or not at all, so a stage that was killed is run again. ``prepare`` and ``compute`` open nothing of
+``secret/``, the others nothing of ``server/``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from privis.cli.console import EXIT_CODES, explained, out, working
+from privis.cli.extract import Parameters
+from privis.cli.server.serve import (
+    FeatureName,
+    Inside,
+    Name,
+    Precision,
+    Processes,
+    Promised,
+    Samples,
+    Shared,
+    Signs,
+    Standard,
+)
+from privis.cli.server.stage_folder import (
+    SEEN,
+    StageFolder,
+    card_metadata,
+    flat_outputs,
+    make_folder,
+    query_of,
+    says_feature,
+    write_terms,
+)
+from privis.errors import OutputError, ParameterError, Problem
+from privis.extras import require
+from privis.io.atomic import check_writable
+from privis.run.he.packing.batching import Batching
+from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
+
+if TYPE_CHECKING:
+    from privis.serve.offerings.offering import Terms
+
+stage = typer.Typer(
+    name="stage",
+    help="Encrypted computing in five steps on files, without a network: prepare, keygen, encrypt, compute, decrypt.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of all stages; what others may not see lies in parts of it.")]
+SecretFolder = Annotated[
+    Path | None, typer.Option("--secret", help="Folder of the secret key; else FOLDER/secret. Never sent.")
+]
+OfferFile = Annotated[Path | None, typer.Option("--offer", help="The server's file; else FOLDER/server/offer.npz.")]
+Model = Annotated[Path | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
+SavedProgram = Annotated[Path | None, typer.Option("--program", help="A saved program.")]
+Expected = Annotated[
+    int | None, typer.Option("--images", min=1, help="Choose the sharing that is quickest for so many images.")
+]
+
+
+@stage.command()
+def prepare(
+    folder: Folder,
+    feature: FeatureName = None,
+    parameter: Parameters = None,
+    program: SavedProgram = None,
+    model: Model = None,
+    name: Name = None,
+    precision: Precision = 1e-4,
+    signs: Signs = 5,
+    inside: Inside = False,
+    promised: Promised = False,
+    processes: Processes = 1,
+    sharing: Shared = Batching.NONE,
+    images: Expected = None,
+    standard: Standard = DEFAULT_STANDARD,
+    samples: Samples = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The server's file; else FOLDER/server/offer.npz.")
+    ] = None,
+) -> None:
+    """Server: compile what is offered; its weights stay in FOLDER/server, its terms go to FOLDER/public.
+
+    privis stage prepare io/ --model net.onnx --samples training/ --precision 0.01
+    """
+    with explained():
+        require("he", "privis stage", "tenseal")
+        from dataclasses import replace
+
+        from privis.cli.server.offerings import OfferOptions
+        from privis.run.he.compiler.compiler import Options
+        from privis.serve.offerings.offer import Offer
+        from privis.serve.offerings.program import OfferProgram
+
+        place = StageFolder(folder, offer_path=output)
+        if output is not None:
+            check_writable(output)
+        options = Options(
+            precision,
+            signs=signs,
+            inside=inside,
+            promised=promised,
+            processes=processes,
+            batching=sharing,
+            standard=standard,
+        )
+        given = [] if program is None else [program], [] if model is None else [model], [], []
+        makers = OfferOptions(feature, parameter or [], *given, name, samples or []).makers(options)
+        if len(makers) != 1 or not isinstance(makers[0], OfferProgram):
+            raise ParameterError(Problem("privis stage prepare", f"{len(makers)} offers", "one"))
+        chosen = Offer.of(replace(makers[0], images=images))
+        with working(f"compiling {chosen.name}"):
+            terms = chosen.terms()
+        _refuse_other_keys(place, terms)
+        make_folder(place.public, 0o755)
+        if output is None:
+            make_folder(place.offer.parent, 0o700)
+        chosen.save(place.offer)
+        write_terms(place.terms, terms)
+        _say_offer(terms, place)
+
+
+@stage.command()
+def keygen(
+    folder: Folder,
+    secret: SecretFolder = None,
+    terms: Annotated[Path | None, typer.Option(help="The server's terms; else FOLDER/public/public.key.")] = None,
+    standard: Annotated[
+        SecurityStandard | None, typer.Option(help="Refuse parameters beyond this table of 128-bit security.")
+    ] = None,
+) -> None:
+    """Owner: make keys for the server's terms; an interrupted run is finished by the same command.
+
+    privis stage keygen io/
+    """
+    with explained():
+        require("he", "privis stage", "tenseal")
+        from privis.serve.client.owner import Owner, require_apart
+        from privis.serve.offerings.offer_security import parameters_of, require_standard
+
+        place = StageFolder(folder, secret)
+        found = place.read_terms(terms)
+        require_standard(found, standard)
+        require_apart(place.public, place.secret)
+        with working(f"keys for {found.name}") as progress:
+            if not place.secret.exists():
+                if place.evaluation.exists():
+                    got, remedy = (
+                        "evaluation keys without their secret key",
+                        "say where it is, --secret, or remove them",
+                    )
+                    raise OutputError(Problem(str(place.evaluation), got, "a folder without keys", remedy))
+                Owner.generate(found, place.public, place.secret, progress=progress)
+            else:
+                owner = Owner.load(place.secret)
+                _require_same(owner.terms, found, place.secret)
+                if not place.evaluation.exists():
+                    owner.publish(place.public, progress)
+        size = place.evaluation.stat().st_size / 1e6
+        out.print(f"{place.evaluation}: {size:,.1f} MB for the server", markup=False, soft_wrap=True)
+        out.print(parameters_of(found).security, markup=False, soft_wrap=True)
+        told = f"{place.secret} never leaves you; whoever has it can read your images"
+        out.print(told, markup=False, soft_wrap=True)
+
+
+@stage.command()
+def encrypt(
+    folder: Folder,
+    inputs: Annotated[
+        list[str], typer.Argument(help="Images: files, folders, globs, - for stdin; or one .npy or .npz of inputs.")
+    ],
+    secret: SecretFolder = None,
+) -> None:
+    """Owner: encrypt images for the server into FOLDER/upload; what is needed to read the answer stays in the secret
+    folder.
+
+    privis stage encrypt io/ scans/
+    """
+    with explained():
+        require("he", "privis stage", "tenseal")
+        from privis.serve.client.owner import Owner
+
+        place = StageFolder(folder, secret)
+        owner = Owner.load(place.secret)
+        with working("encrypting"):
+            query = query_of(owner, inputs)
+        make_folder(place.query.parent, 0o755)
+        query.save(place.query, place.kept)
+        size = len(query.message) / 1e6
+        told = f"{place.query}: {len(query.factors):,} images, {size:,.1f} MB for the server"
+        out.print(told, markup=False, soft_wrap=True)
+
+
+@stage.command()
+def compute(
+    folder: Folder,
+    offer: OfferFile = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that share the images; else one for each core.")
+    ] = None,
+) -> None:
+    """Server: compute on the encrypted images, without anything that decrypts, into FOLDER/download.
+
+    privis stage compute io/
+    """
+    with explained():
+        require("he", "privis stage", "tenseal")
+        from privis.run.he.wire import key_file
+        from privis.serve.offerings.offer import Offer
+
+        place = StageFolder(folder, offer_path=offer)
+        message = key_file.read_message(place.query)
+        chosen = Offer.load(place.offer)
+        with working(f"computing {chosen.name}") as progress:
+            answer = chosen.evaluate(place.evaluation, message, progress, at_once=at_once)
+        make_folder(place.answer.parent, 0o755)
+        key_file.write_message(place.answer, answer)
+        out.print(f"{place.answer}: {len(answer) / 1e6:,.1f} MB for the owner", markup=False, soft_wrap=True)
+
+
+@stage.command()
+def decrypt(
+    folder: Folder,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Table to write: .parquet, .npz or .csv.")],
+    secret: SecretFolder = None,
+) -> None:
+    """Owner: decrypt the answer into a table. What is decrypted must not go back to the server.
+
+    privis stage decrypt io/ -o features.parquet
+    """
+    with explained():
+        require("he", "privis stage", "tenseal")
+        from privis.cli.server.offerings import feature_of
+        from privis.io import tables
+        from privis.serve.client.owner import Owner
+
+        place = StageFolder(folder, secret)
+        tables.check(output)
+        owner = Owner.load(place.secret)
+        feature = feature_of(owner.terms) if says_feature(owner.terms) else None
+        if feature is None:
+            labels, rows, names = flat_outputs(owner, place.kept, place.answer)
+        else:
+            labels, rows = owner.features(place.kept, place.answer, feature)
+            names = feature.names(owner.specification.inputs[0])
+        metadata = card_metadata(owner, feature, len(rows))
+        tables.write(output, list(labels), [rows], names=names, metadata=metadata, scratch=output.parent)
+        told = f"{len(rows):,} rows of {rows.shape[1]:,} components in {output}"
+        out.print(told, markup=False, soft_wrap=True)
+        out.print(f"{SEEN} Decrypted results must not go back to the server.", markup=False, soft_wrap=True)
+
+
+def _refuse_other_keys(place: StageFolder, terms: Terms) -> None:
+    """Keys that are there already are for the terms that are there: others would make them useless without notice."""
+    if place.evaluation.exists() and place.terms.exists() and place.read_terms().digest != terms.digest:
+        got, remedy = "keys for other terms", "prepare in a new folder, or remove the keys of this one"
+        raise OutputError(Problem(str(place.public), got, "keys for this offer, or none", remedy))
+
+
+def _require_same(held: Terms, found: Terms, secret: Path) -> None:
+    if held.digest != found.digest:
+        got, expected = f"keys of {held.digest[:12]}…", f"keys of {found.digest[:12]}…, which the terms describe"
+        remedy = "keys are never overwritten: choose another --secret folder"
+        raise OutputError(Problem(str(secret), got, expected, remedy))
+
+
+def _say_offer(terms: Terms, place: StageFolder) -> None:
+    from privis.serve.offerings.offer_security import parameters_of
+
+    expected, images = terms.estimate, terms.estimate.images
+    job = "for one image" if images == 1 else f"for up to {images:,} images"
+    sizes = f"keys {expected.keys_bytes / 1e6:,.1f} MB, query {expected.message_bytes / 1e6:,.2f} MB"
+    told = f"{terms.name}: about {expected.seconds:.2f} s and {expected.memory / 2**20:,.0f} MiB {job}; {sizes}"
+    out.print(told, markup=False, soft_wrap=True)
+    out.print(parameters_of(terms).security, markup=False, soft_wrap=True)
+    out.print(f"{place.terms}: for owners of images, who make keys for it", markup=False, soft_wrap=True)
+    out.print(f"{place.offer}: the server's alone, it holds the weights", markup=False, soft_wrap=True)

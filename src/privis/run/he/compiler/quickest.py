@@ -1,0 +1,51 @@
+"""Which way of sharing ciphertexts is quickest for a number of images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from privis.errors import UnsupportedError
+from privis.program import Program
+from privis.run.he.compiler.circuit_cost import CKKSTimings, predict
+from privis.run.he.compiler.compiled_files import compile_kept
+from privis.run.he.compiler.compiler import CompiledProgram, Options, lower_program
+from privis.run.he.compiler.samples import Inputs
+from privis.run.he.packing.batching import Batching
+
+
+def quickest(
+    program: Program, options: Options, samples: Sequence[Inputs], images: int | None, cache: int
+) -> CompiledProgram:
+    """Compile a program for the way of sharing ciphertexts that is predicted to be quickest.
+
+    Args:
+        program: what is computed.
+        options: precision and approximations; ``batching`` is not read.
+        samples: public inputs that tell how large values are; none: typical images.
+        images: how many there will be; None: any number, so that the price of one counts.
+        cache: bytes of encoded weights that are kept between runs.
+
+    Returns:
+        The compiled program.
+
+    Raises:
+        UnsupportedError: no way fits; as for images that share nothing.
+    """
+    machine, refused = CKKSTimings.of_this_machine(), []
+    fitting: list[tuple[float, CompiledProgram]] = []
+    lowered = functools.cache(lambda: lower_program(program, options, samples))
+    for batching in Batching:
+        own = replace(options, batching=batching)
+        try:
+            made = compile_kept(program, own, samples, lambda how=batching: lowered().compiled(how))
+        except UnsupportedError as error:
+            refused.append(error)
+            continue
+        seconds = predict(made.spec, made.choice.arrangement, cache, machine).seconds
+        batch_size = made.spec.batch_size
+        fitting.append((seconds / batch_size if images is None else seconds * made.spec.groups(images), made))
+    if not fitting:
+        raise refused[0]
+    return min(fitting, key=lambda found: found[0])[1]
