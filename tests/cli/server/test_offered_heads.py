@@ -80,12 +80,15 @@ def test_a_client_gets_the_scores_and_never_the_weights(tmp_path: Path, by: Extr
     assert spec.tail is None
 
 
-def test_weights_that_clients_would_get_are_said_or_refused(tmp_path: Path) -> None:
+def test_weights_that_clients_would_get_are_said_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path, 6, unit=True)
     with pytest.raises(ParameterError, match=r"--inside keeps.*--public-head"):
         offered(HeadOptions(path))
     told = offered(HeadOptions(path, public=True))
     assert "clients receive its weights" in told.terms.summary and told.compiled.spec.tail is not None
+    with pytest.raises(UnsupportedError, match=r"off by \d+% of the largest, expected at most 5%; --public-head"):
+        offered(HeadOptions(path), inside=True)  # the polynomial has to hold for every vector, down to zero
+    monkeypatch.setattr("privis.cli.server.offered_heads.MOST_ERROR", 1.0)
     kept = offered(HeadOptions(path), inside=True)
     assert kept.compiled.spec.tail is None and "receive" not in kept.terms.summary
     Head(("a", "b"), np.ones((2, 7)), no_release()).save(tmp_path / "trained.npz")  # says of itself what it may tell

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.extraction.owner.at_owner import AtOwner
 from privis.features.feature import Feature, core_shape
 from privis.program import Program, ops
@@ -18,6 +18,10 @@ from privis.tasks.linear_head import LinearHead
 
 if TYPE_CHECKING:
     from privis.run.he.compiler.compiler import Options
+
+
+MOST_ERROR = 0.05
+"""Largest error of a score by polynomials, as a share of the largest, with which a head is offered."""
 
 
 class ExtractedBy(Enum):
@@ -67,17 +71,20 @@ class HeadOptions:
 
         Raises:
             ParameterError: clients would receive weights that nobody said are public.
-            UnsupportedError: no program computes the feature to its end.
+            UnsupportedError: no program computes the feature to its end, or polynomials are too far off.
         """
         assert feature.size is not None
         before, head, public = self.behind(feature)
         program = head.program(before, core_shape(before, (*feature.size, 3)))
-        told = not options.inside and any(isinstance(node.op, ops.Normalise) for node in program.nodes)
+        normalised = any(isinstance(node.op, ops.Normalise) for node in program.nodes)
+        told = normalised and not options.inside
         if told and not public:
             got = f"a program that normalises in front of the head in {self.path.name}"
             remedy = "--inside keeps the weights on the server, --public-head lets clients have them"
             expected = "weights that stay on the server, or are public"
             raise ParameterError(Problem("--head", got, expected, remedy))
+        if normalised and options.inside:
+            refuse(UnsupportedError, _inaccurate(program, options, self.path.name))
         words = {
             "classes": list(head.classes),
             "scores": len(head.names),
@@ -86,6 +93,21 @@ class HeadOptions:
         }
         where = "; clients receive its weights, as they normalise" if told else ""
         return before, program, words, f"head of {len(head.names)} scores behind {feature.name}{where}"
+
+
+def _inaccurate(program: Program, options: Options, name: str) -> list[Problem]:
+    """The problem that polynomials of a division by lengths are too far off to classify by, on made-up images."""
+    from privis.readings import cost
+    from privis.readings.approximation.predicted_error import largest_error, made_up
+    from privis.run.he.compiler.compiler import compile_program
+
+    made = compile_program(program, options)
+    found = largest_error(program, made.in_the_clear, made_up(program, cost(program).operations or 0))
+    if found <= MOST_ERROR:
+        return []
+    got, expected = f"scores of {name} off by {found:.0%} of the largest", f"at most {MOST_ERROR:.0%}"
+    remedy = "--public-head, or a head that does not divide by lengths, as of a pipeline without Normalizer"
+    return [Problem("--inside", got, expected, remedy)]
 
 
 def head_of(words: Mapping[str, Any], build: Callable[[str, Sequence[str]], Feature], specification: str) -> Feature:
