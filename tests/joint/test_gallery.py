@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from privis.errors import ParameterError
+from privis.joint import chained, live_gallery
 from privis.joint import gallery as galleries
-from privis.joint import live_gallery
 from privis.joint.gallery import ANSWER, FIXED, QUERY, Gallery
 from privis.joint.live_gallery import LiveGallery
 from privis.joint.runners import InTheClear
@@ -154,6 +154,15 @@ def test_a_claim_touches_claimed_templates_alone_by_one_program(monkeypatch: pyt
     assert [declared.shape for declared in job.programs["match"].inputs] == [(3, 4), (1, 4), (2, 4)]
     single = {digest(live.gallery.query(Claim(0.5), 1, "bob", ["bob"], [row]).programs["match"]) for row in range(8)}
     assert len(single) == 1
+
+
+def test_jobs_of_claims_one_after_another_are_one_job() -> None:
+    gallery = Gallery(VectorGrid(4)).enrolment("ann", ["a", "b", "c"])[1]
+    rows = gallery.grid.unit_vectors(vectors(3, 4))
+    for claims in ([0, 1], [1, 0], [2, 2]):
+        made = chained([gallery.asked_once(Claim(0.9), 1, "bob", ["bob"], [claim]) for claim in claims])
+        arrays = {name: rows[1:2] if name.endswith("query") else rows for name in made.sources}
+        assert InTheClear()(made, arrays)[ANSWER].tolist() == [float(claims[1] == 1)]
 
 
 def test_more_than_asked_for_is_blotted_out() -> None:

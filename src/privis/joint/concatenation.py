@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from privis.run.mpc.job import Drop, Instruction, Job, Reveal, Run, Share
+from privis.run.mpc.job import Drop, Instruction, Job, Pick, Reveal, Run, Share
 
 
 def chained(jobs: Sequence[Job]) -> Job:
@@ -49,5 +49,7 @@ def _renamed(step: Instruction, names: Mapping[str, str]) -> Instruction:
             return Run(program, *(tuple(names.get(name, name) for name in row) for row in (inputs, outputs)))
         case Reveal(name, receivers):
             return Reveal(names.get(name, name), receivers)
+        case Pick(name, rows, output, declared):
+            return Pick(names.get(name, name), rows, names.get(output, output), declared)
         case Drop(dropped):
             return Drop(tuple(names.get(name, name) for name in dropped))
