@@ -29,6 +29,7 @@ BENCHMARKS = (
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),
     ("dp_networks", "images per second of private training beside Opacus", None),
+    ("presence", "noise of counts and sums where a person comes or goes", None),
     ("enrolment", "face templates of several images in one release", DATA),
     ("utility", "accuracy at the honest whole-image epsilon", None),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),

