@@ -64,6 +64,7 @@ class Served:
             "faces.npz",
             "--encrypted-gallery",
             "50x24",
+            "--scores",
             "--listen",
             "127.0.0.1:0",
             "--limit",
@@ -209,7 +210,7 @@ def test_templates_that_the_server_never_sees(served):
     keys = typed("keygen", served.folder / "mine", *words, "--gallery", served.folder / "faces.npz")
     assert keys.exit_code == 0, keys.stderr
     output = served.folder / "mine.json"
-    words = served.client("--keys", served.folder / "mine", "--top", 1, "-o", output)
+    words = served.client("--keys", served.folder / "mine", "--top", 1, "--scores", "-o", output)
     done = typed("query", served.folder / "asked.csv", *words)
     assert done.exit_code == 0, done.stderr
     assert [row["template"] for row in json.loads(output.read_text())] == ["face 7", "face 31"]
@@ -223,7 +224,7 @@ def test_vectors_in_matches_out(served):
     keys = typed("keygen", served.folder / "faces", *served.client("--offer", "faces", "--for", "homomorphic"))
     assert keys.exit_code == 0, keys.stderr
     for output in ("matches.csv", "matches.json"):
-        words = served.client("--keys", served.folder / "faces", "--top", 2, "-o", served.folder / output)
+        words = served.client("--keys", served.folder / "faces", "--top", 2, "--scores", "-o", served.folder / output)
         done = typed("query", served.folder / "asked.csv", *words)
         assert done.exit_code == 0 and "4 matches" in done.stdout, done.stderr
         assert "do not go back to the server" in " ".join(done.stdout.split())
@@ -232,11 +233,21 @@ def test_vectors_in_matches_out(served):
     assert found[0]["cosine"] == pytest.approx(1, abs=1e-4) and found[1]["cosine"] < 0.9
     assert (served.folder / "matches.csv").read_text().startswith("query,rank,template,cosine\na,1,face 7,")
     picture = typed(
-        "query", served.folder / "one.png", *served.client("--keys", served.folder / "faces", "-o", "x.csv")
+        "query", served.folder / "one.png", *served.client("--keys", served.folder / "faces", "--scores", "-o", "x.csv")
     )
     assert picture.exit_code == 2 and "-f FEATURE that makes vectors" in picture.stderr
     wrong = typed("query", served.folder / "one.png", *words, "-f", "lbp")
     assert wrong.exit_code == 2 and "(rows, 24)" in wrong.stderr
+
+
+def test_scores_are_asked_for_by_name_on_both_sides(served, tmp_path):
+    privis_terms = served.folder / "faces"
+    if not privis_terms.exists():
+        typed("keygen", privis_terms, *served.client("--offer", "faces", "--for", "homomorphic"))
+    words = served.client("--keys", privis_terms, "-o", tmp_path / "x.csv")
+    for more, said in (([], "--scores"), (["--scores", "--question", "any"], "tells every cosine")):
+        done = typed("query", served.folder / "asked.csv", *words, *more)
+        assert done.exit_code == 2 and said in " ".join(done.stderr.split()), done.stderr
 
 
 def typed(*words: object) -> Result:
@@ -271,7 +282,11 @@ def test_options_that_do_not_fit_are_listed_together(tmp_path):
     serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check"]
     for words, said in (
         ([], "-f, --model, --program, --gallery or --encrypted-gallery"),
-        (["--encrypted-gallery", "512"], "TEMPLATESxCOMPONENTS"),
+        (["--encrypted-gallery", "512", "--scores"], "TEMPLATESxCOMPONENTS"),
+        (["--encrypted-gallery", "9x8"], "--threshold COSINE"),
+        (["--encrypted-gallery", "9x8", "--scores", "--gap", "0.1"], "scores are not decided"),
+        (["--encrypted-gallery", "9x8", "--threshold", "0.4", "--gap", "0.001"], "DecisionSpec.gap"),
+        (["-f", "hog", "--threshold", "0.4"], "--gallery or --encrypted-gallery"),
         (["-f", "lbp"], "-p size=HxW"),
         (["-f", "cnn", "-p", "path=x"], "--model FILE.onnx"),
         (["-f", "hog", "--limit", "memory=lots"], "512MiB or 2GB"),

@@ -153,10 +153,13 @@ def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None, standard: 
     with working(f"keys for {found.name}") as progress:
         if "gallery" in found.words:
             from privis.io import tables
+            from privis.serve.client.decision_keys import DecisionKeys
             from privis.serve.client.gallery_keys import GalleryKeys, Templates
 
             table = None if gallery is None else tables.read(gallery)
-            GalleryKeys.generate(found, path, None if table is None else Templates(table.paths, table.features))
+            templates = None if table is None else Templates(table.paths, table.features)
+            decides = found.words["gallery"].get("answers") == "decisions"
+            (DecisionKeys if decides else GalleryKeys).generate(found, path, templates)
         else:
             from privis.serve.client.program_keys import OwnerKeys
 

@@ -78,7 +78,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--tls-cert": "{certificate}", "--tls-key": "{private}",
     },
     ("serve", "a gallery"): {
-        "--tokens": "{tokens}", "--gallery": "{table}", "--state": "{new}", "--check": "", "--listen": FREE,
+        "--tokens": "{tokens}", "--gallery": "{table}", "--scores": "", "--state": "{new}", "--check": "",
+        "--listen": FREE,
         "--answers": "scores=2", "--answer-ledger": "{answers}",
     },
     ("serve", "a head"): {

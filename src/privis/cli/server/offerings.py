@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
+from privis.cli.server.offered_galleries import GalleryAnswers
 from privis.cli.server.offered_heads import HeadOptions, head_of
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.features.cnn import CNN, Channels
@@ -41,6 +42,7 @@ class OfferOptions:
     name: str | None
     samples: Sequence[str] = ()
     head: HeadOptions | None = None
+    answers: GalleryAnswers = GalleryAnswers()
 
     def makers(self, options: Options) -> list[MakeOffering]:
         """How to compile each; ParameterError lists everything that does not fit."""
@@ -50,8 +52,8 @@ class OfferOptions:
             makers.append(self._of_feature(self.feature, options))
         makers += [self._of_model(path, options) for path in self.models]
         makers += [self._of_program(path, options) for path in self.programs]
-        makers += [self._of_gallery(path) for path in self.galleries]
-        makers += [self._of_encrypted_gallery(size) for size in self.encrypted_galleries]
+        makers += [self.answers.gallery(path, self._named(path)) for path in self.galleries]
+        makers += [self.answers.encrypted(size, self.name) for size in self.encrypted_galleries]
         return makers
 
     def _check(self) -> None:
@@ -71,6 +73,7 @@ class OfferOptions:
             problems.append(Problem("--name", f"{count} offers", "one", "without it they are called after their files"))
         if self.samples and not (self.feature or self.models or self.programs):
             problems.append(Problem("--samples", "with galleries alone", "-f, --model or --program that they are for"))
+        problems += self.answers.problems(len(self.galleries) + len(self.encrypted_galleries))
         refuse(ParameterError, problems)
 
     def _of_feature(self, name: str, options: Options) -> MakeOffering:
@@ -104,25 +107,6 @@ class OfferOptions:
         program = load(path)
         layout = tuple(NamedTensor(f"output_{n}", shape) for n, shape in enumerate(program.output_shapes))
         return self._private(path, program, layout, f"program {path.name}", Channels.RGB, options)
-
-    def _of_gallery(self, path: Path) -> MakeOffering:
-        from privis.io import tables
-        from privis.serve.offerings.gallery_offerings import OfferGallery
-
-        found = tables.read(path)
-        summary = f"cosines with {len(found.paths):,} templates of {found.features.shape[1]} components"
-        return OfferGallery(self._named(path), summary, found.paths, found.features)
-
-    def _of_encrypted_gallery(self, size: str) -> MakeOffering:
-        from privis.serve.offerings.gallery_offerings import OfferEncryptedGallery
-
-        found = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size)
-        if found is None:
-            expected = "TEMPLATESxCOMPONENTS, as in 10000x512"
-            raise ParameterError(Problem("--encrypted-gallery", repr(size), expected))
-        templates, dimension = map(int, found.groups())
-        summary = f"cosines with up to {templates:,} templates of {dimension} components, encrypted by you"
-        return OfferEncryptedGallery(self.name or f"encrypted-{size}", summary, dimension, templates)
 
     def _named(self, path: Path) -> str:
         return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)

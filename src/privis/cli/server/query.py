@@ -6,9 +6,9 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +17,10 @@ from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.cli.extract import AsJson, Bits, Inputs, MaxPixels, Parameters, tell
 from privis.cli.files.predictions import write_predictions
 from privis.cli.keygen import Authority, OfferName
-from privis.cli.server.query_gallery import Row, check_output, nearest, vectors_of, write
+from privis.cli.server.query_decisions import COLUMNS as DECISION_COLUMNS
+from privis.cli.server.query_decisions import GalleryQuestion, decisions, require_asked
+from privis.cli.server.query_gallery import COLUMNS as SCORE_COLUMNS
+from privis.cli.server.query_gallery import check_output, nearest, vectors_of, write
 from privis.errors import ParameterError, PrivisError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.io.atomic import check_writable
@@ -28,6 +31,9 @@ from privis.io.resumable.run import Progress as Files
 if TYPE_CHECKING:
     from privis.serve.client.client import RequestProgress
     from privis.serve.offerings.offering import Terms
+
+Answers = Callable[..., Iterator[Sequence[tuple[Any, ...]]]]
+"""Of a client, labelled vectors, and what is told of progress: the rows about each vector."""
 
 KEPT = "Results are decrypted here and do not go back to the server."
 
@@ -57,7 +63,12 @@ def query(
     bits: Bits = None,
     feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of images, computed here.")] = None,
     parameter: Parameters = None,
-    top: Annotated[int, typer.Option(min=1, help="Gallery: how many templates to list.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Gallery of scores: how many templates to list.")] = 5,
+    question: Annotated[
+        GalleryQuestion | None, typer.Option(help="Gallery of decisions: which match, whether any, how many, a claim.")
+    ] = None,
+    claim: Annotated[str | None, typer.Option(help="Gallery of decisions: claimed template, name or number.")] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Gallery of scores: yes, every cosine.")] = False,
     predictions: PredictionsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +90,15 @@ def query(
             if "head" not in terms.words:
                 raise ParameterError(Problem("--predictions", f"offer {terms.name}", "an offer of a head"))
         if "gallery" in terms.words:
-            rows = _matches(inputs, server, keys, token_file, output, authority, patience, feature, parameter, top)
+            if require_asked(terms.words["gallery"], scores, question, claim):
+                asked = question or GalleryQuestion.ALL
+                answers = lambda *each: decisions(each[0], keys, each[1], asked, claim, each[2])  # noqa: E731
+                columns = DECISION_COLUMNS
+            else:
+                answers = lambda *each: nearest(each[0], keys, each[1], top, each[2])  # noqa: E731
+                columns = SCORE_COLUMNS
+            vectors = (inputs, feature, parameter or [])
+            rows = _matches(vectors, server, token_file, output, authority, patience, answers, columns)
             seen = f"Only you see queries and matches; the server got ciphertexts. {KEPT}"
             told = f"{len(rows):,} matches in {output}\n{seen}"
             print(json.dumps({"output": str(output), "rows": len(rows)})) if as_json else out.print(told, markup=False)
@@ -147,22 +166,20 @@ def _features(
 
 
 def _matches(
-    inputs: list[str],
+    asked: tuple[list[str], str | None, list[str]],
     server: str,
-    keys: Path,
     token_file: Path,
     output: Path,
     authority: Path | None,
     patience: float,
-    feature: str | None,
-    parameters: list[str] | None,
-    top: int,
-) -> list[Row]:
+    answers: Answers,
+    columns: Sequence[str],
+) -> list[tuple[Any, ...]]:
     from privis.serve.client.client import Client
     from privis.serve.http.tokens import Token
 
     check_output(output)
-    vectors = list(vectors_of(inputs, feature, parameters or []))
+    vectors = list(vectors_of(*asked))
     token = Token.load(token_file)
     with Client(server, token, authority=authority, patience=patience) as client, following("match") as (files, step):
         start = time.monotonic()
@@ -173,19 +190,19 @@ def _matches(
             files(Files(done, 0, len(vectors), past, eta))
             step(found)
 
-        answered: list[list[Row]] = []
+        answered: list[Sequence[tuple[Any, ...]]] = []
         try:
-            for found in nearest(client, keys, vectors, top, show):
+            for found in answers(client, vectors, show):
                 answered.append(found)
         except PrivisError as error:  # what was answered was counted, too: asked again it would be once more
             if not answered:
                 raise
-            write(output, [row for found in answered for row in found])
+            write(output, [row for found in answered for row in found], columns)
             got = f"answers for {len(answered):,} of {len(vectors):,} vectors, which are in {output}"
             kept = Problem(str(output), got, "all of them", "ask for the others alone")
             raise type(error)(*error.problems, kept) from error
     rows = [row for found in answered for row in found]
-    write(output, rows)
+    write(output, rows, columns)
     return rows
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from privis.serve.client.client import Client, RequestProgress
 
 _TABLES, _OUTPUTS = (".parquet", ".npz", ".csv"), (".csv", ".json")
-_COLUMNS = ("query", "rank", "template", "cosine")
+COLUMNS = ("query", "rank", "template", "cosine")
 
 Row = tuple[str, int, str, float]
 
@@ -74,12 +74,12 @@ def nearest(
         yield [(label, rank, scores.names[index], float(scores.values[index])) for rank, index in enumerate(found, 1)]
 
 
-def write(path: Path, rows: Sequence[Row]) -> None:
+def write(path: Path, rows: Sequence[tuple[Any, ...]], columns: Sequence[str] = COLUMNS) -> None:
     """Write matches as .csv or .json, whole or not at all."""
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         if path.suffix == ".json":
-            json.dump([dict(zip(_COLUMNS, row, strict=True)) for row in rows], file, indent=1)
+            json.dump([dict(zip(columns, row, strict=True)) for row in rows], file, indent=1)
         else:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
+            writer.writerow(columns)
             writer.writerows(rows)

@@ -11,6 +11,7 @@ import typer
 
 from privis.cli.console import err, explained, working
 from privis.cli.extract import Parameters
+from privis.cli.server.offered_galleries import GalleryAnswers
 from privis.cli.server.offered_heads import ExtractedBy, HeadOptions
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
@@ -37,6 +38,15 @@ EncryptedGalleries = Annotated[
     list[str] | None,
     typer.Option("--encrypted-gallery", metavar="SIZE", help="Room for clients' encrypted templates, 10000x512."),
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option(min=-1, max=1, help="Galleries: smallest cosine that is accepted; clients learn decisions alone."),
+]
+Gap = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Galleries: distance from it where a template may be undecided; 0.05 unless said."),
+]
+Scores = Annotated[bool, typer.Option("--scores", help="Galleries: tell clients every cosine, instead of decisions.")]
 HeadFile = Annotated[
     Path | None,
     typer.Option("--head", help="Private classifier behind -f: what `privis train` or `LinearHead.save` wrote."),
@@ -89,6 +99,9 @@ def serve(
     model: Models = None,
     gallery: Galleries = None,
     encrypted_gallery: EncryptedGalleries = None,
+    threshold: Threshold = None,
+    gap: Gap = None,
+    scores: Scores = False,
     head: HeadFile = None,
     extracted_by: Extracting = ExtractedBy.SERVER,
     public_head: PublicHead = False,
@@ -114,7 +127,7 @@ def serve(
 
     privis serve -f hog -p size=64x64 --tokens tokens --tls-cert server.pem --tls-key server.key --listen 0.0.0.0:8443
 
-    privis serve --model net.onnx --gallery faces.parquet --tokens tokens
+    privis serve --model net.onnx --gallery faces.parquet --threshold 0.4 --tokens tokens
 
     privis serve -f lbp -p size=64x64 --head head.npz --extracted-by client --tokens tokens
     """
@@ -140,7 +153,9 @@ def serve(
         behind = None if head is None else HeadOptions(head, extracted_by, public_head)
         if behind is None and (public_head or extracted_by is not ExtractedBy.SERVER):
             raise ParameterError(Problem("--extracted-by, --public-head", "no head", "--head that they are about"))
-        makers = OfferOptions(feature, parameter or [], *files, name, samples or [], behind).makers(options)
+        matching = GalleryAnswers(threshold, gap, scores)
+        offered = OfferOptions(feature, parameter or [], *files, name, samples or [], behind, matching)
+        makers = offered.makers(options)
         host, port = address_of(listen)
         settings, limits = settings_of(answers or [], answer_ledger), limits_of(limit or [])
         certificate = _certificate(tls_cert, tls_key)

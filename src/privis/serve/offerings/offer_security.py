@@ -5,6 +5,7 @@ from __future__ import annotations
 from privis.errors import ParameterError, Problem
 from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.engine import Parameters
+from privis.run.he.matching.decision_specification import DecisionSpec
 from privis.run.he.matching.matching_specification import PARAMETERS
 from privis.run.he.security import SecurityStandard
 from privis.serve.offerings.offering import Terms
@@ -22,7 +23,10 @@ def parameters_of(terms: Terms) -> Parameters:
     Raises:
         ProtocolError: terms that are damaged or of another version.
     """
-    return PARAMETERS if "gallery" in terms.words else Spec.from_json(terms.specification).parameters
+    if "gallery" not in terms.words:
+        return Spec.from_json(terms.specification).parameters
+    decides = terms.words["gallery"].get("answers") == "decisions"
+    return DecisionSpec.from_json(terms.specification).parameters if decides else PARAMETERS
 
 
 def require_standard(terms: Terms, wanted: SecurityStandard | None) -> None:
