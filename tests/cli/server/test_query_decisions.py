@@ -1,4 +1,7 @@
-"""``privis serve --threshold`` and ``privis query --question``: decisions over HTTP, for both kinds of gallery."""
+"""``privis serve --threshold`` and ``privis query --question``: decisions over HTTP, for both kinds of gallery.
+
+Answers for `privis.cli.server.query_decisions` and `privis.cli.server.offered_galleries`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from privis.cli.main import app
+from privis.cli.server.offered_galleries import MatchingAnswers
 from privis.cli.server.query_decisions import GalleryQuestion, require_asked
 from privis.errors import ParameterError
 from privis.io.tables import write
@@ -31,6 +35,22 @@ def test_scores_and_decisions_are_asked_for_by_name():
     ):
         with pytest.raises(ParameterError, match=said):
             require_asked(words, scores, question, claim)
+
+
+def test_galleries_decide_or_tell_scores():
+    assert not MatchingAnswers().problems(0) and not MatchingAnswers(0.4).problems(1)
+    assert not MatchingAnswers(scores=True).problems(2)
+    for answers, galleries, said in (
+        (MatchingAnswers(), 1, "--scores, which tells"),
+        (MatchingAnswers(0.4), 0, "no gallery"),
+        (MatchingAnswers(gap=0.1, scores=True), 1, "not decided"),
+        (MatchingAnswers(gap=0.1), 1, "no threshold"),
+    ):
+        assert said in str(answers.problems(galleries)[0])
+    made = MatchingAnswers(0.4).encrypted("50x24", None)()
+    assert made.terms.name == "encrypted-50x24" and "at cosine 0.4" in made.terms.summary
+    assert "0.05" in made.terms.summary
+    assert "cosines" in MatchingAnswers(scores=True).encrypted("50x24", "x")().terms.summary
 
 
 @pytest.mark.long

@@ -36,7 +36,7 @@ PEOPLE = Templates(tuple(f"patient {number}" for number in range(5)), FACES)
 SPEC = DecisionSpec(8, THRESHOLD, GAP, 40, payload=4, encrypted=True)
 INDEX = OfferEncryptedDecisions("index", "room for encrypted templates", SPEC)
 OWN = OfferDecisions("faces", "the server's", PEOPLE.names, FACES, THRESHOLD, GAP)
-ANSWERS = AnswerSettings(decisions=Allowance(total=2))
+ANSWERS = AnswerSettings(scores=Allowance(total=2))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_terms_say_what_is_decided_and_sent(place, tmp_path):
     assert terms.words["gallery"]["threshold"] == THRESHOLD and terms.words["gallery"]["answers"] == "decisions"
     assert parameters_of(terms) == SPEC.parameters
     own = client.terms("faces")
-    assert own.words["answers"]["kind"] == "decision" and own.words["answers"]["total"] == 2
+    assert own.words["answers"]["kind"] == "score" and own.words["answers"]["total"] == 2
     for wanted, given, said in (
         (terms, None, "templates: got none"),
         (terms, Templates((), FACES[:0]), "1 to 40"),

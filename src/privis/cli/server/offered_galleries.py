@@ -16,7 +16,7 @@ DEFAULT_GAP = 0.05
 
 
 @dataclass(frozen=True)
-class GalleryAnswers:
+class MatchingAnswers:
     """What galleries answer with.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
-from privis.cli.server.offered_galleries import GalleryAnswers
+from privis.cli.server.offered_galleries import MatchingAnswers
 from privis.cli.server.offered_heads import HeadOptions, head_of
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.features.cnn import CNN, Channels
@@ -42,7 +42,7 @@ class OfferOptions:
     name: str | None
     samples: Sequence[str] = ()
     head: HeadOptions | None = None
-    answers: GalleryAnswers = GalleryAnswers()
+    answers: MatchingAnswers = MatchingAnswers()
 
     def makers(self, options: Options) -> list[MakeOffering]:
         """How to compile each; ParameterError lists everything that does not fit."""

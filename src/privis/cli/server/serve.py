@@ -11,7 +11,7 @@ import typer
 
 from privis.cli.console import err, explained, working
 from privis.cli.extract import Parameters
-from privis.cli.server.offered_galleries import GalleryAnswers
+from privis.cli.server.offered_galleries import MatchingAnswers
 from privis.cli.server.offered_heads import ExtractedBy, HeadOptions
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
@@ -153,7 +153,7 @@ def serve(
         behind = None if head is None else HeadOptions(head, extracted_by, public_head)
         if behind is None and (public_head or extracted_by is not ExtractedBy.SERVER):
             raise ParameterError(Problem("--extracted-by, --public-head", "no head", "--head that they are about"))
-        matching = GalleryAnswers(threshold, gap, scores)
+        matching = MatchingAnswers(threshold, gap, scores)
         offered = OfferOptions(feature, parameter or [], *files, name, samples or [], behind, matching)
         makers = offered.makers(options)
         host, port = address_of(listen)

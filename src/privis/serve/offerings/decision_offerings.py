@@ -80,7 +80,8 @@ class DecisionOffering:
     def terms(self) -> Terms:
         """What clients are told."""
         named = sum(len((name or "").encode()) + 4 for name in self.gallery.names)
-        answers = answers_words(AnswerKind.DECISION, 1, self.gallery.spec.dimension)
+        # a score: near the threshold it tells the cosine; one, as comparisons are of real parts alone
+        answers = answers_words(AnswerKind.SCORE, 1, self.gallery.spec.dimension)
         return _terms(self.name, self.summary, self.gallery.spec, named, {"answers": answers})
 
     def open(self, keys: Path) -> Runner:
