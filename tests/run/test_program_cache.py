@@ -62,6 +62,19 @@ def test_other_code_another_processor_or_another_library_finds_nothing(cache, mo
     assert kept(cache) == CONTENT
 
 
+def test_code_that_changed_under_a_running_process_keeps_nothing(cache, monkeypatch):
+    cache.store(KEY, [CONTENT])
+    program_cache.code_digest.cache_clear()
+    monkeypatch.setattr(program_cache, "_LOADED", 0.0)
+    try:
+        assert kept(cache) is None and not cache.store(OTHER, [CONTENT])
+        assert program_cache.code_digest() == program_cache.code_digest()
+    finally:
+        monkeypatch.undo()
+        program_cache.code_digest.cache_clear()
+    assert kept(cache) == CONTENT and kept(cache, OTHER) is None
+
+
 def test_what_cannot_be_read_is_made_anew(cache):
     made = []
 

@@ -25,6 +25,7 @@ import re
 import secrets
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ T = TypeVar("T")
 Buffer = bytes | memoryview
 FORMAT = b"privis.cache/1\n"
 LIMIT_BYTES = 4 << 30
+_LOADED = time.time()
+_CHANGED = "changed since it was loaded, "
 _LONGEST_KEY = 1 << 20  # bytes
 _CODE = ("program", "readings", "run")  # folders of the package that decide what is compiled
 _ENTRY = re.compile(r"[0-9a-f]{64}")
@@ -155,10 +158,11 @@ class ProgramCache:
             parts: its content.
 
         Returns:
-            Whether it is kept; not where the folder cannot be used, the disk is full or it is above the limit.
+            Whether it is kept; not where the folder cannot be used, the disk is full, it is above the limit, or code
+            changed after this process loaded it.
         """
         with contextlib.suppress(OSError):
-            return self._stored(key.text, parts)
+            return not code_digest().startswith(_CHANGED) and self._stored(key.text, parts)
         return False
 
     def _stored(self, text: bytes, parts: Sequence[Buffer]) -> bool:
@@ -265,10 +269,16 @@ def machine() -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """The version of Privis, and a digest of the code that compiles: a changed line makes another entry."""
+    """The version of Privis, and a digest of the code that compiles: a changed line makes another entry.
+
+    Files that changed after this process loaded its code, as in an upgrade under a running server, say nothing of it:
+    the digest is then one that no other process has, and nothing is kept.
+    """
     digest, package = hashlib.sha256(), Path(__file__).resolve().parents[1]
     for folder in _CODE:
         for path in sorted((package / folder).rglob("*.py")):
+            if path.stat().st_ctime > _LOADED:
+                return f"{_CHANGED}{secrets.token_hex(16)}"
             digest.update(f"{path.relative_to(package)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return f"{VERSION} {sys.version_info[:2]} {digest.hexdigest()}"
