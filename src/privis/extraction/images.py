@@ -136,7 +136,8 @@ def extracted(
 ) -> Result:
     """What `extract` returns, by ``programs`` that are kept, for ``expected`` images (None: as many as ``sources``)."""
     start = time.perf_counter()
-    check_release(release, ledger, feature)
+    if programs is None:  # else it was checked when they were made
+        check_release(release, ledger, feature)
     warn_if_nothing_is_left(feature, release, public_shape(sources[0]))
     fresh = release is not None and key is None
     kept = None
