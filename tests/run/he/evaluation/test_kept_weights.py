@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import time
@@ -74,9 +75,15 @@ def encoded(monkeypatch) -> list[int]:
     return found
 
 
-def scores(made: CompiledProgram, root: Path, limit: int = LIMIT) -> np.ndarray:
+@functools.cache
+def owner(made: CompiledProgram) -> tuple[SecretKeys, bytes]:
     keys = SecretKeys.generate(made.spec)
-    evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), weights_of(made, limit, root))
+    return keys, keys.evaluation_keys(made.spec)
+
+
+def scores(made: CompiledProgram, root: Path, limit: int = LIMIT) -> np.ndarray:
+    keys, evaluation_keys = owner(made)
+    evaluator = Evaluator.open(made, evaluation_keys, weights_of(made, limit, root))
     x = np.linspace(-1, 1, 40)
     query = keys.encrypt(made.spec, [(x,)])
     (found,) = keys.decrypt(made.spec, query, evaluator.run(query.message))[0]
