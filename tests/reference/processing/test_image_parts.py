@@ -15,7 +15,7 @@ import privis
 from privis.errors import ImageError, ParameterError, ProgramError, UnsupportedError
 from privis.features import NamedTensor, grey, named_tensors, resize, stack, tensors
 from privis.identity import identity
-from privis.program import Input, trace
+from privis.program import Input, ops, trace
 from privis.tasks import LinearHead, LinearMap
 
 WEIGHTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "weights"
@@ -73,7 +73,7 @@ def test_parts_of_different_features_end_as_each_ends() -> None:
         privis.ImageParts((whole,), (32, 32), trace(lambda x: x * 2.0, Input((24,), -9e9, 9e9, None)))
 
 
-@pytest.mark.parametrize("under", ["ckks", "aby3"])
+@pytest.mark.parametrize("under", ["ckks", pytest.param("aby3", marks=pytest.mark.long)])
 def test_hidden_parts_come_with_their_names(under: str) -> None:
     feature = privis.ImageParts.patches(COLOUR, (8, 16), (1, 2))
     clear = privis.extract(feature, [IMAGE])
@@ -85,6 +85,22 @@ def test_hidden_parts_come_with_their_names(under: str) -> None:
     assert hidden.layout == clear.layout
     for name, expected in clear.tensors.items():
         assert np.allclose(hidden.tensors[name], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("under", ["ckks", pytest.param("aby3", marks=pytest.mark.long)])
+def test_outputs_of_a_hidden_network_come_with_names_and_shapes(under: str) -> None:
+    kernel = np.random.default_rng(1).normal(size=(2, 1, 3, 3)) / 9
+    layers = trace(lambda x: ((y := x >> ops.Conv(kernel)) * y, y.sum(1, 2)), Input((1, 8, 8), 0.0, 1.0, None))
+    network = privis.CNN(layers, channels=privis.Channels.GREY)
+    clear = privis.extract(network, [IMAGE])
+    assert {name: value.shape for name, value in clear.tensors.items()} == {"0": (1, 2, 6, 6), "1": (1, 2)}
+    if under == "ckks":
+        hidden = privis.extract(network, [IMAGE], under=privis.CKKS())
+    else:
+        with privis.MPC() as parties:
+            hidden = privis.extract(network, [IMAGE], under=parties)
+    for name, expected in clear.tensors.items():
+        assert np.allclose(hidden.tensors[name], expected, atol=1e-3 * np.abs(expected).max())
 
 
 def test_a_head_may_follow_parts_that_only_flatten() -> None:
