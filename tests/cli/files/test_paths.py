@@ -84,7 +84,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("serve", "a head"): {
         "--tokens": "{tokens}", "-f": "colour", "-p": "bins=2", "-p ": "size=8x8", "--head": "{head}", "--check": "",
-        "--state": "{new}", "--listen": FREE,
+        "--state": "{new}", "--listen": FREE, "--answers": "scores=100",
     },
     ("query", "a head"): {
         "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{head_keys}", "--token-file": "{token}",

@@ -146,6 +146,7 @@ def test_a_server_with_a_head_answers_a_client_with_predictions(tmp_path: Path) 
     )
     command = [sys.executable, "-m", "privis", "serve", "-f", "colour", "-p", "bins=2", "-p", "size=8x8"]
     command += ["--head", "head.npz", "--extracted-by", "client", "--tokens", "tokens", "--listen", "127.0.0.1:0"]
+    command += ["--answers", "scores=100"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -129,7 +129,7 @@ def serve(
 
     privis serve --model net.onnx --gallery faces.parquet --threshold 0.4 --tokens tokens
 
-    privis serve -f lbp -p size=64x64 --head head.npz --extracted-by client --tokens tokens
+    privis serve -f lbp -p size=64x64 --head head.npz --extracted-by client --answers scores=2000 --tokens tokens
     """
     with explained():
         require("he", "privis serve", "tenseal")  # the process that compiles is another one
