@@ -117,6 +117,12 @@ def test_all_stages_give_the_features_of_the_clear(whole, images):
     assert card["under"]["standards"] == ["2018", "2024"] and card["images"] == 3
 
 
+def test_a_stage_opens_its_own_files_alone_where_all_are_there(folder, images):
+    for name in STAGES:
+        opened = {path.split("/")[0] for path in done(*words_of(name, folder, images))} - {"out.npz", ""}
+        assert opened and opened <= OPENS[name], name
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_works_without_all_that_is_not_its_own_and_opens_nothing_else(name, folder, images):
     kept = OPENS[name] | ({"public"} if name == "keygen" else set())

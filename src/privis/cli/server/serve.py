@@ -67,7 +67,7 @@ Processes = Annotated[int, typer.Option(min=1, max=2, help="Processes that share
 Standard = Annotated[SecurityStandard, typer.Option("--standard", help="Table of 128-bit security that is met.")]
 Samples = Annotated[
     list[str] | None,
-    typer.Option("--samples", help="Public images that tell how large values are: smaller keys; repeatable."),
+    typer.Option("--samples", help="Public images that tell how large values are: a smaller ring may do; repeatable."),
 ]
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; without TLS only on this machine.")]
 TokensFile = Annotated[Path, typer.Option("--tokens", help="Digests of the clients' tokens; `privis keygen` adds one.")]

@@ -49,8 +49,8 @@ class CKKS:
         most_error: refuse programs whose predicted error is more than this share of the largest value. None: no limit.
         standard: whose table of 128-bit security ring and modulus must meet.
         samples: public inputs of the program (what the feature's ``before`` makes of public images; a tuple of arrays
-            for a program of several inputs), which tell how large values are: with them keys are smaller and runs
-            quicker than with typical images. None: typical images.
+            for a program of several inputs), which tell how large values are: with them a smaller ring may do than
+            with typical images, which has smaller keys and quicker runs. None: typical images.
 
     Raises:
         ParameterError: a value out of range.

@@ -41,7 +41,7 @@ class Offer:
         what: a feature; a program (`privis.program`); or the file of an ONNX network or of a saved program.
         name: what clients call it; by default that of the feature or file.
         samples: public images that tell how large values are, as paths or arrays; for a program its inputs, an array or
-            a tuple of arrays for each. Keys get smaller and runs quicker than with none, which means typical images.
+            a tuple of arrays for each. A smaller ring may do than with none, which means typical images.
         precision: largest difference of encrypted results from the polynomial form, relative to the largest output.
         signs: number of sign polynomials in a comparison, or their odd degrees, as of `CKKS`.
         inside: normalise vectors in the encrypted domain; else the key owner does so after decryption.
