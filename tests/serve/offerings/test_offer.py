@@ -222,7 +222,7 @@ PLACES = {"secret key": "secret.key", "public key": "public.key"}
     where=st.integers(0, 1 << 22) | st.integers(0, 200),
     value=st.integers(0, 255),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_files_raise_errors_of_privis_or_read_as_what_they_were(files, name, kind, where, value):
     place = files.secret / PLACES[name] if name in PLACES else getattr(files, name)
     whole = place.read_bytes()
@@ -263,7 +263,7 @@ anything = st.recursive(
 
 
 @given(key=st.sampled_from(["format", "query", "factors", "labels"]), value=anything)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whatever_is_said_to_be_kept_is_that_or_an_error_of_privis(key, value):
     kept = Kept("ab" * 32, (1.0, 2.0), ("a", "b"))
     assert Kept.from_bytes(kept.to_bytes(), "kept") == kept
@@ -276,7 +276,7 @@ def test_whatever_is_said_to_be_kept_is_that_or_an_error_of_privis(key, value):
 
 
 @given(key=st.sampled_from(["name", "words", "options", "images", "private", "samples"]), value=anything)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_said_to_be_an_offer_is_one_or_an_error_of_privis(files, tmp_path_factory, key, value):
     with np.load(files.offer) as members:
         found = {name: members[name] for name in members.files}
@@ -294,7 +294,7 @@ def test_whatever_is_said_to_be_an_offer_is_one_or_an_error_of_privis(files, tmp
 @given(
     key=st.sampled_from(["name", "summary", "digest", "specification", "estimate", "program", "words"]), value=anything
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_server_says_are_terms_or_an_error_of_privis(files, key, value):
     found = json.dumps({**json.loads(files.opened.terms().to_json()), key: value})
     try:
