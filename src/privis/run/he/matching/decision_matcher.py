@@ -71,10 +71,11 @@ class DecisionMatcher:
         request, query = Request.read(message, spec)
         top, scale = spec.parameters.levels, spec.vector_scale
         circuit = DecisionCircuit(spec, self.engine)
-        turned = circuit.turned(loaded(self.engine, query, top, scale, "query"))
+        asked = loaded(self.engine, query, top, scale, "query")
         if request.template is not None and not contents.filled[request.template]:
             raise ProtocolError(Problem("query", f"a claim to template {request.template}", "one that is there"))
         parts = self._parts(contents, request)
+        turned = circuit.turned(asked) if parts else []
         compared = self._halves(contents, request)
         steps = len(parts) + len(compared)
         gathered = self._gathered(circuit, contents, turned, parts, lambda done: progress(done / steps))
