@@ -205,7 +205,8 @@ def encrypt(
         make_folder(place.query.parent, 0o755)
         query.save(place.query, place.kept)
         size = len(query.message) / 1e6
-        told = f"{place.query}: {len(query.factors):,} images, {size:,.1f} MB for the server"
+        count = len(query.factors)
+        told = f"{place.query}: {count:,} image{'s' * (count != 1)}, {size:,.1f} MB for the server"
         out.print(told, markup=False, soft_wrap=True)
 
 
@@ -263,7 +264,8 @@ def decrypt(
             names = feature.names(owner.specification.inputs[0])
         metadata = card_metadata(owner, feature, len(rows))
         tables.write(output, list(labels), [rows], names=names, metadata=metadata, scratch=output.parent)
-        told = f"{len(rows):,} rows of {rows.shape[1]:,} components in {output}"
+        count = len(rows)
+        told = f"{count:,} row{'s' * (count != 1)} of {rows.shape[1]:,} components in {output}"
         out.print(told, markup=False, soft_wrap=True)
         out.print(f"{SEEN} Decrypted results must not go back to the server.", markup=False, soft_wrap=True)
 
