@@ -87,7 +87,7 @@ CSV = {
     "a short line": ("id,x,y\na,1\n", "line 2: got 2 values"),
     "a name twice": ("id,x,x\na,1,2\n", "'x' more than once"),
     "no such column": ("name,x\na,1\n", "also id"),
-    "nothing": ("", "got the columns , expected also id"),
+    "nothing": ("", "an empty file"),
 }
 
 

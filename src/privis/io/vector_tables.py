@@ -30,6 +30,8 @@ from privis.io import tables
 
 PATH = "path"
 """The column of a table of Privis."""
+_FOREIGN = (FileFormat.ARRAYS, FileFormat.PARQUET, FileFormat.LIST, FileFormat.ZIP, FileFormat.UNKNOWN)
+"""What a table of another tool may look like; anything else is a file of Privis, a picture, or nothing to read."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 12
 
@@ -62,10 +64,11 @@ def read_vectors(path: Path, ids: Sequence[str] = (), leave_out: Sequence[str] =
         ParameterError: no such file, another format, a damaged one, columns that are missing or no numbers.
         MissingExtraError: Parquet without a working pyarrow.
     """
-    if format_of(path) is FileFormat.TABLE:
+    found = format_of(path)
+    if found is FileFormat.TABLE:
         return _of_privis(path, ids, leave_out)
     reader = _READERS.get(path.suffix.lower())
-    if reader is None:
+    if reader is None or found not in _FOREIGN:
         expected = "a table: one of .parquet, .npz, .csv"
         raise ParameterError(misfit(path, FileFormat.TABLE, repr(path.suffix or "no suffix"), expected))
     try:

@@ -22,7 +22,7 @@ from privis.cli.main import app
 from privis.file_formats import FileFormat
 from privis.run.he.wire import key_file
 from privis.serve.offerings.offering import Estimate, Terms
-from tests.cli.files.every_file import every_file
+from tests.cli.files.every_file import every_file, stored_table
 
 REFUSED = {2, 3, 4, 5, 7}
 FREE = "127.0.0.1:0"
@@ -43,6 +43,11 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("train", "with a ledger"): {
         "TABLE": "{table}", "--labels": "{labels}", "--classes": "a,b", "--epsilon": "3", "-o": "{new}.npz",
         "--steps": "2", "--ledger": "{budget}",
+    },
+    ("release",): {
+        "TABLE": "{exact}", "-o": "{new}.npz", "--release": "privunit", "--epsilon": "1", "--key": "{key}",
+        "--record-column": "path", "--ledger": "{budget}", "--subjects": "{labels}", "--subject-column": "label",
+        "--yes": "",
     },
     ("predict",): {"TABLE": "{table}", "--head": "{head}", "-o": "{new}.csv"},
     ("info",): {"FILE": "{table}"},
@@ -185,6 +190,7 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("paths")
     files = every_file(folder)
     (folder / "labels.csv").write_text("path,label\none.png,a\ntwo.png,b\n")
+    stored_table(folder / "exact.npz")
     (folder / "loop").symlink_to(folder / "loop")
     gallery = {"gallery": {"templates": 2, "dimension": 6}}
     terms = Terms("faces", "a gallery", "ab" * 32, "{}", Estimate(1, 1, 1, 1, 1), "", gallery)
@@ -217,7 +223,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "certificate": known["CERTIFICATE"], "private": known["PRIVATE_KEY"], "labels": place / "labels.csv",
         "gallery_terms": place / "gallery.json", "keys": place / "keys", "new": new, "list": known["LIST"],
         "head_keys": place / "head_keys",
-        "answers": known["ANSWER_LEDGER"], "stage": place / "stages",
+        "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

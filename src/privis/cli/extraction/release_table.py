@@ -128,7 +128,7 @@ def release_table(
             raise ParameterError(Problem("--record-column", "nothing", "a column of ids", remedy))
         ids = [name for name in (record_column, None if subjects else subject_column) if name is not None]
         read = read_vectors(table, ids, leave_out or [])
-        origin = _origin(read, feature, steps)
+        origin = _origin(read, table, feature, steps)
         book = None if ledger is None else FileLedger(ledger)
         people = _people(read, table, subject_column, subjects)
         if corpus is not None:
@@ -203,16 +203,21 @@ def _hidden(text: str) -> Unit:
     return unit_of(text)
 
 
-def _origin(read: VectorTable, feature: str | None, steps: tuple[Step, ...]) -> Origin:
+def _origin(read: VectorTable, table: Path, feature: str | None, steps: tuple[Step, ...]) -> Origin:
     """What the vectors are: as the table's card says, unless words do."""
     metadata = read.metadata or {}
-    if "privis.card" in metadata:
-        found = origin_of_card(json.loads(metadata["privis.card"]))
+    card = json.loads(metadata.get("privis.card", "{}"))
+    if card:
+        try:
+            found = origin_of_card(card)
+        except ParameterError as error:
+            told = (replace(p, where=str(table), got=f"a table of features with {p.got}") for p in error.problems)
+            raise ParameterError(*told) from None
         return with_steps(found if feature is None else origin_of(feature), steps)
     guarantee = json.loads(metadata.get("privis.guarantee", "{}"))
     if guarantee.get("epsilon") is not None:
         got, remedy = "vectors that are released already, as their guarantee says", "release the exact ones, once"
-        raise ParameterError(Problem("TABLE", got, "exact vectors", remedy))
+        raise ParameterError(Problem(str(table), got, "exact vectors", remedy))
     return with_steps(origin_of(feature), steps)
 
 

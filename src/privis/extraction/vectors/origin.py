@@ -101,6 +101,10 @@ def origin_of_card(card: Mapping[str, Any]) -> Origin:
         got = "vectors that are released already, as their card says"
         remedy = "release the exact vectors once; what was released may be used and shared as it is"
         raise ParameterError(Problem("vectors", got, "exact vectors", remedy))
-    feature, under = dict(card["feature"]), dict(card["under"])
-    seen = str(card["threat_model"]).partition(_EXACT)[0]
+    try:
+        feature, under = dict(card["feature"]), dict(card["under"])
+        seen = str(card["threat_model"]).partition(_EXACT)[0]
+    except (KeyError, TypeError, ValueError) as error:
+        got, expected = f"a card that is not whole: {error!r}", "the card that the table was written with"
+        raise ParameterError(Problem("vectors", got, expected, "extract the table again")) from None
     return Origin(feature, under, ("computed", feature, under), tuple(card.get("programs", ())), seen)
