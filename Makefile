@@ -23,11 +23,12 @@ setup: .venv/setup
 demo: .venv/setup
 	$(BIN)/privis demo --output demo
 
+# three processes for two cores, as parties of a test wait for each other
 test: .venv/setup-test
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist worksteal
 
 # What users install: the wheel without constraints, in a fresh environment of every CPython here, and of the oldest
 # dependencies; ENVIRONMENTS="3.13 3.11-oldest" chooses some, TRAIN=1 adds torch

@@ -78,23 +78,20 @@ def test_matches_that_were_answered_are_kept_when_a_limit_is_reached(tmp_path, m
     issue("alice", tmp_path / "tokens", tmp_path / "token")
     tables.write(tmp_path / "asked.npz", list("abc"), [np.eye(3, dtype=np.float32)], names=list("xyz"), metadata={})
 
-    def two_of_three(client, keys, vectors, top, show):
+    def two_of_three(client, vectors, show):
         for label, _ in vectors[:2]:
             yield [(label, 1, "ann", 0.5)]
         raise AnswerLimitError(Problem("answers about faces for alice", "1 more", "at most 2 in total"))
 
-    monkeypatch.setattr(query, "nearest", two_of_three)
     words = (
-        ["asked.npz"],
+        (["asked.npz"], None, []),
         "http://127.0.0.1:1",
-        tmp_path,
         tmp_path / "token",
         tmp_path / "found.csv",
         None,
         0.0,
-        None,
-        None,
-        1,
+        two_of_three,
+        query.SCORE_COLUMNS,
     )
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AnswerLimitError, match="answers for 2 of 3 vectors, which are in"):

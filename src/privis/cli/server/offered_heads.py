@@ -12,7 +12,6 @@ from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.extraction.owner.at_owner import AtOwner
 from privis.features.feature import Feature, core_shape
 from privis.program import Program, ops
-from privis.serve.client.remote_model import PrivateHead
 from privis.tasks.decisions import Link
 from privis.tasks.linear_head import LinearHead
 
@@ -124,6 +123,8 @@ def head_of(words: Mapping[str, Any], build: Callable[[str, Sequence[str]], Feat
     Raises:
         ValueError, TypeError, KeyError: the words say something else.
     """
+    from privis.serve.client.remote_model import PrivateHead  # it needs the extra of servers
+
     feature = build(str(words["feature"]), [str(word) for word in words["parameters"]])
     by = ExtractedBy(words["extracted_by"])
     classes = tuple(str(name) for name in words["classes"])

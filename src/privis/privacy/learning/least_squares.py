@@ -57,6 +57,7 @@ class LeastSquaresTraining:
     Raises:
         ParameterError: naming all bad parameters.
 
+    >>> from privis.privacy.units import Dataset
     >>> plan = LeastSquaresTraining(10, 144, 60000, Gaussian(0.5, 1e-5), Dataset())
     >>> plan.guarantee.epsilon <= 0.5
     True

@@ -93,6 +93,7 @@ class LogisticTraining:
         ParameterError: naming all bad parameters; or no noise can keep this epsilon, or noise would drown all that
             ``size`` members can say.
 
+    >>> from privis.privacy.units import Dataset
     >>> plan = LogisticTraining(10, 144, 60000, Gaussian(3.0, 1e-5), Dataset(), sampling=0.125, steps=200)
     >>> round(plan.noise_multiplier, 2), round(plan.guarantee.epsilon, 3)
     (2.65, 3.0)

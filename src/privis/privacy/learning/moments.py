@@ -66,6 +66,7 @@ def class_histogram(noise: Noise, classes: int, unit: CorpusUnit | None = None) 
     """Release that counts images per class, given class numbers 0 ... classes - 1 as vectors of one component.
 
     >>> from privis.privacy.mechanisms.additive import Laplace
+    >>> from privis.privacy.units import Dataset
     >>> release = class_histogram(Laplace(1.0), 3, Dataset())
     >>> release.partial(np.array([[0], [2], [2]])).total
     (1, 0, 2)
@@ -115,6 +116,7 @@ class MomentRelease:
     Raises:
         ParameterError: naming all bad parameters.
 
+    >>> from privis.privacy.units import Dataset
     >>> release = MomentRelease(Gaussian(1.0, 1e-6), components=3, clip=1.0, size=1000, unit=Dataset())
     >>> release.guarantee.epsilon <= 1.0
     True

@@ -19,6 +19,8 @@ from privis.privacy.ledger.chain import SLOT_BYTES, START, ChainedBooks, LedgerH
 from privis.privacy.ledger.disk import Wording, contents, damaged, head_path, sync_folder, write, written
 
 SomeBooks = TypeVar("SomeBooks", bound=ChainedBooks)
+LEDGERS = frozenset({FileFormat.LEDGER, FileFormat.ANSWER_LEDGER})
+"""Files of this kind: one that is taken for another is named, as nothing is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,8 @@ class ChainedFile(Generic[SomeBooks]):
                 raise OutputError(problem) from error
             files = Files(lines, head)
             self._require_in_place(files)  # it may have been replaced while this process waited for the lock
+            if self._books is None and format_of(self.path) in LEDGERS - {self.words.form}:
+                raise OutputError(misfit(self.path, self.words.form, "another ledger"))
             yield files
 
     def _require_in_place(self, files: Files) -> None:

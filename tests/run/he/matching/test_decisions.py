@@ -178,6 +178,7 @@ class SealSave:
         return self.engine.save(self.contents.payloads[part][number])
 
 
+@pytest.mark.long
 def test_a_gallery_of_the_server_answers_alike():
     spec = DecisionSpec(7, -THRESHOLD, GAP, templates=100, payload=2)  # free slots have a cosine of 0: above it
     key, query = DecisionOwner.generate(spec), QUERY[:7]
