@@ -56,6 +56,7 @@ class FileFormat(StrEnum):
     ANSWER = "an encrypted answer"
     QUERY = "an encrypted query"
     OFFER = "a prepared offer"
+    OFFER_WORDS = "an offer in words"
     KEY_FOLDER = "a folder of homomorphic keys"
     LEDGER = "a privacy ledger"
     LEDGER_HEAD = "the head of a ledger"
@@ -114,6 +115,7 @@ _BY_ARRAYS = (  # the members that each has at least, the most telling first
     ({"centres", "source"}, FileFormat.CODEBOOK),
     ({"values", "lengths", "text"}, FileFormat.PART),
 )
+_OFFERED = {"feature", "model", "program"}  # of a TOML document that says what is offered
 _BY_KEYS = (  # of a JSON or TOML document
     ({"card", "rows", "output"}, FileFormat.RUN),
     ({"sha256", "metadata"}, FileFormat.TABLE_RECORD),
@@ -272,7 +274,10 @@ def _of_toml(path: Path, text: bytes, start: bytes) -> FileFormat:
         document = tomllib.loads(text.decode())
     except (ValueError, RecursionError):
         return _of_lines(path, start)
-    return (_of_document(document) or FileFormat.TOML) if document else _of_lines(path, start)
+    if not document:
+        return _of_lines(path, start)
+    offered = FileFormat.OFFER_WORDS if _OFFERED & document.keys() else FileFormat.TOML
+    return _of_document(document) or offered
 
 
 def _of_lines(path: Path, start: bytes) -> FileFormat:

@@ -73,6 +73,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     make_group(folder / "group", {**dict.fromkeys(group, "localhost"), "sender": None}, 30)
     write_templates(folder / "group", group, {}, ["sender"])
     (folder / "report.html").write_text("<!doctype html>\n<title>a page</title>\n")
+    (folder / "offer.toml").write_text('feature = "colour"\nparameters = { size = [4, 4] }\n')
     (folder / "other.json").write_text("{}")
     (folder / "other.toml").write_text("a = 1\n")
     (folder / "anything").write_bytes(b"\xff\xfe anything else")
@@ -100,6 +101,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.ANSWER: folder / "answer.bundle",
         FileFormat.QUERY: folder / "query.bin",
         FileFormat.OFFER: folder / "offer.npz",
+        FileFormat.OFFER_WORDS: folder / "offer.toml",
         FileFormat.LEDGER: folder / "budget",
         FileFormat.ANSWER_LEDGER: folder / "answers",
         FileFormat.LEDGER_HEAD: folder / "budget.head",

@@ -105,16 +105,31 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("stage", "encrypt"): {"FOLDER": "{new}", "INPUT": "{picture}", "--secret": "{stage}/secret"},
     ("stage", "compute"): {"FOLDER": "{stage}", "--offer": "{stage}/server/offer.npz"},
     ("stage", "decrypt"): {"FOLDER": "{stage}", "--secret": "{stage}/secret", "-o": "{new}.npz"},
+    ("stage", "prepare", "in words"): {"--io": "{new}", "--offer": "{offer}"},
+    ("stage", "keygen", "in words"): {"--io": "{new}", "--offer": "{offer}"},
+    ("stage", "encrypt", "in words"): {
+        "--io": "{new}", "INPUT": "{picture}", "--offer": "{offer}", "--secret": "{stage}/secret",
+    },
+    ("stage", "compute", "in words"): {"--io": "{stage}", "--offer": "{offer}"},
+    ("stage", "decrypt", "in words"): {"--io": "{stage}", "--offer": "{offer}", "-o": "{new}.npz"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {"-o", "--output", "--report", "--state", "--predictions"}
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
-CREATED = {("keygen", "PATH"), ("ledger", "PATH"), ("answers", "PATH"), ("mpc", "FOLDER"), ("stage", "FOLDER")}
+CREATED = {
+    ("keygen", "PATH"),
+    ("ledger", "PATH"),
+    ("answers", "PATH"),
+    ("mpc", "FOLDER"),
+    ("stage", "FOLDER"),
+    ("stage", "--io"),
+}
 """What is made anew: nothing there is right, anything else is refused."""
 FINE = {
     ("--key", "a release key"), ("--key", "no such file"), ("--tokens", "no such file"), ("--tokens", "an empty file"),
     ("--secret", "no such file"), ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
     ("FILE", "a table of features"), ("FILE", "a classifier"), ("FILE", "a list"), ("FOLDER", "a folder"),
+    ("--io", "a folder"),
 }  # fmt: skip
 """What is no mistake at that place."""
 OTHERS = {"-o": (".npz", ".csv", ".json", ".png"), "--report": (".html",)}
@@ -205,6 +220,7 @@ def place(tmp_path_factory) -> Path:
         key_file.write(keys / "public.key", key_file.KeyKind.PUBLIC, digest, public.to_json().encode())
         for kind, file in ((key_file.KeyKind.SECRET, "secret.key"), (key_file.KeyKind.EVALUATION, "evaluation.key")):
             key_file.write(keys / file, kind, digest, b"content")
+    (folder / "stage.toml").write_text('feature = "colour"\nparameters = { bins = 2, size = [4, 4] }\n')
     picture, stages = str(files[FileFormat.PICTURE]), str(folder / "stages")
     for stage in (("prepare", "-f", "colour", "-p", "bins=2", "-p", "size=4x4"), ("keygen",), ("encrypt", picture)):
         assert CliRunner().invoke(app, ["stage", stage[0], stages, *stage[1:]]).exit_code == 0
@@ -224,6 +240,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "gallery_terms": place / "gallery.json", "keys": place / "keys", "new": new, "list": known["LIST"],
         "head_keys": place / "head_keys",
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
+        "offer": place / "stage.toml",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

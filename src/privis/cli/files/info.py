@@ -284,6 +284,14 @@ def _configuration(path: Path) -> Iterator[str]:
     yield f"of {tomllib.loads(path.read_text(encoding='utf-8')).get('name')}"
 
 
+def _offer_words(path: Path) -> Iterator[str]:
+    import tomllib
+
+    said = tomllib.loads(path.read_text(encoding="utf-8"))
+    yield ", ".join(f"{key} {value}" for key, value in said.items())
+    yield "`privis stage prepare --offer` compiles it"
+
+
 def _certificate(path: Path) -> Iterator[str]:
     from cryptography.x509 import load_pem_x509_certificate
 
@@ -350,6 +358,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.ANSWER: _bundle,
         FileFormat.QUERY: _query,
         FileFormat.OFFER: _offer,
+        FileFormat.OFFER_WORDS: _offer_words,
         FileFormat.KEY_FOLDER: _key_folder,
         FileFormat.TERMS: _terms,
         FileFormat.LEDGER: _ledger,

@@ -74,6 +74,22 @@ class StageFolder:
         """What the owner keeps of the query."""
         return self.secret / "query.kept"
 
+    def inputs(self) -> Path:
+        """What is encrypted unless something else is named; ParameterError where there is none, or more than one."""
+        places = [self.path / name for name in ("inputs", "inputs.npy", "inputs.npz")]
+        found = [place for place in places if place.exists()]
+        if len(found) != 1:
+            got = " and ".join(place.name for place in found) or "no inputs"
+            remedy = "or name images behind the folder"
+            expected = "one of inputs, a folder of images, inputs.npy and inputs.npz"
+            raise ParameterError(Problem(str(self.path), got, expected, remedy))
+        return found[0]
+
+    @property
+    def outputs(self) -> Path:
+        """The table of what is decrypted, unless something else is named."""
+        return self.path / "outputs.parquet"
+
     def read_terms(self, path: Path | None = None) -> Terms:
         """Those of ``path``, by default of the folder; ParameterError or ProtocolError where there are none."""
         from privis.run.he.wire import key_file
@@ -87,6 +103,14 @@ class StageFolder:
             remedy = "the server makes them: privis stage prepare"
             raise ParameterError(misfit(place, FileFormat.TERMS, str(found), remedy=remedy))
         return Terms.from_json(key_file.read(place, key_file.KeyKind.PUBLIC))
+
+
+def the_folder(argument: Path | None, option: Path | None) -> Path:
+    """The folder, which is told once; ParameterError where it is not."""
+    if (argument is None) == (option is None):
+        got = "no folder" if option is None else f"{argument} and --io {option}"
+        raise ParameterError(Problem("privis stage", got, "one folder: FOLDER or --io FOLDER"))
+    return argument or option or Path()
 
 
 def make_folder(folder: Path, mode: int) -> None:

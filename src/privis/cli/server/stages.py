@@ -10,7 +10,10 @@ folder              files                                     whose
 ``upload/``         ``query.bin``                             both: encrypted images
 ``download/``       ``answer.bin``                            both: encrypted results
 ``secret/``         ``secret.key``, ``query.kept``            the owner's: never sent
+(the folder)        ``inputs/``, ``outputs.parquet``          the owner's: images, and what is decrypted
 ==================  ========================================  ====================================
+
+Every stage may be told the folder as ``--io`` and what is offered as ``--offer offer.toml``; it needs nothing else.
 
 A file appears whole or not at all, so a stage that was killed is run again. ``prepare`` and ``compute`` open nothing of
 ``secret/``, the others nothing of ``server/``.
@@ -25,6 +28,7 @@ import typer
 
 from privis.cli.console import EXIT_CODES, explained, out, working
 from privis.cli.extract import Parameters
+from privis.cli.server.offer_words import OfferWords, one_program, read_offer_words
 from privis.cli.server.serve import (
     FeatureName,
     Inside,
@@ -45,16 +49,22 @@ from privis.cli.server.stage_folder import (
     make_folder,
     query_of,
     says_feature,
+    the_folder,
     write_terms,
 )
-from privis.errors import OutputError, ParameterError, Problem
+from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.extras import require
+from privis.file_formats import FileFormat, format_of
 from privis.io.atomic import check_writable
 from privis.run.he.packing.batching import Batching
 from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 
 if TYPE_CHECKING:
+    from privis.run.he.compiler.compiler import CompiledProgram
+    from privis.serve.client.owner import Owner
     from privis.serve.offerings.offering import Terms
+
+_IN_WORDS = (FileFormat.OFFER_WORDS, FileFormat.TOML)
 
 stage = typer.Typer(
     name="stage",
@@ -64,11 +74,18 @@ stage = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Folder = Annotated[Path, typer.Argument(help="Folder of all stages; what others may not see lies in parts of it.")]
+Folder = Annotated[
+    Path | None, typer.Argument(help="Folder of all stages; what others may not see lies in parts of it.")
+]
+Io = Annotated[Path | None, typer.Option("--io", metavar="DIR", help="The folder, where it is no argument.")]
+WordsFile = Annotated[Path | None, typer.Option("--offer", help="What is offered, in words: a TOML file.")]
 SecretFolder = Annotated[
     Path | None, typer.Option("--secret", help="Folder of the secret key; else FOLDER/secret. Never sent.")
 ]
-OfferFile = Annotated[Path | None, typer.Option("--offer", help="The server's file; else FOLDER/server/offer.npz.")]
+OfferFile = Annotated[
+    Path | None,
+    typer.Option("--offer", help="What is offered, in words; or the server's file, else FOLDER/server/offer.npz."),
+]
 Model = Annotated[Path | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
 SavedProgram = Annotated[Path | None, typer.Option("--program", help="A saved program.")]
 Expected = Annotated[
@@ -78,7 +95,10 @@ Expected = Annotated[
 
 @stage.command()
 def prepare(
-    folder: Folder,
+    context: typer.Context,
+    folder: Folder = None,
+    io: Io = None,
+    offer: WordsFile = None,
     feature: FeatureName = None,
     parameter: Parameters = None,
     program: SavedProgram = None,
@@ -96,6 +116,9 @@ def prepare(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The server's file; else FOLDER/server/offer.npz.")
     ] = None,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Keep encoded weights on disk, so that compute reads them.")
+    ] = False,
 ) -> None:
     """Server: compile what is offered; its weights stay in FOLDER/server, its terms go to FOLDER/public.
 
@@ -103,30 +126,30 @@ def prepare(
     """
     with explained():
         require("he", "privis stage", "tenseal")
-        from dataclasses import replace
-
         from privis.cli.server.offerings import OfferOptions
         from privis.run.he.compiler.compiler import Options
         from privis.serve.offerings.offer import Offer
-        from privis.serve.offerings.program import OfferProgram
 
-        place = StageFolder(folder, offer_path=output)
+        place = StageFolder(the_folder(folder, io), offer_path=output)
         if output is not None:
             check_writable(output)
-        options = Options(
-            precision,
-            signs=signs,
-            inside=inside,
-            promised=promised,
-            processes=processes,
-            batching=sharing,
-            standard=standard,
-        )
-        given = [] if program is None else [program], [] if model is None else [model], [], []
-        makers = OfferOptions(feature, parameter or [], *given, name, samples or []).makers(options)
-        if len(makers) != 1 or not isinstance(makers[0], OfferProgram):
-            raise ParameterError(Problem("privis stage prepare", f"{len(makers)} offers", "one"))
-        chosen = Offer.of(replace(makers[0], images=images))
+        if offer is not None:
+            _refuse_words_beside(context)
+            made = read_offer_words(offer).offered()
+        else:
+            options = Options(
+                precision,
+                signs=signs,
+                inside=inside,
+                promised=promised,
+                processes=processes,
+                batching=sharing,
+                standard=standard,
+            )
+            given = [] if program is None else [program], [] if model is None else [model], [], []
+            said = OfferOptions(feature, parameter or [], *given, name, samples or [])
+            made = one_program(said, options, images)
+        chosen = Offer.of(made)
         with working(f"compiling {chosen.name}"):
             terms = chosen.terms()
         _refuse_other_keys(place, terms)
@@ -136,11 +159,15 @@ def prepare(
         chosen.save(place.offer)
         write_terms(place.terms, terms)
         _say_offer(terms, place)
+        if keep_weights:
+            _keep_weights(chosen.offering.compiled)
 
 
 @stage.command()
 def keygen(
-    folder: Folder,
+    folder: Folder = None,
+    io: Io = None,
+    offer: WordsFile = None,
     secret: SecretFolder = None,
     terms: Annotated[Path | None, typer.Option(help="The server's terms; else FOLDER/public/public.key.")] = None,
     standard: Annotated[
@@ -149,6 +176,8 @@ def keygen(
 ) -> None:
     """Owner: make keys for the server's terms; an interrupted run is finished by the same command.
 
+    Before the server has prepared, terms are compiled from the words of --offer; it has to come to the same.
+
     privis stage keygen io/
     """
     with explained():
@@ -156,8 +185,8 @@ def keygen(
         from privis.serve.client.owner import Owner, require_apart
         from privis.serve.offerings.offer_security import parameters_of, require_standard
 
-        place = StageFolder(folder, secret)
-        found = place.read_terms(terms)
+        place = StageFolder(the_folder(folder, io), secret)
+        found = _terms_of(place, terms, None if offer is None else read_offer_words(offer))
         require_standard(found, standard)
         require_apart(place.public, place.secret)
         with working(f"keys for {found.name}") as progress:
@@ -174,6 +203,8 @@ def keygen(
                 _require_same(owner.terms, found, place.secret)
                 if not place.evaluation.exists():
                     owner.publish(place.public, progress)
+                elif terms is None and not place.terms.exists():
+                    write_terms(place.terms, found)
         size = place.evaluation.stat().st_size / 1e6
         out.print(f"{place.evaluation}: {size:,.1f} MB for the server", markup=False, soft_wrap=True)
         out.print(parameters_of(found).security, markup=False, soft_wrap=True)
@@ -183,10 +214,16 @@ def keygen(
 
 @stage.command()
 def encrypt(
-    folder: Folder,
+    folder: Folder = None,
     inputs: Annotated[
-        list[str], typer.Argument(help="Images: files, folders, globs, - for stdin; or one .npy or .npz of inputs.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Images: files, folders, globs, - for stdin; or one .npy or .npz of inputs. "
+            "Else FOLDER/inputs, FOLDER/inputs.npy or FOLDER/inputs.npz."
+        ),
+    ] = None,
+    io: Io = None,
+    offer: WordsFile = None,
     secret: SecretFolder = None,
 ) -> None:
     """Owner: encrypt images for the server into FOLDER/upload; what is needed to read the answer stays in the secret
@@ -196,12 +233,13 @@ def encrypt(
     """
     with explained():
         require("he", "privis stage", "tenseal")
-        from privis.serve.client.owner import Owner
-
-        place = StageFolder(folder, secret)
-        owner = Owner.load(place.secret)
+        given = inputs or []
+        if io is not None and folder is not None:  # every argument is an input
+            given, folder = [str(folder), *given], None
+        place = StageFolder(the_folder(folder, io), secret)
+        owner = _owner_of(place, offer)
         with working("encrypting"):
-            query = query_of(owner, inputs)
+            query = query_of(owner, given or [str(place.inputs())])
         make_folder(place.query.parent, 0o755)
         query.save(place.query, place.kept)
         size = len(query.message) / 1e6
@@ -212,7 +250,8 @@ def encrypt(
 
 @stage.command()
 def compute(
-    folder: Folder,
+    folder: Folder = None,
+    io: Io = None,
     offer: OfferFile = None,
     at_once: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes that share the images; else one for each core.")
@@ -227,9 +266,12 @@ def compute(
         from privis.run.he.wire import key_file
         from privis.serve.offerings.offer import Offer
 
-        place = StageFolder(folder, offer_path=offer)
+        words = read_offer_words(offer) if offer is not None and format_of(offer) in _IN_WORDS else None
+        place = StageFolder(the_folder(folder, io), offer_path=offer if words is None else None)
         message = key_file.read_message(place.query)
         chosen = Offer.load(place.offer)
+        if words is not None:
+            words.require_prepared(chosen.made, place.offer)
         with working(f"computing {chosen.name}") as progress:
             answer = chosen.evaluate(place.evaluation, message, progress, at_once=at_once)
         make_folder(place.answer.parent, 0o755)
@@ -239,8 +281,13 @@ def compute(
 
 @stage.command()
 def decrypt(
-    folder: Folder,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Table to write: .parquet, .npz or .csv.")],
+    folder: Folder = None,
+    io: Io = None,
+    offer: WordsFile = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Table: .parquet, .npz or .csv; else FOLDER/outputs.parquet."),
+    ] = None,
     secret: SecretFolder = None,
 ) -> None:
     """Owner: decrypt the answer into a table. What is decrypted must not go back to the server.
@@ -251,11 +298,11 @@ def decrypt(
         require("he", "privis stage", "tenseal")
         from privis.cli.server.offerings import feature_of
         from privis.io import tables
-        from privis.serve.client.owner import Owner
 
-        place = StageFolder(folder, secret)
+        place = StageFolder(the_folder(folder, io), secret)
+        output = output or place.outputs
         tables.check(output)
-        owner = Owner.load(place.secret)
+        owner = _owner_of(place, offer)
         feature = feature_of(owner.terms) if says_feature(owner.terms) else None
         if feature is None:
             labels, rows, names = flat_outputs(owner, place.kept, place.answer)
@@ -268,6 +315,58 @@ def decrypt(
         told = f"{count:,} row{'s' * (count != 1)} of {rows.shape[1]:,} components in {output}"
         out.print(told, markup=False, soft_wrap=True)
         out.print(f"{SEEN} Decrypted results must not go back to the server.", markup=False, soft_wrap=True)
+
+
+def _refuse_words_beside(context: typer.Context) -> None:
+    """Words in a file and on the command line could contradict each other: they stand in one place."""
+    words = (
+        *("feature", "parameter", "program", "model", "name", "precision", "signs", "inside", "promised"),
+        *("processes", "sharing", "images", "standard", "samples"),
+    )
+    sources = {word: context.get_parameter_source(word) for word in words}  # of typer's own copy of click, or of click
+    typed = [word for word, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    expected, remedy = "words in the file alone", "write it there, or leave --offer out"
+    refuse(ParameterError, [Problem(f"--{word}", "beside --offer", expected, remedy) for word in typed])
+
+
+def _terms_of(place: StageFolder, terms: Path | None, words: OfferWords | None) -> Terms:
+    """The server's terms, or where it has not prepared yet, those that its words compile to."""
+    if words is None:
+        return place.read_terms(terms)
+    if terms is not None or place.terms.exists():
+        found = place.read_terms(terms)
+        words.require_named(found.name, found.words, terms or place.terms)
+        return found
+    from privis.serve.offerings.offer import Offer
+
+    chosen = Offer.of(words.offered())
+    with working(f"compiling {chosen.name}"):
+        return chosen.terms()
+
+
+def _owner_of(place: StageFolder, offer: Path | None) -> Owner:
+    from privis.serve.client.owner import Owner
+
+    words = None if offer is None else read_offer_words(offer)
+    owner = Owner.load(place.secret)
+    if words is not None:
+        words.require_named(owner.terms.name, owner.terms.words, place.secret)
+    return owner
+
+
+def _keep_weights(made: CompiledProgram) -> None:
+    from privis.run.he.evaluation.kept_weights import keep_weights, weights_bytes
+
+    needed = weights_bytes(made)
+    with working("encoding weights"):
+        written = keep_weights(made)
+    if written:
+        told = f"{written / 1e6:,.1f} MB of encoded weights are kept on this machine: compute reads them"
+    elif needed:
+        told = f"weights are not kept: no room or no folder for {needed / 1e6:,.1f} MB; compute encodes them"
+    else:
+        told = "nothing to keep: each image has a slot, and weights stay numbers"
+    out.print(told, markup=False, soft_wrap=True)
 
 
 def _refuse_other_keys(place: StageFolder, terms: Terms) -> None:
