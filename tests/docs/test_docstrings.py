@@ -34,6 +34,7 @@ NAMESPACES = (
     "privis.privacy",
     "privis.serve",
     "privis.tasks",
+    "privis.tasks.documents",
     "privis.training",
 )
 # Public though no namespace exports them: their classes are what documents and other exports hand out.

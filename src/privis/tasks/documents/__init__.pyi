@@ -1,0 +1,12 @@
+from .check_digits import ALPHABET as ALPHABET
+from .check_digits import check_digit as check_digit
+from .glyphs import Line as Line
+from .glyphs import lines_of as lines_of
+from .located_zone import LocatedZone as LocatedZone
+from .located_zone import locate_zone as locate_zone
+from .zone_finding import ZoneArea as ZoneArea
+from .zone_finding import zone_areas as zone_areas
+from .zone_reading import CheckDigits as CheckDigits
+from .zone_reading import Zone as Zone
+from .zone_reading import zone_of_probabilities as zone_of_probabilities
+from .zone_reading import zone_of_text as zone_of_text
