@@ -1,6 +1,6 @@
 from .check_digits import ALPHABET as ALPHABET
 from .check_digits import check_digit as check_digit
-from .glyphs import Line as Line
+from .glyphs import ZoneLine as ZoneLine
 from .glyphs import lines_of as lines_of
 from .located_zone import LocatedZone as LocatedZone
 from .located_zone import locate_zone as locate_zone

@@ -30,7 +30,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class ZoneLine:
     """A line of characters.
 
     Args:
@@ -42,7 +42,7 @@ class Line:
     box: Box
 
 
-def lines_of(grey: Grey, lengths: Sequence[int] | None = LENGTHS) -> tuple[Line, ...]:
+def lines_of(grey: Grey, lengths: Sequence[int] | None = LENGTHS) -> tuple[ZoneLine, ...]:
     """Cut lines and characters out of a picture of a zone.
 
     Args:
@@ -95,7 +95,7 @@ def _rows(boxes: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
     return sorted(kept, key=lambda row: float(np.median(row[:, 1])))
 
 
-def _line(grey: Grey, boxes: npt.NDArray[np.float64], lengths: Sequence[int] | None, scale: float) -> Line | None:
+def _line(grey: Grey, boxes: npt.NDArray[np.float64], lengths: Sequence[int] | None, scale: float) -> ZoneLine | None:
     usual = float(np.median(boxes[:, 3]))
     tall = float(np.percentile(boxes[:, 3], 75))
     single = boxes[boxes[:, 2] < 1.1 * usual]
@@ -113,7 +113,7 @@ def _line(grey: Grey, boxes: npt.NDArray[np.float64], lengths: Sequence[int] | N
     top, bottom = float(boxes[:, 1].min()), float((boxes[:, 1] + boxes[:, 3]).max())
     box = (places[0] - pitch / 2, top, pitch * count, bottom - top)
     x, y, width, height = (float(v) / scale for v in box)
-    return Line(glyphs, (x, y, width, height))
+    return ZoneLine(glyphs, (x, y, width, height))
 
 
 def _comb(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem
-from privis.tasks.documents.glyphs import Line, lines_of
+from privis.tasks.documents.glyphs import ZoneLine, lines_of
 from privis.tasks.documents.zone_finding import ZoneArea, zone_areas
 from privis.tasks.documents.zone_formats import FORMATS
 
@@ -25,7 +25,7 @@ class LocatedZone:
     """
 
     area: ZoneArea
-    lines: tuple[Line, ...]
+    lines: tuple[ZoneLine, ...]
 
     @property
     def whole(self) -> bool:
