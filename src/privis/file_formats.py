@@ -68,6 +68,8 @@ class FileFormat(StrEnum):
     TABLE_RECORD = "the record beside a CSV table"
     MANIFEST = "the manifest of an unfinished run"
     TERMS = "terms of a server's offer"
+    CALIBRATION = "a calibration table"
+    FACE_GALLERY = "a gallery of faces"
     RECEIPT = "a receipt of a joint job"
     JOB = "a joint job"
     PARTY = "the configuration of a member of joint jobs"
@@ -104,6 +106,8 @@ _BY_TEXT = {
     "privis.linear-head/": FileFormat.LINEAR_HEAD,
     "privis.checkpoint/": FileFormat.CHECKPOINT,
     "privis.card/": FileFormat.CARD,
+    "privis.calibration/": FileFormat.CALIBRATION,
+    "privis.face-gallery/": FileFormat.FACE_GALLERY,
     "privis.receipt/": FileFormat.RECEIPT,
     "privis.specification/": FileFormat.JOB,
 }

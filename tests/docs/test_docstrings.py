@@ -35,6 +35,7 @@ NAMESPACES = (
     "privis.serve",
     "privis.tasks",
     "privis.tasks.documents",
+    "privis.tasks.verification",
     "privis.training",
 )
 # Public though no namespace exports them: their classes are what documents and other exports hand out.

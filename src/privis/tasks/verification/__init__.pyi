@@ -1,0 +1,4 @@
+from .error_rates import ErrorRates as ErrorRates
+from .error_rates import Rate as Rate
+from .error_rates import clopper_pearson as clopper_pearson
+from .score_calibration import CalibrationTable as CalibrationTable
