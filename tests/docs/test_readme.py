@@ -13,6 +13,7 @@ PAGES = [
     *("docs/secure-multi-party.md", "docs/secure-multi-party.zh-CN.md"),
     *("docs/homomorphic.md", "docs/homomorphic.zh-CN.md"),
     *("docs/answers.md", "docs/answers.zh-CN.md"),
+    *("docs/faces.md", "docs/faces.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
 ]
 

@@ -106,7 +106,7 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path) -> Non
             FaceGallery.load(path)
     path.write_bytes(whole)
     assert format_of(path) is FileFormat.FACE_GALLERY
-    with pytest.raises(ParameterError, match="privis face enrol"):
+    with pytest.raises(ParameterError, match="the first enrolment makes one"):
         FaceGallery.load(tmp_path / "absent")
 
 

@@ -325,7 +325,7 @@ class FaceGallery:
             reason = f"{type(error).__name__}: {error}"
             expected, remedy = "a whole gallery of faces", "put back a copy, or enrol again into another file"
             if format_of(path) is FileFormat.MISSING:
-                remedy = "make one: privis face enrol GALLERY IMAGES --subject-from folder"
+                remedy = "check the path; the first enrolment makes one"
             raise ParameterError(misfit(path, FileFormat.FACE_GALLERY, reason, expected, remedy)) from None
 
 

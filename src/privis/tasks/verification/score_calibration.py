@@ -214,7 +214,7 @@ class CalibrationTable:
             return cls.from_document(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}"
-            remedy = "privis face calibrate FOLDER -o TABLE makes one"
+            remedy = "CalibrationTable.of_templates(...).save(path) makes one"
             raise ParameterError(misfit(path, FileFormat.CALIBRATION, reason, remedy=remedy)) from None
 
     @classmethod
