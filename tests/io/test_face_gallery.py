@@ -110,6 +110,16 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path) -> Non
         FaceGallery.load(tmp_path / "absent")
 
 
+def test_a_whole_file_of_other_content_than_its_digest_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gate.npz"
+    put(path, empty().with_images(["ann", "bob"], ["a", "b"], unit(2), TODAY))
+    with np.load(path) as members:
+        arrays = {name: members[name] for name in members.files}
+    np.savez(path, **{**arrays, "templates": arrays["templates"][::-1]})  # ann with the face of bob
+    with pytest.raises(ParameterError, match="digest of other content"):
+        FaceGallery.load(path)
+
+
 def test_templates_of_another_network_or_size_are_refused() -> None:
     gallery = empty().with_images(["ann"], ["a"], unit(1), TODAY)
     gallery.require_embedding(bytes(32), "a network", "gate")
