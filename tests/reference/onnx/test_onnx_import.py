@@ -285,7 +285,9 @@ def test_weights_outside_of_the_folder_are_not_read(tmp_path: Path) -> None:
 
 def test_graphs_that_do_not_fit_are_refused() -> None:
     relu = [node("Relu", ["image0"], ["y"])]
-    assert "2 inputs (image0, image1)" in refused(ProgramError, model(relu, inputs=2))
+    both = [node("Add", ["image0", "image1"], ["y"])]
+    assert "2 inputs (image0, image1)" in refused(ProgramError, model(both, inputs=2))
+    assert CNN(model(relu, inputs=2).SerializeToString()).shape == (3, 8, 8), "an input that nothing reads is none"
     assert "opset 6" in refused(ProgramError, model(relu, opset=6))
     assert "nothing before it writes" in refused(ProgramError, model([node("Relu", ["ghost"], ["y"])]))
     dense = [node("MatMul", ["image0", "w"], ["y"], name="dense")]

@@ -40,9 +40,13 @@ class NetworkInput:
 
 
 def network_input(model: ModelProto) -> NetworkInput:
-    """Return what the network reads; ProgramError unless that is one grey or RGB image."""
+    """Return what the network reads; ProgramError unless that is one grey or RGB image. Inputs that no node reads do
+    not count."""
     constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [entry for entry in model.graph.input if entry.name not in constants]
+    listed = [entry for entry in model.graph.input if entry.name not in constants]
+    # tools that quantise leave the weights that they replaced among the inputs
+    read = {name for node in model.graph.node for name in node.input}
+    inputs = [entry for entry in listed if entry.name in read] or listed
     if len(inputs) != 1:
         names = ", ".join(entry.name for entry in inputs) or "none"
         remedy = "bind the others to constants before the export"

@@ -1,0 +1,1 @@
+"""Faces: from a picture to a template, at the owner."""
