@@ -20,6 +20,7 @@ from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
+from privis.io.face_gallery import FaceGallery
 from privis.io.images import decode
 from privis.io.images.manifest import read_manifest
 from privis.parties.configuration import load_party, load_submitter
@@ -31,6 +32,7 @@ from privis.program.onnx.translate import read_onnx
 from privis.run.he.wire import key_file
 from privis.serve.http.tokens import Token, Tokens
 from privis.tasks import LinearHead
+from privis.tasks.verification import CalibrationTable
 from privis.training import checkpoints
 from privis.training.heads import Head
 from tests.cli.files.every_file import every_file, stored_table
@@ -47,6 +49,8 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.TABLE: tables.read,
     F.HEAD: Head.load,
     F.LINEAR_HEAD: LinearHead.load,
+    F.CALIBRATION: CalibrationTable.load,
+    F.FACE_GALLERY: FaceGallery.load,
     F.PROGRAM: load,
     F.CHECKPOINT: lambda path: checkpoints.load(path, "0" * 32, (2, 7), 10),
     F.PROJECTION: Projection.load,

@@ -16,6 +16,7 @@ from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
 from privis.io import tables
+from privis.io.face_gallery import FaceGallery
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, make_group
 from privis.parties.node.templates import write_templates
 from privis.privacy.answers.answer_ledger import AnswerLedger
@@ -32,6 +33,7 @@ from privis.serve.http.tokens import issue
 from privis.serve.offerings.offer import Offer
 from privis.serve.offerings.offering import Estimate, Terms
 from privis.tasks import LinearHead, LinearMap, Link, UnitLength
+from privis.tasks.verification import CalibrationTable
 from privis.training import checkpoints
 from privis.training.heads import Head
 
@@ -51,6 +53,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     Head(("a", "b"), np.ones((2, 7)), no_release()).save(folder / "head.npz")
     linear = LinearHead(("a", "b"), (UnitLength(), LinearMap(np.ones((2, 7)), np.zeros(2))), Link.SOFTMAX)
     linear.save(folder / "linear.npz")
+    CalibrationTable.of_templates(bytes(32), "network", "axes", np.eye(2), ["a", "b"]).save(folder / "calibration.json")
+    (folder / "gallery").write_bytes(FaceGallery(bytes(32), "network").to_bytes())
     save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
     ProgramCache(folder / "programs").store(CacheKey("code", "0" * 64), [b"content"])
     state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
@@ -87,6 +91,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.TABLE: folder / "table.npz",
         FileFormat.HEAD: folder / "head.npz",
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
+        FileFormat.CALIBRATION: folder / "calibration.json",
+        FileFormat.FACE_GALLERY: folder / "gallery",
         FileFormat.PROGRAM: folder / "program.npz",
         FileFormat.COMPILED: next((folder / "programs").iterdir()),
         FileFormat.CHECKPOINT: folder / "checkpoint.npz",
