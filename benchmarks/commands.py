@@ -14,6 +14,7 @@ COMMANDS = {
     "prepared": "extraction.prepared",
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
+    "faces": "tasks.faces",
     "he_plans": "he.plans",
     "he_kept": "he.kept",
     "he_standards": "he.standards",

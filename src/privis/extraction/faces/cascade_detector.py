@@ -18,7 +18,7 @@ CASCADE = "haarcascade_frontalface_alt2.xml"
 """In OpenCV's wheel, under its licence; trained on frontal faces by Lienhart."""
 BORDER = 30
 """Pixels that continue the picture on every side: faces may fill it."""
-STEP, NEIGHBOURS = 1.1, 2
+STEP, NEIGHBOURS = 1.05, 2
 """Ratio of neighbouring window sizes, and windows that have to agree."""
 PLACES = np.array([[0.31, 0.38], [0.69, 0.38], [0.5, 0.6], [0.345, 0.79], [0.655, 0.79]])
 """Where the landmarks of a frontal face stand in a window of the cascade, as shares of its sides."""
