@@ -1,8 +1,13 @@
-"""The client's side of a server: keys, queries, the executor."""
+"""The client's side of a server: keys, queries, the executor.
+
+What speaks HTTP is imported when it is asked for: the command and the features of offers need none of it.
+"""
+
+import lazy_loader
 
 from privis.former_names import former_names
-from privis.serve.client.client import Client, KeysUnknown, RequestProgress
 
-__all__ = ["Client", "KeysUnknown", "RequestProgress"]
-
-__getattr__ = former_names(__name__)
+_present, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"client": ["Client", "KeysUnknown", "RequestProgress"]}
+)
+__getattr__ = former_names(__name__, _present)
