@@ -16,6 +16,7 @@ from privis.cli.console import err, explained, out
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
 
 if TYPE_CHECKING:
+    from privis.privacy.ledger.audit import Audit
     from privis.privacy.ledger.composition import Spent
     from privis.privacy.ledger.file import FileLedger
 
@@ -108,15 +109,26 @@ def verify(path: LedgerPath, head: KnownHead = "") -> None:
     with explained():
         from privis.privacy.ledger.file import FileLedger
 
-        found = FileLedger(path).verify(head)
-        for problem in found.problems:
-            err.print(f"privis: {path}: {problem}", markup=False, soft_wrap=True)
-        for note in found.notes:
-            out.print(f"{path}: {note}", markup=False, soft_wrap=True)
-        if found.problems:
-            raise SystemExit(NOT_INTACT)
-        counted = f"charges: {found.charges:,}, records: {found.records:,}"
-        out.print(f"{path}: intact, {counted}, head {found.head}", markup=False, soft_wrap=True)
+        tell_audit(path, FileLedger(path).verify(head), "charges", "records")
+
+
+def tell_audit(path: Path, found: Audit, charges: str, records: str) -> None:
+    """Print what a check of a ledger found; exit code 1 when something is wrong.
+
+    Args:
+        path: of the ledger.
+        found: by the check.
+        charges: what its lines are called.
+        records: what its accounts are called.
+    """
+    for problem in found.problems:
+        err.print(f"privis: {path}: {problem}", markup=False, soft_wrap=True)
+    for note in found.notes:
+        out.print(f"{path}: {note}", markup=False, soft_wrap=True)
+    if found.problems:
+        raise SystemExit(NOT_INTACT)
+    counted = f"{charges}: {found.charges:,}, {records}: {found.records:,}"
+    out.print(f"{path}: intact, {counted}, head {found.head}", markup=False, soft_wrap=True)
 
 
 @ledger.command(epilog=LEDGER_EXIT_CODES)

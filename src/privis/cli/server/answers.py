@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from privis.cli.console import err, explained, out
+from privis.cli.console import explained, out
+from privis.cli.ledger import KnownHead, tell_audit
 from privis.privacy.answers.answer_limits import AnswerKind, AnswerLimits
 
-NOT_INTACT = 1
 ANSWERS_EXIT_CODES = """Exit codes: 0 done · 1 (verify) the ledger is not intact · 2 a wrong option · 4 a file could not
 be read or written · 5 the ledger is damaged."""
 
@@ -28,7 +28,6 @@ LedgerPath = Annotated[Path, typer.Argument(metavar="PATH", help="The answer led
 Client = Annotated[str, typer.Option(help="Name of the client, as its token or certificate says it.")]
 Gallery = Annotated[str, typer.Option(help="The gallery or model, as `privis answers show` names it.")]
 Reason = Annotated[str, typer.Option(help="Who decided it and why; it stays in the ledger.")]
-KnownHead = Annotated[str, typer.Option(metavar="SHA256", help="Head noted earlier, which must be in the chain.")]
 
 
 @answers.command(epilog=ANSWERS_EXIT_CODES)
@@ -92,12 +91,4 @@ def verify(path: LedgerPath, head: KnownHead = "") -> None:
     with explained():
         from privis.privacy.answers.answer_ledger import AnswerLedger
 
-        found = AnswerLedger(path).verify(head)
-        for problem in found.problems:
-            err.print(f"privis: {path}: {problem}", markup=False, soft_wrap=True)
-        for note in found.notes:
-            out.print(f"{path}: {note}", markup=False, soft_wrap=True)
-        if found.problems:
-            raise SystemExit(NOT_INTACT)
-        counted = f"lines: {found.charges:,}, accounts: {found.records:,}"
-        out.print(f"{path}: intact, {counted}, head {found.head}", markup=False, soft_wrap=True)
+        tell_audit(path, AnswerLedger(path).verify(head), "lines", "accounts")
