@@ -1,0 +1,153 @@
+"""What verification and identification share: templates of pictures, and the threshold of a stated rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.estimators.faces.shipped_calibration import shipped_calibration
+from privis.estimators.faces.template_matching import ClearMatcher, TemplateMatcher
+from privis.estimators.faces.template_protection import TemplateRelease, TemplateTransform
+from privis.extraction.faces.face_templates import FaceTemplate, FaceTemplateExtractor, RefusedFace
+from privis.extraction.images import label_of, listed_images
+from privis.tasks.verification import CalibrationTable
+
+DEFAULT_RATE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class FaceVectors:
+    """Vectors of those pictures that have a template.
+
+    Args:
+        rows: (usable pictures, components) of length 1, transformed where a transform is asked for.
+        places: (usable pictures,) which picture each is of.
+        refused: why, by the number of each other picture.
+    """
+
+    rows: NDArray[np.float32]
+    places: NDArray[np.int64]
+    refused: dict[int, RefusedFace]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceComparison:
+    """How faces become templates, who compares them, and how often two people may match.
+
+    Args:
+        extractor: makes templates of pictures, at their owner.
+        fmr: the false-match rate of one comparison, in (0, 1); the threshold follows from it and the calibration.
+        calibration: public impostor scores of the extractor's embedding; None: the table that comes with Privis.
+        matcher: who compares templates.
+        transform: what vectors go through before they are stored or compared; None: nothing.
+        release: how stored templates are released; None: they are exact.
+
+    Raises:
+        ParameterError: naming everything that does not fit.
+    """
+
+    extractor: FaceTemplateExtractor
+    fmr: float = DEFAULT_RATE
+    calibration: CalibrationTable | None = None
+    matcher: TemplateMatcher = ClearMatcher()
+    transform: TemplateTransform | None = None
+    release: TemplateRelease | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        where = type(self).__name__
+        if isinstance(self.fmr, bool) or not isinstance(self.fmr, int | float) or not 0 < self.fmr < 1:
+            problems.append(Problem(f"{where}.fmr", repr(self.fmr), "a false-match rate between 0 and 1"))
+        if not isinstance(self.extractor, FaceTemplateExtractor):
+            got, remedy = type(self.extractor).__name__, "privis.face_template_extractor() makes one"
+            problems.append(Problem(f"{where}.extractor", got, "a FaceTemplateExtractor", remedy))
+        elif self.calibration is not None and self.calibration.embedding != self.extractor.embedding_identity:
+            got = f"a table of {self.calibration.network} ({self.calibration.embedding.hex()[:12]})"
+            expected = f"one of the extractor's embedding ({self.extractor.embedding_identity.hex()[:12]})"
+            remedy = "a table of another network says nothing of this one: measure one with privis face evaluate"
+            problems.append(Problem(f"{where}.calibration", got, expected, remedy))
+        refuse(ParameterError, problems)
+
+    @property
+    def embedding(self) -> bytes:
+        """32 bytes that tell vectors which can be compared from others."""
+        plain = self.extractor.embedding_identity
+        return plain if self.transform is None else self.transform.embedding(plain)
+
+    @property
+    def network(self) -> str:
+        """What makes the vectors, in words."""
+        known = self.calibration or shipped_calibration(self.extractor.embedding_identity)
+        plain = type(self.extractor.embedder).__name__ if known is None else known.network
+        return plain if self.transform is None else self.transform.network(plain)
+
+    def table(self, components: int) -> CalibrationTable:
+        """Give the calibration that holds for what is stored and compared.
+
+        Args:
+            components: of a template.
+
+        Returns:
+            The table, after the transform and the release.
+
+        Raises:
+            ParameterError: there is none for this embedding.
+        """
+        table = self.calibration or shipped_calibration(self.extractor.embedding_identity)
+        if table is None:
+            got = f"no calibration table of this embedding ({self.extractor.embedding_identity.hex()[:12]})"
+            remedy = "measure one on pictures of many people: privis face evaluate FOLDER --calibration-output FILE"
+            raise ParameterError(Problem("threshold", got, "public impostor scores, that a rate is read from", remedy))
+        if self.transform is not None:
+            table = self.transform.calibrated(table)
+        return table if self.release is None else self.release.calibrated(table, components)
+
+    def threshold(self, components: int, templates: int = 1) -> tuple[float, float]:
+        """Find the threshold of the stated rate, for the matcher's precision.
+
+        Args:
+            components: of a template.
+            templates: how many a probe is compared with.
+
+        Returns:
+            The threshold, and the gap it was raised by.
+
+        Raises:
+            ParameterError: no table of this embedding, or one with too few pairs for the rate.
+        """
+        gap = self.matcher.gap(components, templates)
+        return self.table(components).threshold(self.fmr, gap), gap
+
+    def vectors(self, images: Iterable[Any]) -> FaceVectors:
+        """Make the vectors of pictures; one that cannot be used does not stop the others.
+
+        Args:
+            images: paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB, one person in each.
+
+        Returns:
+            The vectors, and why the other pictures have none.
+
+        Raises:
+            ParameterError: no images.
+        """
+        listed = listed_images(images)
+        rows, places, refused = [], [], {}
+        for place, made in enumerate(self.extractor.many(listed)):
+            if isinstance(made, RefusedFace):
+                refused[place] = made
+            elif isinstance(made, FaceTemplate) and made.vector.any():
+                rows.append(made.vector)
+                places.append(place)
+            else:
+                remedy = "take a picture with a face that is lit"
+                got, expected = "a face without any detail", "one that the embedder describes"
+                refused[place] = RefusedFace((), (Problem(label_of(place, listed[place]), got, expected, remedy),))
+        found = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+        if rows and self.transform is not None:
+            found = np.asarray(self.transform.transformed(found), np.float32)
+        return FaceVectors(found, np.asarray(places, np.int64), refused)
