@@ -11,6 +11,7 @@ import faulthandler
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from privis.parties.configuration import load_party
 from privis.parties.job import agreement
 from privis.parties.job.task import Announcement, PreparedInput
 from privis.parties.node.party_server import PartyServer
+from privis.parties.transport.control_plane import ControlPlane
 from privis.program import Input, trace
 from privis.run.mpc.job import Drop, Job, Reveal, Run, Share, Source
 from privis.run.mpc.protocols import preset
@@ -82,9 +84,18 @@ def main() -> None:
     words.add_argument("config", type=Path)
     words.add_argument("--bias", type=float, default=0.0)
     words.add_argument("--version", default=None)
+    words.add_argument("--dial-after", type=float, default=0.0, help="seconds before it opens streams to the others")
     chosen = words.parse_args()
     if chosen.version:
         agreement.VERSION = chosen.version
+    if chosen.dial_after:
+        dials = ControlPlane._dial
+
+        def later(*arguments):
+            time.sleep(chosen.dial_after)
+            dials(*arguments)
+
+        ControlPlane._dial = later
     faulthandler.register(signal.SIGUSR1)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())

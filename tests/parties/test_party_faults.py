@@ -111,6 +111,16 @@ def test_strangers_and_what_no_policy_allows(group):
     assert "policy of hospital: submitter: got stranger, expected one that its policy names" in stranger.failure()
 
 
+def test_a_member_that_refuses_before_it_reaches_the_others(group):
+    """It hangs up without a stream of its own to tell them why, so they ask."""
+    group.ensure(clinic=Variant(policy=POLICY.replace('"total", ', ""), arguments=("--dial-after", "6")))
+    text = group.submission(total()).failure()
+    assert "policy of clinic: task: got total" in text
+    for member in PARTIES:
+        assert "policy of clinic: task" in group.failures(member)
+        assert "ended in the middle" not in group.failures(member)
+
+
 def test_a_submitter_that_sends_nonsense(group):
     """Session names become file names, so they are checked; the member stays and takes the next job."""
     group.ensure()

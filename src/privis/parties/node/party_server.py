@@ -193,14 +193,18 @@ class PartyServer:
     def _awaited(self, wanted: str, context: Any) -> Session | None:
         """The session ``wanted``, which a peer may know of a moment before this member does."""
 
-        def here() -> bool:
-            known = self._running is not None and self._running.assignment.session == wanted
-            return known or wanted in self._ended or self._stopping or not context.is_active()
+        def running() -> Session | None:
+            here = self._running
+            known = here is not None and here.assignment.session == wanted and not here.control_plane.closed
+            return here if known else None  # one that has left the session says why when it has ended
+
+        def settled() -> bool:
+            known = running() is not None or wanted in self._ended
+            return known or self._stopping or not context.is_active()
 
         with self._changed:
-            self._changed.wait_for(here, self._configuration.wait)
-            running = self._running
-            return running if running is not None and running.assignment.session == wanted else None
+            self._changed.wait_for(settled, self._configuration.wait)
+            return running()
 
 
 def _listen(incoming: Iterator[ControlMessage], session: Session, submitter: str) -> None:

@@ -13,7 +13,7 @@ from privis.errors import PartyError, PrivisError, Problem
 from privis.parties.identity.certificates import Identity
 from privis.parties.table_reader import shown
 from privis.parties.transport.messages import ControlMessage, problems_from, problems_to
-from privis.parties.transport.peer_stream import ALIVE, PeerStream, reach
+from privis.parties.transport.peer_stream import ALIVE, PeerStream, reach, reason_of_end
 
 ABORT, BYE = "abort", "bye"
 GRACE_SECONDS = 1.5  # for the others to say what they saw of a failure
@@ -112,6 +112,11 @@ class ControlPlane:
         return self._failed
 
     @property
+    def closed(self) -> bool:
+        """Whether this member has left the session."""
+        return self._closed
+
+    @property
     def losses(self) -> tuple[Problem, ...]:
         """Which members were lost, as seen from here: this member's own observation, to be told to the others."""
         with self._changed:
@@ -136,10 +141,21 @@ class ControlPlane:
         except PrivisError as error:
             own_failure(error)
             return
-        stream = PeerStream(channel, self.session, lambda details: self.lost(member, details))
+        stream = PeerStream(channel, self.session, lambda details: self._ended(member, channel, details))
         with self._changed:
             self._streams[member] = stream
             self._changed.notify_all()
+
+    def _ended(self, member: str, channel: Any, details: str) -> None:
+        """The stream to ``member`` ended: it may have hung up before its own stream to us stood, so ask it why."""
+
+        def ask() -> None:
+            self.lost(member, reason_of_end(channel, self.session) or details)
+
+        with self._changed:
+            if self._closed or member in self._left or member in self._reported:
+                return
+        threading.Thread(target=ask, daemon=True).start()  # not in gRPC's own thread, which brings the answer
 
     def _watch(self) -> None:
         while not (self._closed or self._failed):

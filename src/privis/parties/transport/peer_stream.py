@@ -27,6 +27,7 @@ ALIVE = "alive"
 HEARTBEAT_SECONDS = 1.5  # between two heartbeats on an idle stream
 RETRY_SECONDS = 0.2
 PROBE_SECONDS = 3.0
+ASK_SECONDS = 2.0  # for a member that hung up to say why
 
 
 def grpc_module() -> Any:
@@ -109,6 +110,19 @@ def caller(context: Any) -> tuple[str | None, bytes]:
     """The member that makes a call, proved by its certificate, and that certificate; the server's side."""
     found = context.auth_context().get("x509_pem_cert", [b""])[0]
     return member_name(found), found
+
+
+def reason_of_end(channel: Any, session: str) -> str:
+    """What the member at the other end of ``channel`` says of a session that it has ended; "" when it says nothing."""
+    grpc = grpc_module()
+    try:
+        call = channel.stream_unary(f"/{SERVICE}/{TALK}")
+        call(iter(()), timeout=ASK_SECONDS, metadata=(("session", session),))
+    except grpc.RpcError as error:
+        return (error.details() or "") if error.code() is grpc.StatusCode.FAILED_PRECONDITION else ""
+    except ValueError:  # our own side has closed the channel
+        return ""
+    return ""
 
 
 class PeerStream:
