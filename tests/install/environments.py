@@ -21,7 +21,7 @@ FOLDER = ROOT / ".venv" / "install"
 MANIFEST = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PREFIX = "Programming Language :: Python :: "
 VERSIONS = [line.removeprefix(PREFIX) for line in MANIFEST["classifiers"] if line.startswith(PREFIX)]
-EXTRAS = "cnn,sklearn,he,serve"
+EXTRAS = "cnn,faces,sklearn,he,serve"
 SUITES = ("smoke.py", "test_crash_after_charge.py")
 BARE = "wheel or readme or doctor or absent"
 """What is tested before the extras are there."""

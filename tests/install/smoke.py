@@ -144,6 +144,15 @@ def test_private_training_of_a_classifier(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_networks_of_faces() -> None:
+    needs("faces")
+    from privis.extraction.faces.face_networks import sface, yunet
+
+    assert len(yunet().detect(np.dstack([PIXELS] * 3))) == 0
+    (found,) = privis.extract(sface(), [np.dstack([PIXELS, PIXELS.T, 255 - PIXELS])[:112, :112]]).features
+    assert found.shape == (128,) and np.isfinite(found).all() and found.any()
+
+
 def test_private_training_of_a_network() -> None:
     needs("train")
     import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     linear = LinearHead(("a", "b"), (UnitLength(), LinearMap(np.ones((2, 7)), np.zeros(2))), Link.SOFTMAX)
     linear.save(folder / "linear.npz")
     CalibrationTable.of_templates(bytes(32), "network", "axes", np.eye(2), ["a", "b"]).save(folder / "calibration.json")
-    (folder / "gallery").write_bytes(FaceGallery(bytes(32), "network").to_bytes())
+    (folder / "gallery").write_bytes(gallery().to_bytes())
     save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
     ProgramCache(folder / "programs").store(CacheKey("code", "0" * 64), [b"content"])
     state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
@@ -133,6 +134,13 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.MISSING: folder / "nothing there",
         FileFormat.UNKNOWN: folder / "anything",
     }
+
+
+def gallery() -> FaceGallery:
+    """Two people; the date of one has passed."""
+    rows = np.full((2, 4), 0.5)
+    with_ann = FaceGallery(bytes(32), "network").with_images(["ann"] * 2, ["a1", "a2"], rows, date(2026, 11, 30))
+    return with_ann.with_images(["bob"], ["b1"], rows[:1], date(2019, 1, 1), date(2020, 1, 1))
 
 
 def stored_table(path: Path, card: str = "{}") -> Path:

@@ -1,25 +1,31 @@
 """``privis info`` says of every file of Privis what it is and holds, and never a secret.
 
-Answers for `privis.cli.files.info`.
+Answers for `privis.cli.files.info` and `privis.cli.files.face_facts`.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from privis.cli.files.info import _FACTS
 from privis.cli.main import app
 from privis.file_formats import FileFormat
+from privis.io.face_gallery import FaceGallery
 from tests.cli.files.every_file import every_file, stored_table
 
+GUARANTEE = {"sentence": "epsilon 16 for each"}
 SAID = {
     FileFormat.TABLE: ("2 rows of 6 components", "Laplace(epsilon=4.0)", "epsilon 4", "images: 1"),
     FileFormat.HEAD: ("2 classes: a, b", "No differential privacy"),
     FileFormat.LINEAR_HEAD: ("2 scores: a, b; vectors of 7 components, brought to length 1", "softmax"),
+    FileFormat.CALIBRATION: ("1 pairs of two of 2 people, from axes", "from 0.95 on"),
+    FileFormat.FACE_GALLERY: ("2 people, templates of 4 components from 3 images", "99,998 more", "are exact"),
     FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
     FileFormat.COMPILED: ("code of the program 0000", "costs time"),
     FileFormat.CHECKPOINT: ("step 0",),
@@ -71,6 +77,17 @@ def test_no_secret_is_ever_shown(files):
     ):
         output = told(files[form]).output
         assert not [secret for secret in secrets if secret in output], form
+
+
+def test_nobody_in_a_gallery_is_named(files, tmp_path):
+    path = files[FileFormat.FACE_GALLERY]
+    output = told(path).output.replace(str(path), "")
+    for hidden in ("ann", "bob", "a1", "0.5", "2026", "2020"):
+        assert hidden not in output, output
+    assert "1 past their date of retention; at most 99,999 people" in output
+    released = FaceGallery(bytes(32), "n").with_released(["eve"], [3], np.eye(1, 4), GUARANTEE, date(2026, 1, 1))
+    (tmp_path / "released").write_bytes(released.to_bytes())
+    assert "epsilon 16 for each" in told(tmp_path / "released").output
 
 
 def test_a_key_that_others_may_read_is_said(files):

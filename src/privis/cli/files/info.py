@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import explained, out
+from privis.cli.files.face_facts import calibration_facts, gallery_facts
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, format_of
 
@@ -345,6 +346,8 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.RUN: _card,
         FileFormat.HEAD: _head,
         FileFormat.LINEAR_HEAD: _linear_head,
+        FileFormat.CALIBRATION: calibration_facts,
+        FileFormat.FACE_GALLERY: gallery_facts,
         FileFormat.PROGRAM: _program,
         FileFormat.COMPILED: _compiled,
         FileFormat.CHECKPOINT: _checkpoint,
