@@ -15,6 +15,7 @@ COMMANDS = {
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "faces": "tasks.faces",
+    "face_calibration": "tasks.face_calibration",
     "he_plans": "he.plans",
     "he_kept": "he.kept",
     "he_standards": "he.standards",
