@@ -26,6 +26,7 @@ BENCHMARKS = (
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("he_decisions", "decisions about encrypted templates, instead of scores", None),
     ("faces", "faces found and recognised in the clear", DATA / "faces"),
+    ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),

@@ -19,7 +19,8 @@ from privis.run.he.owner.decision_owner import Decisions
 from privis.run.he.wire import key_file as bundle
 from privis.run.he.wire.framing import join, split
 from privis.serve.answering import AnswerSettings
-from privis.serve.client.decision_keys import DecisionKeys, matches_of_decisions
+from privis.serve.client.decision_answers import matches_of_decisions
+from privis.serve.client.decision_keys import DecisionKeys
 from privis.serve.client.gallery_keys import Templates
 from privis.serve.limits import MIB
 from privis.serve.offerings.decision_offerings import OfferDecisions, OfferEncryptedDecisions

@@ -21,15 +21,15 @@ from privis.run.he.matching.decision_specification import DecisionSpec
 from privis.run.he.owner.decision_owner import DecisionOwner, Decisions
 from privis.run.he.wire.framing import join
 from privis.serve.client.client import Client, RequestProgress
+from privis.serve.client.decision_answers import kind_of_message, matches_of_decisions
 from privis.serve.client.gallery_keys import Templates
 from privis.serve.client.key_folder import KeyFolder, nothing, require_stated
 from privis.serve.offerings.decision_offerings import payload_bytes
 from privis.serve.offerings.offering import Terms
-from privis.tasks.matches import Decision, Matches, joined_matches
-from privis.tasks.questions import AllAbove, AnyAbove, Claim, Count, Payload, Question
+from privis.tasks.matches import Matches, joined_matches
+from privis.tasks.questions import Claim, Payload, Question
 
 _NAMES = "names.json"
-_ASKS = {Claim: Ask.CLAIM, AnyAbove: Ask.COUNT, Count: Ask.COUNT, AllAbove: Ask.INDEX, Payload: Ask.PAYLOAD}
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ class DecisionKeys:
 
     def _ask(self, question: Question, claims: Sequence[int] | None, queries: int) -> Ask:
         spec, problems = self.owner.spec, []
-        ask = _ASKS.get(type(question))
+        ask = kind_of_message(question)
         if ask is None:
             got, remedy = type(question).__name__, "which is most similar takes scores: ask the operator for --scores"
             raise ParameterError(Problem("question", got, "Claim, AnyAbove, Count, AllAbove or Payload", remedy))
@@ -182,40 +182,6 @@ class DecisionKeys:
             problems.append(Problem("claims", repr(claims), "a template for each query of the question Claim alone"))
         refuse(ParameterError, problems)
         return ask
-
-
-def matches_of_decisions(question: Question, found: Decisions, spec: DecisionSpec) -> Matches:
-    """What was decrypted of one query, as the answer that all executors give.
-
-    Args:
-        question: what was asked.
-        found: what was decrypted.
-        spec: of the gallery.
-
-    Returns:
-        The answer about one query. Undecided templates make it undecided, but for `AnyAbove` and `Count` alike a sum
-        that is certain.
-    """
-    number = -1 if found.count is None else found.count
-    state = Decision.UNDECIDED if number < 0 else Decision.ACCEPTED if number else Decision.REJECTED
-    if isinstance(question, Claim | AnyAbove):
-        return Matches(question, decisions=np.array([state], np.int8))
-    if isinstance(question, Count):
-        return Matches(question, decisions=np.array([state], np.int8), counts=np.array([number]))
-    assert isinstance(question, AllAbove | Payload)
-    most = question.most
-    if number > most:
-        state, number = Decision.UNDECIDED, most + 1
-    accepted = found.accepted if 0 <= number <= most else ()
-    decisions, counts = np.array([state], np.int8), np.array([number])
-    if isinstance(question, AllAbove):
-        indices = np.full((1, most), -1, np.int64)
-        indices[0, : len(accepted)] = accepted
-        return Matches(question, indices=indices, decisions=decisions, counts=counts)
-    payloads = np.full((1, most, spec.payload // 2), -1, np.int64)
-    for place, each in enumerate(accepted):
-        payloads[0, place] = np.frombuffer(found.payloads[each], ">u2")
-    return Matches(question, decisions=decisions, counts=counts, payloads=payloads)
 
 
 def _problems(spec: DecisionSpec, templates: Templates | None) -> list[Problem]:

@@ -1,1 +1,0 @@
-"""``privis face``: galleries of people, and who is on a picture."""
