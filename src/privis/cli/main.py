@@ -28,6 +28,7 @@ from privis.cli.extract import (
     extract,
 )
 from privis.cli.extraction.release_table import release_table
+from privis.cli.faces.face import face
 from privis.cli.files.info import info
 from privis.cli.joint.mpc import mpc
 from privis.cli.joint.party import party
@@ -89,6 +90,7 @@ app.command()(info)
 app.add_typer(ledger)
 app.add_typer(answers)
 app.add_typer(mpc)
+app.add_typer(face)
 app.command()(party)
 app.command()(keygen)
 app.command()(serve)

@@ -112,6 +112,22 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("stage", "compute", "in words"): {"--io": "{stage}", "--offer": "{offer}"},
     ("stage", "decrypt", "in words"): {"--io": "{stage}", "--offer": "{offer}", "-o": "{new}.npz"},
+    ("face", "enrol"): {"GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann"},
+    ("face", "enrol", "by a detector"): {
+        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--detector": "{network}",
+    },
+    ("face", "enrol", "by an embedder"): {
+        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--embedder": "{network}",
+    },
+    ("face", "verify"): {"A": "{picture}", "B": "{picture}"},
+    ("face", "verify", "by a table"): {"A": "{picture}", "B": "{picture}", "--calibration": "{calibration}"},
+    ("face", "verify", "by a detector"): {"A": "{picture}", "B": "{picture}", "--detector": "{network}"},
+    ("face", "verify", "by an embedder"): {"A": "{picture}", "B": "{picture}", "--embedder": "{network}"},
+    ("face", "identify"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--calibration": "{calibration}"},
+    ("face", "identify", "by a detector"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--detector": "{network}"},
+    ("face", "identify", "by an embedder"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--embedder": "{network}"},
+    ("face", "remove"): {"GALLERY": "{faces}", "--subject": "ann"},
+    ("face", "list"): {"GALLERY": "{faces}"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {"-o", "--output", "--report", "--state", "--predictions"}
@@ -123,6 +139,7 @@ CREATED = {
     ("mpc", "FOLDER"),
     ("stage", "FOLDER"),
     ("stage", "--io"),
+    ("face", "GALLERY"),
 }
 """What is made anew: nothing there is right, anything else is refused."""
 FINE = {
@@ -240,7 +257,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "gallery_terms": place / "gallery.json", "keys": place / "keys", "new": new, "list": known["LIST"],
         "head_keys": place / "head_keys",
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
-        "offer": place / "stage.toml",
+        "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

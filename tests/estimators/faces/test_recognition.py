@@ -23,53 +23,19 @@ from privis.errors import ImageError, ParameterError
 from privis.estimators.faces.face_comparison import FaceComparison
 from privis.estimators.faces.template_matching import ClearMatcher, HeldTemplates
 from privis.extraction.faces.face_templates import RefusedFace
-from privis.features.cnn import CNN
 from privis.identity import identity
 from privis.io.face_gallery import FaceGallery
-from privis.program import Input, trace
-from privis.tasks.faces import ARCFACE_LANDMARKS, DetectedFaces
 from privis.tasks.matches import Matches
 from privis.tasks.questions import AllAbove, Question
 from privis.tasks.verification import CalibrationTable
+from tests.estimators.faces.painted_faces import EXTRACTOR, impostors, picture, strips
 
 TODAY = date(2026, 11, 30)
 
 
-class Framed:
-    """A detector whose faces fill the picture; a dark picture has none."""
-
-    def detect(self, image: np.ndarray) -> DetectedFaces:
-        if image.max() < 16:
-            return DetectedFaces.none()
-        return DetectedFaces(np.array([[10.0, 10, 90, 90]]), ARCFACE_LANDMARKS[None], np.ones(1))
-
-
-def strips() -> CNN:
-    """An embedder: how bright each of 16 tiles of the red and green planes is, over the plane's mean."""
-
-    def build(x):  # type: ignore[no-untyped-def]
-        tiles = (x.reshape(3, 4, 28, 4, 28).sum(2, 4) * (1 / 784))[:2].reshape(2, 16)
-        return (tiles - tiles.sum(1).reshape(2, 1) * (1 / 16)).reshape(32)
-
-    return CNN(trace(build, Input((3, 112, 112))))
-
-
-def picture(person: int, shot: int = 0) -> NDArray[np.uint8]:
-    """A picture whose template is about that of the others of the person, and of nobody else."""
-    tiles = np.random.default_rng(person).integers(60, 196, (4, 4, 3))
-    noise = np.random.default_rng((person, shot)).integers(-20, 21, (112, 112, 3))
-    return np.clip(np.kron(tiles, np.ones((28, 28, 1))) + noise, 0, 255).astype(np.uint8)
-
-
-EXTRACTOR = privis.FaceTemplateExtractor(Framed(), strips(), limits=privis.tasks.faces.FaceLimits.unlimited())
-
-
 @pytest.fixture(scope="module")
 def table() -> CalibrationTable:
-    """Impostor scores of 60 made-up people: 1,770 pairs."""
-    vectors = np.stack([each.vector for each in EXTRACTOR.many([picture(1000 + n) for n in range(60)])])  # type: ignore[union-attr]
-    people = [str(n) for n in range(60)]
-    return CalibrationTable.of_templates(EXTRACTOR.embedding_identity, "tiles", "made up", vectors, people)
+    return impostors()
 
 
 def test_two_pictures_of_a_person_match_and_of_two_do_not(table: CalibrationTable) -> None:

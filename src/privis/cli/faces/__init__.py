@@ -1,0 +1,1 @@
+"""``privis face``: galleries of people, and who is on a picture."""

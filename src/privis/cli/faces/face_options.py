@@ -1,0 +1,57 @@
+"""Options that several commands of faces have, with their words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FACE_EXIT_CODES = """Exit codes: 0 done, match · 8 no match (or undecided) · 1 done, but some pictures could not be used
+(they are listed) · 2 a wrong option, or a gallery that is damaged, empty, or of another network · 3 no picture could be
+used · 4 the output could not be written, or another writer holds the gallery · 5 a budget does not allow it ·
+130 interrupted."""
+NO_MATCH = 8
+
+
+class HeadName(StrEnum):
+    """Heads of face detectors."""
+
+    YUNET = "yunet"
+    SCRFD = "scrfd"
+    RETINAFACE = "retinaface"
+
+
+class ChoiceName(StrEnum):
+    """Which of several faces is meant."""
+
+    CENTRAL = "central"
+    LARGEST = "largest"
+
+
+GalleryFile = Annotated[Path, typer.Argument(metavar="GALLERY", help="File of the gallery.")]
+Gallery = Annotated[Path, typer.Option("--gallery", help="Gallery that `privis face enrol` made.")]
+Pictures = Annotated[
+    list[str], typer.Argument(metavar="IMAGES…", help="Pictures, folders, globs, or - for a list on standard input.")
+]
+Threshold = Annotated[
+    str, typer.Option(help="Highest false-match rate of one comparison, as fmr:1e-4; the cosine follows from it.")
+]
+Calibration = Annotated[
+    Path | None, typer.Option(help="Calibration table of your own embedder; `privis face evaluate` measures one.")
+]
+Detector = Annotated[
+    Path | None, typer.Option(help="Detector with five landmarks, .onnx; without it that of the extra 'faces'.")
+]
+Head = Annotated[HeadName, typer.Option("--detector-head", help="What the outputs of --detector mean.")]
+Embedder = Annotated[
+    Path | None, typer.Option(help="Embedder of 112 x 112 crops, .onnx; without it that of the extra 'faces'.")
+]
+EmbedderInput = Annotated[
+    str,
+    typer.Option(help="What --embedder reads: order of colours and range of values, rgb or bgr : 0..255, 0..1, -1..1."),
+]
+Choice = Annotated[ChoiceName, typer.Option("--face", help="Which face is meant where there are several.")]
+Under = Annotated[str, typer.Option(help="Who compares: clear.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

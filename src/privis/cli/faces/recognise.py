@@ -1,0 +1,147 @@
+"""``privis face verify`` and ``privis face identify``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out
+from privis.cli.faces.face_options import (
+    NO_MATCH,
+    AsJson,
+    Calibration,
+    Choice,
+    ChoiceName,
+    Detector,
+    Embedder,
+    EmbedderInput,
+    Gallery,
+    Head,
+    HeadName,
+    Pictures,
+    Threshold,
+    Under,
+)
+from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, identifier_of, verifier_of
+from privis.errors import ImageError, Problem, refuse
+from privis.io.images import decode
+from privis.io.images.sources import find
+
+if TYPE_CHECKING:
+    from privis.estimators.faces.identifier import Identification
+    from privis.extraction.faces.face_templates import RefusedFace
+
+
+def verify(
+    reference: Annotated[Path, typer.Argument(metavar="A", help="The picture that is known.")],
+    probe: Annotated[Path, typer.Argument(metavar="B", help="The picture that is asked about.")],
+    threshold: Threshold = DEFAULT_THRESHOLD,
+    show_score: Annotated[
+        bool, typer.Option("--show-score", help="Reveal the cosine, too; it tells more than a decision.")
+    ] = False,
+    calibration: Calibration = None,
+    detector: Detector = None,
+    detector_head: Head = HeadName.YUNET,
+    embedder: Embedder = None,
+    embedder_input: EmbedderInput = DEFAULT_INPUT,
+    face: Choice = ChoiceName.CENTRAL,
+    under: Under = "clear",
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether two pictures show one person: exit code 0 if they match, 8 if not.
+
+    privis face verify passport.jpg selfie.jpg --threshold fmr:1e-4
+    """
+    with explained():
+        words = FaceWords(detector, detector_head, embedder, embedder_input, face, threshold, calibration, under)
+        _readable(reference, probe)
+        answer = verifier_of(words).verify(reference, probe, score=show_score)
+        if as_json:
+            document: dict[str, Any] = {"match": answer.match, "fmr": answer.fmr, "undecided": answer.undecided}
+            print(json.dumps(document | ({} if answer.score is None else {"score": answer.score})))
+        else:
+            told = (
+                "match" if answer.match else "undecided: too near to the threshold" if answer.undecided else "no match"
+            )
+            score = "" if answer.score is None else f", cosine {answer.score:.4f}"
+            out.print(f"{told} (false-match rate at most {answer.fmr:g}{score})", markup=False, soft_wrap=True)
+    raise SystemExit(0 if answer.match else NO_MATCH)
+
+
+def identify(
+    probes: Pictures,
+    gallery: Gallery,
+    top: Annotated[int, typer.Option(min=1, help="Most people that are named of each picture.")] = 1,
+    threshold: Threshold = DEFAULT_THRESHOLD,
+    calibration: Calibration = None,
+    detector: Detector = None,
+    detector_head: Head = HeadName.YUNET,
+    embedder: Embedder = None,
+    embedder_input: EmbedderInput = DEFAULT_INPUT,
+    face: Choice = ChoiceName.CENTRAL,
+    under: Under = "clear",
+    as_json: AsJson = False,
+) -> None:
+    """Say who is on each picture, among the people of a gallery: exit code 8 if nobody of them is on any.
+
+    privis face identify door/*.jpg --gallery gate --threshold fmr:1e-3
+    """
+    with explained():
+        from privis.io.face_gallery import FaceGallery
+
+        words = FaceWords(detector, detector_head, embedder, embedder_input, face, threshold, calibration, under)
+        known = FaceGallery.load(gallery)
+        paths = find(probes, sys.stdin)
+        answers = identifier_of(words).identify(known, paths, count=top, where=str(gallery))
+        _tell(paths, answers, top, as_json)
+        raise SystemExit(_code(answers))
+
+
+def _readable(*pictures: Path) -> None:
+    """Refuse pictures that cannot be read before any network is."""
+    problems: list[Problem] = []
+    for picture in pictures:
+        try:
+            decode.load(picture)
+        except ImageError as error:
+            problems += error.problems
+    refuse(ImageError, problems)
+
+
+def _tell(paths: tuple[str, ...], answers: list[Identification | RefusedFace], top: int, as_json: bool) -> None:
+    from privis.extraction.faces.face_templates import RefusedFace
+
+    documents: list[dict[str, Any]] = []
+    for path, answer in zip(paths, answers, strict=True):
+        if isinstance(answer, RefusedFace):
+            why = "; ".join(str(problem) for problem in answer.problems)
+            documents.append({"path": path, "subject": None, "undecided": False, "refused": why})
+            err.print(f"privis: {why}", markup=False, soft_wrap=True)
+            continue
+        documents.append({"path": path, "subject": answer.subject, "undecided": answer.undecided})
+        if top > 1:
+            documents[-1]["subjects"] = list(answer.subjects)
+        if not as_json:
+            names = ", ".join(answer.subjects) or ("undecided" if answer.undecided else "nobody")
+            out.print(f"{path}: {names}", markup=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps(documents))
+    elif told := next((each for each in answers if not isinstance(each, RefusedFace)), None):
+        most = min(1.0, told.fmr * told.people)
+        line = f"Somebody who is not enrolled is taken for one of {told.people:,} people with a probability of at most"
+        out.print(f"{line} {most:.2g} ({told.fmr:g} for each).", markup=False, soft_wrap=True)
+
+
+def _code(answers: list[Identification | RefusedFace]) -> int:
+    from privis.extraction.faces.face_templates import RefusedFace
+
+    told = [each for each in answers if not isinstance(each, RefusedFace)]
+    if not told:
+        return UNUSABLE
+    if len(told) < len(answers):
+        return SOME_FAILED
+    return 0 if any(each.subjects for each in told) else NO_MATCH
