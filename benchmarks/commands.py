@@ -35,6 +35,7 @@ COMMANDS = {
     "utility": "privacy.utility",
     "heads": "tasks.heads",
     "enrolment": "privacy.enrolment",
+    "face_releases": "privacy.face_releases",
     "presence": "privacy.presence",
     "dp_training": "training.classifiers",
     "dp_networks": "training.networks",

@@ -25,6 +25,7 @@ from .estimators.faces.encrypted_matching import EncryptedMatcher as EncryptedMa
 from .estimators.faces.identifier import Identification as Identification
 from .estimators.faces.identifier import Identifier as Identifier
 from .estimators.faces.joint_matching import JointMatcher as JointMatcher
+from .estimators.faces.released_templates import ReleasedTemplates as ReleasedTemplates
 from .estimators.faces.verifier import Verification as Verification
 from .estimators.faces.verifier import Verifier as Verifier
 from .estimators.transformer import FeatureExtractor as FeatureExtractor

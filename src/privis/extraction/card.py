@@ -86,8 +86,13 @@ def described(value: object) -> dict[str, Any]:
     {'class': 'Laplace', 'epsilon': 4.0}
     """
     fields = dataclasses.fields(value)  # type: ignore[arg-type]
-    shown = {field.name: _plain(getattr(value, field.name)) for field in fields if field.repr}
+    shown = {field.name: _plain(getattr(value, field.name)) for field in fields if field.repr or _says(field, value)}
     return {"class": type(value).__name__, **shown}
+
+
+def _says(field: dataclasses.Field[Any], value: object) -> bool:
+    """Whether a later field has another value than its default, whose cards stay as they were."""
+    return bool(field.metadata.get("later")) and getattr(value, field.name) != field.default
 
 
 def _plain(value: object) -> Any:

@@ -12,6 +12,8 @@ import pytest
 from scipy import special, stats
 
 from privis.errors import ParameterError
+from privis.extraction.card import described
+from privis.identity import identity
 from privis.privacy import (
     DirectionRelease,
     FeatureRelease,
@@ -82,6 +84,35 @@ def test_privunit_follows_its_law_and_no_other(epsilon: float, dimension: int) -
         assert fit(inner, privunit_law(wrong * epsilon, cap, dimension)) < 1e-5
     for wrong in (0.9, 1.1):
         assert fit(inner, privunit_law(epsilon, wrong * cap, dimension)) < 1e-5
+
+
+def test_a_wider_cap_is_a_law_of_the_same_epsilon_that_is_missed_more_rarely() -> None:
+    epsilon, dimension, border = 8.0, 64, 0.9
+    law = PrivUnit(epsilon, border).distribution(dimension)
+    cap = math.acos(border * math.cos(best_cap(epsilon, dimension)))
+    assert law.jump == epsilon and law.cap == pytest.approx(cap, rel=1e-6)
+    x, v = drawn(law)
+    assert fit(v @ x, privunit_law(epsilon, cap, dimension)) > 1e-3
+    assert fit(v @ x, privunit_law(epsilon, best_cap(epsilon, dimension), dimension)) < 1e-5
+    missed = [1 - privunit_law(epsilon, each, dimension)(np.cos([each]))[0] for each in (cap, law.cap)]
+    assert missed[0] == pytest.approx(missed[1], rel=1e-4)
+    best = best_cap(epsilon, dimension)
+    assert missed[0] < 0.6 * (1 - privunit_law(epsilon, best, dimension)(np.cos([best]))[0])
+
+
+def test_the_border_counts_only_where_it_is_not_the_best() -> None:
+    x, own = unit_vector(64), streams(1)[0]
+    plain, named = DirectionRelease(PrivUnit(8.0)), DirectionRelease(PrivUnit(8.0, 1.0))
+    assert identity(plain) == identity(named) and described(plain) == described(named)
+    assert "border" not in repr(plain) + str(described(plain))
+    wider = DirectionRelease(PrivUnit(8.0, 0.9))
+    assert identity(wider) != identity(plain) and described(wider)["mechanism"]["border"] == 0.9
+    first, second = plain.apply(x, own), wider.apply(x, own)
+    noise = [each - x * float(each @ x) for each in (first, second)]
+    assert abs(np.corrcoef(*noise)[0, 1]) < 0.5, "two borders never share their noise"
+    for bad in (0, 1.01, -1, math.nan, "wide"):
+        with pytest.raises(ParameterError, match="border"):
+            PrivUnit(8.0, bad)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("concentration", "dimension"), [(3.0, 3), (6.0, 16), (40.0, 64)])

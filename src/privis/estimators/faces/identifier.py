@@ -231,6 +231,8 @@ class Identifier(FaceComparison):
         if usable.guarantee is not None and self.release is None:
             remedy = "name the release that its templates were made with, as in --release privunit --epsilon 16"
             raise ParameterError(Problem(where, "released templates", "exact ones", remedy))
+        if self.release is not None:
+            self.release.require(usable, where)
         templates = usable.templates
         threshold, gap = self.threshold(templates.shape[1], len(templates))
         found = self.vectors(probes)

@@ -67,6 +67,18 @@ class TemplateTransform(Protocol):
 class TemplateRelease(Protocol):
     """A release of stored templates under differential privacy; probe vectors stay as they are."""
 
+    def require(self, gallery: FaceGallery, where: str) -> None:
+        """Refuse a gallery whose templates were not released like this: its scores are others.
+
+        Args:
+            gallery: of any templates.
+            where: what messages call it.
+
+        Raises:
+            ParameterError: its templates are exact, or of another release.
+        """
+        ...
+
     def enrolled(
         self,
         gallery: FaceGallery,
@@ -111,6 +123,6 @@ class TemplateRelease(Protocol):
             components: of a template.
 
         Returns:
-            The table of released ones, with the same embedding.
+            The table of released ones.
         """
         ...

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.identity import LATER
 from privis.privacy.accounting.noise_calibration import charged_delta, share
 from privis.privacy.guarantee import UNIT_NAMES, Guarantee
 from privis.privacy.sampling.direction_sampler import sample
 from privis.privacy.sampling.exact_direction import log_total_variation
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap
+from privis.privacy.sampling.zonal_distribution import STEP, ZonalDistribution, best_cap, wider_cap
 from privis.privacy.stage import Stage
 from privis.privacy.units import Enrolment, Metric, Person, WholeImage, one_of
 from privis.validation import positive_number, real_values
@@ -33,7 +34,8 @@ class PrivUnit:
     most. In the usual words: v is uniform on the cap with probability p and uniform on the rest otherwise, where p /
     (1 - p) * P(rest) / P(cap) = e**epsilon exactly. The cap's angle is the one whose result has the largest inner
     product with x on average (`privis.privacy.sampling.zonal_distribution.best_cap`), so that no split of epsilon has
-    to be chosen.
+    to be chosen. ``border`` below 1 makes the cap wider than that, with the same epsilon: the result then falls outside
+    of it more rarely, which two vectors that are compared once feel more than the mean does.
 
     Sources: Bhowmick et al., arXiv:1812.00984; Asi, Feldman and Talwar, arXiv:2205.03832 (it is optimal among unbiased
     mechanisms). Deviation: rejection sampling makes the ratio exact, and the result is rounded at random to a public
@@ -41,22 +43,37 @@ class PrivUnit:
 
     Args:
         epsilon: positive and finite.
+        border: inner product with x at the cap's border, as a share of the one that is best for the mean; in (0, 1].
 
     Raises:
-        ParameterError: epsilon is not.
+        ParameterError: naming all that does not fit.
 
     >>> PrivUnit(8.0)
     PrivUnit(epsilon=8.0)
+    >>> PrivUnit(8.0, border=0.9)
+    PrivUnit(epsilon=8.0, border=0.9)
     """
 
     epsilon: float
+    border: float = field(default=1.0, repr=False, metadata=LATER)
 
     name: ClassVar[str] = "PrivUnit"
     identifier: ClassVar[str] = "privis.privunit/1"
 
     def __post_init__(self) -> None:
-        refuse(ParameterError, positive_number("PrivUnit.epsilon", self.epsilon))
+        problems = positive_number("PrivUnit.epsilon", self.epsilon)
+        wrong = positive_number("PrivUnit.border", self.border)
+        if not wrong and self.border > 1:
+            wrong = [Problem("PrivUnit.border", repr(self.border), "more than 0 and at most 1")]
+        problems += wrong
+        refuse(ParameterError, problems)
         object.__setattr__(self, "epsilon", float(self.epsilon))
+        object.__setattr__(self, "border", float(self.border))
+
+    def __repr__(self) -> str:
+        """Say the border where it is not the default: as for cards."""
+        border = "" if self.border == 1 else f", border={self.border!r}"
+        return f"PrivUnit(epsilon={self.epsilon!r}{border})"
 
     def budget(self, images: int) -> float:
         """Epsilon of one image when several share it.
@@ -80,7 +97,7 @@ class PrivUnit:
             Density of the angle to the input.
         """
         epsilon = self.budget(images)
-        return ZonalDistribution(dimension, 0.0, epsilon, best_cap(epsilon, dimension))
+        return ZonalDistribution(dimension, 0.0, epsilon, wider_cap(best_cap(epsilon, dimension), self.border))
 
     def law(self, dimension: int, images: int = 1) -> ZonalDistribution:
         """Former name of `distribution`.
@@ -292,6 +309,8 @@ class DirectionRelease:
         # Another distribution must have other noise, even for a caller whose stream does not say so. The cap follows
         # from the rest; were its last bit another one on another machine, the noise must still be the same.
         parameters = f"{distribution.dimension}, {distribution.slope.hex()}, {distribution.jump.hex()}"
+        if isinstance(self.mechanism, PrivUnit) and self.mechanism.border != 1:
+            parameters += f", {self.mechanism.border.hex()}"
         purpose = f"direction, {parameters}, {STEP.hex()}".encode()
         steps = sample(distribution, unit_rows(rows), [stream.narrowed(purpose) for stream in streams])
         return (steps * (STEP / distribution.mean)).astype(np.float32)

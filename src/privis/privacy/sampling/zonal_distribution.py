@@ -201,3 +201,12 @@ def best_cap(epsilon: float, dimension: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if gain(middle) > 0 else (low, middle)
     return _rounded(math.floor, high)
+
+
+def wider_cap(cap: float, border: float) -> float:
+    """Angle of the cap whose border has ``border`` times the inner product of that of ``cap``; 1 leaves it as it is.
+
+    >>> round(math.cos(wider_cap(math.acos(0.8), 0.5)), 6)
+    0.4
+    """
+    return cap if border == 1 else _rounded(math.floor, math.acos(border * math.cos(cap)))
