@@ -174,6 +174,9 @@ class Turned:
 class Rounded:
     """A release in form only: templates are rounded."""
 
+    def require(self, gallery: FaceGallery, where: str) -> None:
+        assert gallery.guarantee == {"epsilon": 8}
+
     def enrolled(
         self,
         gallery: FaceGallery,
