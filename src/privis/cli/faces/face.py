@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from privis.cli.faces.evaluate_faces import evaluate
 from privis.cli.faces.face_options import FACE_EXIT_CODES
 from privis.cli.faces.gallery_commands import enrol, list_people, remove
 from privis.cli.faces.recognise import identify, verify
@@ -20,3 +21,4 @@ face.command(epilog=FACE_EXIT_CODES)(verify)
 face.command(epilog=FACE_EXIT_CODES)(identify)
 face.command(epilog=FACE_EXIT_CODES)(remove)
 face.command("list", epilog=FACE_EXIT_CODES)(list_people)
+face.command(epilog=FACE_EXIT_CODES)(evaluate)
