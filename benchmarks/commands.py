@@ -15,6 +15,7 @@ COMMANDS = {
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "faces": "tasks.faces",
+    "retrieval": "tasks.retrieval",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "he_plans": "he.plans",

@@ -98,8 +98,11 @@ def aespa_vgg11(w: Arrays) -> Program:
     return trace(network, Input((3, 32, 32), -3.0, 3.0, None))
 
 
-def squeezenet(w: Arrays, side: int = 227) -> Program:
-    """SqueezeNet 1.0 (Iandola et al. 2016, arXiv:1602.07360): 1000 scores before the softmax."""
+def squeezenet(w: Arrays, side: int = 227, pooled: bool = False) -> Program:
+    """SqueezeNet 1.0 (Iandola et al. 2016, arXiv:1602.07360): 1000 scores before the softmax.
+
+    ``pooled``: the means of the 512 planes of its last fire module instead.
+    """
 
     def layer(x: Value, name: str, stride: int = 1, pad: int = 0) -> Value:
         return (conv(x, w[f"{name}_w"], stride, pad) + channels(w[f"{name}_b"])).relu()
@@ -120,7 +123,7 @@ def squeezenet(w: Arrays, side: int = 227) -> Program:
         for k in range(2, 10):
             x = fire(x, f"fire{k}")
             x = pool(x) if k in (4, 8) else x
-        return mean_of_planes(layer(x, "conv10"))
+        return mean_of_planes(x if pooled else layer(x, "conv10"))
 
     return trace(network, Input((3, side, side), -128.0, 255.0, None))
 

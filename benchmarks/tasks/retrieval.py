@@ -1,0 +1,193 @@
+"""Search by image in the clear: mean average precision and precision at 10 of features and recipes, near-duplicates.
+
+``python -m benchmarks.retrieval [DATA]``. Corel-1000, leave-one-out: every image asks all others, the whole ranking
+counts. Settings were chosen on every second image of each class; recipes print the other half beside the whole.
+Codebooks of the rows that need one are of ImageNet samples, that of the recipe is of random dead leaves.
+Near-duplicates: crops, JPEG of quality 30, rotations and resized copies of Kodak's photographs, searched among these,
+Corel-1000 and the ImageNet samples; the twenty most similar are compared by their SIFT key points.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from privis.extraction.images import extract
+from privis.extraction.recipes.dead_leaves import LOCAL
+from privis.extraction.recipes.search_recipe import RecipePart, SearchRecipe, colour, colour_and_texture, network
+from privis.features import CNN, GLCM, LBP, SIFT, VLAD, BagOfVisualWords, Channels, Codebook, ColourHistogram
+from privis.features.feature import Array
+from privis.io.images.decode import load
+from privis.tasks.retrieval import (
+    Fusion,
+    LocalDescriptors,
+    NeighbourGraph,
+    Similarity,
+    average_precision,
+    consistent_matches,
+    precision_at,
+    relevance,
+)
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+FIRST = 10
+CHECKED = 20  # most similar images whose key points are compared
+SQUEEZENET = "weights/imagenet_squeezenet/squeezenet_v1.0_deepcomp.npz"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe beside its bars: mean average precision and precision at 10."""
+
+    recipe: SearchRecipe
+    precision: float
+    first: float
+
+
+def rows(codebook: Callable[[int], Codebook]) -> list[Row]:
+    """The features that need no weights, and the recipes of them; ``codebook`` gives one of so many words."""
+    words = RecipePart(BagOfVisualWords(LOCAL, codebook(256)), Similarity.HELLINGER)
+    rgb = ColourHistogram(bins=8, joint=True, density=True)
+    alone = {
+        "RGB": (RecipePart(rgb, Similarity.HELLINGER), 0.53, 0.68),
+        "VLAD": (RecipePart(VLAD(LOCAL, codebook(64)), Similarity.COSINE), 0.51, 0.63),
+        "LBP": (RecipePart(LBP(density=True), Similarity.HELLINGER), 0.45, 0.58),
+        "BoVW": (words, 0.44, 0.56),
+        "GLCM": (RecipePart(GLCM(levels=16, distances=(1, 3)), Similarity.COSINE), 0.40, 0.51),
+    }
+    made = [Row(SearchRecipe(name, {name: part}), *bars) for name, (part, *bars) in alone.items()]
+    both = SearchRecipe("HSV + BoVW", {**colour().parts, "words": words})
+    return [Row(colour(), 0.55, 0.72), *made, Row(both, 0.59, 0.74), Row(colour_and_texture(), 0.62, 0.74)]
+
+
+def squeezenet(data: Path) -> SearchRecipe:
+    """Pooled outputs of SqueezeNet's last fire module, 512 numbers."""
+    from tests.reference.onnx.networks import arrays
+    from tests.reference.onnx.networks import squeezenet as layers
+
+    means = (104.0, 117.0, 123.0)
+    program = layers(arrays(data / SQUEEZENET), pooled=True)
+    return network(CNN(program, mean=means, divisor=1.0, channels=Channels.BGR))
+
+
+def joined(recipe: SearchRecipe, images: Sequence[Array], fusion: Fusion | None = None) -> tuple[Array, Fusion]:
+    """Vectors of all images, and the fusion that made them, fitted to them unless it is given."""
+    found = {name: extract(part.feature, images).features for name, part in recipe.parts.items()}
+    chosen = fusion or Fusion.fit(found, recipe.similarities)
+    return chosen.vectors(found), chosen
+
+
+def leave_one_out(scores: Array, labels: Array) -> tuple[Array, Array]:
+    """Average precision and precision at 10 of every image."""
+    values = np.array(scores, np.float64)
+    np.fill_diagonal(values, -np.inf)
+    found = relevance(values, labels, labels)
+    return average_precision(found), precision_at(found, min(FIRST, found.shape[1]))
+
+
+def re_ranked(vectors: Array, neighbours: int = 15) -> Array:
+    """Scores after diffusion; every image asks an index that was built without it."""
+    scores = np.full((len(vectors), len(vectors)), -np.inf)
+    for asked in range(len(vectors)):
+        others = np.delete(np.arange(len(vectors)), asked)
+        graph = NeighbourGraph.of(vectors[others], min(neighbours, len(others) - 1))
+        scores[asked, others] = graph.scores(vectors[asked : asked + 1] @ vectors[others].T)[0]
+    return scores
+
+
+def copies(image: Array) -> Mapping[str, Array]:
+    """What becomes of a photograph on its way through the net."""
+    height, width = image.shape[:2]
+    turned = cv2.getRotationMatrix2D((width / 2, height / 2), 10, 1.2)
+    coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 30])[1]
+    return {
+        "crop 75 %": image[height // 8 : -height // 8, width // 8 : -width // 8],
+        "crop 50 %": image[height // 4 : -height // 4, width // 4 : -width // 4],
+        "JPEG 30": cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1],
+        "turned by 10°": cv2.warpAffine(image, turned, (width, height), flags=cv2.INTER_LINEAR),
+        "turned by 90°": np.rot90(image).copy(),
+        "half the size": cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA),
+        "a quarter": cv2.resize(image, (width // 4, height // 4), interpolation=cv2.INTER_AREA),
+    }
+
+
+def described(image: Array) -> LocalDescriptors:
+    points, descriptors = SIFT().describe(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY))
+    kept = np.argsort(-points.response)[:500]
+    return LocalDescriptors(points.positions[kept], descriptors[kept])
+
+
+def near_duplicates(originals: Sequence[Array], others: Sequence[Array]) -> dict[str, tuple[int, int, int]]:
+    """By kind of copy: how many find their original by vectors, how many after the check of key points, of how many."""
+    recipe = colour_and_texture()
+    index, fusion = joined(recipe, [*originals, *others])
+    kept = {row: described(image) for row, image in enumerate(originals)}
+    counts: dict[str, tuple[int, int, int]] = {}
+    for row, original in enumerate(originals):
+        for kind, copy in copies(original).items():
+            cosines = joined(recipe, [copy], fusion)[0] @ index.T
+            near = np.argsort(-cosines[0])[:CHECKED]
+            query = described(copy)
+            for other in near:
+                if int(other) not in kept:
+                    kept[int(other)] = described(others[int(other) - len(originals)])
+            best = max(near, key=lambda place: consistent_matches(query, kept[int(place)]))
+            first, checked, total = counts.get(kind, (0, 0, 0))
+            counts[kind] = (first + int(near[0] == row), checked + int(best == row), total + 1)
+    return counts
+
+
+def corel(data: Path, most: int | None = None) -> tuple[list[Array], Array]:
+    """Images and classes; ``most`` images of each class."""
+    folders = sorted(path for path in (data / "retrieval" / "corel1000").iterdir() if path.is_dir())
+    files = [path for folder in folders for path in sorted(folder.iterdir())[:most]]
+    return [load(path) for path in files], np.array([path.parent.name for path in files])
+
+
+def photographs(data: Path, name: str, most: int | None = None) -> list[Array]:
+    kinds = {".jpg", ".jpeg", ".png"}
+    files = sorted(path for path in (data / "photos" / name).rglob("*") if path.suffix.lower() in kinds)
+    return [load(path) for path in files[:most]]
+
+
+def main() -> None:
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
+    images, labels = corel(data)
+    public = photographs(data, "imagenet_samples", 100)
+    descriptors = extract(LOCAL, public).features.reshape(-1, 128)[::8]
+    chosen = [*rows(lambda words: Codebook.fit(descriptors, words, "ImageNet samples"))]
+    chosen.append(Row(squeezenet(data), 0.80, 0.89))
+    other = np.concatenate([np.arange((labels == name).sum()) % 2 == 1 for name in np.unique(labels)])
+    for row in chosen:
+        start = time.process_time()
+        vectors, _ = joined(row.recipe, images)
+        used = time.process_time() - start
+        averages, firsts = leave_one_out(vectors @ vectors.T, labels)
+        print(
+            f"{row.recipe.name:18} mAP {averages.mean():.3f} (bar {row.precision:.2f}; other half "
+            f"{averages[other].mean():.3f})  P@10 {firsts.mean():.3f} (bar {row.first:.2f})  "
+            f"{1e3 * used / len(images):.1f} processor ms an image",
+            flush=True,
+        )
+        if row.recipe.name == colour_and_texture().name:
+            averages, firsts = leave_one_out(re_ranked(vectors), labels)
+            print(
+                f"  re-ranked        mAP {averages.mean():.3f} (bar 0.70; other half {averages[other].mean():.3f})  "
+                f"P@10 {firsts.mean():.3f}",
+                flush=True,
+            )
+    found = near_duplicates(photographs(data, "kodak"), [*images, *public])
+    for kind, (first, checked, total) in found.items():
+        print(f"{kind:18} {first} of {total} first by vectors, {checked} after the check of key points")
+    checked, total = (sum(counts[place] for counts in found.values()) for place in (1, 2))
+    print(f"near-duplicates    recall@1 {100 * checked / total:.1f} % of {total} (bar 99)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Recipes of search: which features of an image are compared, how, and with what weight."""

@@ -1,0 +1,9 @@
+from .fusion import FusedPart as FusedPart
+from .fusion import Fusion as Fusion
+from .geometric_check import LocalDescriptors as LocalDescriptors
+from .geometric_check import consistent_matches as consistent_matches
+from .neighbour_graph import NeighbourGraph as NeighbourGraph
+from .ranking_quality import average_precision as average_precision
+from .ranking_quality import precision_at as precision_at
+from .ranking_quality import relevance as relevance
+from .similarity import Similarity as Similarity
