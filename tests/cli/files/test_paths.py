@@ -119,6 +119,14 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("face", "enrol", "by an embedder"): {
         "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--embedder": "{network}",
     },
+    ("face", "enrol", "released"): {
+        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--release": "privunit", "--epsilon": "1",
+        "--key": "{key}", "--ledger": "{budget}",
+    },
+    ("face", "verify", "released"): {
+        "A": "{picture}", "B": "{picture}", "--release": "privunit", "--epsilon": "1", "--key": "{key}",
+        "--ledger": "{budget}",
+    },
     ("face", "verify"): {"A": "{picture}", "B": "{picture}"},
     ("face", "verify", "by a table"): {"A": "{picture}", "B": "{picture}", "--calibration": "{calibration}"},
     ("face", "verify", "by a detector"): {"A": "{picture}", "B": "{picture}", "--detector": "{network}"},

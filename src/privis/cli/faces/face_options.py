@@ -54,4 +54,16 @@ EmbedderInput = Annotated[
 ]
 Choice = Annotated[ChoiceName, typer.Option("--face", help="Which face is meant where there are several.")]
 Under = Annotated[str, typer.Option(help="Who compares: clear.")]
+ReleaseName = Annotated[
+    str | None, typer.Option("--release", help="privunit: stored templates under differential privacy, probes exact.")
+]
+Epsilon = Annotated[float | None, typer.Option(help="Of --release: privacy budget for all images of a person.")]
+Key = Annotated[
+    Path | None,
+    typer.Option(help="Of --release: release key to keep, made there if there is none; without it one for this run."),
+]
+LedgerPath = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Of --release: privacy ledger to charge, of `privis ledger init`."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

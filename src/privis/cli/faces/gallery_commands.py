@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,12 +22,17 @@ from privis.cli.faces.face_options import (
     Detector,
     Embedder,
     EmbedderInput,
+    Epsilon,
     GalleryFile,
     Head,
     HeadName,
+    Key,
+    LedgerPath,
     Pictures,
+    ReleaseName,
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, FaceWords, identifier_of
+from privis.cli.faces.release_words import EnrolmentFiles, require_release
 from privis.cli.faces.subject_words import FORMS, NamedPictures, named_pictures
 from privis.errors import ParameterError, Problem
 from privis.io.atomic import check_writable
@@ -53,6 +59,10 @@ def enrol(
     embedder: Embedder = None,
     embedder_input: EmbedderInput = DEFAULT_INPUT,
     face: Choice = ChoiceName.CENTRAL,
+    release: ReleaseName = None,
+    epsilon: Epsilon = None,
+    key: Key = None,
+    ledger: LedgerPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Put people into a gallery, which is made if it is not there. The same command again changes nothing.
@@ -60,6 +70,11 @@ def enrol(
     privis face enrol gate people/ --subject-from folder
 
     privis face enrol gate shots/ --subject-from 'filename:(.+)_[0-9]+' --retain-until 2027-11-30
+
+    privis face enrol gate people/ --subject-from folder --release privunit --epsilon 16
+
+    With --release the mean of a person's pictures is released once, and people who are enrolled are refused. The ledger
+    GALLERY.ledger is made with the first release, unless one is named: removing somebody gives no budget back.
     """
     with explained():
         from privis.extraction.faces.face_templates import RefusedFace
@@ -72,24 +87,32 @@ def enrol(
         pictures = _named(images, subject_from, subject)
         if pictures.advice:
             err.print(f"privis: warning: {pictures.advice}", markup=False, soft_wrap=True)
-        identifier = identifier_of(FaceWords(detector, detector_head, embedder, embedder_input, face))
+        words = FaceWords(
+            detector, detector_head, embedder, embedder_input, face,
+            release=release, epsilon=epsilon, key=key, ledger=ledger,
+        )  # fmt: skip
+        identifier = identifier_of(words)
         if known is not None:
             known.require_embedding(identifier.embedding, identifier.network, str(gallery))
+            require_release(identifier.release, known, str(gallery))
         refused: dict[str, RefusedFace] = {path: RefusedFace((), (why,)) for path, why in pictures.unnamed.items()}
         subjects: tuple[str, ...] = ()
         used = left = people = 0
         if pictures.paths:
             prepared = identifier.prepared(pictures.paths, pictures.subjects)
+            files = EnrolmentFiles(gallery, key, ledger)
             with changing(gallery) as file:
                 before = file.read() or identifier.empty_gallery()
                 begun = before if limit is None else replace(before, limit=limit)
-                done = identifier.enrolled(begun, prepared, retain_until=until, where=str(gallery))
-                if done.images:
-                    file.write(done.gallery)
+                with files.drawing(identifier, begun) if prepared.subjects else nullcontext(identifier) as ready:
+                    done = ready.enrolled(begun, prepared, retain_until=until, where=str(gallery))
+                    if done.images:
+                        file.write(done.gallery)
             refused |= {pictures.paths[place]: why for place, why in sorted(done.refused.items())}
             subjects, used = done.subjects, done.images
             left, people = done.gallery.until_filing, len(done.gallery.people)
-        _tell_enrolled(gallery, subjects, used, people, left, refused, as_json)
+        promised = None if not used or done.gallery.guarantee is None else dict(done.gallery.guarantee)
+        _tell_enrolled(gallery, subjects, used, people, left, refused, promised, as_json)
         raise SystemExit(0 if not refused else SOME_FAILED if used else UNUSABLE)
 
 
@@ -184,7 +207,14 @@ def _day(where: str, text: str) -> date:
 
 
 def _tell_enrolled(
-    gallery: Path, subjects: tuple[str, ...], used: int, people: int, left: int, refused: dict[str, Any], as_json: bool
+    gallery: Path,
+    subjects: tuple[str, ...],
+    used: int,
+    people: int,
+    left: int,
+    refused: dict[str, Any],
+    promised: dict[str, Any] | None,
+    as_json: bool,
 ) -> None:
     reasons = {path: "; ".join(str(problem) for problem in why.problems) for path, why in refused.items()}
     for why in reasons.values():
@@ -192,11 +222,14 @@ def _tell_enrolled(
     if as_json:
         listed = [{"path": path, "why": why} for path, why in reasons.items()]
         document = {"subjects": len(subjects), "images": used, "refused": listed, "people": people}
-        print(json.dumps(document | {"until_filing": left}, ensure_ascii=False))
+        document |= {"until_filing": left} | ({} if promised is None else {"guarantee": promised})
+        print(json.dumps(document, ensure_ascii=False))
         return
     if used:
         told = f"{used:,} pictures of {len(subjects):,} people in {gallery}, which holds {people:,} people."
         out.print(told, markup=False, soft_wrap=True)
+        if promised is not None:
+            out.print(f"Each template: {promised['sentence']}", markup=False, soft_wrap=True)
         if left <= NEAR_FILING:
             out.print(_filing(left), markup=False, soft_wrap=True)
 

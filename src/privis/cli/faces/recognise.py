@@ -19,14 +19,19 @@ from privis.cli.faces.face_options import (
     Detector,
     Embedder,
     EmbedderInput,
+    Epsilon,
     Gallery,
     Head,
     HeadName,
+    Key,
+    LedgerPath,
     Pictures,
+    ReleaseName,
     Threshold,
     Under,
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, identifier_of, verifier_of
+from privis.cli.faces.release_words import drawing_once, knowing_release
 from privis.errors import ImageError, Problem, refuse
 from privis.io.images import decode
 from privis.io.images.sources import find
@@ -50,16 +55,25 @@ def verify(
     embedder_input: EmbedderInput = DEFAULT_INPUT,
     face: Choice = ChoiceName.CENTRAL,
     under: Under = "clear",
+    release: ReleaseName = None,
+    epsilon: Epsilon = None,
+    key: Key = None,
+    ledger: LedgerPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell whether two pictures show one person: exit code 0 if they match, 8 if not.
 
     privis face verify passport.jpg selfie.jpg --threshold fmr:1e-4
+
+    With --release A is compared by a template that is released, as one of a gallery would be; B's stays exact.
     """
     with explained():
-        words = FaceWords(detector, detector_head, embedder, embedder_input, face, threshold, calibration, under)
+        words = FaceWords(
+            detector, detector_head, embedder, embedder_input, face, threshold, calibration, under,
+            release, epsilon, key, ledger,
+        )  # fmt: skip
         _readable(reference, probe)
-        answer = verifier_of(words).verify(reference, probe, score=show_score)
+        answer = drawing_once(verifier_of(words), key).verify(reference, probe, score=show_score)
         if as_json:
             document: dict[str, Any] = {"match": answer.match, "fmr": answer.fmr, "undecided": answer.undecided}
             print(json.dumps(document | ({} if answer.score is None else {"score": answer.score})))
@@ -84,19 +98,25 @@ def identify(
     embedder_input: EmbedderInput = DEFAULT_INPUT,
     face: Choice = ChoiceName.CENTRAL,
     under: Under = "clear",
+    release: ReleaseName = None,
+    epsilon: Epsilon = None,
     as_json: AsJson = False,
 ) -> None:
     """Say who is on each picture, among the people of a gallery: exit code 8 if nobody of them is on any.
 
     privis face identify door/*.jpg --gallery gate --threshold fmr:1e-3
+
+    A gallery of released templates says itself how they were released, and the threshold is that of such templates.
     """
     with explained():
         from privis.io.face_gallery import FaceGallery
 
-        words = FaceWords(detector, detector_head, embedder, embedder_input, face, threshold, calibration, under)
+        words = FaceWords(
+            detector, detector_head, embedder, embedder_input, face, threshold, calibration, under, release, epsilon
+        )
         known = FaceGallery.load(gallery)
         paths = find(probes, sys.stdin)
-        answers = identifier_of(words).identify(known, paths, count=top, where=str(gallery))
+        answers = knowing_release(identifier_of(words), known).identify(known, paths, count=top, where=str(gallery))
         _tell(paths, answers, top, as_json)
         raise SystemExit(_code(answers))
 
