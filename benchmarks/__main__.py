@@ -27,6 +27,7 @@ BENCHMARKS = (
     ("he_decisions", "decisions about encrypted templates, instead of scores", None),
     ("faces", "faces found and recognised in the clear", DATA / "faces"),
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
+    ("mrz_reader", "zones of documents, read in the clear and hidden", DATA / "documents"),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "retrieval": "tasks.retrieval",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
+    "mrz_reader": "tasks.mrz_reader",
     "he_plans": "he.plans",
     "he_kept": "he.kept",
     "he_standards": "he.standards",

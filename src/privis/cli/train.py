@@ -15,7 +15,7 @@ import typer
 from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.cli.files.predictions import write_predictions
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, refuse
 from privis.io import tables
 from privis.io.atomic import check_writable
 
@@ -33,7 +33,14 @@ LabelsFrom = Annotated[
 ]
 Classes = Annotated[str, typer.Option(help="Public list of class names, as in healthy,ill; their order is kept.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File for the trained head, .npz.")]
-Epsilon = Annotated[float, typer.Option(help="What the whole training may cost.")]
+Epsilon = Annotated[float | None, typer.Option(help="What the whole training may cost; private images need it.")]
+Public = Annotated[
+    bool,
+    typer.Option("--public", help="The images are public: a network of squares, without noise or a guarantee."),
+]
+Hidden = Annotated[int, typer.Option(help="With --public: squares of the network.")]
+Epochs = Annotated[int, typer.Option(help="With --public: how often every image is seen.")]
+Seed = Annotated[int, typer.Option(help="With --public: decides first weights and the order of images.")]
 Delta = Annotated[float, typer.Option(help="Failure probability of the guarantee.")]
 UnitName = Annotated[
     str,
@@ -66,7 +73,7 @@ def train(
     table: Table,
     classes: Classes,
     output: Output,
-    epsilon: Epsilon,
+    epsilon: Epsilon = None,
     labels: Labels = None,
     labels_from: LabelsFrom = None,
     delta: Delta = 1e-5,
@@ -83,13 +90,19 @@ def train(
     clip: ClipError = "0.1",
     standardise: Standardise = "0",
     groups: Groups = 0,
+    public: Public = False,
+    hidden: Hidden = 64,
+    epochs: Epochs = 10,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train a classifier on features of private images, under differential privacy.
+    """Train a classifier on features of private images, under differential privacy, or of public ones without.
 
     privis train hog.parquet --labels labels.csv --classes healthy,ill --epsilon 3 -o head.npz
 
     privis train hog.parquet --labels-from folder --classes cats,dogs --epsilon 3 -o head.npz
+
+    privis train glyphs.parquet --labels-from folder --classes A,B,C --public --hidden 64 -o reader.npz
     """
     with explained():
         from privis.privacy.learning.logistic_regression import LogisticTraining
@@ -101,6 +114,17 @@ def train(
         if output.suffix != ".npz":
             raise ParameterError(Problem("-o", repr(str(output)), "a name that ends in .npz"))
         check_writable(output)
+        if public:
+            given = {"--epsilon": epsilon, "--ledger": ledger, "--key": key, "--size": size}
+            refuse(ParameterError, [_of_private(name) for name, value in given.items() if value is not None])
+            names = tuple(name.strip() for name in classes.split(","))
+            read = tables.read(table)
+            known = labels_of(labels, labels_from, label_column, table, read.paths)
+            _train_public(read.features, known, names, (hidden, epochs, seed), output, as_json)
+            return
+        if epsilon is None:
+            remedy = "--epsilon, as in --epsilon 3; or --public, where nobody's privacy is at stake"
+            raise ParameterError(Problem("--epsilon", "nothing", "what the training may cost", remedy))
         budget = None if ledger is None else FileLedger(ledger)
         if budget is not None:
             budget.mark()  # refuses a ledger that is none
@@ -108,19 +132,19 @@ def train(
             ReleaseKey.load(key)
         read = tables.read(table)
         names = tuple(name.strip() for name in classes.split(","))
-        hidden = _unit(unit)
+        protected = _unit(unit)
         known = labels_of(labels, labels_from, label_column, table, read.paths)
         subjects = None if subject_column is None else subjects_of(labels, subject_column, table, read.paths)
-        if hidden.needs_subjects and subjects is None:
+        if protected.needs_subjects and subjects is None:
             raise ParameterError(Problem("--subject-column", "nothing", "a column, as a person is hidden"))
-        if not hidden.needs_subjects:
+        if not protected.needs_subjects:
             subjects = None
         plan = LogisticTraining(
             len(names),
             read.features.shape[1],
             _size(unit, size, len(read.paths)),
             Gaussian(epsilon, delta),
-            hidden,
+            protected,
             sampling=_one("--sampling", sampling),
             steps=int(_one("--steps", steps)),
             rate=_one("--rate", rate),
@@ -164,6 +188,31 @@ def predict(table: AnyTable, head: HeadPath, output: Predictions) -> None:
         read, trained = tables.read(table), load_head(head)
         write_predictions(output, read.paths, trained.classes, trained.decide(trained.scores(read.features)))
         out.print(f"{len(read.paths):,} predictions in {output}", markup=False, soft_wrap=True)
+
+
+def _of_private(option: str) -> Problem:
+    return Problem(option, "one for public images", "none with --public", "leave it out, or leave --public out")
+
+
+def _train_public(features, labels, names: tuple[str, ...], numbers: tuple[int, int, int], output: Path, as_json: bool):
+    from privis.training.quadratic import QuadraticTraining, train_quadratic
+
+    plan = QuadraticTraining(*numbers[:2], seed=numbers[2])
+    with contextlib.ExitStack() as stack:
+        status = stack.enter_context(err.status("train")) if err.is_terminal else None
+
+        def show(progress: TrainingProgress) -> None:
+            line = f"train: epoch {progress.done} of {progress.total}, loss {progress.loss:.4f}"
+            status.update(line) if status else print(line, file=sys.stderr, flush=True)
+
+        head = train_quadratic(plan, features, labels, names, on_progress=show)
+    head.save(output)
+    if as_json:
+        print(json.dumps({"output": str(output), "classes": names, "guarantee": None}))
+        return
+    text = f"{len(names)} classes, {head.components:,} components, {plan.hidden} squares in {output}"
+    out.print(text, markup=False, soft_wrap=True)
+    out.print("No guarantee: the network may tell of every image that it was trained on.", soft_wrap=True)
 
 
 def _one(option: str, text: str) -> float:

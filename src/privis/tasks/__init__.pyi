@@ -9,6 +9,7 @@ from .linear_head import LinearHead as LinearHead
 from .linear_head import Scored as Scored
 from .linear_stages import LinearMap as LinearMap
 from .linear_stages import Scaling as Scaling
+from .linear_stages import Square as Square
 from .linear_stages import UnitLength as UnitLength
 from .matches import Decision as Decision
 from .matches import Matches as Matches

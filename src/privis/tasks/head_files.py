@@ -17,17 +17,20 @@ import numpy as np
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
-from privis.tasks.linear_stages import LinearMap, Scaling, Stage, UnitLength
+from privis.tasks.linear_stages import LinearMap, Scaling, Square, Stage, UnitLength
 from privis.version import VERSION
 
 FORMAT = "privis.linear-head/1"
+WITH_SQUARES = "privis.linear-head/2"
+"""Of heads that hold the stage that format 1 does not know; all others stay readable for what knows format 1 alone."""
 LARGEST = 1 << 30
 """Bytes of a file at most."""
 _KINDS: dict[str, tuple[type[Scaling] | type[LinearMap], tuple[str, str]]] = {
     "scaling": (Scaling, ("scale", "shift")),
     "linear": (LinearMap, ("matrix", "bias")),
 }
-_UNIT_LENGTH = "unit length"
+_PLAIN: dict[str, type[UnitLength] | type[Square]] = {"unit length": UnitLength, "square": Square}
+"""Stages without numbers."""
 
 H = TypeVar("H")
 
@@ -36,11 +39,13 @@ def save(path: str | Path, classes: Sequence[str], link: str, stages: Sequence[S
     """Write a head to ``path``; OutputError when it cannot be written, and what was there is untouched."""
     kinds, arrays = [], {}
     for number, stage in enumerate(stages):
-        name = next((name for name, (kind, _) in _KINDS.items() if isinstance(stage, kind)), _UNIT_LENGTH)
+        every = {name: kind for name, (kind, _) in _KINDS.items()} | _PLAIN
+        name = next(name for name, kind in every.items() if isinstance(stage, kind))
         kinds.append(name)
         for field in _KINDS[name][1] if name in _KINDS else ():
             arrays[f"{number}_{field}"] = getattr(stage, field)
-    text = {"format": FORMAT, "version": VERSION, "classes": list(classes), "link": link, "stages": kinds}
+    written = WITH_SQUARES if any(isinstance(stage, Square) for stage in stages) else FORMAT
+    text = {"format": written, "version": VERSION, "classes": list(classes), "link": link, "stages": kinds}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, metadata=np.array(json.dumps(text, sort_keys=True)), **arrays)
     place = Path(path)
@@ -63,12 +68,12 @@ def load(path: str | Path, make: Callable[[tuple[str, ...], tuple[Stage, ...], s
             raise ValueError("a file that is too large")
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as members:
             text = json.loads(str(members["metadata"]))
-            if text["format"] != FORMAT:
+            if text["format"] not in (FORMAT, WITH_SQUARES):
                 raise ValueError(f"format {text['format']!r}")
             stages: list[Stage] = []
             for number, kind in enumerate(text["stages"]):
-                if kind == _UNIT_LENGTH:
-                    stages.append(UnitLength())
+                if kind in _PLAIN:
+                    stages.append(_PLAIN[kind]())
                     continue
                 build, fields = _KINDS[kind]
                 stages.append(build(*(np.asarray(members[f"{number}_{field}"], np.float64) for field in fields)))

@@ -37,7 +37,7 @@ class LinearHead:
 
     Args:
         classes: names of the classes, all different; of a regression, of its values.
-        stages: `Scaling`, `LinearMap` and `UnitLength` in order; the last is `LinearMap`.
+        stages: `Scaling`, `LinearMap`, `UnitLength` and `Square` in order; the last is `LinearMap`.
         link: how probabilities and the decision follow from the scores.
 
     Raises:

@@ -13,3 +13,5 @@ from .networks import NetworkTraining as NetworkTraining
 from .networks import check_network as check_network
 from .networks import train_network as train_network
 from .networks import trained_numbers as trained_numbers
+from .quadratic import QuadraticTraining as QuadraticTraining
+from .quadratic import train_quadratic as train_quadratic

@@ -109,10 +109,11 @@ def _head(path: Path) -> Iterator[str]:
 
 def _linear_head(path: Path) -> Iterator[str]:
     from privis.tasks.linear_head import LinearHead
-    from privis.tasks.linear_stages import UnitLength
+    from privis.tasks.linear_stages import Square, UnitLength
 
     head = LinearHead.load(path)
     unit = ", brought to length 1" if any(isinstance(stage, UnitLength) for stage in head.stages) else ""
+    unit += ", through squares" if any(isinstance(stage, Square) for stage in head.stages) else ""
     yield f"{len(head.names)} scores: {_some(head.names)}; vectors of {head.components:,} components{unit}"
     yield f"{len(head.classes)} names: {_some(head.classes)}; what follows from the scores: {head.link.value}"
     yield "its numbers are exact: whoever reads the file may learn of what it was trained on"

@@ -18,9 +18,15 @@ import numpy.typing as npt
 Grey = npt.NDArray[np.uint8]
 Corners = npt.NDArray[np.float32]
 """(4, 2): x, y in pixels of top left, top right, bottom right, bottom left."""
+_Tilted = tuple[tuple[float, float], tuple[float, float], float]
+"""Centre, size and angle of a rectangle, in pixels and degrees."""
 
 _WIDTH = 600
 _LONGEST = 1400
+_LINES = (2, 3)
+"""Lines of a zone."""
+_SHORTEST = 61
+"""Columns below which what is dark is no line but a frame, where lines are looked for one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +64,12 @@ class ZoneArea:
         return np.asarray(cv2.warpAffine(grey, turn, (wide, tall), flags=cv2.INTER_LINEAR, borderValue=255), np.uint8)
 
 
-def zone_areas(grey: Grey) -> tuple[ZoneArea, ...]:
+def zone_areas(grey: Grey, apart: bool = False) -> tuple[ZoneArea, ...]:
     """Find areas in which a machine-readable zone may be.
 
     Args:
         grey: uint8 (height, width), upright.
+        apart: look for lines one by one, and put neighbours together: for lines far apart, or tied to a frame.
 
     Returns:
         The areas, the lowest first; none where nothing looks like one.
@@ -72,20 +79,44 @@ def zone_areas(grey: Grey) -> tuple[ZoneArea, ...]:
     scale = _WIDTH / grey.shape[1]
     tall = min(max(1, round(grey.shape[0] * scale)), 2 * _LONGEST)
     shrunk = cv2.resize(grey, (_WIDTH, tall), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    bars = _bars(shrunk)
+    if apart:
+        bars = cv2.morphologyEx(bars, cv2.MORPH_OPEN, np.ones((1, _SHORTEST), np.uint8))
+    contours = cv2.findContours(bars, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    boxes = sorted((box for each in contours if (box := _long(each)) is not None), key=lambda box: -float(box[0][1]))
+    if apart:
+        boxes = [box for count in _LINES for box in _stacked(boxes, count)]
+    shrink = np.float32([grey.shape[1] / _WIDTH, grey.shape[0] / tall])
+    around = [(centre, (size[0] + 24, size[1] + 20), angle) for centre, size, angle in boxes]  # eroded before
+    return tuple(ZoneArea(_ordered(cv2.boxPoints(box)) * shrink) for box in around)
+
+
+def _long(contour: npt.NDArray[np.int32]) -> _Tilted | None:
+    """The rectangle around a contour; None where it is no bar along lines."""
+    (x, y), (width, height), angle = cv2.minAreaRect(contour)
+    if width < height:
+        width, height, angle = height, width, angle - 90
+    angle = (angle + 90) % 180 - 90
+    if width < 4 * height or width < 0.45 * _WIDTH or height < 8 or abs(angle) > 25:
+        return None
+    return (x, y), (width, height), angle
+
+
+def _stacked(bars: list[_Tilted], count: int) -> list[_Tilted]:
+    """Rectangles around ``count`` bars of about one length, one below another; the lowest first."""
     found = []
-    for contour in cv2.findContours(_bars(shrunk), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
-        centre, size, angle = cv2.minAreaRect(contour)
-        if size[0] < size[1]:
-            size, angle = (size[1], size[0]), angle - 90
-        angle = (angle + 90) % 180 - 90
-        if size[0] < 4 * size[1] or size[0] < 0.45 * _WIDTH or size[1] < 8 or abs(angle) > 25:
-            continue
-        around = (size[0] + 24, size[1] + 20)  # eroded before
-        corners = _ordered(cv2.boxPoints((centre, around, angle))) * np.float32(
-            [grey.shape[1] / _WIDTH, grey.shape[0] / tall]
-        )
-        found.append((float(centre[1]), ZoneArea(corners)))
-    return tuple(area for _, area in sorted(found, key=lambda each: -each[0]))
+    for start in range(len(bars) - count + 1):
+        group = bars[start : start + count]
+        widths, heights = [bar[1][0] for bar in group], [bar[1][1] for bar in group]
+        steps = -np.diff([bar[0][1] for bar in group])
+        level = np.ptp([bar[0][0] for bar in group]) < 0.1 * _WIDTH and min(widths) > 0.8 * max(widths)
+        if level and steps.max() < 6 * max(heights) and steps.max() < 1.3 * steps.min():
+            corners = np.concatenate([cv2.boxPoints(bar) for bar in group])
+            (x, y), (width, height), angle = cv2.minAreaRect(corners)
+            if width < height:
+                width, height, angle = height, width, angle - 90
+            found.append(((x, y), (width, height), (angle + 90) % 180 - 90))
+    return found
 
 
 def _bars(shrunk: Grey) -> Grey:

@@ -26,13 +26,25 @@ ALTERNATIVES = 3
 """Characters that are tried in a doubtful place, the likeliest."""
 LEAST = 1e-4
 """Probability of such a character at least: what nobody saw is not put where a check digit would like it."""
+COVERED = 0.9
+"""Probability of all characters together at least: what seems to be none of them is not repaired."""
 RUNNER_UP = 0.01
 """Probability of the second reading that fits, relative to the first, from which the zone stays unsure."""
 
 Probabilities = npt.NDArray[np.floating]
 _NAME = re.compile(r"[A-Z]+(<[A-Z]+)*(<<[A-Z]+(<[A-Z]+)*)?<*")
 _CODE = re.compile(r"[A-Z]{1,3}<*")
-_PATTERNS = {"name": _NAME, "issuer": _CODE, "nationality": _CODE, "document": re.compile(r"[A-Z][A-Z<]")}
+_TEXT = re.compile(r"([A-Z0-9]+(<[A-Z0-9]+)*)?<*")
+"""Numbers and optional data: a character after two fillers is a blot rather than text."""
+_PATTERNS = {
+    "name": _NAME,
+    "issuer": _CODE,
+    "nationality": _CODE,
+    "document": re.compile(r"[A-Z][A-Z<]"),
+    "number": _TEXT,
+    "optional": _TEXT,
+    "optional_2": _TEXT,
+}
 
 
 class CheckDigits(StrEnum):
@@ -122,7 +134,8 @@ def zone_of_probabilities(lines: Sequence[Probabilities]) -> Zone:
     doubts = tuple(sorted(place for place, options in likely.items() if options[0][1] < SURE))
     if not doubts and _fits(found, best):  # then the likeliest of all characters stands everywhere
         return Zone(tuple(best), found.name, fields_of(found, best), CheckDigits.VALID)
-    repaired = _repaired(found, best, likely, doubts)
+    seen = all(beliefs[line][column].sum() >= COVERED for line, column in doubts)
+    repaired = _repaired(found, best, likely, doubts) if seen else None
     if repaired is not None and _settled(found, repaired, doubts):
         return Zone(tuple(repaired), found.name, fields_of(found, repaired), CheckDigits.REPAIRED, doubts)
     return Zone(tuple(best), found.name, fields_of(found, best), CheckDigits.UNSURE, doubts)
@@ -166,11 +179,18 @@ Ranked = dict[Place, tuple[tuple[str, float], ...]]
 def _ranked(found: ZoneFormat, read: Sequence[str], beliefs: Sequence[npt.NDArray[np.float64]]) -> Ranked:
     ranked: Ranked = {}
     for (line, column), allowed in found.allowed_at(read).items():
-        options = [(character, float(beliefs[line][column][ALPHABET.index(character)])) for character in allowed]
-        options.sort(key=lambda option: -option[1])
-        # of all characters, not of the allowed ones: a letter that was read where a date stands is a doubt
+        belief = beliefs[line][column]
+        options = [(character, float(belief[ALPHABET.index(character)])) for character in allowed]
+        # a letter that was read where a date stands is a doubt; where a digit was read, what no digit is is ruled out
+        odd = max(0.0, float(belief.sum()) - sum(option[1] for option in options))
+        share = 1 / (1 - odd) if read[line][column] in allowed and odd < 1 else 1.0
+        options = sorted(((character, min(1.0, share * value)) for character, value in options), key=_likeliest)
         ranked[line, column] = tuple(options[:ALTERNATIVES])
     return ranked
+
+
+def _likeliest(option: tuple[str, float]) -> float:
+    return -option[1]
 
 
 def _replaced(lines: Sequence[str], others: dict[Place, str]) -> list[str]:
@@ -182,7 +202,7 @@ def _replaced(lines: Sequence[str], others: dict[Place, str]) -> list[str]:
 
 def _fits(found: ZoneFormat, lines: Sequence[str]) -> bool:
     texts = {field.name: characters(lines, field.places) for field in found.fields}
-    patterns = all(pattern.fullmatch(texts[name]) for name, pattern in _PATTERNS.items())
+    patterns = all(_PATTERNS[name].fullmatch(text) for name, text in texts.items() if name in _PATTERNS)
     allowed = all(lines[line][column] in some for (line, column), some in found.allowed_at(lines).items())
     dates = _is_date(texts["birth"]) and _is_date(texts["expiry"])
     return patterns and allowed and dates and all(holds(check, lines) for check in found.checks_of(lines))
@@ -204,7 +224,7 @@ def _settled(found: ZoneFormat, lines: Sequence[str], doubts: Sequence[Place]) -
 
 
 def _repaired(found: ZoneFormat, best: Sequence[str], likely: Ranked, doubts: tuple[Place, ...]) -> list[str] | None:
-    """Return the one reading of the doubtful characters that fits."""
+    """Return the one reading of the doubtful characters, all of which were seen to be some character, that fits."""
     if not 1 <= len(doubts) <= MOST_DOUBTS:
         return None
     fitting: list[tuple[float, list[str]]] = []
