@@ -26,6 +26,7 @@ _HEAD_BYTES = 4096
 _LARGEST_TEXT = 8 << 20  # bytes of a text of ours; what is larger is something else
 _BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper byte of the version
 _RELEASE_KEY = b"privis release key "
+_TEMPLATE_KEY = b"privis template key "
 _COMPILED = b"privis.cache/"
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
@@ -49,6 +50,7 @@ class FileFormat(StrEnum):
     CODEBOOK = "a codebook"
     PART = "a part of an unfinished run"
     RELEASE_KEY = "a release key"
+    TEMPLATE_KEY = "a template key"
     SECRET_KEY = "a secret key"
     EVALUATION_KEY = "evaluation keys"
     PUBLIC_KEY = "a specification or public key"
@@ -189,6 +191,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.QUERY
     if start.startswith(_RELEASE_KEY):
         return FileFormat.RELEASE_KEY
+    if start.startswith(_TEMPLATE_KEY):
+        return FileFormat.TEMPLATE_KEY
     if start.startswith(_COMPILED):
         return FileFormat.COMPILED
     if start.startswith(b"PK\3\4") or start.startswith(b"PK\5\6"):

@@ -26,6 +26,7 @@ from .mechanisms.direction import PrivUnit as PrivUnit
 from .mechanisms.direction import VonMisesFisher as VonMisesFisher
 from .mechanisms.randomised_response import CodeRelease as CodeRelease
 from .mechanisms.randomised_response import RandomisedResponse as RandomisedResponse
+from .renewable.template_key import TemplateKey as TemplateKey
 from .releases.corpus import CorpusHistogramRelease as CorpusHistogramRelease
 from .releases.corpus import MeanRelease as MeanRelease
 from .releases.corpus import SumRelease as SumRelease

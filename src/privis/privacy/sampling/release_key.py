@@ -7,29 +7,32 @@ gives two noises.
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import shutil
-import stat
 import tempfile
 import weakref
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from privis.errors import OutputError, ParameterError, Problem
-from privis.file_formats import FileFormat, misfit
+from privis.errors import ParameterError, Problem
+from privis.file_formats import FileFormat
+from privis.privacy.sampling.key_file import KEY_BYTES, KeyFile, Secret, derived
 from privis.privacy.sampling.lazy_kernels import kernels
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
-_HEADER = b"privis release key 1\n"
-_KEY_BYTES = 32
+_FILE = KeyFile(
+    b"privis release key 1\n",
+    FileFormat.RELEASE_KEY,
+    "ReleaseKey.save",
+    "privis keygen {} makes a new one, whose noise is another",
+    "nothing was released with it",
+)
 _MEMORY = "/dev/shm"
 _MOST_BLOCKS = 16
 _KEPT_COUNTERS = 1 << 14  # blocks, of 16 bytes each
@@ -38,29 +41,7 @@ Counters = npt.NDArray[np.uint8]
 """Blocks to encrypt, (n, 16)."""
 
 
-class _Secret:
-    """Bytes that no repr, pickle or comparison gives away."""
-
-    __slots__ = ("_secret",)
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: secret>"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} is secret and is never pickled; load it where it is needed")
-
-    # Immutable, so that a copy is the object itself; scikit-learn's `clone` copies parameters.
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        return self
-
-
-class NoiseStream(_Secret):
+class NoiseStream(Secret):
     """The random words of one release of one record, addressed by coordinate.
 
     Coordinate i always has the same words, whatever was asked for before: whole, in chunks, again after a
@@ -86,7 +67,7 @@ class NoiseStream(_Secret):
         Returns:
             The stream.
         """
-        return NoiseStream(_derive(self._secret, b"narrowed", purpose))
+        return NoiseStream(derived(self._secret, b"narrowed", purpose))
 
     def words(self, start: int, count: int) -> npt.NDArray[np.uint64]:
         """Give two uniform words for each of consecutive coordinates.
@@ -150,7 +131,7 @@ def _first_counters() -> Counters:
     return _counters(np.arange(_KEPT_COUNTERS))
 
 
-class ReleaseKey(_Secret):
+class ReleaseKey(Secret):
     """Thirty-two secret bytes from which all noise of a release is derived.
 
     Keep it as long as the release may be repeated or resumed, and secret for ever: who has it can take the
@@ -167,8 +148,8 @@ class ReleaseKey(_Secret):
     __slots__ = ("__weakref__", "_lent")
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) != _KEY_BYTES:
-            raise ParameterError(Problem("ReleaseKey", f"{len(secret)} bytes", f"{_KEY_BYTES} secret bytes"))
+        if len(secret) != KEY_BYTES:
+            raise ParameterError(Problem("ReleaseKey", f"{len(secret)} bytes", f"{KEY_BYTES} secret bytes"))
         super().__init__(secret)
         self._lent: tuple[int, Path] | None = None  # by which process, and where
 
@@ -179,7 +160,7 @@ class ReleaseKey(_Secret):
         Returns:
             The key.
         """
-        return cls(os.urandom(_KEY_BYTES))
+        return cls(os.urandom(KEY_BYTES))
 
     def save(self, path: str | Path) -> None:
         """Write the key to a new file that only its owner can read (mode 0600).
@@ -192,20 +173,7 @@ class ReleaseKey(_Secret):
         Raises:
             OutputError: the file exists or cannot be written.
         """
-        folder = os.path.dirname(os.path.abspath(path))
-        try:
-            with os.fdopen(_nameless(folder, path), "wb") as file:
-                file.write(_HEADER + self._secret)
-                file.flush()
-                os.fsync(file.fileno())
-                if not os.fstat(file.fileno()).st_nlink:  # given a name only now that it is whole
-                    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
-            _flush(folder)
-        except OSError as error:
-            remedy = "keys are never overwritten: choose another name, or load this one"
-            raise OutputError(
-                Problem(str(path), str(error.strerror), "a new file for the release key", remedy)
-            ) from error
+        _FILE.save(path, self._secret)
 
     @classmethod
     def load(cls, path: str | Path) -> ReleaseKey:
@@ -220,23 +188,7 @@ class ReleaseKey(_Secret):
         Raises:
             ParameterError: the file cannot be read, is readable by anyone but its owner or is not a key.
         """
-        try:
-            with open(path, "rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                content = file.read(len(_HEADER) + _KEY_BYTES + 1)
-        except OSError as error:
-            remedy = f"privis keygen {path} makes a new one, whose noise is another"
-            reason, expected = str(error.strerror), "a release key file"
-            raise ParameterError(misfit(path, FileFormat.RELEASE_KEY, reason, expected, remedy)) from error
-        if len(content) != len(_HEADER) + _KEY_BYTES or not content.startswith(_HEADER):
-            cut = len(content) < len(_HEADER) + _KEY_BYTES and _HEADER.startswith(content[: len(_HEADER)])
-            remedy = "a kill while it was made cut it off: nothing was released with it, so delete it" if cut else ""
-            got, expected = f"{len(content)} bytes that are no key", "a release key, which ReleaseKey.save wrote"
-            raise ParameterError(misfit(path, FileFormat.RELEASE_KEY, got, expected, remedy))
-        if mode & 0o077:
-            remedy = "run: chmod 600, if nobody else has read it"
-            raise ParameterError(Problem(str(path), f"mode {mode:04o}", "mode 0600", remedy))
-        return cls(content[len(_HEADER) :])
+        return cls(_FILE.load(path))
 
     @classmethod
     def of(cls, key: KeySource | None) -> ReleaseKey:
@@ -300,37 +252,13 @@ class ReleaseKey(_Secret):
         >>> int(first.words(0, 1)[0]) == int(key.stream("b.png", b"digest", b"hog").words(0, 1)[0])
         False
         """
-        return NoiseStream(_derive(self._secret, b"stream", record.encode("utf-8", "surrogatepass"), content, purpose))
+        return NoiseStream(derived(self._secret, b"stream", record.encode("utf-8", "surrogatepass"), content, purpose))
 
 
 KeySource = ReleaseKey | str | os.PathLike[str]
 """A key, or the path of the file that holds it."""
 
 
-def _nameless(folder: str, path: str | Path) -> int:
-    """Open a new file in ``folder`` that has no name yet, or ``path`` itself where that cannot be."""
-    try:
-        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-            raise
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-def _flush(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _remove(folder: str, process: int) -> None:
     if os.getpid() == process:  # not by a fork that ends
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _derive(secret: bytes, *fields: bytes) -> bytes:
-    """Keyed BLAKE2b (RFC 7693) of the fields, each behind its length: no two lists of fields read the same."""
-    message = b"".join([len(field).to_bytes(8, "big") + field for field in fields])
-    return hashlib.blake2b(message, digest_size=_KEY_BYTES, key=secret).digest()

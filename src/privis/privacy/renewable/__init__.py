@@ -1,0 +1,1 @@
+"""Renewable templates: the secret of a keyed, revocable transform, and the transform."""
