@@ -168,7 +168,7 @@ CHARGES = (
         KEYS + "test_without_a_key_every_transform_is_another_release_and_says_so",
     ),
     Mutant(
-        13, "a key appears before it is whole", "privacy/sampling/key_file.py",
+        13, "a key appears before it is whole", "privacy/sampling/secret_file.py",
         "        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)",
         "        raise OSError(errno.EOPNOTSUPP, '')", KEYS + "test_a_key_appears_whole_or_not_at_all",
     ),

@@ -26,6 +26,7 @@ from privis.io.images.manifest import read_manifest
 from privis.parties.configuration import load_party, load_submitter
 from privis.parties.identity.certificates import AUTHORITY, KEY, load_identity
 from privis.parties.job.specification import load_specification
+from privis.privacy import TemplateKey
 from privis.privacy.ledger.file import FileLedger
 from privis.program import load
 from privis.program.onnx.translate import read_onnx
@@ -56,6 +57,7 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.PROJECTION: Projection.load,
     F.CODEBOOK: Codebook.load,
     F.RELEASE_KEY: ReleaseKey.load,
+    F.TEMPLATE_KEY: TemplateKey.load,
     F.SECRET_KEY: lambda path: key_file.read(path, key_file.KeyKind.SECRET),
     F.EVALUATION_KEY: lambda path: key_file.read(path, key_file.KeyKind.EVALUATION),
     F.PUBLIC_KEY: lambda path: key_file.read(path, key_file.KeyKind.PUBLIC),

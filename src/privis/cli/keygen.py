@@ -1,4 +1,4 @@
-"""``privis keygen``: release keys, homomorphic keys, and tokens for a server's clients."""
+"""``privis keygen``: release keys, keys of templates, homomorphic keys, and tokens for a server's clients."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ class Purpose(StrEnum):
     """What a key is for."""
 
     RELEASE = "release"
+    TEMPLATES = "templates"
     HOMOMORPHIC = "homomorphic"
     TOKEN = "token"
 
 
 _OPTIONS = {
     Purpose.RELEASE: (),
+    Purpose.TEMPLATES: (),
     Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms", "--gallery", "--standard"),
     Purpose.TOKEN: ("--name", "--tokens"),
 }
@@ -57,9 +59,11 @@ def keygen(
     name: Annotated[str | None, typer.Option(help="Token: the client it is for.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="Token: the server's file of token digests.")] = None,
 ) -> None:
-    """Make a release key, homomorphic keys for what a server offers, or a token for a client of a server.
+    """Make a release key, a key of face templates, homomorphic keys for a server's offer, or a token for its client.
 
     privis keygen release.key
+
+    privis keygen gate.key --for templates
 
     privis keygen keys/ --for homomorphic --server https://HOST:8443 --offer hog --token-file alice.token
 
@@ -74,6 +78,8 @@ def keygen(
         match purpose:
             case Purpose.RELEASE:
                 _release_key(path)
+            case Purpose.TEMPLATES:
+                _template_key(path)
             case Purpose.TOKEN:
                 assert name is not None and tokens is not None
                 _token(path, name, tokens)
@@ -107,6 +113,14 @@ def _release_key(path: Path) -> None:
 
     ReleaseKey.generate().save(path)
     out.print(f"{path}: keep it secret; whoever has it can take the noise away", markup=False)
+
+
+def _template_key(path: Path) -> None:
+    from privis.privacy.renewable.template_key import TemplateKey
+
+    TemplateKey.generate().save(path)
+    told = "keep it secret, and apart from the gallery: whoever has both has the templates"
+    out.print(f"{path}: {told}", markup=False, soft_wrap=True)
 
 
 def _token(path: Path, name: str, tokens: Path) -> None:

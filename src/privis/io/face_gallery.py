@@ -64,6 +64,27 @@ class EnrolledPerson:
         return self.retain_until is None or date.fromisoformat(self.retain_until) >= today
 
 
+@dataclass(frozen=True)
+class TemplateProtection:
+    """Which keyed transform the templates of a gallery have gone through; nothing of it is secret.
+
+    Args:
+        scheme: the transform and its number.
+        key: fingerprint of its key, hexadecimal.
+        embedding: identity of the vectors before it, hexadecimal.
+        network: what made these, in words.
+    """
+
+    scheme: str
+    key: str
+    embedding: str
+    network: str
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(value, str) for value in asdict(self).values()):
+            raise TypeError("words of a protection that are no texts")
+
+
 @dataclass(frozen=True, eq=False)
 class FaceGallery:
     """People and their templates under one embedding; changes give another gallery.
@@ -75,6 +96,7 @@ class FaceGallery:
         templates: float32 (people, components), each the mean of a person's vectors, or its release.
         guarantee: of released templates what holds for each, as of ``Guarantee.to_dict``; None: exact templates.
         limit: most people that it may hold.
+        protection: the keyed transform of the templates; None: they are as the network made them.
     """
 
     embedding: bytes
@@ -83,6 +105,7 @@ class FaceGallery:
     templates: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
     guarantee: Mapping[str, Any] | None = None
     limit: int = FILING_LIMIT - 1
+    protection: TemplateProtection | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -109,6 +132,8 @@ class FaceGallery:
             got = f"templates of {self.network} ({self.embedding.hex()[:12]})"
             expected = f"those of {network} ({embedding.hex()[:12]})"
             remedy = "use the network that it was made with, or enrol all images again"
+            if self.protection is not None:
+                remedy = f"use its network and its template key {self.protection.key[:12]}, or enrol all images again"
             raise ParameterError(Problem(where, got, expected, remedy))
 
     def conflicts(self, subjects: Sequence[str], records: Sequence[str]) -> list[str]:
@@ -284,6 +309,8 @@ class FaceGallery:
             "format": FORMAT, "version": VERSION, "embedding": self.embedding.hex(), "network": self.network,
             "guarantee": self.guarantee, "limit": self.limit,
         }  # fmt: skip
+        if self.protection is not None:
+            text["protection"] = asdict(self.protection)
         text["sha256"] = _digest(text, people, rows)
         buffer = io.BytesIO()
         arrays = {"people": np.frombuffer(people, np.uint8), "templates": rows}
@@ -318,7 +345,9 @@ class FaceGallery:
             if rows.ndim != 2 or len(rows) != len(listed) or rows.dtype != np.float32:
                 raise ValueError(f"{len(listed)} people and templates of shape {rows.shape}")
             head = bytes.fromhex(text["embedding"]), str(text["network"])
-            return cls(*head, tuple(listed), rows, text["guarantee"], int(text["limit"]))
+            known = text.get("protection")
+            protection = None if known is None else TemplateProtection(**known)
+            return cls(*head, tuple(listed), rows, text["guarantee"], int(text["limit"]), protection)
         except Exception as error:  # whatever damaged or hostile bytes do to a decoder, the file is no gallery
             if isinstance(error, MemoryError):
                 raise

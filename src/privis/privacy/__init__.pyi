@@ -26,7 +26,6 @@ from .mechanisms.direction import PrivUnit as PrivUnit
 from .mechanisms.direction import VonMisesFisher as VonMisesFisher
 from .mechanisms.randomised_response import CodeRelease as CodeRelease
 from .mechanisms.randomised_response import RandomisedResponse as RandomisedResponse
-from .renewable.template_key import TemplateKey as TemplateKey
 from .releases.corpus import CorpusHistogramRelease as CorpusHistogramRelease
 from .releases.corpus import MeanRelease as MeanRelease
 from .releases.corpus import SumRelease as SumRelease
@@ -35,6 +34,7 @@ from .releases.image import FeatureRelease as FeatureRelease
 from .releases.image import PixelRelease as PixelRelease
 from .releases.release import Release as Release
 from .releases.windows import WindowCountRelease as WindowCountRelease
+from .renewable.template_key import TemplateKey as TemplateKey
 from .sampling.release_key import NoiseStream as NoiseStream
 from .sampling.release_key import ReleaseKey as ReleaseKey
 from .stage import Stage as Stage

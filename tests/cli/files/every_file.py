@@ -20,6 +20,7 @@ from privis.io import tables
 from privis.io.face_gallery import FaceGallery
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, make_group
 from privis.parties.node.templates import write_templates
+from privis.privacy import TemplateKey
 from privis.privacy.answers.answer_ledger import AnswerLedger
 from privis.privacy.guarantee import no_release
 from privis.privacy.learning.logistic_regression import TrainingState
@@ -64,6 +65,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     Codebook(np.eye(2, 4, dtype=np.float32), "two words").save(folder / "codebook.npz")
     np.savez(folder / "arrays.npz", something=np.ones(3))
     ReleaseKey(bytes(range(32))).save(folder / "release.key")
+    TemplateKey(bytes(range(32))).save(folder / "template.key")
     for kind in key_file.KeyKind:
         key_file.write(folder / f"{kind.name.lower()}.bundle", kind, SPECIFICATION, b"content")
     (folder / "query.bin").write_bytes(written(MessageKind.QUERY, SPECIFICATION, [b"content"]))
@@ -101,6 +103,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.CODEBOOK: folder / "codebook.npz",
         FileFormat.ARRAYS: folder / "arrays.npz",
         FileFormat.RELEASE_KEY: folder / "release.key",
+        FileFormat.TEMPLATE_KEY: folder / "template.key",
         FileFormat.SECRET_KEY: folder / "secret.bundle",
         FileFormat.EVALUATION_KEY: folder / "evaluation.bundle",
         FileFormat.PUBLIC_KEY: folder / "public.bundle",

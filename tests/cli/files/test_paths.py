@@ -134,11 +134,19 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("face", "identify"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--calibration": "{calibration}"},
     ("face", "identify", "by a detector"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--detector": "{network}"},
     ("face", "identify", "by an embedder"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--embedder": "{network}"},
+    ("face", "enrol", "under a key"): {
+        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--template-key": "{template}",
+    },
+    ("face", "verify", "under a key"): {"A": "{picture}", "B": "{picture}", "--template-key": "{template}"},
+    ("face", "identify", "under a key"): {
+        "IMAGES": "{picture}", "--gallery": "{faces}", "--template-key": "{template}",
+    },
+    ("face", "rekey"): {"GALLERY": "{faces}", "--template-key": "{template}", "--new-key": "{new}"},
     ("face", "remove"): {"GALLERY": "{faces}", "--subject": "ann"},
     ("face", "list"): {"GALLERY": "{faces}"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
-WRITTEN = {"-o", "--output", "--report", "--state", "--predictions"}
+WRITTEN = {"-o", "--output", "--report", "--state", "--predictions", "--new-key"}
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {
     ("keygen", "PATH"),
@@ -266,6 +274,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "head_keys": place / "head_keys",
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
         "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
+        "template": known["TEMPLATE_KEY"],
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

@@ -26,7 +26,7 @@ from privis.estimators.faces.template_matching import ClearMatcher, HeldTemplate
 from privis.extraction.faces.face_networks import dense_sift, has_face_networks, sface
 from privis.extraction.faces.face_templates import RefusedFace
 from privis.identity import identity
-from privis.io.face_gallery import FaceGallery
+from privis.io.face_gallery import FaceGallery, TemplateProtection
 from privis.tasks.matches import Matches
 from privis.tasks.questions import AllAbove, Question
 from privis.tasks.verification import CalibrationTable
@@ -165,6 +165,12 @@ class Turned:
 
     def network(self, plain: str) -> str:
         return f"{plain}, turned"
+
+    def protection(self, plain: bytes, network: str) -> TemplateProtection:
+        return TemplateProtection("order/1", "", plain.hex(), network)
+
+    def record(self, record: str) -> str:
+        return record[::-1]
 
     def transformed(self, vectors: NDArray[Any]) -> NDArray[Any]:
         return vectors[:, self.order]

@@ -1,4 +1,7 @@
-"""The release key stays secret and stays put."""
+"""The release key stays secret and stays put.
+
+Answers for `privis.privacy.sampling.release_key` and `privis.privacy.sampling.secret_file`.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from privis.cli.faces.evaluate_faces import evaluate
 from privis.cli.faces.face_options import FACE_EXIT_CODES
 from privis.cli.faces.gallery_commands import enrol, list_people, remove
 from privis.cli.faces.recognise import identify, verify
+from privis.cli.faces.rekey import rekey
 
 face = typer.Typer(
     name="face",
@@ -20,5 +21,6 @@ face.command(epilog=FACE_EXIT_CODES)(enrol)
 face.command(epilog=FACE_EXIT_CODES)(verify)
 face.command(epilog=FACE_EXIT_CODES)(identify)
 face.command(epilog=FACE_EXIT_CODES)(remove)
+face.command(epilog=FACE_EXIT_CODES)(rekey)
 face.command("list", epilog=FACE_EXIT_CODES)(list_people)
 face.command(epilog=FACE_EXIT_CODES)(evaluate)

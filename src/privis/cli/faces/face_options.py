@@ -53,6 +53,13 @@ EmbedderInput = Annotated[
     typer.Option(help="What --embedder reads: order of colours and range of values, rgb or bgr : 0..255, 0..1, -1..1."),
 ]
 Choice = Annotated[ChoiceName, typer.Option("--face", help="Which face is meant where there are several.")]
+KeyOfTemplates = Annotated[
+    Path | None,
+    typer.Option(
+        "--template-key",
+        help="Secret rotation that templates are stored and compared under; `privis keygen --for templates` makes one.",
+    ),
+]
 Under = Annotated[str, typer.Option(help="Who compares: clear.")]
 ReleaseName = Annotated[
     str | None, typer.Option("--release", help="privunit: stored templates under differential privacy, probes exact.")

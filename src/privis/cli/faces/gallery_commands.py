@@ -27,6 +27,7 @@ from privis.cli.faces.face_options import (
     Head,
     HeadName,
     Key,
+    KeyOfTemplates,
     LedgerPath,
     Pictures,
     ReleaseName,
@@ -63,6 +64,7 @@ def enrol(
     epsilon: Epsilon = None,
     key: Key = None,
     ledger: LedgerPath = None,
+    template_key: KeyOfTemplates = None,
     as_json: AsJson = False,
 ) -> None:
     """Put people into a gallery, which is made if it is not there. The same command again changes nothing.
@@ -91,6 +93,7 @@ def enrol(
             detector, detector_head, embedder, embedder_input, face,
             release=release, epsilon=epsilon, key=key, ledger=ledger,
         )  # fmt: skip
+        words = replace(words, transform=template_key)
         identifier = identifier_of(words)
         if known is not None:
             known.require_embedding(identifier.embedding, identifier.network, str(gallery))
@@ -173,6 +176,7 @@ def list_people(gallery: GalleryFile, as_json: AsJson = False) -> None:
             document: dict[str, Any] = {
                 "subjects": people, "network": known.network, "embedding": known.embedding.hex(),
                 "guarantee": guarantee, "limit": known.limit, "until_filing": known.until_filing,
+                "template_key": None if known.protection is None else known.protection.key,
             }  # fmt: skip
             print(json.dumps(document, ensure_ascii=False))
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ from privis.cli.faces.face_options import (
     Head,
     HeadName,
     Key,
+    KeyOfTemplates,
     LedgerPath,
     Pictures,
     ReleaseName,
@@ -59,6 +61,7 @@ def verify(
     epsilon: Epsilon = None,
     key: Key = None,
     ledger: LedgerPath = None,
+    template_key: KeyOfTemplates = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell whether two pictures show one person: exit code 0 if they match, 8 if not.
@@ -72,6 +75,7 @@ def verify(
             detector, detector_head, embedder, embedder_input, face, threshold, calibration, under,
             release, epsilon, key, ledger,
         )  # fmt: skip
+        words = replace(words, transform=template_key)
         _readable(reference, probe)
         answer = drawing_once(verifier_of(words), key).verify(reference, probe, score=show_score)
         if as_json:
@@ -100,6 +104,7 @@ def identify(
     under: Under = "clear",
     release: ReleaseName = None,
     epsilon: Epsilon = None,
+    template_key: KeyOfTemplates = None,
     as_json: AsJson = False,
 ) -> None:
     """Say who is on each picture, among the people of a gallery: exit code 8 if nobody of them is on any.
@@ -114,6 +119,7 @@ def identify(
         words = FaceWords(
             detector, detector_head, embedder, embedder_input, face, threshold, calibration, under, release, epsilon
         )
+        words = replace(words, transform=template_key)
         known = FaceGallery.load(gallery)
         paths = find(probes, sys.stdin)
         answers = knowing_release(identifier_of(words), known).identify(known, paths, count=top, where=str(gallery))

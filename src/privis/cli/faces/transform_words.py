@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from privis.errors import ParameterError, Problem
-from privis.estimators.faces.template_protection import TemplateTransform
+if TYPE_CHECKING:
+    from privis.estimators.faces.template_protection import TemplateTransform
 
 
 def transform_at(path: Path | None) -> TemplateTransform | None:
-    """What templates go through; None: nothing; else ParameterError."""
+    """What templates go through; None: nothing."""
     if path is None:
         return None
-    raise ParameterError(Problem("--transform", str(path), "nothing: templates are not transformed"))
+    from privis.estimators.faces.renewable_templates import RenewableTemplates
+    from privis.privacy.renewable.template_key import TemplateKey
+
+    return RenewableTemplates(TemplateKey.load(path))

@@ -49,7 +49,28 @@ def gallery_facts(path: Path) -> Iterator[str]:
     yield f"{people - usable:,} past their date of retention; at most {gallery.limit:,} people"
     yield f"{gallery.until_filing:,} more until China's face rule wants the file registered"
     yield f"for templates of {gallery.network} ({gallery.embedding.hex()[:12]}) and for no others"
-    if gallery.guarantee is None:
-        yield "its templates are exact: whoever reads the file can compare faces with them"
-    else:
+    if gallery.protection is not None:
+        yield f"under template key {gallery.protection.key}: with it the file gives every template"
+        yield "without it lengths of templates and the angles between them"
+    if gallery.guarantee is not None:
         yield str(gallery.guarantee.get("sentence", "its templates are released; no guarantee is stated"))
+    elif gallery.protection is None:
+        yield "its templates are exact: whoever reads the file can compare faces with them"
+
+
+def template_key_facts(path: Path) -> Iterator[str]:
+    """Say which key of templates a file holds, and nothing from which it follows.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        A line each.
+
+    Raises:
+        ParameterError: it is damaged, or others may read it.
+    """
+    from privis.privacy.renewable.template_key import TemplateKey
+
+    yield f"whole, and readable by you alone; fingerprint {TemplateKey.load(path).fingerprint}"
+    yield "whoever has it and a gallery under it has the templates, so it is not shown"

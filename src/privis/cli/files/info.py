@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import explained, out
-from privis.cli.files.face_facts import calibration_facts, gallery_facts
+from privis.cli.files.face_facts import calibration_facts, gallery_facts, template_key_facts
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, format_of
 
@@ -355,6 +355,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.PROJECTION: _projection,
         FileFormat.CODEBOOK: _codebook,
         FileFormat.RELEASE_KEY: _release_key,
+        FileFormat.TEMPLATE_KEY: template_key_facts,
         FileFormat.SECRET_KEY: _bundle,
         FileFormat.EVALUATION_KEY: _bundle,
         FileFormat.PUBLIC_KEY: _bundle,

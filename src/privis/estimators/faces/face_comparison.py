@@ -82,9 +82,13 @@ class FaceComparison:
     @property
     def network(self) -> str:
         """What makes the vectors, in words."""
+        return self.plain_network if self.transform is None else self.transform.network(self.plain_network)
+
+    @property
+    def plain_network(self) -> str:
+        """What makes the vectors before the transform, in words."""
         known = self.calibration or shipped_calibration(self.extractor.embedding_identity)
-        plain = type(self.extractor.embedder).__name__ if known is None else known.network
-        return plain if self.transform is None else self.transform.network(plain)
+        return type(self.extractor.embedder).__name__ if known is None else known.network
 
     def table(self, components: int) -> CalibrationTable:
         """Give the calibration that holds for what is stored and compared.

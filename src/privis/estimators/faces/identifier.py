@@ -107,7 +107,10 @@ class Identifier(FaceComparison):
         Returns:
             A gallery of nobody, bound to the embedding and the transform.
         """
-        return FaceGallery(self.embedding, self.network)
+        if self.transform is None:
+            return FaceGallery(self.embedding, self.network)
+        plain = self.extractor.embedding_identity, self.plain_network
+        return FaceGallery(self.embedding, self.network, protection=self.transform.protection(*plain))
 
     def prepared(self, images: Iterable[Any], subjects: Sequence[Any]) -> EnrolmentImages:
         """Make the templates of pictures that are to be enrolled.
@@ -174,7 +177,10 @@ class Identifier(FaceComparison):
         before = self.empty_gallery() if gallery is None else gallery
         before.require_embedding(self.embedding, self.network, where)
         refused, kept = dict(prepared.refused), []
-        for row, why in enumerate(before.conflicts(prepared.subjects, prepared.records)):
+        known = prepared.records
+        if self.transform is not None and self.release is None:  # a release charges by the ids, and stores none
+            known = tuple(self.transform.record(record) for record in known)
+        for row, why in enumerate(before.conflicts(prepared.subjects, known)):
             if why:
                 place = int(prepared.places[row])
                 problem = Problem(f"images[{place}]", why, "one person", "give it to the person that it shows")
@@ -182,7 +188,7 @@ class Identifier(FaceComparison):
             else:
                 kept.append(row)
         subjects = [prepared.subjects[row] for row in kept]
-        records = [prepared.records[row] for row in kept]
+        records = [known[row] for row in kept]
         if not kept:
             return EnrolledImages(before, (), 0, 0, refused)
         warn_of_alike([*before.subjects, *subjects], where)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from privis.io.face_gallery import FaceGallery
+from privis.io.face_gallery import FaceGallery, TemplateProtection
 from privis.tasks.verification import CalibrationTable
 
 
@@ -38,6 +38,29 @@ class TemplateTransform(Protocol):
 
         Returns:
             The description, without anything secret.
+        """
+        ...
+
+    def protection(self, plain: bytes, network: str) -> TemplateProtection:
+        """Say in a gallery what its templates have gone through.
+
+        Args:
+            plain: identity of the vectors before, 32 bytes.
+            network: description of the vectors before.
+
+        Returns:
+            What the file says of it.
+        """
+        ...
+
+    def record(self, record: str) -> str:
+        """Hide the id of an image that is stored with a template: it is a digest of the pixels.
+
+        Args:
+            record: the id.
+
+        Returns:
+            Another one, equal for equal ids, from which only the holder of the key finds it.
         """
         ...
 

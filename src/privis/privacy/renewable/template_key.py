@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
 from privis.file_formats import FileFormat
-from privis.privacy.sampling.key_file import KEY_BYTES, KeyFile, Secret, derived
 from privis.privacy.sampling.release_key import NoiseStream
+from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile, derived
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-_FILE = KeyFile(
+_FILE = SecretFile(
     b"privis template key 1\n",
     FileFormat.TEMPLATE_KEY,
     "TemplateKey.save",
@@ -34,7 +34,7 @@ MOST_COMPONENTS = 8192
 """Of a rotation, which has the square of it as entries: 512 MiB."""
 
 
-class TemplateKey(Secret):
+class TemplateKey(SecretBytes):
     """Thirty-two secret bytes from which a rotation of templates follows, and another one of every other key.
 
     Guarantee: a rotation keeps inner products, so that accuracy is what it was, and comparisons work on rotated

@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem
 from privis.file_formats import FileFormat
-from privis.privacy.sampling.key_file import KEY_BYTES, KeyFile, Secret, derived
 from privis.privacy.sampling.lazy_kernels import kernels
+from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile, derived
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
-_FILE = KeyFile(
+_FILE = SecretFile(
     b"privis release key 1\n",
     FileFormat.RELEASE_KEY,
     "ReleaseKey.save",
@@ -41,7 +41,7 @@ Counters = npt.NDArray[np.uint8]
 """Blocks to encrypt, (n, 16)."""
 
 
-class NoiseStream(Secret):
+class NoiseStream(SecretBytes):
     """The random words of one release of one record, addressed by coordinate.
 
     Coordinate i always has the same words, whatever was asked for before: whole, in chunks, again after a
@@ -131,7 +131,7 @@ def _first_counters() -> Counters:
     return _counters(np.arange(_KEPT_COUNTERS))
 
 
-class ReleaseKey(Secret):
+class ReleaseKey(SecretBytes):
     """Thirty-two secret bytes from which all noise of a release is derived.
 
     Keep it as long as the release may be repeated or resumed, and secret for ever: who has it can take the

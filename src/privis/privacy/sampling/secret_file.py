@@ -17,7 +17,7 @@ KEY_BYTES = 32
 """Bytes of every secret."""
 
 
-class Secret:
+class SecretBytes:
     """Bytes that no repr, pickle or comparison gives away."""
 
     __slots__ = ("_secret",)
@@ -40,7 +40,7 @@ class Secret:
 
 
 @dataclass(frozen=True)
-class KeyFile:
+class SecretFile:
     """One kind of file that holds one secret.
 
     Args:
