@@ -198,3 +198,18 @@ def test_a_kill_at_every_step_leaves_a_gallery_and_its_key(room: Path) -> None:
     assert set(outcomes) == {("gate.key", False), ("gate.key", True), ("new.key", True)}, (
         "killed before, between, after"
     )
+
+
+def test_a_released_gallery_under_a_key_is_renewed_without_a_charge(room: Path) -> None:
+    release = ("--release", "privunit", "--epsilon", "16")
+    run("keygen", "noise.key")
+    words = ("--subject-from", "folder", *release, "--key", "noise.key", "--template-key", "gate.key")
+    code, _, said = run("face", "enrol", "noisy", "people/ann", "people/bob", *words)
+    assert code == 0, said
+    before = FaceGallery.load("noisy")
+    assert document("face", "rekey", "noisy", "--template-key", "gate.key", "--new-key", "new.key")["people"] == 2
+    after = FaceGallery.load("noisy")
+    assert after.guarantee == before.guarantee and after.guarantee is not None
+    assert np.allclose(after.templates @ after.templates.T, before.templates @ before.templates.T, atol=1e-4)
+    code, _, said = run("face", "identify", "probe.png", "--gallery", "noisy", "--template-key", "new.key", *RATE)
+    assert code in (0, 8), said
