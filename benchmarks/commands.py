@@ -16,6 +16,7 @@ COMMANDS = {
     "surf_graf": "extraction.surf_matching",
     "faces": "tasks.faces",
     "retrieval": "tasks.retrieval",
+    "exact_search": "stores.exact_search",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",
