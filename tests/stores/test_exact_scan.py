@@ -1,4 +1,4 @@
-"""stores/exact_scan.py and scan_kernels.py: the answers of a scan of all vectors, whatever the vectors are."""
+"""Answers for `privis.stores.exact_scan` and `privis.stores.scan_kernels`: the answers of a scan of all vectors."""
 
 import numpy as np
 import pytest
