@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from privis.cli.console import SOME_FAILED, err, explained, out
+from privis.cli.console import SOME_FAILED, err, explained, out, working
 from privis.cli.faces.face_options import (
     AsJson,
     Calibration,
@@ -82,10 +82,12 @@ def evaluate(
                 err.print(f"privis: {why}", markup=False, soft_wrap=True)
             paths: tuple[str, ...] = pictures.paths
             subjects = pictures.subjects
-            measured = evaluate_people(verifier, paths, subjects)
+            with working("privis face evaluate") as show:
+                measured = evaluate_people(verifier, paths, subjects, show)
         else:
             paths, subjects = tuple(dict.fromkeys(path for first, second, _ in pairs for path in (first, second))), ()
-            measured = evaluate_pairs(verifier, pairs)
+            with working("privis face evaluate") as show:
+                measured = evaluate_pairs(verifier, pairs, show)
         if plots is not None:
             _draw(measured, plots)
         if calibration_output is not None:

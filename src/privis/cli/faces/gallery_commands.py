@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out
+from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out, working
 from privis.cli.faces.face_options import (
     AsJson,
     Choice,
@@ -102,7 +102,8 @@ def enrol(
         subjects: tuple[str, ...] = ()
         used = left = people = 0
         if pictures.paths:
-            prepared = identifier.prepared(pictures.paths, pictures.subjects)
+            with working("privis face enrol") as show:
+                prepared = identifier.prepared(pictures.paths, pictures.subjects, show)
             files = EnrolmentFiles(gallery, key, ledger)
             with changing(gallery) as file:
                 before = file.read() or identifier.empty_gallery()

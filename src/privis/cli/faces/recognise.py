@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out
+from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out, working
 from privis.cli.faces.face_options import (
     NO_MATCH,
     AsJson,
@@ -122,7 +122,9 @@ def identify(
         words = replace(words, transform=template_key)
         known = FaceGallery.load(gallery)
         paths = find(probes, sys.stdin)
-        answers = knowing_release(identifier_of(words), known).identify(known, paths, count=top, where=str(gallery))
+        identifier = knowing_release(identifier_of(words), known)
+        with working("privis face identify") as show:
+            answers = identifier.identify(known, paths, count=top, where=str(gallery), on_progress=show)
         _tell(paths, answers, top, as_json)
         raise SystemExit(_code(answers))
 

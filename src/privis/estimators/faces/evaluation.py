@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,13 +36,19 @@ class FaceEvaluation:
     repeated: int
 
 
-def evaluate_people(comparison: FaceComparison, images: Iterable[Any], subjects: Sequence[Any]) -> FaceEvaluation:
+def evaluate_people(
+    comparison: FaceComparison,
+    images: Iterable[Any],
+    subjects: Sequence[Any],
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> FaceEvaluation:
     """Measure all pairs of pictures, one picture against one, in the clear.
 
     Args:
         comparison: makes the templates.
         images: paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB, one person in each.
         subjects: whose each is, by the rules of `privis.subjects`.
+        on_progress: is told the share of the pictures that have a template, in (0, 1].
 
     Returns:
         The scores. Pictures without a template are in no pair.
@@ -59,18 +65,23 @@ def evaluate_people(comparison: FaceComparison, images: Iterable[Any], subjects:
     if len(ids) != len(listed):
         raise ParameterError(Problem("subjects", f"{len(ids)} ids", f"{len(listed)}, one for each image"))
     warn_of_alike(ids)
-    found = _usable(comparison, listed)
+    found = _usable(comparison, listed, on_progress)
     first, second = np.triu_indices(len(found.rows), 1)
     people = np.unique([ids[place] for place in found.places], return_inverse=True)[1].reshape(-1)
     return _measured(listed, found, first, second, people[first] == people[second])
 
 
-def evaluate_pairs(comparison: FaceComparison, pairs: Sequence[tuple[Any, Any, bool]]) -> FaceEvaluation:
+def evaluate_pairs(
+    comparison: FaceComparison,
+    pairs: Sequence[tuple[Any, Any, bool]],
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> FaceEvaluation:
     """Measure pairs of which it is known whether they are one person's.
 
     Args:
         comparison: makes the templates.
         pairs: two pictures each, as paths, and whether they show one person.
+        on_progress: is told the share of the pictures that have a template, in (0, 1].
 
     Returns:
         The scores; pictures are numbered in the order in which they come first. Pairs with a picture that has no
@@ -85,7 +96,7 @@ def evaluate_pairs(comparison: FaceComparison, pairs: Sequence[tuple[Any, Any, b
         for each in (first, second):
             numbers.setdefault(str(each), len(numbers))
     listed = listed_images(list(numbers))
-    found = _usable(comparison, listed)
+    found = _usable(comparison, listed, on_progress)
     rows = {int(place): row for row, place in enumerate(found.places)}
     places = [(numbers[str(a)], numbers[str(b)], same) for a, b, same in pairs]
     kept = [(rows[a], rows[b], same) for a, b, same in places if a in rows and b in rows]
@@ -93,8 +104,8 @@ def evaluate_pairs(comparison: FaceComparison, pairs: Sequence[tuple[Any, Any, b
     return _measured(listed, found, columns[:, 0], columns[:, 1], columns[:, 2].astype(bool))
 
 
-def _usable(comparison: FaceComparison, listed: Sequence[Any]) -> FaceVectors:
-    found = comparison.vectors(listed)
+def _usable(comparison: FaceComparison, listed: Sequence[Any], on_progress: Callable[[float], None]) -> FaceVectors:
+    found = comparison.vectors(listed, on_progress)
     if not len(found.rows):
         refuse(ImageError, [problem for why in found.refused.values() for problem in why.problems])
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.estimators.faces.shipped_calibration import shipped_calibration
 from privis.estimators.faces.template_matching import ClearMatcher, TemplateMatcher
 from privis.estimators.faces.template_protection import TemplateRelease, TemplateTransform
-from privis.extraction.faces.face_templates import FaceTemplate, FaceTemplateExtractor, RefusedFace
+from privis.extraction.faces.face_templates import FaceCrop, FaceTemplateExtractor, RefusedFace
 from privis.extraction.images import label_of, listed_images
 from privis.tasks.verification import CalibrationTable
 
 DEFAULT_RATE = 1e-4
+LOT = 64
+"""Pictures whose crops are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +129,12 @@ class FaceComparison:
         gap = self.matcher.gap(components, templates)
         return self.table(components).threshold(self.fmr, gap), gap
 
-    def vectors(self, images: Iterable[Any]) -> FaceVectors:
+    def vectors(self, images: Iterable[Any], on_progress: Callable[[float], None] = lambda share: None) -> FaceVectors:
         """Make the vectors of pictures; one that cannot be used does not stop the others.
 
         Args:
             images: paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB, one person in each.
+            on_progress: is told the share that is done, in (0, 1].
 
         Returns:
             The vectors, and why the other pictures have none.
@@ -140,18 +143,25 @@ class FaceComparison:
             ParameterError: no images.
         """
         listed = listed_images(images)
-        rows, places, refused = [], [], {}
-        for place, made in enumerate(self.extractor.many(listed)):
-            if isinstance(made, RefusedFace):
-                refused[place] = made
-            elif isinstance(made, FaceTemplate) and made.vector.any():
-                rows.append(made.vector)
-                places.append(place)
-            else:
-                remedy = "take a picture with a face that is lit"
-                got, expected = "a face without any detail", "one that the embedder describes"
-                refused[place] = RefusedFace((), (Problem(label_of(place, listed[place]), got, expected, remedy),))
+        rows: list[NDArray[np.float32]] = []
+        places: list[int] = []
+        refused: dict[int, RefusedFace] = {}
+        for start in range(0, len(listed), LOT):
+            labels = {place: label_of(place, listed[place]) for place in range(start, min(start + LOT, len(listed)))}
+            made = {place: self.extractor.crop(listed[place], label) for place, label in labels.items()}
+            crops = {place: each for place, each in made.items() if isinstance(each, FaceCrop)}
+            refused |= {place: each for place, each in made.items() if isinstance(each, RefusedFace)}
+            vectors = self.extractor.embedded([crop.pixels for crop in crops.values()])
+            for place, vector in zip(crops, vectors, strict=True):
+                if vector.any():
+                    rows.append(vector)
+                    places.append(place)
+                else:
+                    got, remedy = "a face without any detail", "take a picture with a face that is lit"
+                    problem = Problem(labels[place], got, "one that the embedder describes", remedy)
+                    refused[place] = RefusedFace((), (problem,))
+            on_progress((start + len(labels)) / len(listed))
         found = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
         if rows and self.transform is not None:
             found = np.asarray(self.transform.transformed(found), np.float32)
-        return FaceVectors(found, np.asarray(places, np.int64), refused)
+        return FaceVectors(found, np.asarray(places, np.int64), dict(sorted(refused.items())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -112,12 +112,18 @@ class Identifier(FaceComparison):
         plain = self.extractor.embedding_identity, self.plain_network
         return FaceGallery(self.embedding, self.network, protection=self.transform.protection(*plain))
 
-    def prepared(self, images: Iterable[Any], subjects: Sequence[Any]) -> EnrolmentImages:
+    def prepared(
+        self,
+        images: Iterable[Any],
+        subjects: Sequence[Any],
+        on_progress: Callable[[float], None] = lambda share: None,
+    ) -> EnrolmentImages:
         """Make the templates of pictures that are to be enrolled.
 
         Args:
             images: paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB, one person in each.
             subjects: whose each is, by the rules of `privis.subjects`.
+            on_progress: is told the share that is done, in (0, 1].
 
         Returns:
             Templates, and why other pictures have none. A picture that was given for two people is refused for both.
@@ -133,7 +139,7 @@ class Identifier(FaceComparison):
         if len(ids) != len(listed):
             raise ParameterError(Problem("subjects", f"{len(ids)} ids", f"{len(listed)}, one for each image"))
         warn_of_alike(ids)
-        found = self.vectors(listed)
+        found = self.vectors(listed, on_progress)
         records = {int(place): image_record(listed[place]) for place in found.places}
         owners: dict[str, set[str]] = {}
         for place, record in records.items():
@@ -210,6 +216,7 @@ class Identifier(FaceComparison):
         count: int = 1,
         today: date | None = None,
         where: str = "gallery",
+        on_progress: Callable[[float], None] = lambda share: None,
     ) -> list[Identification | RefusedFace]:
         """Say who is on each picture.
 
@@ -219,6 +226,7 @@ class Identifier(FaceComparison):
             count: most people that an answer names.
             today: the day; None: this one.
             where: what messages call the gallery.
+            on_progress: is told the share of the pictures that have a template, in (0, 1].
 
         Returns:
             For each picture who it is, or why it has no template, in order.
@@ -241,7 +249,7 @@ class Identifier(FaceComparison):
             self.release.require(usable, where)
         templates = usable.templates
         threshold, gap = self.threshold(templates.shape[1], len(templates))
-        found = self.vectors(probes)
+        found = self.vectors(probes, on_progress)
         answers: dict[int, Identification | RefusedFace] = dict(found.refused)
         if len(found.rows):
             question = self.matcher.identification(count, threshold, gap)
