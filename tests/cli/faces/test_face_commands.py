@@ -112,6 +112,22 @@ def test_verify_says_yes_and_no(room: Path) -> None:
     assert code == 2 and "--under: got 'magic'" in said
 
 
+def test_a_picture_is_held_against_a_person_of_a_gallery(room: Path) -> None:
+    face("enrol", "gate", "people", "--subject-from", "folder")
+    claim = ("verify", "probe.png", "--gallery", "gate", *RATE)
+    assert face(*claim, "--subject", "ann", "--json")[:2] == (0, {"match": True, "fmr": 0.01, "undecided": False})
+    assert face(*claim, "--subject", "bob")[0] == 8
+    code, _, said = face(*claim, "--subject", "eve")
+    assert code == 2 and "subject 'eve': got nobody" in said
+    for words in (
+        claim,
+        ("verify", "probe.png"),
+        ("verify", "a.png", "b.png", "--subject", "ann", "--gallery", "gate"),
+    ):
+        code, _, said = face(*words)
+        assert code == 2 and "A --gallery GALLERY --subject ID" in said, words
+
+
 def test_bad_pictures_are_listed_and_the_others_enrolled(room: Path) -> None:
     Image.fromarray(picture(1, 5)).save(room / "people" / "bob" / "copy.png")
     Image.fromarray(picture(0, 0)).save(room / "people" / "bob" / "of_ann.png")

@@ -130,6 +130,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("face", "verify"): {"A": "{picture}", "B": "{picture}"},
     ("face", "verify", "by a table"): {"A": "{picture}", "B": "{picture}", "--calibration": "{calibration}"},
     ("face", "verify", "by a detector"): {"A": "{picture}", "B": "{picture}", "--detector": "{network}"},
+    ("face", "verify", "a person"): {"A": "{picture}", "--gallery": "{faces}", "--subject": "ann"},
     ("face", "verify", "by an embedder"): {"A": "{picture}", "B": "{picture}", "--embedder": "{network}"},
     ("face", "identify"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--calibration": "{calibration}"},
     ("face", "identify", "by a detector"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--detector": "{network}"},

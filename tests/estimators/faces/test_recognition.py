@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import privis
 from privis.errors import ImageError, ParameterError
+from privis.estimators.faces import face_comparison
 from privis.estimators.faces.face_comparison import FaceComparison
 from privis.estimators.faces.shipped_calibration import shipped_calibration
 from privis.estimators.faces.template_matching import ClearMatcher, HeldTemplates
@@ -105,6 +106,32 @@ def test_people_are_enrolled_and_found(table: CalibrationTable) -> None:
     assert not isinstance(cy, RefusedFace) and cy.subjects == ("cy",)
     alone = identifier.identify(again.gallery, [np.zeros((99, 99), np.uint8)], today=TODAY)
     assert isinstance(alone[0], RefusedFace)
+
+
+def test_one_picture_against_one_person_of_a_gallery(table: CalibrationTable) -> None:
+    identifier = privis.Identifier(EXTRACTOR, 0.01, table)
+    gallery = enrolled(identifier, None, ("ann", picture(1)), ("bob", picture(2)), retain_until=TODAY).gallery
+    same = identifier.verify(gallery, " ann", picture(1, 1), score=True, today=TODAY)
+    assert same.match and same.score is not None and same.score > 0.9
+    other = identifier.verify(gallery, "bob", picture(1, 1), today=TODAY)
+    assert (other.match, other.undecided, other.score) == (False, False, None)
+    with pytest.raises(ParameterError, match="subject 'eve': got nobody"):
+        identifier.verify(gallery, "eve", picture(1), today=TODAY)
+    mixed = enrolled(identifier, gallery, ("cy", picture(3)), retain_until=date(2027, 1, 1)).gallery
+    with pytest.raises(ParameterError, match="one whose retention has ended"):
+        identifier.verify(mixed, "ann", picture(1), today=date(2026, 12, 1))
+    with pytest.raises(ImageError, match="no face"):
+        identifier.verify(gallery, "ann", np.zeros((99, 99), np.uint8), today=TODAY)
+
+
+def test_many_pictures_are_a_few_at_a_time(table: CalibrationTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison, shares = FaceComparison(EXTRACTOR, 0.01, table), list[float]()
+    images = [picture(1), np.zeros((99, 99), np.uint8), picture(2), picture(3), np.zeros((98, 99), np.uint8)]
+    whole = comparison.vectors(images)
+    monkeypatch.setattr(face_comparison, "LOT", 2)
+    parts = comparison.vectors(images, shares.append)
+    assert np.allclose(whole.rows, parts.rows, atol=1e-6) and parts.places.tolist() == [0, 2, 3]
+    assert shares == [0.4, 0.8, 1.0] and "image 4" in str(parts.refused[4].error)
 
 
 def test_ids_are_those_of_people(table: CalibrationTable) -> None:

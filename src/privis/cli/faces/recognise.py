@@ -34,18 +34,25 @@ from privis.cli.faces.face_options import (
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, identifier_of, verifier_of
 from privis.cli.faces.release_words import drawing_once, knowing_release
-from privis.errors import ImageError, Problem, refuse
+from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images import decode
 from privis.io.images.sources import find
 
 if TYPE_CHECKING:
+    from privis.estimators.faces.face_comparison import Verification
     from privis.estimators.faces.identifier import Identification
     from privis.extraction.faces.face_templates import RefusedFace
 
 
 def verify(
     reference: Annotated[Path, typer.Argument(metavar="A", help="The picture that is known.")],
-    probe: Annotated[Path, typer.Argument(metavar="B", help="The picture that is asked about.")],
+    probe: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="The picture that is asked about; with --gallery it is A.")
+    ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", help="Instead of a known picture: the gallery that --subject is in.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="Of --gallery: id of the person whom A is said to show.")] = None,
     threshold: Threshold = DEFAULT_THRESHOLD,
     show_score: Annotated[
         bool, typer.Option("--show-score", help="Reveal the cosine, too; it tells more than a decision.")
@@ -68,6 +75,8 @@ def verify(
 
     privis face verify passport.jpg selfie.jpg --threshold fmr:1e-4
 
+    privis face verify selfie.jpg --gallery gate --subject ann
+
     With --release A is compared by a template that is released, as one of a gallery would be; B's stays exact.
     """
     with explained():
@@ -76,8 +85,7 @@ def verify(
             release, epsilon, key, ledger,
         )  # fmt: skip
         words = replace(words, transform=template_key)
-        _readable(reference, probe)
-        answer = drawing_once(verifier_of(words), key).verify(reference, probe, score=show_score)
+        answer = _verified(words, reference, probe, gallery, subject, show_score)
         if as_json:
             document: dict[str, Any] = {"match": answer.match, "fmr": answer.fmr, "undecided": answer.undecided}
             print(json.dumps(document | ({} if answer.score is None else {"score": answer.score})))
@@ -127,6 +135,26 @@ def identify(
             answers = identifier.identify(known, paths, count=top, where=str(gallery), on_progress=show)
         _tell(paths, answers, top, as_json)
         raise SystemExit(_code(answers))
+
+
+def _verified(
+    words: FaceWords, reference: Path, probe: Path | None, gallery: Path | None, subject: str | None, score: bool
+) -> Verification:
+    """Compare two pictures, or one with a person of a gallery."""
+    from privis.io.face_gallery import FaceGallery
+
+    if (gallery is None) != (subject is None) or (gallery is None) == (probe is None):
+        names = {"A": reference, "B": probe, "--gallery": gallery, "--subject": subject}
+        got = " ".join(name for name, value in names.items() if value is not None)
+        raise ParameterError(Problem("privis face verify", got, "A B, or A --gallery GALLERY --subject ID"))
+    if gallery is None or subject is None:
+        assert probe is not None
+        _readable(reference, probe)
+        return drawing_once(verifier_of(words), words.key).verify(reference, probe, score=score)
+    known = FaceGallery.load(gallery)
+    _readable(reference)
+    identifier = knowing_release(identifier_of(words), known)
+    return identifier.verify(known, subject, reference, score=score, where=str(gallery))
 
 
 def _readable(*pictures: Path) -> None:

@@ -15,11 +15,30 @@ from privis.estimators.faces.template_matching import ClearMatcher, TemplateMatc
 from privis.estimators.faces.template_protection import TemplateRelease, TemplateTransform
 from privis.extraction.faces.face_templates import FaceCrop, FaceTemplateExtractor, RefusedFace
 from privis.extraction.images import label_of, listed_images
+from privis.tasks.matches import Decision
+from privis.tasks.questions import Claim, Top
 from privis.tasks.verification import CalibrationTable
 
 DEFAULT_RATE = 1e-4
 LOT = 64
 """Pictures whose crops are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether two pictures show one person.
+
+    Args:
+        match: whether they certainly do; False also where it is undecided.
+        undecided: whether an approximate comparison was too near to the threshold to tell.
+        fmr: the false-match rate that the threshold was chosen by.
+        score: their cosine, where it was asked for.
+    """
+
+    match: bool
+    undecided: bool
+    fmr: float
+    score: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +147,28 @@ class FaceComparison:
         """
         gap = self.matcher.gap(components, templates)
         return self.table(components).threshold(self.fmr, gap), gap
+
+    def compared(self, template: NDArray[Any], row: NDArray[Any], score: bool = False) -> Verification:
+        """Compare one vector with one template.
+
+        Args:
+            template: (1, components), of any length but zero.
+            row: (1, components) of a probe, as of `vectors`.
+            score: whether the cosine is revealed, too.
+
+        Returns:
+            The answer.
+
+        Raises:
+            ParameterError: no calibration of this embedding, or one with too few pairs for the rate.
+        """
+        threshold, gap = self.threshold(template.shape[1])
+        with self.matcher.holding(template) as held:
+            decisions = held.ask(Claim(threshold, gap), row, [0]).decisions
+            cosines = held.ask(Top(1, score=True), row).cosines if score else None
+        assert decisions is not None
+        decision, cosine = int(decisions[0]), None if cosines is None else float(cosines[0, 0])
+        return Verification(decision == Decision.ACCEPTED, decision == Decision.UNDECIDED, float(self.fmr), cosine)
 
     def vectors(self, images: Iterable[Any], on_progress: Callable[[float], None] = lambda share: None) -> FaceVectors:
         """Make the vectors of pictures; one that cannot be used does not stop the others.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
-from privis.estimators.faces.face_comparison import FaceComparison
+from privis.estimators.faces.face_comparison import FaceComparison, Verification
 from privis.extraction.faces.face_templates import RefusedFace
 from privis.extraction.images import image_record, label_of, listed_images
 from privis.io.face_gallery import FaceGallery
@@ -236,17 +236,7 @@ class Identifier(FaceComparison):
                 the calibration does not support.
             UnsupportedError: the executor cannot run the embedder.
         """
-        gallery.require_embedding(self.embedding, self.network, where)
-        usable = gallery.usable(date.today() if today is None else today)
-        if not usable.people:
-            got = "nobody" if not gallery.people else f"{len(gallery.people)} people whose retention has ended"
-            remedy = "enrol people with privis face enrol"
-            raise ParameterError(Problem(where, got, "at least one person who may be recognised", remedy))
-        if usable.guarantee is not None and self.release is None:
-            remedy = "name the release that its templates were made with, as in --release privunit --epsilon 16"
-            raise ParameterError(Problem(where, "released templates", "exact ones", remedy))
-        if self.release is not None:
-            self.release.require(usable, where)
+        usable = self._usable(gallery, today, where)
         templates = usable.templates
         threshold, gap = self.threshold(templates.shape[1], len(templates))
         found = self.vectors(probes, on_progress)
@@ -258,6 +248,62 @@ class Identifier(FaceComparison):
             for row, place in enumerate(found.places):
                 answers[int(place)] = self._answer(matches, row, usable.subjects, count)
         return [answers[place] for place in sorted(answers)]
+
+    def verify(
+        self,
+        gallery: FaceGallery,
+        subject: Any,
+        probe: Any,
+        *,
+        score: bool = False,
+        today: date | None = None,
+        where: str = "gallery",
+    ) -> Verification:
+        """Tell whether a picture shows the person of a gallery whom it is said to show.
+
+        Args:
+            gallery: people who are known.
+            subject: id of the person, by the rules of `privis.subjects`.
+            probe: a path, a PIL image or a uint8 array (H, W) or (H, W, 3) RGB.
+            score: whether the cosine is revealed, too.
+            today: the day; None: this one.
+            where: what messages call the gallery.
+
+        Returns:
+            The answer.
+
+        Raises:
+            ImageError: the picture cannot be read, or has no face that is good enough.
+            ParameterError: nobody of that id may be recognised, a gallery of another network, transform or release, or
+                a rate that the calibration does not support.
+            UnsupportedError: the executor cannot run the embedder.
+        """
+        (name,) = subject_ids([subject])
+        usable = self._usable(gallery, today, where)
+        if name not in usable.subjects:
+            got = "one whose retention has ended" if name in gallery.subjects else "nobody"
+            remedy = "privis face list says who is there"
+            raise ParameterError(Problem(f"subject {name!r}", got, f"a person of {where}", remedy))
+        template = usable.templates[[usable.subjects.index(name)]]
+        found = self.vectors([probe])
+        if found.refused:
+            raise found.refused[0].error
+        return self.compared(template, found.rows, score)
+
+    def _usable(self, gallery: FaceGallery, today: date | None, where: str) -> FaceGallery:
+        """People who may be recognised, if their templates are those of this comparison."""
+        gallery.require_embedding(self.embedding, self.network, where)
+        usable = gallery.usable(date.today() if today is None else today)
+        if not usable.people:
+            got = "nobody" if not gallery.people else f"{len(gallery.people)} people whose retention has ended"
+            remedy = "enrol people with privis face enrol"
+            raise ParameterError(Problem(where, got, "at least one person who may be recognised", remedy))
+        if usable.guarantee is not None and self.release is None:
+            remedy = "name the release that its templates were made with, as in --release privunit --epsilon 16"
+            raise ParameterError(Problem(where, "released templates", "exact ones", remedy))
+        if self.release is not None:
+            self.release.require(usable, where)
+        return usable
 
     def _answer(self, matches: Matches, row: int, subjects: Sequence[str], count: int) -> Identification:
         assert matches.decisions is not None and matches.indices is not None

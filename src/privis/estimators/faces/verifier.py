@@ -8,27 +8,8 @@ from typing import Any
 import numpy as np
 
 from privis.errors import ImageError
-from privis.estimators.faces.face_comparison import FaceComparison
+from privis.estimators.faces.face_comparison import FaceComparison, Verification
 from privis.extraction.images import image_record
-from privis.tasks.matches import Decision
-from privis.tasks.questions import Claim, Top
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Whether two pictures show one person.
-
-    Args:
-        match: whether they certainly do; False also where it is undecided.
-        undecided: whether an approximate comparison was too near to the threshold to tell.
-        fmr: the false-match rate that the threshold was chosen by.
-        score: their cosine, where it was asked for.
-    """
-
-    match: bool
-    undecided: bool
-    fmr: float
-    score: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +53,8 @@ class Verifier(FaceComparison):
         if found.refused:
             raise ImageError(*(problem for place in sorted(found.refused) for problem in found.refused[place].problems))
         rows = found.rows.astype(np.float64)
-        threshold, gap = self.threshold(rows.shape[1])
         if self.release is None:
             template = rows[:-1].mean(0)
         else:
             template = np.asarray(self.release.reference(rows[:-1], [image_record(each) for each in known]))
-        with self.matcher.holding(template[None]) as held:
-            decision = held.ask(Claim(threshold, gap), rows[-1:], [0]).decisions
-            cosines = held.ask(Top(1, score=True), rows[-1:]).cosines if score else None
-        assert decision is not None
-        cosine = None if cosines is None else float(cosines[0, 0])
-        chosen = int(decision[0])
-        return Verification(chosen == Decision.ACCEPTED, chosen == Decision.UNDECIDED, float(self.fmr), cosine)
+        return self.compared(template[None], rows[-1:], score)
