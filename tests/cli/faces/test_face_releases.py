@@ -77,8 +77,15 @@ def test_somebody_who_is_enrolled_is_never_drawn_again(room: Path) -> None:
     kept = Path("gate").read_bytes()
     Image.fromarray(picture(0, 5)).save("people/ann/more.png")
     code, _, said = face("enrol", "gate", *PEOPLE, *RELEASE)
-    assert code == 2 and "'ann'" in said and "'bob'" in said
+    assert code == 3 and "'ann', whose template is released already" in said and "'bob'" in said
     assert Path("gate").read_bytes() == kept and charges() == {"ann": 1, "bob": 1} and not Path("gate.key").exists()
+    Path("people/eve").mkdir()
+    Image.fromarray(picture(4)).save("people/eve/0.png")
+    code, made, _ = face("enrol", "gate", *PEOPLE, *RELEASE, "--json")
+    assert (code, made["images"], len(made["refused"])) == (1, 1, 7), "the same command does what is left"
+    after = FaceGallery.load("gate")
+    assert after.subjects == ("ann", "bob", "eve") and charges() == {"ann": 1, "bob": 1}
+    assert after.templates[:2].tobytes() in kept, "and the others are as they were"
 
 
 def test_a_removed_person_has_no_budget_left(room: Path) -> None:
@@ -180,3 +187,28 @@ def test_one_against_one_by_a_released_reference(room: Path) -> None:
 def test_bad_words_are_refused_before_anything_is_read(room: Path, words: tuple[str, ...], said: str) -> None:
     code, _, told = face("enrol", "gate", *PEOPLE, *words)
     assert code == 2 and said in told and not Path("gate").exists() and not Path("gate.ledger").exists()
+
+
+def test_error_rates_of_a_release_come_with_intervals_over_draws(room: Path) -> None:
+    for person in range(2, 6):
+        (room / "people" / f"p{person}").mkdir()
+        for shot in range(3):
+            Image.fromarray(picture(person, shot)).save(room / "people" / f"p{person}" / f"{shot}.png")
+    words = ("evaluate", "people", "--calibration", "table.json", "--threshold", "fmr:0.05", "--draws", "4")
+    code, exact, _ = face(*words[:-2], "--json")
+    code, high, said = face(*words, *RELEASE, "--json")
+    assert code == 0 and said == "" and high["exact"]["eer"] == exact["eer"] == 0
+    assert high["pairs"] == {"genuine": 12, "impostor": 60} and (high["people"], high["draws"]) == (6, 4)
+    assert high["guarantee"]["epsilon"] == 32 and high["eer_interval"][0] <= high["eer"] <= high["eer_interval"][1]
+    assert high["at_threshold"]["false_matches"] < 0.2 and high["at_threshold"]["fmr"] == 0.05
+    low = face(*words, "--release", "privunit", "--epsilon", "1", "--json")[1]
+    assert low["eer"] > 0.25 > high["eer"] and low["rank_1"] < 0.6 < high["rank_1"]
+    assert low["at_threshold"]["true_accepts"] < high["at_threshold"]["true_accepts"]
+    assert face(*words, *RELEASE, "--json")[1] == high, "draws are fixed"
+    code, told, _ = face(*words, *RELEASE, "--images", "2")
+    assert code == 0 and "rank 1 of 6" in told and "Each template:" in told and "not private themselves" in told
+    code, _, said = face(*words, *RELEASE, "--images", "3")
+    assert code == 2 and "one picture more" in said
+    (room / "pairs.csv").write_text("a,b,same\nprobe.png,stranger.png,0\n")
+    assert face("evaluate", "pairs.csv", *RELEASE)[0] == 2
+    assert face("evaluate", "people", "--epsilon", "8")[0] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,11 +20,14 @@ from privis.cli.faces.face_options import (
     Detector,
     Embedder,
     EmbedderInput,
+    Epsilon,
     Head,
     HeadName,
+    ReleaseName,
     Threshold,
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, verifier_of
+from privis.cli.faces.release_words import release_named
 from privis.cli.faces.subject_words import named_pictures
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, misfit
@@ -56,6 +60,12 @@ def evaluate(
     embedder: Embedder = None,
     embedder_input: EmbedderInput = DEFAULT_INPUT,
     face: Choice = ChoiceName.CENTRAL,
+    release: ReleaseName = None,
+    epsilon: Epsilon = None,
+    enrolled: Annotated[
+        int, typer.Option("--images", min=1, help="Of --release: pictures that each person enrols with.")
+    ] = 1,
+    draws: Annotated[int, typer.Option(min=2, help="Of --release: draws of pictures and noise.")] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Measure error rates on pictures of known people, each pair once: EER, true accepts, intervals, curves.
@@ -63,12 +73,20 @@ def evaluate(
     privis face evaluate people/ --plots curves
 
     privis face evaluate people/ --embedder mine.onnx --calibration-output mine.json
+
+    privis face evaluate people/ --release privunit --epsilon 16 --images 4 --draws 32
+
+    With --release the rates are those of exact probes against released templates, with intervals over draws.
     """
     with explained():
         from privis.estimators.faces.evaluation import evaluate_pairs, evaluate_people
 
         _check_outputs(plots, calibration_output)
         folder = source.is_dir()
+        noise = release_named(release, epsilon, None, None)
+        if noise is not None and not folder:
+            expected = "a folder with a sub-folder for each person"
+            raise ParameterError(Problem("--release", "a list of pairs", expected, "a person is released, not a pair"))
         if calibration_output is not None and not folder:
             got = "with a list of pairs"
             raise ParameterError(Problem("--calibration-output", got, "a folder with a sub-folder for each person"))
@@ -92,7 +110,10 @@ def evaluate(
             _draw(measured, plots)
         if calibration_output is not None:
             _calibrate(measured, verifier, subjects, source, embedder, calibration_output)
-        _tell(measured, verifier, paths, subjects, as_json)
+        if noise is None:
+            _tell(measured, verifier, paths, subjects, as_json)
+        else:
+            _tell_released(measured, replace(verifier, release=noise), paths, subjects, enrolled, draws, as_json)
         unread = any(not why.findings for why in measured.refused.values())
         raise SystemExit(SOME_FAILED if unread or (pictures is not None and pictures.unnamed) else 0)
 
@@ -199,19 +220,88 @@ def _tell(
     repeated = f", without {measured.repeated:,} pairs of one image twice" if measured.repeated else ""
     out.print(f"{told}{repeated}, templates of {verifier.network}.", markup=False, soft_wrap=True)
     out.print("Intervals are for independent pairs; pairs of the same people are not.", markup=False, soft_wrap=True)
+    _tell_refused(measured)
+
+
+def _tell_released(
+    measured: FaceEvaluation,
+    verifier: Verifier,
+    paths: tuple[str, ...],
+    subjects: tuple[str, ...],
+    images: int,
+    draws: int,
+    as_json: bool,
+) -> None:
+    """What is left of recognition where stored templates are released."""
+    from privis.estimators.faces.evaluation import evaluate_released
+    from privis.estimators.faces.released_templates import ReleasedTemplates
+
+    noise, components = verifier.release, measured.rows.shape[1]
+    assert isinstance(noise, ReleasedTemplates)
+    cosine = _cosine(verifier, components)
+    rates = [float(name) for name in FALSE_ACCEPTS]
+    found = evaluate_released(
+        measured, subjects, noise, images=images, draws=draws, false_accepts=rates, threshold=cosine
+    )
+    genuine, impostor = found.pairs
+    small = [name for name in FALSE_ACCEPTS if impostor * float(name) < 1]
+    accepts = {name: found.true_accepts[float(name)] for name in FALSE_ACCEPTS}
+    at = {"false_matches": found.false_matches, "true_accepts": found.matches}
+    if as_json:
+        stated: dict[str, Any] | None = None
+        if cosine is not None:
+            stated = {"fmr": verifier.fmr, "cosine": cosine}
+            for name, rate in at.items():
+                stated |= {} if rate is None else {name: rate.value, f"{name}_interval": rate.interval}
+        document = {
+            "eer": found.equal_error.value, "eer_interval": found.equal_error.interval,
+            "tar": {name: rate.value for name, rate in accepts.items()},
+            "tar_interval": {name: rate.interval for name, rate in accepts.items()},
+            "rank_1": found.rank_one.value, "rank_1_interval": found.rank_one.interval,
+            "too_few_pairs_for": small, "at_threshold": stated, "pairs": {"genuine": genuine, "impostor": impostor},
+            "draws": draws, "images_enrolled": images, "people": found.people,
+            "guarantee": noise.promise(components), "exact": {"eer": measured.rates.equal_error.value},
+            "images": len(paths), "subjects": len(set(subjects)),
+            "not_found": [paths[place] for place in sorted(measured.refused)], "network": verifier.network,
+        }  # fmt: skip
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+        return
+    table = Table("what", "mean over draws", "95 % over draws (Student's t)")
+    rows = {"equal error rate": found.equal_error, f"rank 1 of {found.people}": found.rank_one}
+    rows |= {f"true accepts at {name} false accepts": rate for name, rate in accepts.items() if name not in small}
+    rows |= {f"{name.replace('_', ' ')} at fmr:{verifier.fmr:g}": rate for name, rate in at.items() if rate is not None}
+    for what, rate in rows.items():
+        table.add_row(what, _percent(rate.value), _between(rate.interval))
+    out.print(table)
+    told = f"{draws} draws of {images} pictures a person, {genuine:,} genuine and {impostor:,} impostor pairs in each"
+    exact = f"the equal error rate of exact templates is {_percent(measured.rates.equal_error.value)}"
+    out.print(f"{told}, templates of {verifier.network}; {exact}.", markup=False, soft_wrap=True)
+    out.print(f"Each template: {noise.promise(components)['sentence']}", markup=False, soft_wrap=True)
+    out.print("These rates are of exact pictures, and not private themselves.", markup=False, soft_wrap=True)
+    _tell_refused(measured)
+
+
+def _tell_refused(measured: FaceEvaluation) -> None:
     for place in sorted(measured.refused):
         for problem in measured.refused[place].problems:
             err.print(f"privis: {problem}", markup=False, soft_wrap=True)
+
+
+def _cosine(verifier: Verifier, components: int) -> float | None:
+    """The threshold of the stated rate; None, and why, where no calibration gives one."""
+    try:
+        return verifier.threshold(components)[0]
+    except ParameterError as error:
+        err.print(f"privis: {error.problems[0]}", markup=False, soft_wrap=True)
+        return None
 
 
 def _at_threshold(measured: FaceEvaluation, verifier: Verifier) -> dict[str, Any] | None:
     """What the stated rate's threshold does on these pairs; None where no calibration gives one."""
     from privis.tasks.verification import clopper_pearson
 
-    try:
-        cosine, _ = verifier.threshold(measured.rows.shape[1])
-    except ParameterError as error:
-        err.print(f"privis: {error.problems[0]}", markup=False, soft_wrap=True)
+    cosine = _cosine(verifier, measured.rows.shape[1])
+    if cosine is None:
         return None
     rates = measured.rates
     falsely, truly = int((rates.impostor >= cosine).sum()), int((rates.genuine >= cosine).sum())

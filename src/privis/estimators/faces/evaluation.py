@@ -1,9 +1,14 @@
-"""Error rates on pictures of people who are known: genuine and impostor scores of all pairs, or of listed ones."""
+"""Error rates on pictures of people who are known: genuine and impostor scores of all pairs, or of listed ones.
+
+And what a release of stored templates leaves of them, over several draws of pictures and noise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,8 +16,11 @@ from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.estimators.faces.face_comparison import FaceComparison, FaceVectors
+from privis.estimators.faces.released_templates import ReleasedTemplates
 from privis.extraction.faces.face_templates import RefusedFace
 from privis.extraction.images import image_record, listed_images
+from privis.io.face_gallery import FaceGallery
+from privis.privacy import ReleaseKey
 from privis.subjects import subject_ids, warn_of_alike
 from privis.tasks.verification import ErrorRates
 
@@ -34,6 +42,46 @@ class FaceEvaluation:
     places: NDArray[np.int64] = field(repr=False)
     refused: dict[int, RefusedFace]
     repeated: int
+
+
+@dataclass(frozen=True)
+class DrawnRate:
+    """A rate that is another one with every draw of pictures and noise.
+
+    Args:
+        value: mean over draws.
+        interval: 95 %, Student's t over draws; people are the same in all of them, so that it says nothing of others.
+    """
+
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ReleasedEvaluation:
+    """Exact probes against released templates of a gallery.
+
+    Args:
+        draws: how often pictures and noise were drawn.
+        images: pictures that each template is the mean of.
+        people: in the gallery: those with at least so many pictures.
+        pairs: of one person and of two, in each draw.
+        equal_error: where as many impostors match as genuine pairs do not.
+        rank_one: share of probes whose most similar template is their own, of probes whose person is in the gallery.
+        true_accepts: by the false-accept rate.
+        false_matches: at the threshold that was given; None: none was.
+        matches: likewise, of pairs of one person.
+    """
+
+    draws: int
+    images: int
+    people: int
+    pairs: tuple[int, int]
+    equal_error: DrawnRate
+    rank_one: DrawnRate
+    true_accepts: Mapping[float, DrawnRate]
+    false_matches: DrawnRate | None
+    matches: DrawnRate | None
 
 
 def evaluate_people(
@@ -127,3 +175,93 @@ def _measured(
     scores = np.concatenate(parts) if parts else np.zeros(0)
     rates = ErrorRates(scores[same & once], scores[~same & once])
     return FaceEvaluation(rates, found.rows, found.places, found.refused, int((~once).sum()))
+
+
+def evaluate_released(
+    measured: FaceEvaluation,
+    subjects: Sequence[str],
+    release: ReleasedTemplates,
+    *,
+    images: int = 1,
+    draws: int = 8,
+    false_accepts: Sequence[float] = (),
+    threshold: float | None = None,
+) -> ReleasedEvaluation:
+    """Measure what a release of stored templates leaves of recognition: the gallery is released, probes are exact.
+
+    In each draw the pictures of every person are shuffled; the first ones are enrolled, all others are probes. Keys are
+    fixed, so that figures repeat; nothing that is released is kept. The rates are of exact pictures, and not private.
+
+    Args:
+        measured: what `evaluate_people` gave.
+        subjects: whose each picture is, of all that were given there.
+        release: of the templates; its key and ledger are not used.
+        images: pictures that each person enrols with.
+        draws: how many, at least 2.
+        false_accepts: rates at which true accepts are wanted.
+        threshold: cosine that `ReleasedTemplates.calibrated` gave; None: rates at it are not measured.
+
+    Returns:
+        Means over draws.
+
+    Raises:
+        ParameterError: fewer than two people with enough pictures, nobody with one more, or fewer than 2 draws.
+    """
+    _, first = np.unique(measured.rows, axis=0, return_index=True)  # one image twice is no probe of itself
+    rows, whose = (
+        measured.rows[np.sort(first)],
+        np.array([subjects[place] for place in measured.places])[np.sort(first)],
+    )
+    names, counts = np.unique(whose, return_counts=True)
+    names = names[counts >= images]
+    problems = []
+    if draws < 2 or images < 1:
+        got = f"{draws} draws of {images} images"
+        problems.append(Problem("draws, images", got, "at least 2 draws of at least 1 image"))
+    if len(names) < 2 or counts.max() <= images:
+        got = f"{len(names)} people with {images} pictures, and {int((counts > images).sum())} with one more"
+        remedy = "enrol with fewer pictures, or take more of each person"
+        problems.append(Problem("images", got, "at least two people, and one picture more of one of them", remedy))
+    refuse(ParameterError, problems)
+    drawn = [_drawn(rows, whose, names, replace(release, ledger=None), images, number) for number in range(draws)]
+    rates = [ErrorRates(genuine, impostor) for genuine, impostor, _ in drawn]
+    at = [] if threshold is None else [threshold]
+    return ReleasedEvaluation(
+        draws, images, len(names), (rates[0].genuine.size, rates[0].impostor.size),
+        _over([each.equal_error.value for each in rates]), _over([hits for _, _, hits in drawn]),
+        {rate: _over([each.true_accepts(rate).value for each in rates]) for rate in false_accepts},
+        _over([float(each.false_matches(at)[0]) for each in rates]) if at else None,
+        _over([1 - float(each.false_non_matches(at)[0]) for each in rates]) if at else None,
+    )  # fmt: skip
+
+
+def _drawn(
+    rows: NDArray[np.float32],
+    whose: NDArray[Any],
+    names: NDArray[Any],
+    release: ReleasedTemplates,
+    images: int,
+    number: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Scores of genuine and impostor pairs of one draw, and its rank one."""
+    random = np.random.default_rng(number)
+    chosen = [random.permutation(np.flatnonzero(whose == name))[:images] for name in names]
+    enrolled = np.concatenate(chosen)
+    drawing = replace(release, key=ReleaseKey(number.to_bytes(32, "big")))
+    own, records = [str(whose[row]) for row in enrolled], [str(row) for row in enrolled]
+    gallery = drawing.enrolled(FaceGallery(bytes(32), "evaluation"), own, records, rows[enrolled], date.today())
+    templates = gallery.templates / np.linalg.norm(gallery.templates, axis=1, keepdims=True)
+    probes = np.setdiff1d(np.arange(len(rows)), enrolled)
+    cosines = rows[probes].astype(np.float64) @ templates.T
+    same = whose[probes][:, None] == np.array(gallery.subjects)[None]
+    known = same.any(1)
+    hits = same[known, cosines[known].argmax(1)].mean()
+    return cosines[same], cosines[~same], float(hits)
+
+
+def _over(values: Sequence[float]) -> DrawnRate:
+    from scipy.stats import t
+
+    mean, half = float(np.mean(values)), float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1))
+    half /= math.sqrt(len(values))
+    return DrawnRate(mean, (max(0.0, mean - half), min(1.0, mean + half)))

@@ -175,7 +175,8 @@ class Identifier(FaceComparison):
             where: what messages call the gallery.
 
         Returns:
-            The gallery after it, and what was refused because the same image is another person's already.
+            The gallery after it, and what was refused because the same image is another person's already, or because
+            the person's template is released.
 
         Raises:
             ParameterError: a gallery of another network, transform or release, or more people than it may hold.
@@ -186,13 +187,21 @@ class Identifier(FaceComparison):
         known = prepared.records
         if self.transform is not None and self.release is None:  # a release charges by the ids, and stores none
             known = tuple(self.transform.record(record) for record in known)
+        if self.release is not None and before.people:
+            self.release.require(before, where)
+        drawn = frozenset(before.subjects if self.release is not None else ())  # never drawn again in silence
         for row, why in enumerate(before.conflicts(prepared.subjects, known)):
+            place, subject = int(prepared.places[row]), prepared.subjects[row]
             if why:
-                place = int(prepared.places[row])
                 problem = Problem(f"images[{place}]", why, "one person", "give it to the person that it shows")
-                refused[place] = RefusedFace((), (problem,))
+            elif subject in drawn:
+                got = f"a picture of {subject!r}, whose template is released already"
+                remedy = "leave it out; other pictures of the person are another release, with another charge"
+                problem = Problem(f"images[{place}]", got, "one of somebody new", remedy)
             else:
                 kept.append(row)
+                continue
+            refused[place] = RefusedFace((), (problem,))
         subjects = [prepared.subjects[row] for row in kept]
         records = [known[row] for row in kept]
         if not kept:
