@@ -69,6 +69,23 @@ def test_one_pixel(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "I;16", "P"])
+def test_plain_tiffs_that_are_stored_lying_are_not_scrambled(tmp_path: Path, orientation: int, mode: str) -> None:
+    picture = smooth().convert("L").convert("P" if mode == "P" else "L")
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 256)
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = stored(tmp_path, picture, "lying.tif", exif=exif)
+    with Image.open(io.BytesIO(path.read_bytes())) as image:  # without a name there is no map
+        expected = load(image)
+    assert np.array_equal(load(path), expected)
+    with Image.open(path) as image:
+        assert np.array_equal(load(image), expected) and str(image.filename) == str(path)
+    assert expected.shape[:2] == (picture.size if orientation > 4 else picture.size[::-1])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, suffix: str) -> None:
     exif = Image.Exif()

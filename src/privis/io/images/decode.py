@@ -177,7 +177,7 @@ def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) 
             return np.ascontiguousarray(_upright(top_bits(deep, 16, 0, depth), _orientation(image)))
         bits = _depth(image, where)  # before load(): Pillow closes the file after it
         transparent, grey = _transparent_sample(image, where), is_deep_grey_alpha(image)
-        image.load()
+        read_pixels(image)
         if grey:
             image = image.convert("LA")
         if transparent is not None:
@@ -237,6 +237,25 @@ def _misread(image: Image.Image) -> bool:
         return False
     bits, planes = _tag(image, _BITS_PER_SAMPLE, 1), _tag(image, _PLANES, 1) == 2
     return (planes and (bits > 8 or image.mode == "LA")) or (bits == 8 and _tag(image, _SAMPLE_FORMAT, 1) == 2)
+
+
+def read_pixels(image: Any) -> None:
+    """Load a PIL image of a file, without the memory map that Pillow 13.0 makes of plain TIFFs.
+
+    The map has the size of the upright picture, and so scrambles grey pictures that are stored lying.
+
+    Args:
+        image: as `PIL.Image.open` gives it, at any of its pages.
+    """
+    named = getattr(image, "filename", None)
+    if image.format != "TIFF" or not named:
+        image.load()
+        return
+    image.filename = ""
+    try:
+        image.load()
+    finally:
+        image.filename = named
 
 
 def is_deep_grey_alpha(image: Image.Image) -> bool:
