@@ -20,6 +20,7 @@ COMMANDS = {
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",
+    "redaction": "tasks.redaction",
     "he_plans": "he.plans",
     "he_kept": "he.kept",
     "he_standards": "he.standards",

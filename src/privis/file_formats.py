@@ -30,6 +30,7 @@ _TEMPLATE_KEY = b"privis template key "
 _COMPILED = b"privis.cache/"
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
+_REDACTIONS = re.compile(rb'\{"format": ?"privis redaction \d')
 _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")
 _TOKENS = re.compile(rb"(?:#.*\n|\s*\n)*[A-Za-z0-9][A-Za-z0-9._-]{0,63} sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}\n?")
@@ -72,6 +73,7 @@ class FileFormat(StrEnum):
     TERMS = "terms of a server's offer"
     CALIBRATION = "a calibration table"
     FACE_GALLERY = "a gallery of faces"
+    REDACTION_LOG = "a log of redaction"
     RECEIPT = "a receipt of a joint job"
     JOB = "a joint job"
     PARTY = "the configuration of a member of joint jobs"
@@ -209,6 +211,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.LEDGER
     if _ANSWERS.match(start):
         return FileFormat.ANSWER_LEDGER
+    if _REDACTIONS.match(start):
+        return FileFormat.REDACTION_LOG
     if _LEDGER_HEAD.match(start):
         return FileFormat.LEDGER_HEAD
     if start.startswith(b"-----BEGIN "):

@@ -14,6 +14,7 @@ PAGES = [
     *("docs/homomorphic.md", "docs/homomorphic.zh-CN.md"),
     *("docs/answers.md", "docs/answers.zh-CN.md"),
     *("docs/faces.md", "docs/faces.zh-CN.md"),
+    *("docs/redaction.md", "docs/redaction.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
 ]
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from privis.cli.console import EXIT_CODES, err, explained, out
+from privis.cli.documents.redact import redact
 from privis.cli.extract import (
     At,
     Block,
@@ -86,6 +87,7 @@ app.command(epilog=EXIT_CODES)(extract)
 app.command("release", epilog=EXIT_CODES)(release_table)
 app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(predict)
+app.command(epilog=EXIT_CODES)(redact)
 app.command()(info)
 app.add_typer(ledger)
 app.add_typer(answers)

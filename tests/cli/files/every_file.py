@@ -18,6 +18,7 @@ from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
 from privis.io import tables
 from privis.io.face_gallery import FaceGallery
+from privis.io.redaction_log import redaction_log
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, make_group
 from privis.parties.node.templates import write_templates
 from privis.privacy import TemplateKey
@@ -81,6 +82,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     write_templates(folder / "group", group, {}, ["sender"])
     (folder / "report.html").write_text("<!doctype html>\n<title>a page</title>\n")
     (folder / "offer.toml").write_text('feature = "colour"\nparameters = { size = [4, 4] }\n')
+    with redaction_log(folder / "painted", "0" * 64) as log:
+        log.append({"name": "a.png", "input": "1" * 64, "output": "2" * 64, "regions": [{"kind": "face"}]})
     (folder / "other.json").write_text("{}")
     (folder / "other.toml").write_text("a = 1\n")
     (folder / "anything").write_bytes(b"\xff\xfe anything else")
@@ -96,6 +99,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
         FileFormat.CALIBRATION: folder / "calibration.json",
         FileFormat.FACE_GALLERY: folder / "gallery",
+        FileFormat.REDACTION_LOG: folder / "painted.redaction.jsonl",
         FileFormat.PROGRAM: folder / "program.npz",
         FileFormat.COMPILED: next((folder / "programs").iterdir()),
         FileFormat.CHECKPOINT: folder / "checkpoint.npz",

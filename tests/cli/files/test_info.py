@@ -26,6 +26,7 @@ SAID = {
     FileFormat.LINEAR_HEAD: ("2 scores: a, b; vectors of 7 components, brought to length 1", "softmax"),
     FileFormat.CALIBRATION: ("1 pairs of two of 2 people, from axes", "from 0.95 on"),
     FileFormat.FACE_GALLERY: ("2 people, templates of 4 components from 3 images", "99,998 more", "are exact"),
+    FileFormat.REDACTION_LOG: ("pictures: 1, painted regions: 1", "keep it inside"),
     FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
     FileFormat.COMPILED: ("code of the program 0000", "costs time"),
     FileFormat.CHECKPOINT: ("step 0",),

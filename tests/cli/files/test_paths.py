@@ -145,9 +145,13 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("face", "rekey"): {"GALLERY": "{faces}", "--template-key": "{template}", "--new-key": "{new}"},
     ("face", "remove"): {"GALLERY": "{faces}", "--subject": "ann"},
     ("face", "list"): {"GALLERY": "{faces}"},
+    ("redact",): {
+        "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check",
+    },
+    ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
-WRITTEN = {"-o", "--output", "--report", "--state", "--predictions", "--new-key"}
+WRITTEN = {"-o", "--output", "--report", "--review", "--state", "--predictions", "--new-key"}
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {
     ("keygen", "PATH"),
@@ -240,6 +244,7 @@ def place(tmp_path_factory) -> Path:
     files = every_file(folder)
     (folder / "labels.csv").write_text("path,label\none.png,a\ntwo.png,b\n")
     stored_table(folder / "exact.npz")
+    (folder / "boxes.csv").write_text("path,x,y,w,h\npicture.png,1,1,2,2\n")
     (folder / "loop").symlink_to(folder / "loop")
     gallery = {"gallery": {"templates": 2, "dimension": 6}}
     terms = Terms("faces", "a gallery", "ab" * 32, "{}", Estimate(1, 1, 1, 1, 1), "", gallery)
@@ -276,6 +281,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
         "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
         "template": known["TEMPLATE_KEY"],
+        "boxes": place / "boxes.csv",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

@@ -243,6 +243,14 @@ def _answers(path: Path) -> Iterator[str]:
     yield "intact" if not audit.problems else f"not intact: {'; '.join(map(str, audit.problems))}"
 
 
+def _redactions(path: Path) -> Iterator[str]:
+    with open(path, "rb") as file:
+        entries = {entry["name"]: entry for entry in map(json.loads, list(file)[1:])}
+    regions = sum(len(entry["regions"]) for entry in entries.values())
+    yield f"pictures: {len(entries):,}, painted regions: {regions:,}"
+    yield "It says where faces and texts were, and holds digests of the originals: keep it inside"
+
+
 def _ledger_head(path: Path) -> Iterator[str]:
     yield f"it belongs to {path.with_suffix('')}; keep both, in one place"
 
@@ -369,6 +377,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.LEDGER: _ledger,
         FileFormat.ANSWER_LEDGER: _answers,
         FileFormat.LEDGER_HEAD: _ledger_head,
+        FileFormat.REDACTION_LOG: _redactions,
         FileFormat.TOKEN: _token,
         FileFormat.TOKENS: _tokens,
         FileFormat.JOB: _job,

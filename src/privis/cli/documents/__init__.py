@@ -1,0 +1,1 @@
+"""Commands for documents, and for painting over what must not leave."""

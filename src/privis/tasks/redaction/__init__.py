@@ -1,0 +1,8 @@
+"""Redaction: regions of pictures, painted over with one colour, and where text is. Pure.
+
+The public names stand in ``__init__.pyi`` and are imported when first asked for.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,9 @@
+from .painting import covered as covered
+from .painting import eight_bit_view as eight_bit_view
+from .painting import paint as paint
+from .painting import painted_mask as painted_mask
+from .regions import ImageRegion as ImageRegion
+from .regions import Margins as Margins
+from .regions import RegionKind as RegionKind
+from .regions import turned_back as turned_back
+from .text_lines import TextFinder as TextFinder
