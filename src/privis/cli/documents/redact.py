@@ -31,6 +31,7 @@ from privis.cli.documents.redact_words import (
 from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
 from privis.extraction.redaction.redacted_file import FileRedaction, redact_file
 from privis.extraction.redaction.redactor import Redactor
+from privis.io.atomic import unwritable
 from privis.io.images.same_files import file_identity
 from privis.io.redaction_log import RedactionLog, digest_of, log_path, redaction_log
 from privis.io.resumable.run import Progress
@@ -106,7 +107,7 @@ def redact(
         pictures = named_pictures(inputs, output, sys.stdin)
         sources = [picture.source for picture in pictures]
         boxes = {} if regions is None else given_boxes(regions, sources)
-        _check_review(review, output, sources)
+        _check_review(review, output)
         redactor = Redactor(
             finders_of(kinds, detector, head, face_score), Margins(face=face_margin), _colour(colour), passes
         )
@@ -137,8 +138,8 @@ def _check_words(kinds: Kinds, regions: Path | None, required: frozenset[RegionK
     refuse(ParameterError, problems)
 
 
-def _check_review(review: Path | None, output: Path, sources: Sequence[str]) -> None:
-    """Originals with outlines must not get among what leaves, and must not replace an input."""
+def _check_review(review: Path | None, output: Path) -> None:
+    """Originals with outlines must not get among what leaves, and must not replace anything."""
     if review is None:
         return
     real, base = os.path.realpath(review), os.path.realpath(output)
@@ -147,6 +148,10 @@ def _check_review(review: Path | None, output: Path, sources: Sequence[str]) -> 
         raise ParameterError(Problem("--review", f"{review} and {output}", "a folder apart from the output", remedy))
     if review.exists() and (not review.is_dir() or any(review.iterdir())):
         raise ParameterError(Problem("--review", str(review), "a new or an empty folder", "choose another name"))
+    try:
+        review.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(review, error) from error
 
 
 def _colour(text: str) -> tuple[int, int, int]:
