@@ -21,6 +21,7 @@ from privis.cli.main import app
 from privis.io.face_gallery import FaceGallery
 from privis.io.gallery_writer import GalleryFile
 from privis.privacy import Budget, BudgetUnit, FileLedger, ReleaseKey
+from privis.privacy.renewable.template_key import TemplateKey
 from tests.estimators.faces.painted_faces import EXTRACTOR, impostors, picture
 
 RELEASE = ("--release", "privunit", "--epsilon", "32")
@@ -61,7 +62,7 @@ def test_people_are_released_once_and_recognised_by_a_threshold_of_their_own(roo
         made["guarantee"]["epsilon"] == 32 and made["guarantee"]["unit"] == FaceGallery.load("gate").guarantee["unit"]
     )
     assert charges() == {"ann": 1, "bob": 1}
-    assert not Path("gate.key").exists(), "nobody can take the noise off once the gallery is written"
+    assert not Path("gate.release-key").exists(), "nobody can take the noise off once the gallery is written"
     assert [person["images"] for person in face("list", "gate", "--json")[1]["subjects"]] == [3, 3]
     code, found, _ = face("identify", "probe.png", "other.png", "stranger.png", "--gallery", "gate", *RATE, "--json")
     assert code == 0 and [each["subject"] for each in found] == ["ann", "bob", None]
@@ -78,7 +79,11 @@ def test_somebody_who_is_enrolled_is_never_drawn_again(room: Path) -> None:
     Image.fromarray(picture(0, 5)).save("people/ann/more.png")
     code, _, said = face("enrol", "gate", *PEOPLE, *RELEASE)
     assert code == 3 and "'ann', whose template is released already" in said and "'bob'" in said
-    assert Path("gate").read_bytes() == kept and charges() == {"ann": 1, "bob": 1} and not Path("gate.key").exists()
+    assert (
+        Path("gate").read_bytes() == kept
+        and charges() == {"ann": 1, "bob": 1}
+        and not Path("gate.release-key").exists()
+    )
     Path("people/eve").mkdir()
     Image.fromarray(picture(4)).save("people/eve/0.png")
     code, made, _ = face("enrol", "gate", *PEOPLE, *RELEASE, "--json")
@@ -118,9 +123,9 @@ def test_killed_between_charge_and_write_the_same_command_ends_it_for_nothing(ro
     child.start()
     child.join(60)
     assert child.exitcode == 9 and not Path("gate").exists()
-    assert charges() == {"ann": 1, "bob": 1} and os.stat("gate.key").st_mode & 0o777 == 0o600
+    assert charges() == {"ann": 1, "bob": 1} and os.stat("gate.release-key").st_mode & 0o777 == 0o600
     assert face(*words)[0] == 0
-    assert charges() == {"ann": 1, "bob": 1} and not Path("gate.key").exists()
+    assert charges() == {"ann": 1, "bob": 1} and not Path("gate.release-key").exists()
     assert FaceGallery.load("gate").subjects == ("ann", "bob")
 
 
@@ -158,7 +163,7 @@ def test_exact_and_released_templates_never_meet(room: Path) -> None:
 def test_a_refused_enrolment_leaves_no_ledger_with_its_epsilon(room: Path) -> None:
     code, _, said = face("enrol", "gate", *PEOPLE, *RELEASE, "--limit", "1")
     assert code == 2 and "at most 1" in said
-    assert not any(Path(f"gate{end}").exists() for end in ("", ".ledger", ".ledger.head", ".key"))
+    assert not any(Path(f"gate{end}").exists() for end in ("", ".ledger", ".ledger.head", ".release-key"))
 
 
 def test_one_against_one_by_a_released_reference(room: Path) -> None:
@@ -212,3 +217,22 @@ def test_error_rates_of_a_release_come_with_intervals_over_draws(room: Path) -> 
     (room / "pairs.csv").write_text("a,b,same\nprobe.png,stranger.png,0\n")
     assert face("evaluate", "pairs.csv", *RELEASE)[0] == 2
     assert face("evaluate", "people", "--epsilon", "8")[0] == 2
+
+
+def test_released_templates_go_under_a_key_and_under_another_one(room: Path) -> None:
+    """A transform before the release, and a renewal after it: no second charge, and thresholds that hold for both."""
+    TemplateKey(bytes(range(32))).save("first.template-key")
+    under = ("--template-key", "first.template-key")
+    done = face("enrol", "gate", *PEOPLE, *RELEASE, *under)
+    assert done[0] == 0, done
+    found = face("identify", "probe.png", "other.png", "--gallery", "gate", *RATE, *under, "--json")[1]
+    assert [each["subject"] for each in found] == ["ann", "bob"]
+    assert face("identify", "probe.png", "--gallery", "gate", *RATE)[0] == 2, "without the key nothing is compared"
+    assert face("rekey", "gate", *under, "--new-key", "second.template-key", "--json")[0] == 0
+    second = ("--template-key", "second.template-key")
+    assert charges() == {"ann": 1, "bob": 1} and FaceGallery.load("gate").guarantee is not None
+    found = face("identify", "probe.png", "other.png", "--gallery", "gate", *RATE, *second, "--json")[1]
+    assert [each["subject"] for each in found] == ["ann", "bob"]
+    assert face("enrol", "gate", "stranger.png", "--subject", "eve", *RELEASE, *second)[0] == 0
+    one = ("verify", "other.png", "--gallery", "gate", "--subject", "bob", *RATE, *second)
+    assert face(*one)[0] == 0 and face("verify", "stranger.png", *one[2:])[0] == 8

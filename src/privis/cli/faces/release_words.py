@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from privis.io.face_gallery import FaceGallery
 
 RELEASES = ("privunit",)
-KEY_END, LEDGER_END = ".key", ".ledger"
+KEY_END, LEDGER_END = ".release-key", ".ledger"
 """What the path of a gallery is followed by where no key and no ledger are named."""
 DELTA = 1e-9
 """Of a ledger that an enrolment makes: what samplers leave over is less than 1e-100 for each template."""
