@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from benchmarks.he.matching import Peer, faces, peer_line, tenseal
 from benchmarks.he.matching import _processor as processor
 from benchmarks.mpc.matching import _processor as parties_processor
-from privis.estimators.faces.encrypted_matching import EncryptedMatcher, EncryptedTemplates
-from privis.estimators.faces.joint_matching import JointMatcher, JointTemplates
+from privis.estimators.faces.matchers.encrypted_matching import EncryptedMatcher, EncryptedTemplates
+from privis.estimators.faces.matchers.joint_matching import JointMatcher, JointTemplates
 from privis.extraction.faces.cascade_detector import CascadeDetector
 from privis.extraction.faces.face_networks import face_template_extractor, has_face_networks
 from privis.extraction.faces.face_templates import FaceTemplate, FaceTemplateExtractor

@@ -21,11 +21,11 @@ from .errors import ProgramError as ProgramError
 from .errors import ProtocolError as ProtocolError
 from .errors import ServiceError as ServiceError
 from .errors import UnsupportedError as UnsupportedError
-from .estimators.faces.encrypted_matching import EncryptedMatcher as EncryptedMatcher
 from .estimators.faces.face_comparison import Verification as Verification
 from .estimators.faces.identifier import Identification as Identification
 from .estimators.faces.identifier import Identifier as Identifier
-from .estimators.faces.joint_matching import JointMatcher as JointMatcher
+from .estimators.faces.matchers.encrypted_matching import EncryptedMatcher as EncryptedMatcher
+from .estimators.faces.matchers.joint_matching import JointMatcher as JointMatcher
 from .estimators.faces.released_templates import ReleasedTemplates as ReleasedTemplates
 from .estimators.faces.verifier import Verifier as Verifier
 from .estimators.transformer import FeatureExtractor as FeatureExtractor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +40,8 @@ TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Your token
 Authority = Annotated[Path | None, typer.Option("--authority", help="Certificate to trust, PEM; else the system's.")]
 
 GalleryTable = Annotated[
-    Path | None, typer.Option("--gallery", help="Homomorphic: a table of templates, which the server never sees.")
+    Path | None,
+    typer.Option("--gallery", help="Homomorphic: a gallery of faces or a table, which the server never sees."),
 ]
 
 
@@ -166,12 +168,15 @@ def _homomorphic_keys(path: Path, found: Terms, gallery: Path | None, standard: 
         raise ParameterError(Problem("--gallery", f"with {found.name}", "an offer of an encrypted gallery"))
     with working(f"keys for {found.name}") as progress:
         if "gallery" in found.words:
-            from privis.io import tables
+            from privis.cli.files.stored_templates import stored_templates
             from privis.serve.client.decision_keys import DecisionKeys
             from privis.serve.client.gallery_keys import GalleryKeys, Templates
 
-            table = None if gallery is None else tables.read(gallery)
-            templates = None if table is None else Templates(table.paths, table.features)
+            stored = None if gallery is None else stored_templates(gallery)
+            templates = None if stored is None else Templates(stored.names, stored.vectors)
+            if stored is not None and stored.embedding:  # the client's own note: the server is not told
+                told = {**found.words["gallery"], "embedding": stored.embedding, "released": stored.released}
+                found = replace(found, words={**found.words, "gallery": told})
             decides = found.words["gallery"].get("answers") == "decisions"
             (DecisionKeys if decides else GalleryKeys).generate(found, path, templates)
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.tasks import face_matching
-from privis.estimators.faces.joint_matching import JointMatcher
+from privis.estimators.faces.matchers.joint_matching import JointMatcher
 
 
 def test_all_pairs_are_judged():

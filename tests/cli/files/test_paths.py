@@ -143,6 +143,14 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "IMAGES": "{picture}", "--gallery": "{faces}", "--template-key": "{template}",
     },
     ("face", "rekey"): {"GALLERY": "{faces}", "--template-key": "{template}", "--new-key": "{new}"},
+    ("face", "verify", "by a server"): {
+        "A": "{picture}", "B": "https://127.0.0.1:1", "--subject": "ann", "--under": "server", "--keys": "{keys}",
+        "--token-file": "{token}", "--authority": "{certificate}",
+    },
+    ("face", "identify", "by a server"): {
+        "IMAGES": "{picture}", "IMAGES ": "https://127.0.0.1:1", "--under": "server", "--keys": "{keys}",
+        "--token-file": "{token}", "--authority": "{certificate}",
+    },
     ("face", "remove"): {"GALLERY": "{faces}", "--subject": "ann"},
     ("face", "list"): {"GALLERY": "{faces}"},
     ("redact",): {

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from privis.errors import BudgetError, ParameterError
 from privis.estimators.faces import released_templates
-from privis.estimators.faces.encrypted_matching import EncryptedMatcher
-from privis.estimators.faces.joint_matching import JointMatcher
+from privis.estimators.faces.matchers.encrypted_matching import EncryptedMatcher
+from privis.estimators.faces.matchers.joint_matching import JointMatcher
 from privis.estimators.faces.released_templates import ReleasedTemplates, release_of
 from privis.io.face_gallery import FaceGallery
 from privis.privacy import Budget, FileLedger, PrivUnit, ReleaseKey

@@ -13,8 +13,8 @@ import pytest
 
 import privis
 from privis.errors import ParameterError
-from privis.estimators.faces.encrypted_matching import EncryptedMatcher
-from privis.estimators.faces.joint_matching import JointMatcher
+from privis.estimators.faces.matchers.encrypted_matching import EncryptedMatcher
+from privis.estimators.faces.matchers.joint_matching import JointMatcher
 from privis.estimators.faces.renewable_templates import RenewableTemplates, rekeyed
 from privis.estimators.faces.template_matching import ClearMatcher
 from privis.io.face_gallery import FaceGallery

@@ -31,7 +31,7 @@ class ChoiceName(StrEnum):
 
 
 GalleryFile = Annotated[Path, typer.Argument(metavar="GALLERY", help="File of the gallery.")]
-Gallery = Annotated[Path, typer.Option("--gallery", help="Gallery that `privis face enrol` made.")]
+Gallery = Annotated[Path | None, typer.Option("--gallery", help="Gallery that `privis face enrol` made.")]
 Pictures = Annotated[
     list[str], typer.Argument(metavar="IMAGES…", help="Pictures, folders, globs, or - for a list on standard input.")
 ]
@@ -60,7 +60,17 @@ KeyOfTemplates = Annotated[
         help="Secret rotation that templates are stored and compared under; `privis keygen --for templates` makes one.",
     ),
 ]
-Under = Annotated[str, typer.Option(help="Who compares: clear.")]
+Under = Annotated[str, typer.Option(help="Who compares: clear, ckks, aby3, cheetah, or server URL.")]
+Gap = Annotated[
+    float | None,
+    typer.Option(min=0.002, max=1, help="ckks: cosines so near to the threshold may stay undecided; 0.05 unless said."),
+]
+EncryptedGallery = Annotated[
+    bool, typer.Option("--encrypted-gallery", help="ckks: encrypt the stored templates, too, not the probe alone.")
+]
+Keys = Annotated[Path | None, typer.Option("--keys", help="server: folder that `privis keygen` made for its gallery.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="server: your token, from its operator.")]
+Authority = Annotated[Path | None, typer.Option("--authority", help="server: certificate to trust, PEM.")]
 ReleaseName = Annotated[
     str | None, typer.Option("--release", help="privunit: stored templates under differential privacy, probes exact.")
 ]

@@ -45,6 +45,8 @@ class FaceWords:
     key: Path | None = None
     ledger: Path | None = None
     transform: Path | None = None
+    gap: float | None = None
+    encrypted_gallery: bool = False
 
 
 def rate_of(threshold: str) -> float:
@@ -146,7 +148,7 @@ def _parts(
     from privis.cli.faces.transform_words import transform_at
     from privis.tasks.verification import CalibrationTable
 
-    rate, matcher = rate_of(words.threshold), matcher_named(words.under)
+    rate, matcher = rate_of(words.threshold), matcher_named(words.under, words.gap, words.encrypted_gallery)
     release = release_named(words.release, words.epsilon, words.key, words.ledger)
     transform = transform_at(words.transform)
     table = None if words.calibration is None else CalibrationTable.load(words.calibration)

@@ -14,25 +14,31 @@ from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out, worki
 from privis.cli.faces.face_options import (
     NO_MATCH,
     AsJson,
+    Authority,
     Calibration,
     Choice,
     ChoiceName,
     Detector,
     Embedder,
     EmbedderInput,
+    EncryptedGallery,
     Epsilon,
     Gallery,
+    Gap,
     Head,
     HeadName,
     Key,
     KeyOfTemplates,
+    Keys,
     LedgerPath,
     Pictures,
     ReleaseName,
     Threshold,
+    TokenFile,
     Under,
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, identifier_of, verifier_of
+from privis.cli.faces.matcher_words import ServedWords, claimed_template, served_gallery, served_words
 from privis.cli.faces.release_words import drawing_once, knowing_release
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images import decode
@@ -45,14 +51,17 @@ if TYPE_CHECKING:
 
 
 def verify(
-    reference: Annotated[Path, typer.Argument(metavar="A", help="The picture that is known.")],
+    reference: Annotated[str, typer.Argument(metavar="A", help="The picture that is known.")],
     probe: Annotated[
-        Path | None, typer.Argument(metavar="[B]", help="The picture that is asked about; with --gallery it is A.")
+        str | None, typer.Argument(metavar="[B]", help="The picture that is asked about; with --gallery it is A.")
     ] = None,
+    url: Annotated[str | None, typer.Argument(hidden=True)] = None,
     gallery: Annotated[
         Path | None, typer.Option("--gallery", help="Instead of a known picture: the gallery that --subject is in.")
     ] = None,
-    subject: Annotated[str | None, typer.Option(help="Of --gallery: id of the person whom A is said to show.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Of --gallery or a server's: id of the person whom A is said to show.")
+    ] = None,
     threshold: Threshold = DEFAULT_THRESHOLD,
     show_score: Annotated[
         bool, typer.Option("--show-score", help="Reveal the cosine, too; it tells more than a decision.")
@@ -64,6 +73,11 @@ def verify(
     embedder_input: EmbedderInput = DEFAULT_INPUT,
     face: Choice = ChoiceName.CENTRAL,
     under: Under = "clear",
+    gap: Gap = None,
+    encrypted_gallery: EncryptedGallery = False,
+    keys: Keys = None,
+    token_file: TokenFile = None,
+    authority: Authority = None,
     release: ReleaseName = None,
     epsilon: Epsilon = None,
     key: Key = None,
@@ -80,12 +94,16 @@ def verify(
     With --release A is compared by a template that is released, as one of a gallery would be; B's stays exact.
     """
     with explained():
-        words = FaceWords(
-            detector, detector_head, embedder, embedder_input, face, threshold, calibration, under,
-            release, epsilon, key, ledger,
-        )  # fmt: skip
-        words = replace(words, transform=template_key)
-        answer = _verified(words, reference, probe, gallery, subject, show_score)
+        typed = detector, detector_head, embedder, embedder_input, face, threshold, calibration
+        words = FaceWords(*typed, under, release, epsilon, key, ledger, template_key, gap, encrypted_gallery)
+        here = {"show_score": show_score, "gap": gap is not None, "encrypted_gallery": encrypted_gallery}
+        here["gallery"] = gallery is not None
+        named = [word for word in (reference, probe, url) if word is not None]
+        server, pictures = served_words(under, named, keys, token_file, authority, _given(**here))
+        if server is None:
+            answer = _verified(words, [Path(picture) for picture in pictures], gallery, subject, show_score)
+        else:
+            answer = _verified_by(server, words, pictures, subject)
         if as_json:
             document: dict[str, Any] = {"match": answer.match, "fmr": answer.fmr, "undecided": answer.undecided}
             print(json.dumps(document | ({} if answer.score is None else {"score": answer.score})))
@@ -100,7 +118,7 @@ def verify(
 
 def identify(
     probes: Pictures,
-    gallery: Gallery,
+    gallery: Gallery = None,
     top: Annotated[int, typer.Option(min=1, help="Most people that are named of each picture.")] = 1,
     threshold: Threshold = DEFAULT_THRESHOLD,
     calibration: Calibration = None,
@@ -110,6 +128,11 @@ def identify(
     embedder_input: EmbedderInput = DEFAULT_INPUT,
     face: Choice = ChoiceName.CENTRAL,
     under: Under = "clear",
+    gap: Gap = None,
+    encrypted_gallery: EncryptedGallery = False,
+    keys: Keys = None,
+    token_file: TokenFile = None,
+    authority: Authority = None,
     release: ReleaseName = None,
     epsilon: Epsilon = None,
     template_key: KeyOfTemplates = None,
@@ -124,37 +147,60 @@ def identify(
     with explained():
         from privis.io.face_gallery import FaceGallery
 
-        words = FaceWords(
-            detector, detector_head, embedder, embedder_input, face, threshold, calibration, under, release, epsilon
-        )
-        words = replace(words, transform=template_key)
-        known = FaceGallery.load(gallery)
-        paths = find(probes, sys.stdin)
-        identifier = knowing_release(identifier_of(words), known)
-        with working("privis face identify") as show:
-            answers = identifier.identify(known, paths, count=top, where=str(gallery), on_progress=show)
+        typed = detector, detector_head, embedder, embedder_input, face, threshold, calibration
+        words = FaceWords(*typed, under, release, epsilon, None, None, template_key, gap, encrypted_gallery)
+        here = _given(gallery=gallery is not None, gap=gap is not None, encrypted_gallery=encrypted_gallery)
+        server, listed = served_words(under, probes, keys, token_file, authority, here)
+        if server is not None:
+            paths = find(listed, sys.stdin)
+            with served_gallery(server, identifier_of(replace(words, under="clear"))) as held:
+                answers = held.identify(paths, count=top)
+        elif gallery is None:
+            raise ParameterError(Problem("--gallery", "nothing", "a gallery that privis face enrol made"))
+        else:
+            known = FaceGallery.load(gallery)
+            paths = find(listed, sys.stdin)
+            identifier = knowing_release(identifier_of(words), known)
+            with working("privis face identify") as show:
+                answers = identifier.identify(known, paths, count=top, where=str(gallery), on_progress=show)
         _tell(paths, answers, top, as_json)
         raise SystemExit(_code(answers))
 
 
 def _verified(
-    words: FaceWords, reference: Path, probe: Path | None, gallery: Path | None, subject: str | None, score: bool
+    words: FaceWords, pictures: list[Path], gallery: Path | None, subject: str | None, score: bool
 ) -> Verification:
     """Compare two pictures, or one with a person of a gallery."""
     from privis.io.face_gallery import FaceGallery
 
-    if (gallery is None) != (subject is None) or (gallery is None) == (probe is None):
-        names = {"A": reference, "B": probe, "--gallery": gallery, "--subject": subject}
-        got = " ".join(name for name, value in names.items() if value is not None)
-        raise ParameterError(Problem("privis face verify", got, "A B, or A --gallery GALLERY --subject ID"))
+    if (gallery is None) != (subject is None) or len(pictures) != (2 if gallery is None else 1):
+        names = {"--gallery": gallery, "--subject": subject}
+        got = [f"{len(pictures)} pictures", *(name for name, value in names.items() if value is not None)]
+        raise ParameterError(Problem("privis face verify", " ".join(got), "A B, or A --gallery GALLERY --subject ID"))
     if gallery is None or subject is None:
-        assert probe is not None
+        reference, probe = pictures
         _readable(reference, probe)
         return drawing_once(verifier_of(words), words.key).verify(reference, probe, score=score)
+    (picture,) = pictures
     known = FaceGallery.load(gallery)
-    _readable(reference)
+    _readable(picture)
     identifier = knowing_release(identifier_of(words), known)
-    return identifier.verify(known, subject, reference, score=score, where=str(gallery))
+    return identifier.verify(known, subject, picture, score=score, where=str(gallery))
+
+
+def _verified_by(server: ServedWords, words: FaceWords, pictures: list[str], subject: str | None) -> Verification:
+    """Compare a picture with a person whom a server holds."""
+    if len(pictures) != 1 or subject is None:
+        got = f"{len(pictures)} pictures{'' if subject is None else ' --subject'}"
+        raise ParameterError(Problem("privis face verify", got, "A --subject ID --under server URL"))
+    _readable(Path(pictures[0]))
+    with served_gallery(server, verifier_of(replace(words, under="clear"))) as held:
+        return held.verify(claimed_template(held, subject), Path(pictures[0]))
+
+
+def _given(**options: bool) -> list[str]:
+    """Names of the options that were given."""
+    return [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
 
 
 def _readable(*pictures: Path) -> None:
@@ -179,10 +225,12 @@ def _tell(paths: tuple[str, ...], answers: list[Identification | RefusedFace], t
             err.print(f"privis: {why}", markup=False, soft_wrap=True)
             continue
         documents.append({"path": path, "subject": answer.subject, "undecided": answer.undecided})
+        if answer.undecided:
+            documents[-1]["why"] = answer.why
         if top > 1:
             documents[-1]["subjects"] = list(answer.subjects)
         if not as_json:
-            names = ", ".join(answer.subjects) or ("undecided" if answer.undecided else "nobody")
+            names = ", ".join(answer.subjects) or (f"undecided: {answer.why}" if answer.undecided else "nobody")
             out.print(f"{path}: {names}", markup=False, soft_wrap=True)
     if as_json:
         print(json.dumps(documents))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from privis.cli.files.stored_templates import stored_templates
 from privis.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
@@ -44,17 +45,18 @@ class MatchingAnswers:
         return []
 
     def gallery(self, path: Path, name: str) -> MakeOffering:
-        """The server's own templates, of a table."""
-        from privis.io import tables
+        """The server's own templates, of a table or of a gallery of faces."""
         from privis.serve.offerings.decision_offerings import OfferDecisions
         from privis.serve.offerings.gallery_offerings import OfferGallery
 
-        found = tables.read(path)
-        size = f"{len(found.paths):,} templates of {found.features.shape[1]} components"
+        found = stored_templates(path)
+        size = f"{len(found.names):,} templates of {found.vectors.shape[1]} components"
         if self.threshold is None:
-            return OfferGallery(name, f"cosines with {size}", found.paths, found.features)
+            return OfferGallery(name, f"cosines with {size}", found.names, found.vectors)
         threshold, gap = self._decided()
-        return OfferDecisions(name, f"{self._said} {size}", found.paths, found.features, threshold, gap)
+        summary = f"{self._said} {size}"
+        known = {"embedding": found.embedding, "released": found.released}
+        return OfferDecisions(name, summary, found.names, found.vectors, threshold, gap, **known)
 
     def encrypted(self, size: str, name: str | None) -> MakeOffering:
         """Room for templates of clients, TEMPLATESxCOMPONENTS."""

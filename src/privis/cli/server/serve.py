@@ -32,7 +32,8 @@ FeatureName = Annotated[
 Programs = Annotated[list[Path] | None, typer.Option("--program", help="A saved program; repeatable.")]
 Models = Annotated[list[Path] | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
 Galleries = Annotated[
-    list[Path] | None, typer.Option("--gallery", help="A table with a template in each row, to match with; repeatable.")
+    list[Path] | None,
+    typer.Option("--gallery", help="A gallery of faces, or a table with a template in each row; repeatable."),
 ]
 EncryptedGalleries = Annotated[
     list[str] | None,

@@ -30,12 +30,14 @@ class Identification:
         fmr: the false-match rate of each comparison, that the threshold was chosen by.
         people: how many were compared with: somebody who is none of them matches one with a probability of at most
             ``fmr * people``.
+        why: the reason, where it is undecided; else empty.
     """
 
     subjects: tuple[str, ...]
     undecided: bool
     fmr: float
     people: int
+    why: str = ""
 
     @property
     def subject(self) -> str | None:
@@ -315,7 +317,27 @@ class Identifier(FaceComparison):
         return usable
 
     def _answer(self, matches: Matches, row: int, subjects: Sequence[str], count: int) -> Identification:
-        assert matches.decisions is not None and matches.indices is not None
-        undecided = int(matches.decisions[row]) == Decision.UNDECIDED
-        named = () if undecided else tuple(subjects[index] for index in matches.indices[row] if index >= 0)
-        return Identification(named[:count], undecided, float(self.fmr), len(subjects))
+        assert matches.indices is not None
+        why = undecided_because(matches, row)
+        named = () if why else tuple(subjects[index] for index in matches.indices[row] if index >= 0)
+        return Identification(named[:count], bool(why), float(self.fmr), len(subjects), why)
+
+
+def undecided_because(matches: Matches, row: int) -> str:
+    """Say why an answer is undecided.
+
+    Args:
+        matches: answers to a question about who somebody is.
+        row: of the probe.
+
+    Returns:
+        The reason in words; empty where the answer is decided.
+    """
+    assert matches.decisions is not None
+    if int(matches.decisions[row]) != Decision.UNDECIDED:
+        return ""
+    count, most = 0 if matches.counts is None else int(matches.counts[row]), getattr(matches.question, "most", None)
+    if count <= 0:
+        return "somebody is too near to the threshold to tell"
+    many = f"{count} people match" if most is None else f"more than {most} people match"
+    return f"{many}, and encrypted decisions do not tell who is most similar"

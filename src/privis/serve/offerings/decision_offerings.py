@@ -5,8 +5,10 @@ Its templates are the server's own, or each client's, encrypted by the client an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,8 @@ class OfferDecisions:
         threshold: smallest cosine that is accepted, in [-1, 1].
         gap: distance from the threshold inside which a template may be undecided.
         payloads: whole numbers from 0 to 65,535 (templates, width), for whoever matches; None: none.
+        embedding: hexadecimal identity of what made the vectors, which clients are told; empty: not known.
+        released: whether they are released under differential privacy: their cosines are smaller.
 
     Raises:
         ParameterError: a threshold, a gap or payloads that cannot be.
@@ -50,6 +54,8 @@ class OfferDecisions:
     threshold: float
     gap: float
     payloads: NDArray[Any] | None = field(default=None, repr=False)
+    embedding: str = ""
+    released: bool = False
 
     def __post_init__(self) -> None:
         _ = self.spec
@@ -65,7 +71,7 @@ class OfferDecisions:
         gallery = PlainDecisionGallery(self.spec)
         carried = None if self.payloads is None else payload_bytes(self.payloads)
         gallery.add(self.names, self.vectors, carried)
-        return DecisionOffering(self.name, self.summary, gallery)
+        return DecisionOffering(self.name, self.summary, gallery, self.embedding, self.released)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +81,8 @@ class DecisionOffering:
     name: str
     summary: str
     gallery: PlainDecisionGallery
+    embedding: str = ""
+    released: bool = False
 
     @property
     def terms(self) -> Terms:
@@ -82,7 +90,8 @@ class DecisionOffering:
         named = sum(len((name or "").encode()) + 4 for name in self.gallery.names)
         # a score: near the threshold it tells the cosine; one, as comparisons are of real parts alone
         answers = answers_words(AnswerKind.SCORE, 1, self.gallery.spec.dimension)
-        return _terms(self.name, self.summary, self.gallery.spec, named, {"answers": answers})
+        known = {"embedding": self.embedding, "released": self.released} if self.embedding else {}
+        return _terms(self.name, self.summary, self.gallery.spec, named, {"answers": answers}, known)
 
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys from the bundle at ``keys``, ready to answer queries."""
@@ -151,7 +160,14 @@ def payload_bytes(payloads: NDArray[Any]) -> list[bytes]:
     return [row.tobytes() for row in found.astype(">u2")]
 
 
-def _terms(name: str, summary: str, spec: DecisionSpec, named: int, more: dict[str, Any]) -> Terms:
+def _terms(
+    name: str,
+    summary: str,
+    spec: DecisionSpec,
+    named: int,
+    more: dict[str, Any],
+    known: Mapping[str, Any] = MappingProxyType({}),
+) -> Terms:
     cost = decision_cost(spec)
     own = spec.blocks * cost.change if spec.encrypted else 0
     memory = cost.memory + cost.reply + _WORK + (cost.gallery + 2 * own if spec.encrypted else 0)
@@ -159,5 +175,5 @@ def _terms(name: str, summary: str, spec: DecisionSpec, named: int, more: dict[s
     estimate = Estimate(seconds, cost.keys + own, cost.query, cost.reply + named, memory)
     told = {"dimension": spec.dimension, "threshold": spec.threshold, "gap": spec.gap, "answers": "decisions"}
     room = {"templates": spec.templates} if spec.encrypted else {}
-    words = {"gallery": {**told, **room}, **more}
+    words = {"gallery": {**told, **room, **known}, **more}
     return Terms(name, summary, spec.digest, spec.to_json(), estimate, words=words)

@@ -1,0 +1,1 @@
+"""Matchers of templates that are hidden: under encryption, and on shares of several parties."""
