@@ -37,6 +37,17 @@ def test_only_files_of_the_log_count_as_made_here(tmp_path):
         assert not log.made("a.png", tmp_path / "a.png")
 
 
+def test_a_kill_between_a_line_and_its_file_leaves_the_earlier_file_as_our_own(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"painted")
+    with redaction_log(tmp_path / "out", SETTINGS) as log:
+        log.append(entry("a.png", digest_of(tmp_path / "a.png")))
+        log.append(entry("a.png", "of a file that never came"))
+    with redaction_log(tmp_path / "out", SETTINGS) as log:
+        assert log.own("a.png", tmp_path / "a.png") and not log.made("a.png", tmp_path / "a.png")
+        (tmp_path / "a.png").write_bytes(b"touched")
+        assert not log.own("a.png", tmp_path / "a.png") and not log.own("b.png", tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("lost", range(1, 60, 7))
 def test_a_kill_in_the_middle_of_a_line_costs_that_line(tmp_path, lost):
     with redaction_log(tmp_path / "out", SETTINGS) as log:

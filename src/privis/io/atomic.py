@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ def replacing(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     Raises:
         OutputError: it could not be written; the earlier file is untouched and the temporary one removed.
     """
-    temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}.unfinished"
+    temporary = (scratch or path.parent) / f"{unfinished_prefix(path.name)}.{os.getpid()}.unfinished"
     try:
         yield temporary
         _flush(temporary)
@@ -35,6 +36,22 @@ def replacing(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def unfinished_prefix(name: str) -> str:
+    """How names of temporary files for ``name`` begin; of one that fills a file system's 255 bytes with its digest.
+
+    Args:
+        name: of the file that is written.
+
+    Returns:
+        A hidden name, to which a process and an ending are added.
+
+    >>> unfinished_prefix("a.png"), len(unfinished_prefix("照" * 80))
+    ('.a.png', 33)
+    """
+    encoded = os.fsencode(name)
+    return f".{name}" if len(encoded) <= 220 else f".{hashlib.sha256(encoded).hexdigest()[:32]}"
 
 
 def check_writable(path: Path) -> None:

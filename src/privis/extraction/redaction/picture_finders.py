@@ -18,6 +18,8 @@ from privis.tasks.redaction.text_lines import TextFinder
 
 CASCADE = "haarcascade_russian_plate_number.xml"
 """In OpenCV's wheel, under its licence."""
+_LONGEST = 1600
+"""Pixels of the longer side of what the cascade sees: it costs seconds and gigabytes for a photograph of 12 million."""
 
 
 class FindsRegions(Protocol):
@@ -89,8 +91,11 @@ def _by_cascade(pixels: NDArray[np.uint8]) -> list[ImageRegion]:
     path = Path(getattr(getattr(cv2, "data", None), "haarcascades", "")) / CASCADE
     if not hasattr(cv2, "CascadeClassifier") or not path.is_file():
         return []  # OpenCV 5 has none; rows of characters are found without it
-    windows = cv2.CascadeClassifier(str(path)).detectMultiScale(pixels, 1.05, 3)
-    return [ImageRegion.of_box(RegionKind.PLATE, *map(float, window)) for window in windows]
+    scale = max(1.0, max(pixels.shape) / _LONGEST)
+    size = max(1, round(pixels.shape[1] / scale)), max(1, round(pixels.shape[0] / scale))
+    shrunk = pixels if scale == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    windows = cv2.CascadeClassifier(str(path)).detectMultiScale(shrunk, 1.05, 3)
+    return [ImageRegion.of_box(RegionKind.PLATE, *(scale * float(side) for side in window)) for window in windows]
 
 
 @dataclass(frozen=True)
