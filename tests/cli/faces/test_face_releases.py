@@ -106,6 +106,17 @@ def test_a_removed_person_has_no_budget_left(room: Path) -> None:
     assert code == 2 and "gate.ledger" in said and "put it back" in said and not Path("gate.ledger").exists()
 
 
+def test_two_names_of_a_gallery_have_one_ledger(room: Path) -> None:
+    (room / "elsewhere").mkdir()
+    Path("elsewhere/door").symlink_to(room / "gate")
+    assert face("enrol", "gate", "people/ann", "--subject", "ann", *RELEASE)[0] == 0
+    assert face("enrol", "elsewhere/door", "people/bob", "--subject", "bob", *RELEASE)[0] == 0
+    assert charges() == {"ann": 1, "bob": 1} and sorted(os.listdir("elsewhere")) == ["door"]
+    Path("gate.ledger").write_text("nothing")
+    code, _, said = face("enrol", "gate", "stranger.png", "--subject", "eve", *RELEASE)
+    assert code == 5 and "gate.ledger" in said and FaceGallery.load("gate").subjects == ("ann", "bob")
+
+
 def test_the_same_picture_of_two_people_is_nobodys(room: Path) -> None:
     Image.open("people/ann/0.png").save("people/bob/0.png")
     code, made, said = face("enrol", "gate", *PEOPLE, *RELEASE, "--json")

@@ -121,7 +121,8 @@ class EnrolmentFiles:
             yield identifier
             return
         identifier.release.require(before, str(self.gallery))
-        ledger = self.ledger or Path(f"{self.gallery}{LEDGER_END}")
+        home = os.path.realpath(self.gallery)  # two names of a gallery have one ledger
+        ledger = self.ledger or Path(f"{home}{LEDGER_END}")
         made: list[Path] = []
         if self.ledger is None and not os.path.lexists(ledger):
             if before.guarantee is not None:
@@ -130,7 +131,7 @@ class EnrolmentFiles:
                 raise ParameterError(Problem(str(ledger), got, expected, remedy))
             FileLedger.create(ledger, Budget(identifier.release.epsilon, DELTA, unit=BudgetUnit.PERSON))
             made += [ledger, Path(f"{ledger}.head")]
-        key = self.key or Path(f"{self.gallery}{KEY_END}")
+        key = self.key or Path(f"{home}{KEY_END}")
         if not os.path.lexists(key):
             ReleaseKey.generate().save(key)
             made += [] if self.key is not None else [key]
