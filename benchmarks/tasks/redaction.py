@@ -208,7 +208,7 @@ def faces(data: Path, title: str, search: FaceSearch, step: int = 1) -> None:
     row(title, "ORL", lambda: measure(redactor, crops(place / "orl", step)))
     row(title, "Yale", lambda: measure(redactor, crops(place / "yale", step)))
     row(title, "Penn-Fudan, off people", lambda: measure(redactor, listed(people, True, step), True, False))
-    row(title, "Kodak, no face", lambda: measure(redactor, bare(data / "photos" / "kodak")))
+    row(title, "Kodak, one portrait", lambda: measure(redactor, bare(data / "photos" / "kodak")))
 
 
 def plates_and_zones(data: Path) -> None:
