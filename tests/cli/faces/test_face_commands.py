@@ -7,10 +7,12 @@ Answers for `privis.cli.faces.face`, `privis.cli.faces.face_options`, `privis.cl
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
 import signal
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,18 @@ def test_bad_pictures_are_listed_and_the_others_enrolled(room: Path) -> None:
     assert code == 3 and made["images"] == 0 and not Path("other").exists()
 
 
+def test_names_that_are_no_text_are_told_of(room: Path) -> None:
+    strange = os.fsdecode(b"people/ann/\xff.png")
+    Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save("dark2.png")
+    os.rename("dark2.png", strange)
+    code, made, _ = face("enrol", "gate", "people", "--subject-from", "folder", "--json")
+    assert code == 1 and [each["path"] for each in made["refused"]] == [strange]
+    assert face("identify", strange, "probe.png", "--gallery", "gate", *RATE, "--json")[0] == 1
+    os.rename(strange, os.fsdecode(b"people/\xff.png"))
+    code, _, said = face("enrol", "other", os.fsdecode(b"people/\xff.png"), "--subject-from", "filename")
+    assert code == 2 and "U+DCFF" in said
+
+
 def test_whose_a_picture_is(room: Path) -> None:
     for words in ((), ("--subject", "a", "--subject-from", "folder"), ("--subject-from", "colour")):
         code, _, said = face("enrol", "gate", "people", *words)
@@ -187,8 +201,15 @@ def test_a_gallery_that_is_not_right_stays_as_it_is(room: Path) -> None:
 
 
 def test_people_whose_date_has_passed_are_not_recognised(room: Path) -> None:
-    face("enrol", "gate", "people/ann", "--subject-from", "folder", "--retain-until", "2020-01-01")
+    code, _, said = face("enrol", "gate", "people/ann", "--subject-from", "folder", "--retain-until", "2020-01-01")
+    assert code == 2 and "which has passed" in said
+    today = date.today().isoformat()
+    assert face("enrol", "gate", "people/ann", "--subject-from", "folder", "--retain-until", today)[0] == 0
+    assert face("identify", "probe.png", "--gallery", "gate", *RATE)[0] == 0, "it is the last day, and counts"
     face("enrol", "gate", "people/bob", "--subject-from", "folder")
+    old = FaceGallery.load("gate")
+    ann = dataclasses.replace(old.people[0], retain_until="2020-01-01")
+    Path("gate").write_bytes(dataclasses.replace(old, people=(ann, *old.people[1:])).to_bytes())
     assert face("identify", "probe.png", "--gallery", "gate", *RATE)[0] == 8
     assert "which has passed" in face("list", "gate")[1]
     assert face("remove", "gate")[0] == 2 and face("remove", "gate", "--expired", "--subject", "ann")[0] == 2

@@ -204,7 +204,7 @@ def _tell(
             "repeated": measured.repeated, "images": len(paths), "subjects": len(set(subjects)) or None,
             "not_found": not_found, "network": verifier.network,
         }  # fmt: skip
-        print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(document, allow_nan=False))
         return
     table = Table("what", "measured", "95 % (Clopper-Pearson)")
     table.add_row("equal error rate", _percent(error.value), _between(error.interval))

@@ -83,7 +83,7 @@ def enrol(
         from privis.io.face_gallery import FaceGallery
         from privis.io.gallery_writer import changing
 
-        until = None if retain_until is None else _day("--retain-until", retain_until)
+        until = None if retain_until is None else _coming_day("--retain-until", retain_until)
         check_writable(gallery)
         known = FaceGallery.load(gallery) if os.path.lexists(gallery) else None  # before minutes go into templates
         pictures = _named(images, subject_from, subject)
@@ -153,7 +153,7 @@ def remove(gallery: GalleryFile, subject: Subjects = None, expired: Expired = Fa
             "remains": remains, "people": len(left.people),
             "out_of_reach": "copies, backups and snapshots of the file, and blocks that the disk has freed",
         }  # fmt: skip
-        print(json.dumps(receipt, ensure_ascii=False))
+        print(json.dumps(receipt))
 
 
 def list_people(gallery: GalleryFile, as_json: AsJson = False) -> None:
@@ -179,7 +179,7 @@ def list_people(gallery: GalleryFile, as_json: AsJson = False) -> None:
                 "guarantee": guarantee, "limit": known.limit, "until_filing": known.until_filing,
                 "template_key": None if known.protection is None else known.protection.key,
             }  # fmt: skip
-            print(json.dumps(document, ensure_ascii=False))
+            print(json.dumps(document))
             return
         table = Table("subject", "images", "enrolled", "may be used until")
         for person in known.people:
@@ -204,11 +204,14 @@ def _named(images: list[str], source: str | None, subject: str | None) -> NamedP
     return NamedPictures(paths, (name,) * len(paths))
 
 
-def _day(where: str, text: str) -> date:
+def _coming_day(where: str, text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ParameterError(Problem(where, repr(text), "a day as YYYY-MM-DD")) from None
+    if day < date.today():
+        raise ParameterError(Problem(where, f"{text}, which has passed", "a day on which they may be recognised"))
+    return day
 
 
 def _tell_enrolled(
@@ -228,7 +231,7 @@ def _tell_enrolled(
         listed = [{"path": path, "why": why} for path, why in reasons.items()]
         document = {"subjects": len(subjects), "images": used, "refused": listed, "people": people}
         document |= {"until_filing": left} | ({} if promised is None else {"guarantee": promised})
-        print(json.dumps(document, ensure_ascii=False))
+        print(json.dumps(document))
         return
     if used:
         told = f"{used:,} pictures of {len(subjects):,} people in {gallery}, which holds {people:,} people."
