@@ -114,6 +114,13 @@ def test_verify_says_yes_and_no(room: Path) -> None:
     assert code == 2 and "--under: got 'magic'" in said
 
 
+def test_several_faces_in_a_picture_are_told_of(room: Path) -> None:
+    Image.fromarray(np.concatenate([picture(1), picture(0, 3)], 1)).save("two.png")
+    for words in (("verify", "two.png", "probe.png", *RATE), ("enrol", "gate", "two.png", "--subject", "ann")):
+        code, _, said = face(*words)
+        assert code == 0 and "privis: warning: several faces of about one size" in said and "two.png" in said
+
+
 def test_a_picture_is_held_against_a_person_of_a_gallery(room: Path) -> None:
     face("enrol", "gate", "people", "--subject-from", "folder")
     claim = ("verify", "probe.png", "--gallery", "gate", *RATE)

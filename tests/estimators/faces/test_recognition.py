@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 import privis
 from privis.errors import ImageError, ParameterError
 from privis.estimators.faces import face_comparison
-from privis.estimators.faces.face_comparison import FaceComparison
+from privis.estimators.faces.face_comparison import FaceComparison, SeveralFacesWarning
 from privis.estimators.faces.shipped_calibration import shipped_calibration
 from privis.estimators.faces.template_matching import ClearMatcher, HeldTemplates
 from privis.extraction.faces.face_networks import dense_sift, has_face_networks, sface
 from privis.extraction.faces.face_templates import RefusedFace
 from privis.identity import identity
 from privis.io.face_gallery import FaceGallery, TemplateProtection
+from privis.tasks.faces import FindingKind
 from privis.tasks.matches import Matches
 from privis.tasks.questions import AllAbove, Question
 from privis.tasks.verification import CalibrationTable
@@ -132,6 +133,17 @@ def test_many_pictures_are_a_few_at_a_time(table: CalibrationTable, monkeypatch:
     parts = comparison.vectors(images, shares.append)
     assert np.allclose(whole.rows, parts.rows, atol=1e-6) and parts.places.tolist() == [0, 2, 3]
     assert shares == [0.4, 0.8, 1.0] and "image 4" in str(parts.refused[4].error)
+
+
+def test_several_faces_are_told_of(table: CalibrationTable) -> None:
+    identifier = privis.Identifier(EXTRACTOR, 0.01, table)
+    two = np.concatenate([picture(1), picture(2)], 1)
+    with pytest.warns(SeveralFacesWarning, match="the one in the middle is taken: image 1; cut out"):
+        done = enrolled(identifier, None, ("ann", picture(1, 1)), ("cy", two))
+    assert done.subjects == ("ann", "cy")
+    strict = dataclasses.replace(EXTRACTOR, refused=frozenset({FindingKind.SEVERAL_FACES}))
+    with pytest.raises(ImageError, match="another face"):
+        privis.Verifier(strict, 0.01, table).verify(two, picture(1))
 
 
 def test_ids_are_those_of_people(table: CalibrationTable) -> None:

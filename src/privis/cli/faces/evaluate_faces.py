@@ -26,7 +26,7 @@ from privis.cli.faces.face_options import (
     ReleaseName,
     Threshold,
 )
-from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, verifier_of
+from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, verifier_of, warnings_in_words
 from privis.cli.faces.release_words import release_named
 from privis.cli.faces.subject_words import named_pictures
 from privis.errors import OutputError, ParameterError, Problem, refuse
@@ -100,11 +100,11 @@ def evaluate(
                 err.print(f"privis: {why}", markup=False, soft_wrap=True)
             paths: tuple[str, ...] = pictures.paths
             subjects = pictures.subjects
-            with working("privis face evaluate") as show:
+            with warnings_in_words(), working("privis face evaluate") as show:
                 measured = evaluate_people(verifier, paths, subjects, show)
         else:
             paths, subjects = tuple(dict.fromkeys(path for first, second, _ in pairs for path in (first, second))), ()
-            with working("privis face evaluate") as show:
+            with warnings_in_words(), working("privis face evaluate") as show:
                 measured = evaluate_pairs(verifier, pairs, show)
         if plots is not None:
             _draw(measured, plots)

@@ -28,6 +28,7 @@ class ChoiceName(StrEnum):
 
     CENTRAL = "central"
     LARGEST = "largest"
+    ONLY = "only"
 
 
 GalleryFile = Annotated[Path, typer.Argument(metavar="GALLERY", help="File of the gallery.")]
@@ -52,7 +53,10 @@ EmbedderInput = Annotated[
     str,
     typer.Option(help="What --embedder reads: order of colours and range of values, rgb or bgr : 0..255, 0..1, -1..1."),
 ]
-Choice = Annotated[ChoiceName, typer.Option("--face", help="Which face is meant where there are several.")]
+Choice = Annotated[
+    ChoiceName,
+    typer.Option("--face", help="Of several faces of about one size: which is taken; only: refuse the picture."),
+]
 KeyOfTemplates = Annotated[
     Path | None,
     typer.Option(

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from privis.cli.console import err
 from privis.cli.faces.face_options import ChoiceName, HeadName
@@ -71,7 +71,7 @@ def rate_of(threshold: str) -> float:
 def extractor_of(words: FaceWords) -> FaceTemplateExtractor:
     """What makes templates; a warning is a sentence on stderr."""
     from privis.extraction.faces.face_detector import FaceDetector
-    from privis.extraction.faces.face_networks import face_template_extractor
+    from privis.extraction.faces.face_networks import DEFAULT_REFUSED, face_template_extractor
     from privis.tasks import faces
 
     heads = {HeadName.YUNET: faces.YUNET, HeadName.SCRFD: faces.SCRFD, HeadName.RETINAFACE: faces.RETINAFACE}
@@ -84,10 +84,32 @@ def extractor_of(words: FaceWords) -> FaceTemplateExtractor:
             feature = _embedder(words.embedder, words.embedder_input)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        made = face_template_extractor(finder, feature, choice=faces.FaceChoice(words.choice.value))
+        only = words.choice is ChoiceName.ONLY
+        choice = faces.FaceChoice.CENTRAL if only else faces.FaceChoice(words.choice.value)
+        refused = DEFAULT_REFUSED | ({faces.FindingKind.SEVERAL_FACES} if only else frozenset())
+        made = face_template_extractor(finder, feature, choice=choice, refused=refused)
     for warning in caught:
         err.print(f"privis: warning: {warning.message}", markup=False, soft_wrap=True)
     return made
+
+
+@contextlib.contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Print warnings about pictures of several faces as sentences."""
+    from privis.estimators.faces.face_comparison import SeveralFacesWarning
+
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, SeveralFacesWarning):
+            err.print(f"privis: warning: {message}", markup=False, soft_wrap=True)
+        else:
+            shown(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        warnings.simplefilter("always", SeveralFacesWarning)
+        yield
 
 
 @contextlib.contextmanager

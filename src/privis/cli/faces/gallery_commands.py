@@ -32,7 +32,7 @@ from privis.cli.faces.face_options import (
     Pictures,
     ReleaseName,
 )
-from privis.cli.faces.face_words import DEFAULT_INPUT, FaceWords, identifier_of
+from privis.cli.faces.face_words import DEFAULT_INPUT, FaceWords, identifier_of, warnings_in_words
 from privis.cli.faces.release_words import EnrolmentFiles, require_release
 from privis.cli.faces.subject_words import FORMS, NamedPictures, named_pictures
 from privis.errors import ParameterError, Problem
@@ -102,7 +102,7 @@ def enrol(
         subjects: tuple[str, ...] = ()
         used = left = people = 0
         if pictures.paths:
-            with working("privis face enrol") as show:
+            with warnings_in_words(), working("privis face enrol") as show:
                 prepared = identifier.prepared(pictures.paths, pictures.subjects, show)
             files = EnrolmentFiles(gallery, key, ledger)
             with changing(gallery) as file:

@@ -37,7 +37,14 @@ from privis.cli.faces.face_options import (
     TokenFile,
     Under,
 )
-from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, identifier_of, verifier_of
+from privis.cli.faces.face_words import (
+    DEFAULT_INPUT,
+    DEFAULT_THRESHOLD,
+    FaceWords,
+    identifier_of,
+    verifier_of,
+    warnings_in_words,
+)
 from privis.cli.faces.matcher_words import ServedWords, claimed_template, served_gallery, served_words
 from privis.cli.faces.release_words import drawing_once, knowing_release
 from privis.errors import ImageError, ParameterError, Problem, refuse
@@ -93,7 +100,7 @@ def verify(
 
     With --release A is compared by a template that is released, as one of a gallery would be; B's stays exact.
     """
-    with explained():
+    with explained(), warnings_in_words():
         typed = detector, detector_head, embedder, embedder_input, face, threshold, calibration
         words = FaceWords(*typed, under, release, epsilon, key, ledger, template_key, gap, encrypted_gallery)
         here = {"show_score": show_score, "gap": gap is not None, "encrypted_gallery": encrypted_gallery}
@@ -144,7 +151,7 @@ def identify(
 
     A gallery of released templates says itself how they were released, and the threshold is that of such templates.
     """
-    with explained():
+    with explained(), warnings_in_words():
         from privis.io.face_gallery import FaceGallery
 
         typed = detector, detector_head, embedder, embedder_input, face, threshold, calibration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from privis.estimators.faces.template_matching import ClearMatcher, TemplateMatc
 from privis.estimators.faces.template_protection import TemplateRelease, TemplateTransform
 from privis.extraction.faces.face_templates import FaceCrop, FaceTemplateExtractor, RefusedFace
 from privis.extraction.images import label_of, listed_images
+from privis.tasks.faces import FaceChoice, FindingKind
 from privis.tasks.matches import Decision
 from privis.tasks.questions import Claim, Top
 from privis.tasks.verification import CalibrationTable
@@ -22,6 +24,11 @@ from privis.tasks.verification import CalibrationTable
 DEFAULT_RATE = 1e-4
 LOT = 64
 """Pictures whose crops are in memory at a time."""
+_SHOWN = 5
+
+
+class SeveralFacesWarning(UserWarning):
+    """Pictures show several faces of about one size, and one of them was taken."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +189,12 @@ class FaceComparison:
 
         Raises:
             ParameterError: no images.
+
+        Warns:
+            SeveralFacesWarning: one of several faces of about one size was taken.
         """
         listed = listed_images(images)
+        several: list[str] = []
         rows: list[NDArray[np.float32]] = []
         places: list[int] = []
         refused: dict[int, RefusedFace] = {}
@@ -192,6 +203,7 @@ class FaceComparison:
             made = {place: self.extractor.crop(listed[place], label) for place, label in labels.items()}
             crops = {place: each for place, each in made.items() if isinstance(each, FaceCrop)}
             refused |= {place: each for place, each in made.items() if isinstance(each, RefusedFace)}
+            several += [labels[place] for place, crop in crops.items() if _shows_several(crop)]
             vectors = self.extractor.embedded([crop.pixels for crop in crops.values()])
             for place, vector in zip(crops, vectors, strict=True):
                 if vector.any():
@@ -202,7 +214,20 @@ class FaceComparison:
                     problem = Problem(labels[place], got, "one that the embedder describes", remedy)
                     refused[place] = RefusedFace((), (problem,))
             on_progress((start + len(labels)) / len(listed))
+        if several:
+            _warn_of_several(several, self.extractor.choice)
         found = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
         if rows and self.transform is not None:
             found = np.asarray(self.transform.transformed(found), np.float32)
         return FaceVectors(found, np.asarray(places, np.int64), dict(sorted(refused.items())))
+
+
+def _shows_several(crop: FaceCrop) -> bool:
+    return any(finding.kind is FindingKind.SEVERAL_FACES for finding in crop.findings)
+
+
+def _warn_of_several(labels: list[str], choice: FaceChoice) -> None:
+    shown = ", ".join(labels[:_SHOWN]) + (f" and {len(labels) - _SHOWN:,} more" if len(labels) > _SHOWN else "")
+    taken = "in the middle" if choice is FaceChoice.CENTRAL else "that is largest"
+    text = f"several faces of about one size, of which the one {taken} is taken: {shown}; cut out the one that is meant"
+    warnings.warn(text, SeveralFacesWarning, stacklevel=4)
