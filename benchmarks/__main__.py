@@ -29,6 +29,7 @@ BENCHMARKS = (
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
     ("mrz_reader", "zones of documents, read in the clear and hidden", DATA / "documents"),
     ("redaction", "faces, plates, zones and text that are painted over, and missed", DATA / "detection"),
+    ("renewable_templates", "keyed templates of faces: accuracy, unlinkability, inversion", DATA),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),

@@ -15,6 +15,7 @@ COMMANDS = {
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "faces": "tasks.faces",
+    "renewable_templates": "tasks.renewable_templates",
     "retrieval": "tasks.retrieval",
     "exact_search": "stores.exact_search",
     "face_calibration": "tasks.face_calibration",
