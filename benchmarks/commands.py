@@ -26,6 +26,7 @@ COMMANDS = {
     "he_kept": "he.kept",
     "he_standards": "he.standards",
     "he_mnist": "he.mnist",
+    "faces_from_pixels": "he.faces_from_pixels",
     "he_matching": "he.matching",
     "he_decisions": "he.decisions",
     "mpc_matching": "mpc.matching",

@@ -10,6 +10,7 @@ from .detector_heads import YUNET as YUNET
 from .detector_heads import BoxCode as BoxCode
 from .detector_heads import DetectorHead as DetectorHead
 from .detector_heads import ScoreCode as ScoreCode
+from .pair_decision import PairDecision as PairDecision
 from .quality import FaceFinding as FaceFinding
 from .quality import FaceLimits as FaceLimits
 from .quality import FaceQuality as FaceQuality
