@@ -213,3 +213,12 @@ def test_a_released_gallery_under_a_key_is_renewed_without_a_charge(room: Path) 
     assert np.allclose(after.templates @ after.templates.T, before.templates @ before.templates.T, atol=1e-4)
     code, _, said = run("face", "identify", "probe.png", "--gallery", "noisy", "--template-key", "new.key", *RATE)
     assert code in (0, 8), said
+
+
+def test_a_claimed_person_of_a_gallery_under_a_key(room: Path) -> None:
+    words = ("face", "verify", "probe.png", "--gallery", "gate", *RATE, "--json")
+    for person, match in (("ann", True), ("bob", False)):
+        code, printed, said = run(*words, "--subject", person, "--template-key", "gate.key")
+        assert code == (0 if match else 8) and json.loads(printed)["match"] is match, said
+    code, _, said = run(*words, "--subject", "ann")
+    assert code == 2 and "its template key" in said

@@ -45,7 +45,8 @@ class TemplateKey(SecretBytes):
     sets of the same people are not, as their angles are alike: `for_person` gives each person a key of their own.
 
     None is irreversible for whoever has the key, who turns all templates back exactly. Nor is the key secret from
-    somebody who knows as many templates before and after as there are components.
+    somebody who knows as many templates before and after as there are components; a few tell something of the others
+    (``python -m benchmarks.renewable_templates``).
 
     References: Y. Wang and K. N. Plataniotis, "An Analysis of Random Projection for Changeable and Privacy-Preserving
     Biometric Verification", IEEE Trans. SMC-B 40(5), 2010, doi:10.1109/TSMCB.2009.2037131; attacks with known rows or a
