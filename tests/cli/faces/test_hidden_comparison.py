@@ -1,7 +1,7 @@
 """``privis face --under``: the same people as in the clear, undecided ones with a reason, and galleries at a server.
 
-Answers for `privis.cli.faces.matcher_words`, `privis.cli.files.stored_templates` and
-`privis.estimators.faces.served_gallery`.
+Answers for `privis.cli.faces.matcher_words`, `privis.cli.files.stored_templates`,
+`privis.estimators.faces.hidden_evaluation` and `privis.estimators.faces.served_gallery`.
 """
 
 from __future__ import annotations
@@ -173,6 +173,17 @@ def test_scores_are_refused_before_anything_is_sent(gate: Path, monkeypatch: pyt
     place = connect(monkeypatch, offering)
     code, _, error = face("identify", "probe.png", *SERVED)
     assert code == 2 and "expected a gallery that tells decisions alone" in error and not place.sent
+
+
+def test_an_evaluation_decides_all_pairs_among_parties(gate: Path) -> None:
+    code, told, _ = face("evaluate", "people", *RATE, "--under", "aby3", "--json")
+    hidden = told["under"]
+    assert (code, hidden["matcher"], hidden["pairs"], hidden["different"], hidden["undecided"]) == (0, "aby3", 6, 0, 0)
+    assert hidden["threshold"] == told["at_threshold"]["cosine"] and hidden["gap"] < 1e-3
+    code, _, error = face("evaluate", "people", *RATE, "--under", "server")
+    assert code == 2 and "--under" in error
+    code, _, error = face("evaluate", "people", *RATE, "--under", "aby3", "--release", "privunit", "--epsilon", "8")
+    assert code == 2 and "each is measured by itself" in error
 
 
 def test_stored_templates_are_those_in_force(gate: Path) -> None:

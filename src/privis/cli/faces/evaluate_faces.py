@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,11 +20,14 @@ from privis.cli.faces.face_options import (
     Detector,
     Embedder,
     EmbedderInput,
+    EncryptedGallery,
     Epsilon,
+    Gap,
     Head,
     HeadName,
     ReleaseName,
     Threshold,
+    Under,
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, verifier_of, warnings_in_words
 from privis.cli.faces.release_words import release_named
@@ -35,6 +38,7 @@ from privis.io.atomic import check_writable, replacing
 
 if TYPE_CHECKING:
     from privis.estimators.faces.evaluation import FaceEvaluation
+    from privis.estimators.faces.hidden_evaluation import HiddenDecisions
     from privis.estimators.faces.verifier import Verifier
 
 FALSE_ACCEPTS = ("1e-2", "1e-3", "1e-4")
@@ -65,6 +69,9 @@ def evaluate(
     enrolled: Annotated[
         int, typer.Option("--images", min=1, help="Of --release: pictures that each person enrols with.")
     ] = 1,
+    under: Under = "clear",
+    gap: Gap = None,
+    encrypted_gallery: EncryptedGallery = False,
     draws: Annotated[int, typer.Option(min=2, help="Of --release: draws of pictures and noise.")] = 8,
     as_json: AsJson = False,
 ) -> None:
@@ -76,10 +83,13 @@ def evaluate(
 
     privis face evaluate people/ --release privunit --epsilon 16 --images 4 --draws 32
 
+    With --under every pair is also decided so, at the threshold of the stated rate, and compared with the clear.
+
     With --release the rates are those of exact probes against released templates, with intervals over draws.
     """
     with explained():
         from privis.estimators.faces.evaluation import evaluate_pairs, evaluate_people
+        from privis.estimators.faces.hidden_evaluation import decided_hidden
 
         _check_outputs(plots, calibration_output)
         folder = source.is_dir()
@@ -87,14 +97,19 @@ def evaluate(
         if noise is not None and not folder:
             expected = "a folder with a sub-folder for each person"
             raise ParameterError(Problem("--release", "a list of pairs", expected, "a person is released, not a pair"))
+        if noise is not None and under != "clear":
+            raise ParameterError(Problem("--under", "with --release", "one of them: each is measured by itself"))
         if calibration_output is not None and not folder:
             got = "with a list of pairs"
             raise ParameterError(Problem("--calibration-output", got, "a folder with a sub-folder for each person"))
         pairs = [] if folder else _pairs(source)
         pictures = named_pictures([str(source)], "folder") if folder else None
         verifier = verifier_of(
-            FaceWords(detector, detector_head, embedder, embedder_input, face, threshold, calibration)
-        )
+            FaceWords(
+                detector, detector_head, embedder, embedder_input, face, threshold, calibration, under,
+                gap=gap, encrypted_gallery=encrypted_gallery,
+            )
+        )  # fmt: skip
         if pictures is not None:
             for why in pictures.unnamed.values():
                 err.print(f"privis: {why}", markup=False, soft_wrap=True)
@@ -111,7 +126,8 @@ def evaluate(
         if calibration_output is not None:
             _calibrate(measured, verifier, subjects, source, embedder, calibration_output)
         if noise is None:
-            _tell(measured, verifier, paths, subjects, as_json)
+            hidden = None if under == "clear" else decided_hidden(verifier, measured)
+            _tell(measured, verifier, paths, subjects, as_json, hidden)
         else:
             _tell_released(measured, replace(verifier, release=noise), paths, subjects, enrolled, draws, as_json)
         unread = any(not why.findings for why in measured.refused.values())
@@ -186,7 +202,12 @@ def _calibrate(
 
 
 def _tell(
-    measured: FaceEvaluation, verifier: Verifier, paths: tuple[str, ...], subjects: tuple[str, ...], as_json: bool
+    measured: FaceEvaluation,
+    verifier: Verifier,
+    paths: tuple[str, ...],
+    subjects: tuple[str, ...],
+    as_json: bool,
+    hidden: HiddenDecisions | None,
 ) -> None:
     rates = measured.rates
     error = rates.equal_error
@@ -204,6 +225,7 @@ def _tell(
             "repeated": measured.repeated, "images": len(paths), "subjects": len(set(subjects)) or None,
             "not_found": not_found, "network": verifier.network,
         }  # fmt: skip
+        document |= {} if hidden is None else {"under": asdict(hidden)}
         print(json.dumps(document, allow_nan=False))
         return
     table = Table("what", "measured", "95 % (Clopper-Pearson)")
@@ -220,6 +242,10 @@ def _tell(
     repeated = f", without {measured.repeated:,} pairs of one image twice" if measured.repeated else ""
     out.print(f"{told}{repeated}, templates of {verifier.network}.", markup=False, soft_wrap=True)
     out.print("Intervals are for independent pairs; pairs of the same people are not.", markup=False, soft_wrap=True)
+    if hidden is not None:
+        line = f"Under {hidden.matcher}, of {hidden.pairs:,} pairs {hidden.undecided:,} are undecided and"
+        line += f" {hidden.different:,} decided otherwise than in the clear, outside a gap of {hidden.gap:.2g}."
+        out.print(line, markup=False, soft_wrap=True)
     _tell_refused(measured)
 
 
