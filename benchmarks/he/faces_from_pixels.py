@@ -9,8 +9,8 @@ values stay small): the benchmark shows that the path runs, and what it costs, n
 ``--network`` takes an ONNX file of one picture (1, 3, 64, 64) with values from 0 to 1 that gives a template; its
 activations have to be polynomials, and its depth has to fit.
 
-The network is VGG-11 with quadratic activations (AutoFHE, arXiv:2310.08012) without its last two convolutions: with all
-ten, one polynomial of degree 7 is left for the sign, which decides five times less finely. ``--short`` has two.
+The network is VGG-11 with quadratic activations (AutoFHE, arXiv:2310.08012) without its last two convolutions, which
+leaves levels for two polynomials of degree 7 as the sign. ``--short`` has two convolutions.
 """
 
 from __future__ import annotations
