@@ -26,6 +26,7 @@ BENCHMARKS = (
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("he_decisions", "decisions about encrypted templates, instead of scores", None),
     ("faces", "faces found and recognised in the clear", DATA / "faces"),
+    ("documents", "portraits, machine-readable zones and kinds of pictures", DATA),
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
     ("mrz_reader", "zones of documents, read in the clear and hidden", DATA / "documents"),
     ("redaction", "faces, plates, zones and text that are painted over, and missed", DATA / "detection"),

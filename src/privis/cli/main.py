@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from privis.cli.console import EXIT_CODES, err, explained, out
+from privis.cli.documents.document_check import document
 from privis.cli.documents.redact import redact
 from privis.cli.extract import (
     At,
@@ -96,6 +97,7 @@ app.add_typer(face)
 app.command()(party)
 app.command()(keygen)
 app.command()(serve)
+app.add_typer(document)
 app.add_typer(stage)
 app.command(epilog=EXIT_CODES)(query)
 

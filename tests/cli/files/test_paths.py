@@ -157,9 +157,15 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check",
     },
     ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
+    ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},
+    ("document", "check", "with a selfie"): {
+        "ID": "{picture}", "--selfie": "{picture}", "--calibration": "{calibration}",
+    },
+    ("document", "check", "by a detector"): {"ID": "{picture}", "--selfie": "{picture}", "--detector": "{network}"},
+    ("document", "check", "by an embedder"): {"ID": "{picture}", "--selfie": "{picture}", "--embedder": "{network}"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
-WRITTEN = {"-o", "--output", "--report", "--review", "--state", "--predictions", "--new-key"}
+WRITTEN = {"-o", "--draw", "--output", "--report", "--review", "--state", "--predictions", "--new-key"}
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {
     ("keygen", "PATH"),

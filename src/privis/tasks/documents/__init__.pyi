@@ -4,6 +4,8 @@ from .glyphs import ZoneLine as ZoneLine
 from .glyphs import lines_of as lines_of
 from .located_zone import LocatedZone as LocatedZone
 from .located_zone import locate_zone as locate_zone
+from .picture_kinds import PictureKind as PictureKind
+from .picture_kinds import picture_kind as picture_kind
 from .zone_finding import ZoneArea as ZoneArea
 from .zone_finding import zone_areas as zone_areas
 from .zone_reading import CheckDigits as CheckDigits

@@ -1,0 +1,1 @@
+"""Pictures of documents: what is found in them, and kinds of pictures."""
