@@ -14,7 +14,7 @@ from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import products
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product
 from privis.run.he.engine import DEGREES, Parameters, galois_element
-from privis.run.he.packing.arrangement import Arrangement, arrange, polynomial_depth
+from privis.run.he.packing.arrangement import MOST_DRIFT, Arrangement, arrange, drift, polynomial_depth
 from privis.run.he.packing.batching import Batching
 from privis.run.he.packing.coefficient_bounds import largest_coefficients
 from privis.run.he.packing.diagonals import Packed, is_uniform
@@ -26,6 +26,7 @@ LEAST_SCALE, MOST_SCALE = 28, 45  # bits; below, rounding drowns what features n
 SPECIAL = 60  # bits of the prime of key switching; the noise of a rotation is divided by it
 UNKNOWN = 14  # bits of headroom where intervals say nothing: results may be 2**13 times what was expected
 SIX_SIGMA = 6.0
+MOST_LOST = 200.0  # bits of drift beyond which nothing is left anyway
 MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
 SIGN = 1 + 2.0**-5  # bits of a coefficient's sign, and of its noise and the prime's distance from a power of two
 
@@ -268,6 +269,8 @@ def noises(
             case Polynomial(operand, coefficients):
                 slope = _slope(coefficients) * noise[operand]
                 inside = rounding * math.sqrt(products(coefficients) + 1) * _size(coefficients)
+                lost = drift(circuit, operand, abs(arrangement.units[operand])) - MOST_DRIFT
+                inside *= 2.0 ** min(max(0.0, lost), MOST_LOST)
                 noise.append(math.hypot(slope, inside) / unit)
     return noise
 

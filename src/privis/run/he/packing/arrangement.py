@@ -23,6 +23,7 @@ from privis.run.he.packing.side_by_side import pack_side_by_side
 
 PRODUCT_COST = 1.1  # in rotations at the same level
 LARGEST_STORED = 2.0**14  # numbers that are only added may grow to this
+MOST_DRIFT = 8.0  # bits by which the scale may part from all others inside a polynomial: constants keep the rest
 MOST_UPLOADED = 8  # ciphertexts an input may become when its windows are written out by the owner
 
 
@@ -233,8 +234,9 @@ class _Arranging:
         return self.stored[index]
 
     def _may_be_free(self, index: int, step: Linear, factor: float) -> bool:
-        users = [s for s in self.circuit.steps if isinstance(s, Polynomial) and s.operand == index]
-        return len(step.operands) == 1 and (not users or factor > 0)  # a polynomial reads its operand in any unit
+        """Whether the result may be stored in the unit ``factor``: a polynomial reads its operand in one near 1."""
+        drifts = _deepest(self.circuit, index) and (factor <= 0 or drift(self.circuit, index, factor) > MOST_DRIFT)
+        return len(step.operands) == 1 and not drifts
 
     def _choose(self, index: int) -> Placed | None:
         """Lay out the group of ``index``, if it is not yet, so that its incoming linear steps cost least."""
@@ -298,11 +300,28 @@ def linear_unit(circuit: Circuit, index: int, largest: float, *, only_added: boo
     """The unit of the result of a linear step whose ``largest`` weight, of stored numbers, is given."""
     unit = unit_of(circuit.bounds[index])
     if not only_added:
-        size = circuit.sizes[index]
-        read = any(isinstance(s, Polynomial) and s.operand == index for s in circuit.steps)
-        return unit if read or not 0 < size < unit else size
+        size, deepest = circuit.sizes[index], _deepest(circuit, index)
+        if deepest:
+            return max(unit, 2.0 ** -(MOST_DRIFT // 2 ** (deepest - 1)))
+        return unit if not 0 < size < unit else size
     # small weights are encoded badly: rather large numbers
     return min(unit, max(unit_of(largest), unit / LARGEST_STORED))
+
+
+def drift(circuit: Circuit, index: int, unit: float) -> float:
+    """Bits by which scales inside the polynomials of a value part from all others, if it is stored in ``unit``.
+
+    A polynomial takes its operand for one of unit 1 at another scale; every product on its way doubles how far off that
+    is, in bits. Constants and noise lose as many.
+    """
+    deepest = _deepest(circuit, index)
+    return abs(math.log2(unit)) * 2 ** (deepest - 1) if deepest else 0.0
+
+
+def _deepest(circuit: Circuit, index: int) -> int:
+    """Levels of the deepest polynomial of a value; 0 where none reads it."""
+    users = [step for step in circuit.steps if isinstance(step, Polynomial) and step.operand == index]
+    return max((polynomial_depth(circuit, step) for step in users), default=0)
 
 
 def unit_of(bound: float) -> float:
