@@ -23,168 +23,9 @@ from privis.file_formats import FileFormat
 from privis.run.he.wire import key_file
 from privis.serve.offerings.offering import Estimate, Terms
 from tests.cli.files.every_file import every_file, stored_table
+from tests.cli.files.path_calls import BASE, CREATED, FINE, WRITTEN
 
 REFUSED = {2, 3, 4, 5, 7}
-FREE = "127.0.0.1:0"
-MADE = "made there"
-"""What stands for a value that is new for every call."""
-BASE: dict[tuple[str, ...], dict[str, str]] = {
-    ("extract",): {"INPUT": "{picture}", "-f": "colour", "-o": "{new}.npz"},
-    ("extract", "with all"): {
-        "INPUT": "{picture}", "-f": "colour", "-o": "{new}.npz", "--release": "laplace", "--unit": "pixels:4",
-        "--at": "pixels", "--epsilon": "1", "--ledger": "{budget}", "--key": "{key}", "--report": "{new}.html",
-        "--yes": "",
-    },
-    ("show",): {"IMAGE": "{picture}", "-f": "lbp", "-o": "{new}.png"},
-    ("train",): {
-        "TABLE": "{table}", "--labels": "{labels}", "--classes": "a,b", "--epsilon": "3", "-o": "{new}.npz",
-        "--steps": "2", "--key": "{key}",
-    },
-    ("train", "with a ledger"): {
-        "TABLE": "{table}", "--labels": "{labels}", "--classes": "a,b", "--epsilon": "3", "-o": "{new}.npz",
-        "--steps": "2", "--ledger": "{budget}",
-    },
-    ("release",): {
-        "TABLE": "{exact}", "-o": "{new}.npz", "--release": "privunit", "--epsilon": "1", "--key": "{key}",
-        "--record-column": "path", "--ledger": "{budget}", "--subjects": "{labels}", "--subject-column": "label",
-        "--yes": "",
-    },
-    ("predict",): {"TABLE": "{table}", "--head": "{head}", "-o": "{new}.csv"},
-    ("info",): {"FILE": "{table}"},
-    ("ledger", "init"): {"PATH": "{new}", "--epsilon": "1", "--delta": "1e-6"},
-    ("ledger", "show"): {"PATH": "{budget}"},
-    ("ledger", "verify"): {"PATH": "{budget}"},
-    ("ledger", "export"): {"PATH": "{budget}", "-o": "{new}.json"},
-    ("answers", "init"): {"PATH": "{new}"},
-    ("answers", "show"): {"PATH": "{answers}"},
-    ("answers", "lift"): {"PATH": "{answers}", "--client": "a", "--gallery": "b", "--reason": "c"},
-    ("answers", "verify"): {"PATH": "{answers}"},
-    ("mpc", "keygen"): {"FOLDER": "{new}", "--party": "a=localhost:1"},
-    ("mpc", "run"): {"JOB": "{job}", "--as": "{submitter}", "--wait": "0"},
-    ("mpc", "show"): {"JOB": "{job}"},
-    ("mpc", "local"): {
-        "JOB": "{job}", "--lend": "hospital.photos={picture}", "--lend ": "clinic.photos={list}", "-o": "{new}"
-    },
-    ("party",): {"-c": "{party}", "--check": ""},
-    ("keygen",): {"PATH": "{new}"},
-    ("keygen", "token"): {"PATH": "{new}", "--for": "token", "--name": "bob", "--tokens": "{tokens}"},
-    ("keygen", "by a server"): {
-        "PATH": "{new}", "--for": "homomorphic", "--server": "https://127.0.0.1:1", "--offer": "hog",
-        "--token-file": "{token}", "--authority": "{certificate}",
-    },
-    ("keygen", "by terms"): {
-        "PATH": "{new}", "--for": "homomorphic", "--terms": "{gallery_terms}", "--gallery": "{table}"
-    },
-    ("serve",): {
-        "--tokens": "{tokens}", "--program": "{program}", "--state": "{new}", "--check": "", "--listen": FREE,
-    },
-    ("serve", "a network"): {
-        "--tokens": "{tokens}", "--model": "{network}", "--state": "{new}", "--check": "", "--listen": FREE,
-        "--tls-cert": "{certificate}", "--tls-key": "{private}",
-    },
-    ("serve", "a gallery"): {
-        "--tokens": "{tokens}", "--gallery": "{table}", "--scores": "", "--state": "{new}", "--check": "",
-        "--listen": FREE,
-        "--answers": "scores=2", "--answer-ledger": "{answers}",
-    },
-    ("serve", "a head"): {
-        "--tokens": "{tokens}", "-f": "colour", "-p": "bins=2", "-p ": "size=8x8", "--head": "{head}", "--check": "",
-        "--state": "{new}", "--listen": FREE, "--answers": "scores=100",
-    },
-    ("query", "a head"): {
-        "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{head_keys}", "--token-file": "{token}",
-        "-o": "{new}.npz", "--predictions": "{new}.csv", "--patience": "0",
-    },
-    ("query",): {
-        "INPUT": "{picture}", "--server": "https://127.0.0.1:1", "--keys": "{keys}", "--token-file": "{token}",
-        "-o": "{new}.npz", "--authority": "{certificate}", "--patience": "0",
-    },
-    ("stage", "prepare"): {"FOLDER": "{new}", "--program": "{program}", "-o": "{new}.npz"},
-    ("stage", "prepare", "a network"): {"FOLDER": "{new}", "--model": "{network}"},
-    ("stage", "keygen"): {"FOLDER": "{new}", "--terms": "{stage}/public/public.key", "--secret": "{new}secret"},
-    ("stage", "encrypt"): {"FOLDER": "{new}", "INPUT": "{picture}", "--secret": "{stage}/secret"},
-    ("stage", "compute"): {"FOLDER": "{stage}", "--offer": "{stage}/server/offer.npz"},
-    ("stage", "decrypt"): {"FOLDER": "{stage}", "--secret": "{stage}/secret", "-o": "{new}.npz"},
-    ("stage", "prepare", "in words"): {"--io": "{new}", "--offer": "{offer}"},
-    ("stage", "keygen", "in words"): {"--io": "{new}", "--offer": "{offer}"},
-    ("stage", "encrypt", "in words"): {
-        "--io": "{new}", "INPUT": "{picture}", "--offer": "{offer}", "--secret": "{stage}/secret",
-    },
-    ("stage", "compute", "in words"): {"--io": "{stage}", "--offer": "{offer}"},
-    ("stage", "decrypt", "in words"): {"--io": "{stage}", "--offer": "{offer}", "-o": "{new}.npz"},
-    ("face", "enrol"): {"GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann"},
-    ("face", "enrol", "by a detector"): {
-        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--detector": "{network}",
-    },
-    ("face", "enrol", "by an embedder"): {
-        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--embedder": "{network}",
-    },
-    ("face", "enrol", "released"): {
-        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--release": "privunit", "--epsilon": "1",
-        "--key": "{key}", "--ledger": "{budget}",
-    },
-    ("face", "verify", "released"): {
-        "A": "{picture}", "B": "{picture}", "--release": "privunit", "--epsilon": "1", "--key": "{key}",
-        "--ledger": "{budget}",
-    },
-    ("face", "verify"): {"A": "{picture}", "B": "{picture}"},
-    ("face", "verify", "by a table"): {"A": "{picture}", "B": "{picture}", "--calibration": "{calibration}"},
-    ("face", "verify", "by a detector"): {"A": "{picture}", "B": "{picture}", "--detector": "{network}"},
-    ("face", "verify", "a person"): {"A": "{picture}", "--gallery": "{faces}", "--subject": "ann"},
-    ("face", "verify", "by an embedder"): {"A": "{picture}", "B": "{picture}", "--embedder": "{network}"},
-    ("face", "identify"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--calibration": "{calibration}"},
-    ("face", "identify", "by a detector"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--detector": "{network}"},
-    ("face", "identify", "by an embedder"): {"IMAGES": "{picture}", "--gallery": "{faces}", "--embedder": "{network}"},
-    ("face", "enrol", "under a key"): {
-        "GALLERY": "{new}", "IMAGES": "{picture}", "--subject": "ann", "--template-key": "{template}",
-    },
-    ("face", "verify", "under a key"): {"A": "{picture}", "B": "{picture}", "--template-key": "{template}"},
-    ("face", "identify", "under a key"): {
-        "IMAGES": "{picture}", "--gallery": "{faces}", "--template-key": "{template}",
-    },
-    ("face", "rekey"): {"GALLERY": "{faces}", "--template-key": "{template}", "--new-key": "{new}"},
-    ("face", "verify", "by a server"): {
-        "A": "{picture}", "B": "https://127.0.0.1:1", "--subject": "ann", "--under": "server", "--keys": "{keys}",
-        "--token-file": "{token}", "--authority": "{certificate}",
-    },
-    ("face", "identify", "by a server"): {
-        "IMAGES": "{picture}", "IMAGES ": "https://127.0.0.1:1", "--under": "server", "--keys": "{keys}",
-        "--token-file": "{token}", "--authority": "{certificate}",
-    },
-    ("face", "remove"): {"GALLERY": "{faces}", "--subject": "ann"},
-    ("face", "list"): {"GALLERY": "{faces}"},
-    ("redact",): {
-        "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check",
-    },
-    ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
-    ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},
-    ("document", "check", "with a selfie"): {
-        "ID": "{picture}", "--selfie": "{picture}", "--calibration": "{calibration}",
-    },
-    ("document", "check", "by a detector"): {"ID": "{picture}", "--selfie": "{picture}", "--detector": "{network}"},
-    ("document", "check", "by an embedder"): {"ID": "{picture}", "--selfie": "{picture}", "--embedder": "{network}"},
-    ("demo",): {"--output": "{new}"},
-}  # fmt: skip
-WRITTEN = {"-o", "--draw", "--output", "--report", "--review", "--state", "--predictions", "--new-key"}
-"""Options whose value is written, so that nothing there is right, and a file there is replaced."""
-CREATED = {
-    ("keygen", "PATH"),
-    ("ledger", "PATH"),
-    ("answers", "PATH"),
-    ("mpc", "FOLDER"),
-    ("stage", "FOLDER"),
-    ("stage", "--io"),
-    ("face", "GALLERY"),
-}
-"""What is made anew: nothing there is right, anything else is refused."""
-FINE = {
-    ("--key", "a release key"), ("--key", "no such file"), ("--tokens", "no such file"), ("--tokens", "an empty file"),
-    ("--secret", "no such file"), ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
-    ("FILE", "a table of features"), ("FILE", "a classifier"), ("FILE", "a list"), ("FOLDER", "a folder"),
-    ("--io", "a folder"),
-}  # fmt: skip
-"""What is no mistake at that place."""
-OTHERS = {"-o": (".npz", ".csv", ".json", ".png"), "--report": (".html",)}
 
 
 @functools.cache
@@ -277,6 +118,11 @@ def place(tmp_path_factory) -> Path:
     picture, stages = str(files[FileFormat.PICTURE]), str(folder / "stages")
     for stage in (("prepare", "-f", "colour", "-p", "bins=2", "-p", "size=4x4"), ("keygen",), ("encrypt", picture)):
         assert CliRunner().invoke(app, ["stage", stage[0], stages, *stage[1:]]).exit_code == 0
+    picture = Path(files[FileFormat.PICTURE]).read_bytes()
+    for person in ("ann", "bob"):
+        (folder / "people" / person).mkdir(parents=True)
+        (folder / "people" / person / "one.png").write_bytes(picture)
+    (folder / "pairs.csv").write_text("a,b,same\npeople/ann/one.png,people/bob/one.png,no\n")
     known = {form.name: str(path) for form, path in files.items()}
     (folder / "known.json").write_text(json.dumps(known))
     return folder
@@ -295,7 +141,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
         "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
         "template": known["TEMPLATE_KEY"],
-        "boxes": place / "boxes.csv",
+        "boxes": place / "boxes.csv", "pairs": place / "pairs.csv", "people": place / "people",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

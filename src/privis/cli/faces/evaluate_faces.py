@@ -93,6 +93,7 @@ def evaluate(
 
         _check_outputs(plots, calibration_output)
         folder = source.is_dir()
+        pairs = [] if folder else _pairs(source)
         noise = release_named(release, epsilon, None, None)
         if noise is not None and not folder:
             expected = "a folder with a sub-folder for each person"
@@ -102,7 +103,6 @@ def evaluate(
         if calibration_output is not None and not folder:
             got = "with a list of pairs"
             raise ParameterError(Problem("--calibration-output", got, "a folder with a sub-folder for each person"))
-        pairs = [] if folder else _pairs(source)
         pictures = named_pictures([str(source)], "folder") if folder else None
         verifier = verifier_of(
             FaceWords(
