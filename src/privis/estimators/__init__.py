@@ -1,8 +1,10 @@
-"""scikit-learn's fit and transform."""
+"""Features as scikit-learn's transformers, and estimators of tasks: faces and documents."""
 
-from privis.estimators.transformer import FeatureExtractor
+import lazy_loader
+
 from privis.former_names import former_names
 
-__all__ = ["FeatureExtractor"]
+# only scikit-learn's transformer needs scikit-learn
+_present, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"transformer": ["FeatureExtractor"]})
 
-__getattr__ = former_names(__name__)
+__getattr__ = former_names(__name__, _present)

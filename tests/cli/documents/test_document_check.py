@@ -18,6 +18,8 @@ from privis.cli.faces import face_words
 from privis.cli.main import app
 from privis.extraction.documents.zone_reader import ReadZone, ZoneReader
 from privis.extraction.faces.face_templates import FaceTemplateExtractor
+from privis.run.mpc.executor import MPC
+from privis.run.mpc.protocols import MPCProtocol
 from privis.tasks.documents import ZoneArea, zone_of_text
 from privis.tasks.faces import ARCFACE_LANDMARKS, DetectedFaces, FaceLimits
 from tests.estimators.faces.painted_faces import EXTRACTOR, impostors, picture
@@ -67,6 +69,7 @@ def test_a_selfie_of_the_owner_and_of_another(room: Path) -> None:
     assert code == 0 and told["match"] is True and told["kind"] == "document" and told["portrait"] == [71, 71, 51, 51]
     assert told["mrz"]["lines"] == LINES and told["mrz"]["check_digits"] == "valid"
     assert told["mrz"]["fields"]["surname"] == "ERIKSSON"
+    assert told["mrz"]["unchecked"] == ["document", "issuer", "surname", "given_names", "nationality", "sex"]
     code, told, _ = check("id.png", "--selfie", "other.png", *RATE, "--json")
     assert code == 8 and told["match"] is False
     code, _, said = check("id.png", "--selfie", "dark.png", *RATE)
@@ -91,6 +94,18 @@ def test_a_drawing(room: Path) -> None:
     )
     code, _, said = check("id.png", "--draw", "seen.gif")
     assert code == 2 and "--draw" in said
+
+
+def test_who_reads_the_zone(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    before = ZoneReader.__call__
+    monkeypatch.setattr(
+        ZoneReader, "__call__", lambda self, image: seen.append(self.reader.under) or before(self, image)
+    )
+    assert check("id.png", "--selfie", "same.png", *RATE, "--under", "aby3")[0] == 0
+    assert seen == [MPC(MPCProtocol.ABY3)]
+    code, _, said = check("id.png", "--under", "elsewhere")
+    assert code == 2 and "--under: got 'elsewhere', expected one of clear, aby3, cheetah, ckks" in said
 
 
 @pytest.mark.parametrize("rate", ["0.4", "fmr:2", "fmr:x"])

@@ -1,6 +1,7 @@
 """`privis redact`: painted copies of the same names, whatever is in a folder; originals and other files stay.
 
-Answers for `privis.cli.documents.redact`, `privis.cli.documents.redact_review` and
+Answers for `privis.cli.documents.redact`, `privis.cli.documents.redact_options`, `privis.cli.documents.redact_run`,
+`privis.cli.documents.redact_review` and
 `privis.cli.documents.redact_words`.
 """
 

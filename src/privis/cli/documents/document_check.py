@@ -21,12 +21,14 @@ from privis.cli.faces.face_options import (
     Threshold,
 )
 from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, rate_of, verifier_of
+from privis.cli.parsing import UNDER, executor_named
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.atomic import check_writable
 
 if TYPE_CHECKING:
     from privis.estimators.documents.document_checker import DocumentCheck, DocumentChecker
     from privis.estimators.documents.portraits import Box
+    from privis.extraction.documents.zone_reader import ZoneReader
 
 DOCUMENT_EXIT_CODES = """Exit codes: 0 done, and the selfie matches where there is one · 8 the selfie does not match (or
 it is undecided) · 2 a wrong option · 3 a picture cannot be used · 4 the output could not be written ·
@@ -43,6 +45,9 @@ document = typer.Typer(
 
 Selfie = Annotated[Path | None, typer.Option(help="Picture of one person, to be compared with the portrait.")]
 Drawing = Annotated[Path | None, typer.Option("--draw", help="Picture of what was found, .png or .jpg.")]
+ReadUnder = Annotated[
+    str, typer.Option("--under", help=f"Who reads the zone's characters, which then stay hidden: {', '.join(UNDER)}.")
+]
 Hide = Annotated[bool, typer.Option("--hide-fields", help="Print no text of the zone, only what its check digits say.")]
 
 
@@ -61,6 +66,7 @@ def check(
     detector_head: Head = HeadName.YUNET,
     embedder: Embedder = None,
     embedder_input: EmbedderInput = DEFAULT_INPUT,
+    under: ReadUnder = "clear",
     draw: Drawing = None,
     hide_fields: Hide = False,
     as_json: AsJson = False,
@@ -70,8 +76,13 @@ def check(
     The zone's text is personal data: it is printed because you asked, and written nowhere else.
 
     privis document check ID.jpg --selfie selfie.jpg --threshold fmr:1e-4 --json
+
+    With --under the zone is found and cut here, and its characters are read encrypted or on shares.
     """
     with explained():
+        from privis.extraction.documents.character_reader import CharacterReader
+        from privis.extraction.documents.zone_reader import ZoneReader
+
         words = FaceWords(
             detector=detector,
             head=detector_head,
@@ -81,10 +92,12 @@ def check(
             calibration=calibration,
         )
         rate_of(threshold)
+        reads = executor_named(under)
         if draw is not None:
             _check_drawing(draw)
         _refuse_unreadable(image, *([] if selfie is None else [selfie]))
-        found = _checker(words, selfie is not None).check(image, selfie)
+        with ZoneReader(CharacterReader(under=reads)) as reader:
+            found = _checker(words, selfie is not None, reader).check(image, selfie)
         if draw is not None:
             _draw(image, found, draw)
         told = report_of(found, hide_fields)
@@ -115,17 +128,17 @@ def _refuse_unreadable(*pictures: Path) -> None:
     refuse(ImageError, problems)
 
 
-def _checker(words: FaceWords, compares: bool) -> DocumentChecker:
+def _checker(words: FaceWords, compares: bool, reader: ZoneReader) -> DocumentChecker:
     from privis.estimators.documents.document_checker import DocumentChecker
     from privis.extraction.faces.face_detector import FaceDetector
     from privis.tasks import faces
 
     if compares:
         verifier = verifier_of(words)
-        return DocumentChecker(verifier.extractor.detector, verifier=verifier)
+        return DocumentChecker(verifier.extractor.detector, reader, verifier)
     heads = {HeadName.YUNET: faces.YUNET, HeadName.SCRFD: faces.SCRFD, HeadName.RETINAFACE: faces.RETINAFACE}
     finder = None if words.detector is None else FaceDetector.from_onnx(words.detector, heads[words.head])
-    return DocumentChecker(finder)
+    return DocumentChecker(finder, reader)
 
 
 def report_of(found: DocumentCheck, hide_fields: bool = False) -> dict[str, Any]:
@@ -151,6 +164,7 @@ def report_of(found: DocumentCheck, hide_fields: bool = False) -> dict[str, Any]
             "lines": [] if hide_fields else list(zone.lines),
             "fields": {} if hide_fields else zone.fields,
             "check_digits": zone.check_digits.value,
+            "unchecked": list(zone.unchecked),
             "format": zone.format,
             "box": list(found.zone_box or ()),
         }
@@ -172,7 +186,12 @@ def _lines(found: DocumentCheck, told: dict[str, Any]) -> list[str]:
         shown = told["mrz"]["format"] or "no known format"
         lines.append(f"machine-readable zone: {shown}, check digits {told['mrz']['check_digits']}")
         lines += [f"  {line}" for line in told["mrz"]["lines"]]
-        lines += [f"  {name}: {text}" for name, text in told["mrz"]["fields"].items() if text]
+        bare = told["mrz"]["unchecked"]
+        lines += [
+            f"  {name}: {text}{' (no check digit)' if name in bare else ''}"
+            for name, text in told["mrz"]["fields"].items()
+            if text
+        ]
     if found.verification is not None:
         answer = found.verification
         word = "match" if answer.match else "undecided: too near to the threshold" if answer.undecided else "no match"

@@ -7,10 +7,10 @@ import hashlib
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from privis.cli.console import err
+from privis.cli.documents.redact_options import HeadKind
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
 from privis.extraction.faces.cascade_detector import CascadeDetector
 from privis.extraction.faces.face_detector import FaceDetector, FindsFaces
@@ -29,23 +29,6 @@ HAAR_WARNING = (
 )
 _TABLE = "a CSV file with the columns path, x, y, w, h"
 BoxesOfFiles = dict[Hashable, dict[int, list[ImageRegion]]]
-
-
-class HeadKind(StrEnum):
-    """What the outputs of an own face detector mean."""
-
-    YUNET = "yunet"
-    SCRFD = "scrfd"
-    RETINAFACE = "retinaface"
-
-
-class Required(StrEnum):
-    """What a picture has to show."""
-
-    FACE = "face"
-    PLATE = "plate"
-    MRZ = "mrz"
-    TEXT = "text"
 
 
 @dataclass(frozen=True)

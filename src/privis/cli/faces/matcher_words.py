@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from privis.errors import ParameterError, Problem, refuse
-from privis.estimators.faces.template_matching import ClearMatcher, TemplateMatcher
 
 if TYPE_CHECKING:
     from privis.estimators.faces.face_comparison import FaceComparison
     from privis.estimators.faces.served_gallery import ServedGallery
+    from privis.estimators.faces.template_matching import TemplateMatcher
 
 MATCHERS = ("clear", "ckks", "aby3", "cheetah")
 SERVER = "server"
@@ -32,6 +32,8 @@ def matcher_named(under: str, gap: float | None = None, encrypted_gallery: bool 
         problems += [Problem(option, f"with --under {under}", expected) for option, value in given.items() if value]
     refuse(ParameterError, problems)
     if under == "clear":
+        from privis.estimators.faces.template_matching import ClearMatcher
+
         return ClearMatcher()
     if under == "ckks":
         from privis.estimators.faces.matchers.encrypted_matching import UNDECIDED_WITHIN, EncryptedMatcher

@@ -76,6 +76,17 @@ class Zone:
     check_digits: CheckDigits
     doubtful: tuple[Place, ...] = ()
 
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Names of fields that no check digit looks at: names and codes, of which ``valid`` tells less."""
+        found = format_of(self.lines)
+        if found is None:
+            return ()
+        covered = {place for check in found.checks_of(self.lines) for place in check.places}
+        bare = [field.name for field in found.fields if not covered.intersection(field.places)]
+        names = [name for each in bare for name in (("surname", "given_names") if each == "name" else (each,))]
+        return tuple(name for name in names if self.fields.get(name))
+
 
 def zone_of_text(lines: Sequence[str]) -> Zone:
     """Check and parse a zone that somebody else has read.

@@ -1,0 +1,51 @@
+"""Options of ``privis redact``, apart from its work, which needs the vision libraries."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class HeadKind(StrEnum):
+    """What the outputs of an own face detector mean."""
+
+    YUNET = "yunet"
+    SCRFD = "scrfd"
+    RETINAFACE = "retinaface"
+
+
+class Required(StrEnum):
+    """What a picture has to show."""
+
+    FACE = "face"
+    PLATE = "plate"
+    MRZ = "mrz"
+    TEXT = "text"
+
+
+Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help="Pictures, folders, globs, or - for a list.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for painted copies of the same names.")]
+Faces = Annotated[bool, typer.Option("--faces", help="Paint over faces (extra faces, or --detector).")]
+Plates = Annotated[bool, typer.Option("--plates", help="Paint over number plates.")]
+Mrz = Annotated[bool, typer.Option("--mrz", help="Paint over machine-readable zones of documents.")]
+Text = Annotated[bool, typer.Option("--text", help="Paint over printed text.")]
+Regions = Annotated[
+    Path | None, typer.Option(help="CSV file of your own boxes: path,x,y,w,h[,page], pixels of the upright picture.")
+]
+Detector = Annotated[str | None, typer.Option(help="Another face detector: an ONNX file, or haar (misses many).")]
+HeadName = Annotated[HeadKind, typer.Option("--head", help="What the outputs of an own detector mean.")]
+Least = Annotated[float, typer.Option("--face-score", help="Score from which something is a face; lower paints more.")]
+Margin = Annotated[float, typer.Option("--face-margin", help="Share of a face's sides that is painted around it.")]
+Colour = Annotated[str, typer.Option(help="What is painted: red,green,blue of 0 to 255.")]
+Passes = Annotated[int, typer.Option(help="Looks at most, until nothing new is found.")]
+Require = Annotated[
+    list[Required] | None,
+    typer.Option("--require", help="Hold back, and end with 8, where nothing of this kind was found; repeatable."),
+]
+Review = Annotated[
+    Path | None, typer.Option(help="Folder for originals with outlines beside copies, to check by eye. Keep it inside.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
