@@ -150,7 +150,7 @@ ENCRYPTED = {  # options, and how far a feature may be from its definition: rela
 }
 
 
-LARGE = {"lbp-uniform", "surf"}
+LARGE = {"hog", "lbp-uniform", "surf"}
 """Programs of half a minute; `tests.run.he.compiler.test_compiler` compares them on the clear engine."""
 
 

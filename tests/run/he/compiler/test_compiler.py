@@ -176,7 +176,7 @@ def test_the_circuit_is_written_once_however_many_ways_to_share_ciphertexts_are_
             return original(*given, **named)
 
         monkeypatch.setattr(compiler, name, counting)
-    program = HOG(block=2).program((16, 16))
+    program = HOG(block=2, cell=4).program((8, 8))
     CKKS().prepare_many(program)
     assert counted and set(counted.values()) == {1}, counted
 
