@@ -34,6 +34,7 @@ _LARGEST_SUM = 2**31 - 1
 _ROUNDING = 1e-5  # covers float32 in scales, bounds and sums, relative to the lengths of both vectors
 _AT_ONCE = 1 << 22  # numbers that are coded, or compared by their vectors, at a time
 _SCORES_AT_ONCE = 1 << 24
+_BLOCK = 128  # rows whose largest score is looked at first
 _SMALLEST_SHARE = 1 << 12  # rows that are worth a thread
 
 
@@ -184,8 +185,7 @@ class ExactScan:
                 slack = self._slack(query)
                 if allowed is not None:
                     estimate[~allowed] = -np.inf
-                near = self._candidates(estimate, slack, found)
-                rows[place], scores[place] = _best(near, query[0], found, exact)
+                rows[place], scores[place] = _best(estimate, slack, query[0], found, exact)
         return NearestRows(rows, scores)
 
     def _require(self, components: int, where: str) -> None:
@@ -223,17 +223,38 @@ class ExactScan:
         bound = self.residuals * np.float32(length) + self.lengths * np.float32(rest + _ROUNDING * length)
         return bound * np.float32(1 + _ROUNDING)
 
-    def _candidates(self, estimate: Floats, slack: Floats, found: int) -> Rows:
-        """Rows that may be among the first ``found``."""
-        lower = estimate - slack
-        least = np.partition(lower, len(lower) - found)[len(lower) - found]
-        return np.flatnonzero(estimate + slack >= least)
+
+def _least_of_first(values: Floats, found: int) -> np.float32:
+    """The ``found``-th largest value: blocks whose largest is below that of ``found`` others hold none of the first."""
+    kept, whole = values, len(values) // _BLOCK
+    if whole > 2 * found:
+        largest = values[: whole * _BLOCK].reshape(whole, _BLOCK).max(1)
+        bound = np.partition(largest, whole - found)[whole - found]
+        kept = values[values >= bound]
+    least: np.float32 = np.partition(kept, len(kept) - found)[len(kept) - found]
+    return least
 
 
-def _best(near: Rows, query: npt.NDArray[np.float64], found: int, exact: Exact) -> tuple[Rows, npt.NDArray[np.float64]]:
-    """The first ``found`` of ``near`` by their vectors, some megabytes of these at a time."""
+def _best(
+    estimate: Floats, slack: Floats, query: npt.NDArray[np.float64], found: int, exact: Exact
+) -> tuple[Rows, npt.NDArray[np.float64]]:
+    """The first ``found`` rows by their vectors; those that bounds leave over are compared, the likeliest first."""
+    near = np.flatnonzero(estimate + slack >= _least_of_first(estimate - slack, found)).astype(np.int64)
+    near = near[np.argsort(-estimate[near], kind="stable")]
+    first = near[: 2 * found]
+    scores = _exact_scores(first, query, exact)
+    least = np.partition(scores, len(scores) - found)[len(scores) - found]
+    rest = near[2 * found :]
+    rest = rest[estimate[rest].astype(np.float64) + slack[rest] >= least]
+    if len(rest):
+        first, scores = np.concatenate([first, rest]), np.concatenate([scores, _exact_scores(rest, query, exact)])
+    order = np.lexsort((first, -scores))[:found]
+    return first[order], scores[order]
+
+
+def _exact_scores(rows: Rows, query: npt.NDArray[np.float64], exact: Exact) -> npt.NDArray[np.float64]:
+    """Inner products of the vectors themselves, some megabytes of these at a time."""
     step = max(1, _AT_ONCE // len(query))
-    parts = [np.asarray(exact(near[start : start + step]), np.float64) @ query for start in range(0, len(near), step)]
-    scores = np.concatenate(parts)
-    order = np.lexsort((near, -scores))[:found]
-    return near[order], scores[order]
+    parts = [np.asarray(exact(rows[start : start + step]), np.float64) @ query for start in range(0, len(rows), step)]
+    scores: npt.NDArray[np.float64] = np.concatenate(parts)
+    return scores
