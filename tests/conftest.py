@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # SPU in this process: its matrix products spin with more
+gc.set_threshold(
+    50_000, 20, 50
+)  # a process holds much by the end: looking through it often takes an eighth of its time
 _PROGRAMS = None
 if "PRIVIS_CACHE" not in os.environ:  # of this run and all its processes, never the user's own
     _PROGRAMS = tempfile.TemporaryDirectory(prefix="privis-programs-")

@@ -60,8 +60,10 @@ MODULES = {module_of(path): path for path in python_files("src")}
 
 
 def nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node, also inside functions, but nothing under ``if TYPE_CHECKING``."""
+    """Every statement, also inside functions, but nothing under ``if TYPE_CHECKING``."""
     for child in ast.iter_child_nodes(tree):
+        if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            continue  # an expression holds no statement
         if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
             yield child
             yield from nodes_that_run(child)
@@ -196,7 +198,7 @@ def defined_in(place: str, name: str) -> str:
 def handed_on(tree: ast.AST) -> set[str]:
     """Modules that a file names by what a package hands on of them, as in ``privis.HOG``."""
     found = set()
-    for node in nodes_that_run(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and MODULES.get(str(node.module), SOURCE).stem == "__init__":
             found |= {defined_in(str(node.module), alias.name) for alias in node.names}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "privis":
