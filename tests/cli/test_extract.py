@@ -153,7 +153,7 @@ def test_a_killed_release_resumes_with_the_same_noise(folder, tmp_path):
     """The noise is a function of the key, and the key of an unfinished run waits beside it."""
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    for index in range(200):
+    for index in range(120):
         os.link(folder / "astronaut.png", pictures / f"{index:04}.png")
     words = ["extract", pictures, "-f", "scattering", "--release", "laplace", "--unit", "pixels:16", "--epsilon", "4"]
     output = tmp_path / "s.npz"
