@@ -5,9 +5,10 @@ Prints how many configurations were compared, how many Privis refuses, and every
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from privis.errors import ParameterError
@@ -28,6 +29,20 @@ class Outcome:
 def everything() -> list[Configuration]:
     """All configurations, in a fixed order."""
     return [*releases(), *run_configurations(), *corporate_configurations()]
+
+
+def kind_of(configuration: Configuration) -> tuple[str, ...]:
+    """Who computes, and the names of classes in the words of its release: noise, unit, mechanism."""
+    run, _, release = configuration.words.rpartition(" with ")
+    return (*re.findall(r"under (\w+)", run), *re.findall(r"\b[A-Z][A-Za-z]{2,}", release))
+
+
+def some_of_each_kind(configurations: Sequence[Configuration], most: int) -> list[Configuration]:
+    """At most so many of every kind, evenly spaced among its configurations."""
+    kinds: dict[tuple[str, ...], list[Configuration]] = {}
+    for configuration in configurations:
+        kinds.setdefault(kind_of(configuration), []).append(configuration)
+    return [one for each in kinds.values() for one in each[:: max(1, -(-len(each) // most))]]
 
 
 def compared(configurations: Iterable[Configuration]) -> Outcome:

@@ -7,7 +7,7 @@ from tests.mutants import Mutant
 STATED_UNITS = "tests/extraction/test_stated_units.py::"
 COUNTS_OF_PIXELS = "tests/extraction/test_counts_of_pixels.py::"
 REACH = "tests/properties/test_reach.py::"
-CALCULATED = "tests/guarantees/test_stated_guarantees.py::test_every_stated_guarantee_is_confirmed"
+CALCULATED = "tests/guarantees/test_stated_guarantees.py::test_stated_guarantees_of_every_kind_are_confirmed"
 
 STATED = (
     Mutant(
