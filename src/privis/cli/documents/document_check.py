@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from privis.cli.console import err, explained, out
+from privis.cli.console import NO, err, explained, out
 from privis.cli.faces.face_options import (
-    NO_MATCH,
     AsJson,
     Calibration,
     Detector,
@@ -20,9 +19,17 @@ from privis.cli.faces.face_options import (
     HeadName,
     Threshold,
 )
-from privis.cli.faces.face_words import DEFAULT_INPUT, DEFAULT_THRESHOLD, FaceWords, rate_of, verifier_of
+from privis.cli.faces.face_words import (
+    DEFAULT_INPUT,
+    DEFAULT_THRESHOLD,
+    FaceWords,
+    detector_of,
+    rate_of,
+    refuse_unreadable,
+    verifier_of,
+)
 from privis.cli.parsing import UNDER, executor_named
-from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.errors import ParameterError, Problem
 from privis.io.atomic import check_writable
 
 if TYPE_CHECKING:
@@ -95,7 +102,7 @@ def check(
         reads = executor_named(under)
         if draw is not None:
             _check_drawing(draw)
-        _refuse_unreadable(image, *([] if selfie is None else [selfie]))
+        refuse_unreadable(image, *([] if selfie is None else [selfie]))
         with ZoneReader(CharacterReader(under=reads)) as reader:
             found = _checker(words, selfie is not None, reader).check(image, selfie)
         if draw is not None:
@@ -112,32 +119,16 @@ def check(
                 markup=False,
                 soft_wrap=True,
             )
-    raise SystemExit(0 if found.verification is None or found.verification.match else NO_MATCH)
-
-
-def _refuse_unreadable(*pictures: Path) -> None:
-    """Before any network is read."""
-    from privis.io.images import decode
-
-    problems: list[Problem] = []
-    for picture in pictures:
-        try:
-            decode.load(picture)
-        except ImageError as error:
-            problems += error.problems
-    refuse(ImageError, problems)
+    raise SystemExit(0 if found.verification is None or found.verification.match else NO)
 
 
 def _checker(words: FaceWords, compares: bool, reader: ZoneReader) -> DocumentChecker:
     from privis.estimators.documents.document_checker import DocumentChecker
-    from privis.extraction.faces.face_detector import FaceDetector
-    from privis.tasks import faces
 
     if compares:
         verifier = verifier_of(words)
         return DocumentChecker(verifier.extractor.detector, reader, verifier)
-    heads = {HeadName.YUNET: faces.YUNET, HeadName.SCRFD: faces.SCRFD, HeadName.RETINAFACE: faces.RETINAFACE}
-    finder = None if words.detector is None else FaceDetector.from_onnx(words.detector, heads[words.head])
+    finder = None if words.detector is None else detector_of(words.detector, words.head)
     return DocumentChecker(finder, reader)
 
 

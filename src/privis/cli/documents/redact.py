@@ -8,8 +8,6 @@ from privis.cli.documents.redact_options import (
     Colour,
     Detector,
     Faces,
-    HeadKind,
-    HeadName,
     Inputs,
     Least,
     Margin,
@@ -22,6 +20,7 @@ from privis.cli.documents.redact_options import (
     Review,
     Text,
 )
+from privis.cli.faces.face_options import Head, HeadName
 
 
 def redact(
@@ -33,7 +32,7 @@ def redact(
     text: Text = False,
     regions: Regions = None,
     detector: Detector = None,
-    head: HeadName = HeadKind.YUNET,
+    detector_head: Head = HeadName.YUNET,
     face_score: Least = 0.5,
     face_margin: Margin = 0.25,
     colour: Colour = "0,0,0",
@@ -55,7 +54,7 @@ def redact(
         from privis.cli.documents.redact_run import Wanted, redact_pictures
 
         wanted = Wanted(
-            faces, plates, mrz, text, regions, detector, head, face_score, face_margin, colour, passes,
+            faces, plates, mrz, text, regions, detector, detector_head, face_score, face_margin, colour, passes,
             tuple(require or ()), review,
         )  # fmt: skip
         redact_pictures(inputs, output, wanted, as_json)

@@ -9,14 +9,6 @@ from typing import Annotated
 import typer
 
 
-class HeadKind(StrEnum):
-    """What the outputs of an own face detector mean."""
-
-    YUNET = "yunet"
-    SCRFD = "scrfd"
-    RETINAFACE = "retinaface"
-
-
 class Required(StrEnum):
     """What a picture has to show."""
 
@@ -36,7 +28,6 @@ Regions = Annotated[
     Path | None, typer.Option(help="CSV file of your own boxes: path,x,y,w,h[,page], pixels of the upright picture.")
 ]
 Detector = Annotated[str | None, typer.Option(help="Another face detector: an ONNX file, or haar (misses many).")]
-HeadName = Annotated[HeadKind, typer.Option("--head", help="What the outputs of an own detector mean.")]
 Least = Annotated[float, typer.Option("--face-score", help="Score from which something is a face; lower paints more.")]
 Margin = Annotated[float, typer.Option("--face-margin", help="Share of a face's sides that is painted around it.")]
 Colour = Annotated[str, typer.Option(help="What is painted: red,green,blue of 0 to 255.")]

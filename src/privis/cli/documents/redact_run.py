@@ -16,7 +16,7 @@ from typing import Any
 
 from privis.cli.console import NO, SOME_FAILED, UNUSABLE, err, out, progress
 from privis.cli.documents.redact_names import NamedPicture, named_pictures
-from privis.cli.documents.redact_options import HeadKind, Required
+from privis.cli.documents.redact_options import Required
 from privis.cli.documents.redact_review import write_review
 from privis.cli.documents.redact_words import (
     BoxesOfFiles,
@@ -25,6 +25,7 @@ from privis.cli.documents.redact_words import (
     finders_of,
     given_boxes,
 )
+from privis.cli.faces.face_options import HeadName
 from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
 from privis.extraction.redaction.redacted_file import FileRedaction, redact_file
 from privis.extraction.redaction.redactor import Redactor
@@ -45,7 +46,7 @@ class Wanted:
     text: bool
     regions: Path | None
     detector: str | None
-    head: HeadKind
+    head: HeadName
     face_score: float
     face_margin: float
     colour: str

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from privis.cli.console import err
-from privis.cli.documents.redact_options import HeadKind
+from privis.cli.faces.face_options import HeadName
+from privis.cli.faces.face_words import detector_of
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
 from privis.extraction.faces.cascade_detector import CascadeDetector
-from privis.extraction.faces.face_detector import FaceDetector, FindsFaces
+from privis.extraction.faces.face_detector import FindsFaces
 from privis.extraction.faces.face_networks import yunet
 from privis.extraction.redaction.face_search import FaceSearch
 from privis.extraction.redaction.picture_finders import FindsRegions, PlateSearch, TextSearch, ZoneSearch
 from privis.file_formats import FileFormat, misfit
 from privis.io.images.same_files import file_identity
-from privis.tasks.faces.detector_heads import RETINAFACE, SCRFD, YUNET
 from privis.tasks.redaction.regions import ImageRegion, RegionKind
 
 HAAR = "haar"
@@ -46,7 +46,7 @@ class Kinds:
         return [name for name, wanted in pairs if wanted]
 
 
-def finders_of(kinds: Kinds, detector: str | None, head: HeadKind, least: float) -> tuple[FindsRegions, ...]:
+def finders_of(kinds: Kinds, detector: str | None, head: HeadName, least: float) -> tuple[FindsRegions, ...]:
     """Build what looks for the chosen kinds.
 
     Raises:
@@ -67,13 +67,12 @@ def finders_of(kinds: Kinds, detector: str | None, head: HeadKind, least: float)
     return tuple(finders)
 
 
-def _detector(named: str | None, head: HeadKind, least: float) -> FindsFaces:
+def _detector(named: str | None, head: HeadName, least: float) -> FindsFaces:
     if named == HAAR:
         err.print(f"privis: warning: {HAAR_WARNING}", markup=False, soft_wrap=True)
         return CascadeDetector()
     if named is not None:
-        heads = {HeadKind.YUNET: YUNET, HeadKind.SCRFD: SCRFD, HeadKind.RETINAFACE: RETINAFACE}
-        return FaceDetector.from_onnx(named, heads[head], least=least)
+        return detector_of(Path(named), head, least)
     try:
         return yunet(least=least)
     except MissingExtraError as error:

@@ -12,7 +12,6 @@ FACE_EXIT_CODES = """Exit codes: 0 done, match · 8 no match (or undecided) · 1
 (they are listed) · 2 a wrong option, or a gallery that is damaged, empty, or of another network · 3 no picture could be
 used · 4 the output could not be written, or another writer holds the gallery · 5 a budget does not allow it ·
 130 interrupted."""
-NO_MATCH = 8
 
 
 class HeadName(StrEnum):

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from privis.cli.console import err
 from privis.cli.faces.face_options import ChoiceName, HeadName
-from privis.errors import ParameterError, Problem, ProgramError, UnsupportedError
+from privis.errors import ImageError, ParameterError, Problem, ProgramError, UnsupportedError, refuse
 
 if TYPE_CHECKING:
     from privis.estimators.faces.identifier import Identifier
     from privis.estimators.faces.template_matching import TemplateMatcher
     from privis.estimators.faces.template_protection import TemplateRelease, TemplateTransform
     from privis.estimators.faces.verifier import Verifier
+    from privis.extraction.faces.face_detector import FaceDetector
     from privis.extraction.faces.face_templates import FaceTemplateExtractor
     from privis.features.cnn import CNN
     from privis.tasks.verification import CalibrationTable
 
 DEFAULT_THRESHOLD = "fmr:1e-4"
 DEFAULT_INPUT = "rgb:-1..1"
+LEAST_SCORE = 0.6
 _RANGES = {"0..255": (1.0, 0.0), "0..1": (255.0, 0.0), "-1..1": (127.5, 1.0)}
 """Grey levels that become 1, and what is subtracted afterwards."""
 
@@ -68,17 +70,36 @@ def rate_of(threshold: str) -> float:
     return rate
 
 
-def extractor_of(words: FaceWords) -> FaceTemplateExtractor:
-    """What makes templates; a warning is a sentence on stderr."""
+def refuse_unreadable(*pictures: Path) -> None:
+    """Refuse pictures that cannot be read before any network is, all at once."""
+    from privis.io.images import decode
+
+    problems: list[Problem] = []
+    for picture in pictures:
+        try:
+            decode.load(picture)
+        except ImageError as error:
+            problems += error.problems
+    refuse(ImageError, problems)
+
+
+def detector_of(path: Path, head: HeadName, least: float = LEAST_SCORE) -> FaceDetector:
+    """A detector of one's own, whose outputs mean ``head`` and which finds faces from the score ``least`` on."""
     from privis.extraction.faces.face_detector import FaceDetector
-    from privis.extraction.faces.face_networks import DEFAULT_REFUSED, face_template_extractor
     from privis.tasks import faces
 
     heads = {HeadName.YUNET: faces.YUNET, HeadName.SCRFD: faces.SCRFD, HeadName.RETINAFACE: faces.RETINAFACE}
-    finder = feature = None
-    if words.detector is not None:
-        with _named("--detector", words.detector):
-            finder = FaceDetector.from_onnx(words.detector, heads[words.head])
+    with _named("--detector", path):
+        return FaceDetector.from_onnx(path, heads[head], least=least)
+
+
+def extractor_of(words: FaceWords) -> FaceTemplateExtractor:
+    """What makes templates; a warning is a sentence on stderr."""
+    from privis.extraction.faces.face_networks import DEFAULT_REFUSED, face_template_extractor
+    from privis.tasks import faces
+
+    finder = None if words.detector is None else detector_of(words.detector, words.head)
+    feature = None
     if words.embedder is not None:
         with _named("--embedder", words.embedder):
             feature = _embedder(words.embedder, words.embedder_input)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out, working
+from privis.cli.console import NO, SOME_FAILED, UNUSABLE, err, explained, out, working
 from privis.cli.faces.face_options import (
-    NO_MATCH,
     AsJson,
     Authority,
     Calibration,
@@ -42,13 +41,13 @@ from privis.cli.faces.face_words import (
     DEFAULT_THRESHOLD,
     FaceWords,
     identifier_of,
+    refuse_unreadable,
     verifier_of,
     warnings_in_words,
 )
 from privis.cli.faces.matcher_words import ServedWords, claimed_template, served_gallery, served_words
 from privis.cli.faces.release_words import drawing_once, knowing_release
-from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.io.images import decode
+from privis.errors import ParameterError, Problem
 from privis.io.images.sources import find
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def verify(
             )
             score = "" if answer.score is None else f", cosine {answer.score:.4f}"
             out.print(f"{told} (false-match rate at most {answer.fmr:g}{score})", markup=False, soft_wrap=True)
-    raise SystemExit(0 if answer.match else NO_MATCH)
+    raise SystemExit(0 if answer.match else NO)
 
 
 def identify(
@@ -186,11 +185,11 @@ def _verified(
         raise ParameterError(Problem("privis face verify", " ".join(got), "A B, or A --gallery GALLERY --subject ID"))
     if gallery is None or subject is None:
         reference, probe = pictures
-        _readable(reference, probe)
+        refuse_unreadable(reference, probe)
         return drawing_once(verifier_of(words), words.key).verify(reference, probe, score=score)
     (picture,) = pictures
     known = FaceGallery.load(gallery)
-    _readable(picture)
+    refuse_unreadable(picture)
     identifier = knowing_release(identifier_of(words), known)
     return identifier.verify(known, subject, picture, score=score, where=str(gallery))
 
@@ -200,7 +199,7 @@ def _verified_by(server: ServedWords, words: FaceWords, pictures: list[str], sub
     if len(pictures) != 1 or subject is None:
         got = f"{len(pictures)} pictures{'' if subject is None else ' --subject'}"
         raise ParameterError(Problem("privis face verify", got, "A --subject ID --under server URL"))
-    _readable(Path(pictures[0]))
+    refuse_unreadable(Path(pictures[0]))
     with served_gallery(server, verifier_of(replace(words, under="clear"))) as held:
         return held.verify(claimed_template(held, subject), Path(pictures[0]))
 
@@ -208,17 +207,6 @@ def _verified_by(server: ServedWords, words: FaceWords, pictures: list[str], sub
 def _given(**options: bool) -> list[str]:
     """Names of the options that were given."""
     return [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-
-
-def _readable(*pictures: Path) -> None:
-    """Refuse pictures that cannot be read before any network is."""
-    problems: list[Problem] = []
-    for picture in pictures:
-        try:
-            decode.load(picture)
-        except ImageError as error:
-            problems += error.problems
-    refuse(ImageError, problems)
 
 
 def _tell(paths: tuple[str, ...], answers: list[Identification | RefusedFace], top: int, as_json: bool) -> None:
@@ -255,4 +243,4 @@ def _code(answers: list[Identification | RefusedFace]) -> int:
         return UNUSABLE
     if len(told) < len(answers):
         return SOME_FAILED
-    return 0 if any(each.subjects for each in told) else NO_MATCH
+    return 0 if any(each.subjects for each in told) else NO
