@@ -99,7 +99,7 @@ def test_verify_says_yes_and_no(room: Path) -> None:
     assert code == 8 and not other["match"] and -1 <= other["score"] < 0.9
     assert face("verify", "people/bob/0.png", "probe.png", *RATE)[:2] == (
         8,
-        "no match (false-match rate at most 0.01)\n",
+        "no match (at the false-match rate 0.01)\n",
     )
     code, _, said = face("verify", "dark.png", "probe.png", *RATE)
     assert code == 3 and "dark.png: got no face" in said

@@ -186,7 +186,7 @@ def _lines(found: DocumentCheck, told: dict[str, Any]) -> list[str]:
     if found.verification is not None:
         answer = found.verification
         word = "match" if answer.match else "undecided: too near to the threshold" if answer.undecided else "no match"
-        lines.append(f"selfie: {word} (false-match rate at most {answer.fmr:g})")
+        lines.append(f"selfie: {word} (at the false-match rate {answer.fmr:g})")
     return lines
 
 

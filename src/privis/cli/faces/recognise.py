@@ -118,7 +118,7 @@ def verify(
                 "match" if answer.match else "undecided: too near to the threshold" if answer.undecided else "no match"
             )
             score = "" if answer.score is None else f", cosine {answer.score:.4f}"
-            out.print(f"{told} (false-match rate at most {answer.fmr:g}{score})", markup=False, soft_wrap=True)
+            out.print(f"{told} (at the false-match rate {answer.fmr:g}{score})", markup=False, soft_wrap=True)
     raise SystemExit(0 if answer.match else NO)
 
 
@@ -231,8 +231,9 @@ def _tell(paths: tuple[str, ...], answers: list[Identification | RefusedFace], t
         print(json.dumps(documents))
     elif told := next((each for each in answers if not isinstance(each, RefusedFace)), None):
         most = min(1.0, told.fmr * told.people)
-        line = f"Somebody who is not enrolled is taken for one of {told.people:,} people with a probability of at most"
-        out.print(f"{line} {most:.2g} ({told.fmr:g} for each).", markup=False, soft_wrap=True)
+        line = f"At the false-match rate {told.fmr:g} of each, somebody who is not enrolled is taken for one of "
+        line += f"{told.people:,} people in a share of up to {most:.2g}, as far as yours are like those of the calibration."
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def _code(answers: list[Identification | RefusedFace]) -> int:
