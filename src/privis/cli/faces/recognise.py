@@ -232,7 +232,8 @@ def _tell(paths: tuple[str, ...], answers: list[Identification | RefusedFace], t
     elif told := next((each for each in answers if not isinstance(each, RefusedFace)), None):
         most = min(1.0, told.fmr * told.people)
         line = f"At the false-match rate {told.fmr:g} of each, somebody who is not enrolled is taken for one of "
-        line += f"{told.people:,} people in a share of up to {most:.2g}, as far as yours are like those of the calibration."
+        line += f"{told.people:,} people in a share of up to {most:.2g}, "
+        line += "as far as yours are like those of the calibration."
         out.print(line, markup=False, soft_wrap=True)
 
 
