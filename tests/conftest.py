@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a run in a shell's background: what it starts would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # SPU in this process: its matrix products spin with more
 gc.set_threshold(

@@ -5,6 +5,7 @@ Answers for `privis.cli.faces.release_words`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -31,7 +32,12 @@ PEOPLE = ("people", "--subject-from", "folder")
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with people/{ann,bob}, and painted faces that need no network."""
+    """A folder with people/{ann,bob}, and painted faces that need no network.
+
+    Keys are 1, 2, and so on: of fresh ones a stranger would match one in fifty times, as is stated.
+    """
+    numbers = itertools.count(1)
+    monkeypatch.setattr(ReleaseKey, "generate", lambda: ReleaseKey(next(numbers).to_bytes(32, "big")))
     monkeypatch.setattr(face_words, "extractor_of", lambda words: EXTRACTOR)
     impostors().save(tmp_path / "table.json")
     for person, name in enumerate(("ann", "bob")):
