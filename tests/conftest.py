@@ -14,15 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a run in a shell's background: what it starts would inherit that
+# a run in a shell's background ignores interrupts, and what it starts would inherit that
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # SPU in this process: its matrix products spin with more
-gc.set_threshold(
-    50_000, 20, 50
-)  # a process holds much by the end: looking through it often takes an eighth of its time
+# a process holds much by the end: looking through it often takes an eighth of its time
+gc.set_threshold(50_000, 20, 50)
 _PROGRAMS = None
 if "PRIVIS_CACHE" not in os.environ:  # of this run and all its processes, never the user's own
     _PROGRAMS = tempfile.TemporaryDirectory(prefix="privis-programs-")

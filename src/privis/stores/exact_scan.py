@@ -146,7 +146,7 @@ class ExactScan:
         Returns:
             The codes of these.
         """
-        return ExactScan(self.codes[rows].copy(), self.scales[rows], self.lengths[rows], self.residuals[rows])
+        return ExactScan(self.codes[rows], self.scales[rows], self.lengths[rows], self.residuals[rows])
 
     def search(
         self, queries: npt.ArrayLike, top: int, exact: Exact, allowed: npt.NDArray[np.bool_] | None = None
