@@ -49,9 +49,8 @@ class TemplateKey(SecretBytes):
     (``python -m benchmarks.renewable_templates``).
 
     References: Y. Wang and K. N. Plataniotis, "An Analysis of Random Projection for Changeable and Privacy-Preserving
-    Biometric Verification", IEEE Trans. SMC-B 40(5), 2010, doi:10.1109/TSMCB.2009.2037131; attacks with known rows or a
-    known distribution: K. Liu, C. Giannella and H. Kargupta, "An Attacker's View of Distance Preserving Maps for
-    Privacy Preserving Data Mining", PKDD 2006, doi:10.1007/11871637_30.
+    Biometric Verification", IEEE Trans. SMC-B 40(5), 2010; attacks with known rows: C. R. Giannella, K. Liu and H.
+    Kargupta, "Breaching Euclidean Distance-Preserving Data Perturbation Using Few Known Inputs", arXiv:0911.2942.
 
     Args:
         secret: 32 bytes; `generate` and `load` make keys from a good source.
