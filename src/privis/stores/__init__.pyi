@@ -1,2 +1,12 @@
 from .exact_scan import ExactScan as ExactScan
 from .exact_scan import NearestRows as NearestRows
+from .vector_rows import VectorRows as VectorRows
+from .vector_store import Condition as Condition
+from .vector_store import ErasureStatus as ErasureStatus
+from .vector_store import Relation as Relation
+from .vector_store import Residue as Residue
+from .vector_store import ResidueSearch as ResidueSearch
+from .vector_store import SearchResult as SearchResult
+from .vector_store import StoreDescription as StoreDescription
+from .vector_store import VectorSpace as VectorSpace
+from .vector_store import VectorStore as VectorStore
