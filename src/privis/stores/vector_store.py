@@ -1,8 +1,8 @@
 """What every store of vectors can do, whatever holds its bytes.
 
 A store keeps vectors that one space made, compares them by inner product, and erases people. Vectors are sealed with
-AES-256 in Galois/counter mode under a key per subject (NIST SP 800-38D); the keys are in a file of their own, so a store
-that never rewrites what it deleted still loses a person with the key. A store whose own index has to read vectors
+AES-256 in Galois/counter mode under a key per subject (NIST SP 800-38D); the keys are in a file of their own, so a
+store that never rewrites what it deleted still loses a person with the key. A store whose own index has to read vectors
 keeps them open, says so, and has to rewrite what held them.
 """
 
