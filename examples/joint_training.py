@@ -28,8 +28,8 @@ def main() -> None:
     with LocalParties(training.committee.preset, training.fixed_point) as parties:
         fit(training, parties.run, {"bob": bob, "carol": carol})  # reveals nothing: the model stays in shares
         result = score(training, parties.run, "alice", alice)  # reveals these two numbers, to alice
-        labels = label(training, parties.run, "alice", alice.images[:10])  # reveals ten labels, to alice
-    assert result.accuracy > 0.8 and (labels == alice.classes[:10]).mean() > 0.5
+        labels = label(training, parties.run, "alice", alice.images[:100])  # reveals 100 labels, to alice
+    assert result.accuracy > 0.75 and (labels == alice.classes[:100]).mean() > 0.75
 
 
 if __name__ == "__main__":
