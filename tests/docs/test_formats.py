@@ -148,6 +148,10 @@ def test_a_specification_of_matching_of_the_next_number_is_refused() -> None:
     assert MatchingSpec.from_json(text) == MatchingSpec(8, False)
     with pytest.raises(PrivisError):
         MatchingSpec.from_json(text.replace('"matching": 1', '"matching": 2'))
+    small = MatchingSpec.fitting(5000, 9)
+    assert '"matching": 2' in small.to_json() and MatchingSpec.from_json(small.to_json()) == small
+    with pytest.raises(PrivisError):
+        MatchingSpec.from_json(small.to_json().replace('"matching": 2', '"matching": 3'))
 
 
 def test_guarantees_skip_unknown_fields_and_fill_in_missing_ones() -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import NDArray
 
@@ -35,6 +35,9 @@ from privis.joint.gallery import ANSWER, FIXED, QUERY, ROWS, Answer, Gallery
 from privis.joint.runners import Runner
 from privis.run.mpc.job import Job
 from privis.tasks.questions import Question
+
+if TYPE_CHECKING:
+    from privis.run.mpc.runtime.local_parties import LocalParties
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +58,7 @@ class LiveGallery:
     def __init__(self, gallery: Gallery, run: Runner | None = None, answers: GalleryAnswers | None = None) -> None:
         self.gallery, self.answers = gallery, answers
         self._run = run
-        self._parties: Any = None
+        self._parties: LocalParties | None = None
 
     def __enter__(self) -> Self:
         if self._run is None:
@@ -70,6 +73,11 @@ class LiveGallery:
     ) -> None:
         if self._parties is not None:
             self._parties.__exit__(kind, error, trace)
+
+    @property
+    def parties(self) -> LocalParties | None:
+        """The parties that this gallery started, while they run; they know what was sent."""
+        return self._parties
 
     def enrol(
         self,

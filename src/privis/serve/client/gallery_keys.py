@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
-from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
+from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, Scores
 from privis.run.he.wire.framing import join
 from privis.serve.client.client import Client, RequestProgress
@@ -123,9 +123,10 @@ def _problems(spec: MatchingSpec, terms: Terms, templates: Templates | None) -> 
 
 def _blocks(owner: MatchingOwner, templates: Templates, progress: Progress) -> Sequence[bytes]:
     """The templates encrypted, named by their numbers."""
-    starts, blocks = range(0, len(templates.names), BLOCK), []
+    each = owner.spec.block
+    starts, blocks = range(0, len(templates.names), each), []
     for done, start in enumerate(starts):
-        rows = np.asarray(templates.vectors)[start : start + BLOCK]
+        rows = np.asarray(templates.vectors)[start : start + each]
         names = [str(start + number) for number in range(len(rows))]
         blocks.append(owner.block(names, rows, lambda share, done=done: progress((done + share) / len(starts))))
     return blocks

@@ -40,7 +40,10 @@ class OfferGallery:
 
     def __call__(self) -> GalleryOffering:
         """Encode the gallery once; workers forked later share it."""
-        gallery = PlainGallery(MatchingSpec(self.vectors.shape[1]), self.memory)
+        count, components = self.vectors.shape
+        # blocks as small as the gallery where vectors are long; else of one size, so that keys outlive its growth
+        spec = MatchingSpec.fitting(components, count) if components > BLOCK else MatchingSpec(components)
+        gallery = PlainGallery(spec, self.memory)
         gallery.add(self.names, self.vectors)
         return GalleryOffering(self.name, self.summary, gallery)
 
@@ -58,9 +61,8 @@ class GalleryOffering:
         """What clients are told: of the templates, how many there are, by the size of a reply."""
         spec, gallery = self.gallery.spec, self.gallery
         blocks = len(gallery.blocks)
-        seconds = (
-            predicted(spec, blocks * BLOCK, cores(), gallery.memory, MatchingTimings.of_this_machine()).seconds or 0.0
-        )
+        machine = MatchingTimings.of_this_machine()
+        seconds = predicted(spec, blocks * spec.block, cores(), gallery.memory, machine).seconds or 0.0
         named = sum(len(name.encode()) + 4 for name in gallery.names)
         reply = spec.reply_bytes(blocks) + named
         estimate = Estimate(seconds, spec.key_bytes, spec.query_bytes, reply, 4 * spec.key_bytes + reply + _WORK)
@@ -89,7 +91,14 @@ class OfferEncryptedGallery:
     def __post_init__(self) -> None:
         if not isinstance(self.templates, int) or self.templates < 1:
             raise ParameterError(Problem("templates", repr(self.templates), "at least 1"))
-        MatchingSpec(self.dimension, encrypted=True)
+        _ = self.spec
+
+    @property
+    def spec(self) -> MatchingSpec:
+        """With templates encrypted under the client's key, in small blocks where they are long and few."""
+        if self.dimension > BLOCK:
+            return MatchingSpec.fitting(self.dimension, self.templates, encrypted=True)
+        return MatchingSpec(self.dimension, encrypted=True)
 
     def __call__(self) -> EncryptedGalleryOffering:
         """Make the offering: no gallery yet, as the templates come later."""
@@ -105,27 +114,29 @@ class EncryptedGalleryOffering:
     @property
     def spec(self) -> MatchingSpec:
         """With templates encrypted under the client's key."""
-        return MatchingSpec(self.offer.dimension, encrypted=True)
+        return self.offer.spec
 
     @property
     def terms(self) -> Terms:
         """What clients are told: what it takes when all the room is used."""
         spec, most = self.spec, self.offer.templates
-        blocks = -(-most // BLOCK)
+        blocks = -(-most // spec.block)
         keys = spec.key_bytes + blocks * spec.block_bytes
         reply = spec.reply_bytes(blocks)
         memory = 4 * spec.key_bytes + blocks * (spec.resident_bytes + 2 * spec.block_bytes) + reply + _WORK
-        seconds = predicted(spec, blocks * BLOCK, cores(), machine=MatchingTimings.of_this_machine()).seconds or 0.0
+        machine = MatchingTimings.of_this_machine()
+        seconds = predicted(spec, blocks * spec.block, cores(), machine=machine).seconds or 0.0
         estimate = Estimate(seconds, keys, spec.query_bytes, reply, memory)
         words = {"gallery": {"dimension": spec.dimension, "templates": most}}
         return Terms(self.offer.name, self.offer.summary, spec.digest, spec.to_json(), estimate, words=words)
 
     def open(self, keys: Path) -> Runner:
         """Load a client's evaluation keys and its templates; ProtocolError for anything else, or for too many."""
-        spec, most = self.spec, -(-self.offer.templates // BLOCK)
+        spec = self.spec
+        most = -(-self.offer.templates // spec.block)
         parts = split(bundle.read(keys, bundle.KeyKind.EVALUATION, spec.digest), "evaluation keys and templates")
         if not 2 <= len(parts) <= 1 + most:
-            got, expected = f"{len(parts) - 1} blocks of templates", f"1 to {most} of up to {BLOCK:,} each"
+            got, expected = f"{len(parts) - 1} blocks of templates", f"1 to {most} of up to {spec.block:,} each"
             raise ProtocolError(Problem("evaluation keys", got, expected, "send fewer templates"))
         gallery = EncryptedGallery(spec)
         for number, block in enumerate(parts[1:]):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from privis.errors import ParameterError, ProtocolError
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
 from privis.run.he.matching.matching_cost import MatchingTimings, predicted
-from privis.run.he.matching.matching_specification import ACCURACY, BLOCK, PARAMETERS, MatchingSpec
+from privis.run.he.matching.matching_specification import ACCURACY, BLOCK, MOST_DIMENSION, PARAMETERS, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
 from privis.run.he.wire.framing import join, split
 
@@ -111,6 +111,50 @@ def test_several_blocks_in_several_processes_and_one_query_ciphertext(owner):
     assert len(message) == pytest.approx(SMALL.query_bytes, rel=0.05)
 
 
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize(("dimension", "count"), [(16, 5), (100, 130), (512, 65), (2000, 3), (4864, 9), (8200, 1)])
+def test_small_blocks_and_long_vectors_two_queries_at_a_time(dimension, count, encrypted):
+    """Copies of a block share its diagonals; what is longer than a ciphertext comes in parts."""
+    spec = MatchingSpec.fitting(dimension, count, encrypted)
+    assert spec.block < BLOCK and spec.parts == -(-dimension // BLOCK)
+    key, templates, queries = MatchingOwner.generate(spec), vectors(count, dimension), vectors(2, dimension, seed=1)
+    gallery = EncryptedGallery(spec) if encrypted else PlainGallery(spec)
+    for start in range(0, count, spec.block):
+        chosen = slice(start, start + spec.block)
+        if encrypted:
+            gallery.put(str(start), key.block(named(count)[chosen], templates[chosen]))
+        else:
+            gallery.add(named(count)[chosen], templates[chosen])
+    matcher, message = Matcher.open(gallery, key.evaluation_keys(), 1), key.query(*queries)
+    reply = matcher.run(message)
+    for scores, query in zip(key.both_scores(reply), queries, strict=True):
+        assert scores.names == tuple(named(count))
+        np.testing.assert_allclose(scores.values, cosines(templates, query), atol=ACCURACY / 5)
+    assert len(message) == pytest.approx(spec.query_bytes, rel=0.05)
+    assert len(matcher.run(key.query(queries[0]))) == pytest.approx(spec.reply_bytes(len(gallery.blocks)), rel=0.05)
+    with pytest.raises(ProtocolError):
+        matcher.run(message[:-1])
+    with pytest.raises(ParameterError, match="shape"):
+        key.query(queries[0], queries[1][1:])
+    with pytest.raises(ParameterError, match="direction"):
+        key.query(queries[0], 0 * queries[1])
+
+
+def test_more_templates_than_a_small_block_holds_make_several():
+    spec = MatchingSpec.fitting(64, 70)
+    key, templates, query = MatchingOwner.generate(spec), vectors(300, 64), vectors(1, 64, seed=1)[0]
+    gallery = PlainGallery(spec)
+    gallery.add(named(300), templates)
+    assert spec.block == 128 and len(gallery.blocks) == 3
+    gallery.remove(named(1, 200))
+    found = ask(gallery, key, query, processes=2)
+    assert len(found.names) == 299 and "t200" not in found.names
+    np.testing.assert_allclose(found.values, np.delete(cosines(templates, query), 200), atol=ACCURACY / 5)
+    cost = predicted(spec, 300, 1)
+    assert cost.rotations == spec.turns - 1 + 3 * (spec.giants - 1 + len(spec.folds))
+    assert predicted(MatchingSpec.fitting(512, 450), 450, 1).seconds < predicted(WIDE, 450, 1).seconds / 3
+
+
 def test_the_same_query_never_looks_the_same(owner):
     query = vectors(1, 24)[0]
     assert owner.query(query) != owner.query(query)
@@ -191,9 +235,12 @@ def test_what_cannot_be_enrolled_or_asked(gallery, owner, secret_owner):
         secret_owner.block(["x", "x"], vectors(2, 24))
     with pytest.raises(ParameterError, match="direction"):
         owner.query(np.zeros(24))
-    for wrong in (0, BLOCK + 1, 2.5):
-        with pytest.raises(ParameterError, match="1 to 4096 components"):
+    for wrong in (0, MOST_DIMENSION + 1, 2.5, True):
+        with pytest.raises(ParameterError, match="1 to 65536 components"):
             MatchingSpec(wrong)
+    for wrong in (0, 3, 64, 2 * BLOCK, 128.0):  # a query of 32 slots takes 128 copies at most
+        with pytest.raises(ParameterError, match="a power of two from 128 to 4096"):
+            MatchingSpec(24, block=wrong)
     with pytest.raises(ParameterError):
         PlainGallery(SECRET)
     with pytest.raises(ParameterError):
@@ -246,10 +293,22 @@ def test_damaged_bytes_raise_protocol_errors_only(owner, conversation, noise, at
 
 
 def test_a_specification_is_json_and_its_digest_covers_it():
-    specs = [SMALL, SECRET, WIDE]
+    specs = [SMALL, SECRET, WIDE, MatchingSpec(24, block=128), MatchingSpec(5000), MatchingSpec.fitting(5000, 9)]
     assert [MatchingSpec.from_json(spec.to_json()) for spec in specs] == specs
-    assert len({spec.digest for spec in specs}) == 3
-    for wrong in (b"", b"{}", b"[]", b'{"matching": 1, "dimension": 9000, "encrypted": false}', b"\xff", b"3"):
+    assert len({spec.digest for spec in specs}) == len(specs)
+    assert SMALL.to_json() == '{"matching": 1, "dimension": 24, "encrypted": false}'
+    newer = b'{"matching": 1, "dimension": 24, "encrypted": false, "block": 128}'  # 1 knew no blocks
+    numbers = b'{"matching": 1, "dimension": 24, "encrypted": 0}'
+    for wrong in (
+        newer,
+        numbers,
+        b"",
+        b"{}",
+        b"[]",
+        b'{"matching": 1, "dimension": 9000, "encrypted": false}',
+        b"\xff",
+        b"3",
+    ):
         with pytest.raises(ProtocolError):
             MatchingSpec.from_json(wrong)
 

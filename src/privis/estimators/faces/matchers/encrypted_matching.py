@@ -23,7 +23,7 @@ from privis.run.he.matching.decision_matcher import DecisionMatcher
 from privis.run.he.matching.decision_messages import Ask
 from privis.run.he.matching.decision_specification import DecisionSpec
 from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
-from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
+from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.owner.decision_owner import DecisionOwner, Decisions
 from privis.run.he.owner.matching import MatchingOwner
 from privis.serve.client.decision_answers import best_of_decisions, kind_of_message, matches_of_decisions
@@ -188,6 +188,23 @@ class EncryptedTemplates:
             made[mine[np.isin(pairs[mine, 1], found.undecided)]] = Decision.UNDECIDED
         return made
 
+    def decided(self, query: NDArray[Any], threshold: float, gap: float) -> Decisions:
+        """Decide about every template for one query: those that are undecided do not hide the others.
+
+        Args:
+            query: (components,), of any length but zero.
+            threshold: least cosine of a match.
+            gap: distance from it inside which a template may be undecided.
+
+        Returns:
+            Which are accepted, and which are undecided.
+
+        Raises:
+            ParameterError: as `ask`.
+        """
+        self._deciding(threshold, gap)
+        return self._answer(query, Ask.INDEX, None)
+
     def cosines(self, queries: NDArray[Any]) -> NDArray[np.float64]:
         """Give every cosine, which whoever holds the key learns: as many as there are components are a template.
 
@@ -201,7 +218,12 @@ class EncryptedTemplates:
             ParameterError: vectors without a direction, or of another length.
         """
         owner, matcher = self._scoring()
-        return np.stack([owner.scores(self._sent(matcher, owner.query(row))).values for row in np.asarray(queries)])
+        rows, made = np.asarray(queries), []
+        for first in range(0, len(rows), 2):  # two in a message
+            pair = rows[first : first + 2]
+            found = owner.both_scores(self._sent(matcher, owner.query(*pair)))
+            made += [scores.values for scores in found[: len(pair)]]
+        return np.stack(made)
 
     def _answer(self, query: NDArray[Any], kind: Ask, claim: int | None) -> Decisions:
         assert self._decided is not None
@@ -237,13 +259,15 @@ class EncryptedTemplates:
     def _scoring(self) -> tuple[MatchingOwner, Matcher]:
         """Both sides of scores."""
         if self._scored is None:
-            spec = MatchingSpec(self.templates.shape[1], self.options.encrypted_templates)
-            owner, names = MatchingOwner.generate(spec), [str(number) for number in range(len(self.templates))]
+            count, components = self.templates.shape
+            spec = MatchingSpec.fitting(components, count, self.options.encrypted_templates)
+            owner, names = MatchingOwner.generate(spec), [str(number) for number in range(count)]
             gallery: PlainGallery | EncryptedGallery
             if spec.encrypted:
                 gallery = EncryptedGallery(spec)
-                for start in range(0, len(names), BLOCK):
-                    block = owner.block(names[start : start + BLOCK], self.templates[start : start + BLOCK])
+                for start in range(0, len(names), spec.block):
+                    chosen = slice(start, start + spec.block)
+                    block = owner.block(names[chosen], self.templates[chosen])
                     gallery.put(str(start), block)
                     self.key_bytes += len(block)
             else:

@@ -24,7 +24,7 @@ Progress = Callable[[float], None]
 
 
 class Block(Protocol):
-    """At most ``BLOCK`` templates, whose scores come in one ciphertext."""
+    """At most ``spec.block`` templates, whose scores come in one ciphertext."""
 
     @property
     def names(self) -> Names:
@@ -32,7 +32,7 @@ class Block(Protocol):
         ...
 
     def scores(self, engine: SealEngine, turned: Sequence[Ciphertext]) -> Ciphertext:
-        """Inner products with a query, given with all its turns."""
+        """Inner products with a query, given with all turns of its parts."""
         ...
 
 
@@ -57,7 +57,7 @@ class PlainBlock:
     encoded: tuple[tuple[Plaintext | None, ...], ...] | None = field(default=None, repr=False)
 
     def scores(self, engine: SealEngine, turned: Sequence[Ciphertext]) -> Ciphertext:
-        """Inner products with a query, given with all its turns."""
+        """Inner products with a query, given with all turns of its parts."""
         encoded = self.encoded or self.encode(engine)
         total: Ciphertext | None = None
         for row in reversed(encoded):
@@ -65,7 +65,7 @@ class PlainBlock:
             for query, diagonal in zip(turned, row, strict=True):
                 if diagonal is not None:
                     total = engine.accumulate(total, engine.multiply_plain(query, diagonal))
-        return total
+        return folded(engine, total, self.spec)
 
     def encode(self, engine: SealEngine) -> tuple[tuple[Plaintext | None, ...], ...]:
         """The diagonals as plaintexts; None for those that round to zero, with which the library multiplies nothing."""
@@ -75,7 +75,7 @@ class PlainBlock:
             made = engine.encode(diagonal, 0, scale)
             return None if engine.is_zero(made) else made
 
-        return tuple(tuple(map(plaintext, row)) for row in self.spec.diagonals(self.rows))
+        return tuple(tuple(map(plaintext, row)) for row in self.spec.encoded(self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +89,15 @@ class EncryptedBlock:
     @classmethod
     def load(cls, spec: MatchingSpec, engine: SealEngine, data: bytes) -> EncryptedBlock:
         """Read what ``MatchingOwner.block`` made; ProtocolError for anything else."""
-        head, *parts = split(data, "encrypted block", 1 + spec.width)
+        head, *parts = split(data, "encrypted block", 1 + spec.diagonals)
         _, scale = spec.scales
         found = [_loaded(engine, part, 0, scale, "template") for part in parts]
-        rows = tuple(tuple(found[start : start + spec.turns]) for start in range(0, spec.width, spec.turns))
-        return cls(spec, read_names(head), rows)
+        each = spec.parts * spec.turns
+        rows = tuple(tuple(found[start : start + each]) for start in range(0, spec.diagonals, each))
+        return cls(spec, read_names(head, spec.block), rows)
 
     def scores(self, engine: SealEngine, turned: Sequence[Ciphertext]) -> Ciphertext:
-        """Inner products with a query, given with all its turns; sums are relinearised once each, not every product."""
+        """Inner products with a query, given with all turns of its parts; sums are relinearised, not every product."""
         total: Ciphertext | None = None
         for row in reversed(self.diagonals):
             inner: Ciphertext | None = None
@@ -104,7 +105,7 @@ class EncryptedBlock:
                 inner = engine.accumulate(inner, engine.multiply(query, diagonal))
             inner = engine.relinearise(inner)
             total = inner if total is None else engine.accumulate(engine.rotate(total, self.spec.turns), inner)
-        return total
+        return folded(engine, total, self.spec)
 
 
 class PlainGallery:
@@ -252,7 +253,9 @@ class Matcher:
         """
         spec, blocks = self.gallery.spec, self.gallery.blocks
         scale = spec.scales[0] * self.engine.primes[1]
-        turned = turns(self.engine, _loaded(self.engine, message, 1, scale, "query"), spec)
+        parts_of_query = [message] if spec.parts == 1 else split(message, "query", spec.parts)
+        loaded = [_loaded(self.engine, part, 1, scale, "query") for part in parts_of_query]
+        turned = [each for query in loaded for each in turns(self.engine, query, spec)]
         done, parts = 0, {}
         work = lambda block: self.engine.save(block.scores(self.engine, turned))  # noqa: E731
         for index, data in forked(work, blocks, self.processes):
@@ -272,20 +275,27 @@ def turns(engine: SealEngine, query: Ciphertext, spec: MatchingSpec) -> list[Cip
     return [engine.rescale(turned, spec.scales[0]) for turned in made]
 
 
-def read_names(data: bytes) -> Names:
-    """A JSON list of names; ProtocolError for anything else."""
+def folded(engine: SealEngine, total: Ciphertext, spec: MatchingSpec) -> Ciphertext:
+    """The sum over all copies of a block, in each of them."""
+    for step in spec.folds:
+        total = engine.add(total, engine.rotate(total, step))
+    return total
+
+
+def read_names(data: bytes, most: int = BLOCK) -> Names:
+    """A JSON list of names; ProtocolError for anything else, or for more."""
     try:
         found: Any = json.loads(data)
     except (ValueError, RecursionError):
         found = None
-    return checked_names(found)
+    return checked_names(found, most)
 
 
-def checked_names(found: Any) -> Names:
+def checked_names(found: Any, most: int = BLOCK) -> Names:
     """``found`` as the names of a block; ProtocolError when it is anything else."""
-    if isinstance(found, list) and len(found) <= BLOCK and all(n is None or isinstance(n, str) for n in found):
+    if isinstance(found, list) and len(found) <= most and all(n is None or isinstance(n, str) for n in found):
         return tuple(found)
-    raise ProtocolError(Problem("names", "something else", f"a list of at most {BLOCK} names"))
+    raise ProtocolError(Problem("names", "something else", f"a list of at most {most} names"))
 
 
 def _loaded(engine: SealEngine, data: bytes, level: int, scale: float, what: str) -> Ciphertext:
@@ -301,7 +311,7 @@ def _empty(spec: MatchingSpec) -> PlainBlock:
 
 
 def _slots(block: PlainBlock) -> list[str | None]:
-    return [*block.names, *[None] * (BLOCK - len(block.names))]
+    return [*block.names, *[None] * (block.spec.block - len(block.names))]
 
 
 def _filled(block: PlainBlock, slots: list[int], names: list[str], rows: NDArray[np.float32]) -> PlainBlock:

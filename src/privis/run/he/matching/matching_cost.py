@@ -89,22 +89,22 @@ def predicted(
     ``sent`` is query and reply. Evaluation keys are sent once, ``spec.key_bytes`` of them.
     """
     found = machine or MatchingTimings()
-    blocks = -(-templates // BLOCK)
+    blocks = -(-templates // spec.block)
     kept = blocks if memory is None or spec.encrypted else min(blocks, memory // spec.resident_bytes)
     share = -(-blocks // max(1, min(processes, blocks)))
     again = -(-max(0, blocks - kept) // max(1, min(processes, blocks)))
-    giants = spec.giants - 1
+    sums = spec.giants - 1 + len(spec.folds)
     product = found.cipher if spec.encrypted else found.plain
-    block = spec.width * product + giants * found.rotate + found.save
+    block = spec.diagonals * product + sums * found.rotate + found.save
     block += spec.giants * found.relinearise if spec.encrypted else 0.0
-    work, turns = share * block + again * spec.width * found.encode, (spec.turns - 1) * found.turn
+    work, turns = share * block + again * spec.diagonals * found.encode, spec.parts * (spec.turns - 1) * found.turn
     seconds = turns + (found.fork + work * found.beside if share < blocks else work)
-    held = kept * spec.resident_bytes + 2 * spec.key_bytes + 8 * spec.turns * PARAMETERS.degree * 8
+    held = kept * spec.resident_bytes + 2 * spec.key_bytes + 8 * spec.parts * spec.turns * PARAMETERS.degree * 8
     held += 0 if spec.encrypted else templates * spec.dimension * 4
     return Cost(
         memory=held,
         depth=1,
-        rotations=spec.turns - 1 + blocks * giants,
+        rotations=spec.parts * (spec.turns - 1) + blocks * sums,
         rounds=2,
         sent=spec.query_bytes + spec.reply_bytes(blocks) + templates * _NAME_BYTES,
         seconds=seconds,
