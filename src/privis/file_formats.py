@@ -28,6 +28,7 @@ _BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper
 _RELEASE_KEY = b"privis release key "
 _TEMPLATE_KEY = b"privis template key "
 _COMPILED = b"privis.cache/"
+_SQLITE, _SUBJECT_KEYS = b"SQLite format 3\0", b"PRVS"  # the application's id in the header
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
 _REDACTIONS = re.compile(rb'\{"format": ?"privis redaction \d')
@@ -61,6 +62,11 @@ class FileFormat(StrEnum):
     OFFER = "a prepared offer"
     OFFER_WORDS = "an offer in words"
     KEY_FOLDER = "a folder of homomorphic keys"
+    STORE = "a search index"
+    STORE_MANIFEST = "the manifest of a search index"
+    FRAGMENT = "a fragment of a search index"
+    STORE_JOURNAL = "the journal of a search index, of a begun erasure"
+    SUBJECT_KEYS = "the keys of a search index"
     LEDGER = "a privacy ledger"
     LEDGER_HEAD = "the head of a ledger"
     ANSWER_LEDGER = "an answer ledger"
@@ -112,6 +118,8 @@ _BY_TEXT = {
     "privis.card/": FileFormat.CARD,
     "privis.calibration/": FileFormat.CALIBRATION,
     "privis.face-gallery/": FileFormat.FACE_GALLERY,
+    "privis.store/": FileFormat.STORE_MANIFEST,
+    "privis.store-journal/": FileFormat.STORE_JOURNAL,
     "privis.receipt/": FileFormat.RECEIPT,
     "privis.specification/": FileFormat.JOB,
 }
@@ -145,7 +153,7 @@ def format_of(path: str | os.PathLike[str]) -> FileFormat:
     try:
         mode = place.stat().st_mode
         if stat.S_ISDIR(mode):
-            return FileFormat.KEY_FOLDER if _has_keys(place) else FileFormat.FOLDER
+            return _of_folder(place)
         if not stat.S_ISREG(mode):
             return FileFormat.DEVICE
         with open(place, "rb") as file:
@@ -181,6 +189,12 @@ def misfit(
     return Problem(str(path), str(found), expected or str(wanted), remedy if absent else "")
 
 
+def _of_folder(folder: Path) -> FileFormat:
+    if _has_keys(folder):
+        return FileFormat.KEY_FOLDER
+    return FileFormat.STORE if (folder / "store.json").is_file() else FileFormat.FOLDER
+
+
 def _has_keys(folder: Path) -> bool:
     held = (folder / "evaluation.key").is_file() or (folder / "secret.key").is_file()
     return held and (folder / "public.key").is_file()
@@ -197,6 +211,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.TEMPLATE_KEY
     if start.startswith(_COMPILED):
         return FileFormat.COMPILED
+    if start.startswith(_SQLITE) and start[68:72] == _SUBJECT_KEYS:
+        return FileFormat.SUBJECT_KEYS
     if start.startswith(b"PK\3\4") or start.startswith(b"PK\5\6"):
         return _of_zip(path)
     if start.startswith(b"PAR1"):
@@ -261,7 +277,10 @@ def _of_parquet(path: Path) -> FileFormat:
         if ending[4:] != b"PAR1" or length > os.path.getsize(path):
             return FileFormat.UNKNOWN
         file.seek(-8 - length, os.SEEK_END)
-        return FileFormat.TABLE if b"privis.names" in file.read(length) else FileFormat.PARQUET
+        footer = file.read(length)
+    if b"privis.fragment" in footer:
+        return FileFormat.FRAGMENT
+    return FileFormat.TABLE if b"privis.names" in footer else FileFormat.PARQUET
 
 
 def _of_text(path: Path, start: bytes) -> FileFormat:

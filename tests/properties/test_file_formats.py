@@ -32,6 +32,8 @@ from privis.program import load
 from privis.program.onnx.translate import read_onnx
 from privis.run.he.wire import key_file
 from privis.serve.http.tokens import Token, Tokens
+from privis.stores.parquet import ParquetStore
+from privis.stores.sealing import SubjectKeys
 from privis.tasks import LinearHead
 from privis.tasks.verification import CalibrationTable
 from privis.training import checkpoints
@@ -52,6 +54,8 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.LINEAR_HEAD: LinearHead.load,
     F.CALIBRATION: CalibrationTable.load,
     F.FACE_GALLERY: FaceGallery.load,
+    F.STORE: ParquetStore.open,
+    F.SUBJECT_KEYS: SubjectKeys.open,
     F.PROGRAM: load,
     F.CHECKPOINT: lambda path: checkpoints.load(path, "0" * 32, (2, 7), 10),
     F.PROJECTION: Projection.load,

@@ -21,6 +21,28 @@ MOST_LETTERS = 63
 """Of a column's name, as in PostgreSQL."""
 
 
+def value_problems(where: str, value: object) -> list[Problem]:
+    """Find what no store can hold: a NUL, text that is no Unicode, whole numbers beyond 64 bits.
+
+    Args:
+        where: the value, in messages.
+        value: a value of metadata, or an id.
+
+    Returns:
+        A problem, or none.
+
+    >>> [each.got for each in value_problems("year", 2**63)], value_problems("year", 2024)
+    (['a number of 64 bits and a sign'], [])
+    """
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return [Problem(where, f"a number of {value.bit_length()} bits and a sign", "63 bits and a sign")]
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return [Problem(where, f"{value!r}, which is no Unicode", "text of UTF-8", "rename what it names")]
+    if isinstance(value, str) and "\0" in value:
+        return [Problem(where, f"{value!r} with a NUL", "text without one")]
+    return []
+
+
 @dataclass(frozen=True, eq=False)
 class VectorRows:
     """Rows that are added to a store or read from it.
@@ -68,9 +90,11 @@ class VectorRows:
         seen: set[str] = set()
         found = []
         for place, name in enumerate(self.ids):
-            if not isinstance(name, str) or not name or "\0" in name:
+            if not isinstance(name, str) or not name:
                 found.append(Problem(f"VectorRows.ids[{place}]", repr(name), "a text of at least one character"))
-            elif name in seen:
+                continue
+            found += value_problems(f"VectorRows.ids[{place}]", name)
+            if name in seen:
                 found.append(Problem(f"VectorRows.ids[{place}]", f"{name!r} again", "each id once"))
             seen.add(name)
         for place, digest in enumerate(self.sources):
@@ -86,6 +110,8 @@ class VectorRows:
                 expected = f"letters, digits and _, at most {MOST_LETTERS}, and none of id, subject, source, vector"
                 found.append(Problem(f"metadata column {name!r}", "this name", expected))
             kinds = {type(value) for value in values if value is not None}
+            for place, value in enumerate(values):
+                found += value_problems(f"metadata column {name!r}, row {place}", value)
             if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
                 got = ", ".join(sorted(kind.__name__ for kind in kinds))
                 found.append(
@@ -93,7 +119,7 @@ class VectorRows:
                         f"metadata column {name!r}", got, "values of one type: text, whole numbers, numbers or Booleans"
                     )
                 )
-        return found
+        return shortened(found, "VectorRows")
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -35,6 +35,9 @@ from privis.run.program_cache import CacheKey, ProgramCache
 from privis.serve.http.tokens import issue
 from privis.serve.offerings.offer import Offer
 from privis.serve.offerings.offering import Estimate, Terms
+from privis.stores import VectorRows, VectorSpace
+from privis.stores.parquet import ParquetStore
+from privis.stores.parquet.store_files import StoreFolder
 from privis.tasks import LinearHead, LinearMap, Link, UnitLength
 from privis.tasks.verification import CalibrationTable
 from privis.training import checkpoints
@@ -84,6 +87,9 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     (folder / "offer.toml").write_text('feature = "colour"\nparameters = { size = [4, 4] }\n')
     with redaction_log(folder / "painted", "0" * 64) as log:
         log.append({"name": "a.png", "input": "1" * 64, "output": "2" * 64, "regions": [{"kind": "face"}]})
+    index = ParquetStore.create(folder / "index", VectorSpace(bytes(32), "a network", 2))
+    index.add(VectorRows(("a.png",), ("ann",), ("0" * 64,), np.ones((1, 2), np.float32)))
+    StoreFolder(folder).write_journal((1,))
     (folder / "other.json").write_text("{}")
     (folder / "other.toml").write_text("a = 1\n")
     (folder / "anything").write_bytes(b"\xff\xfe anything else")
@@ -116,6 +122,11 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.QUERY: folder / "query.bin",
         FileFormat.OFFER: folder / "offer.npz",
         FileFormat.OFFER_WORDS: folder / "offer.toml",
+        FileFormat.STORE: folder / "index",
+        FileFormat.STORE_MANIFEST: folder / "index" / "store.json",
+        FileFormat.FRAGMENT: next((folder / "index").glob("fragment-*")),
+        FileFormat.STORE_JOURNAL: folder / "erasure.json",
+        FileFormat.SUBJECT_KEYS: folder / "index.keys",
         FileFormat.LEDGER: folder / "budget",
         FileFormat.ANSWER_LEDGER: folder / "answers",
         FileFormat.LEDGER_HEAD: folder / "budget.head",

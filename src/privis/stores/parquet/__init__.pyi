@@ -1,0 +1,1 @@
+from .parquet_store import ParquetStore as ParquetStore
