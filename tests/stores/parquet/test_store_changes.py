@@ -1,4 +1,6 @@
-"""Answers for `privis.stores.parquet.store_changes`: what is killed, fails, or runs beside readers."""
+"""Answers for `privis.stores.parquet.store_changes`, `privis.stores.parquet.row_parts` and
+`privis.stores.parquet.store_state`: what is killed, fails, or runs beside readers.
+"""
 
 from __future__ import annotations
 

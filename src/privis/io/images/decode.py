@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.file_formats import FileFormat, misfit
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.images import tiff
 from privis.io.images.depth import DepthWarning, top_bits
 
@@ -134,7 +134,7 @@ def _from_file(path: Path | str, max_pixels: int, depth: int | None) -> Pixels:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device could wait for ever
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            kind = str(format_of(path))
             raise _refusal(where, kind, "an image file", "name the files inside it" if "folder" in kind else "")
         if status.st_size == 0:
             raise _refusal(where, "an empty file", "an image file", "copy or download it again")

@@ -23,7 +23,8 @@ from privis.stores.parquet.fragments import FragmentGone
 from privis.stores.parquet.row_reader import RowReader
 from privis.stores.parquet.store_changes import add_rows, erase_subjects, finish, is_unfinished
 from privis.stores.parquet.store_files import MANIFEST, WAIT_SECONDS, StoreFolder, StoreManifest, size_of
-from privis.stores.parquet.store_snapshot import ATTEMPTS, StoreSnapshot, state_of
+from privis.stores.parquet.store_snapshot import ATTEMPTS, StoreSnapshot
+from privis.stores.parquet.store_state import state_of
 from privis.stores.sealing.subject_keys import SubjectKeys
 from privis.stores.vector_rows import VectorRows
 from privis.stores.vector_store import Condition, Residue, SearchResult, StoreDescription, VectorSpace

@@ -33,7 +33,7 @@ class RowReader:
         self._unsealed: OrderedDict[int, bytes] = OrderedDict()
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read vectors.
+        """Read the vectors of some rows.
 
         Args:
             rows: their numbers.
@@ -51,7 +51,7 @@ class RowReader:
         return made
 
     def described(self, rows: NDArray[np.int64]) -> tuple[tuple[str, ...], tuple[Mapping[str, Value], ...]]:
-        """Read ids and metadata.
+        """Read ids and metadata of some rows.
 
         Args:
             rows: their numbers.

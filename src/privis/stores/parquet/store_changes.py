@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.stores.parquet.fragments import Fragment, fragment_rows, write_fragment
+from privis.stores.parquet.row_parts import chosen, joined, sliced
 from privis.stores.parquet.store_files import StoreFolder, StoreManifest
-from privis.stores.parquet.store_snapshot import StoreSnapshot, chosen, manifest_of
+from privis.stores.parquet.store_snapshot import StoreSnapshot
+from privis.stores.parquet.store_state import manifest_of
 from privis.stores.sealing.key_ring import KeyRing
 from privis.stores.sealing.subject_keys import SubjectKeys
-from privis.stores.vector_rows import Value, VectorRows
+from privis.stores.vector_rows import VectorRows
 from privis.stores.vector_store import Residue
 from privis.subjects import subject_ids
 
@@ -52,18 +54,18 @@ def add_rows(snapshot: StoreSnapshot, keys: SubjectKeys, rows: VectorRows) -> in
     left = {path: int(one.counts[blocks].sum()) for path, one, blocks in _named(snapshot)}
     for path, gone in replaced.items():
         left[path] -= int(gone.sum())
-    joined, count = set(), len(rows) % most
+    outgrown, count = set(), len(rows) % most
     for path in sorted(left, key=left.__getitem__):
         if left[path] > 2 * count or count + left[path] > most:
             break
-        joined.add(path)
+        outgrown.add(path)
         count += left[path]
     for path, one, blocks in _named(snapshot):
-        if path in joined or path in replaced:
+        if path in outgrown or path in replaced:
             some = snapshot.read_rows(one, blocks)
             if path in replaced:
                 some = chosen(some, ~replaced[path])
-            if path in joined:
+            if path in outgrown:
                 parts.insert(len(parts) - 1, some)
                 del fragments[path]
             else:
@@ -110,9 +112,9 @@ def _written(
 ) -> dict[str, int]:
     """Rows as fragments of the largest size, the last one smaller."""
     found, most = {}, fragment_rows(manifest.space.components)
-    joined = parts[0] if len(parts) == 1 else _joined(parts)
-    for start in range(0, len(joined), most):
-        some = _slice(joined, start, start + most)
+    all_rows = parts[0] if len(parts) == 1 else joined(parts)
+    for start in range(0, len(all_rows), most):
+        some = sliced(all_rows, start, start + most)
         found[write_fragment(folder, manifest, ring, some)] = len(some)
     return found
 
@@ -123,29 +125,6 @@ def _renamed(fragments: Mapping[str, int], name: str, new: Mapping[str, int]) ->
     for each, rows in fragments.items():
         found |= new if each == name else {each: rows}
     return found
-
-
-def _slice(rows: VectorRows, start: int, end: int) -> VectorRows:
-    if start == 0 and end >= len(rows):
-        return rows
-    kept = np.zeros(len(rows), np.bool_)
-    kept[start:end] = True
-    return chosen(rows, kept)
-
-
-def _joined(parts: Sequence[VectorRows]) -> VectorRows:
-    names = dict.fromkeys(name for part in parts for name in part.metadata)
-    metadata: dict[str, list[Value]] = {name: [] for name in names}
-    for part in parts:
-        for name, values in metadata.items():
-            values += part.metadata.get(name) or [None] * len(part)
-
-    def all_of(name: str) -> tuple[str, ...]:
-        return tuple(value for part in parts for value in getattr(part, name))
-
-    vectors = np.concatenate([part.vectors for part in parts])
-    columns = {name: tuple(values) for name, values in metadata.items()}
-    return VectorRows(all_of("ids"), all_of("subjects"), all_of("sources"), vectors, columns)
 
 
 def _commit(folder: StoreFolder, keys: SubjectKeys, manifest: StoreManifest, ring: KeyRing) -> None:

@@ -19,7 +19,9 @@ from privis.errors import ParameterError, Problem
 from privis.stores.conditions import fitting
 from privis.stores.exact_scan import ExactScan
 from privis.stores.parquet.fragments import Fragment, FragmentGone
+from privis.stores.parquet.row_parts import chosen
 from privis.stores.parquet.store_files import StoreFolder, StoreManifest
+from privis.stores.parquet.store_state import manifest_of, state_of
 from privis.stores.sealing.key_ring import KeyRing
 from privis.stores.sealing.subject_keys import SubjectKeys
 from privis.stores.vector_rows import Value, VectorRows
@@ -358,73 +360,6 @@ class StoreSnapshot:
         named = {"id": rows.ids, "subject": rows.subjects, "source": rows.sources, **rows.metadata}
         arrays = {name: pa.array(named[name], _TYPES[self._type(name)]) for name in {each.column for each in where}}
         return fitting(where, arrays, len(rows))
-
-
-def chosen(rows: VectorRows, kept: NDArray[np.bool_]) -> VectorRows:
-    """Leave rows out.
-
-    Args:
-        rows: all.
-        kept: (rows,), False for those that go.
-
-    Returns:
-        The others, in the same order.
-    """
-    places = np.flatnonzero(kept).tolist()
-
-    def some(values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(values[place] for place in places)
-
-    columns = {name: some(values) for name, values in rows.metadata.items()}
-    return VectorRows(some(rows.ids), some(rows.subjects), some(rows.sources), rows.vectors[kept], columns)
-
-
-def state_of(folder: StoreFolder, keys: SubjectKeys, partial: bool) -> bytes:
-    """Tell this state of a store from all others.
-
-    Args:
-        folder: of the index.
-        keys: its file of keys.
-        partial: whether a manifest that is lost is no error.
-
-    Returns:
-        Bytes, equal only while nothing was changed.
-
-    Raises:
-        ParameterError: manifest or keys cannot be read.
-    """
-    try:
-        content = folder.read_bytes()
-    except ParameterError:
-        if not partial:
-            raise
-        content = b""
-    return b"\n".join([content, repr(folder.read_journal()).encode(), keys.version()])
-
-
-def manifest_of(folder: StoreFolder, keys: SubjectKeys, partial: bool, problems: list[Problem]) -> StoreManifest:
-    """Read the manifest, or the copy of it that lies beside the keys where somebody asked for what is left.
-
-    Args:
-        folder: of the index.
-        keys: its file of keys.
-        partial: whether the copy will do.
-        problems: gets what is wrong with the manifest where the copy is given.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        ParameterError: it cannot be read.
-    """
-    try:
-        return StoreManifest.of_json(folder.read_bytes(), folder.manifest)
-    except ParameterError as error:
-        copy = keys.text("manifest") if partial else None
-        if copy is None:
-            raise
-        problems += error.problems
-        return StoreManifest.of_json(copy, keys.path)
 
 
 def _damaged(one: Fragment, damaged: int, blocks: int) -> Problem:
