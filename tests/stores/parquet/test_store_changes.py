@@ -71,9 +71,25 @@ def test_an_erased_person_is_in_no_byte_of_any_file(tmp_path, small):
     assert residue.vectors.shape == (8, 8) and set(residue.texts) > gone and "person-0007" in residue.texts
     assert len(residue.sealed) == len([each for each in looked_for if each.endswith("byte 0")])
     assert "person-0007" not in repr(residue)
+    verified = store.verify_erased(residue)
+    assert verified.remains == () == verified.unsearched and {"float32", "sealed"} <= set(verified.forms)
+    assert any("index.keys" in each for each in verified.searched)
     found = store.search(residue.vectors, 90)
     assert all(not gone & set(ids) for ids in found.ids) and {len(ids) for ids in found.ids} == {87}
     assert content(ParquetStore.open(tmp_path / "index")) == content(store)
+
+
+def test_what_an_erasure_would_leave_is_found(tmp_path, small):
+    store = made(tmp_path / "index", rows(people(30)))
+    path = max((tmp_path / "index").glob("fragment-*"))
+    stored = path.read_bytes()
+    residue = store.erase(people(30, images=1)[:29])
+    path.with_suffix(".copy").write_bytes(stored)
+    (tmp_path / "index.keys-journal").write_bytes(b"person-0007")
+    verified = store.verify_erased(residue)
+    assert {where.rpartition(":")[0] for where in verified.remains} == {
+        str(path.with_suffix(".copy")), str(tmp_path / "index.keys-journal"),
+    }  # fmt: skip
 
 
 def test_fragments_without_the_person_are_not_rewritten(tmp_path, small):

@@ -7,6 +7,7 @@ that a search has to compare are read. So an answer is exact, and an approximate
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import threading
 import uuid
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from privis.errors import OutputError, ParameterError, PrivisError, Problem
 from privis.stores.conditions import check_conditions
+from privis.stores.erasure.residue_scanner import ResidueScanner
 from privis.stores.parquet.fragments import FragmentGone
 from privis.stores.parquet.row_reader import RowReader
 from privis.stores.parquet.store_changes import add_rows, erase_subjects, finish, is_unfinished
@@ -27,7 +29,7 @@ from privis.stores.parquet.store_snapshot import ATTEMPTS, StoreSnapshot
 from privis.stores.parquet.store_state import state_of
 from privis.stores.sealing.subject_keys import SubjectKeys
 from privis.stores.vector_rows import VectorRows
-from privis.stores.vector_store import Condition, Residue, SearchResult, StoreDescription, VectorSpace
+from privis.stores.vector_store import Condition, Residue, ResidueSearch, SearchResult, StoreDescription, VectorSpace
 
 T = TypeVar("T")
 
@@ -252,6 +254,25 @@ class ParquetStore:
             OutputError: it cannot be written; a begun erasure is finished by the next change or opening.
         """
         return self._changed(lambda now: erase_subjects(now, self._keys, subjects))
+
+    def verify_erased(self, residue: Residue) -> ResidueSearch:
+        """Read every byte of the index's folder and of the file of its keys, journals and unfinished files among them.
+
+        Args:
+            residue: what was erased.
+
+        Returns:
+            Where it was looked for, and where something of it was found that rows which stay do not hold.
+
+        Raises:
+            ParameterError: the index is damaged.
+        """
+        scanner = ResidueScanner(residue)
+        scanner.search_folder(self._folder.path)
+        beside = self._keys.path.parent.glob(f"{glob.escape(self._keys.path.name)}*")
+        for path in sorted({self._keys.path, *beside}):  # SQLite's journal has the name of its file and an ending
+            scanner.search_file(path)
+        return scanner.result(self.rows)
 
     def _changed(self, change: Callable[[StoreSnapshot], T]) -> T:
         if self._partial:
