@@ -18,6 +18,7 @@ COMMANDS = {
     "renewable_templates": "tasks.renewable_templates",
     "retrieval": "tasks.retrieval",
     "exact_search": "stores.exact_search",
+    "crowd_search": "stores.crowd_search",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",

@@ -30,6 +30,10 @@ from .estimators.faces.matchers.encrypted_matching import EncryptedMatcher as En
 from .estimators.faces.matchers.joint_matching import JointMatcher as JointMatcher
 from .estimators.faces.released_templates import ReleasedTemplates as ReleasedTemplates
 from .estimators.faces.verifier import Verifier as Verifier
+from .estimators.search.crowd_search import CrowdQuestion as CrowdQuestion
+from .estimators.search.crowd_search import CrowdRequest as CrowdRequest
+from .estimators.search.crowd_search import CrowdServer as CrowdServer
+from .estimators.search.crowd_search import CrowdTerms as CrowdTerms
 from .estimators.transformer import FeatureExtractor as FeatureExtractor
 from .extraction.explain import Explanation as Explanation
 from .extraction.explain import explain as explain
@@ -97,6 +101,7 @@ from .privacy import Budget as Budget
 from .privacy import BudgetUnit as BudgetUnit
 from .privacy import CodeRelease as CodeRelease
 from .privacy import CorpusHistogramRelease as CorpusHistogramRelease
+from .privacy import CoverTraffic as CoverTraffic
 from .privacy import Dataset as Dataset
 from .privacy import DirectionRelease as DirectionRelease
 from .privacy import Enrolment as Enrolment

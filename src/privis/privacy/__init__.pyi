@@ -20,6 +20,7 @@ from .ledger.ledger_protocol import Ledger as Ledger
 from .mechanisms.additive import Gaussian as Gaussian
 from .mechanisms.additive import Laplace as Laplace
 from .mechanisms.additive import Noise as Noise
+from .mechanisms.cover_traffic import CoverTraffic as CoverTraffic
 from .mechanisms.direction import DirectionMechanism as DirectionMechanism
 from .mechanisms.direction import DirectionRelease as DirectionRelease
 from .mechanisms.direction import PrivUnit as PrivUnit

@@ -7,3 +7,5 @@ from .ranking_quality import average_precision as average_precision
 from .ranking_quality import precision_at as precision_at
 from .ranking_quality import relevance as relevance
 from .similarity import Similarity as Similarity
+from .vector_clusters import ClusterCentres as ClusterCentres
+from .vector_clusters import VectorClusters as VectorClusters
