@@ -5,9 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from privis import CoverTraffic, CrowdServer, CrowdTerms
 from privis.errors import ParameterError, ProtocolError
+from privis.estimators.search import crowd_search
 from privis.run.he.wire.framing import join, split
 
 RANDOM = np.random.default_rng(11)
@@ -59,15 +61,39 @@ def test_real_requests_go_to_different_clusters_and_are_as_many_as_promised(serv
         assert len({*clusters}) == COVER.requests
 
 
-def test_fakes_keep_no_key_and_real_ones_are_not_first(server):
-    cover = CoverTraffic(40.0, 0.5, honest_clients=10, requests=1)
-    small = CrowdTerms(server.terms.centres, cover)
-    places = set()
-    for _ in range(6):
-        question = small.ask(ROWS[0])
-        places.add([owner is not None for owner in question.owners].index(True))
-        assert all(0 <= request.instant < 1 for request in question.requests)
-    assert len(places) > 1
+class Empty:
+    """Stands for keys where only the plan of requests is looked at: thousands of real ones would take minutes."""
+
+    @classmethod
+    def generate(cls, spec):
+        return cls()
+
+    def evaluation_keys(self):
+        return b""
+
+    def query(self, vector):
+        return b""
+
+
+def test_the_plan_of_a_client(server, monkeypatch):
+    monkeypatch.setattr(crowd_search, "MatchingOwner", Empty)
+    cover = CoverTraffic(60.0, 0.5, honest_clients=3, requests=2)
+    terms = CrowdTerms(server.terms.centres, cover)
+    questions = [terms.ask(ROWS[0]) for _ in range(100)]
+    sent = np.array([len(question.requests) for question in questions])
+    assert {question.real for question in questions} == {2}
+    assert abs(sent.mean() - 2 - cover.fakes_per_client(3)) < 5 * sent.std() / 10
+    places = [np.flatnonzero([owner is not None for owner in question.owners]) / sent.max() for question in questions]
+    assert 0.2 < np.mean(places) < 0.7 and np.ptp([place[0] for place in places]) > 0.3, "somewhere among the fakes"
+    instants = np.concatenate([[request.instant for request in question.requests] for question in questions])
+    assert stats.kstest(instants, "uniform").pvalue > 1e-6
+    fakes = [
+        split(request.message, "request", 3)[0]
+        for question in questions
+        for request, owner in zip(question.requests, question.owners, strict=True)
+        if owner is None
+    ]
+    assert stats.chisquare(list(Counter(fakes).values())).pvalue > 1e-6 and len({*fakes}) == 3
 
 
 def test_replies_that_are_missing_or_wrong(server, questions):

@@ -12,6 +12,9 @@ way. Somebody who controls the network as well as the server sees which clusters
 What it does not hide: that a client takes part; the index's vectors from clients, who see exact scores and the centres
 of all clusters. What a client does with a result, fetching an image for instance, is outside. A server that gives
 clients different terms tells them apart by them: clients compare `CrowdTerms.digest`.
+
+Evolution of the format of terms: a name with a number; a reader refuses any other, and unknown fields, since clients
+that read terms differently could be told apart.
 """
 
 from __future__ import annotations

@@ -166,6 +166,9 @@ class CoverTraffic:
 
         Returns:
             Of all that a client asks in these epochs; it rests on promises that it names.
+
+        Raises:
+            ParameterError: a number is out of range.
         """
         problems = positive_number("CoverTraffic.epsilon", epsilon)
         problems += integer_problem("CoverTraffic.epochs", epochs, 1, _MOST_REQUESTS)
@@ -205,6 +208,9 @@ class CoverTraffic:
 
         Returns:
             (parts,) numbers of fake requests.
+
+        Raises:
+            ParameterError: ``parts`` is below 1.
 
         >>> from privis.privacy import ReleaseKey
         >>> cover = CoverTraffic(20.0, 0.8, honest_clients=1000, requests=1)

@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,13 +63,22 @@ class SealRing:
 
         Its levels have the same names, so ciphertexts pass freely; its keys are smaller.
         """
-        bits = (*self.parameters.bits[: level + 1], self.parameters.bits[-1])
-        return _ring(Parameters(self.parameters.degree, bits), [*self.moduli[: level + 1], self.moduli[-1]])
+        return _below(self, level)
 
 
+@lru_cache(maxsize=8)
 def ring(parameters: Parameters) -> SealRing:
-    """Check ``parameters`` by SEAL's own 128-bit rule; ParameterError when it refuses."""
+    """Check ``parameters`` by SEAL's own 128-bit rule; ParameterError when it refuses.
+
+    The last ones are kept: a context is never changed, and making one takes as long as reading a client's keys.
+    """
     return _ring(parameters, list(seal.CoeffModulus.Create(parameters.degree, list(parameters.bits))))
+
+
+@lru_cache(maxsize=32)
+def _below(whole: SealRing, level: int) -> SealRing:
+    bits = (*whole.parameters.bits[: level + 1], whole.parameters.bits[-1])
+    return _ring(Parameters(whole.parameters.degree, bits), [*whole.moduli[: level + 1], whole.moduli[-1]])
 
 
 def _ring(parameters: Parameters, moduli: list[Any]) -> SealRing:
