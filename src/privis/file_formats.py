@@ -27,10 +27,12 @@ _LARGEST_TEXT = 8 << 20  # bytes of a text of ours; what is larger is something 
 _BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper byte of the version
 _RELEASE_KEY = b"privis release key "
 _TEMPLATE_KEY = b"privis template key "
+_RECEIPT_KEY = b"privis receipt key "
 _COMPILED = b"privis.cache/"
 _SQLITE, _SUBJECT_KEYS = b"SQLite format 3\0", b"PRVS"  # the application's id in the header
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
+_RECEIPTS = re.compile(rb'\{"format": ?"privis receipts \d')
 _REDACTIONS = re.compile(rb'\{"format": ?"privis redaction \d')
 _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")
 _TOKENS = re.compile(rb"(?:#.*\n|\s*\n)*[A-Za-z0-9][A-Za-z0-9._-]{0,63} sha256:[0-9a-f]{64}")
@@ -53,6 +55,7 @@ class FileFormat(StrEnum):
     PART = "a part of an unfinished run"
     RELEASE_KEY = "a release key"
     TEMPLATE_KEY = "a template key"
+    RECEIPT_KEY = "a receipt key"
     SECRET_KEY = "a secret key"
     EVALUATION_KEY = "evaluation keys"
     PUBLIC_KEY = "a specification or public key"
@@ -81,6 +84,8 @@ class FileFormat(StrEnum):
     FACE_GALLERY = "a gallery of faces"
     REDACTION_LOG = "a log of redaction"
     RECEIPT = "a receipt of a joint job"
+    ERASURE_RECEIPT = "a receipt of an erasure"
+    RECEIPTS = "a log of receipts"
     JOB = "a joint job"
     PARTY = "the configuration of a member of joint jobs"
     SUBMITTER = "the configuration of a submitter of joint jobs"
@@ -121,6 +126,7 @@ _BY_TEXT = {
     "privis.store/": FileFormat.STORE_MANIFEST,
     "privis.store-journal/": FileFormat.STORE_JOURNAL,
     "privis.receipt/": FileFormat.RECEIPT,
+    "privis.erasure/": FileFormat.ERASURE_RECEIPT,
     "privis.specification/": FileFormat.JOB,
 }
 _BY_ARRAYS = (  # the members that each has at least, the most telling first
@@ -134,6 +140,7 @@ _BY_ARRAYS = (  # the members that each has at least, the most telling first
 _OFFERED = {"feature", "model", "program"}  # of a TOML document that says what is offered
 _BY_KEYS = (  # of a JSON or TOML document
     ({"card", "rows", "output"}, FileFormat.RUN),
+    ({"receipt", "subjects", "out_of_reach"}, FileFormat.ERASURE_RECEIPT),
     ({"sha256", "metadata"}, FileFormat.TABLE_RECORD),
     ({"sources", "feature", "executor"}, FileFormat.MANIFEST),
     ({"specification", "estimate", "digest"}, FileFormat.TERMS),
@@ -209,6 +216,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.RELEASE_KEY
     if start.startswith(_TEMPLATE_KEY):
         return FileFormat.TEMPLATE_KEY
+    if start.startswith(_RECEIPT_KEY):
+        return FileFormat.RECEIPT_KEY
     if start.startswith(_COMPILED):
         return FileFormat.COMPILED
     if start.startswith(_SQLITE) and start[68:72] == _SUBJECT_KEYS:
@@ -227,6 +236,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.LEDGER
     if _ANSWERS.match(start):
         return FileFormat.ANSWER_LEDGER
+    if _RECEIPTS.match(start):
+        return FileFormat.RECEIPTS
     if _REDACTIONS.match(start):
         return FileFormat.REDACTION_LOG
     if _LEDGER_HEAD.match(start):

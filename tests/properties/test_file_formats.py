@@ -32,6 +32,9 @@ from privis.program import load
 from privis.program.onnx.translate import read_onnx
 from privis.run.he.wire import key_file
 from privis.serve.http.tokens import Token, Tokens
+from privis.stores.erasure.erasure_receipt import ErasureReceipt
+from privis.stores.erasure.receipt_key import ReceiptKey
+from privis.stores.erasure.receipt_log import ReceiptLog
 from privis.stores.parquet import ParquetStore
 from privis.stores.sealing import SubjectKeys
 from privis.tasks import LinearHead
@@ -62,6 +65,9 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.CODEBOOK: Codebook.load,
     F.RELEASE_KEY: ReleaseKey.load,
     F.TEMPLATE_KEY: TemplateKey.load,
+    F.ERASURE_RECEIPT: ErasureReceipt.load,
+    F.RECEIPT_KEY: ReceiptKey.load,
+    F.RECEIPTS: lambda path: ReceiptLog(path).store,
     F.SECRET_KEY: lambda path: key_file.read(path, key_file.KeyKind.SECRET),
     F.EVALUATION_KEY: lambda path: key_file.read(path, key_file.KeyKind.EVALUATION),
     F.PUBLIC_KEY: lambda path: key_file.read(path, key_file.KeyKind.PUBLIC),

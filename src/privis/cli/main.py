@@ -55,6 +55,7 @@ from privis.cli.server.stages import stage
 from privis.cli.shell import completion
 from privis.cli.shell.once import HELP_NAMES, given_once
 from privis.cli.train import predict, train
+from privis.cli.verify import verify
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
 
@@ -90,6 +91,7 @@ app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(predict)
 app.command(epilog=EXIT_CODES)(redact)
 app.command()(info)
+app.command(epilog=EXIT_CODES)(verify)
 app.add_typer(ledger)
 app.add_typer(answers)
 app.add_typer(mpc)

@@ -36,6 +36,9 @@ from privis.serve.http.tokens import issue
 from privis.serve.offerings.offer import Offer
 from privis.serve.offerings.offering import Estimate, Terms
 from privis.stores import VectorRows, VectorSpace
+from privis.stores.erasure.erasing import erased
+from privis.stores.erasure.gallery_erasure import GalleryErasure
+from privis.stores.erasure.receipt_key import ReceiptKey
 from privis.stores.parquet import ParquetStore
 from privis.stores.parquet.store_files import StoreFolder
 from privis.tasks import LinearHead, LinearMap, Link, UnitLength
@@ -90,6 +93,11 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     index = ParquetStore.create(folder / "index", VectorSpace(bytes(32), "a network", 2))
     index.add(VectorRows(("a.png",), ("ann",), ("0" * 64,), np.ones((1, 2), np.float32)))
     StoreFolder(folder).write_journal((1,))
+    (folder / "erased").write_bytes(erasable().to_bytes())
+    store, files = GalleryErasure.of(folder / "erased")
+    receipt = erased(store, ["bob"], files)
+    (folder / "receipt.json").write_text(json.dumps(receipt.to_dict()))
+    (folder / "salt").write_text(ReceiptKey.load(files.key).salt(receipt.subjects[0].nonce, 0))
     (folder / "other.json").write_text("{}")
     (folder / "other.toml").write_text("a = 1\n")
     (folder / "anything").write_bytes(b"\xff\xfe anything else")
@@ -129,6 +137,9 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.SUBJECT_KEYS: folder / "index.keys",
         FileFormat.LEDGER: folder / "budget",
         FileFormat.ANSWER_LEDGER: folder / "answers",
+        FileFormat.ERASURE_RECEIPT: folder / "receipt.json",
+        FileFormat.RECEIPTS: folder / "erased.receipts",
+        FileFormat.RECEIPT_KEY: folder / "erased.receipts.key",
         FileFormat.LEDGER_HEAD: folder / "budget.head",
         FileFormat.TOKEN: folder / "alice.token",
         FileFormat.TOKENS: folder / "tokens",
@@ -159,6 +170,12 @@ def gallery() -> FaceGallery:
     rows = np.full((2, 4), 0.5)
     with_ann = FaceGallery(bytes(32), "network").with_images(["ann"] * 2, ["a1", "a2"], rows, date(2026, 11, 30))
     return with_ann.with_images(["bob"], ["b1"], rows[:1], date(2019, 1, 1), date(2020, 1, 1))
+
+
+def erasable() -> FaceGallery:
+    """Two people whose templates can be told from other bytes."""
+    rows = np.random.default_rng(1).normal(size=(2, 16))
+    return FaceGallery(bytes(32), "network").with_images(["ann", "bob"], ["a1", "b1"], rows, date(2026, 11, 30))
 
 
 def stored_table(path: Path, card: str = "{}") -> Path:

@@ -144,11 +144,13 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("document", "check", "by a detector"): {"ID": "{picture}", "--selfie": "{picture}", "--detector": "{network}"},
     ("document", "check", "by an embedder"): {"ID": "{picture}", "--selfie": "{picture}", "--embedder": "{network}"},
+    ("verify",): {"RECEIPT": "{receipt}", "--index": "{erased}", "--subject": "bob", "--write-salt": "{new}"},
+    ("verify", "by a salt"): {"RECEIPT": "{receipt}", "--subject": "bob", "--salt": "{salt}"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
     "-o", "--calibration-output", "--draw", "--new-key", "--output", "--plots", "--predictions", "--report", "--review",
-    "--state",
+    "--state", "--write-salt",
 }  # fmt: skip
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {

@@ -140,7 +140,8 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "head_keys": place / "head_keys",
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
         "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
-        "template": known["TEMPLATE_KEY"],
+        "template": known["TEMPLATE_KEY"], "receipt": known["ERASURE_RECEIPT"], "salt": place / "salt",
+        "erased": place / "erased",
         "boxes": place / "boxes.csv", "pairs": place / "pairs.csv", "people": place / "people",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]

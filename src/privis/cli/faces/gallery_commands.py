@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from privis.cli.console import SOME_FAILED, UNUSABLE, err, explained, out, working
+from privis.cli.console import NO, SOME_FAILED, UNUSABLE, err, explained, out, working
 from privis.cli.faces.face_options import (
     AsJson,
     Choice,
@@ -121,39 +121,43 @@ def enrol(
 
 
 def remove(gallery: GalleryFile, subject: Subjects = None, expired: Expired = False, as_json: AsJson = False) -> None:
-    """Remove people and all that is theirs, and print a receipt as JSON.
+    """Remove people and all that is theirs, search for what is left of them, and print a signed receipt as JSON.
 
-    privis face remove gate --subject ann
+    privis face remove gate --subject ann > receipt.json
+
+    privis verify receipt.json --index gate
     """
     with explained():
         from privis.io.face_gallery import FaceGallery
-        from privis.io.gallery_writer import changing
+        from privis.stores.erasure.erasing import erased
+        from privis.stores.erasure.erasure_receipt import OUT_OF_REACH
+        from privis.stores.erasure.gallery_erasure import GalleryErasure
+        from privis.stores.vector_store import ErasureStatus
         from privis.subjects import subject_ids
 
         if bool(subject) == expired:
             got = "both" if expired else "neither"
             raise ParameterError(Problem("--subject, --expired", got, "one: ids of people, or --expired"))
-        FaceGallery.load(gallery)  # a gallery that is missing or damaged is no reason to lock a folder
+        before = FaceGallery.load(gallery)  # a gallery that is missing or damaged is no reason to lock a folder
         today = date.today()
-        with changing(gallery) as file:
-            before = file.read()
-            assert before is not None
-            gone = (
-                [person.subject for person in before.people if not person.in_force(today)]
-                if expired
-                else list(dict.fromkeys(subject_ids(subject, "--subject")))
-            )
-            after = before.without(gone)
-            if gone:
-                file.write(after)
-            left = FaceGallery.load(file.path)
-        remains = [each for each in gone if each in left.subjects]
-        receipt = {
-            "status": "gone", "subjects": gone, "date": today.isoformat(), "searched": [str(gallery)],
-            "remains": remains, "people": len(left.people),
-            "out_of_reach": "copies, backups and snapshots of the file, and blocks that the disk has freed",
+        gone = (
+            [person.subject for person in before.people if not person.in_force(today)]
+            if expired
+            else list(dict.fromkeys(subject_ids(subject, "--subject")))
+        )
+        ledger = Path(f"{gallery}.ledger")
+        store, files = GalleryErasure.of(gallery)
+        receipt = erased(store, gone, files, [ledger] if ledger.is_file() else []) if gone else None
+        status = ErasureStatus.GONE if receipt is None else receipt.status
+        document = {
+            "status": status.value, "subjects": gone, "date": today.isoformat(),
+            "searched": [str(gallery)] if receipt is None else list(receipt.searched),
+            "remains": [] if receipt is None else list(receipt.remains),
+            "people": len(FaceGallery.load(gallery).people), "out_of_reach": OUT_OF_REACH,
+            "receipt": None if receipt is None else receipt.to_dict(),
         }  # fmt: skip
-        print(json.dumps(receipt))
+        print(json.dumps(document))
+        raise SystemExit(0 if status is ErasureStatus.GONE else NO)
 
 
 def list_people(gallery: GalleryFile, as_json: AsJson = False) -> None:

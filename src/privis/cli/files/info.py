@@ -14,6 +14,7 @@ import typer
 
 from privis.cli.console import explained, out
 from privis.cli.files.face_facts import calibration_facts, gallery_facts, template_key_facts
+from privis.cli.files.receipt_facts import erasure_facts, receipt_key_facts, receipt_log_facts
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, format_of
 
@@ -364,6 +365,9 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.CODEBOOK: _codebook,
         FileFormat.RELEASE_KEY: _release_key,
         FileFormat.TEMPLATE_KEY: template_key_facts,
+        FileFormat.ERASURE_RECEIPT: erasure_facts,
+        FileFormat.RECEIPTS: receipt_log_facts,
+        FileFormat.RECEIPT_KEY: receipt_key_facts,
         FileFormat.SECRET_KEY: _bundle,
         FileFormat.EVALUATION_KEY: _bundle,
         FileFormat.PUBLIC_KEY: _bundle,

@@ -19,7 +19,7 @@ from privis.privacy.ledger.chain import SLOT_BYTES, START, ChainedBooks, LedgerH
 from privis.privacy.ledger.disk import Wording, contents, damaged, head_path, sync_folder, write, written
 
 SomeBooks = TypeVar("SomeBooks", bound=ChainedBooks)
-LEDGERS = frozenset({FileFormat.LEDGER, FileFormat.ANSWER_LEDGER})
+LEDGERS = frozenset({FileFormat.LEDGER, FileFormat.ANSWER_LEDGER, FileFormat.RECEIPTS})
 """Files of this kind: one that is taken for another is named, as nothing is wrong with it."""
 
 

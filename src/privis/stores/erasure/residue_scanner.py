@@ -38,6 +38,7 @@ _BLOCK = 8 << 20
 _DEEPEST, _LARGEST_INSIDE = 3, 64 << 20  # members in members, and their bytes, that are looked into
 _ROUNDS = 4
 _MOST_NAMED = 8
+_QUOTED = 3  # letters of a text that is looked for between quotes anywhere
 _TEXT_HEAD = 4096  # bytes by which a text is told from other content
 
 Kept = Callable[[], Iterable[VectorRows]]
@@ -66,7 +67,7 @@ class ResidueScanner:
             given = [piece for each in given for piece in pieces_of(each)]
         self._patterns = BytePatterns.of(given)
         self._texts = frozenset(residue.texts)
-        self._values = _values_in_text(residue.texts)
+        self._values, self._quoted = _whole_values(residue.texts)
         self._found: dict[str, set[Found]] = {}
         self._cells: dict[str, set[str]] = {}
         self._searched: dict[str, None] = {}
@@ -210,8 +211,9 @@ class ResidueScanner:
         self._bytes += len(data) if new is None else new
         if len(data) >= SHORTEST_TEXT and (found := self._patterns.search(data)):
             self._found.setdefault(where, set()).update(found)
-        if self._values is not None and b"\0" not in bytes(data[:_TEXT_HEAD]):
-            self._values_found(where, {found[1] for found in self._values.finditer(data)})
+        values = self._quoted if b"\0" in bytes(data[:_TEXT_HEAD]) else self._values
+        if values is not None:
+            self._values_found(where, {found[1] for found in values.finditer(data)})
 
     def _values_found(self, where: str, values: Iterable[bytes]) -> None:
         """Whole values of text are findings where they are short, too."""
@@ -281,9 +283,12 @@ def _joined(patterns: Iterable[Pattern]) -> bytes:
     return b"".join(each.content + bytes(16) for each in patterns)
 
 
-def _values_in_text(texts: Iterable[str]) -> re.Pattern[bytes] | None:
-    """Finds short texts that are whole values of JSON or CSV; None where all are long enough to be found anywhere."""
-    short = {plain for text in texts if len(plain := text.encode("utf-8", "surrogatepass")) < SHORTEST_TEXT}
-    if not short:
-        return None
-    return re.compile(rb"(?<![^\"',;\t\r\n])(" + b"|".join(map(re.escape, sorted(short))) + rb")(?![^\"',;\t\r\n])")
+def _whole_values(texts: Iterable[str]) -> tuple[re.Pattern[bytes] | None, re.Pattern[bytes] | None]:
+    """Find short texts as whole values of JSON or CSV; and between quotes in any bytes, if that is no chance there."""
+    short = sorted({plain for text in texts if len(plain := text.encode("utf-8", "surrogatepass")) < SHORTEST_TEXT})
+    some = [plain for plain in short if len(plain) >= _QUOTED]
+    between = rb"(?<![^\"',;\t\r\n])(%s)(?![^\"',;\t\r\n])"
+    return (
+        re.compile(between % b"|".join(map(re.escape, short))) if short else None,
+        re.compile(rb"[\"'](%s)[\"']" % b"|".join(map(re.escape, some))) if some else None,
+    )

@@ -1,0 +1,123 @@
+"""``privis verify``: whether a receipt is genuine, and whether what it says still holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from privis.cli.console import NO, explained
+from privis.errors import OutputError, ParameterError, Problem
+from privis.file_formats import FileFormat, format_of, misfit
+
+if TYPE_CHECKING:
+    from privis.stores.erasure.erasure_receipt import ErasureReceipt
+    from privis.stores.erasure.receipt_log import ReceiptFiles
+    from privis.stores.vector_store import VectorStore
+
+ReceiptFile = Annotated[
+    Path, typer.Argument(metavar="RECEIPT", help="A receipt of an erasure, as JSON; or a whole log, INDEX.receipts.")
+]
+Index = Annotated[
+    Path | None, typer.Option("--index", help="Index or gallery that it is of: its log, key and content are compared.")
+]
+Subject = Annotated[str | None, typer.Option(help="Also say whether the receipt is about this person.")]
+Salt = Annotated[Path | None, typer.Option(help="File of the salt that the owner handed over, for --subject.")]
+WriteSalt = Annotated[
+    Path | None, typer.Option(help="With --index and --subject: new file for the salt, to hand over to that person.")
+]
+
+
+def verify(
+    receipt: ReceiptFile, index: Index = None, subject: Subject = None, salt: Salt = None, write_salt: WriteSalt = None
+) -> None:
+    """Check a receipt: its signature, its place in the log, and that what it says was erased did not come back.
+
+    privis verify receipt.json --index photos.index
+
+    privis verify receipt.json --subject ann --salt ann.salt
+
+    Exit code 0: it holds, as far as it was checked. 8: it does not, or it says itself that something is left.
+    """
+    with explained():
+        from privis.stores.erasure.erasure_receipt import ErasureReceipt
+        from privis.stores.erasure.receipt_checks import checked
+
+        _require(index, subject, salt, write_salt)
+        if format_of(receipt) is FileFormat.RECEIPTS:
+            _verify_log(receipt)
+        read = ErasureReceipt.load(receipt)
+        store, files = (None, None) if index is None else _store_at(index)
+        check = checked(read, files, store)
+        document = {
+            "status": check.status.value, "searched": list(check.searched), "remains": list(check.remains),
+            "not_checked": list(check.not_checked), "signed_by": read.public_key,
+        }  # fmt: skip
+        about = True
+        if subject is not None:
+            about = _is_about(read, subject, files, salt, write_salt)
+            document["about_subject"] = about
+        print(json.dumps(document))
+        raise SystemExit(0 if check.holds and about else NO)
+
+
+def _verify_log(path: Path) -> NoReturn:
+    """Check the chain and every signature of a whole log; its status is the least that one of its receipts says."""
+    from privis.stores.erasure.receipt_log import ReceiptLog
+    from privis.stores.vector_store import ErasureStatus
+
+    log = ReceiptLog(path)
+    problems = [str(each) for each in log.verify().problems]
+    found = set() if problems else {each.status for each in log.receipts()}
+    least = next((each for each in reversed(ErasureStatus) if each in found), ErasureStatus.UNSUPPORTED)
+    print(json.dumps({"status": least.value, "searched": [f"{path} (chain, signatures)"], "remains": problems}))
+    raise SystemExit(NO if problems or least is ErasureStatus.UNSUPPORTED else 0)
+
+
+def _require(index: Path | None, subject: str | None, salt: Path | None, write_salt: Path | None) -> None:
+    if subject is not None and (salt is None) == (index is None):
+        got = "both" if salt is not None else "neither"
+        raise ParameterError(Problem("--salt, --index", got, "one with --subject: the salt, or the index with its key"))
+    if salt is not None and subject is None:
+        raise ParameterError(Problem("--subject", "none", "whom the salt is of"))
+    if write_salt is not None and (subject is None or index is None):
+        raise ParameterError(Problem("--write-salt", "no --subject or no --index", "both"))
+
+
+def _is_about(
+    receipt: ErasureReceipt, subject: str, files: ReceiptFiles | None, salt: Path | None, write_salt: Path | None
+) -> bool:
+    from privis.stores.erasure.receipt_key import ReceiptKey
+    from privis.subjects import subject_ids
+
+    (name,) = subject_ids([subject], "--subject", ["--subject"])
+    if salt is not None:
+        text = salt.read_text(encoding="ascii", errors="replace").strip()
+        if len(text) != 64 or set(text) - set("0123456789abcdef"):
+            expected = "64 hexadecimal digits, as privis verify --write-salt wrote them"
+            raise ParameterError(misfit(salt, FileFormat.UNKNOWN, "no salt", expected))
+        return receipt.about(name, text)
+    assert files is not None
+    key = ReceiptKey.load(files.key)
+    salts = [key.salt(each.nonce, each.place) for each in receipt.subjects]
+    own = [each for each in salts if receipt.about(name, each)]
+    if own and write_salt is not None:
+        try:
+            with os.fdopen(os.open(write_salt, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(own[0] + "\n")
+        except OSError as error:
+            raise OutputError(Problem(str(write_salt), str(error.strerror), "a new file for the salt")) from None
+    return bool(own)
+
+
+def _store_at(place: Path) -> tuple[VectorStore, ReceiptFiles]:
+    """Open what a receipt may be of, whose log lies beside it."""
+    from privis.stores.erasure.gallery_erasure import GalleryErasure
+
+    form = format_of(place)
+    if form is FileFormat.FACE_GALLERY:
+        return GalleryErasure.of(place)
+    raise ParameterError(misfit(place, FileFormat.FACE_GALLERY, str(form), "an index, or a gallery of faces"))
