@@ -17,6 +17,7 @@ COMMANDS = {
     "faces": "tasks.faces",
     "renewable_templates": "tasks.renewable_templates",
     "retrieval": "tasks.retrieval",
+    "released_search": "tasks.released_search",
     "exact_search": "stores.exact_search",
     "crowd_search": "stores.crowd_search",
     "face_calibration": "tasks.face_calibration",

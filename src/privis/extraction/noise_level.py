@@ -66,7 +66,7 @@ class NoiseLevel:
     @property
     def signal_to_noise(self) -> float:
         """``signal`` over ``length``: no image has a larger one; most have a smaller one."""
-        return self.signal / self.length
+        return self.signal / self.length if self.length else math.inf
 
     @property
     def leaves_nothing(self) -> bool:

@@ -19,9 +19,11 @@ def test_a_few_images(shared: Path):
 
 def test_copies_are_found(shared: Path):
     images = retrieval.corel(shared, most=1)[0]
-    found = retrieval.near_duplicates(images[:1], images[1:5])
-    assert {total for *_, total in found.values()} == {1}
+    kinds = ("crop 50 %", "turned by 30°", "turned by 90°", "mirrored", "a quarter")
+    found = retrieval.near_duplicates(images[:1], images[1:5], kinds)
+    assert tuple(found) == kinds and {total for *_, total in found.values()} == {1}
     assert sum(checked for _, checked, _ in found.values()) == len(found)
+    assert set(retrieval.BARRED) < set(retrieval.copies(images[0]))
 
 
 def test_perfect_rankings():

@@ -1,6 +1,6 @@
 """``--release privunit`` of ``privis face``: one charge a person, no refund, no second draw, whenever it is killed.
 
-Answers for `privis.cli.faces.release_words`.
+Answers for `privis.cli.faces.release_words` and `privis.cli.release_files`.
 """
 
 from __future__ import annotations

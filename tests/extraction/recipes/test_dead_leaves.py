@@ -7,6 +7,7 @@ from privis.extraction.recipes.dead_leaves import (
     LOCAL,
     SOURCE,
     WORDS,
+    coloured_dead_leaves,
     dead_leaves,
     dead_leaves_codebook,
     learned_codebook,
@@ -30,3 +31,10 @@ def test_the_words_are_those_of_the_random_images():
 def test_images_hang_on_the_seed_alone():
     np.testing.assert_array_equal(dead_leaves(7), dead_leaves(7))
     assert (dead_leaves(7) != dead_leaves(8)).mean() > 0.9
+
+
+def test_coloured_leaves_repeat_and_have_palettes_of_their_own():
+    first, again, other = (coloured_dead_leaves(seed, size=48) for seed in (1, 1, 2))
+    assert first.shape == (48, 48, 3) and first.dtype == np.uint8
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    assert np.abs(first.reshape(-1, 3).mean(0) - other.reshape(-1, 3).mean(0)).max() > 5

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from privis.cli.release_files import ReleaseFiles
 from privis.errors import ParameterError, Problem, refuse
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from privis.io.face_gallery import FaceGallery
 
 RELEASES = ("privunit",)
-KEY_END, LEDGER_END = ".release-key", ".ledger"
-"""What the path of a gallery is followed by where no key and no ledger are named."""
-DELTA = 1e-9
-"""Of a ledger that an enrolment makes: what samplers leave over is less than 1e-100 for each template."""
 
 
 def release_named(
@@ -89,12 +86,11 @@ def drawing_once(verifier: Verifier, key: Path | None) -> Verifier:
 class EnrolmentFiles:
     """Where an enrolment keeps what noise is drawn from, and what was spent.
 
-    Without a key that is named, one lies beside the gallery from before the first charge until the gallery is written:
-    who has it could take the noise off, and all that it is needed for is to end what was killed, at no cost.
+    As `ReleaseFiles` says of any release.
 
     Args:
         gallery: path of the gallery.
-        key: path of a key to keep; None: see above.
+        key: path of a key to keep; None: one for this enrolment.
         ledger: path of a ledger; None: one beside the gallery, made with the first release.
     """
 
@@ -114,33 +110,13 @@ class EnrolmentFiles:
             The identifier that enrols.
         """
         from privis.estimators.faces.released_templates import ReleasedTemplates
-        from privis.privacy import Budget, BudgetUnit, ReleaseKey
-        from privis.privacy.ledger.file import FileLedger
+        from privis.privacy import BudgetUnit
 
         if not isinstance(identifier.release, ReleasedTemplates):
             yield identifier
             return
         identifier.release.require(before, str(self.gallery))
-        home = os.path.realpath(self.gallery)  # two names of a gallery have one ledger
-        ledger = self.ledger or Path(f"{home}{LEDGER_END}")
-        made: list[Path] = []
-        if self.ledger is None and not os.path.lexists(ledger):
-            if before.guarantee is not None:
-                got, expected = "no ledger", "that of the people whose templates were released"
-                remedy = "put it back, or name one with --ledger: without it nobody knows what was spent"
-                raise ParameterError(Problem(str(ledger), got, expected, remedy))
-            FileLedger.create(ledger, Budget(identifier.release.epsilon, DELTA, unit=BudgetUnit.PERSON))
-            made += [ledger, Path(f"{ledger}.head")]
-        key = self.key or Path(f"{home}{KEY_END}")
-        if not os.path.lexists(key):
-            ReleaseKey.generate().save(key)
-            made += [] if self.key is not None else [key]
-        drawing = replace(identifier.release, key=ReleaseKey.load(key), ledger=FileLedger(ledger))
-        try:
-            yield replace(identifier, release=drawing)
-        except ParameterError:  # said before anything is charged: the next try may have another epsilon
-            for path in made:
-                path.unlink(missing_ok=True)
-            raise
-        if self.key is None:
-            key.unlink()
+        files = ReleaseFiles(self.gallery, self.key, self.ledger)
+        made = files.drawing(identifier.release.epsilon, BudgetUnit.PERSON, before.guarantee is not None)
+        with made as (key, ledger):
+            yield replace(identifier, release=replace(identifier.release, key=key, ledger=ledger))

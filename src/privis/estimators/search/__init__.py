@@ -1,1 +1,1 @@
-"""Estimators of search."""
+"""Search by image: an index that is built, searched, measured, and forgets what it is told to."""

@@ -26,6 +26,8 @@ WORDS = 32
 SOURCE = "60 random dead-leaves images, seed 0 (Lee, Mumford, Huang 2001)"
 IMAGES, EVERY = 60, 5
 LEAVES, SMALLEST, LARGEST = 3000, 2.0, 120.0
+MOST_HUES, VARIATION = 4, (6.0, 30.0, 45.0)
+"""Of a palette, and standard deviations of hue (of 180), saturation and value within one."""
 _FILE = Path(__file__).with_name("dead_leaves_32.npz")
 
 
@@ -43,14 +45,63 @@ def dead_leaves(seed: int, size: int = 256) -> npt.NDArray[np.uint8]:
     (32, 32)
     """
     random = np.random.default_rng(seed)
-    image = np.full((size, size), 128, np.float32)
-    share = random.random(LEAVES)
-    radii = 1 / np.sqrt(share / SMALLEST**2 + (1 - share) / LARGEST**2)  # of density r^-3 between the two
-    places = random.uniform(-20, size + 20, (LEAVES, 2))
+    radii, places = _leaves(random, size)
     greys, angles, ratios = (random.uniform(low, high, LEAVES) for low, high in ((0, 255), (0, 180), (0.3, 1)))
-    for place, radius, grey, angle, ratio in zip(places, radii, greys, angles, ratios, strict=True):
+    image = np.full((size, size), 128, np.float32)
+    return _seen(_covered(image, places, radii, greys[:, None], angles, ratios), random)
+
+
+def coloured_dead_leaves(seed: int, size: int = 256) -> npt.NDArray[np.uint8]:
+    """Draw ellipses as `dead_leaves` does, in the hues of a palette that every image has of its own.
+
+    Args:
+        seed: of the random numbers.
+        size: height and width in pixels.
+
+    Returns:
+        (size, size, 3) of 8 bits, equal for equal seeds.
+
+    >>> coloured_dead_leaves(0, size=32).shape
+    (32, 32, 3)
+    """
+    random = np.random.default_rng(seed)
+    radii, places = _leaves(random, size)
+    angles, ratios = random.uniform(0, 180, LEAVES), random.uniform(0.3, 1, LEAVES)
+    hues = int(random.integers(1, 1 + MOST_HUES))
+    palette = np.stack(
+        [random.uniform(0, 180, hues), random.random(hues) ** 1.5 * 255, random.uniform(20, 255, hues)], axis=1
+    )
+    colours = palette[random.integers(0, hues, LEAVES)] + random.normal(0, 1, (LEAVES, 3)) * VARIATION
+    colours[:, 0] %= 180
+    hsv = np.clip(colours, 0, (179, 255, 255)).astype(np.uint8)
+    painted = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].astype(np.float64)
+    image = np.full((size, size, 3), 128, np.float32)
+    return _seen(_covered(image, places, radii, painted, angles, ratios), random)
+
+
+def _leaves(random: np.random.Generator, size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Radii of density r^-3 between the smallest and the largest, and places."""
+    share = random.random(LEAVES)
+    radii = 1 / np.sqrt(share / SMALLEST**2 + (1 - share) / LARGEST**2)
+    return radii, random.uniform(-20, size + 20, (LEAVES, 2))
+
+
+def _covered(
+    image: npt.NDArray[np.float32],
+    places: npt.NDArray[np.float64],
+    radii: npt.NDArray[np.float64],
+    colours: npt.NDArray[np.float64],
+    angles: npt.NDArray[np.float64],
+    ratios: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float32]:
+    for place, radius, colour, angle, ratio in zip(places, radii, colours, angles, ratios, strict=True):
         axes = (2 * radius, 2 * radius * ratio)
-        cv2.ellipse(image, (tuple(map(float, place)), axes, float(angle)), float(grey), -1)
+        cv2.ellipse(image, (tuple(map(float, place)), axes, float(angle)), tuple(map(float, colour)), -1)
+    return image
+
+
+def _seen(image: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Blur and grain as of a camera."""
     blurred = cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 1.5))
     grained: npt.NDArray[np.uint8] = np.clip(blurred + random.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
     return grained
