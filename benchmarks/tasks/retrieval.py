@@ -57,7 +57,7 @@ def rows(codebook: Callable[[int], Codebook]) -> list[Row]:
     rgb = ColourHistogram(bins=8, joint=True, density=True)
     alone = {
         "RGB": (RecipePart(rgb, Similarity.HELLINGER), 0.53, 0.68),
-        "VLAD": (RecipePart(VLAD(LOCAL, codebook(64)), Similarity.COSINE), 0.51, 0.63),
+        "VLAD": (RecipePart(VLAD(LOCAL, codebook(64), intra=False), Similarity.HELLINGER), 0.51, 0.63),
         "LBP": (RecipePart(LBP(density=True), Similarity.HELLINGER), 0.45, 0.58),
         "BoVW": (words, 0.44, 0.56),
         "GLCM": (RecipePart(GLCM(levels=16, distances=(1, 3)), Similarity.COSINE), 0.40, 0.51),

@@ -14,6 +14,7 @@ from privis.features.colour import ColourHistogram
 from privis.features.feature import Feature
 from privis.features.keypoints.aggregate import PRESENT, VLAD, BagOfVisualWords, Codebook
 from privis.features.keypoints.sift import SIFT, DenseSIFT
+from privis.identity import identity
 from privis.program import Program, digest, load, ops, save
 from privis.readings import broken_promises, domain_problems, evaluate
 
@@ -62,6 +63,18 @@ def test_words_and_vlad_equal_plain_numpy(local, photograph, codebook):
     got = vector(VLAD(local, codebook), photograph())
     np.testing.assert_allclose(got, plain_vlad(rows, codebook.centres), atol=1e-4)
     assert np.linalg.norm(got) == pytest.approx(1, abs=1e-5)
+
+
+def test_vlad_without_intra_normalisation_is_the_sums_alone(codebook):
+    plain, usual = VLAD(LOCALS[0], codebook, intra=False), VLAD(LOCALS[0], codebook)
+    rows = core_rows(plain.local, data.astronaut())
+    present = rows[(rows**2).sum(1) >= PRESENT]
+    words = nearest(present, codebook.centres)
+    sums = np.stack([(present[words == w] - codebook.centres[w]).sum(0) for w in range(WORDS)]).ravel()
+    np.testing.assert_allclose(vector(plain, data.astronaut()), sums / np.linalg.norm(sums), atol=1e-4)
+    assert identity(plain) != identity(usual) and "intra=False" in repr(plain) and "intra" not in repr(usual)
+    with pytest.raises(ParameterError, match="intra"):
+        VLAD(LOCALS[0], codebook, intra="no")
 
 
 def test_missing_key_points_do_not_vote(codebook):

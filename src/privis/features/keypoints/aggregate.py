@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -22,6 +22,7 @@ from privis.features.feature import Array, Feature, Image, core_shape, numbered,
 from privis.features.image_ops import Size
 from privis.features.norms import Norms
 from privis.file_formats import FileFormat, misfit
+from privis.identity import LATER
 from privis.program import Input, Program, Value, ops, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters
@@ -235,18 +236,23 @@ class VLAD:
     """The vector of locally aggregated descriptors: ``words * length`` numbers of Euclidean length 1.
 
     Block ``w`` sums ``descriptor - word`` over the descriptors of ``local`` nearest to word ``w`` of ``codebook`` and
-    is brought to Euclidean length 1 (intra-normalisation) unless it is zero; then the whole is. Zero descriptors
-    count nowhere; an image without any other has the zero vector. ``local``, errors and executors are those of
-    ``BagOfVisualWords``. Two domains are promised, and descriptors of length at most 1 keep them: N residuals no
-    longer than ``1 + longest word``, and at most ``words`` blocks of length 1.
+    is brought to Euclidean length 1 (``intra``: intra-normalisation) unless it is zero; then the whole is. Without
+    ``intra`` blocks keep their lengths, and vectors are compared after power-law normalisation, signed square roots,
+    which the owner takes: `privis.tasks.retrieval.Similarity.HELLINGER`. Zero descriptors count nowhere; an image
+    without any other has the zero vector. ``local``, errors and executors are those of ``BagOfVisualWords``. Two
+    domains are promised, and descriptors of length at most 1 keep them: N residuals no longer than ``1 + longest
+    word``, and at most ``words`` blocks of length 1.
 
     H. Jégou, M. Douze, C. Schmid, P. Pérez, "Aggregating local descriptors into a compact image representation",
     CVPR 2010, doi:10.1109/CVPR.2010.5540039; intra-normalisation: R. Arandjelović, A. Zisserman, "All about VLAD",
-    CVPR 2013, doi:10.1109/CVPR.2013.207.
+    CVPR 2013, doi:10.1109/CVPR.2013.207; power-law normalisation: H. Jégou, F. Perronnin, M. Douze, J. Sánchez,
+    P. Pérez, C. Schmid, "Aggregating local image descriptors into compact codes", TPAMI 2012,
+    doi:10.1109/TPAMI.2011.235, section 3.3.
 
     Args:
         local: a feature of the luma whose core yields descriptors (N, length).
         codebook: public words (words, length).
+        intra: bring the block of each word to Euclidean length 1.
 
     Raises:
         ParameterError: ``local`` reads colours; from `program`, descriptors and words have other lengths.
@@ -259,6 +265,7 @@ class VLAD:
 
     local: Feature
     codebook: Codebook
+    intra: bool = field(default=True, repr=False, metadata=LATER)
 
     name: ClassVar[str] = "vlad"
     identifier: ClassVar[str] = "privis.vlad/1"
@@ -266,7 +273,15 @@ class VLAD:
     flattens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        refuse_parameters(_colour_problem("VLAD.local", self.local))
+        problems = _colour_problem("VLAD.local", self.local)
+        if not isinstance(self.intra, bool):
+            problems.append(Problem("VLAD.intra", repr(self.intra), "True or False"))
+        refuse_parameters(problems)
+
+    def __repr__(self) -> str:
+        """Say ``intra`` where it is not the default: as for cards."""
+        intra = "" if self.intra else ", intra=False"
+        return f"VLAD(local={self.local!r}, codebook={self.codebook!r}{intra})"
 
     @property
     def size(self) -> Size | None:
@@ -293,6 +308,8 @@ class VLAD:
             hot = one_hot(word_numbers(x, self.codebook), words)
             counts = hot.sum(0).reshape(words, 1)
             residuals = hot.transpose(1, 0) @ x - counts * centres
+            if not self.intra:
+                return residuals.reshape(words * length) >> ops.Normalise((0.0, longest**2), inside=CLOSE)
             blocks = (residuals >> ops.Normalise((0.0, longest**2), inside=CLOSE)).reshape(words * length)
             return blocks >> ops.Normalise((0.0, float(words)), inside=CLOSE)
 
