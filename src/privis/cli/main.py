@@ -32,6 +32,7 @@ from privis.cli.extract import (
 from privis.cli.extraction.release_table import release_table
 from privis.cli.faces.face import face
 from privis.cli.files.info import info
+from privis.cli.files.verify import verify
 from privis.cli.joint.mpc import mpc
 from privis.cli.joint.party import party
 from privis.cli.keygen import keygen
@@ -55,7 +56,6 @@ from privis.cli.server.stages import stage
 from privis.cli.shell import completion
 from privis.cli.shell.once import HELP_NAMES, given_once
 from privis.cli.train import predict, train
-from privis.cli.verify import verify
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
 

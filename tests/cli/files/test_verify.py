@@ -1,6 +1,6 @@
 """A receipt is checked from the command line: genuine or not, about whom, and whether it still holds.
 
-Answers for `privis.cli.verify`, `privis.cli.files.receipt_facts` and `privis.stores.erasure.gallery_erasure`.
+Answers for `privis.cli.files.verify`, `privis.cli.files.receipt_facts` and `privis.stores.erasure.gallery_erasure`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +26,7 @@ from privis.stores.erasure.receipt_log import ReceiptFiles, ReceiptLog
 from privis.stores.erasure.written_forms import VECTOR_FORMS
 from privis.stores.vector_rows import VectorRows
 from privis.stores.vector_store import ErasureStatus, ResidueSearch
-
-sys.path.insert(0, str(Path(__file__).parent))
-from stored_rows import FolderStore, Lie, rows_of
+from tests.stores.erasure.stored_rows import FolderStore, Lie, rows_of, windows_found
 
 NAMES = ("ann", "bob", "cyd", "dora the fourth")
 
@@ -42,18 +39,6 @@ def store(tmp_path: Path) -> FolderStore:
 @pytest.fixture
 def files(tmp_path: Path) -> ReceiptFiles:
     return ReceiptFiles.beside(tmp_path / "index")
-
-
-def windows_found(folder: Path, vectors: np.ndarray) -> int:
-    """The scanner of the tests: how many 16-byte windows of what was erased lie in the files as they are."""
-    contents = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
-    codes = np.rint(vectors / np.abs(vectors).max(1, keepdims=True) * 127).astype(np.int8)
-    count = 0
-    for written in (vectors, vectors.astype(np.float16), vectors.astype(np.float64), codes):
-        for row in written:
-            windows = [row.tobytes()[start : start + 16] for start in range(0, row.nbytes - 15, row.itemsize)]
-            count += sum(content.find(window) >= 0 for window in windows for content in contents)
-    return count
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -119,6 +104,19 @@ def test_a_store_that_lies_gets_no_receipt_that_says_gone(
     receipt = erased(store, ["ann"], files)
     assert receipt.status is ErasureStatus.UNSUPPORTED and receipt.remains
     assert not checked(receipt, files, store).holds
+
+
+def test_what_lies_beside_the_store_is_searched_where_it_is_named(tmp_path: Path, files: ReceiptFiles) -> None:
+    store = FolderStore(tmp_path / "index", rows_of(NAMES), sealed=True)
+    (tmp_path / "report.csv").write_text("who\nann\nbob\n")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "b").write_bytes(store.held.vectors[4].astype(">f8").tobytes())
+    also = [tmp_path / "report.csv", tmp_path / "cache"]
+    assert erased(store, ["ann"], files, also=also).remains == (f"{also[0]}: text",)
+    assert set(erased(store, ["bob"], files, also=also).remains) == {
+        f"{also[0]}: text", f"{also[1] / 'b'}: float64 big-endian",
+    }  # fmt: skip
+    assert erased(store, ["cyd"], files, also=also).status is ErasureStatus.GONE
 
 
 def test_a_store_that_only_says_so_is_caught(tmp_path: Path, files: ReceiptFiles) -> None:

@@ -27,6 +27,7 @@ from privis.privacy.ledger.file import FileLedger
 from privis.stores.erasure.erasure_receipt import ErasedSubject, ErasureReceipt, status_of
 from privis.stores.erasure.receipt_key import ReceiptKey, reference
 from privis.stores.erasure.receipt_log import ReceiptFiles, ReceiptLog
+from privis.stores.erasure.residue_scanner import ResidueScanner
 from privis.stores.vector_store import Condition, Relation, Residue, ResidueSearch, VectorStore
 from privis.subjects import shortened, subject_ids
 
@@ -45,7 +46,11 @@ class _Known:
 
 
 def erased(
-    store: VectorStore, subjects: Sequence[str], files: ReceiptFiles, ledgers: Sequence[Path] = ()
+    store: VectorStore,
+    subjects: Sequence[str],
+    files: ReceiptFiles,
+    ledgers: Sequence[Path] = (),
+    also: Sequence[Path] = (),
 ) -> ErasureReceipt:
     """Erase people from a store, search all that it keeps for what is left of them, and sign a receipt.
 
@@ -56,6 +61,7 @@ def erased(
         subjects: ids of the people.
         files: of the store's receipts.
         ledgers: privacy and answer ledgers that are about the store; their entries are kept, and the receipt says why.
+        also: files and folders that are searched beside what the store keeps.
 
     Returns:
         The receipt, which is in the log already. Its status says what may be claimed.
@@ -92,7 +98,7 @@ def erased(
         others = [each for each in noted if each not in resumed.values()]
         _note(files.begun, [*others, *entries])
         told = store.erase(present) if present else Residue(known.vectors, (), ())
-        search = _searched(store, _joined(known, told))
+        search = _searched(store, _joined(known, told), also)
         lost = sum(resumed[name].rows for name in names if name not in counts)
         search = _completed(search, store, names, lost)
         if about.space.guarantee is not None:
@@ -141,13 +147,18 @@ def _joined(known: _Known, told: Residue) -> Residue:
     return Residue(vectors, told.sealed, tuple(dict.fromkeys((*known.texts, *told.texts))))
 
 
-def _searched(store: VectorStore, residue: Residue) -> ResidueSearch:
+def _searched(store: VectorStore, residue: Residue, also: Sequence[Path]) -> ResidueSearch:
     """Search for some thousand vectors at a time, so that what is looked for fits into memory."""
     parts = []
     for start in range(0, max(1, len(residue.vectors)), ROWS_AT_ONCE):
         some = residue.vectors[start : start + ROWS_AT_ONCE]
         rest = (residue.sealed, residue.texts) if not start else ((), ())
         parts.append(store.verify_erased(Residue(some, *rest)))
+        if also:
+            scanner = ResidueScanner(Residue(some, *rest))
+            for path in also:
+                scanner.search_folder(path) if path.is_dir() else scanner.search_file(path)
+            parts.append(scanner.result(store.rows))
     return ResidueSearch(
         _union(part.searched for part in parts),
         _union(part.forms for part in parts),
