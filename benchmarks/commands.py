@@ -20,6 +20,7 @@ COMMANDS = {
     "released_search": "tasks.released_search",
     "exact_search": "stores.exact_search",
     "crowd_search": "stores.crowd_search",
+    "parquet_store": "stores.parquet_store",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",

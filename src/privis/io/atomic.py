@@ -26,9 +26,9 @@ def replacing(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     temporary = (scratch or path.parent) / f"{unfinished_prefix(path.name)}.{os.getpid()}.unfinished"
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -70,7 +70,12 @@ def check_writable(path: Path) -> None:
         raise OutputError(Problem(str(path), "a folder you may not write", "one you may", "choose another folder"))
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file's bytes, or names that were added to a folder or removed from it, on the disk.
+
+    Args:
+        path: of the file or folder.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import shutil
 import stat
 import threading
 import time
@@ -169,6 +170,16 @@ def test_keys_lie_elsewhere_if_one_likes_and_belong_to_one_index(tmp_path):
     (tmp_path / "safe" / "k").chmod(0o644)
     with pytest.raises(ParameterError, match="chmod 600"):
         ParquetStore.open(tmp_path / "index", keys=tmp_path / "safe" / "k")
+
+
+def test_an_index_that_was_made_anew_under_an_open_one_is_told(tmp_path):
+    store = made(tmp_path / "index", rows(["ann"]))
+    shutil.rmtree(tmp_path / "index")
+    (tmp_path / "index.keys").unlink()
+    made(tmp_path / "index", rows(["eve"]))
+    for use in (lambda: content(store), lambda: store.add(rows(["bob"])), lambda: store.erase(["eve"])):
+        with pytest.raises(ParameterError, match="another index than was opened"):
+            use()
 
 
 def test_an_opened_store_sees_what_another_one_adds(tmp_path, small):

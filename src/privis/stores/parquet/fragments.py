@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import struct
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +32,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
@@ -40,7 +39,7 @@ from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import replacing
 from privis.stores.parquet.store_files import StoreFolder, StoreManifest
 from privis.stores.sealing.key_ring import KeyRing
-from privis.stores.sealing.sealed_rows import NONCE_BYTES, packed, seal, texts
+from privis.stores.sealing.sealed_rows import NONCE_BYTES, packed, seal, texts, unseal
 from privis.stores.vector_rows import VectorRows
 
 FORMAT = "privis.fragment/1"
@@ -219,15 +218,15 @@ class Fragment:
             end = place + _PAGE_HEADER
         return found
 
-    def unsealed(self, blocks: NDArray[np.int64], ring: KeyRing) -> Iterator[tuple[int, bytes | None]]:
+    def unsealed(self, blocks: NDArray[np.int64], ring: KeyRing) -> list[bytes | None]:
         """Decrypt blocks; the whole file is read at once.
 
         Args:
             blocks: which, ascending.
             ring: their keys.
 
-        Yields:
-            Each block and its content; None where it is damaged.
+        Returns:
+            The content of each; None where it is damaged.
 
         Raises:
             FragmentGone: the file is not there any more.
@@ -237,33 +236,32 @@ class Fragment:
         if "offsets" not in vars(self):
             vars(self)["offsets"] = self._offsets(content)
         view = memoryview(content)
-        for block, start, cipher in self._with_ciphers(blocks, ring):
-            yield block, self._content(block, view[start : start + int(self.lengths[block])], cipher)
+        spans = zip(self.offsets[blocks].tolist(), self.lengths[blocks].tolist(), strict=True)
+        return self._contents(blocks, [view[start : start + length] for start, length in spans], ring)
 
-    def picked(self, blocks: NDArray[np.int64], ring: KeyRing) -> Iterator[tuple[int, bytes | None]]:
+    def picked(self, blocks: NDArray[np.int64], ring: KeyRing) -> list[bytes | None]:
         """Decrypt a few blocks, each read from its place.
 
         Args:
             blocks: which, ascending.
             ring: their keys.
 
-        Yields:
-            Each block and its content; None where it is damaged.
+        Returns:
+            The content of each; None where it is damaged.
 
         Raises:
             FragmentGone: the file is not there any more.
         """
-        offsets = self.offsets
+        spans = list(zip(self.offsets[blocks].tolist(), self.lengths[blocks].tolist(), strict=True))
         try:
             descriptor = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
             raise FragmentGone(str(self.path)) from None
         try:
-            for block, _, cipher in self._with_ciphers(blocks, ring):
-                sealed = os.pread(descriptor, int(self.lengths[block]), int(offsets[block]))
-                yield block, self._content(block, sealed, cipher)
+            read = [os.pread(descriptor, length, start) for start, length in spans]
         finally:
             os.close(descriptor)
+        return self._contents(blocks, read, ring)
 
     def sealed(self, blocks: NDArray[np.int64]) -> list[bytes]:
         """Read blocks as they are stored.
@@ -275,50 +273,47 @@ class Fragment:
             Nonce, encrypted content and tag of each.
         """
         content = self._read()
-        return [content[start : start + length] for start, length in self._spans(blocks)]
+        spans = zip(self.offsets[blocks].tolist(), self.lengths[blocks].tolist(), strict=True)
+        return [content[start : start + length] for start, length in spans]
 
-    def _spans(self, blocks: NDArray[np.int64]) -> list[tuple[int, int]]:
-        return list(zip(self.offsets[blocks].tolist(), self.lengths[blocks].tolist(), strict=True))
-
-    def _with_ciphers(self, blocks: NDArray[np.int64], ring: KeyRing) -> Iterator[tuple[int, int, AESGCM]]:
-        """Blocks, where they begin, and their ciphers; one is made for all blocks of a person that follow."""
-        places = ring.places(self.keys[blocks]).tolist()
+    def _contents(
+        self, blocks: NDArray[np.int64], sealed: Sequence[bytes | memoryview], ring: KeyRing
+    ) -> list[bytes | None]:
+        found: list[bytes | None] = []
         last, cipher = -1, None
-        for block, place, start in zip(blocks.tolist(), places, self.offsets[blocks].tolist(), strict=True):
-            if cipher is None or place != last:
+        keys, counts = self.keys[blocks].tolist(), self.counts[blocks].tolist()
+        places = ring.places(self.keys[blocks]).tolist()
+        for block, key, count, place, each in zip(blocks.tolist(), keys, counts, places, sealed, strict=True):
+            if cipher is None or place != last:  # one cipher for a person's blocks, which follow each other
                 last, cipher = place, ring.cipher(place)
-            yield block, start, cipher
+            try:
+                found.append(unseal(cipher, each, self.prefix + _where(key, block, count)))
+            except (InvalidTag, ValueError):
+                found.append(None)
+        return found
 
-    def _content(self, block: int, sealed: bytes | memoryview, cipher: AESGCM) -> bytes | None:
-        rows = int(self.counts[block])
-        associated = self.prefix + _where(int(self.keys[block]), block, rows)
-        try:
-            content = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
-        except (InvalidTag, ValueError):
-            return None
-        return content
-
-    def vectors(self, content: bytes, block: int) -> NDArray[np.float32]:
-        """Read the vectors of a block.
+    def vectors(self, contents: Sequence[bytes], blocks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read the vectors of blocks.
 
         Args:
-            content: of the block, unsealed.
-            block: its place.
+            contents: of the blocks, unsealed.
+            blocks: their places.
 
         Returns:
             float32 (rows, components), which may not be written.
         """
-        rows = int(self.counts[block])
-        return np.frombuffer(content, "<f4", rows * self.components).reshape(rows, self.components)
+        ends = (4 * self.components * self.counts[blocks]).tolist()
+        numbers = b"".join([content[:end] for content, end in zip(contents, ends, strict=True)])
+        return np.frombuffer(numbers, "<f4").reshape(-1, self.components)
 
-    def texts(self, content: bytes, block: int) -> tuple[list[str], Mapping[str, Any]]:
-        """Read digests, ids and metadata of a block.
+    def texts(self, contents: Sequence[bytes], blocks: NDArray[np.int64]) -> tuple[list[str], list[dict[str, Any]]]:
+        """Read digests, ids and metadata of blocks.
 
         Args:
-            content: of the block, unsealed.
-            block: its place.
+            contents: of the blocks, unsealed.
+            blocks: their places.
 
         Returns:
-            Digests; ``ids`` and ``columns`` by these words.
+            Digests of all rows; by block, ``ids`` and ``columns`` by these words.
         """
-        return texts(content, int(self.counts[block]), self.components)
+        return texts(contents, self.counts[blocks].tolist(), self.components)

@@ -47,7 +47,7 @@ class RowReader:
         """
         made = np.empty((len(rows), self.snapshot.manifest.space.components), np.float32)
         for one, block, content, places, inside in self._held(rows):
-            made[places] = one.vectors(content, block)[inside]
+            made[places] = one.vectors([content], block)[inside]
         return made
 
     def described(self, rows: NDArray[np.int64]) -> tuple[tuple[str, ...], tuple[Mapping[str, Value], ...]]:
@@ -65,7 +65,7 @@ class RowReader:
         """
         ids, columns = [""] * len(rows), [{}] * len(rows)
         for one, block, content, places, inside in self._held(rows):
-            _, told = one.texts(content, block)
+            _, (told,) = one.texts([content], block)
             for place, row in zip(places.tolist(), inside.tolist(), strict=True):
                 ids[place] = told["ids"][row]
                 given = told["columns"]
@@ -76,7 +76,7 @@ class RowReader:
 
     def _held(
         self, rows: NDArray[np.int64]
-    ) -> Iterator[tuple[Fragment, int, bytes, NDArray[np.int64], NDArray[np.int64]]]:
+    ) -> Iterator[tuple[Fragment, NDArray[np.int64], bytes, NDArray[np.int64], NDArray[np.int64]]]:
         """By block: its fragment, place and content, which of the asked rows it holds, and where in it they are."""
         held = np.searchsorted(self._ends, rows, "right")
         order = np.argsort(held, kind="stable")
@@ -85,10 +85,10 @@ class RowReader:
         for number, content in self._contents(np.array(list(needed), np.int64)):
             one, block, places = (
                 self.snapshot.fragments[self._fragments[number]],
-                int(self._blocks[number]),
+                self._blocks[[number]],
                 needed[number],
             )
-            begin = int(self._ends[number] - one.counts[block])
+            begin = int(self._ends[number] - one.counts[block[0]])
             yield one, block, content, places, rows[places] - begin
 
     def _contents(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, bytes]]:
@@ -102,9 +102,8 @@ class RowReader:
         absent = np.array(missing, np.int64)
         for part in np.unique(self._fragments[absent]).tolist():
             here, one = absent[self._fragments[absent] == part], self.snapshot.fragments[part]
-            for number, (_, content) in zip(
-                here.tolist(), one.picked(self._blocks[here], self.snapshot.ring), strict=True
-            ):
+            contents = one.picked(self._blocks[here], self.snapshot.ring)
+            for number, content in zip(here.tolist(), contents, strict=True):
                 if content is None:
                     got, expected = "a sealed block that is damaged", "blocks as they were written"
                     remedy = "open what is left, read-only, with partial=True, or put the file back from a copy"

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
-from privis.io.atomic import replacing
+from privis.io.atomic import flush, replacing
 from privis.stores.vector_store import VectorSpace
 
 FORMAT = "privis.store/1"
@@ -203,7 +203,7 @@ class StoreFolder:
     def end_journal(self) -> None:
         """Remove the journal: the erasure is done."""
         self.journal.unlink(missing_ok=True)
-        flush_folder(self.path)
+        flush(self.path)
 
     def remove_leftovers(self, manifest: StoreManifest) -> None:
         """Remove files that a killed writer left: fragments that the manifest does not name, and unfinished files.
@@ -220,7 +220,7 @@ class StoreFolder:
                 path.unlink(missing_ok=True)
                 gone = True
         if gone:
-            flush_folder(self.path)
+            flush(self.path)
 
     @contextlib.contextmanager
     def changing(self, wait: float = WAIT_SECONDS) -> Iterator[None]:
@@ -257,19 +257,6 @@ class StoreFolder:
         with replacing(path) as temporary:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(text)
-
-
-def flush_folder(path: Path) -> None:
-    """Have names that were added to a folder or removed from it on the disk.
-
-    Args:
-        path: of the folder.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def size_of(*places: Path) -> int:

@@ -78,7 +78,8 @@ class StoreSnapshot:
                 changes the store all the time.
         """
         for attempt in range(ATTEMPTS):
-            time.sleep(0.01 * attempt)
+            if attempt:
+                time.sleep(0.01 * attempt)
             token = state_of(folder, keys, partial)
             if previous is not None and previous.token == token:
                 return previous
@@ -98,6 +99,9 @@ class StoreSnapshot:
     ) -> tuple[StoreSnapshot, list[Problem]]:
         problems: list[Problem] = []
         manifest = manifest_of(folder, keys, partial, problems)
+        if manifest.store_id != keys.store_id:
+            got, expected = "another index than was opened", f"the index {keys.store_id}"
+            raise ParameterError(Problem(str(folder.path), got, expected, "open it again"))
         dropped, ring = folder.read_journal(), keys.read()
         if dropped:
             ring = ring.without(dropped)
@@ -142,7 +146,7 @@ class StoreSnapshot:
         fragments, live, damage = [], [], list(self.damage)
         for one, blocks in zip(self.fragments, self.live, strict=True):
             try:
-                whole = [block for block, content in one.unsealed(blocks, self.ring) if content is not None]
+                whole = blocks[[content is not None for content in one.unsealed(blocks, self.ring)]]
             except FragmentGone:
                 damage.append(Problem(str(one.path), "no such file", "a fragment that store.json names"))
             except ParameterError as error:
@@ -151,7 +155,7 @@ class StoreSnapshot:
                 if len(whole) < len(blocks):
                     damage.append(_damaged(one, len(blocks) - len(whole), len(blocks)))
                 fragments.append(one)
-                live.append(np.array(whole, np.int64))
+                live.append(whole)
         return StoreSnapshot(
             self.folder, self.token, self.manifest, self.ring, tuple(fragments), tuple(live), tuple(damage)
         )
@@ -199,7 +203,7 @@ class StoreSnapshot:
             if known is not None and previous is not None:
                 source, taken = previous._kept["codes"], slice(*known)
             else:
-                source, taken = ExactScan.of(self._vectors(one, blocks)), slice(None)
+                source, taken = ExactScan.of(one.vectors(self.contents(one, blocks), blocks)), slice(None)
             for name in ("codes", "scales", "lengths", "residuals"):
                 getattr(made, name)[start:end] = getattr(source, name)[taken]
         return made
@@ -215,38 +219,29 @@ class StoreSnapshot:
             found[one.path, blocks.tobytes()] = (start, end)
         return found
 
-    def contents(self, one: Fragment, blocks: Blocks) -> Iterator[tuple[int, bytes]]:
+    def contents(self, one: Fragment, blocks: Blocks) -> list[bytes]:
         """Unseal blocks of a fragment, all of which must be whole.
 
         Args:
             one: the fragment.
             blocks: which, ascending.
 
-        Yields:
-            Each block and its content.
+        Returns:
+            The content of each.
 
         Raises:
             FragmentGone: it was replaced meanwhile.
             ParameterError: a block is damaged.
         """
-        for block, content in one.unsealed(blocks, self.ring):
-            if content is None:
-                damaged = sum(content is None for _, content in one.unsealed(blocks, self.ring))
-                all_rows, here = self.rows, int(one.counts[self.live[self.fragments.index(one)]].sum())
-                got = f"{all_rows - here:,} of {all_rows:,} rows in other fragments"
-                remedy = "open what is left, read-only, with partial=True, or put the file back from a copy"
-                left = Problem(str(self.folder.path), got, "all of them", remedy)
-                raise ParameterError(_damaged(one, damaged, len(blocks)), left)
-            yield block, content
-
-    def _vectors(self, one: Fragment, blocks: Blocks) -> NDArray[np.float32]:
-        made = np.empty((int(one.counts[blocks].sum()), one.components), np.float32)
-        start = 0
-        for block, content in self.contents(one, blocks):
-            some = one.vectors(content, block)
-            made[start : start + len(some)] = some
-            start += len(some)
-        return made
+        given = one.unsealed(blocks, self.ring)
+        found = [content for content in given if content is not None]
+        if len(found) < len(given):
+            all_rows, here = self.rows, int(one.counts[self.live[self.fragments.index(one)]].sum())
+            got = f"{all_rows - here:,} of {all_rows:,} rows in other fragments"
+            remedy = "open what is left, read-only, with partial=True, or put the file back from a copy"
+            left = Problem(str(self.folder.path), got, "all of them", remedy)
+            raise ParameterError(_damaged(one, len(given) - len(found), len(given)), left)
+        return found
 
     def read_rows(self, one: Fragment, blocks: Blocks) -> VectorRows:
         """Read rows of a fragment.
@@ -258,20 +253,11 @@ class StoreSnapshot:
         Returns:
             Their rows, with every column that the store has.
         """
-        vectors = np.empty((int(one.counts[blocks].sum()), one.components), np.float32)
-        columns: dict[str, list[Value]] = {name: [] for name in self.manifest.columns}
-        ids: list[str] = []
-        sources: list[str] = []
-        for block, content in self.contents(one, blocks):
-            some = one.vectors(content, block)
-            vectors[len(ids) : len(ids) + len(some)] = some
-            digests, told = one.texts(content, block)
-            sources += digests
-            ids += told["ids"]
-            for name, values in columns.items():
-                values += told["columns"].get(name) or [None] * len(some)
-        metadata = {name: tuple(values) for name, values in columns.items()}
-        return VectorRows(tuple(ids), self._subjects(one, blocks), tuple(sources), vectors, metadata)
+        contents = self.contents(one, blocks)
+        sources, told = one.texts(contents, blocks)
+        ids = tuple(name for each in told for name in each["ids"])
+        metadata = {name: tuple(_column(told, name)) for name in self.manifest.columns}
+        return VectorRows(ids, self._subjects(one, blocks), tuple(sources), one.vectors(contents, blocks), metadata)
 
     def _subjects(self, one: Fragment, blocks: Blocks) -> tuple[str, ...]:
         names = self.ring.subjects(self.ring.places(one.keys[blocks]))
@@ -292,13 +278,10 @@ class StoreSnapshot:
         missing = set(wanted) - kept.keys() - {"subject"}
         found = {}
         if missing:
-            values: dict[str, list[Any]] = {name: [] for name in missing}
-            for block, content in self.contents(one, blocks):
-                digests, told = one.texts(content, block)
-                given = {**told["columns"], "id": told["ids"], "source": digests}
-                for name, listed in values.items():
-                    listed += given.get(name) or [None] * len(digests)
-            found = {name: pa.array(listed, _TYPES[self._type(name)]) for name, listed in values.items()}
+            digests, told = one.texts(self.contents(one, blocks), blocks)
+            values: dict[str, Any] = {"source": digests, "id": [name for each in told for name in each["ids"]]}
+            values |= {name: _column(told, name) for name in missing - values.keys()}
+            found = {name: pa.array(values[name], _TYPES[self._type(name)]) for name in missing}
             kept |= {name: array for name, array in found.items() if name != "source"}
         if "subject" in wanted:
             found["subject"] = pa.array(self._subjects(one, blocks), pa.string())
@@ -360,6 +343,15 @@ class StoreSnapshot:
         named = {"id": rows.ids, "subject": rows.subjects, "source": rows.sources, **rows.metadata}
         arrays = {name: pa.array(named[name], _TYPES[self._type(name)]) for name in {each.column for each in where}}
         return fitting(where, arrays, len(rows))
+
+
+def _column(told: Sequence[Mapping[str, Any]], name: str) -> list[Value]:
+    """Values of a column from what blocks say of theirs."""
+    found: list[Value] = []
+    for each in told:
+        values = each["columns"].get(name)
+        found += [None] * len(each["ids"]) if values is None else values
+    return found
 
 
 def _damaged(one: Fragment, damaged: int, blocks: int) -> Problem:

@@ -31,7 +31,7 @@ class KeyRing:
     __slots__ = ("_keys", "_subjects", "numbers")
 
     def __init__(self, numbers: NDArray[np.int64], keys: NDArray[np.uint8], subjects: Sequence[str] | pa.Array) -> None:
-        self.numbers, self._keys = numbers, keys
+        self.numbers, self._keys = numbers, keys.tobytes()
         self._subjects = subjects if isinstance(subjects, pa.Array) else pa.array(subjects, pa.string())
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class KeyRing:
         Returns:
             AES-256 in Galois/counter mode.
         """
-        return AESGCM(self._keys[place].tobytes())
+        return AESGCM(self._keys[place * KEY_BYTES : (place + 1) * KEY_BYTES])
 
     def without(self, numbers: Sequence[int]) -> KeyRing:
         """Leave keys out.
@@ -103,4 +103,5 @@ class KeyRing:
             The others.
         """
         kept = ~np.isin(self.numbers, np.asarray(numbers, np.int64))
-        return KeyRing(self.numbers[kept], self._keys[kept], self._subjects.filter(pa.array(kept)))
+        keys = np.frombuffer(self._keys, np.uint8).reshape(-1, KEY_BYTES)
+        return KeyRing(self.numbers[kept], keys[kept], self._subjects.filter(pa.array(kept)))

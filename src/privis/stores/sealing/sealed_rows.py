@@ -70,26 +70,30 @@ def packed(
         Numbers, digests and JSON, in this order and without a gap.
 
     >>> content = packed(np.ones((1, 2), np.float32), ["ab" * 32], ["a.png"], {"year": [2024]})
-    >>> texts(content, 1, 2)[1]
-    {'ids': ['a.png'], 'columns': {'year': [2024]}}
+    >>> texts([content], [1], 2)[1]
+    [{'ids': ['a.png'], 'columns': {'year': [2024]}}]
     """
     rest = json.dumps({"ids": list(ids), "columns": {name: list(values) for name, values in columns.items()}})
     numbers = np.ascontiguousarray(vectors, "<f4").tobytes()
     return numbers + bytes.fromhex("".join(sources)) + rest.encode()
 
 
-def texts(content: bytes, rows: int, components: int) -> tuple[list[str], dict[str, Any]]:
+def texts(contents: Sequence[bytes], rows: Sequence[int], components: int) -> tuple[list[str], list[dict[str, Any]]]:
     """Read digests, ids and metadata of `packed` rows.
 
     Args:
-        content: what was packed.
-        rows: how many they are.
+        contents: what was packed, by block.
+        rows: how many rows each is of.
         components: of a vector.
 
     Returns:
-        Digests in hexadecimal; ``ids`` and ``columns`` by these words.
+        Digests of all rows in hexadecimal; by block, ``ids`` and ``columns`` by these words.
     """
-    begin = 4 * rows * components
-    end = begin + DIGEST_BYTES * rows
-    digests = [content[place : place + DIGEST_BYTES].hex() for place in range(begin, end, DIGEST_BYTES)]
-    return digests, json.loads(content[end:])
+    one, digests, told = 4 * components, [], []
+    for content, count in zip(contents, rows, strict=True):
+        begin = one * count
+        digests.append(content[begin : begin + DIGEST_BYTES * count])
+        told.append(content[begin + DIGEST_BYTES * count :])
+    text, step = b"".join(digests).hex(), 2 * DIGEST_BYTES
+    listed = [text[place : place + step] for place in range(0, len(text), step)]
+    return listed, json.loads(b"[" + b",".join(told) + b"]")  # parsed at once, which costs half as much

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
+from privis.io.atomic import flush
 from privis.stores.sealing.key_ring import KEY_BYTES, KeyRing
 
 FORMAT = "privis.subject-keys/1"
@@ -81,6 +82,7 @@ class SubjectKeys:
             for table in _TABLES:
                 connection.execute(table)
             connection.executemany("INSERT INTO about VALUES (?, ?)", [("format", FORMAT), ("store", store_id)])
+        flush(made.path.parent)
         return made
 
     @classmethod
