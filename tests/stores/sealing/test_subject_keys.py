@@ -52,13 +52,14 @@ def test_a_dropped_key_is_in_no_byte_of_the_file_or_its_folder(tmp_path):
     assert all(drawn[number] in content for number in drawn if number not in dropped)
 
 
-def test_keys_that_seal_nothing_are_told_until_they_are_settled(tmp_path):
+def test_a_change_that_began_is_told_until_it_is_settled(tmp_path):
     keys = SubjectKeys.create(tmp_path / "keys", STORE)
     ring = keys.draw(["ann", "bob"])
-    assert sorted(keys.unsettled()) == ring.numbers.tolist()
+    assert keys.unsettled()
     keys.settle([int(ring.numbers[0])], note="a text")
-    assert keys.unsettled() == [] and len(keys.read()) == 1 and keys.text("note") == "a text"
+    assert not keys.unsettled() and len(keys.read()) == 1 and keys.text("note") == "a text"
     assert keys.text("another") is None
+    assert len(keys.draw(["bob"])) == 1 and keys.unsettled(), "though no key is new"
 
 
 def test_every_change_is_a_version(tmp_path):

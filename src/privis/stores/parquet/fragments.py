@@ -39,7 +39,7 @@ from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import replacing
 from privis.stores.parquet.store_files import StoreFolder, StoreManifest
 from privis.stores.sealing.key_ring import KeyRing
-from privis.stores.sealing.sealed_rows import NONCE_BYTES, packed, seal, texts, unseal
+from privis.stores.sealing.sealed_rows import NONCE_BYTES, packed, seal, texts_of_blocks, unseal
 from privis.stores.vector_rows import VectorRows
 
 FORMAT = "privis.fragment/1"
@@ -316,4 +316,4 @@ class Fragment:
         Returns:
             Digests of all rows; by block, ``ids`` and ``columns`` by these words.
         """
-        return texts(contents, self.counts[blocks].tolist(), self.components)
+        return texts_of_blocks(contents, self.counts[blocks].tolist(), self.components)

@@ -7,6 +7,7 @@ the index next, or opens it, finishes it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.stores.parquet.fragments import Fragment, fragment_rows, write_fragment
 from privis.stores.parquet.row_parts import chosen, joined, sliced
 from privis.stores.parquet.store_files import StoreFolder, StoreManifest
@@ -71,7 +72,10 @@ def add_rows(snapshot: StoreSnapshot, keys: SubjectKeys, rows: VectorRows) -> in
             else:
                 fragments = _renamed(fragments, path, _written(snapshot.folder, manifest, ring, [some]))
     fragments |= _written(snapshot.folder, manifest, ring, parts)
-    _commit(snapshot.folder, keys, replace(manifest, fragments=fragments), ring)
+    new = replace(manifest, fragments=fragments)
+    snapshot.folder.write_manifest(new)
+    with contextlib.suppress(OutputError, OSError):  # the rows are there: the next change or opening clears up
+        _settle(snapshot.folder, keys, new, ring)
     return sum(int(gone.sum()) for gone in replaced.values())
 
 
@@ -125,12 +129,6 @@ def _renamed(fragments: Mapping[str, int], name: str, new: Mapping[str, int]) ->
     for each, rows in fragments.items():
         found |= new if each == name else {each: rows}
     return found
-
-
-def _commit(folder: StoreFolder, keys: SubjectKeys, manifest: StoreManifest, ring: KeyRing) -> None:
-    """Make a manifest count, then clear up after the earlier one."""
-    folder.write_manifest(manifest)
-    _settle(folder, keys, manifest, ring)
 
 
 def _settle(folder: StoreFolder, keys: SubjectKeys, manifest: StoreManifest, ring: KeyRing) -> None:
@@ -206,7 +204,9 @@ def finish_erasure(folder: StoreFolder, keys: SubjectKeys) -> None:
             continue
         left = [snapshot.read_rows(one, blocks)]
         fragments = _renamed(fragments, name, _written(folder, snapshot.manifest, snapshot.ring, left))
-    _commit(folder, keys, replace(snapshot.manifest, fragments=fragments), snapshot.ring)
+    manifest = replace(snapshot.manifest, fragments=fragments)
+    folder.write_manifest(manifest)
+    _settle(folder, keys, manifest, snapshot.ring)
     folder.end_journal()
 
 

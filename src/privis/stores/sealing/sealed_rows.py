@@ -70,16 +70,33 @@ def packed(
         Numbers, digests and JSON, in this order and without a gap.
 
     >>> content = packed(np.ones((1, 2), np.float32), ["ab" * 32], ["a.png"], {"year": [2024]})
-    >>> texts([content], [1], 2)[1]
-    [{'ids': ['a.png'], 'columns': {'year': [2024]}}]
+    >>> texts(content, 1, 2)[1]
+    {'ids': ['a.png'], 'columns': {'year': [2024]}}
     """
     rest = json.dumps({"ids": list(ids), "columns": {name: list(values) for name, values in columns.items()}})
     numbers = np.ascontiguousarray(vectors, "<f4").tobytes()
     return numbers + bytes.fromhex("".join(sources)) + rest.encode()
 
 
-def texts(contents: Sequence[bytes], rows: Sequence[int], components: int) -> tuple[list[str], list[dict[str, Any]]]:
+def texts(content: bytes, rows: int, components: int) -> tuple[list[str], dict[str, Any]]:
     """Read digests, ids and metadata of `packed` rows.
+
+    Args:
+        content: what was packed.
+        rows: how many they are.
+        components: of a vector.
+
+    Returns:
+        Digests in hexadecimal; ``ids`` and ``columns`` by these words.
+    """
+    digests, (told,) = texts_of_blocks([content], [rows], components)
+    return digests, told
+
+
+def texts_of_blocks(
+    contents: Sequence[bytes], rows: Sequence[int], components: int
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Read digests, ids and metadata of many blocks of `packed` rows at once.
 
     Args:
         contents: what was packed, by block.

@@ -36,11 +36,9 @@ WAIT_SECONDS = 30.0
 
 _TABLES = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, text TEXT NOT NULL)",
-    # unsettled: drawn for rows that are not stored yet
-    "CREATE TABLE keys (number INTEGER PRIMARY KEY, key BLOB NOT NULL, subject TEXT NOT NULL, "
-    "unsettled INTEGER NOT NULL)",
-    "CREATE INDEX unsettled ON keys (number) WHERE unsettled",
+    "CREATE TABLE keys (number INTEGER PRIMARY KEY, key BLOB NOT NULL, subject TEXT NOT NULL)",
 )
+_UNSETTLED = "unsettled"  # entry of the table about: a change of the store is begun
 _COUNTER = slice(24, 28)  # of the header: it changes with every transaction
 _AT_ONCE = 10_000
 
@@ -149,9 +147,9 @@ class SubjectKeys:
             raise _unreadable(self.path, error) from error
 
     def draw(self, subjects: Sequence[str]) -> KeyRing:
-        """Draw keys from the operating system's generator for those who have none; they stay until settled.
+        """Begin a change of the store: draw keys from the operating system's generator for those who have none.
 
-        The caller is the only writer of the store.
+        The caller is the only writer of the store, and settles the change when it is done.
 
         Args:
             subjects: ids of people.
@@ -165,8 +163,6 @@ class SubjectKeys:
         ring = self.read()
         wanted = list(dict.fromkeys(subjects))
         new = [name for name, place in zip(wanted, ring.places_of(wanted), strict=True) if place < 0]
-        if not new:
-            return ring
         taken = set(ring.numbers.tolist())
         rows = []
         for name in new:
@@ -175,17 +171,17 @@ class SubjectKeys:
             taken.add(number)
             rows.append((number, AESGCM.generate_key(8 * KEY_BYTES), name))
         with self._changing() as connection:
-            connection.executemany("INSERT INTO keys VALUES (?, ?, ?, 1)", rows)
-        return self.read()
+            connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", rows)
+            connection.execute("INSERT OR REPLACE INTO about VALUES (?, '')", (_UNSETTLED,))
+        return self.read() if new else ring
 
-    def unsettled(self) -> list[int]:
-        """List keys that were drawn for rows of which nobody said that they are stored.
+    def unsettled(self) -> bool:
+        """Tell whether a change was begun and nobody said how it ended: there may be keys that seal nothing.
 
         Returns:
-            Their numbers.
+            Whether keys were drawn and not settled.
         """
-        with _reading(self.path) as connection:
-            return [number for (number,) in connection.execute("SELECT number FROM keys WHERE unsettled")]
+        return self.text(_UNSETTLED) is not None
 
     def settle(self, unused: Sequence[int] = (), **about: str) -> None:
         """End a change of the store: drop keys that seal nothing, keep the others, and keep texts beside them.
@@ -199,7 +195,7 @@ class SubjectKeys:
         """
         with self._changing() as connection:
             connection.executemany("DELETE FROM keys WHERE number = ?", [(number,) for number in unused])
-            connection.execute("UPDATE keys SET unsettled = 0 WHERE unsettled")
+            connection.execute("DELETE FROM about WHERE name = ?", (_UNSETTLED,))
             connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
 
     def text(self, name: str) -> str | None:
