@@ -56,7 +56,7 @@ def test_a_change_that_began_is_told_until_it_is_settled(tmp_path):
     keys = SubjectKeys.create(tmp_path / "keys", STORE)
     ring = keys.draw(["ann", "bob"])
     assert keys.unsettled()
-    keys.settle([int(ring.numbers[0])], note="a text")
+    keys.settle(ring.numbers[ring.places_of(["ann"])].tolist(), note="a text")
     assert not keys.unsettled() and len(keys.read()) == 1 and keys.text("note") == "a text"
     assert keys.text("another") is None
     assert len(keys.draw(["bob"])) == 1 and keys.unsettled(), "though no key is new"
