@@ -62,6 +62,7 @@ EXTRAS = {
         Extra("he", ("tenseal", "phe", "gmpy2")),
         Extra("serve", ("starlette", "uvicorn", "httpx")),
         Extra("train", ("torch", "opacus")),
+        Extra("postgresql", ("psycopg", "pgvector")),
     )
 }
 """By name, as in ``pyproject.toml``."""

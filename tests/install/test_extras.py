@@ -52,6 +52,7 @@ NETWORKS = [
     "from privis.training.networks import train_network; train_network(None, None, image, image, (), corpus='x')",
     "from privis.training.export import save_onnx; save_onnx(None, (1, 8, 8), 'out.onnx')",
 ]
+STORE = "from privis.stores import *; from privis.stores.postgresql import *; "
 DOORS = {
     "onnx": [
         CNN,
@@ -77,6 +78,10 @@ DOORS = {
     "starlette": SERVER,
     "uvicorn": SERVER,
     "httpx": [QUERY, KEYS_FROM_SERVER, "privis.Client", "privis.Remote"],
+    "psycopg": [f"{STORE}PostgresqlStore.open('postgresql://127.0.0.1:1/x')"],
+    "pgvector": [
+        f"{STORE}PostgresqlStore.create('postgresql://127.0.0.1:1/x', VectorSpace(b'', '', 9), element=Element.SINGLE)"
+    ],
     "torch": NETWORKS[:1],
     "opacus": NETWORKS[:1],
 }
