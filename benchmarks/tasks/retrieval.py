@@ -1,7 +1,8 @@
 """Search by image in the clear: mean average precision and precision at 10 of features and recipes, near-duplicates.
 
-``python -m benchmarks.retrieval [DATA]``. Corel-1000, leave-one-out: every image asks all others, the whole ranking
-counts. Settings were chosen on every second image of each class; recipes print the other half beside the whole.
+``python -m benchmarks.retrieval [DATA]``; with ``--spreads`` the constants of recipes instead. Corel-1000,
+leave-one-out: every image asks all others, the whole ranking counts. Settings were chosen on every second image of each
+class; recipes print the other half beside the whole.
 Codebooks of the rows that need one are of ImageNet samples, that of the recipe is of random dead leaves.
 Near-duplicates: crops, JPEG of quality 30, rotations, resized and other copies of Kodak's photographs, searched among
 these, Corel-1000 and the ImageNet samples; all right-angle views of a copy ask, and the twenty most similar images are
@@ -22,8 +23,26 @@ import numpy as np
 from privis.estimators.search.geometric_reranking import GeometricReRanking, described, right_angle_views
 from privis.extraction.images import extract
 from privis.extraction.recipes.dead_leaves import LOCAL
-from privis.extraction.recipes.search_recipe import RecipePart, SearchRecipe, colour, colour_and_texture, network
-from privis.features import CNN, GLCM, LBP, VLAD, BagOfVisualWords, Channels, Codebook, ColourHistogram
+from privis.extraction.recipes.recipe_parts import (
+    RecipePart,
+    co_occurrence,
+    colours,
+    patches,
+    texture,
+    visual_words,
+)
+from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture, network
+from privis.features import (
+    CNN,
+    GLCM,
+    LBP,
+    VLAD,
+    BagOfVisualWords,
+    Channels,
+    Codebook,
+    ColourHistogram,
+    ColourSpace,
+)
 from privis.features.feature import Array
 from privis.io.images.decode import load
 from privis.tasks.retrieval import (
@@ -82,6 +101,17 @@ def joined(recipe: SearchRecipe, images: Sequence[Array], fusion: Fusion | None 
     found = {name: extract(part.feature, images).features for name, part in recipe.parts.items()}
     chosen = fusion or Fusion.fit(found, recipe.similarities)
     return chosen.vectors(found), chosen
+
+
+def spreads(images: Sequence[Array]) -> dict[str, float]:
+    """Standard deviations of the similarities of parts over all pairs of images: the constants of `recipe_parts`."""
+    parts = {
+        "colours hsv": colours(), "colours rgb": colours(ColourSpace.RGB), "texture": texture(), "patches": patches(),
+        "words": visual_words(), "co-occurrence": co_occurrence(),
+    }  # fmt: skip
+    found = {name: extract(part.feature, images).features for name, part in parts.items()}
+    fitted = Fusion.fit(found, {name: (part.similarity, 1.0) for name, part in parts.items()})
+    return {part.name: part.spread for part in fitted.parts}
 
 
 def leave_one_out(scores: Array, labels: Array) -> tuple[Array, Array]:
@@ -190,7 +220,12 @@ def photographs(data: Path, name: str, most: int | None = None) -> list[Array]:
 
 
 def main() -> None:
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
+    words = [word for word in sys.argv[1:] if word != "--spreads"]
+    data = Path(words[0]) if words else DATA
+    if len(words) < len(sys.argv[1:]):
+        for name, spread in spreads(photographs(data, "imagenet_samples", 100)).items():
+            print(f"{name:14} {spread:.4f}")
+        return
     images, labels = corel(data)
     public = photographs(data, "imagenet_samples", 100)
     descriptors = extract(LOCAL, public).features.reshape(-1, 128)[::8]

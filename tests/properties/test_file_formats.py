@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from privis import ReleaseKey
 from privis.errors import DamagedLedgerError, PrivisError
+from privis.estimators.search.index_file import IndexFile
 from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat, format_of, misfit
@@ -57,8 +58,12 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.LINEAR_HEAD: LinearHead.load,
     F.CALIBRATION: CalibrationTable.load,
     F.FACE_GALLERY: FaceGallery.load,
+<<<<<<< HEAD
     F.STORE: ParquetStore.open,
     F.SUBJECT_KEYS: SubjectKeys.open,
+=======
+    F.SEARCH_INDEX: IndexFile.load,
+>>>>>>> a7b24c8 (Images are searched by image: an index, its recipes and commands)
     F.PROGRAM: load,
     F.CHECKPOINT: lambda path: checkpoints.load(path, "0" * 32, (2, 7), 10),
     F.PROJECTION: Projection.load,

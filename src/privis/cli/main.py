@@ -49,6 +49,7 @@ from privis.cli.parsing import (
     shown_value,
 )
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
+from privis.cli.search.search_group import search
 from privis.cli.server.answers import answers
 from privis.cli.server.query import query
 from privis.cli.server.serve import serve
@@ -96,6 +97,7 @@ app.add_typer(ledger)
 app.add_typer(answers)
 app.add_typer(mpc)
 app.add_typer(face)
+app.add_typer(search)
 app.command()(party)
 app.command()(keygen)
 app.command()(serve)

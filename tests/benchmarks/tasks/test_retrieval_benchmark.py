@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tasks import retrieval
+from privis.extraction.recipes.recipe_parts import SPREADS
 from privis.extraction.recipes.search_recipe import colour
 
 
@@ -31,3 +32,10 @@ def test_perfect_rankings():
     same = (labels[:, None] == labels[None]).astype(float)
     averages, firsts = retrieval.leave_one_out(same, labels)
     assert averages.tolist() == [1.0] * 4 and np.allclose(firsts, 1 / 3)
+
+
+def test_spreads_are_of_pairs():
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (64, 64, 3)).astype(np.uint8) >> shift for shift in range(4)]
+    found = retrieval.spreads(images)
+    assert found.keys() == SPREADS.keys() and all(0 < value < 1 for value in found.values())

@@ -11,7 +11,9 @@ import numpy as np
 from PIL import Image
 
 from privis import Laplace, PixelRelease, ReleaseKey
+from privis.estimators.search.search_index import Index
 from privis.extraction.images import extract
+from privis.extraction.recipes.search_recipe import colour
 from privis.features.colour import ColourHistogram
 from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
@@ -64,6 +66,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     linear.save(folder / "linear.npz")
     CalibrationTable.of_templates(bytes(32), "network", "axes", np.eye(2), ["a", "b"]).save(folder / "calibration.json")
     (folder / "gallery").write_bytes(gallery().to_bytes())
+    Index.build(folder / "index", [folder / "picture.png"], recipe=colour(), words={"name": "colour"})
     save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
     ProgramCache(folder / "programs").store(CacheKey("code", "0" * 64), [b"content"])
     state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
@@ -113,6 +116,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
         FileFormat.CALIBRATION: folder / "calibration.json",
         FileFormat.FACE_GALLERY: folder / "gallery",
+        FileFormat.SEARCH_INDEX: folder / "index",
+        FileFormat.INDEX_FILE: folder / "index" / "index.json",
         FileFormat.REDACTION_LOG: folder / "painted.redaction.jsonl",
         FileFormat.PROGRAM: folder / "program.npz",
         FileFormat.COMPILED: next((folder / "programs").iterdir()),

@@ -134,6 +134,24 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("face", "evaluate", "by an embedder"): {"FOLDER|PAIRS": "{pairs}", "--embedder": "{network}"},
     ("face", "remove"): {"GALLERY": "{faces}", "--subject": "ann"},
     ("face", "list"): {"GALLERY": "{faces}"},
+    ("search", "build"): {
+        "IMAGES": "{picture}", "-o": "{new}", "--recipe": "colour", "--metadata": "{labels}", "--workers": "1",
+    },
+    ("search", "build", "by a network"): {
+        "IMAGES": "{picture}", "-o": "{new}", "--recipe": "network", "--model": "{network}", "--workers": "1",
+    },
+    ("search", "build", "by words"): {
+        "IMAGES": "{picture}", "-o": "{new}", "--recipe": "patches", "--codebook": "{codebook}", "--workers": "1",
+    },
+    ("search", "add"): {"IMAGES": "{picture}", "--index": "{index}", "--metadata": "{labels}", "--workers": "1"},
+    ("search", "query"): {"IMAGE": "{picture}", "--index": "{index}", "--draw": "{new}.png"},
+    ("search", "info"): {"INDEX": "{index}"},
+    ("search", "evaluate"): {
+        "FOLDER": "{people}", "--recipe": "network", "--model": "{network}", "--workers": "1",
+    },
+    ("search", "evaluate", "by words"): {
+        "FOLDER": "{people}", "--recipe": "patches", "--codebook": "{codebook}", "--workers": "1",
+    },
     ("redact",): {
         "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check",
     },

@@ -1,6 +1,7 @@
 """``privis info`` says of every file of Privis what it is and holds, and never a secret.
 
-Answers for `privis.cli.files.info` and `privis.cli.files.face_facts`.
+Answers for `privis.cli.files.info`, `privis.cli.files.face_facts`, `privis.cli.files.index_facts` and
+`privis.cli.files.key_facts`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ SAID = {
     FileFormat.LINEAR_HEAD: ("2 scores: a, b; vectors of 7 components, brought to length 1", "softmax"),
     FileFormat.CALIBRATION: ("1 pairs of two of 2 people, from axes", "from 0.95 on"),
     FileFormat.FACE_GALLERY: ("2 people, templates of 4 components from 3 images", "99,998 more", "are exact"),
+    FileFormat.SEARCH_INDEX: ("1 images of 1 subjects", "recipe colour, 512 components", "store parquet", "are exact"),
+    FileFormat.INDEX_FILE: ("recipe colour, store parquet",),
     FileFormat.REDACTION_LOG: ("pictures: 1, painted regions: 1", "keep it inside"),
     FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
     FileFormat.COMPILED: ("code of the program 0000", "costs time"),

@@ -142,6 +142,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
         "template": known["TEMPLATE_KEY"], "receipt": known["ERASURE_RECEIPT"], "salt": place / "salt",
         "erased": place / "erased",
+        "codebook": known["CODEBOOK"], "index": known["SEARCH_INDEX"],
         "boxes": place / "boxes.csv", "pairs": place / "pairs.csv", "people": place / "people",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]

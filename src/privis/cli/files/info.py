@@ -14,6 +14,8 @@ import typer
 
 from privis.cli.console import explained, out
 from privis.cli.files.face_facts import calibration_facts, gallery_facts, template_key_facts
+from privis.cli.files.index_facts import index_facts, index_file_facts
+from privis.cli.files.key_facts import certificate_facts, token_facts, tokens_facts
 from privis.cli.files.receipt_facts import erasure_facts, receipt_key_facts, receipt_log_facts
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, format_of
@@ -256,20 +258,6 @@ def _ledger_head(path: Path) -> Iterator[str]:
     yield f"it belongs to {path.with_suffix('')}; keep both, in one place"
 
 
-def _token(path: Path) -> Iterator[str]:
-    from privis.serve.http.tokens import Token
-
-    Token.load(path)
-    yield "whole, and readable by you alone; not shown"
-
-
-def _tokens(path: Path) -> Iterator[str]:
-    from privis.serve.http.tokens import Tokens
-
-    names = [name for name, _ in Tokens.load(path).known]
-    yield f"{len(names)} clients: {', '.join(names)}"
-
-
 def _job(path: Path) -> Iterator[str]:
     from privis.parties.job.specification import load_specification
 
@@ -301,16 +289,6 @@ def _offer_words(path: Path) -> Iterator[str]:
     said = tomllib.loads(path.read_text(encoding="utf-8"))
     yield ", ".join(f"{key} {value}" for key, value in said.items())
     yield "`privis stage prepare --offer` compiles it"
-
-
-def _certificate(path: Path) -> Iterator[str]:
-    from cryptography.x509 import load_pem_x509_certificate
-
-    try:
-        found = load_pem_x509_certificate(path.read_bytes())
-    except ValueError as error:
-        raise ParameterError(Problem(str(path), str(error), "a whole certificate")) from None
-    yield f"of {found.subject.rfc4514_string()}, good until {found.not_valid_after_utc:%Y-%m-%d}"
 
 
 def _network(path: Path) -> Iterator[str]:
@@ -382,13 +360,15 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.ANSWER_LEDGER: _answers,
         FileFormat.LEDGER_HEAD: _ledger_head,
         FileFormat.REDACTION_LOG: _redactions,
-        FileFormat.TOKEN: _token,
-        FileFormat.TOKENS: _tokens,
+        FileFormat.SEARCH_INDEX: index_facts,
+        FileFormat.INDEX_FILE: index_file_facts,
+        FileFormat.TOKEN: token_facts,
+        FileFormat.TOKENS: tokens_facts,
         FileFormat.JOB: _job,
         FileFormat.RECEIPT: _receipt,
         FileFormat.PARTY: _configuration,
         FileFormat.SUBMITTER: _configuration,
-        FileFormat.CERTIFICATE: _certificate,
+        FileFormat.CERTIFICATE: certificate_facts,
         FileFormat.PRIVATE_KEY: _private,
         FileFormat.NETWORK: _network,
         FileFormat.PICTURE: _picture,

@@ -8,25 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from privis.errors import ParameterError, Problem, refuse
-from privis.extraction.recipes.dead_leaves import LOCAL, dead_leaves_codebook
-from privis.features import LBP, VLAD, ColourHistogram, ColourSpace, Feature
-from privis.tasks.retrieval import Similarity
-
-
-@dataclass(frozen=True)
-class RecipePart:
-    """One feature of a recipe.
-
-    Args:
-        feature: what is extracted.
-        similarity: how its vectors are compared.
-        weight: of its similarity beside those of the others, in standard deviations.
-    """
-
-    feature: Feature
-    similarity: Similarity
-    weight: float = 1.0
+from privis.extraction.recipes.recipe_parts import RecipePart, colours, patches, texture
+from privis.features import Feature
+from privis.tasks.retrieval import FusedPart, Fusion, Similarity
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,38 @@ class SearchRecipe:
         """Similarity and weight of each part, as `Fusion.fit` takes them."""
         return {name: (part.similarity, part.weight) for name, part in self.parts.items()}
 
+    def fusion(self, components: Mapping[str, int]) -> Fusion:
+        """Join the parts by the spreads of the recipe, which are public: no image of an index has a share in them.
+
+        Args:
+            components: length of each part's vector, by its name.
+
+        Returns:
+            The fusion.
+
+        Raises:
+            ParameterError: a part compares standardised components, whose means have to be fitted to images.
+
+        >>> colour().fusion({"colour": 512}).components
+        512
+        """
+        fitted = [name for name, part in self.parts.items() if part.similarity is Similarity.STANDARDISED]
+        expected = "cosine or hellinger, which nothing is fitted for"
+        refuse(ParameterError, [Problem(f"SearchRecipe {name}", "standardised", expected) for name in fitted])
+        return Fusion(
+            tuple(
+                FusedPart(
+                    name,
+                    part.similarity,
+                    part.weight,
+                    np.zeros(components[name]),
+                    np.ones(components[name]),
+                    part.spread,
+                )
+                for name, part in self.parts.items()
+            )
+        )
+
 
 def colour() -> SearchRecipe:
     """Compare colours alone: the joint histogram of 8 x 8 x 8 bins of hue, saturation and value.
@@ -66,8 +85,7 @@ def colour() -> SearchRecipe:
     >>> colour().parts["colour"].similarity.value
     'hellinger'
     """
-    histogram = ColourHistogram(space=ColourSpace.HSV, bins=8, joint=True, density=True)
-    return SearchRecipe("colour", {"colour": RecipePart(histogram, Similarity.HELLINGER)})
+    return SearchRecipe("colour", {"colour": colours()})
 
 
 def colour_and_texture() -> SearchRecipe:
@@ -81,12 +99,7 @@ def colour_and_texture() -> SearchRecipe:
     >>> [part.weight for part in colour_and_texture().parts.values()]
     [1.0, 1.0, 1.0]
     """
-    parts = {
-        **colour().parts,
-        "texture": RecipePart(LBP(density=True), Similarity.HELLINGER),
-        "patches": RecipePart(VLAD(LOCAL, dead_leaves_codebook()), Similarity.HELLINGER),
-    }
-    return SearchRecipe("colour-and-texture", parts)
+    return SearchRecipe("colour-and-texture", {"colour": colours(), "texture": texture(), "patches": patches()})
 
 
 def network(feature: Feature) -> SearchRecipe:
@@ -98,6 +111,7 @@ def network(feature: Feature) -> SearchRecipe:
     Returns:
         The recipe.
 
+    >>> from privis.features import LBP
     >>> network(LBP()).name
     'network'
     """

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from privis.errors import ParameterError, PrivisError, Problem
 from privis.io.images.depth import DepthWarning
@@ -24,8 +24,9 @@ from privis.io.resumable.parts import Span
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
-Compute = Callable[[Span, Sequence[str]], int]
-"""Deals with the sources of a span, given with their paths, and returns how many of them failed."""
+Answer = TypeVar("Answer")
+Compute = Callable[[Span, Sequence[str]], Answer]
+"""Deals with the sources of a span, given with their paths, and returns what became of them, never an exception."""
 
 Pipe = connection.Connection
 
@@ -56,10 +57,10 @@ def share_out(
     spans: Sequence[Span],
     paths: Sequence[str],
     workers: int,
-    make: Callable[[], Compute],
-    give_up: Callable[[Span, str], int],
-) -> Generator[tuple[Span, int], None, None]:
-    """Compute all ``spans`` of ``paths`` in ``workers`` processes; gives span and failures as they get finished.
+    make: Callable[[], Compute[Answer]],
+    give_up: Callable[[Span, str], Answer],
+) -> Generator[tuple[Span, Answer], None, None]:
+    """Compute all ``spans`` of ``paths`` in ``workers`` processes; gives span and answer as they get finished.
 
     One worker is this process. ``make`` is called once in every process. A span whose process dies is tried again in
     another one, then in halves; for a single source that still kills its process ``give_up`` is called (here) with the
@@ -104,7 +105,7 @@ def share_out(
         _stop(pool)
 
 
-def _require_picklable(make: Callable[[], Compute]) -> None:
+def _require_picklable(make: Callable[[], Compute[Any]]) -> None:
     try:
         ForkingPickler.dumps(make)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -121,7 +122,9 @@ def _assign(pool: dict[Pipe, _Worker], queue: deque[_Task], paths: Sequence[str]
                 pipe.send((span, tuple(paths[span.start : span.stop])))
 
 
-def _reap(worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], int]) -> Iterator[tuple[Span, int]]:
+def _reap(
+    worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], Answer]
+) -> Iterator[tuple[Span, Answer]]:
     """Decide what becomes of the task of a process that has ended."""
     worker.process.join()
     ending = _ending(worker.process.exitcode)
@@ -150,7 +153,7 @@ def _ending(exitcode: int | None) -> str:
     return f"ended with exit code {exitcode}"
 
 
-def _start(make: Callable[[], Compute]) -> tuple[Pipe, _Worker]:
+def _start(make: Callable[[], Compute[Any]]) -> tuple[Pipe, _Worker]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, make), daemon=True)
@@ -180,7 +183,7 @@ def _worker_environment() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _work(pipe: Pipe, make: Callable[[], Compute]) -> None:
+def _work(pipe: Pipe, make: Callable[[], Compute[Any]]) -> None:
     """The life of a worker process: say that it is ready, then answer spans until the pipe is closed."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:

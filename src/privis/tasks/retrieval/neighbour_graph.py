@@ -8,6 +8,7 @@ Deviation: the conjugate gradients run to a stated residual instead of a fixed n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,29 +58,46 @@ class NeighbourGraph:
         Raises:
             ParameterError: vectors are no finite matrix, or a number is out of range.
         """
-        import scipy.sparse
-
         values = finite_matrix("NeighbourGraph.vectors", vectors)
-        count = len(values)
-        problems = integer_problem("NeighbourGraph.neighbours", neighbours, 1, count - 1)
-        if not 0 <= damping < 1:
-            problems.append(Problem("NeighbourGraph.damping", repr(damping), "a number within [0, 1)"))
-        refuse(ParameterError, problems)
-        unit = values.astype(np.float32)
-        columns, weights = [], []
-        step = max(1, _BLOCK // count)
-        for start in range(0, count, step):
-            near, cubes = _nearest(unit[start : start + step] @ unit.T, neighbours, start)
-            columns.append(near)
-            weights.append(cubes)
-        rows = np.repeat(np.arange(count), neighbours)
-        entries = (np.concatenate(weights).ravel(), (rows, np.concatenate(columns).ravel()))
-        one_way = scipy.sparse.csr_matrix(entries, shape=(count, count))
-        both_ways = one_way.minimum(one_way.T).tocsr()  # zero unless each is among the other's nearest
-        both_ways.eliminate_zeros()
-        degrees = np.asarray(both_ways.sum(1)).ravel()
-        scale = scipy.sparse.diags(np.divide(1.0, np.sqrt(degrees), out=np.zeros(count), where=degrees > 0))
-        return cls((scale @ both_ways @ scale).tocsr(), neighbours, float(damping))
+        _require(neighbours, len(values) - 1, damping)
+        return cls(_affinity(*_nearest_of_all(values, neighbours)), neighbours, float(damping))
+
+    @classmethod
+    def without_each(
+        cls, vectors: npt.ArrayLike, neighbours: int = 15, damping: float = 0.9
+    ) -> Callable[[int], NeighbourGraph]:
+        """Prepare the graphs in which one image each is missing, for a leave-one-out evaluation.
+
+        Args:
+            vectors: (images, components) of length 1, or 0; at least three images.
+            neighbours: nearest images of each; fewer where there are fewer.
+            damping: within [0, 1).
+
+        Returns:
+            A function that gives, for the number of an image, the graph of all others, as `of` gives it.
+
+        Raises:
+            ParameterError: vectors are no finite matrix, or a number is out of range.
+
+        >>> graph = NeighbourGraph.without_each(np.eye(3)[[0, 0, 1, 1, 2]], neighbours=1)(4)
+        >>> len(graph), graph.affinity.nnz
+        (4, 4)
+        """
+        values = finite_matrix("NeighbourGraph.vectors", vectors)
+        count = min(neighbours, len(values) - 2)
+        _require(count, len(values) - 2, damping)
+        near, cubes = _nearest_of_all(values, count + 1)
+        order = np.argsort(-cubes, axis=1, kind="stable")
+        near, cubes = np.take_along_axis(near, order, 1), np.take_along_axis(cubes, order, 1)
+
+        def without(image: int) -> NeighbourGraph:
+            others = np.delete(np.arange(len(values)), image)
+            columns, weights = near[others], cubes[others]
+            kept = np.argsort(columns == image, axis=1, kind="stable")[:, :count]  # its place goes to the next nearest
+            columns, weights = np.take_along_axis(columns, kept, 1), np.take_along_axis(weights, kept, 1)
+            return cls(_affinity(columns - (columns > image), weights), count, float(damping))
+
+        return without
 
     def __len__(self) -> int:
         return int(self.affinity.shape[0])
@@ -114,6 +132,38 @@ class NeighbourGraph:
         least = RESIDUAL * np.maximum(np.abs(spread).max(1, keepdims=True), RESIDUAL)
         unreached: Floats = np.where(spread > least, spread, least * (cosines - 2) / 4)
         return unreached
+
+
+def _require(neighbours: int, most: int, damping: float) -> None:
+    problems = integer_problem("NeighbourGraph.neighbours", neighbours, 1, most)
+    if not 0 <= damping < 1:
+        problems.append(Problem("NeighbourGraph.damping", repr(damping), "a number within [0, 1)"))
+    refuse(ParameterError, problems)
+
+
+def _nearest_of_all(values: Floats, neighbours: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Nearest images of each, itself left out, and their cubed cosines."""
+    unit, columns, weights = values.astype(np.float32), [], []
+    step = max(1, _BLOCK // len(unit))
+    for start in range(0, len(unit), step):
+        near, cubes = _nearest(unit[start : start + step] @ unit.T, neighbours, start)
+        columns.append(near)
+        weights.append(cubes)
+    return np.concatenate(columns), np.concatenate(weights)
+
+
+def _affinity(near: npt.NDArray[np.intp], cubes: Floats) -> Any:
+    """Sparse (images, images): cubes where each is among the other's nearest, normalised on both sides."""
+    import scipy.sparse
+
+    count, neighbours = near.shape
+    rows = np.repeat(np.arange(count), neighbours)
+    one_way = scipy.sparse.csr_matrix((cubes.ravel(), (rows, near.ravel())), shape=(count, count))
+    both_ways = one_way.minimum(one_way.T).tocsr()  # zero unless each is among the other's nearest
+    both_ways.eliminate_zeros()
+    degrees = np.asarray(both_ways.sum(1)).ravel()
+    scale = scipy.sparse.diags(np.divide(1.0, np.sqrt(degrees), out=np.zeros(count), where=degrees > 0))
+    return (scale @ both_ways @ scale).tocsr()
 
 
 def _nearest(cosines: npt.NDArray[Any], count: int, first: int | None) -> tuple[npt.NDArray[np.intp], Floats]:

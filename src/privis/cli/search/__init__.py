@@ -1,0 +1,1 @@
+"""Commands of search: an index is built, asked, measured and told to forget."""

@@ -1,0 +1,170 @@
+"""``privis search build``, ``add`` and ``info``: what is in an index."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from privis.cli.console import err, explained, out, progress
+from privis.cli.faces.subject_words import named_pictures
+from privis.cli.search import where_words
+from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
+from privis.cli.search.search_options import (
+    AsJson,
+    CodebookFile,
+    Images,
+    IndexFolder,
+    IndexOption,
+    Layer,
+    MaxPixels,
+    MetadataFile,
+    Model,
+    Parameters,
+    RecipeName,
+    SubjectFrom,
+    Workers,
+)
+from privis.cli.search.search_words import facts, opened, tell_additions, told
+from privis.errors import ParameterError, Problem
+from privis.io.images.decode import MAX_PIXELS, Decoding
+from privis.io.images.sources import find
+
+if TYPE_CHECKING:
+    from privis.stores.vector_rows import Value
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the index, which is made; its keys beside it.")]
+StoreName = Annotated[str, typer.Option("--store", help="What holds the vectors: parquet, lancedb, or postgresql://….")]
+
+
+def build(
+    images: Images,
+    output: Output,
+    recipe: RecipeName = None,
+    store: StoreName = "parquet",
+    subject_from: SubjectFrom = None,
+    metadata: MetadataFile = None,
+    model: Model = None,
+    layer: Layer = None,
+    parameter: Parameters = None,
+    codebook: CodebookFile = None,
+    workers: Workers = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    as_json: AsJson = False,
+) -> None:
+    """Make an index of images. The same command goes on where it was stopped, and changes nothing when it is whole.
+
+    privis search build photos/ -o photos.index
+
+    privis search build people/ -o people.index --subject-from folder --metadata people.csv
+
+    privis search build photos/ -o photos.index --recipe network --model resnet.onnx --layer pool
+    """
+    with explained():
+        from privis.estimators.search.search_index import Index
+
+        words = RecipeWords.of(recipe, parameter, layer, model, codebook)
+        kind, address = _store(store)
+        kept = opened(output, max_pixels) if (output / "index.json").is_file() else None
+        chosen = None if words is None and kept is not None else recipe_of(words or RecipeWords(DEFAULT))
+        if kept is not None and kept.file is not None and chosen is not None:
+            kept.file.require(chosen, str(output))
+        known = {} if kept is None else kept.info().columns
+        listed = _listed(images, subject_from, metadata, known)
+        said = (words or RecipeWords(DEFAULT)).to_dict()
+        with progress("privis search build") as show:
+            index, done = Index.build(
+                output, listed.paths, recipe=chosen or (kept.recipe if kept else None), kind=kind, address=address,
+                words=said, files=None if words is None else words.files, subjects=listed.subjects,
+                metadata=listed.metadata, decoding=Decoding(max_pixels), workers=workers or os.cpu_count() or 1,
+                on_progress=show,
+            )  # fmt: skip
+        _finish(index, listed, done, output, as_json)
+
+
+def add(
+    index: IndexOption,
+    images: Images,
+    subject_from: SubjectFrom = None,
+    metadata: MetadataFile = None,
+    workers: Workers = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    as_json: AsJson = False,
+) -> None:
+    """Add images to an index; one that is there takes its own place, and what nobody says anew of it stays.
+
+    privis search add --index photos.index new/
+    """
+    with explained():
+        known = opened(index, max_pixels)
+        listed = _listed(images, subject_from, metadata, known.info().columns)
+        with progress("privis search add") as show:
+            done = known.add(
+                listed.paths, subjects=listed.subjects, metadata=listed.metadata,
+                workers=workers or os.cpu_count() or 1, on_progress=show,
+            )  # fmt: skip
+        _finish(known, listed, done, index, as_json)
+
+
+def info(index: IndexFolder, as_json: AsJson = False) -> None:
+    """Say what an index holds: how many images, of how many subjects, by which recipe, in what store. No names.
+
+    privis search info photos.index
+    """
+    with explained():
+        known = opened(index)
+        document = facts(known.info(), known.recipe.name)
+        if as_json:
+            print(json.dumps(document, ensure_ascii=False))
+            return
+        for line in told(document):
+            out.print(line, markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Images with what the command line says of them; those of which it says nothing are refused."""
+
+    paths: tuple[str, ...]
+    subjects: tuple[str, ...] | None
+    metadata: Mapping[str, Sequence[Value]]
+    unnamed: Mapping[str, str]
+
+
+def _listed(images: list[str], subject_from: str | None, metadata: Path | None, columns: Mapping[str, str]) -> _Listed:
+    if subject_from is None:
+        paths, subjects, unnamed = find(images, sys.stdin), None, {}
+    else:
+        named = named_pictures(images, subject_from, sys.stdin)
+        if named.advice:
+            err.print(f"privis: warning: {named.advice}", markup=False, soft_wrap=True)
+        paths, subjects = named.paths, named.subjects
+        unnamed = {path: str(why) for path, why in named.unnamed.items()}
+    values: dict[str, Any] = {} if metadata is None else where_words.MetadataFile.read(metadata).of(paths, columns)
+    return _Listed(tuple(paths), subjects, values, unnamed)
+
+
+def _finish(index: Any, listed: _Listed, done: Any, place: Path, as_json: bool) -> None:
+    from privis.estimators.search.index_additions import Additions, RefusedImage
+
+    more = tuple(RefusedImage(path, why) for path, why in listed.unnamed.items())
+    whole = Additions(done.added, done.replaced, done.unchanged, (*more, *done.refused))
+    known = index.info()
+    raise SystemExit(tell_additions(whole, known.kind, known.rows, place, as_json))
+
+
+def _store(text: str) -> tuple[Any, str]:
+    from privis.estimators.search.index_file import StoreKind
+
+    kinds = {kind.value: kind for kind in StoreKind if kind is not StoreKind.POSTGRESQL}
+    if text in kinds:
+        return kinds[text], ""
+    if text.startswith(("postgresql://", "postgres://")):
+        return StoreKind.POSTGRESQL, text
+    raise ParameterError(Problem("--store", repr(text), f"{', '.join(kinds)} or postgresql://USER@HOST/DATABASE"))

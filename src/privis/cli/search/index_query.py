@@ -1,0 +1,94 @@
+"""``privis search query``: the images of an index that are most similar to one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from privis.cli.console import NO, err, explained, out, working
+from privis.cli.search.search_options import AsJson, IndexOption, MaxPixels, Rerank, RerankName
+from privis.cli.search.search_words import opened
+from privis.cli.search.where_words import conditions
+from privis.errors import OutputError, ParameterError, Problem
+from privis.io.images.decode import MAX_PIXELS
+
+Query = Annotated[Path, typer.Argument(metavar="IMAGE", help="The image that is asked about.")]
+Top = Annotated[int, typer.Option("--top", min=1, help="How many images are wanted.")]
+Where = Annotated[
+    list[str] | None, typer.Option("--where", help="Condition on a column, as in 'year>=2024'; repeatable, all hold.")
+]
+Most = Annotated[float | None, typer.Option("--within", min=0, max=2, help="Only images within this distance.")]
+Approximate = Annotated[bool, typer.Option("--approximate", help="Ask the store's own index, where it has one.")]
+Draw = Annotated[Path | None, typer.Option("--draw", help="Also draw the query and its answers, .png or .jpg.")]
+
+
+def query(
+    image: Query,
+    index: IndexOption,
+    top: Top = 10,
+    where: Where = None,
+    rerank: Rerank = None,
+    within: Most = None,
+    approximate: Approximate = False,
+    draw: Draw = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    as_json: AsJson = False,
+) -> None:
+    """Find the images of an index that are most similar to one, the most similar first.
+
+    privis search query holiday.jpg --index photos.index --top 20
+
+    privis search query holiday.jpg --index photos.index --where 'year>=2024' --rerank diffusion --draw found.png
+    """
+    with explained():
+        from privis.estimators.search.rerankers import Diffusion
+
+        if draw is not None:
+            _check_drawing(draw)
+        known = opened(index, max_pixels)
+        wanted = conditions(where or [], known.info().columns)
+        reranker = Diffusion() if rerank is RerankName.DIFFUSION else None
+        with working("privis search query"):
+            found = known.query(str(image), top, where=wanted, reranker=reranker, approximate=approximate)[0]
+        kept = [each for each in found if within is None or each.distance <= within]
+        if draw is not None:
+            from privis import draw as pictures
+            from privis.cli.search.contact_sheet import contact_sheet
+
+            sheet, unread = contact_sheet(image, [(each.path, each.rank, each.distance) for each in kept])
+            for path, why in unread.items():
+                err.print(f"not drawn: {path}: {why}", markup=False, soft_wrap=True)
+            pictures.save(sheet, draw)
+        if as_json:
+            document: list[dict[str, Any]] = [
+                {"path": each.path, "rank": each.rank, "distance": each.distance}
+                | ({"metadata": dict(each.metadata)} if each.metadata else {})
+                for each in kept
+            ]
+            print(json.dumps(document, ensure_ascii=False))
+        elif kept:
+            columns = list(kept[0].metadata)
+            table = Table("rank", "distance", "path", *columns)
+            for each in kept:
+                values = ("" if each.metadata[name] is None else str(each.metadata[name]) for name in columns)
+                table.add_row(str(each.rank), f"{each.distance:.4f}", each.path, *values)
+            out.print(table)
+        if not kept:
+            err.print("privis: nothing found", markup=False)
+            raise SystemExit(NO)
+
+
+def _check_drawing(path: Path) -> None:
+    from privis.draw import FORMATS
+    from privis.io.atomic import check_writable
+
+    if path.suffix.lower() not in FORMATS:
+        raise ParameterError(Problem("--draw", repr(path.suffix), f"a name that ends in {', '.join(FORMATS)}"))
+    try:
+        check_writable(path)
+    except OutputError as error:
+        raise OutputError(*error.problems) from None

@@ -1,0 +1,222 @@
+"""What an index knows of itself beside its vectors: the recipe, what its features are, and where the store is.
+
+``INDEX/index.json`` holds it, and nothing about any image. The store is ``INDEX/vectors``, or in a database; the keys
+of its subjects are in ``INDEX.keys`` beside the folder, so that a copy of the folder alone opens nothing. What a recipe
+was made from (a network, a codebook) is kept in the folder, too, under the names that ``files`` lists.
+
+Evolution: ``format`` ends in a number. Members may be added, and readers skip those that they do not know; another
+number is another format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from privis.errors import OutputError, ParameterError, Problem, refuse
+from privis.extraction.recipes.search_recipe import SearchRecipe
+from privis.file_formats import FileFormat, misfit
+from privis.identity import identity
+from privis.io.atomic import replacing, unwritable
+
+NAME = "index.json"
+VECTORS = "vectors"
+
+
+class StoreKind(Enum):
+    """What holds the vectors of an index."""
+
+    PARQUET = "parquet"
+    LANCEDB = "lancedb"
+    POSTGRESQL = "postgresql"
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """What stands in ``index.json``.
+
+    Args:
+        recipe: name of the recipe.
+        words: from which its features are made again.
+        parts: by name, identity of the part in hexadecimal and length of its vectors.
+        kind: what holds the vectors.
+        address: of a database, without a password; empty: the store is in the folder.
+    """
+
+    format: ClassVar[str] = "privis.search-index/1"
+
+    recipe: str
+    words: Mapping[str, Any]
+    parts: Mapping[str, tuple[str, int]]
+    kind: StoreKind = StoreKind.PARQUET
+    address: str = field(default="", repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        recipe: SearchRecipe,
+        components: Mapping[str, int],
+        words: Mapping[str, Any],
+        kind: StoreKind = StoreKind.PARQUET,
+        address: str = "",
+    ) -> Self:
+        """Describe an index that is to be made.
+
+        Args:
+            recipe: of its vectors.
+            components: length of each part's vector, by its name.
+            words: from which the recipe is made again.
+            kind: what holds the vectors.
+            address: of a database, without a password.
+
+        Returns:
+            The description.
+        """
+        parts = {name: (part_identity(part), int(components[name])) for name, part in recipe.parts.items()}
+        return cls(recipe.name, dict(words), parts, kind, address)
+
+    @property
+    def components(self) -> dict[str, int]:
+        """Length of each part's vector, by its name."""
+        return {name: length for name, (_, length) in self.parts.items()}
+
+    def require(self, recipe: SearchRecipe, where: str) -> None:
+        """Refuse a recipe whose vectors are not those of the index.
+
+        Args:
+            recipe: that is to be used.
+            where: what messages call the index.
+
+        Raises:
+            ParameterError: its features or how they are compared differ.
+        """
+        offered = {name: part_identity(part) for name, part in recipe.parts.items()}
+        kept = {name: made for name, (made, _) in self.parts.items()}
+        if list(offered.items()) == list(kept.items()):
+            return
+        if set(offered) == set(kept):
+            changed = ", ".join(name for name in kept if offered[name] != kept[name]) or "another order of parts"
+            got, expected = (
+                f"the recipe {recipe.name} with another {changed}",
+                f"the recipe {self.recipe} it was built by",
+            )
+        else:
+            got = f"the recipe {recipe.name} ({', '.join(offered)})"
+            expected = f"{self.recipe} ({', '.join(kept)}), which it was built by"
+        remedy = "leave the recipe out, or build another index"
+        raise ParameterError(Problem(where, got, expected, remedy))
+
+    def save(self, folder: Path) -> None:
+        """Write ``index.json``, whole or not at all.
+
+        Args:
+            folder: of the index; it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        document = {
+            "format": self.format, "recipe": self.recipe, "words": dict(self.words),
+            "parts": {name: {"identity": made, "components": length} for name, (made, length) in self.parts.items()},
+            "store": {"kind": self.kind.value, "address": self.address},
+        }  # fmt: skip
+        with replacing(folder / NAME) as temporary:
+            temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Args:
+            folder: of the index.
+
+        Returns:
+            The description.
+
+        Raises:
+            ParameterError: the folder is missing, is no index, or the file is damaged or of another version.
+        """
+        path, expected = folder / NAME, "an index that `privis search build` made"
+        if not os.path.isdir(folder) or not os.path.lexists(path):
+            remedy = "privis search build IMAGES -o INDEX makes one"
+            got = "a folder without index.json" if os.path.isdir(folder) else ""
+            raise ParameterError(
+                Problem(str(folder), got, expected, remedy)
+                if got
+                else misfit(folder, FileFormat.SEARCH_INDEX, "no folder", expected, remedy)
+            )
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document["format"] != cls.format:
+                got = f"the format {document['format']!r}"
+                raise ParameterError(Problem(str(path), got, repr(cls.format), "use the Privis that wrote it"))
+            parts = {
+                str(name): (str(part["identity"]), int(part["components"])) for name, part in document["parts"].items()
+            }
+            kept = document["store"]
+            return cls(
+                str(document["recipe"]), dict(document["words"]), parts, StoreKind(kept["kind"]), str(kept["address"])
+            )
+        except ParameterError:
+            raise
+        except OSError as error:
+            raise ParameterError(Problem(str(path), error.strerror or "an error", "a file that can be read")) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            got, remedy = f"{type(error).__name__}: {error}", "the vectors are whole: put a copy of this file back"
+            raise ParameterError(Problem(str(path), got, "the description of an index", remedy)) from None
+
+
+def part_identity(part: Any) -> str:
+    """Digest what decides a part's vectors and how they are compared.
+
+    Args:
+        part: of a recipe.
+
+    Returns:
+        Hexadecimal.
+    """
+    return identity(part, "part").hex()
+
+
+def keys_of(folder: Path) -> Path:
+    """Say where the keys of an index's subjects are.
+
+    Args:
+        folder: of the index.
+
+    Returns:
+        The path beside it.
+
+    >>> keys_of(Path("photos.index")).name
+    'photos.index.keys'
+    """
+    place = Path(os.path.abspath(folder))
+    return place.with_name(place.name + ".keys")
+
+
+def made_folder(folder: Path) -> None:
+    """Make the folder of a new index.
+
+    Args:
+        folder: that is not there, or is empty.
+
+    Raises:
+        OutputError: there is something else, or it cannot be made.
+    """
+    remedy = "choose another name"
+    try:
+        folder.mkdir(exist_ok=True)
+        left = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileExistsError:
+        refuse(OutputError, [Problem(str(folder), "a file", "a folder that can be made", remedy)])
+        return
+    except OSError as error:
+        raise unwritable(folder / NAME, error) from error
+    if left:
+        got = f"a folder that holds {', '.join(left[:3])}{' and more' if len(left) > 3 else ''}"
+        refuse(OutputError, [Problem(str(folder), got, "a new name, an empty folder, or an index", remedy)])

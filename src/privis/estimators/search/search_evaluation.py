@@ -1,0 +1,93 @@
+"""How good a search is on images whose class is known: each asks all others, and the whole ranking counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ParameterError, Problem, refuse
+from privis.estimators.search.rerankers import Diffusion
+from privis.tasks.retrieval import NeighbourGraph, average_precision, precision_at, relevance
+from privis.tasks.retrieval.similarity import finite_matrix
+
+FIRST = 10
+_AT_ONCE = 1 << 24  # similarities that are held at a time
+
+
+@dataclass(frozen=True)
+class SearchEvaluation:
+    """Quality of rankings, leave-one-out.
+
+    Args:
+        mean_average_precision: over queries, of whole rankings.
+        precision: over queries, among the first `FIRST` (fewer where there are fewer images).
+        images: that were ranked.
+        queries: images that asked: those of a class with another image.
+        classes: mean average precision of each class.
+        alone: classes of a single image, which is in rankings and asks nothing.
+    """
+
+    mean_average_precision: float
+    precision: float
+    images: int
+    queries: int
+    classes: Mapping[str, float]
+    alone: tuple[str, ...]
+
+
+def evaluate_search(
+    vectors: NDArray[np.float32],
+    labels: Sequence[str],
+    diffusion: Diffusion | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> SearchEvaluation:
+    """Let every image ask all others, and say how many of its class come first.
+
+    Args:
+        vectors: (images, components), as an index stores them.
+        labels: class of each image.
+        diffusion: re-ranking; every image then asks a graph that was made without it. None: by similarity alone.
+        on_progress: is told the share of queries that are done.
+
+    Returns:
+        Means over the images of classes that have another image.
+
+    Raises:
+        ParameterError: fewer than two images, another number of labels, or no class of two images.
+
+    >>> found = evaluate_search(np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2]], ["a", "a", "b", "b", "c"])
+    >>> found.mean_average_precision, found.queries, found.alone
+    (1.0, 4, ('c',))
+    """
+    values = finite_matrix("evaluate_search.vectors", vectors).astype(np.float32)
+    known = np.asarray([str(label) for label in labels])
+    names, counts = np.unique(known, return_counts=True)
+    problems = []
+    if len(known) != len(values):
+        problems.append(Problem("evaluate_search.labels", f"{len(known)} labels", f"{len(values)}, one for each image"))
+    elif not (counts > 1).any():
+        got = f"{len(values)} images in {len(names)} classes"
+        remedy = "put images of one class into one folder"
+        problems.append(Problem("evaluate_search.labels", got, "a class of at least two images", remedy))
+    refuse(ParameterError, problems)
+    alone = tuple(map(str, names[counts == 1]))
+    asking = np.flatnonzero(~np.isin(known, names[counts == 1]))
+    precisions, firsts = np.empty(len(asking)), np.empty(len(asking))
+    step = 1 if diffusion else max(1, _AT_ONCE // len(values))
+    graphs = NeighbourGraph.without_each(values, diffusion.neighbours, diffusion.damping) if diffusion else None
+    for start in range(0, len(asking), step):
+        rows = asking[start : start + step]
+        scores = (values[rows] @ values.T).astype(np.float64)
+        if graphs is not None:
+            others = np.delete(np.arange(len(values)), rows[0])
+            scores[0, others] = graphs(int(rows[0])).scores(scores[:, others])[0]
+        scores[np.arange(len(rows)), rows] = -np.inf
+        found = relevance(scores, known[rows], known)
+        precisions[start : start + step] = average_precision(found)
+        firsts[start : start + step] = precision_at(found, min(FIRST, found.shape[1]))
+        on_progress((start + len(rows)) / len(asking))
+    classes = {str(name): float(precisions[known[asking] == name].mean()) for name in names[counts > 1]}
+    return SearchEvaluation(float(precisions.mean()), float(firsts.mean()), len(values), len(asking), classes, alone)

@@ -1,0 +1,389 @@
+"""``Index``: images that are searched by image, kept in a store that erases what it is told to forget."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
+from privis.estimators.search.image_sources import ImageSources, Metadata, image_sources
+from privis.estimators.search.index_additions import Additions, RefusedImage, add_images
+from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, keys_of, made_folder
+from privis.estimators.search.recipe_vectors import RecipeVectors, reason, space_of
+from privis.estimators.search.rerankers import Candidates, Reranker, reordered
+from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search
+from privis.estimators.search.store_places import create_store, open_store
+from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
+from privis.io.atomic import replacing
+from privis.io.images.decode import Decoding
+from privis.io.resumable.run import Progress
+from privis.stores import Condition, Residue, ResidueSearch, StoreDescription, VectorStore
+from privis.stores.vector_rows import Value
+from privis.validation import integer_problem
+
+SHIPPED: tuple[Callable[[], SearchRecipe], ...] = (colour_and_texture, colour)
+"""Recipes that an index is opened with where none is given."""
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """One answer.
+
+    Args:
+        path: id of the image, as it was added.
+        rank: 1 is the most similar.
+        distance: 1 minus the cosine of the two vectors, within [0, 2]; after re-ranking it is no longer in order.
+        metadata: columns of the image.
+    """
+
+    path: str
+    rank: int
+    distance: float
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Images by their vectors, searched by image.
+
+    Every image has an id (a file's path as it was given), a subject (whose it is; unless it is said, each image is its
+    own subject, called like its id), the digest of its file, and columns of metadata. The recipe's constants are public
+    and fixed: no image has a share in how others are compared, so one that is erased leaves nothing in them.
+
+    Guarantee: vectors are exact unless a release made them; whoever opens the store with its keys may recover much of
+    an image from its vector. What erasing reaches, the store says.
+
+    Args:
+        recipe: what is extracted, and how it is compared.
+        maker: makes vectors of images.
+        store: what holds them.
+        file: what the index knows of itself; None: it is in memory alone.
+        place: folder of the index; None likewise.
+
+    >>> from privis.stores import VectorRows
+    """
+
+    recipe: SearchRecipe
+    maker: RecipeVectors
+    store: VectorStore = field(repr=False)
+    file: IndexFile | None = None
+    place: Path | None = None
+
+    @classmethod
+    def build(
+        cls,
+        place: str | Path,
+        images: Any,
+        *,
+        recipe: SearchRecipe | None = None,
+        kind: StoreKind = StoreKind.PARQUET,
+        address: str = "",
+        words: Mapping[str, Any] | None = None,
+        files: Mapping[str, Path] | None = None,
+        ids: Sequence[str] | None = None,
+        subjects: Sequence[Any] | None = None,
+        metadata: Metadata | None = None,
+        decoding: Decoding = Decoding(),
+        workers: int = 1,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> tuple[Self, Additions]:
+        """Make an index of images, or go on with one: what it has already is not computed again.
+
+        Args:
+            place: folder of the index; it is made.
+            images: a folder, or paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB.
+            recipe: what is extracted, and how it is compared; None: `colour_and_texture`, or that of the index.
+            kind: what holds the vectors.
+            address: of a database.
+            words: from which the recipe can be made again, for whoever opens the index.
+            files: that these words speak of, by the names under which the index keeps copies.
+            ids: of the images; None: paths, and digests of pixels where there is none.
+            subjects: whose each image is; None: each is its own.
+            metadata: further columns, a value for each image.
+            decoding: how files become pixels.
+            workers: processes.
+            on_progress: is told how many images are done.
+
+        Returns:
+            The index, and what was added and refused.
+
+        Raises:
+            ParameterError: arguments do not fit, or the index that is there is of another recipe or store.
+            ImageError: no image can be used; then no index is made.
+            OutputError: it cannot be written.
+        """
+        folder, sources = Path(place), image_sources(images, ids, subjects, metadata)
+        if (folder / NAME).is_file():
+            index = cls.open(folder, recipe, decoding=decoding)
+            index._require_store(kind, address)
+            return index, index._added(sources, workers, on_progress)
+        chosen = recipe or colour_and_texture()
+        maker, reasons = RecipeVectors(chosen, None, decoding).first(sources.images)
+        if maker is None:
+            told = [
+                Problem(name, why, "an image that can be used") for name, why in zip(sources.ids, reasons, strict=True)
+            ]
+            told += [Problem(name, why, "an image that can be used") for name, why in sources.refused.items()]
+            raise ImageError(*told)
+        assert maker.components is not None
+        made_folder(folder)
+        for name, path in (files or {}).items():
+            with replacing(folder / name) as temporary:
+                shutil.copyfile(path, temporary)
+        file = IndexFile.of(chosen, maker.components, words or {}, kind, address)
+        store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components))
+        file.save(folder)
+        index = cls(chosen, maker, store, file, folder)
+        return index, index._added(sources, workers, on_progress)
+
+    @classmethod
+    def open(cls, place: str | Path, recipe: SearchRecipe | None = None, *, decoding: Decoding = Decoding()) -> Self:
+        """Open an index; an erasure that was begun is finished first.
+
+        Args:
+            place: folder of the index.
+            recipe: that it was built by; None: one of those that come with Privis.
+            decoding: how files become pixels.
+
+        Returns:
+            The index.
+
+        Raises:
+            ParameterError: there is none, it is damaged, or of another recipe.
+        """
+        folder = Path(place)
+        file = IndexFile.load(folder)
+        chosen = recipe or _shipped(file, folder)
+        file.require(chosen, str(folder))
+        store = open_store(file, folder, keys_of(folder), space_of(chosen, file.components))
+        return cls(chosen, RecipeVectors(chosen, file.components, decoding), store, file, folder)
+
+    def add(
+        self,
+        images: Any,
+        *,
+        ids: Sequence[str] | None = None,
+        subjects: Sequence[Any] | None = None,
+        metadata: Metadata | None = None,
+        workers: int = 1,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> Additions:
+        """Add images; one whose id is there takes its place, and one that has not changed is not computed again.
+
+        Args:
+            images: a folder, or paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB.
+            ids: of the images; None: paths, and digests of pixels where there is none.
+            subjects: whose each image is; None: each is its own.
+            metadata: further columns, a value for each image.
+            workers: processes.
+            on_progress: is told how many images are done.
+
+        Returns:
+            What was added and refused.
+
+        Raises:
+            ParameterError: arguments do not fit.
+            OutputError: it cannot be written; what was added before stays.
+        """
+        return self._added(image_sources(images, ids, subjects, metadata), workers, on_progress)
+
+    def query(
+        self,
+        images: Any,
+        top: int = 10,
+        *,
+        where: Sequence[Condition] = (),
+        reranker: Reranker | None = None,
+        approximate: bool = False,
+    ) -> list[list[FoundImage]]:
+        """Find the most similar images of each query.
+
+        Args:
+            images: one query or several: paths, PIL images or uint8 arrays.
+            top: answers that are wanted of each.
+            where: conditions on metadata, ``id``, ``subject`` or ``source``; all must hold.
+            reranker: another order of the first answers; None: by similarity.
+            approximate: ask the store's own index, where it has one.
+
+        Returns:
+            For each query its answers, the most similar first; fewer where fewer images fit.
+
+        Raises:
+            ImageError: naming every query that cannot be used.
+            ParameterError: ``top`` below 1, or a condition that does not fit.
+        """
+        refuse(ParameterError, integer_problem("Index.query top", top, 1))
+        queries = [images] if _is_one(images) else list(images)
+        vectors = self.vectors(queries)
+        wanted = top if reranker is None else max(top, reranker.most)
+        result = self.store.search(vectors, wanted, where, approximate)
+        told = result.metadata or tuple(({},) * len(ids) for ids in result.ids)
+        answers = []
+        for place, (ids, scores, columns) in enumerate(zip(result.ids, result.scores, told, strict=True)):
+            order = list(range(len(ids)))
+            if reranker is not None and ids:
+                order = self._reordered(reranker, queries[place], vectors[place], ids, scores)
+            answers.append(
+                [
+                    FoundImage(ids[n], rank, float(max(0.0, 1.0 - scores[n])), dict(columns[n]))
+                    for rank, n in enumerate(order[:top], 1)
+                ]
+            )
+        return answers
+
+    def vectors(self, images: Sequence[Any]) -> NDArray[np.float32]:
+        """Make the vectors by which images are searched.
+
+        Args:
+            images: paths, PIL images or uint8 arrays.
+
+        Returns:
+            float32 (images, components) of length 1.
+
+        Raises:
+            ImageError: naming every image that cannot be used.
+        """
+        rows, problems = [], []
+        for number, image in enumerate(images):
+            name = str(image) if isinstance(image, str | Path) else f"image {number}"
+            try:
+                rows.append(self.maker.vector(str(image) if isinstance(image, Path) else image))
+            except (ImageError, ParameterError) as error:
+                problems.append(Problem(name, reason(name, error), "an image that can be used"))
+        refuse(ImageError, problems)
+        return np.stack(rows) if rows else np.empty((0, self.store.describe().space.components), np.float32)
+
+    def erase(self, subjects: Sequence[str]) -> tuple[Residue, ResidueSearch]:
+        """Erase people, and look for what is left of them.
+
+        Args:
+            subjects: whose images go.
+
+        Returns:
+            What erased rows looked like, which is secret, and where it was looked for.
+
+        Raises:
+            ParameterError: nobody is called so.
+            OutputError: it cannot be written; the next opening goes on.
+        """
+        residue = self.store.erase(subjects)
+        return residue, self.store.verify_erased(residue)
+
+    def subjects_of(self, images: Sequence[str]) -> list[str]:
+        """Say whose images are, so that these can be erased with nothing else.
+
+        Args:
+            images: paths as they were added, or other spellings of them.
+
+        Returns:
+            A subject for each.
+
+        Raises:
+            ParameterError: an image is not there, or its subject has others, too.
+        """
+        wanted = {os.path.abspath(each): each for each in images} | {each: each for each in images}
+        whose: dict[str, str] = {}
+        counts = self.store.subjects()
+        for rows in self.store.rows():
+            for name, subject in zip(rows.ids, rows.subjects, strict=True):
+                given = wanted.get(name) or wanted.get(os.path.abspath(name))
+                if given is not None:
+                    whose[given] = subject
+        problems = [
+            Problem(
+                each, "an image that is not in the index", "one that is", "privis search info says how many there are"
+            )
+            for each in images
+            if each not in whose
+        ]
+        for each, subject in whose.items():
+            if counts[subject] > 1:
+                got = f"one of {counts[subject]:,} images of {subject!r}"
+                remedy = f"erase --subject {subject}, then add the others again"
+                problems.append(Problem(each, got, "an image that is its own subject", remedy))
+        refuse(ParameterError, problems)
+        return [whose[each] for each in images]
+
+    def evaluate(self, labels: Mapping[str, str]) -> SearchEvaluation:
+        """Measure how good searches are, by images whose class is known: each asks all others.
+
+        Args:
+            labels: class by id; images without one are left out.
+
+        Returns:
+            Mean average precision and precision among the first.
+
+        Raises:
+            ParameterError: no class has two images.
+        """
+        vectors, names = [], []
+        for rows in self.store.rows():
+            kept = [place for place, name in enumerate(rows.ids) if name in labels]
+            vectors.append(rows.vectors[kept])
+            names += [labels[rows.ids[place]] for place in kept]
+        return evaluate_search(np.concatenate(vectors) if names else np.zeros((0, 1), np.float32), names)
+
+    def info(self) -> StoreDescription:
+        """Say what the index holds, without a word about anyone in it.
+
+        Returns:
+            The description of its store.
+        """
+        return self.store.describe()
+
+    def _added(self, sources: ImageSources, workers: int, on_progress: Callable[[Progress], None]) -> Additions:
+        done = add_images(self.store, self.maker, sources, workers, on_progress)
+        listed = tuple(RefusedImage(path, why) for path, why in sources.refused.items())
+        return Additions(done.added, done.replaced, done.unchanged, (*listed, *done.refused))
+
+    def _require_store(self, kind: StoreKind, address: str) -> None:
+        assert self.file is not None
+        if (kind, address) != (self.file.kind, self.file.address):
+            got, remedy = f"the store {kind.value} {address}".strip(), "leave it out, or build another index"
+            kept = f"{self.file.kind.value} {self.file.address}".strip()
+            raise OutputError(Problem(str(self.place), got, f"{kept}, which it was built with", remedy))
+
+    def _reordered(
+        self,
+        reranker: Reranker,
+        image: Any,
+        vector: NDArray[np.float32],
+        ids: tuple[str, ...],
+        scores: NDArray[np.float64],
+    ) -> list[int]:
+        first = ids[: reranker.most]
+        candidates = Candidates(first, scores[: reranker.most], lambda: self._vectors_of(first))
+        order = reordered(reranker.scores(image, vector, candidates), first)
+        return order + list(range(len(first), len(ids)))
+
+    def _vectors_of(self, ids: tuple[str, ...]) -> NDArray[np.float32]:
+        places = {name: place for place, name in enumerate(ids)}
+        found = np.empty((len(ids), self.store.describe().space.components), np.float32)
+        for rows in self.store.rows():
+            for row, name in enumerate(rows.ids):
+                if name in places:
+                    found[places[name]] = rows.vectors[row]
+        return found
+
+
+def _shipped(file: IndexFile, folder: Path) -> SearchRecipe:
+    for make in SHIPPED:
+        try:
+            recipe = make()
+            file.require(recipe, str(folder))
+            return recipe
+        except ParameterError:
+            continue
+    got, remedy = f"the recipe {file.recipe}, which Privis does not bring", "pass recipe="
+    raise ParameterError(Problem(str(folder), got, "an index of colour or colour-and-texture, or its recipe", remedy))
+
+
+def _is_one(images: Any) -> bool:
+    return isinstance(images, str | Path) or hasattr(images, "mode") or getattr(images, "ndim", 4) in (2, 3)
