@@ -1,8 +1,9 @@
 """Search by image in the clear: mean average precision and precision at 10 of features and recipes, near-duplicates.
 
-``python -m benchmarks.retrieval [DATA]``; with ``--spreads`` the constants of recipes instead. Corel-1000,
-leave-one-out: every image asks all others, the whole ranking counts. Settings were chosen on every second image of each
-class; recipes print the other half beside the whole.
+``python -m benchmarks.retrieval [DATA]``; with ``--spreads`` the constants of recipes instead, with
+``--codebook FILE WORDS`` a codebook of ImageNet samples, as rows below have, with ``--network FILE`` their SqueezeNet.
+Corel-1000, leave-one-out: every image asks all others, the whole ranking counts. Settings were chosen
+on every second image of each class; recipes print the other half beside the whole.
 Codebooks of the rows that need one are of ImageNet samples, that of the recipe is of random dead leaves.
 Near-duplicates: crops, JPEG of quality 30, rotations, resized and other copies of Kodak's photographs, searched among
 these, Corel-1000 and the ImageNet samples; all right-angle views of a copy ask, and the twenty most similar images are
@@ -45,6 +46,8 @@ from privis.features import (
 )
 from privis.features.feature import Array
 from privis.io.images.decode import load
+from privis.program import Program
+from privis.run.clear.onnx_lowering import to_onnx
 from privis.tasks.retrieval import (
     Fusion,
     LocalDescriptors,
@@ -86,14 +89,17 @@ def rows(codebook: Callable[[int], Codebook]) -> list[Row]:
     return [Row(colour(), 0.55, 0.72), *made, Row(both, 0.59, 0.74), Row(colour_and_texture(), 0.62, 0.74)]
 
 
-def squeezenet(data: Path) -> SearchRecipe:
+def pooled_squeezenet(data: Path) -> Program:
     """Pooled outputs of SqueezeNet's last fire module, 512 numbers."""
-    from tests.reference.onnx.networks import arrays
-    from tests.reference.onnx.networks import squeezenet as layers
+    from tests.reference.onnx.networks import arrays, squeezenet
 
+    return squeezenet(arrays(data / SQUEEZENET), pooled=True)
+
+
+def squeezenet(data: Path) -> SearchRecipe:
+    """Its recipe, by its own normalisation."""
     means = (104.0, 117.0, 123.0)
-    program = layers(arrays(data / SQUEEZENET), pooled=True)
-    return network(CNN(program, mean=means, divisor=1.0, channels=Channels.BGR))
+    return network(CNN(pooled_squeezenet(data), mean=means, divisor=1.0, channels=Channels.BGR))
 
 
 def joined(recipe: SearchRecipe, images: Sequence[Array], fusion: Fusion | None = None) -> tuple[Array, Fusion]:
@@ -222,6 +228,14 @@ def photographs(data: Path, name: str, most: int | None = None) -> list[Array]:
 def main() -> None:
     words = [word for word in sys.argv[1:] if word != "--spreads"]
     data = Path(words[0]) if words else DATA
+    if words and words[0] == "--network":
+        Path(words[1]).write_bytes(to_onnx(pooled_squeezenet(DATA)).SerializeToString())
+        return
+    if words and words[0] == "--codebook":
+        path, count = words[1:3]
+        descriptors = extract(LOCAL, photographs(DATA, "imagenet_samples", 100)).features.reshape(-1, 128)[::8]
+        Codebook.fit(descriptors, int(count), "ImageNet samples").save(path)
+        return
     if len(words) < len(sys.argv[1:]):
         for name, spread in spreads(photographs(data, "imagenet_samples", 100)).items():
             print(f"{name:14} {spread:.4f}")

@@ -82,8 +82,8 @@ class FileFormat(StrEnum):
     TERMS = "terms of a server's offer"
     CALIBRATION = "a calibration table"
     FACE_GALLERY = "a gallery of faces"
-    SEARCH_INDEX = "a search index"
-    INDEX_FILE = "the description of a search index"
+    SEARCH_INDEX = "an index of images"
+    INDEX_FILE = "the description of an index of images"
     REDACTION_LOG = "a log of redaction"
     RECEIPT = "a receipt of a joint job"
     ERASURE_RECEIPT = "a receipt of an erasure"
@@ -125,12 +125,9 @@ _BY_TEXT = {
     "privis.card/": FileFormat.CARD,
     "privis.calibration/": FileFormat.CALIBRATION,
     "privis.face-gallery/": FileFormat.FACE_GALLERY,
-<<<<<<< HEAD
     "privis.store/": FileFormat.STORE_MANIFEST,
     "privis.store-journal/": FileFormat.STORE_JOURNAL,
-=======
     "privis.search-index/": FileFormat.INDEX_FILE,
->>>>>>> a7b24c8 (Images are searched by image: an index, its recipes and commands)
     "privis.receipt/": FileFormat.RECEIPT,
     "privis.erasure/": FileFormat.ERASURE_RECEIPT,
     "privis.specification/": FileFormat.JOB,
@@ -205,12 +202,9 @@ def misfit(
 def _of_folder(folder: Path) -> FileFormat:
     if _has_keys(folder):
         return FileFormat.KEY_FOLDER
-<<<<<<< HEAD
+    if format_of(folder / "index.json") is FileFormat.INDEX_FILE:
+        return FileFormat.SEARCH_INDEX
     return FileFormat.STORE if (folder / "store.json").is_file() else FileFormat.FOLDER
-=======
-    indexed = format_of(folder / "index.json") is FileFormat.INDEX_FILE
-    return FileFormat.SEARCH_INDEX if indexed else FileFormat.FOLDER
->>>>>>> a7b24c8 (Images are searched by image: an index, its recipes and commands)
 
 
 def _has_keys(folder: Path) -> bool:

@@ -58,12 +58,9 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.LINEAR_HEAD: LinearHead.load,
     F.CALIBRATION: CalibrationTable.load,
     F.FACE_GALLERY: FaceGallery.load,
-<<<<<<< HEAD
     F.STORE: ParquetStore.open,
     F.SUBJECT_KEYS: SubjectKeys.open,
-=======
     F.SEARCH_INDEX: IndexFile.load,
->>>>>>> a7b24c8 (Images are searched by image: an index, its recipes and commands)
     F.PROGRAM: load,
     F.CHECKPOINT: lambda path: checkpoints.load(path, "0" * 32, (2, 7), 10),
     F.PROJECTION: Projection.load,

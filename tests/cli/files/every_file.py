@@ -66,7 +66,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     linear.save(folder / "linear.npz")
     CalibrationTable.of_templates(bytes(32), "network", "axes", np.eye(2), ["a", "b"]).save(folder / "calibration.json")
     (folder / "gallery").write_bytes(gallery().to_bytes())
-    Index.build(folder / "index", [folder / "picture.png"], recipe=colour(), words={"name": "colour"})
+    Index.build(folder / "photos.index", [folder / "picture.png"], recipe=colour(), words={"name": "colour"})
     save(ColourHistogram(bins=2).program((4, 4, 3)), folder / "program.npz")
     ProgramCache(folder / "programs").store(CacheKey("code", "0" * 64), [b"content"])
     state = TrainingState(0, np.ones((2, 7)), np.ones((2, 7)), np.ones((2, 7)), 0.0, 0.0, None)
@@ -116,8 +116,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
         FileFormat.CALIBRATION: folder / "calibration.json",
         FileFormat.FACE_GALLERY: folder / "gallery",
-        FileFormat.SEARCH_INDEX: folder / "index",
-        FileFormat.INDEX_FILE: folder / "index" / "index.json",
+        FileFormat.SEARCH_INDEX: folder / "photos.index",
+        FileFormat.INDEX_FILE: folder / "photos.index" / "index.json",
         FileFormat.REDACTION_LOG: folder / "painted.redaction.jsonl",
         FileFormat.PROGRAM: folder / "program.npz",
         FileFormat.COMPILED: next((folder / "programs").iterdir()),

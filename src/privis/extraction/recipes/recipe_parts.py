@@ -27,6 +27,8 @@ SPREADS: Mapping[str, float] = MappingProxyType(
     }
 )
 """Standard deviations of similarities over pairs of public photographs."""
+PATCHES_OF_OTHERS, WORDS_OF_OTHERS = 0.0680, 0.1074
+"""The same for codebooks of photographs, of 64 and 256 words: about those of any that is given."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ def patches(codebook: Codebook | None = None) -> RecipePart:
     >>> patches().feature.name
     'vlad'
     """
-    words_of = codebook or dead_leaves_codebook()
-    return RecipePart(VLAD(LOCAL, words_of), Similarity.HELLINGER, spread=SPREADS["patches"])
+    if codebook is not None:
+        return RecipePart(VLAD(LOCAL, codebook), Similarity.HELLINGER, spread=PATCHES_OF_OTHERS)
+    return RecipePart(VLAD(LOCAL, dead_leaves_codebook()), Similarity.HELLINGER, spread=SPREADS["patches"])
 
 
 def visual_words(codebook: Codebook | None = None) -> RecipePart:
@@ -105,8 +108,9 @@ def visual_words(codebook: Codebook | None = None) -> RecipePart:
     >>> visual_words().feature.name
     'bag_of_visual_words'
     """
-    words_of = codebook or dead_leaves_codebook()
-    return RecipePart(BagOfVisualWords(LOCAL, words_of), Similarity.HELLINGER, spread=SPREADS["words"])
+    if codebook is not None:
+        return RecipePart(BagOfVisualWords(LOCAL, codebook), Similarity.HELLINGER, spread=WORDS_OF_OTHERS)
+    return RecipePart(BagOfVisualWords(LOCAL, dead_leaves_codebook()), Similarity.HELLINGER, spread=SPREADS["words"])
 
 
 def co_occurrence() -> RecipePart:
