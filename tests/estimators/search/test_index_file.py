@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from privis.errors import OutputError, ParameterError
-from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, keys_of, made_folder
+from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, check_new_folder, keys_of, make_folder
 from privis.extraction.recipes.recipe_parts import part_of, texture
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
 from privis.features import ColourHistogram
@@ -75,7 +75,7 @@ def test_members_that_are_not_known_are_skipped(tmp_path: Path):
 def test_what_is_no_index_is_said(tmp_path: Path):
     with pytest.raises(ParameterError, match=r"no such file.*privis search build"):
         IndexFile.load(tmp_path / "absent")
-    with pytest.raises(ParameterError, match=r"a folder without index\.json"):
+    with pytest.raises(ParameterError, match="a folder, expected an index"):
         IndexFile.load(tmp_path)
     (tmp_path / "file").write_bytes(b"\x89PNG\r\n")
     with pytest.raises(ParameterError, match="a picture"):
@@ -83,13 +83,16 @@ def test_what_is_no_index_is_said(tmp_path: Path):
 
 
 def test_folders_of_new_indexes(tmp_path: Path):
-    made_folder(tmp_path / "new")
-    made_folder(tmp_path / "new")
+    for _ in range(2):
+        check_new_folder(tmp_path / "new")
+        make_folder(tmp_path / "new")
     (tmp_path / "new" / "letter.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"letter\.txt"):
-        made_folder(tmp_path / "new")
-    with pytest.raises(OutputError, match="a file"):
-        made_folder(tmp_path / "new" / "letter.txt")
+        check_new_folder(tmp_path / "new")
+    with pytest.raises(OutputError, match="something else"):
+        check_new_folder(tmp_path / "new" / "letter.txt")
     with pytest.raises(OutputError, match="mkdir"):
-        made_folder(tmp_path / "no" / "where")
+        check_new_folder(tmp_path / "no" / "where")
+    with pytest.raises(OutputError):
+        make_folder(tmp_path / "no" / "where")
     assert keys_of(tmp_path / "new") == tmp_path / "new.keys"

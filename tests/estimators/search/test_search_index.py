@@ -177,8 +177,7 @@ def test_an_interrupt_keeps_what_is_computed(folder: Path, monkeypatch: pytest.M
 def test_processes_give_what_one_gives(folder: Path):
     alone = vectors_of_files(colour(), [str(path) for path in sorted(folder.rglob("*.png"))])
     paths = [str(path) for path in sorted(folder.rglob("*.png"))]
-    maker, _ = RecipeVectors(colour()).first(paths)
-    assert maker is not None
+    maker = RecipeVectors(colour()).first(paths, paths)
     found = {span.start + n: each for span, lot in vectors_of(maker, paths, 2) for n, each in enumerate(lot)}
     assert [found[place].vector is None for place in range(7)] == [place not in alone.places for place in range(7)]
     np.testing.assert_array_equal(np.stack([found[place].vector for place in alone.places]), alone.vectors)

@@ -67,11 +67,14 @@ def build(
     privis search build photos/ -o photos.index --recipe network --model resnet.onnx --layer pool
     """
     with explained():
+        from privis.estimators.search.index_file import NAME, check_new_folder
         from privis.estimators.search.search_index import Index
 
         words = RecipeWords.of(recipe, parameter, layer, model, codebook)
         kind, address = _store(store)
-        kept = opened(output, max_pixels) if (output / "index.json").is_file() else None
+        kept = opened(output, max_pixels) if (output / NAME).is_file() else None
+        if kept is None:
+            check_new_folder(output)
         chosen = None if words is None and kept is not None else recipe_of(words or RecipeWords(DEFAULT))
         if kept is not None and kept.file is not None and chosen is not None:
             kept.file.require(chosen, str(output))

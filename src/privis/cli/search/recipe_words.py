@@ -36,6 +36,8 @@ PARTS: Mapping[str, Callable[[Codebook | None], RecipePart]] = MappingProxyType(
 )
 """Parts of recipes by name."""
 RECIPES = (DEFAULT, *PARTS)
+LENGTH = 128
+"""Numbers of a dense SIFT descriptor."""
 _WITH_WORDS = ("patches", "visual-words")
 KEPT_MODEL, KEPT_CODEBOOK = "network.onnx", "codebook.npz"
 """Files of an index that its recipe is made from again."""
@@ -145,6 +147,9 @@ def recipe_of(words: RecipeWords) -> SearchRecipe:
     if is_feature:
         return SearchRecipe(words.name, {words.name: part_of(feature_named(words.name, list(words.parameters)))})
     codebook = None if words.codebook is None else Codebook.load(words.codebook)
+    if codebook is not None and codebook.centres.shape[1] != LENGTH:
+        got, remedy = f"words of {codebook.centres.shape[1]} numbers", "learn it from dense SIFT"
+        raise ParameterError(Problem(str(words.codebook), got, f"words of {LENGTH}", remedy))
     if words.name == DEFAULT and codebook is None:
         return colour_and_texture()
     chosen = colour_and_texture().parts if words.name == DEFAULT else names

@@ -18,11 +18,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from privis.errors import OutputError, ParameterError, Problem, refuse
+from privis.errors import OutputError, ParameterError, Problem
 from privis.extraction.recipes.search_recipe import SearchRecipe
-from privis.file_formats import FileFormat, misfit
+from privis.file_formats import FileFormat, format_of, misfit
 from privis.identity import identity
-from privis.io.atomic import replacing, unwritable
+from privis.io.atomic import check_writable, replacing, unwritable
 
 NAME = "index.json"
 VECTORS = "vectors"
@@ -144,12 +144,7 @@ class IndexFile:
         path, expected = folder / NAME, "an index that `privis search build` made"
         if not os.path.isdir(folder) or not os.path.lexists(path):
             remedy = "privis search build IMAGES -o INDEX makes one"
-            got = "a folder without index.json" if os.path.isdir(folder) else ""
-            raise ParameterError(
-                Problem(str(folder), got, expected, remedy)
-                if got
-                else misfit(folder, FileFormat.SEARCH_INDEX, "no folder", expected, remedy)
-            )
+            raise ParameterError(misfit(folder, FileFormat.SEARCH_INDEX, "no folder", expected, remedy))
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] != cls.format:
@@ -199,24 +194,36 @@ def keys_of(folder: Path) -> Path:
     return place.with_name(place.name + ".keys")
 
 
-def made_folder(folder: Path) -> None:
-    """Make the folder of a new index.
+def check_new_folder(folder: Path) -> None:
+    """Refuse a place for a new index before long work begins.
 
     Args:
         folder: that is not there, or is empty.
 
     Raises:
-        OutputError: there is something else, or it cannot be made.
+        OutputError: there is something else, or it could not be made.
     """
-    remedy = "choose another name"
+    remedy, expected = "choose another name", "a new name, an empty folder, or an index"
+    if os.path.isdir(folder):
+        left = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        if left:
+            got = f"a folder that holds {', '.join(left[:3])}{' and more' if len(left) > 3 else ''}"
+            raise OutputError(Problem(str(folder), got, expected, remedy))
+    elif os.path.lexists(folder):
+        raise OutputError(Problem(str(folder), str(format_of(folder)), expected, remedy))
+    check_writable(Path(os.path.abspath(folder)) / NAME if os.path.isdir(folder) else Path(os.path.abspath(folder)))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a new index.
+
+    Args:
+        folder: that `check_new_folder` found right.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
     try:
         folder.mkdir(exist_ok=True)
-        left = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    except FileExistsError:
-        refuse(OutputError, [Problem(str(folder), "a file", "a folder that can be made", remedy)])
-        return
     except OSError as error:
-        raise unwritable(folder / NAME, error) from error
-    if left:
-        got = f"a folder that holds {', '.join(left[:3])}{' and more' if len(left) > 3 else ''}"
-        refuse(OutputError, [Problem(str(folder), got, "a new name, an empty folder, or an index", remedy)])
+        raise unwritable(folder, error) from error

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from privis.io.resumable.parts import Span
 from privis.io.resumable.processes import share_out
 from privis.io.resumable.run import Progress
 from privis.stores import VectorSpace
+from privis.subjects import shortened
 
 LOT = 16
 """Images that a process takes at a time."""
@@ -117,44 +118,71 @@ class RecipeVectors:
         try:
             return ImageVector(self.vector(image), source_digest(image))
         except (ImageError, ParameterError) as error:
-            return ImageVector(None, why=reason(image if isinstance(image, str) else "", error))
+            return ImageVector(None, why=reason(image if isinstance(image, str) else "image", error))
         except PrivisError:
             raise  # no image's fault: the next one would meet it, too
         except Exception as error:  # one image must never end a build of a million
             return ImageVector(None, why=f"{type(error).__name__}: {error}")
 
-    def first(self, images: Sequence[Any]) -> tuple[RecipeVectors | None, list[str]]:
+    def first(self, images: Sequence[Any], names: Sequence[str]) -> RecipeVectors:
         """Find out how long the vectors are, by the first image that can be used.
 
         Args:
             images: paths, PIL images or arrays.
+            names: what messages call them.
 
         Returns:
-            These with the lengths known, or None where no image can be used; and why each image before could not.
+            This with the lengths known.
+
+        Raises:
+            ImageError: no image can be used; of each why.
         """
-        reasons = []
-        for image in images:
+        problems: list[Problem] = []
+        for image, name in zip(images, names, strict=True):
             try:
                 found = self.features(image)
             except (ImageError, ParameterError) as error:
-                reasons.append(reason(image if isinstance(image, str) else "", error))
+                problems += located(name, error)
                 continue
-            lengths = {name: rows.shape[1] for name, rows in found.items()}
-            return RecipeVectors(self.recipe, lengths, self.decoding), reasons
-        return None, reasons
+            lengths = {part: rows.shape[1] for part, rows in found.items()}
+            return RecipeVectors(self.recipe, lengths, self.decoding)
+        raise ImageError(*shortened(problems, "images"))
 
 
-def reason(path: str, error: PrivisError) -> str:
+def located(name: str, error: PrivisError) -> list[Problem]:
+    """Name an image in what is wrong with it.
+
+    Args:
+        name: of the image.
+        error: what was raised.
+
+    Returns:
+        Its problems.
+
+    >>> from privis.errors import ImageError
+    >>> str(located("a.png", ImageError(Problem("image 0: lbp", "2 x 2 pixels", "more")))[0])
+    'a.png: lbp: got 2 x 2 pixels, expected more'
+    """
+    found = []
+    for problem in error.problems:
+        where = "" if problem.where in ("image", "image 0") else problem.where.removeprefix("image 0: ")
+        if name not in where:
+            where = f"{name}: {where}" if where else name
+        found.append(replace(problem, where=where))
+    return found
+
+
+def reason(name: str, error: PrivisError) -> str:
     """Say in one line what is wrong with an image.
 
     Args:
-        path: of the image, which need not be repeated; empty: none.
+        name: of the image, which is not repeated.
         error: what was raised.
 
     Returns:
         The sentences of the error.
     """
-    return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in error.problems)
+    return "; ".join(str(problem).removeprefix(f"{name}: ") for problem in located(name, error))
 
 
 @dataclass(frozen=True)
@@ -261,11 +289,7 @@ def vectors_of_files(
         ImageError: no file can be used.
     """
     started = time.monotonic()
-    maker, reasons = RecipeVectors(recipe, None, decoding).first(paths)
-    if maker is None:
-        raise ImageError(
-            *(Problem(path, why, "an image that can be used") for path, why in zip(paths, reasons, strict=True))
-        )
+    maker = RecipeVectors(recipe, None, decoding).first(paths, paths)
     found: dict[int, NDArray[np.float32]] = {}
     refused: dict[int, str] = {}
     with closing(vectors_of(maker, paths, workers)) as lots:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
 from privis.estimators.search.image_sources import ImageSources, Metadata, image_sources
 from privis.estimators.search.index_additions import Additions, RefusedImage, add_images
-from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, keys_of, made_folder
-from privis.estimators.search.recipe_vectors import RecipeVectors, reason, space_of
+from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, check_new_folder, keys_of, make_folder
+from privis.estimators.search.recipe_vectors import RecipeVectors, located, space_of
 from privis.estimators.search.rerankers import Candidates, Reranker, reordered
 from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search
 from privis.estimators.search.store_places import create_store, open_store
@@ -34,7 +34,7 @@ SHIPPED: tuple[Callable[[], SearchRecipe], ...] = (colour_and_texture, colour)
 
 @dataclass(frozen=True)
 class FoundImage:
-    """One answer.
+    """An image that a search found.
 
     Args:
         path: id of the image, as it was added.
@@ -67,7 +67,12 @@ class Index:
         file: what the index knows of itself; None: it is in memory alone.
         place: folder of the index; None likewise.
 
-    >>> from privis.stores import VectorRows
+    >>> import tempfile
+    >>> images = [np.full((16, 16, 3), level, np.uint8) for level in (20, 120, 220)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     index, done = Index.build(f"{folder}/greys", images, ids=["dark", "grey", "light"])
+    ...     [found.path for found in index.query(images[1] + 2, top=1)[0]]
+    ['grey']
     """
 
     recipe: SearchRecipe
@@ -125,15 +130,13 @@ class Index:
             index._require_store(kind, address)
             return index, index._added(sources, workers, on_progress)
         chosen = recipe or colour_and_texture()
-        maker, reasons = RecipeVectors(chosen, None, decoding).first(sources.images)
-        if maker is None:
-            told = [
-                Problem(name, why, "an image that can be used") for name, why in zip(sources.ids, reasons, strict=True)
-            ]
-            told += [Problem(name, why, "an image that can be used") for name, why in sources.refused.items()]
-            raise ImageError(*told)
+        check_new_folder(folder)
+        refuse(
+            ImageError, [Problem(name, why, "an image") for name, why in sources.refused.items()] * (not sources.ids)
+        )
+        maker = RecipeVectors(chosen, None, decoding).first(sources.images, sources.ids)
         assert maker.components is not None
-        made_folder(folder)
+        make_folder(folder)
         for name, path in (files or {}).items():
             with replacing(folder / name) as temporary:
                 shutil.copyfile(path, temporary)
@@ -250,13 +253,14 @@ class Index:
         Raises:
             ImageError: naming every image that cannot be used.
         """
-        rows, problems = [], []
+        rows: list[NDArray[np.float32]] = []
+        problems: list[Problem] = []
         for number, image in enumerate(images):
             name = str(image) if isinstance(image, str | Path) else f"image {number}"
             try:
                 rows.append(self.maker.vector(str(image) if isinstance(image, Path) else image))
             except (ImageError, ParameterError) as error:
-                problems.append(Problem(name, reason(name, error), "an image that can be used"))
+                problems += located(name, error)
         refuse(ImageError, problems)
         return np.stack(rows) if rows else np.empty((0, self.store.describe().space.components), np.float32)
 
