@@ -59,6 +59,7 @@ def test_real_requests_go_to_different_clusters_and_are_as_many_as_promised(serv
             if owner is not None
         ]
         assert len({*clusters}) == COVER.requests
+        assert len({owner.to_bytes() for owner in question.owners if owner is not None}) == COVER.requests
 
 
 class Empty:

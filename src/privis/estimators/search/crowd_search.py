@@ -9,9 +9,10 @@ who sent a request and that two came from one client (Tor, a mix network, or rel
 server). Each request travels alone, at the instant that `CrowdRequest.instant` says, and its reply comes back the same
 way. Somebody who controls the network as well as the server sees which clusters each client asks for, real or fake.
 
-What it does not hide: that a client takes part; the index's vectors from clients, who see exact scores and the centres
-of all clusters. What a client does with a result, fetching an image for instance, is outside. A server that gives
-clients different terms tells them apart by them: clients compare `CrowdTerms.digest`.
+The server is trusted to run the protocol, though not with what it sees: one that answers for some clusters only learns
+from who asks again. A server that gives clients different terms tells them apart by them: clients compare
+`CrowdTerms.digest`. What is not hidden: that a client takes part; what it does with a result, fetching an image for
+instance; and the index's vectors from clients, who see all scores of a cluster and the centres of all.
 
 Evolution of the format of terms: a name with a number; a reader refuses any other, and unknown fields, since clients
 that read terms differently could be told apart.
@@ -108,8 +109,9 @@ class CrowdTerms:
     def ask(self, vector: npt.ArrayLike) -> CrowdQuestion:
         """Prepare everything that a client sends in one epoch: its query to the nearest clusters, and fakes.
 
-        Each request has a secret key of its own; those of fakes are forgotten at once. Takes part of a second for each
-        request. Asking again, the same or not, is another epoch for the guarantee.
+        Each request has a secret key of its own; those of fakes are forgotten at once. At most once in an epoch: twice
+        in one is not hidden by its noise. Asking again in another epoch, be it for a reply that did not come, is one
+        more epoch for the guarantee.
 
         Args:
             vector: (components,), finite and not zero.

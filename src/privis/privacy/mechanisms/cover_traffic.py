@@ -192,8 +192,8 @@ class CoverTraffic:
             whole_image_epsilon=float(epsilon),
             whole_image_delta=delta,
             promises=(
-                f"at least {self.honest_clients:,} clients that follow the protocol and do not help the server take "
-                "part in every epoch",
+                f"at least {self.honest_clients:,} clients that follow the protocol and do not help the server ask in "
+                "every epoch, each of them once",
                 "the network hides from the server who sent a request, and each travels at a random instant",
                 "every request has a key of its own and its encryption hides what is in it",
             ),
