@@ -1,5 +1,6 @@
 """estimators/search/crowd_search.py: an epoch of several clients, and that nothing but the secret tells fakes apart."""
 
+import dataclasses
 import pickle
 from collections import Counter
 
@@ -11,6 +12,7 @@ from privis import CoverTraffic, CrowdServer, CrowdTerms
 from privis.errors import ParameterError, ProtocolError
 from privis.estimators.search import crowd_search
 from privis.run.he.wire.framing import join, split
+from privis.stores import StoreDescription, VectorRows, VectorSpace
 
 RANDOM = np.random.default_rng(11)
 ROWS = RANDOM.normal(size=(90, 8))
@@ -140,6 +142,37 @@ def test_terms_whose_numbers_lie(server):
             CrowdTerms.from_bytes(join([lie, directions]))
     with pytest.raises(ProtocolError, match="terms"):
         CrowdTerms.from_bytes(join([head, b"\xff" * len(directions)]))
+
+
+class Stored:
+    """A store of two parts and a vector of length 0, as far as a server reads one."""
+
+    space = VectorSpace(bytes(32), "random numbers", 8, {"epsilon": 4.0})
+
+    def __init__(self, rows):
+        self.vectors = rows.astype(np.float32)
+
+    def rows(self):
+        for start in (0, 50):
+            part = self.vectors[start : start + 50]
+            names = tuple(NAMES[start : start + len(part)])
+            yield VectorRows(names, names, ("0" * 64,) * len(part), part)
+
+    def describe(self):
+        return StoreDescription("test", "here", "0" * 32, self.space, len(self.vectors), 90, {}, True, 0)
+
+
+def test_the_rows_of_a_store(server):
+    made = CrowdServer.of_store(Stored(np.where(np.arange(90)[:, None] == 7, 0.0, ROWS)), COVER, clusters=3)
+    names = [name for block in made.matcher.blocks for name in block.names]
+    assert sorted(names) == sorted({*NAMES} - {NAMES[7]})
+    terms = CrowdTerms.from_bytes(made.terms.to_bytes())
+    assert terms.space == Stored.space and terms.digest == made.terms.digest
+    assert dataclasses.replace(terms, space=None).digest != terms.digest
+    with pytest.raises(ParameterError, match="no vectors"):
+        CrowdServer.of_store(Stored(np.zeros((60, 8))), COVER)
+    with pytest.raises(ParameterError, match="9 components"):
+        dataclasses.replace(terms, space=VectorSpace(bytes(32), "others", 9))
 
 
 @pytest.mark.parametrize("vector", [np.zeros(8), np.ones(7), np.full(8, np.nan), np.ones((2, 8))])

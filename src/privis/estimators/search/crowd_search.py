@@ -25,7 +25,7 @@ import json
 import math
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -37,6 +37,7 @@ from privis.run.he.matching.cluster_matcher import ClusterAnswer, ClusterMatcher
 from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner
 from privis.run.he.wire.framing import join, split
+from privis.stores import VectorSpace, VectorStore
 from privis.tasks.retrieval import ClusterCentres, VectorClusters
 from privis.validation import integer_problem
 
@@ -50,17 +51,23 @@ class CrowdTerms:
     Args:
         centres: of the clusters.
         cover: how many fakes each client sends.
+        space: what made the vectors, so that clients make theirs alike; None: nothing is said.
 
     Raises:
-        ParameterError: a client has to ask for more clusters than there are.
+        ParameterError: a client has to ask for more clusters than there are, or vectors have another length.
     """
 
     centres: ClusterCentres
     cover: CoverTraffic
+    space: VectorSpace | None = None
 
     def __post_init__(self) -> None:
-        most = len(self.centres)
-        refuse(ParameterError, integer_problem("CrowdTerms.cover.requests", self.cover.requests, 1, most))
+        most, components = self.centres.directions.shape
+        problems = integer_problem("CrowdTerms.cover.requests", self.cover.requests, 1, most)
+        if self.space is not None and self.space.components != components:
+            got, expected = f"vectors of {self.space.components} components", f"{components}, as the centres"
+            problems.append(Problem("CrowdTerms.space", got, expected))
+        refuse(ParameterError, problems)
 
     @property
     def spec(self) -> MatchingSpec:
@@ -79,8 +86,9 @@ class CrowdTerms:
             What `from_bytes` reads.
         """
         head = {"format": _FORMAT, "clusters": len(self.centres), "components": self.spec.dimension}
+        made = self.space and {**asdict(self.space), "identity": self.space.identity.hex()}
         directions = np.ascontiguousarray(self.centres.directions, "<f4").tobytes()
-        return join([json.dumps(head | {"cover": asdict(self.cover)}).encode(), directions])
+        return join([json.dumps(head | {"cover": asdict(self.cover), "space": made}).encode(), directions])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> CrowdTerms:
@@ -101,7 +109,11 @@ class CrowdTerms:
             if found["format"] != _FORMAT or len(directions) != 4 * found["clusters"] * found["components"]:
                 raise ValueError("another format or size")
             values = np.frombuffer(directions, "<f4").reshape(found["clusters"], found["components"])
-            return cls(ClusterCentres(values), CoverTraffic(**found["cover"]))
+            made = found["space"] and {**found["space"], "identity": bytes.fromhex(found["space"]["identity"])}
+            terms = cls(ClusterCentres(values), CoverTraffic(**found["cover"]), made and VectorSpace(**made))
+            if terms.to_bytes() != data:
+                raise ValueError("not as they are written")
+            return terms
         except (ValueError, KeyError, TypeError, RecursionError, PrivisError) as error:
             got, remedy = f"something else ({error})", "ask the server for its terms again"
             raise ProtocolError(Problem("terms", got, "terms of a search for a crowd", remedy)) from None
@@ -261,6 +273,38 @@ class CrowdServer:
         kept = math.inf if memory is None else memory // terms.spec.resident_bytes
         matcher = ClusterMatcher.of(names, values, grouped.members, int(min(kept, len(grouped))))
         return cls(terms, matcher, grouped)
+
+    @classmethod
+    def of_store(
+        cls,
+        store: VectorStore,
+        cover: CoverTraffic,
+        clusters: int | None = None,
+        seed: int = 0,
+        memory: int | None = None,
+    ) -> CrowdServer:
+        """Cluster what a store holds now; what is added or erased later shows when the server is made anew.
+
+        Args:
+            store: whose rows are read; a vector of length 0, which is similar to nothing, is left out.
+            cover: as of `of`.
+            clusters: as of `of`.
+            seed: as of `of`.
+            memory: as of `of`.
+
+        Returns:
+            The server; clients see the ids of rows.
+
+        Raises:
+            ParameterError: the store is empty, or more requests per client than clusters.
+        """
+        parts = [(np.array(part.ids), part.vectors) for part in store.rows()]
+        kept = [(ids[part.any(1)], part[part.any(1)]) for ids, part in parts]
+        if not sum(len(ids) for ids, _ in kept):
+            raise ParameterError(Problem("CrowdServer.store", "no vectors", "at least one", "add images first"))
+        names, vectors = (np.concatenate(column) for column in zip(*kept, strict=True))
+        made = cls.of(names.tolist(), vectors, cover, clusters, seed, memory)
+        return replace(made, terms=replace(made.terms, space=store.describe().space))
 
     def answers(self, requests: Sequence[bytes], processes: int | None = None) -> list[ClusterAnswer]:
         """Answer an epoch's requests, whoever sent them.
