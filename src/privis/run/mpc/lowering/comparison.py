@@ -20,8 +20,10 @@ from privis.run.mpc.lowering.shared_tensor import (
     rescaled,
     widen,
 )
+from privis.run.mpc.lowering.sorting_network import sorted_descending
 
 PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
+SORTED = 64  # elements from which their order comes from a sorting network: fewer comparisons in more steps
 
 
 def at_least(context: LoweringContext, x: SharedTensor, threshold: np.ndarray) -> Tensor:
@@ -176,17 +178,31 @@ def strongest(context: LoweringContext, op: ops.TopK, x: SharedTensor) -> Shared
     """SPU finds the right set in an order of its own: here it selects keys that all differ, which are then ordered.
 
     A key is the value with the element's place in bits below its last one, so that of equals the first is larger.
-    The order comes from comparing all pairs of the few that were selected.
+    The order comes from comparing all pairs of the few that were selected, or of many from a sorting network.
     """
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
     doublings = (x.array.shape[-1] - 1).bit_length() + (0 if x.is_integer else CONSTANT_BITS)
     keys, indices = _candidates(context, op.count, _keys(context, x, doublings))
+    if op.count > SORTED:
+        least = -(x.units + 1) * 2.0**doublings
+        columns = sorted_descending(int(least) if x.is_integer else least, keys, indices)
+        ordered, places = (cut(each, keys.ndim - 1, 0, op.count) for each in columns)
+        return _with_places(context, x, doublings, ordered, places)
     ranks = (keys[..., None, :] > keys[..., :, None]).astype(jnp.int64).sum(-1, dtype=jnp.int64)
     at_place = (ranks[..., None, :] == jnp.arange(op.count, dtype=jnp.int64)[:, None]).astype(jnp.int64)
     ordered = (at_place * keys[..., None, :]).sum(-1, dtype=keys.dtype)
     places = (at_place * indices[..., None, :]).sum(-1, dtype=jnp.int64)
+    return _with_places(context, x, doublings, ordered, places)
+
+
+def _with_places(
+    context: LoweringContext, x: SharedTensor, doublings: int, ordered: Tensor, places: Tensor
+) -> SharedTensor:
+    """The values that keys stand for, and their places."""
+    import jax.numpy as jnp
+
     found = SharedTensor(ordered + places * _place_unit(context, x), x.scale * 2.0**-doublings, x.bound)
     values = rescaled(context, fixed(context, found), 1.0)
     return SharedTensor(jnp.stack([values.array, places.astype(jnp.float32)]), 1.0, context.bound)
