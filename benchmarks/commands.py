@@ -18,7 +18,7 @@ COMMANDS = {
     "renewable_templates": "tasks.renewable_templates",
     "retrieval": "tasks.retrieval",
     "released_search": "tasks.released_search",
-    "private_search": "tasks.private_search",
+    "private_search": "stores.private_search",
     "exact_search": "stores.exact_search",
     "crowd_search": "stores.crowd_search",
     "parquet_store": "stores.parquet_store",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.tasks import private_search
+from benchmarks.stores import private_search
 
 
 def test_all_mechanisms_rank_as_in_the_clear():
