@@ -34,7 +34,7 @@ from .estimators.search.crowd_search import CrowdQuestion as CrowdQuestion
 from .estimators.search.crowd_search import CrowdRequest as CrowdRequest
 from .estimators.search.crowd_search import CrowdServer as CrowdServer
 from .estimators.search.crowd_search import CrowdTerms as CrowdTerms
-from .estimators.search.search_index import FoundImage as FoundImage
+from .estimators.search.index_queries import FoundImage as FoundImage
 from .estimators.search.search_index import Index as Index
 from .estimators.transformer import FeatureExtractor as FeatureExtractor
 from .extraction.explain import Explanation as Explanation

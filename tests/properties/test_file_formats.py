@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from privis import ReleaseKey
 from privis.errors import DamagedLedgerError, PrivisError
-from privis.estimators.search.index_file import IndexFile
+from privis.estimators.search.indexing.index_file import IndexFile
 from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat, format_of, misfit

@@ -76,6 +76,18 @@ def test_the_most_similar_come_first(index, photos, tmp_path):
     assert len(diffused) == 6 and {each["path"] for each in diffused[:2]} == {each["path"] for each in found[:2]}
 
 
+def test_copies_and_their_exit_code(index, photos, tmp_path):
+    shutil.copy(photos / "r" / "0.png", tmp_path / "copy.png")
+    found = document("query", tmp_path / "copy.png", "--index", index, "--near-duplicates")
+    assert found[0]["path"] == str(photos / "r" / "0.png") and found[0]["rank"] == 1 and "matches" in found[0]
+    Image.fromarray(painted(1, 77)).save(tmp_path / "other.png")
+    assert document("query", tmp_path / "other.png", "--index", index, "--near-duplicates", code=8) == []
+    moved = document("query", tmp_path / "copy.png", "--index", index, "--rerank", "geometric", "--top", 2)
+    assert moved[0]["path"] == str(photos / "r" / "0.png")
+    done = run("query", tmp_path / "copy.png", "--index", index, "--near-duplicates", "--rerank", "diffusion")
+    assert done.exit_code == 2 and "it alone" in done.output
+
+
 def test_conditions_and_exit_code_8(index, photos):
     query = photos / "r" / "0.png"
     found = document("query", query, "--index", index, "--where", "year>=2022", "--where", "ward != 'B'")
@@ -157,6 +169,8 @@ def test_an_index_knows_its_recipe(index, photos, tmp_path):
         (("add", "{photos}", "--index", "{index}", "--metadata", "{tmp}/odd.csv"), "none of the images", 2),
         (("evaluate", "{tmp}/single", "--recipe", "colour", "--workers", "1"), "class of at least two images", 2),
         (("evaluate", "{photos}", "--recipe", "colour", "--labels-from", "nowhere"), "folder, filename", 2),
+        (("evaluate", "{photos}", "--rerank", "geometric"), "expected diffusion", 2),
+        (("build", "{photos}", "-o", "{tmp}/i", "--store", "postgresql://ann:secret@h/d"), "a password in it", 2),
     ],
 )
 def test_what_is_wrong_is_a_sentence(index, photos, tmp_path, words, said, code):
@@ -169,6 +183,7 @@ def test_what_is_wrong_is_a_sentence(index, photos, tmp_path, words, said, code)
         shutil.copy(photos / "r" / "0.png", tmp_path / "single" / name)
     done = run(*(word.format(photos=photos, tmp=tmp_path, index=index) for word in words))
     assert done.exit_code == code and said in " ".join(done.output.split()), done.output
+    assert "secret" not in done.output
     assert not (tmp_path / "i").exists(), "nothing is left of an index that could not be made"
 
 
@@ -202,8 +217,8 @@ def test_a_contact_sheet_is_drawn(index, photos, tmp_path):
 def test_a_killed_build_goes_on(photos, tmp_path):
     """Killed while the fourth image is computed, when two are stored; the same command computes the others."""
     script = (
-        "import os, signal, sys, privis.estimators.search.index_additions as a; a.MOST_ROWS = 2\n"
-        "from privis.estimators.search.recipe_vectors import RecipeVectors as R\n"
+        "import os, signal, sys, privis.estimators.search.indexing.index_additions as a; a.MOST_ROWS = 2\n"
+        "from privis.estimators.search.indexing.recipe_vectors import RecipeVectors as R\n"
         "tried, calls = R.tried, []\n"
         "def killed(self, image):\n"
         "    calls.append(image)\n"

@@ -1,12 +1,14 @@
 """An index finds what looks alike, keeps what it is told, and refuses one by one what it cannot use.
 
-Answers for `privis.estimators.search.search_index`, `privis.estimators.search.index_additions`,
-`privis.estimators.search.image_sources` and `privis.estimators.search.recipe_vectors`.
+Answers for `privis.estimators.search.search_index`, `privis.estimators.search.index_queries`,
+`privis.estimators.search.indexing.index_additions`, `privis.estimators.search.indexing.image_sources` and
+`privis.estimators.search.indexing.recipe_vectors`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,10 @@ import pytest
 from PIL import Image
 
 from privis.errors import ImageError, ParameterError
-from privis.estimators.search import index_additions
-from privis.estimators.search.image_sources import image_sources
-from privis.estimators.search.recipe_vectors import RecipeVectors, space_of, vectors_of, vectors_of_files
+from privis.estimators.search.indexing import index_additions
+from privis.estimators.search.indexing.image_sources import image_sources
+from privis.estimators.search.indexing.index_file import StoreKind
+from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, space_of, vectors_of, vectors_of_files
 from privis.estimators.search.rerankers import Diffusion
 from privis.estimators.search.search_index import Index
 from privis.extraction.recipes.recipe_parts import part_of
@@ -202,6 +205,47 @@ def test_re_ranking_reorders_the_first_answers(folder: Path):
 
     (turned,) = index.query(painted(0, 5), 6, reranker=Backwards())
     assert [each.path for each in turned] == [plain[n].path for n in (2, 1, 0, 3, 4, 5)]
+
+
+def test_copies_are_found_by_their_key_points(shared: Path, tmp_path: Path):
+    files = sorted((shared / "photos" / "kodak").rglob("*.png"))[:3]
+    small = []
+    for path in files:
+        with Image.open(path) as picture:
+            small.append(picture.convert("RGB").resize((384, 256) if picture.width > picture.height else (256, 384)))
+    names = [tmp_path / f"{place}.png" for place in range(3)]
+    for picture, name in zip(small, names, strict=True):
+        picture.save(name)
+    copy = tmp_path / "copy.jpg"
+    small[1].crop((20, 20, 340, 230)).transpose(Image.Transpose.ROTATE_90).save(copy, quality=40)
+    index = memory()
+    index.add([*names, tmp_path / "copy.jpg"])
+    found = index.near_duplicates(copy)
+    assert [each.path for each in found] == [str(names[1])] and (found[0].matches or 0) > 8 and found[0].rank == 1
+    assert index.near_duplicates(names[0]) == []
+    same = index.near_duplicates(np.array(small[2]))
+    assert same[0].path == str(names[2]) and same[0].distance < 1e-6
+    names[1].unlink()
+    unread: dict[str, str] = {}
+    assert index.near_duplicates(copy, on_unread=unread.__setitem__) == [] and list(unread) == [str(names[1])]
+    flat = memory()
+    flat.add([np.full((40, 40), 9, np.uint8), np.full((40, 40, 3), 200, np.uint8)], ids=["dark", "light"])
+    assert [each.path for each in flat.near_duplicates(np.full((50, 60), 9, np.uint8))] == ["dark"], "no key points"
+
+
+def test_a_build_that_was_killed_before_there_was_a_store_is_resumed(folder: Path, tmp_path: Path):
+    Index.build(tmp_path / "i", [folder / "r" / "0.png"], recipe=colour())
+    shutil.rmtree(tmp_path / "i" / "vectors")
+    (tmp_path / "i.keys").unlink()
+    with pytest.raises(ParameterError):
+        Index.open(tmp_path / "i")
+    index, done = Index.build(tmp_path / "i", folder)
+    assert done.added == 6 and index.recipe.name == "colour"
+    with pytest.raises(ParameterError, match="postgresql, expected parquet"):
+        Index.build(tmp_path / "i", folder, kind=StoreKind.POSTGRESQL, address="postgresql://secret@host/d")
+    (tmp_path / "i.keys").unlink()
+    with pytest.raises(ParameterError, match=r"i\.keys"):
+        Index.build(tmp_path / "i", folder)
 
 
 def test_spaces_hang_on_what_is_compared():

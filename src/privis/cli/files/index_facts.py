@@ -18,7 +18,7 @@ def index_facts(path: Path) -> Iterator[str]:
     Raises:
         ParameterError: it is damaged.
     """
-    from privis.estimators.search.index_file import IndexFile, keys_of
+    from privis.estimators.search.indexing.index_file import IndexFile, keys_of
     from privis.estimators.search.store_places import open_store
 
     file = IndexFile.load(path)
@@ -45,7 +45,7 @@ def index_file_facts(path: Path) -> Iterator[str]:
     Raises:
         ParameterError: it is damaged.
     """
-    from privis.estimators.search.index_file import IndexFile
+    from privis.estimators.search.indexing.index_file import IndexFile
 
     file = IndexFile.load(path.parent)
     yield f"of the index {path.parent}: recipe {file.recipe}, store {file.kind.value}"

@@ -25,6 +25,7 @@ from privis.cli.search.search_options import (
     Workers,
 )
 from privis.cli.search.search_words import SHOWN_REFUSED
+from privis.errors import ParameterError, Problem
 from privis.io.images.decode import MAX_PIXELS, Decoding
 
 LabelsFrom = Annotated[
@@ -52,10 +53,13 @@ def evaluate(
     privis search evaluate photos/ --labels-from folder --recipe colour-and-texture
     """
     with explained():
-        from privis.estimators.search.recipe_vectors import vectors_of_files
+        from privis.estimators.search.indexing.recipe_vectors import vectors_of_files
         from privis.estimators.search.rerankers import Diffusion
         from privis.estimators.search.search_evaluation import FIRST, evaluate_search
 
+        if rerank is RerankName.GEOMETRIC:
+            remedy = "geometric finds copies, which classes are not"
+            raise ParameterError(Problem("--rerank", "geometric", "diffusion", remedy))
         words = RecipeWords.of(recipe, parameter, layer, model, codebook) or RecipeWords(DEFAULT)
         chosen = recipe_of(words)
         named = named_pictures(folder, labels_from)

@@ -40,14 +40,20 @@ if TYPE_CHECKING:
     from privis.stores.vector_rows import Value
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the index, which is made; its keys beside it.")]
-StoreName = Annotated[str, typer.Option("--store", help="What holds the vectors: parquet, lancedb, or postgresql://….")]
+StoreName = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="What holds the vectors: parquet (a folder, the default), lancedb, or postgresql://USER@HOST/DATABASE.",
+    ),
+]
 
 
 def build(
     images: Images,
     output: Output,
     recipe: RecipeName = None,
-    store: StoreName = "parquet",
+    store: StoreName = None,
     subject_from: SubjectFrom = None,
     metadata: MetadataFile = None,
     model: Model = None,
@@ -67,27 +73,32 @@ def build(
     privis search build photos/ -o photos.index --recipe network --model resnet.onnx --layer pool
     """
     with explained():
-        from privis.estimators.search.index_file import NAME, check_new_folder
+        from privis.estimators.search.indexing.index_file import NAME, IndexFile, check_new_folder
         from privis.estimators.search.search_index import Index
 
         words = RecipeWords.of(recipe, parameter, layer, model, codebook)
         kind, address = _store(store)
-        kept = opened(output, max_pixels) if (output / NAME).is_file() else None
-        if kept is None:
+        decoding, processes = Decoding(max_pixels), workers or os.cpu_count() or 1
+        if not (output / NAME).is_file():
             check_new_folder(output)
-        chosen = None if words is None and kept is not None else recipe_of(words or RecipeWords(DEFAULT))
-        if kept is not None and kept.file is not None and chosen is not None:
-            kept.file.require(chosen, str(output))
-        known = {} if kept is None else kept.info().columns
-        listed = _listed(images, subject_from, metadata, known)
-        said = (words or RecipeWords(DEFAULT)).to_dict()
-        with progress("privis search build") as show:
-            index, done = Index.build(
-                output, listed.paths, recipe=chosen or (kept.recipe if kept else None), kind=kind, address=address,
-                words=said, files=None if words is None else words.files, subjects=listed.subjects,
-                metadata=listed.metadata, decoding=Decoding(max_pixels), workers=workers or os.cpu_count() or 1,
-                on_progress=show,
-            )  # fmt: skip
+            said = words or RecipeWords(DEFAULT)
+            chosen, listed = recipe_of(said), _listed(images, subject_from, metadata, {})
+            with progress("privis search build") as show:
+                index, done = Index.build(
+                    output, listed.paths, recipe=chosen, kind=kind, address=address, words=said.to_dict(),
+                    files=said.files, subjects=listed.subjects, metadata=listed.metadata, decoding=decoding,
+                    workers=processes, on_progress=show,
+                )  # fmt: skip
+        else:
+            kept = RecipeWords.kept(IndexFile.load(output).words, output)
+            index = Index.resume(output, recipe_of(words or kept), decoding=decoding)
+            index.require_store(kind, address)
+            listed = _listed(images, subject_from, metadata, index.info().columns)
+            with progress("privis search build") as show:
+                done = index.add(
+                    listed.paths, subjects=listed.subjects, metadata=listed.metadata, workers=processes,
+                    on_progress=show,
+                )  # fmt: skip
         _finish(index, listed, done, output, as_json)
 
 
@@ -154,7 +165,7 @@ def _listed(images: list[str], subject_from: str | None, metadata: Path | None, 
 
 
 def _finish(index: Any, listed: _Listed, done: Any, place: Path, as_json: bool) -> None:
-    from privis.estimators.search.index_additions import Additions, RefusedImage
+    from privis.estimators.search.indexing.index_additions import Additions, RefusedImage
 
     more = tuple(RefusedImage(path, why) for path, why in listed.unnamed.items())
     whole = Additions(done.added, done.replaced, done.unchanged, (*more, *done.refused))
@@ -162,12 +173,16 @@ def _finish(index: Any, listed: _Listed, done: Any, place: Path, as_json: bool) 
     raise SystemExit(tell_additions(whole, known.kind, known.rows, place, as_json))
 
 
-def _store(text: str) -> tuple[Any, str]:
-    from privis.estimators.search.index_file import StoreKind
+def _store(text: str | None) -> tuple[Any, str]:
+    from privis.estimators.search.indexing.index_file import StoreKind
 
     kinds = {kind.value: kind for kind in StoreKind if kind is not StoreKind.POSTGRESQL}
+    if text is None:
+        return None, ""
     if text in kinds:
         return kinds[text], ""
     if text.startswith(("postgresql://", "postgres://")):
         return StoreKind.POSTGRESQL, text
-    raise ParameterError(Problem("--store", repr(text), f"{', '.join(kinds)} or postgresql://USER@HOST/DATABASE"))
+    raise ParameterError(
+        Problem("--store", repr(text.partition("://")[0]), f"{', '.join(kinds)} or postgresql://USER@HOST/DATABASE")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,10 @@ Top = Annotated[int, typer.Option("--top", min=1, help="How many images are want
 Where = Annotated[
     list[str] | None, typer.Option("--where", help="Condition on a column, as in 'year>=2024'; repeatable, all hold.")
 ]
+NearDuplicates = Annotated[
+    bool,
+    typer.Option("--near-duplicates", help="Only copies: cropped, turned, mirrored, of another size or quality."),
+]
 Most = Annotated[float | None, typer.Option("--within", min=0, max=2, help="Only images within this distance.")]
 Approximate = Annotated[bool, typer.Option("--approximate", help="Ask the store's own index, where it has one.")]
 Draw = Annotated[Path | None, typer.Option("--draw", help="Also draw the query and its answers, .png or .jpg.")]
@@ -32,6 +37,7 @@ def query(
     top: Top = 10,
     where: Where = None,
     rerank: Rerank = None,
+    near_duplicates: NearDuplicates = False,
     within: Most = None,
     approximate: Approximate = False,
     draw: Draw = None,
@@ -43,17 +49,27 @@ def query(
     privis search query holiday.jpg --index photos.index --top 20
 
     privis search query holiday.jpg --index photos.index --where 'year>=2024' --rerank diffusion --draw found.png
+
+    privis search query holiday.jpg --index photos.index --near-duplicates
     """
     with explained():
-        from privis.estimators.search.rerankers import Diffusion
-
+        if near_duplicates and (rerank is not None or approximate):
+            got = "--near-duplicates with --rerank or --approximate"
+            raise ParameterError(Problem("--near-duplicates", got, "it alone: it has an order of its own"))
         if draw is not None:
             _check_drawing(draw)
         known = opened(index, max_pixels)
         wanted = conditions(where or [], known.info().columns)
-        reranker = Diffusion() if rerank is RerankName.DIFFUSION else None
-        with working("privis search query"):
-            found = known.query(str(image), top, where=wanted, reranker=reranker, approximate=approximate)[0]
+        with working("privis search query"), warnings.catch_warnings(record=True) as caught:
+            if near_duplicates:
+                found = known.near_duplicates(str(image), where=wanted, most=max(20, top), on_unread=_unread)[:top]
+            else:
+                found = known.query(
+                    str(image), top, where=wanted, reranker=_reranker(rerank), approximate=approximate,
+                    on_recall=_recall,
+                )[0]  # fmt: skip
+        for each in caught:
+            err.print(f"privis: warning: {each.message}", markup=False, soft_wrap=True)
         kept = [each for each in found if within is None or each.distance <= within]
         if draw is not None:
             from privis import draw as pictures
@@ -66,6 +82,7 @@ def query(
         if as_json:
             document: list[dict[str, Any]] = [
                 {"path": each.path, "rank": each.rank, "distance": each.distance}
+                | ({} if each.matches is None else {"matches": each.matches})
                 | ({"metadata": dict(each.metadata)} if each.metadata else {})
                 for each in kept
             ]
@@ -80,6 +97,28 @@ def query(
         if not kept:
             err.print("privis: nothing found", markup=False)
             raise SystemExit(NO)
+
+
+def _reranker(name: RerankName | None) -> Any:
+    match name:
+        case RerankName.DIFFUSION:
+            from privis.estimators.search.rerankers import Diffusion
+
+            return Diffusion()
+        case RerankName.GEOMETRIC:
+            from privis.estimators.search.geometric_reranking import GeometricReRanking
+
+            return GeometricReRanking()
+    return None
+
+
+def _unread(path: str, why: str) -> None:
+    err.print(f"not compared: {why}", markup=False, soft_wrap=True)
+
+
+def _recall(share: float) -> None:
+    told = f"privis: the approximate search gave {100 * share:.1f} % of the exact answers of a sample"
+    err.print(told, markup=False, soft_wrap=True)
 
 
 def _check_drawing(path: Path) -> None:

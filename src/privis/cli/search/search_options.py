@@ -19,6 +19,7 @@ class RerankName(StrEnum):
     """Other orders of the first answers."""
 
     DIFFUSION = "diffusion"
+    GEOMETRIC = "geometric"
 
 
 IndexFolder = Annotated[Path, typer.Argument(metavar="INDEX", help="Folder of the index.")]
@@ -60,5 +61,8 @@ MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse images of more pixel
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Rerank = Annotated[
     RerankName | None,
-    typer.Option(help="Another order of the answers. diffusion: similarity spreads over the query's neighbours."),
+    typer.Option(
+        help="Another order of the answers. diffusion: similarity spreads over the query's neighbours; geometric: "
+        "images whose key points agree with the query's come first, by their files."
+    ),
 ]

@@ -12,7 +12,7 @@ from privis.cli.search.recipe_words import RecipeWords, recipe_of
 from privis.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
-    from privis.estimators.search.index_additions import Additions
+    from privis.estimators.search.indexing.index_additions import Additions
     from privis.estimators.search.search_index import Index
     from privis.stores import StoreDescription
 
@@ -32,7 +32,7 @@ def opened(folder: Path, max_pixels: int | None = None) -> Index:
     Raises:
         ParameterError: there is none, or it is damaged.
     """
-    from privis.estimators.search.index_file import IndexFile
+    from privis.estimators.search.indexing.index_file import IndexFile
     from privis.estimators.search.search_index import Index
     from privis.io.images.decode import MAX_PIXELS, Decoding
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,41 +11,28 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
-from privis.estimators.search.image_sources import ImageSources, Metadata, image_sources
-from privis.estimators.search.index_additions import Additions, RefusedImage, add_images
-from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, check_new_folder, keys_of, make_folder
-from privis.estimators.search.recipe_vectors import RecipeVectors, located, space_of
-from privis.estimators.search.rerankers import Candidates, Reranker, reordered
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
+from privis.estimators.search.index_queries import FoundImage, answers, copies
+from privis.estimators.search.indexing.image_sources import ImageSources, Metadata, image_sources
+from privis.estimators.search.indexing.index_additions import Additions, RefusedImage, add_images
+from privis.estimators.search.indexing.index_file import (
+    NAME,
+    IndexFile,
+    StoreKind,
+    check_new_folder,
+    keys_of,
+    new_folder,
+    shipped_recipe,
+)
+from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, located, space_of
+from privis.estimators.search.rerankers import Reranker
 from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search
 from privis.estimators.search.store_places import create_store, open_store
-from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
-from privis.io.atomic import replacing
+from privis.extraction.recipes.search_recipe import SearchRecipe, colour_and_texture
 from privis.io.images.decode import Decoding
 from privis.io.resumable.run import Progress
 from privis.stores import Condition, Residue, ResidueSearch, StoreDescription, VectorStore
-from privis.stores.vector_rows import Value
 from privis.validation import integer_problem
-
-SHIPPED: tuple[Callable[[], SearchRecipe], ...] = (colour_and_texture, colour)
-"""Recipes that an index is opened with where none is given."""
-
-
-@dataclass(frozen=True)
-class FoundImage:
-    """An image that a search found.
-
-    Args:
-        path: id of the image, as it was added.
-        rank: 1 is the most similar.
-        distance: 1 minus the cosine of the two vectors, within [0, 2]; after re-ranking it is no longer in order.
-        metadata: columns of the image.
-    """
-
-    path: str
-    rank: int
-    distance: float
-    metadata: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +74,7 @@ class Index:
         images: Any,
         *,
         recipe: SearchRecipe | None = None,
-        kind: StoreKind = StoreKind.PARQUET,
+        kind: StoreKind | None = None,
         address: str = "",
         words: Mapping[str, Any] | None = None,
         files: Mapping[str, Path] | None = None,
@@ -105,8 +91,8 @@ class Index:
             place: folder of the index; it is made.
             images: a folder, or paths, PIL images or uint8 arrays (H, W) or (H, W, 3) RGB.
             recipe: what is extracted, and how it is compared; None: `colour_and_texture`, or that of the index.
-            kind: what holds the vectors.
-            address: of a database.
+            kind: what holds the vectors; None: a Parquet folder, or the store of the index.
+            address: of a database, without a password.
             words: from which the recipe can be made again, for whoever opens the index.
             files: that these words speak of, by the names under which the index keeps copies.
             ids: of the images; None: paths, and digests of pixels where there is none.
@@ -126,25 +112,50 @@ class Index:
         """
         folder, sources = Path(place), image_sources(images, ids, subjects, metadata)
         if (folder / NAME).is_file():
-            index = cls.open(folder, recipe, decoding=decoding)
-            index._require_store(kind, address)
+            index = cls.resume(folder, recipe, decoding=decoding)
+            index.require_store(kind, address)
             return index, index._added(sources, workers, on_progress)
         chosen = recipe or colour_and_texture()
         check_new_folder(folder)
-        refuse(
-            ImageError, [Problem(name, why, "an image") for name, why in sources.refused.items()] * (not sources.ids)
-        )
+        if not sources.ids:
+            raise ImageError(
+                *(Problem(name, why, "an image that can be used") for name, why in sources.refused.items())
+            )
         maker = RecipeVectors(chosen, None, decoding).first(sources.images, sources.ids)
         assert maker.components is not None
-        make_folder(folder)
-        for name, path in (files or {}).items():
-            with replacing(folder / name) as temporary:
-                shutil.copyfile(path, temporary)
-        file = IndexFile.of(chosen, maker.components, words or {}, kind, address)
-        store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components))
-        file.save(folder)
+        file = IndexFile.of(chosen, maker.components, words or {}, kind or StoreKind.PARQUET, address)
+        with new_folder(folder, files or {}):
+            file.save(folder)  # first: a build that is killed from here on is resumed
+            store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components))
         index = cls(chosen, maker, store, file, folder)
         return index, index._added(sources, workers, on_progress)
+
+    @classmethod
+    def resume(cls, place: str | Path, recipe: SearchRecipe | None = None, *, decoding: Decoding = Decoding()) -> Self:
+        """Open an index whose making may have been stopped before there was a store.
+
+        Args:
+            place: folder of the index.
+            recipe: that it was built by; None: one of those that come with Privis.
+            decoding: how files become pixels.
+
+        Returns:
+            The index.
+
+        Raises:
+            ParameterError: there is none, it is damaged, or of another recipe.
+        """
+        try:
+            return cls.open(place, recipe, decoding=decoding)
+        except ParameterError as error:
+            folder, file = Path(place), IndexFile.load(Path(place))
+            chosen = recipe or shipped_recipe(file, folder)
+            file.require(chosen, str(folder))
+            try:
+                store = create_store(file, folder, keys_of(folder), space_of(chosen, file.components))
+            except PrivisError:
+                raise error from None  # there is a store, and it could not be opened
+        return cls(chosen, RecipeVectors(chosen, file.components, decoding), store, file, folder)
 
     @classmethod
     def open(cls, place: str | Path, recipe: SearchRecipe | None = None, *, decoding: Decoding = Decoding()) -> Self:
@@ -163,7 +174,7 @@ class Index:
         """
         folder = Path(place)
         file = IndexFile.load(folder)
-        chosen = recipe or _shipped(file, folder)
+        chosen = recipe or shipped_recipe(file, folder)
         file.require(chosen, str(folder))
         store = open_store(file, folder, keys_of(folder), space_of(chosen, file.components))
         return cls(chosen, RecipeVectors(chosen, file.components, decoding), store, file, folder)
@@ -205,6 +216,7 @@ class Index:
         where: Sequence[Condition] = (),
         reranker: Reranker | None = None,
         approximate: bool = False,
+        on_recall: Callable[[float], None] = lambda share: None,
     ) -> list[list[FoundImage]]:
         """Find the most similar images of each query.
 
@@ -214,6 +226,7 @@ class Index:
             where: conditions on metadata, ``id``, ``subject`` or ``source``; all must hold.
             reranker: another order of the first answers; None: by similarity.
             approximate: ask the store's own index, where it has one.
+            on_recall: is told the share of the exact answers that an approximate search got for a sample.
 
         Returns:
             For each query its answers, the most similar first; fewer where fewer images fit.
@@ -225,21 +238,35 @@ class Index:
         refuse(ParameterError, integer_problem("Index.query top", top, 1))
         queries = [images] if _is_one(images) else list(images)
         vectors = self.vectors(queries)
-        wanted = top if reranker is None else max(top, reranker.most)
-        result = self.store.search(vectors, wanted, where, approximate)
-        told = result.metadata or tuple(({},) * len(ids) for ids in result.ids)
-        answers = []
-        for place, (ids, scores, columns) in enumerate(zip(result.ids, result.scores, told, strict=True)):
-            order = list(range(len(ids)))
-            if reranker is not None and ids:
-                order = self._reordered(reranker, queries[place], vectors[place], ids, scores)
-            answers.append(
-                [
-                    FoundImage(ids[n], rank, float(max(0.0, 1.0 - scores[n])), dict(columns[n]))
-                    for rank, n in enumerate(order[:top], 1)
-                ]
-            )
-        return answers
+        return answers(self.store, queries, vectors, top, where, reranker, approximate, on_recall)
+
+    def near_duplicates(
+        self,
+        image: Any,
+        *,
+        where: Sequence[Condition] = (),
+        most: int = 20,
+        on_unread: Callable[[str, str], None] = lambda path, why: None,
+    ) -> list[FoundImage]:
+        """Find copies of an image: cropped, turned, mirrored, of another size or quality.
+
+        The image is asked in its eight right-angle views; then key points of the most similar images, read from their
+        files, are compared with its own (`GeometricReRanking`). The image itself, under its own path, is left out.
+
+        Args:
+            image: a path, a PIL image or a uint8 array.
+            where: conditions on metadata, ``id``, ``subject`` or ``source``; all must hold.
+            most: how many of the most similar images are compared.
+            on_unread: is told of each image whose file cannot be read, and why.
+
+        Returns:
+            The images whose key points agree with the query's, or whose vector is the same; most matches first.
+
+        Raises:
+            ImageError: the query cannot be used.
+            ParameterError: ``most`` below 1, or a condition that does not fit.
+        """
+        return copies(self.store, image, self.vectors, most, where, on_unread)
 
     def vectors(self, images: Sequence[Any]) -> NDArray[np.float32]:
         """Make the vectors by which images are searched.
@@ -342,51 +369,28 @@ class Index:
         """
         return self.store.describe()
 
+    def require_store(self, kind: StoreKind | None, address: str = "") -> None:
+        """Refuse another store than the one that the index has.
+
+        Args:
+            kind: what is to hold the vectors; None: whatever holds them.
+            address: of a database.
+
+        Raises:
+            ParameterError: it has another one.
+        """
+        assert self.file is not None
+        if kind is not None and (kind, address) != (self.file.kind, self.file.address):
+            got = f"the store {kind.value}" if kind is not self.file.kind else "another database"
+            remedy = "leave it out, or build another index"
+            raise ParameterError(
+                Problem(str(self.place), got, f"{self.file.kind.value}, which it was built with", remedy)
+            )
+
     def _added(self, sources: ImageSources, workers: int, on_progress: Callable[[Progress], None]) -> Additions:
         done = add_images(self.store, self.maker, sources, workers, on_progress)
         listed = tuple(RefusedImage(path, why) for path, why in sources.refused.items())
         return Additions(done.added, done.replaced, done.unchanged, (*listed, *done.refused))
-
-    def _require_store(self, kind: StoreKind, address: str) -> None:
-        assert self.file is not None
-        if (kind, address) != (self.file.kind, self.file.address):
-            got, remedy = f"the store {kind.value} {address}".strip(), "leave it out, or build another index"
-            kept = f"{self.file.kind.value} {self.file.address}".strip()
-            raise OutputError(Problem(str(self.place), got, f"{kept}, which it was built with", remedy))
-
-    def _reordered(
-        self,
-        reranker: Reranker,
-        image: Any,
-        vector: NDArray[np.float32],
-        ids: tuple[str, ...],
-        scores: NDArray[np.float64],
-    ) -> list[int]:
-        first = ids[: reranker.most]
-        candidates = Candidates(first, scores[: reranker.most], lambda: self._vectors_of(first))
-        order = reordered(reranker.scores(image, vector, candidates), first)
-        return order + list(range(len(first), len(ids)))
-
-    def _vectors_of(self, ids: tuple[str, ...]) -> NDArray[np.float32]:
-        places = {name: place for place, name in enumerate(ids)}
-        found = np.empty((len(ids), self.store.describe().space.components), np.float32)
-        for rows in self.store.rows():
-            for row, name in enumerate(rows.ids):
-                if name in places:
-                    found[places[name]] = rows.vectors[row]
-        return found
-
-
-def _shipped(file: IndexFile, folder: Path) -> SearchRecipe:
-    for make in SHIPPED:
-        try:
-            recipe = make()
-            file.require(recipe, str(folder))
-            return recipe
-        except ParameterError:
-            continue
-    got, remedy = f"the recipe {file.recipe}, which Privis does not bring", "pass recipe="
-    raise ParameterError(Problem(str(folder), got, "an index of colour or colour-and-texture, or its recipe", remedy))
 
 
 def _is_one(images: Any) -> bool:

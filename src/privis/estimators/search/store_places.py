@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from privis.errors import Problem, UnsupportedError
-from privis.estimators.search.index_file import VECTORS, IndexFile, StoreKind
+from privis.estimators.search.indexing.index_file import VECTORS, IndexFile, StoreKind
 from privis.stores import VectorSpace, VectorStore
 
 
@@ -30,8 +30,12 @@ def create_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace) 
             from privis.stores.parquet import ParquetStore
 
             return ParquetStore.create(folder / VECTORS, space, keys=keys)
+        case StoreKind.POSTGRESQL:
+            from privis.stores.postgresql import PostgresqlStore
+
+            return PostgresqlStore.create(file.address, space, keys=keys)
         case _:
-            raise UnsupportedError(Problem("--store", file.kind.value, "parquet"))
+            raise UnsupportedError(Problem("--store", file.kind.value, "parquet, or postgresql://…"))
 
 
 def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | None) -> VectorStore:
@@ -55,5 +59,9 @@ def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | N
             from privis.stores.parquet import ParquetStore
 
             return ParquetStore.open(folder / VECTORS, space=space, keys=keys)
+        case StoreKind.POSTGRESQL:
+            from privis.stores.postgresql import PostgresqlStore
+
+            return PostgresqlStore.open(file.address, space, keys=keys)
         case _:
-            raise UnsupportedError(Problem("--store", file.kind.value, "parquet"))
+            raise UnsupportedError(Problem(str(folder), file.kind.value, "parquet, or postgresql"))

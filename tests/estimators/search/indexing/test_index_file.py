@@ -1,6 +1,6 @@
 """What an index says of itself: recipes of other features are refused, and so are folders that are none.
 
-Answers for `privis.estimators.search.index_file`.
+Answers for `privis.estimators.search.indexing.index_file`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from privis.errors import OutputError, ParameterError
-from privis.estimators.search.index_file import NAME, IndexFile, StoreKind, check_new_folder, keys_of, make_folder
+from privis.estimators.search.indexing.index_file import (
+    NAME,
+    IndexFile,
+    StoreKind,
+    check_new_folder,
+    keys_of,
+    new_folder,
+)
 from privis.extraction.recipes.recipe_parts import part_of, texture
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
 from privis.features import ColourHistogram
@@ -83,9 +90,15 @@ def test_what_is_no_index_is_said(tmp_path: Path):
 
 
 def test_folders_of_new_indexes(tmp_path: Path):
+    (tmp_path / "words.npz").write_text("words")
     for _ in range(2):
         check_new_folder(tmp_path / "new")
-        make_folder(tmp_path / "new")
+        with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "new", {"codebook.npz": tmp_path / "words.npz"}):
+            assert (tmp_path / "new" / "codebook.npz").read_text() == "words"
+            raise ZeroDivisionError
+        assert not (tmp_path / "new").exists(), "nothing is left of an index that could not be made"
+    with new_folder(tmp_path / "new", {}):
+        saved(tmp_path / "new")
     (tmp_path / "new" / "letter.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"letter\.txt"):
         check_new_folder(tmp_path / "new")
@@ -93,6 +106,6 @@ def test_folders_of_new_indexes(tmp_path: Path):
         check_new_folder(tmp_path / "new" / "letter.txt")
     with pytest.raises(OutputError, match="mkdir"):
         check_new_folder(tmp_path / "no" / "where")
-    with pytest.raises(OutputError):
-        make_folder(tmp_path / "no" / "where")
+    with pytest.raises(OutputError), new_folder(tmp_path / "no" / "where", {}):
+        pass
     assert keys_of(tmp_path / "new") == tmp_path / "new.keys"

@@ -10,20 +10,24 @@ number is another format.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from privis.errors import OutputError, ParameterError, Problem
-from privis.extraction.recipes.search_recipe import SearchRecipe
+from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.identity import identity
 from privis.io.atomic import check_writable, replacing, unwritable
 
+SHIPPED: tuple[Callable[[], SearchRecipe], ...] = (colour_and_texture, colour)
+"""Recipes that an index is opened with where none is given."""
 NAME = "index.json"
 VECTORS = "vectors"
 
@@ -166,6 +170,28 @@ class IndexFile:
             raise ParameterError(Problem(str(path), got, "the description of an index", remedy)) from None
 
 
+def shipped_recipe(file: IndexFile, folder: Path) -> SearchRecipe:
+    """Find the recipe of an index among those that come with Privis.
+
+    Args:
+        file: what the index knows of itself.
+        folder: of the index.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ParameterError: it is none of them.
+    """
+    for make in SHIPPED:
+        with contextlib.suppress(ParameterError):
+            recipe = make()
+            file.require(recipe, str(folder))
+            return recipe
+    got, remedy = f"the recipe {file.recipe}, which Privis does not bring", "pass recipe="
+    raise ParameterError(Problem(str(folder), got, "an index of colour or colour-and-texture, or its recipe", remedy))
+
+
 def part_identity(part: Any) -> str:
     """Digest what decides a part's vectors and how they are compared.
 
@@ -214,16 +240,34 @@ def check_new_folder(folder: Path) -> None:
     check_writable(Path(os.path.abspath(folder)) / NAME if os.path.isdir(folder) else Path(os.path.abspath(folder)))
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of a new index.
+@contextlib.contextmanager
+def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[None]:
+    """Make the folder of a new index with the files that its recipe needs; an error takes back what was made.
 
     Args:
         folder: that `check_new_folder` found right.
+        files: to be copied, by name.
+
+    Yields:
+        While the rest of the index is made.
 
     Raises:
         OutputError: it cannot be made.
     """
+    made = not os.path.isdir(folder)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
+    try:
+        for name, path in files.items():
+            with replacing(folder / name) as temporary:
+                shutil.copyfile(path, temporary)
+        yield
+    except BaseException:
+        for name in (*files, NAME):
+            (folder / name).unlink(missing_ok=True)
+        if made:
+            with contextlib.suppress(OSError):  # not what somebody else put there
+                folder.rmdir()
+        raise

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, PrivisError, Problem
-from privis.estimators.search.image_sources import source_digest
+from privis.estimators.search.indexing.image_sources import source_digest
 from privis.extraction.prepared.prepare import Prepared, prepare
 from privis.extraction.recipes.recipe_parts import RecipePart
 from privis.extraction.recipes.search_recipe import SearchRecipe

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from privis.errors import ImageError
-from privis.estimators.search.image_sources import ImageSources, source_digest
-from privis.estimators.search.recipe_vectors import ImageVector, RecipeVectors, vectors_of
+from privis.estimators.search.indexing.image_sources import ImageSources, source_digest
+from privis.estimators.search.indexing.recipe_vectors import ImageVector, RecipeVectors, vectors_of
 from privis.io.resumable.run import Progress
 from privis.stores import VectorRows, VectorStore
 from privis.stores.vector_rows import Value
