@@ -63,6 +63,7 @@ EXTRAS = {
         Extra("serve", ("starlette", "uvicorn", "httpx")),
         Extra("train", ("torch", "opacus")),
         Extra("postgresql", ("psycopg", "pgvector")),
+        Extra("lancedb", ("lancedb",)),
     )
 }
 """By name, as in ``pyproject.toml``."""

@@ -70,6 +70,8 @@ class FileFormat(StrEnum):
     FRAGMENT = "a fragment of a store of vectors"
     STORE_JOURNAL = "the journal of a store of vectors, of a begun erasure"
     SUBJECT_KEYS = "the keys of a store of vectors"
+    LANCE_STORE = "the record of a store of vectors in LanceDB"
+    LANCE_CHANGE = "a change of a store of vectors in LanceDB that was begun"
     LEDGER = "a privacy ledger"
     LEDGER_HEAD = "the head of a ledger"
     ANSWER_LEDGER = "an answer ledger"
@@ -128,6 +130,8 @@ _BY_TEXT = {
     "privis.store/": FileFormat.STORE_MANIFEST,
     "privis.store-journal/": FileFormat.STORE_JOURNAL,
     "privis.search-index/": FileFormat.INDEX_FILE,
+    "privis.lance-store/": FileFormat.LANCE_STORE,
+    "privis.lance-change/": FileFormat.LANCE_CHANGE,
     "privis.receipt/": FileFormat.RECEIPT,
     "privis.erasure/": FileFormat.ERASURE_RECEIPT,
     "privis.specification/": FileFormat.JOB,

@@ -84,6 +84,11 @@ DOORS = {
     ],
     "torch": NETWORKS[:1],
     "opacus": NETWORKS[:1],
+    "lancedb": [
+        "from privis.stores.lance import LanceStore; LanceStore.open('nothing')",
+        "from privis.stores import VectorSpace; from privis.stores.lance import LanceStore; "
+        "LanceStore.create('index', VectorSpace(b'x', 'x', 1))",
+    ],
 }
 """By module: commands, and Python where a line begins with a name of Privis or an import."""
 

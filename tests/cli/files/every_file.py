@@ -41,6 +41,7 @@ from privis.stores import VectorRows, VectorSpace
 from privis.stores.erasure.erasing import erased
 from privis.stores.erasure.gallery_erasure import GalleryErasure
 from privis.stores.erasure.receipt_key import ReceiptKey
+from privis.stores.lance.lance_record import BegunChange, LanceRecord
 from privis.stores.parquet import ParquetStore
 from privis.stores.parquet.store_files import StoreFolder
 from privis.tasks import LinearHead, LinearMap, Link, UnitLength
@@ -101,6 +102,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     receipt = erased(store, ["bob"], files)
     (folder / "receipt.json").write_text(json.dumps(receipt.to_dict()))
     (folder / "salt").write_text(ReceiptKey.load(files.key).salt(receipt.subjects[0].nonce, 0))
+    (folder / "lance.json").write_bytes(LanceRecord("0" * 32, VectorSpace(bytes(32), "a network", 2), True).to_bytes())
+    (folder / "change.json").write_bytes(BegunChange("erase", "rows-1").to_bytes())
     (folder / "other.json").write_text("{}")
     (folder / "other.toml").write_text("a = 1\n")
     (folder / "anything").write_bytes(b"\xff\xfe anything else")
@@ -140,6 +143,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.FRAGMENT: next((folder / "index").glob("fragment-*")),
         FileFormat.STORE_JOURNAL: folder / "erasure.json",
         FileFormat.SUBJECT_KEYS: folder / "index.keys",
+        FileFormat.LANCE_STORE: folder / "lance.json",
+        FileFormat.LANCE_CHANGE: folder / "change.json",
         FileFormat.LEDGER: folder / "budget",
         FileFormat.ANSWER_LEDGER: folder / "answers",
         FileFormat.ERASURE_RECEIPT: folder / "receipt.json",

@@ -1,0 +1,1 @@
+from .lance_store import LanceStore as LanceStore
