@@ -8,6 +8,7 @@ import copy
 import pickle
 import sqlite3
 import stat
+from random import Random
 
 import numpy as np
 import pytest
@@ -36,20 +37,30 @@ def test_keys_are_drawn_once_read_again_and_dropped(tmp_path):
         unseal(again.cipher(int(again.places_of(["ann"])[0])), sealed, b"here")
 
 
-def test_a_dropped_key_is_in_no_byte_of_the_file_or_its_folder(tmp_path):
-    keys = SubjectKeys.create(tmp_path / "keys", STORE)
-    ring = keys.draw([f"person {number}" for number in range(300)])
-    drawn = {int(number): ring._keys[32 * place :][:32] for place, number in enumerate(ring.numbers)}
-    dropped = list(drawn)[::2]
-    names = dict(zip(drawn, ring.subjects(np.arange(300)), strict=True))
-    before = (tmp_path / "keys").read_bytes()
-    assert all(key in before for key in drawn.values()), "the control"
-    keys.drop(dropped)
-    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
-    content = (tmp_path / "keys").read_bytes()
-    assert not any(drawn[number] in content for number in dropped)
-    assert not any(f"{names[number]}\1".encode() in content for number in dropped)
-    assert all(drawn[number] in content for number in drawn if number not in dropped)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_dropped_key_is_in_no_byte_of_the_file_or_its_folder(tmp_path, monkeypatch, seed):
+    """However many are drawn and dropped in turn, names of all lengths among them, and tables written anew."""
+    monkeypatch.setattr("privis.stores.sealing.subject_keys._FEWEST_DROPPED", 50)
+    keys, random = SubjectKeys.create(tmp_path / "keys", STORE), Random(seed)
+    gone: list[bytes] = []
+    for turn in range(8):
+        lengths = [random.choice((1, 5, 40, 300, 5000 if random.random() < 0.02 else 3)) for _ in range(120)]
+        ring = keys.draw([f"person {turn} {place} {'x' * length}." for place, length in enumerate(lengths)])
+        assert (np.diff(ring.numbers) > 0).all()
+        names = ring.subjects(np.arange(len(ring)))
+        picked = random.sample(range(len(ring)), random.randrange(len(ring)))
+        dropped = [ring._keys[32 * place :][:32] for place in picked] + [names[place].encode() for place in picked]
+        before = (tmp_path / "keys").read_bytes()
+        assert all(each in before or len(each) > 4000 for each in dropped), "the control"
+        gone += dropped
+        random.choice((keys.drop, keys.settle))([int(ring.numbers[place]) for place in picked])
+        after = (tmp_path / "keys").read_bytes()
+        assert not [each for each in gone if each in after]
+        assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+        left = keys.read()
+        kept = sorted(set(range(len(ring))) - set(picked))
+        assert left.subjects(np.arange(len(left))) == [names[place] for place in kept]
+        assert left._keys == b"".join(ring._keys[32 * place :][:32] for place in kept)
 
 
 def test_a_change_that_began_is_told_until_it_is_settled(tmp_path):
@@ -107,7 +118,7 @@ def test_a_change_that_fails_changes_nothing(tmp_path):
     ring = keys.draw(["ann"])
     (tmp_path / "keys").chmod(0o600)
     other = sqlite3.connect(tmp_path / "keys", isolation_level=None)
-    other.execute("CREATE TRIGGER no BEFORE DELETE ON keys BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    other.execute("CREATE TRIGGER no BEFORE UPDATE ON keys BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     other.close()
     with pytest.raises(OutputError, match="nothing of it was changed"):
         keys.drop(ring.numbers.tolist())

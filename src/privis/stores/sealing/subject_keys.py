@@ -1,8 +1,9 @@
 """The file of a store's keys, one per person: SQLite, readable by its owner alone, away from what the keys seal.
 
-A key that is dropped is overwritten in the file (``secure_delete``), and the journal of the change holds the earlier
-pages only until it ends; copies and backups of the file keep what they have. Changes are transactions: a kill at any
-moment leaves all of one or nothing of it.
+A key that is dropped is overwritten in its place with zeros, and so is the name beside it. Rows are only appended and
+never deleted or moved: a page that SQLite splits or joins keeps copies of rows in its gaps, which ``secure_delete``
+does not overwrite. The journal of a change holds the earlier pages only until it ends; copies and backups of the file
+keep what they have. Changes are transactions: a kill at any moment leaves all of one or nothing of it.
 
 Evolution of the file: its format stands in the table ``about``, and a reader refuses any other. Entries of that table
 may be added under the same number.
@@ -11,6 +12,7 @@ may be added under the same number.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import sqlite3
@@ -34,13 +36,16 @@ APPLICATION = 0x50525653
 WAIT_SECONDS = 30.0
 """How long one process waits while another changes the file."""
 
-_TABLES = (
-    "CREATE TABLE about (name TEXT PRIMARY KEY, text TEXT NOT NULL)",
-    "CREATE TABLE keys (number INTEGER PRIMARY KEY, key BLOB NOT NULL, subject TEXT NOT NULL)",
-)
+_ABOUT = "CREATE TABLE about (name TEXT PRIMARY KEY, text TEXT NOT NULL)"
+# the number's upper half counts, so that rows are appended; its lower half is random
+_KEYS = "CREATE TABLE keys (number INTEGER PRIMARY KEY, key BLOB NOT NULL, subject TEXT NOT NULL)"
 _UNSETTLED = "unsettled"  # entry of the table about: a change of the store is begun
 _COUNTER = slice(24, 28)  # of the header: it changes with every transaction
 _AT_ONCE = 10_000
+_HELD = "key <> zeroblob(32)"
+# as long as what was there: SQLite overwrites a row in its place then
+_DROP = "UPDATE keys SET key = zeroblob(32), subject = zeroblob(length(CAST(subject AS BLOB))) WHERE number = ?"
+_FEWEST_DROPPED = 1000  # and as many as are held: the file is written anew without them
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class SubjectKeys:
             raise OutputError(Problem(str(path), str(error.strerror), "a new file for keys", remedy)) from error
         with made._changing() as connection:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            for table in _TABLES:
+            for table in (_ABOUT, _KEYS):
                 connection.execute(table)
             connection.executemany("INSERT INTO about VALUES (?, ?)", [("format", FORMAT), ("store", store_id)])
         flush(made.path.parent)
@@ -121,7 +126,7 @@ class SubjectKeys:
         keys: list[bytes] = []
         subjects: list[str] = []
         with _reading(self.path) as connection:
-            found = connection.execute("SELECT number, key, subject FROM keys ORDER BY number")
+            found = connection.execute(f"SELECT number, key, subject FROM keys WHERE {_HELD} ORDER BY number")
             while some := found.fetchmany(_AT_ONCE):
                 numbers.append(np.array([number for number, _, _ in some], np.int64))
                 keys.append(b"".join(key for _, key, _ in some))
@@ -163,14 +168,12 @@ class SubjectKeys:
         ring = self.read()
         wanted = list(dict.fromkeys(subjects))
         new = [name for name, place in zip(wanted, ring.places_of(wanted), strict=True) if place < 0]
-        taken = set(ring.numbers.tolist())
-        rows = []
-        for name in new:
-            while (number := secrets.randbits(63)) in taken:
-                pass
-            taken.add(number)
-            rows.append((number, AESGCM.generate_key(8 * KEY_BYTES), name))
         with self._changing() as connection:
+            (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM keys").fetchone()
+            counted = itertools.count((last >> 32) + 1)
+            rows = [
+                (next(counted) << 32 | secrets.randbits(32), AESGCM.generate_key(8 * KEY_BYTES), name) for name in new
+            ]
             connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO about VALUES (?, '')", (_UNSETTLED,))
         return self.read() if new else ring
@@ -194,9 +197,12 @@ class SubjectKeys:
             OutputError: the file cannot be written.
         """
         with self._changing() as connection:
-            connection.executemany("DELETE FROM keys WHERE number = ?", [(number,) for number in unused])
+            connection.executemany(_DROP, [(number,) for number in unused])
             connection.execute("DELETE FROM about WHERE name = ?", (_UNSETTLED,))
             connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+            held, rows = connection.execute(f"SELECT coalesce(sum({_HELD}), 0), count(*) FROM keys").fetchone()
+        if rows - held > max(_FEWEST_DROPPED, held):
+            self._rewrite()
 
     def text(self, name: str) -> str | None:
         """Give a text that was kept with `settle`.
@@ -221,7 +227,15 @@ class SubjectKeys:
             OutputError: the file cannot be written; no key was dropped.
         """
         with self._changing() as connection:
-            connection.executemany("DELETE FROM keys WHERE number = ?", [(number,) for number in sorted(numbers)])
+            connection.executemany(_DROP, [(number,) for number in sorted(numbers)])
+
+    def _rewrite(self) -> None:
+        """Leave rows of zeros out of a table that is written anew; they cost only room, so a full disk is no error."""
+        with contextlib.suppress(OutputError), self._changing() as connection:
+            connection.execute("ALTER TABLE keys RENAME TO earlier")
+            connection.execute(_KEYS)
+            connection.execute(f"INSERT INTO keys SELECT * FROM earlier WHERE {_HELD} ORDER BY number")
+            connection.execute("DROP TABLE earlier")  # whole pages that are freed are overwritten
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
