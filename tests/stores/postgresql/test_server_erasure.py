@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,9 @@ import psycopg
 import pytest
 
 from privis.errors import ParameterError
-from privis.stores import Condition, Relation
-from privis.stores.postgresql import postgresql_store, server_erasure
+from privis.stores import Condition, Relation, Residue, VectorRows
+from privis.stores.erasure.residue_scanner import ResidueScanner
+from privis.stores.postgresql import postgresql_store, server_erasure, server_files
 from privis.stores.postgresql.postgresql_store import PostgresqlStore
 from privis.stores.postgresql.postgresql_tables import Element
 from tests.stores.postgresql.database_server import DatabaseServer
@@ -177,7 +179,11 @@ def test_a_role_that_may_not_write_the_log_over_never_says_gone(
     found = store.verify_erased(residue)
     assert any("may not read them through the server" in each for each in found.unsearched)
     assert any("'clerk' may not have it written over" in each for each in found.unsearched)
-    assert any("log_statement" in each for each in found.unsearched) and not found.searched
+    assert any("log_statement" in each for each in found.unsearched) and "rows by COPY" in found.searched[0]
+    scanner = ResidueScanner(Residue(rows(60, seed=seed).vectors[40:41], (), ()))  # the control: what is in the rows
+    with connected(str(store.address)) as connection:
+        server_files._search_rows(connection, schema, scanner)
+    assert scanner.result().remains == (f"{schema}/images: float32 big-endian",)
     log = (database.data.parent / "log").read_text()
     assert "COPY" in log and not [each for each in residue.texts if each in log], "names travel by COPY alone"
     again = PostgresqlStore.open(database.address(schema))  # a superuser finishes it
@@ -207,8 +213,6 @@ def test_a_replication_slot_keeps_the_log_and_is_named(address: Address, tmp_pat
 def test_files_of_another_machine_are_read_by_the_server(
     address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    from privis.stores.postgresql import server_files
-
     monkeypatch.setattr(server_files, "_directory", lambda connection: None)
     store = made(address(), Element.SINGLE, tmp_path)
     store.add(rows(30, seed=seed))
@@ -219,3 +223,62 @@ def test_files_of_another_machine_are_read_by_the_server(
     kept = next(store.rows())
     there = store.verify_erased(type(residue)(kept.vectors[:2], (), ()))
     assert there.remains or there.unsearched
+
+
+def test_receipts_say_what_was_searched(address: Address, database: DatabaseServer, tmp_path: Path, seed: int) -> None:
+    """Gone where everything could be read; where it could not, a sealed store's key is destroyed, and that is all."""
+    from privis.stores import ErasureStatus
+    from privis.stores.erasure.erasing import erased
+    from privis.stores.erasure.receipt_checks import checked
+    from privis.stores.erasure.receipt_log import ReceiptFiles
+
+    with connected(database.address("x")) as connection:
+        connection.execute("CREATE ROLE nurse LOGIN")
+        connection.execute("GRANT CREATE ON DATABASE postgres TO nurse")
+    wanted = {
+        ("postgres", Element.SEALED): ErasureStatus.GONE,
+        ("postgres", Element.SINGLE): ErasureStatus.GONE,
+        ("nurse", Element.SEALED): ErasureStatus.KEY_DESTROYED,
+        ("nurse", Element.SINGLE): ErasureStatus.UNSUPPORTED,
+    }
+    for number, ((role, element), status) in enumerate(wanted.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        place = database.address(address().partition("#")[2], role)
+        store = made(place, element, folder)
+        store.add(rows(20, seed=1000 * seed + number))
+        files = ReceiptFiles.beside(folder / "index")
+        receipt = erased(store, [WHO], files)
+        assert receipt.status is status, (role, element, receipt.unsearched, receipt.remains)
+        assert checked(receipt, files, store).status is status
+        assert WHO not in str(receipt.to_dict())
+
+
+def _read(store: PostgresqlStore, given: VectorRows, done: threading.Event, failed: list[BaseException]) -> None:
+    try:
+        while not done.is_set():
+            found = store.search(given.vectors[:1], 300).ids[0]
+            assert len(found) in (300, 295) and set(given.ids) - set(found) <= set(given.ids[15:20])
+            names = [name for part in store.rows() for name in part.ids]
+            assert len(set(names)) == len(names) in (300, 295)
+    except BaseException as error:
+        failed.append(error)
+
+
+def test_readers_go_on_while_somebody_is_erased(address: Address, tmp_path: Path, seed: int) -> None:
+    """Of each read all rows are there but those of whoever is erased, and of him all or none."""
+    for element in (Element.SEALED, Element.SINGLE):
+        store = made(address(), element, tmp_path)
+        given = rows(300, seed=seed)
+        store.add(given)
+        failed: list[BaseException] = []
+        done = threading.Event()
+
+        readers = [threading.Thread(target=_read, args=(reopened(store), given, done, failed)) for _ in range(2)]
+        for each in readers:
+            each.start()
+        store.erase([WHO])
+        done.set()
+        for each in readers:
+            each.join(30)
+        assert failed == [] and len(store.search(given.vectors[:1], 300).ids[0]) == 295

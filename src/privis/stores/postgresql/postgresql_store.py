@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import OutputError, ParameterError, Problem, ServiceError, refuse
 from privis.extras import require
 from privis.stores.conditions import check_conditions, fitting
 from privis.stores.exact_scan import LARGEST
@@ -241,7 +242,8 @@ class PostgresqlStore:
 
         replaced = transacted(self.address, work)
         if self.keys is not None:
-            self._settle(self.keys)
+            with contextlib.suppress(OutputError, ServiceError):  # rows are stored; the next addition settles
+                self._settle(self.keys)
         return replaced
 
     def _settle(self, keys: SubjectKeys) -> None:

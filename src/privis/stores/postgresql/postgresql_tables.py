@@ -144,6 +144,7 @@ def create_tables(
 
 
 def _make_extension(connection: Connection[Any], schema: str) -> None:
+    from psycopg.errors import InsufficientPrivilege
     from psycopg.sql import SQL, Identifier
 
     if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
@@ -153,7 +154,12 @@ def _make_extension(connection: Connection[Any], schema: str) -> None:
         raise ParameterError(Problem("open vectors", "a server without pgvector", "one with it", remedy))
     (public,) = connection.execute("SELECT to_regnamespace('public') IS NOT NULL").fetchone() or (False,)
     home = Identifier("public" if public else schema)
-    connection.execute(SQL("CREATE EXTENSION vector SCHEMA {}").format(home))
+    try:
+        connection.execute(SQL("CREATE EXTENSION vector SCHEMA {}").format(home))
+    except InsufficientPrivilege:
+        remedy = "have a superuser run CREATE EXTENSION vector in this database once, or keep vectors sealed"
+        got = "a database without pgvector, and a role that may not add it"
+        raise ParameterError(Problem("open vectors", got, "one with it", remedy)) from None
     connection.execute(SQL("SET search_path = pg_catalog, {}, pg_temp").format(home))
 
 

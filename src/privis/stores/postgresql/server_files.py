@@ -91,6 +91,7 @@ def search_server(address: PostgresqlAddress, residue: Residue, kept: Rows, keys
                 f"not on this machine, or not to be read here, and role {role!r} may not read them through the server"
             )
             whole.not_searched("the server's files", reason)
+            _search_rows(connection, address.schema, whole)
         for sentence in _beyond(connection, address.schema, store):
             whole.not_searched(*sentence)
     if keys is not None:
@@ -180,6 +181,24 @@ def _search_remote(connection: Connection[Any], files: _Files, whole: ResidueSca
             scanner = whole if files.may_hold_texts(path) else vectors
             for number, part in enumerate(_parts(connection, path)):
                 scanner.search_bytes(f"{path}, part {number}" if number else path, part, "bytes, by the server")
+
+
+def _search_rows(connection: Connection[Any], schema: str, whole: ResidueScanner) -> None:
+    """What the role can read at least: the rows of the table, without what is deleted and not yet overwritten."""
+    from psycopg.sql import SQL, Identifier
+
+    where, how = f"{schema}/images", "rows by COPY"
+    copied = SQL("COPY {}.images TO STDOUT (FORMAT BINARY)").format(Identifier(schema))
+    parts, size = [b""], 0
+    with connection.cursor().copy(copied) as copy:
+        for row in copy:
+            parts.append(bytes(row))
+            size += len(parts[-1])
+            if size > _BLOCK:
+                together = b"".join(parts)
+                whole.search_bytes(where, together, how)
+                parts, size = [together[-_OVERLAP:]], 0
+    whole.search_bytes(where, b"".join(parts), how)
 
 
 def _parts(connection: Connection[Any], path: str) -> Iterator[bytes]:
