@@ -53,7 +53,9 @@ def test_the_schema_stands_behind_the_database() -> None:
     assert given.schema == "staff_2" and "schema" not in given.parameters
     wanted = {"user": "ann", "host": "::1", "port": "5433", "dbname": "faces", "passfile": "/run/word"}
     assert wanted.items() <= given.parameters.items() and repr(given).count("ann") == 1
-    assert PostgresqlAddress("postgresql:///faces").schema == "privis"
+    assert PostgresqlAddress("postgresql:///faces").schema == "privis" and given.element == ""
+    opened = PostgresqlAddress("postgresql+halfvec://ann@127.0.0.1/faces")
+    assert (opened.element, opened.parameters["user"], str(opened)[:19]) == ("halfvec", "ann", "postgresql+halfvec:")
     for bad in ("Staff", "1a", "a b", "pg_x", "a" * 64, 'a"b'):
         with pytest.raises(ParameterError, match="schema"):
             PostgresqlAddress(f"postgresql:///faces#{bad}")

@@ -167,6 +167,19 @@ def test_what_cannot_be_kept_is_refused_and_leaves_nothing(address: Address, tmp
     PostgresqlStore.create(fresh, SPACE, keys=tmp_path / "new")
 
 
+def test_an_address_says_how_vectors_are_kept(address: Address, tmp_path: Path) -> None:
+    plain = address()
+    place = plain.replace("postgresql:", "postgresql+vector:")
+    store = PostgresqlStore.create(place, SPACE, keys=tmp_path / "keys")
+    assert not store.describe().sealed and not (tmp_path / "keys").exists()
+    store.add(rows(5))
+    for each in (plain, place, store.describe().place):
+        opened = PostgresqlStore.open(each, SPACE, keys=tmp_path / "keys")
+        assert opened.search(rows(5).vectors[:1], 1, approximate=True).ids == ((rows(5).ids[0],),)
+    with pytest.raises(ParameterError, match=r"a store that is vector, expected halfvec"):
+        PostgresqlStore.open(plain.replace("postgresql:", "postgresql+halfvec:"))
+
+
 @pytest.mark.parametrize("element, most", [(Element.SINGLE, 2000), (Element.HALF, 4000)])
 def test_longer_vectors_than_an_index_holds_are_searched_exactly(element: Element, most: int, address: Address) -> None:
     for components in (most, most + 1):

@@ -14,6 +14,7 @@ from privis.extras import optional_import
 DEFAULT_SCHEMA = "privis"
 WHERE = "address of a PostgreSQL store"
 FORM = "postgresql://USER@HOST:PORT/DATABASE#SCHEMA"
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+(?P<element>vector|halfvec))?://")
 
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key", "authtoken")
@@ -38,7 +39,8 @@ class PostgresqlAddress:
     Args:
         text: ``postgresql://USER@HOST:PORT/DATABASE?OPTION=VALUE#SCHEMA``, whose parts may lack: then those of
             PGHOST, PGUSER and so on count, and the schema "privis". Options are libpq's, say ``host=/run/postgresql``,
-            ``service``, ``passfile``, ``sslmode``, ``sslrootcert``.
+            ``service``, ``passfile``, ``sslmode``, ``sslrootcert``. ``postgresql+vector://`` and
+            ``postgresql+halfvec://`` name an open store, with vectors in this type of pgvector.
 
     Raises:
         ParameterError: it has a password, is no such address, or names a schema that needs quoting.
@@ -50,6 +52,7 @@ class PostgresqlAddress:
 
     text: str
     schema: str = field(init=False)
+    element: str = field(init=False)
     parameters: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class PostgresqlAddress:
             from psycopg import ProgrammingError
             from psycopg.conninfo import conninfo_to_dict
         try:
-            read = conninfo_to_dict(self.text.partition("#")[0])
+            read = conninfo_to_dict(_SCHEME.sub("postgresql://", self.text.partition("#")[0], count=1))
         except ProgrammingError:  # its words quote parts of the address
             remedy = "percent-encode characters other than letters, digits and -._~"
             raise ParameterError(Problem(WHERE, "one that libpq does not read", FORM, remedy)) from None
@@ -78,7 +81,9 @@ class PostgresqlAddress:
         parameters = {**_DEFAULTS, "client_encoding": "UTF8", **given}
         if not {"sslmode", "service"} & given.keys() and "PGSSLMODE" not in os.environ and not _is_local(given):
             parameters["sslmode"] = "require"
+        named = _SCHEME.match(self.text)
         object.__setattr__(self, "schema", schema)
+        object.__setattr__(self, "element", (named and named["element"]) or "")
         object.__setattr__(self, "parameters", parameters)
 
     def __str__(self) -> str:
@@ -87,7 +92,7 @@ class PostgresqlAddress:
 
 def _refuse_password(text: object) -> None:
     """Before anything reads the address, as what it says of a bad one may quote it."""
-    if not isinstance(text, str) or not re.match(r"postgres(ql)?://", text):
+    if not isinstance(text, str) or not _SCHEME.match(text):
         raise ParameterError(Problem(WHERE, "something else", FORM))
     authority, *rest = re.split(r"(?=[/?#])", text.split("://", 1)[1], maxsplit=1)
     user = authority.rpartition("@")[0]

@@ -82,7 +82,7 @@ class PostgresqlStore:
         space: VectorSpace,
         *,
         keys: str | os.PathLike[str] | None = None,
-        element: Element = Element.SEALED,
+        element: Element | None = None,
         index: ApproximateIndex = ApproximateIndex.HNSW,
     ) -> PostgresqlStore:
         """Make an empty store: a schema, and two tables in it.
@@ -90,8 +90,8 @@ class PostgresqlStore:
         Args:
             address: as of `PostgresqlAddress`.
             space: what makes the vectors.
-            keys: path of the new file of a sealed store's keys.
-            element: how vectors are kept.
+            keys: path of the new file of a sealed store's keys; an open store makes none.
+            element: how vectors are kept; None: as the address says, sealed where it says nothing.
             index: which of pgvector's indexes approximate searches of an open store use.
 
         Returns:
@@ -104,15 +104,13 @@ class PostgresqlStore:
             ServiceError: there is no server, or the role may not.
         """
         where = PostgresqlAddress(address)
+        element = element or Element(where.element or Element.SEALED.value)
         if element is not Element.SEALED:
             require("postgresql", "open vectors in PostgreSQL", "pgvector")
         problems, sealed = integer_problem("VectorSpace.components", space.components, 1), element is Element.SEALED
-        if sealed != (keys is not None):
-            got, expected = ("none", "a path for the keys") if sealed else ("a path", "none: an open store has no keys")
-            remedy = (
-                "pass keys=PATH, in a place that the server's backups do not hold, or Element.SINGLE" if sealed else ""
-            )
-            problems.append(Problem("keys", got, expected, remedy))
+        if sealed and keys is None:
+            remedy = "pass keys=PATH, in a place that the server's backups do not hold, or Element.SINGLE"
+            problems.append(Problem("keys", "none", "a path for the keys", remedy))
         if not sealed and space.components > MOST_COMPONENTS:
             expected = f"at most {MOST_COMPONENTS:,}, for pgvector's types"
             remedy = "use Element.SEALED, whose vectors may have any length"
@@ -122,7 +120,7 @@ class PostgresqlStore:
 
         def work(connection: Connection[Any]) -> None:
             create_tables(connection, where.schema, space, element, index)
-            if keys is not None:
+            if sealed and keys is not None:
                 made.append(SubjectKeys.create(os.fspath(keys), read_store(connection, where.schema).store_id))
 
         try:
@@ -142,7 +140,7 @@ class PostgresqlStore:
         Args:
             address: as of `PostgresqlAddress`.
             space: what makes the vectors that will be added or searched; None: whatever is in it.
-            keys: path of the file of a sealed store's keys; None: it will only be described.
+            keys: path of the file of a sealed store's keys; None: it is open, or will only be described.
 
         Returns:
             The store.
@@ -158,9 +156,11 @@ class PostgresqlStore:
         if space is not None and space.identity != store.space.identity:
             remedy = "make another store, or use what made these"
             raise ParameterError(Problem(address, f"vectors of {store.space.words}", f"those of {space.words}", remedy))
-        if keys is not None and store.element is not Element.SEALED:
-            raise ParameterError(Problem("keys", "a path", "none: the store is open, and has no keys"))
-        opened = cls(where, None if keys is None else SubjectKeys.open(os.fspath(keys), store.store_id))
+        if where.element and where.element != store.element.value:
+            got = f"a store that is {store.element.value}"
+            raise ParameterError(Problem(address, got, where.element, "open it with postgresql://"))
+        sealed = store.element is Element.SEALED
+        opened = cls(where, SubjectKeys.open(os.fspath(keys), store.store_id) if sealed and keys is not None else None)
         if store.erasing or store.erased_until:
             server_erasure.finish(where, opened.keys)
         return opened
@@ -333,7 +333,7 @@ class PostgresqlStore:
                 expected = f"finite numbers, (queries, {components})"
                 problems.append(Problem("queries", f"shape {asked.shape}", expected))
             if approximate and store.element is Element.SEALED:
-                remedy = "search exactly, or keep vectors open with Element.SINGLE or Element.HALF"
+                remedy = "search exactly, or keep vectors open: postgresql+vector:// in the address"
                 problems.append(Problem("approximate", "True for a sealed store", "False", remedy))
             refuse(ParameterError, problems)
             check_conditions(where, store.columns)
