@@ -122,11 +122,13 @@ class Residue:
         vectors: float32 (rows, components), those that were erased.
         sealed: their encrypted forms as they were stored.
         texts: ids, subjects and digests that nothing may hold any more.
+        keys: of the subjects, which were dropped; only to be searched for.
     """
 
     vectors: NDArray[np.float32] = field(repr=False)
     sealed: tuple[bytes, ...] = field(repr=False)
     texts: tuple[str, ...] = field(repr=False)
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from privis.errors import OutputError, ParameterError
-from privis.stores import Condition, Relation
+from privis.stores import Condition, ErasureStatus, Relation
+from privis.stores.erasure.erasure_receipt import status_of
 from privis.stores.parquet import ParquetStore, fragments
 from privis.stores.parquet.store_files import StoreFolder
 from tests.stores.parquet.kills import every_kill
@@ -72,7 +73,7 @@ def test_an_erased_person_is_in_no_byte_of_any_file(tmp_path, small):
     assert len(residue.sealed) == len([each for each in looked_for if each.endswith("byte 0")])
     assert "person-0007" not in repr(residue)
     verified = store.verify_erased(residue)
-    assert verified.remains == () == verified.unsearched and {"float32", "sealed"} <= set(verified.forms)
+    assert verified.remains == () == verified.unsearched and {"float32", "sealed", "key"} <= set(verified.forms)
     assert any("index.keys" in each for each in verified.searched)
     found = store.search(residue.vectors, 90)
     assert all(not gone & set(ids) for ids in found.ids) and {len(ids) for ids in found.ids} == {87}
@@ -86,10 +87,20 @@ def test_what_an_erasure_would_leave_is_found(tmp_path, small):
     residue = store.erase(people(30, images=1)[:29])
     path.with_suffix(".copy").write_bytes(stored)
     (tmp_path / "index.keys-journal").write_bytes(b"person-0007")
+    (tmp_path / "index.keys.backup").write_bytes(b"a copy: " + residue.keys[5])
     verified = store.verify_erased(residue)
     assert {where.rpartition(":")[0] for where in verified.remains} == {
-        str(path.with_suffix(".copy")), str(tmp_path / "index.keys-journal"),
+        str(path.with_suffix(".copy")), str(tmp_path / "index.keys-journal"), str(tmp_path / "index.keys.backup"),
     }  # fmt: skip
+
+
+def test_a_key_that_is_found_is_no_destroyed_key(tmp_path):
+    store = made(tmp_path / "index", rows(["ann", "bob"]))
+    residue = store.erase(["ann"])
+    (tmp_path / "index.keys.backup").write_bytes(residue.keys[0])
+    found = store.verify_erased(residue)
+    assert found.remains == (f"{tmp_path / 'index.keys.backup'}: key",)
+    assert status_of(found, sealed=True) is ErasureStatus.UNSUPPORTED and str(residue.keys[0]) not in repr(residue)
 
 
 def test_fragments_without_the_person_are_not_rewritten(tmp_path, small):

@@ -144,7 +144,7 @@ def _joined(known: _Known, told: Residue) -> Residue:
         vectors = np.concatenate([vectors, told.vectors])
     if len(vectors):
         vectors = np.unique(vectors, axis=0)
-    return Residue(vectors, told.sealed, tuple(dict.fromkeys((*known.texts, *told.texts))))
+    return Residue(vectors, told.sealed, tuple(dict.fromkeys((*known.texts, *told.texts))), told.keys)
 
 
 def _searched(store: VectorStore, residue: Residue, also: Sequence[Path]) -> ResidueSearch:
@@ -152,7 +152,7 @@ def _searched(store: VectorStore, residue: Residue, also: Sequence[Path]) -> Res
     parts = []
     for start in range(0, max(1, len(residue.vectors)), ROWS_AT_ONCE):
         some = residue.vectors[start : start + ROWS_AT_ONCE]
-        rest = (residue.sealed, residue.texts) if not start else ((), ())
+        rest = (residue.sealed, residue.texts, residue.keys) if not start else ((), ())
         parts.append(store.verify_erased(Residue(some, *rest)))
         if also:
             scanner = ResidueScanner(Residue(some, *rest))

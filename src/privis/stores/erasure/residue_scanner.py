@@ -19,6 +19,7 @@ import numpy as np
 from privis.stores.erasure.byte_patterns import BytePatterns, Found, blocks_of, pieces_of
 from privis.stores.erasure.packed_contents import MEMBERS, Inside, Unpacked, inside_of, member_at
 from privis.stores.erasure.written_forms import (
+    KEY,
     OF_LENGTH_ONE,
     SEALED,
     SHORTEST_TEXT,
@@ -62,6 +63,7 @@ class ResidueScanner:
         self._residue = residue
         given = [*vector_patterns(np.unique(residue.vectors, axis=0) if residue.vectors.size else residue.vectors)]
         given += [*sealed_patterns(residue.sealed), *text_patterns(residue.texts)]
+        given += sealed_patterns(residue.keys, KEY)
         self._every_run = sum(len(each.content) for each in given) <= MOST_BYTES
         if not self._every_run:
             given = [piece for each in given for piece in pieces_of(each)]
@@ -160,12 +162,13 @@ class ResidueScanner:
             unsearched[sentence] = None
         forms = (*VECTOR_FORMS,) * bool(self._residue.vectors.size)
         forms += (SEALED,) * bool(self._residue.sealed) + (TEXT,) * bool(self._residue.texts)
+        forms += (KEY,) * bool(self._residue.keys)
         if not self._every_run:
             forms += ("two pieces of 24 bytes of each row and form",)
         return ResidueSearch(tuple(self._searched), forms, self._bytes, tuple(remains), tuple(unsearched))
 
     def _vague(self, untold: frozenset[tuple[str, int]]) -> Iterator[str]:
-        rows = {row for form, row in untold if form not in (SEALED, TEXT)}
+        rows = {row for form, row in untold if form not in (SEALED, TEXT, KEY)}
         if rows:
             forms = [form for form in VECTOR_FORMS if any((form, row) in untold for row in rows)]
             named = ", ".join(forms) if len(forms) < _MOST_NAMED else f"{len(forms)} of {len(VECTOR_FORMS)} forms"
@@ -259,11 +262,11 @@ class ResidueScanner:
         same: dict[tuple[str, bytes], list[Found]] = {}
         for each, run in zip(every, runs, strict=True):
             same.setdefault((run.form, run.content), []).append(each)
-        if kept is None or not (self._cells or any(run.form != SEALED for run in runs)):
+        if kept is None or not (self._cells or any(run.form not in (SEALED, KEY) for run in runs)):
             return set(), set()
         wanted = BytePatterns.of(Pattern(form, 0, content, whole=True) for form, content in same)
         listed = list(same.values())
-        forms = {run.form for run in runs} - {SEALED, TEXT}
+        forms = {run.form for run in runs} - {SEALED, TEXT, KEY}
         vectors = {row.tobytes(): place for place, row in enumerate(self._residue.vectors)}
         held: set[Found] = set()
         equal: set[str | int] = set()

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-SEALED, TEXT = "sealed", "text"
+SEALED, TEXT, KEY = "sealed", "text", "key"
 OF_LENGTH_ONE = " of length 1"
 SHORTEST_TEXT = 8
 """Bytes from which on a text is looked for anywhere; shorter ones only as whole values."""
@@ -58,18 +58,19 @@ def vector_patterns(vectors: Floats, only: Container[str] | None = None) -> Iter
                 yield from (Pattern(form, row, content) for content in contents)
 
 
-def sealed_patterns(blobs: Sequence[bytes]) -> Iterator[Pattern]:
-    """Write sealed blobs as they are, in base64 and in hexadecimal digits.
+def sealed_patterns(blobs: Sequence[bytes], form: str = SEALED) -> Iterator[Pattern]:
+    """Write sealed blobs, or keys, as they are, in base64 and in hexadecimal digits.
 
     Args:
-        blobs: encrypted bytes.
+        blobs: encrypted bytes, or keys.
+        form: what the patterns are called: ``sealed`` or ``key``.
 
     Yields:
-        Patterns of the form ``sealed``.
+        Patterns of this form.
     """
     for row, blob in enumerate(blobs):
         for content in (blob, *_base64(blob), blob.hex().encode()):
-            yield Pattern(SEALED, row, content)
+            yield Pattern(form, row, content)
 
 
 def text_patterns(texts: Sequence[str]) -> Iterator[Pattern]:

@@ -172,7 +172,7 @@ def erase_subjects(snapshot: StoreSnapshot, keys: SubjectKeys, subjects: Sequenc
 
 def _residue(snapshot: StoreSnapshot, names: tuple[str, ...], numbers: Sequence[int]) -> Residue:
     """What is to be erased; all that has to be rewritten is read, so that damage is found before a key is dropped."""
-    vectors, sealed, texts = [], [], list(names)
+    vectors, sealed, texts, ring = [], [], list(names), snapshot.ring
     for one, blocks in zip(snapshot.fragments, snapshot.live, strict=True):
         theirs = np.isin(one.keys[blocks], numbers)
         if theirs.any():
@@ -181,7 +181,8 @@ def _residue(snapshot: StoreSnapshot, names: tuple[str, ...], numbers: Sequence[
             vectors.append(rows.vectors)
             sealed += one.sealed(blocks[theirs])
             texts += [*rows.ids, *rows.sources]
-    return Residue(np.concatenate(vectors), tuple(sealed), tuple(dict.fromkeys(texts)))
+    keys = ring.held(ring.places_of(names))
+    return Residue(np.concatenate(vectors), tuple(sealed), tuple(dict.fromkeys(texts)), keys)
 
 
 def finish_erasure(folder: StoreFolder, keys: SubjectKeys) -> None:

@@ -93,6 +93,17 @@ class KeyRing:
         """
         return AESGCM(self._keys[place * KEY_BYTES : (place + 1) * KEY_BYTES])
 
+    def held(self, places: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Give keys themselves, so that files can be searched for those that were dropped.
+
+        Args:
+            places: rows.
+
+        Returns:
+            32 bytes each.
+        """
+        return tuple(self._keys[place * KEY_BYTES : (place + 1) * KEY_BYTES] for place in places.tolist())
+
     def without(self, numbers: Sequence[int]) -> KeyRing:
         """Leave keys out.
 
