@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from privis.privacy.accounting.noise_calibration import gaussian_delta
 from privis.privacy.accounting.shared_counts import log_probabilities, replaced_delta
 
 
@@ -62,6 +63,21 @@ def test_more_noise_hides_more():
     assert replaced_delta(5.0, 0.8, 1, 0.5) >= 0.2**5, "a count of zero tells"
 
 
-@pytest.mark.parametrize(("shape", "ratio"), [(0.5, 0.9), (1000.0, 0.5), (200.0, 0.99)])
-def test_probabilities_add_up(shape, ratio):
-    assert math.fsum(np.exp(log_probabilities(shape, ratio))) == pytest.approx(1, abs=1e-9)
+@pytest.mark.parametrize(("shape", "ratio"), [(0.5, 0.9), (1000.0, 0.5), (200.0, 0.99), (1e5, 0.9), (1e-4, 0.5)])
+def test_what_is_left_out_is_as_little_as_is_said(shape, ratio):
+    first, logs = log_probabilities(shape, ratio)
+    assert math.fsum(np.exp(logs)) == pytest.approx(1, abs=1e-9)
+    distribution = stats.nbinom(shape, 1 - ratio)
+    outside = (distribution.cdf(first - 1) if first else 0.0) + distribution.sf(first + len(logs) - 1)
+    assert outside <= 2 * math.exp(-52) * (1 + distribution.std())
+    middle = first + len(logs) // 2
+    assert logs[len(logs) // 2] == pytest.approx(distribution.logpmf(middle), rel=1e-6)
+
+
+def test_many_small_moves_are_a_gaussian():
+    """Far from the tails the composition of many counts is Gaussian: the central limit, an oracle of another kind."""
+    shape, ratio, counts = 4000.0, 0.9, 2 * 50
+    sigma = math.sqrt(shape * ratio) / (1 - ratio)
+    for epsilon in (0.05, 0.1):
+        wanted = gaussian_delta(math.sqrt(counts) / sigma, epsilon)
+        assert replaced_delta(shape, ratio, 50, epsilon) == pytest.approx(wanted, rel=0.05)

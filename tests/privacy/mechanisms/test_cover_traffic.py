@@ -57,6 +57,13 @@ def test_what_is_no_cover_traffic(wrong):
         dataclasses.replace(COVER, **wrong)
 
 
+@pytest.mark.parametrize(("epsilon", "delta", "requests", "epochs"), [(0.1, 1e-10, 4, 30), (1000.0, 1e-6, 1, 1)])
+def test_far_from_the_usual(epsilon, delta, requests, epochs):
+    """Thousands of fakes, tiny deltas and no privacy to speak of: rounding shows in none."""
+    cover = CoverTraffic.least(epsilon, delta, 1000, requests, epochs)
+    assert delta / 2 < cover.delta(epsilon, epochs) <= delta
+
+
 def test_all_that_is_wrong_is_said_at_once():
     with pytest.raises(ParameterError) as error:
         CoverTraffic.least(-1.0, 1e-30, 0, 1)

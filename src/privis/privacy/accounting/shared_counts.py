@@ -5,9 +5,11 @@ different (where old and new items meet, fewer counts change, which is the same 
 independent from count to count, so the pair of histograms is the product of ``moved`` pairs (X + 1, X) and as many
 (X, X + 1), for X negative binomial with the probabilities f(k); counts that do not change drop out. The privacy losses
 are log f(k - 1) / f(k) at X + 1 = k, which is finite, and log f(k) / f(k - 1) at X = k, which is infinite at k = 0:
-there an observer sees a count that cannot have been raised. The hockey-stick divergences of both pairs are exact sums;
-between points of a grid dp-accounting connects them from above (V. Doroshenko, B. Ghazi, P. Kamath, R. Kumar,
-P. Manurangsi, "Connect the Dots", arXiv:2207.04380) and composes them by convolution, so that delta is from above.
+there an observer sees a count that cannot have been raised. Both are computed from the quotient of neighbouring
+probabilities, not from the probabilities, whose rounding then changes delta in proportion only. The hockey-stick
+divergences of both pairs are exact sums; between points of a grid dp-accounting connects them from above
+(V. Doroshenko, B. Ghazi, P. Kamath, R. Kumar, P. Manurangsi, "Connect the Dots", arXiv:2207.04380) and composes them by
+convolution, so that delta is from above.
 
 Adaptively chosen further histograms with noise of their own compose in the same way (``times``).
 """
@@ -23,25 +25,33 @@ import numpy.typing as npt
 SMALLEST_DELTA = 1e-12
 """Below this the convolution's rounding in double precision shows."""
 
-_LEFT_OUT = -80.0  # natural logarithm of probabilities beyond which values are left out, and counted as lost
-_LARGEST_EPSILON = 200.0
+_LEFT_OUT = -52.0  # natural logarithm of probabilities that are left out, and counted as lost
+_ROUNDING = 1e-9  # relative, of a probability: with exact losses, delta is off by no more for each count
 
 
-def log_probabilities(shape: float, ratio: float) -> npt.NDArray[np.float64]:
-    """Natural logarithms of f(0), f(1), ... of the negative binomial distribution, as far as they exceed exp(-80).
+def log_probabilities(shape: float, ratio: float) -> tuple[int, npt.NDArray[np.float64]]:
+    """The negative binomial distribution where it exceeds exp(-52): first count, natural logarithms from there on.
 
-    >>> np.exp(log_probabilities(1.0, 0.5)[:3]).round(6).tolist()
-    [0.5, 0.25, 0.125]
+    What is beyond on each side has at most a probability of exp(-52) times the standard deviation.
+
+    >>> first, logs = log_probabilities(1.0, 0.5)
+    >>> first, np.exp(logs[:3]).round(6).tolist()
+    (0, [0.5, 0.25, 0.125])
     """
     from scipy.special import gammaln
 
     mean = shape * ratio / (1 - ratio)
-    last = math.ceil(mean + 200 + 100 * (math.sqrt(mean) + 1) / (1 - ratio))
-    counts = np.arange(last + 1.0)
-    logs = gammaln(counts + shape) - gammaln(shape) - gammaln(counts + 1)
-    logs += shape * math.log1p(-ratio) + counts * math.log(ratio)
-    kept: npt.NDArray[np.float64] = logs[: np.flatnonzero(logs > _LEFT_OUT)[-1] + 1]
-    return kept
+    width = 12 * math.sqrt(mean / (1 - ratio))
+    last = mean + width - 60 / math.log(ratio) + 10
+    while True:
+        counts = np.arange(max(0, math.floor(mean - width)), math.ceil(last) + 1.0)
+        logs = gammaln(counts + shape) - gammaln(shape) - gammaln(counts + 1)
+        logs += shape * math.log1p(-ratio) + counts * math.log(ratio)
+        if logs[-1] <= _LEFT_OUT:
+            break
+        last *= 2
+    kept = np.flatnonzero(logs > _LEFT_OUT)
+    return int(counts[kept[0]]), logs[kept[0] : kept[-1] + 1]
 
 
 @lru_cache(maxsize=4096)
@@ -57,20 +67,22 @@ def replaced_delta(shape: float, ratio: float, moved: int, epsilon: float, times
     from dp_accounting.pld import privacy_loss_distribution as pld
     from dp_accounting.pld.pld_pmf import create_pmf_pessimistic_connect_dots_fixed_gap as connected
 
-    logs = log_probabilities(shape, ratio)
-    losses = logs[1:] - logs[:-1]  # log f(k) / f(k - 1), for k = 1, 2, ...
-    step = max(epsilon, 1e-3) / max(steps, round(0.2 * steps * math.sqrt(2 * moved * times)))
-    reach = math.ceil(np.abs(losses).max() / step) + 1
-    grid = step * np.arange(-reach, reach + 1.0)
+    first, logs = log_probabilities(shape, ratio)
     masses = np.exp(logs)
-    more = _hockey_stick(-losses, masses[:-1], float(masses[-1]), grid)  # X + 1 against X; the last is cut off
-    less = _hockey_stick(losses, masses[1:], float(masses[0]), grid)  # X against X + 1
+    masses /= math.fsum(masses)
+    counts = first + np.arange(1.0, len(masses))
+    losses = math.log(ratio) + np.log((counts - 1 + shape) / counts)  # log f(k) / f(k - 1)
+    changed = 2 * moved * times
+    step = max(epsilon, 1e-3) / max(steps, round(0.2 * steps * math.sqrt(changed)))
+    reach = math.ceil(np.abs(losses).max(initial=step) / step) + 1
+    grid = step * np.arange(-reach, reach + 1.0)
+    beyond = 2 * math.exp(_LEFT_OUT) * (1 + math.sqrt(shape * ratio) / (1 - ratio))
+    more = _hockey_stick(-losses, masses[:-1], float(masses[-1]) + beyond, grid)  # X + 1 against X
+    less = _hockey_stick(losses, masses[1:], float(masses[0]) + beyond, grid)  # X against X + 1
     parts = [pld.PrivacyLossDistribution(connected(step, -reach, reach, deltas)) for deltas in (more, less)]
     one = parts[0].compose(parts[1])
     total = one if moved * times == 1 else one.self_compose(moved * times)
-    missing = abs(1 - math.fsum(masses))  # beyond the last value, and what rounding of all took or added
-    lost = 2 * moved * times * missing * (1 + math.exp(min(epsilon, _LARGEST_EPSILON)))
-    return min(1.0, float(total.get_delta_for_epsilon(epsilon)) + lost)
+    return min(1.0, float(total.get_delta_for_epsilon(epsilon)) * (1 + changed * _ROUNDING))
 
 
 def _hockey_stick(

@@ -47,6 +47,7 @@ from privis.validation import integer_problem, keep_whole, positive_number
 _MOST_REQUESTS = 1024
 _COARSE = 100  # steps of the privacy loss up to epsilon while parameters are searched for
 _MOST_FAKES = 1e6  # expected, in a part
+_LARGEST_EPSILON = 40.0  # delta at a larger one is at most that at this, and sampling costs little at this
 _ENOUGH = 1e-3  # how near to the fewest fakes a search goes, relative to them
 
 
@@ -111,7 +112,7 @@ class CoverTraffic:
         if not problems and not SMALLEST_DELTA <= delta < 1:
             problems.append(Problem("CoverTraffic.delta", repr(delta), f"{SMALLEST_DELTA:g} to 1"))
         refuse(ParameterError, problems)
-        found = _fewest(float(epsilon), float(delta), int(requests), int(epochs))
+        found = _fewest(min(float(epsilon), _LARGEST_EPSILON), float(delta), int(requests), int(epochs))
         if found is None:
             got = f"epsilon {epsilon:g} and delta {delta:g} for {requests} requests in each of {epochs} epochs"
             expected = "a guarantee that at most a million fakes for each part keep"
@@ -153,9 +154,9 @@ class CoverTraffic:
         Returns:
             Of everything that a client asks in these epochs together, sampling included.
         """
-        moved = 2 * self.requests * epochs
-        sampling = moved * self.honest_clients * TOTAL_VARIATION * (1 + math.exp(min(epsilon, 700.0)))
-        return min(1.0, replaced_delta(self.shape, self.ratio, self.requests, epsilon, epochs) + sampling)
+        moved, at = 2 * self.requests * epochs, min(float(epsilon), _LARGEST_EPSILON)
+        sampling = moved * self.honest_clients * TOTAL_VARIATION * (1 + math.exp(at))
+        return min(1.0, replaced_delta(self.shape, self.ratio, self.requests, at, epochs) + sampling)
 
     def guarantee(self, epsilon: float, epochs: int = 1) -> Guarantee:
         """Say what the server, and everybody who sees what it sees, cannot tell about one client's requests.
