@@ -25,6 +25,7 @@ BENCHMARKS = (
     ("he_mnist", "encrypted digits beside TenSEAL's tutorial", DATA / "weights" / "mnist_fhe_convnet"),
     ("he_matching", "one encrypted query against plain and encrypted templates, beside TenSEAL", None),
     ("he_decisions", "decisions about encrypted templates, instead of scores", None),
+    ("erasure", "erasing from an index: what it costs, and what is found afterwards", None),
     ("crowd_search", "encrypted search in clusters, which a crowd hides", None),
     ("faces", "faces found and recognised in the clear", DATA / "faces"),
     ("documents", "portraits, machine-readable zones and kinds of pictures", DATA),

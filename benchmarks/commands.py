@@ -22,6 +22,7 @@ COMMANDS = {
     "exact_search": "stores.exact_search",
     "crowd_search": "stores.crowd_search",
     "parquet_store": "stores.parquet_store",
+    "erasure": "stores.erasure",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",

@@ -19,7 +19,7 @@ from privis.stores.erasure.written_forms import Pattern
 RUN = 16
 """Bytes in a row that are looked for."""
 _PIECE = 24
-_WORD, _NEW, _SHORT_NEW, _SAME = 8, 6, 4, 64
+_WORD, _NEW, _SHORT_NEW, _WHOLE_NEW, _SAME = 8, 6, 4, 3, 64
 _FACTORS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 
 
@@ -80,7 +80,9 @@ class BytePatterns:
         places = np.flatnonzero(near & ~whole[owners] & (left >= _WORD))
         aligned = np.zeros((len(patterns), _WORD), bool)  # a run is found wherever it lies only by words at all eight
         aligned[owners[places], (places - starts[owners[places]]) % _WORD] = True
-        ends, told = _whole_words(patterns, whole, starts, joined)
+        complete = [len(each.content) for each, entire in zip(patterns, whole.tolist(), strict=True) if entire]
+        step = _step(min((length for length in complete if length >= _WORD), default=2 * _WORD))
+        ends, told = _whole_words(patterns, whole, starts, joined, step)
         told |= aligned.all(1)
         chosen = np.concatenate([places, ends])
         words = _all_words(joined)[chosen]
@@ -92,8 +94,7 @@ class BytePatterns:
             table[(words * factor) >> shift] = True
         good = {(each.form, each.row) for each, sure in zip(patterns, told.tolist(), strict=True) if sure}
         untold = frozenset((each.form, each.row) for each in patterns) - good
-        complete = [len(each.content) for each, entire in zip(patterns, whole.tolist(), strict=True) if entire]
-        shifts = range(_WORD if any(length < 2 * _WORD - 1 for length in complete) else 1)
+        shifts = range(0, _WORD, step)
         longest = max([2 * RUN, *complete])
         return cls(
             patterns, untold, longest, joined, starts, telling, words[order], chosen[order], tables, shift, shifts
@@ -217,17 +218,26 @@ def _all_words(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return words
 
 
+def _step(length: int) -> int:
+    """Steps at which words of the data are looked up so that one of them lies in any ``length`` bytes."""
+    return next(step for step in (8, 4, 2, 1) if length >= _WORD + step - 1)
+
+
 def _whole_words(
-    patterns: tuple[Pattern, ...], whole: NDArray[np.bool_], starts: NDArray[np.int64], joined: NDArray[np.uint8]
+    patterns: tuple[Pattern, ...],
+    whole: NDArray[np.bool_],
+    starts: NDArray[np.int64],
+    joined: NDArray[np.uint8],
+    step: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Words by which whole patterns are found, their last ones; and which of the patterns can be found at all."""
     chosen, told = [], np.zeros(len(patterns), bool)
     for place in np.flatnonzero(whole).tolist():
         length, start = len(patterns[place].content), int(starts[place])
         new = int(_new(joined[start : start + length]).sum())
-        if length >= _WORD and (patterns[place].whole or new >= _SHORT_NEW):
+        if length >= _WORD and new >= (_WHOLE_NEW if patterns[place].whole else _SHORT_NEW):
             last = length - _WORD
-            chosen += [start + offset for offset in range(max(0, last - _WORD + 1) if length >= 15 else last, last + 1)]
+            chosen += [start + offset for offset in range(last - step + 1, last + 1)]
             told[place] = True
     return np.array(chosen, np.int64), told
 

@@ -31,8 +31,8 @@ from privis.stores.erasure.residue_scanner import ResidueScanner
 from privis.stores.vector_store import Condition, Relation, Residue, ResidueSearch, VectorStore
 from privis.subjects import shortened, subject_ids
 
-ROWS_AT_ONCE = 2000
-"""Vectors that are searched for together."""
+NUMBERS_AT_ONCE = 1_000_000
+"""Of vectors that are searched for together."""
 _MOST_WINDOWS = 2048
 _WINDOW = 16
 
@@ -149,9 +149,9 @@ def _joined(known: _Known, told: Residue) -> Residue:
 
 def _searched(store: VectorStore, residue: Residue, also: Sequence[Path]) -> ResidueSearch:
     """Search for some thousand vectors at a time, so that what is looked for fits into memory."""
-    parts = []
-    for start in range(0, max(1, len(residue.vectors)), ROWS_AT_ONCE):
-        some = residue.vectors[start : start + ROWS_AT_ONCE]
+    parts, step = [], max(1, NUMBERS_AT_ONCE // max(1, residue.vectors.shape[1]))
+    for start in range(0, max(1, len(residue.vectors)), step):
+        some = residue.vectors[start : start + step]
         rest = (residue.sealed, residue.texts, residue.keys) if not start else ((), ())
         parts.append(store.verify_erased(Residue(some, *rest)))
         if also:

@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +36,7 @@ from privis.stores.vector_store import Residue, ResidueSearch
 
 MOST_BYTES = 4_000_000
 """Of patterns: of more, two pieces of each are looked for and not every 16 bytes."""
+_BYTES_OF_A_NUMBER = 190  # in all forms
 _BLOCK = 8 << 20
 _DEEPEST, _LARGEST_INSIDE = 3, 64 << 20  # members in members, and their bytes, that are looked into
 _ROUNDS = 4
@@ -61,12 +63,12 @@ class ResidueScanner:
 
     def __init__(self, residue: Residue) -> None:
         self._residue = residue
-        given = [*vector_patterns(np.unique(residue.vectors, axis=0) if residue.vectors.size else residue.vectors)]
-        given += [*sealed_patterns(residue.sealed), *text_patterns(residue.texts)]
-        given += sealed_patterns(residue.keys, KEY)
-        self._every_run = sum(len(each.content) for each in given) <= MOST_BYTES
-        if not self._every_run:
-            given = [piece for each in given for piece in pieces_of(each)]
+        rows = np.unique(residue.vectors, axis=0) if residue.vectors.size else residue.vectors
+        hidden = chain(sealed_patterns(residue.sealed), sealed_patterns(residue.keys, KEY))
+        given = chain(vector_patterns(rows), hidden, text_patterns(residue.texts))
+        self._every_run = rows.size * _BYTES_OF_A_NUMBER + 6 * sum(map(len, residue.sealed)) <= MOST_BYTES
+        if not self._every_run:  # cut one by one, as all of them together need not fit into memory
+            given = (piece for each in given for piece in pieces_of(each))
         self._patterns = BytePatterns.of(given)
         self._texts = frozenset(residue.texts)
         self._values, self._quoted = _whole_values(residue.texts)
