@@ -1,3 +1,8 @@
+from .erasure.erasing import erased as erased
+from .erasure.erasure_receipt import ErasureReceipt as ErasureReceipt
+from .erasure.receipt_checks import ReceiptCheck as ReceiptCheck
+from .erasure.receipt_log import ReceiptFiles as ReceiptFiles
+from .erasure.residue_scanner import ResidueScanner as ResidueScanner
 from .exact_scan import ExactScan as ExactScan
 from .exact_scan import NearestRows as NearestRows
 from .vector_rows import VectorRows as VectorRows

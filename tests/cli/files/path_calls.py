@@ -145,6 +145,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("search", "add"): {"IMAGES": "{picture}", "--index": "{index}", "--metadata": "{labels}", "--workers": "1"},
     ("search", "query"): {"IMAGE": "{picture}", "--index": "{index}", "--draw": "{new}.png"},
+    ("search", "erase"): {"--index": "{index}", "--subject": "ann", "--ledger": "{budget}", "-o": "{new}.json"},
     ("search", "info"): {"INDEX": "{index}"},
     ("search", "evaluate"): {
         "FOLDER": "{people}", "--recipe": "network", "--model": "{network}", "--workers": "1",

@@ -26,6 +26,7 @@ from privis.extraction.recipes.recipe_parts import part_of
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour
 from privis.features import HOG
 from privis.stores import Condition, Relation
+from privis.stores.erasure.receipt_log import ReceiptFiles
 from tests.estimators.search.memory_store import MemoryStore
 
 HUES = ((255, 30, 30), (30, 255, 30), (30, 30, 255))
@@ -109,8 +110,10 @@ def test_an_image_is_its_own_subject_and_can_be_erased_alone(folder: Path):
     index.add(folder)
     path = folder / "g" / "0.png"
     (subject,) = index.subjects_of([str(path.parent / ".." / "g" / "0.png")])
-    residue, searched = index.erase([subject])
-    assert residue.vectors.shape == (1, 512) and not searched.remains
+    with pytest.raises(ParameterError, match=r"Index\.erase\.receipts"):
+        index.erase([subject])
+    receipt = index.erase([subject], receipts=ReceiptFiles.beside(folder.parent / "memory"))
+    assert receipt.rows == 1 and not receipt.remains
     assert index.info().rows == 5
     with pytest.raises(ParameterError, match="not in the index"):
         index.subjects_of([str(path)])

@@ -120,4 +120,13 @@ def _store_at(place: Path) -> tuple[VectorStore, ReceiptFiles]:
     form = format_of(place)
     if form is FileFormat.FACE_GALLERY:
         return GalleryErasure.of(place)
-    raise ParameterError(misfit(place, FileFormat.FACE_GALLERY, str(form), "an index, or a gallery of faces"))
+    if form is FileFormat.SEARCH_INDEX:
+        from privis.estimators.search.store_places import store_of_index
+
+        return store_of_index(place)
+    if form is FileFormat.STORE:
+        from privis.stores.erasure.receipt_log import ReceiptFiles
+        from privis.stores.parquet import ParquetStore
+
+        return ParquetStore.open(place), ReceiptFiles.beside(os.path.abspath(place))
+    raise ParameterError(misfit(place, FileFormat.SEARCH_INDEX, str(form), "an index, or a gallery of faces"))

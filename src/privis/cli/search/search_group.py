@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from privis.cli.search.erase import erase
 from privis.cli.search.evaluate_search_folder import evaluate
 from privis.cli.search.index_building import add, build, info
 from privis.cli.search.index_query import query
@@ -19,5 +20,6 @@ search = typer.Typer(
 search.command(epilog=SEARCH_EXIT_CODES)(build)
 search.command(epilog=SEARCH_EXIT_CODES)(add)
 search.command(epilog=SEARCH_EXIT_CODES)(query)
+search.command(epilog=SEARCH_EXIT_CODES)(erase)
 search.command(epilog=SEARCH_EXIT_CODES)(info)
 search.command(epilog=SEARCH_EXIT_CODES)(evaluate)

@@ -27,11 +27,11 @@ from privis.estimators.search.indexing.index_file import (
 from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, located, space_of
 from privis.estimators.search.rerankers import Reranker
 from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search
-from privis.estimators.search.store_places import create_store, open_store
+from privis.estimators.search.store_places import create_store, erase_from_store, open_store
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour_and_texture
 from privis.io.images.decode import Decoding
 from privis.io.resumable.run import Progress
-from privis.stores import Condition, Residue, ResidueSearch, StoreDescription, VectorStore
+from privis.stores import Condition, ErasureReceipt, ReceiptFiles, StoreDescription, VectorStore
 from privis.validation import integer_problem
 
 
@@ -291,21 +291,23 @@ class Index:
         refuse(ImageError, problems)
         return np.stack(rows) if rows else np.empty((0, self.store.describe().space.components), np.float32)
 
-    def erase(self, subjects: Sequence[str]) -> tuple[Residue, ResidueSearch]:
-        """Erase people, and look for what is left of them.
+    def erase(
+        self, subjects: Sequence[str], *, ledgers: Sequence[Path] = (), receipts: ReceiptFiles | None = None
+    ) -> ErasureReceipt:
+        """Erase people, search all that the index keeps for what is left of them, and sign a receipt.
 
         Args:
             subjects: whose images go.
+            ledgers: privacy and answer ledgers about the index; their entries are kept, and the receipt says why.
+            receipts: their files; None: those beside the folder of the index.
 
         Returns:
-            What erased rows looked like, which is secret, and where it was looked for.
+            The receipt, which `privis verify` checks; its status says what may be claimed.
 
         Raises:
-            ParameterError: nobody is called so.
-            OutputError: it cannot be written; the next opening goes on.
+            PrivisError: as `privis.stores.erasure.erasing.erased`; a begun erasure is finished at the next opening.
         """
-        residue = self.store.erase(subjects)
-        return residue, self.store.verify_erased(residue)
+        return erase_from_store(self.store, self.place, subjects, ledgers, receipts)
 
     def subjects_of(self, images: Sequence[str]) -> list[str]:
         """Say whose images are, so that these can be erased with nothing else.

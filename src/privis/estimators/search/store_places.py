@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from privis.errors import Problem, UnsupportedError
-from privis.estimators.search.indexing.index_file import VECTORS, IndexFile, StoreKind
+from privis.errors import ParameterError, Problem, UnsupportedError
+from privis.estimators.search.indexing.index_file import VECTORS, IndexFile, StoreKind, keys_of
 from privis.stores import VectorSpace, VectorStore
+from privis.stores.erasure.erasing import erased
+from privis.stores.erasure.erasure_receipt import ErasureReceipt
+from privis.stores.erasure.receipt_log import ReceiptFiles
 
 
 def create_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace) -> VectorStore:
@@ -65,3 +70,76 @@ def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | N
             return PostgresqlStore.open(file.address, space, keys=keys)
         case _:
             raise UnsupportedError(Problem(str(folder), file.kind.value, "parquet, or postgresql"))
+
+
+def store_of_index(place: str | os.PathLike[str]) -> tuple[VectorStore, ReceiptFiles]:
+    """Open what holds the vectors of an index, whatever made them.
+
+    Args:
+        place: folder of the index.
+
+    Returns:
+        Its store, in which begun erasures are finished, and the files of its receipts.
+
+    Raises:
+        ParameterError: there is no index, or it is damaged.
+        UnsupportedError: Privis has no such store.
+    """
+    folder = Path(os.path.abspath(place))
+    return open_store(IndexFile.load(folder), folder, keys_of(folder), None), ReceiptFiles.beside(folder)
+
+
+def erase_from_index(
+    place: str | os.PathLike[str], subjects: Sequence[str], ledgers: Sequence[Path] = ()
+) -> ErasureReceipt:
+    """Erase people from an index, search its store, folder and keys for what is left, and sign a receipt.
+
+    Args:
+        place: folder of the index.
+        subjects: ids of the people; of images that are subjects of their own, their paths.
+        ledgers: privacy and answer ledgers about the index; their entries are kept, and the receipt says why.
+
+    Returns:
+        The receipt, which is in the log beside the index already.
+
+    Raises:
+        ParameterError: there is no index, it is damaged, or somebody is not in it.
+        OutputError: the store or the log cannot be written.
+        DamagedLedgerError: the log of receipts is not what was written.
+    """
+    store, _ = store_of_index(place)
+    return erase_from_store(store, Path(place), subjects, ledgers)
+
+
+def erase_from_store(
+    store: VectorStore,
+    place: Path | None,
+    subjects: Sequence[str],
+    ledgers: Sequence[Path] = (),
+    receipts: ReceiptFiles | None = None,
+) -> ErasureReceipt:
+    """Erase people from the store of an index.
+
+    Args:
+        store: of the index.
+        place: its folder; None: it is in memory.
+        subjects: ids of the people.
+        ledgers: about the index; that beside it, ``INDEX.ledger``, need not be named.
+        receipts: files for the receipts; None: those beside the folder.
+
+    Returns:
+        The receipt.
+
+    Raises:
+        ParameterError: there are no files for receipts, or somebody is not in the index.
+    """
+    if place is None:
+        if receipts is None:
+            expected = "files for the receipts, which an index in memory has no place for"
+            raise ParameterError(Problem("Index.erase.receipts", "none", expected, "ReceiptFiles.beside(PATH)"))
+        return erased(store, subjects, receipts, ledgers)
+    folder = Path(os.path.abspath(place))
+    also = sorted(path for path in folder.iterdir() if path.name != VECTORS)
+    own = Path(f"{folder}.ledger")
+    known = [*ledgers, *([own] if own.is_file() and own not in ledgers else [])]
+    return erased(store, subjects, receipts or ReceiptFiles.beside(folder), known, also)

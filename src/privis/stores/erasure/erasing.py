@@ -77,7 +77,7 @@ def erased(
     names = list(dict.fromkeys(subject_ids(subjects)))
     key = ReceiptKey.at(files.key)
     with _alone(files.key):
-        about = store.describe()
+        about, kept = store.describe(), _kept(ledgers, names)
         log = ReceiptLog.at(files.log, about.store_id, key)
         began, nonce = now(), secrets.token_hex(16)
         noted = _noted(files.begun)
@@ -86,7 +86,6 @@ def erased(
         strangers = [name for name in names if name not in counts and name not in resumed]
         problems = [Problem(f"subject {name!r}", "nobody", "a subject of the store") for name in strangers]
         refuse(ParameterError, shortened(problems, "subjects"))
-        kept = _kept(ledgers, names)
         present = [name for name in names if name in counts]
         known = _known_of(store, present, names, about.space.components)
         entries = [
