@@ -143,6 +143,21 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("search", "build", "by words"): {
         "IMAGES": "{picture}", "-o": "{new}", "--recipe": "patches", "--codebook": "{codebook}", "--workers": "1",
     },
+    ("search", "build", "released"): {
+        "IMAGES": "{picture}", "-o": "{new}", "--recipe": "colour", "--workers": "1", "--release": "privunit",
+        "--epsilon": "1", "--projection": "{directions}", "--key": "{key}", "--ledger": "{budget}",
+    },
+    ("search", "add", "released"): {
+        "IMAGES": "{picture}", "--index": "{released}", "--key": "{key}", "--ledger": "{budget}", "--workers": "1",
+    },
+    ("search", "query", "released"): {
+        "IMAGE": "{picture}", "--index": "{released}", "--release": "privunit", "--epsilon": "1", "--key": "{key}",
+        "--ledger": "{budget}",
+    },
+    ("search", "evaluate", "released"): {
+        "FOLDER": "{people}", "--recipe": "colour", "--release": "privunit", "--epsilon": "1",
+        "--projection": "{directions}", "--workers": "1",
+    },
     ("search", "add"): {"IMAGES": "{picture}", "--index": "{index}", "--metadata": "{labels}", "--workers": "1"},
     ("search", "query"): {"IMAGE": "{picture}", "--index": "{index}", "--draw": "{new}.png"},
     ("search", "erase"): {"--index": "{index}", "--subject": "ann", "--ledger": "{budget}", "-o": "{new}.json"},

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from privis.cli.main import app
+from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
 from privis.run.he.wire import key_file
 from privis.serve.offerings.offering import Estimate, Terms
@@ -123,6 +125,10 @@ def place(tmp_path_factory) -> Path:
         (folder / "people" / person).mkdir(parents=True)
         (folder / "people" / person / "one.png").write_bytes(picture)
     (folder / "pairs.csv").write_text("a,b,same\npeople/ann/one.png,people/bob/one.png,no\n")
+    Projection(np.eye(4, 512), np.zeros(512), "made up").save(folder / "directions.npz")
+    built = ("--recipe", "colour", "--workers", "1", "--projection", str(folder / "directions.npz"))
+    words = ["search", "build", str(folder / "people"), "-o", str(folder / "released.index"), *built]
+    assert CliRunner().invoke(app, [*words, "--release", "privunit", "--epsilon", "1"]).exit_code == 0
     known = {form.name: str(path) for form, path in files.items()}
     (folder / "known.json").write_text(json.dumps(known))
     return folder
@@ -143,6 +149,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "template": known["TEMPLATE_KEY"], "receipt": known["ERASURE_RECEIPT"], "salt": place / "salt",
         "erased": place / "erased",
         "codebook": known["CODEBOOK"], "index": known["SEARCH_INDEX"],
+        "directions": place / "directions.npz", "released": place / "released.index",
         "boxes": place / "boxes.csv", "pairs": place / "pairs.csv", "people": place / "people",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,6 +13,7 @@ from rich.table import Table
 from privis.cli.console import SOME_FAILED, err, explained, out, progress, working
 from privis.cli.faces.subject_words import named_pictures
 from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
+from privis.cli.search.release_words import Components, Epsilon, ProjectionPath, ReleaseName, ReleaseWords
 from privis.cli.search.search_options import (
     AsJson,
     CodebookFile,
@@ -28,6 +30,12 @@ from privis.cli.search.search_words import SHOWN_REFUSED
 from privis.errors import ParameterError, Problem
 from privis.io.images.decode import MAX_PIXELS, Decoding
 
+if TYPE_CHECKING:
+    from privis.estimators.search.indexing.recipe_vectors import FileVectors
+    from privis.estimators.search.released.released_vectors import ReleasedVectors
+    from privis.extraction.recipes.search_recipe import SearchRecipe
+
+Draws = Annotated[int, typer.Option(min=1, help="Of --release: draws of the noise that means are over.")]
 LabelsFrom = Annotated[
     str, typer.Option(help="Where it stands which class an image is of: folder, filename:REGEX, or column:NAME.")
 ]
@@ -44,6 +52,11 @@ def evaluate(
     layer: Layer = None,
     parameter: Parameters = None,
     codebook: CodebookFile = None,
+    release: ReleaseName = None,
+    epsilon: Epsilon = None,
+    projection: ProjectionPath = None,
+    components: Components = None,
+    draws: Draws = 8,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -51,6 +64,11 @@ def evaluate(
     """Let every image ask all others, and say how many of its class come first. Nothing is written.
 
     privis search evaluate photos/ --labels-from folder --recipe colour-and-texture
+
+    privis search evaluate photos/ --release privunit --epsilon 8 --projection public/
+
+    With --release vectors are released in trial, per image: mAP and P@10 are means over draws, of a released index that
+    is asked with exact vectors; beside them those where queries are released, too.
     """
     with explained():
         from privis.estimators.search.indexing.recipe_vectors import vectors_of_files
@@ -63,10 +81,17 @@ def evaluate(
         words = RecipeWords.of(recipe, parameter, layer, model, codebook) or RecipeWords(DEFAULT)
         chosen = recipe_of(words)
         named = named_pictures(folder, labels_from)
+        released = ReleaseWords(release, epsilon, None, projection, components)
+        if release is not None and rerank is not None:
+            raise ParameterError(Problem("--rerank", "with --release", "one of them", "measure them apart"))
+        noise = released.of(chosen, max_pixels, named.paths)
         diffusion = Diffusion() if rerank is RerankName.DIFFUSION else None
         with progress("privis search evaluate") as show:
             found = vectors_of_files(chosen, named.paths, Decoding(max_pixels), workers or os.cpu_count() or 1, show)
         labels = [named.subjects[place] for place in found.places]
+        if noise is not None:
+            _tell_released(chosen, noise, found, labels, draws, as_json)
+            return
         with working("privis search evaluate: rankings") as show_share:
             result = evaluate_search(found.vectors, labels, diffusion, show_share)
         refused = {path: str(why) for path, why in named.unnamed.items()}
@@ -98,3 +123,34 @@ def evaluate(
             out.print(told, markup=False, soft_wrap=True)
         if refused:
             raise SystemExit(SOME_FAILED)
+
+
+def _tell_released(
+    recipe: SearchRecipe, noise: ReleasedVectors, found: FileVectors, labels: list[str], draws: int, as_json: bool
+) -> None:
+    """What is left of rankings where vectors are released."""
+    from privis.estimators.search.released.released_evaluation import evaluate_released_search
+
+    with working("privis search evaluate: draws") as show_share:
+        result = evaluate_released_search(noise.projected(found.vectors), labels, noise, draws, show_share)
+    if as_json:
+        document = {
+            "map": result.index.mean_average_precision, "p@10": result.index.precision, "images": result.images,
+            "recipe": recipe.name, "queries": result.queries, "draws": draws, "map_deviation": result.index.deviation,
+            "both": asdict(result.both), "exact": asdict(result.exact), "guarantee": noise.promise(),
+            "refused": [{"path": path, "why": why} for path, why in found.refused.items()],
+        }  # fmt: skip
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        table = Table("vectors", "mAP, mean over draws", "standard deviation", "P@10")
+        rows = {"index released": result.index, "queries released, too": result.both, "exact": result.exact}
+        for what, drawn in rows.items():
+            average, spread = f"{drawn.mean_average_precision:.3f}", f"{drawn.deviation:.3f}"
+            table.add_row(what, average, spread, f"{drawn.precision:.3f}")
+        out.print(table)
+        out.print(f"Each vector: {noise.promise()['sentence']}", markup=False, soft_wrap=True)
+        out.print("These figures are of exact images, and not private themselves.", markup=False, soft_wrap=True)
+    for path, why in list(found.refused.items())[:SHOWN_REFUSED]:
+        err.print(f"refused: {path}: {why}", markup=False, soft_wrap=True)
+    if found.refused:
+        raise SystemExit(SOME_FAILED)

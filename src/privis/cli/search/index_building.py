@@ -16,6 +16,18 @@ from privis.cli.console import err, explained, out, progress
 from privis.cli.faces.subject_words import named_pictures
 from privis.cli.search import where_words
 from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
+from privis.cli.search.release_words import (
+    Components,
+    Epsilon,
+    Key,
+    LedgerPath,
+    ProjectionPath,
+    ReleaseName,
+    ReleaseWords,
+    Unit,
+    UnitName,
+    drawing,
+)
 from privis.cli.search.search_options import (
     AsJson,
     CodebookFile,
@@ -60,6 +72,13 @@ def build(
     layer: Layer = None,
     parameter: Parameters = None,
     codebook: CodebookFile = None,
+    release: ReleaseName = None,
+    epsilon: Epsilon = None,
+    unit: Unit = None,
+    projection: ProjectionPath = None,
+    components: Components = None,
+    key: Key = None,
+    ledger: LedgerPath = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -71,11 +90,17 @@ def build(
     privis search build people/ -o people.index --subject-from folder --metadata people.csv
 
     privis search build photos/ -o photos.index --recipe network --model resnet.onnx --layer pool
+
+    privis search build photos/ -o shared.index --release privunit --epsilon 8 --projection public/
     """
     with explained():
         from privis.estimators.search.indexing.index_file import NAME, IndexFile, check_new_folder
         from privis.estimators.search.search_index import Index
 
+        if unit is UnitName.SUBJECT and subject_from is None:
+            remedy = "as in --subject-from folder; without it every image is its own subject"
+            raise ParameterError(Problem("--unit subject", "no --subject-from", "whose each image is", remedy))
+        released = ReleaseWords(release, epsilon, unit, projection, components, key, ledger)
         words = RecipeWords.of(recipe, parameter, layer, model, codebook)
         kind, address = _store(store)
         decoding, processes = Decoding(max_pixels), workers or os.cpu_count() or 1
@@ -83,19 +108,21 @@ def build(
             check_new_folder(output)
             said = words or RecipeWords(DEFAULT)
             chosen, listed = recipe_of(said), _listed(images, subject_from, metadata, {})
-            with progress("privis search build") as show:
+            noise = released.of(chosen, max_pixels, listed.paths)
+            with released.drawing(noise, output, False) as drawn, progress("privis search build") as show:
                 index, done = Index.build(
                     output, listed.paths, recipe=chosen, kind=kind, address=address, words=said.to_dict(),
                     files=said.files, subjects=listed.subjects, metadata=listed.metadata, decoding=decoding,
-                    workers=processes, on_progress=show,
+                    release=drawn, workers=processes, on_progress=show,
                 )  # fmt: skip
         else:
             kept = RecipeWords.kept(IndexFile.load(output).words, output)
             index = Index.resume(output, recipe_of(words or kept), decoding=decoding)
             index.require_store(kind, address)
             listed = _listed(images, subject_from, metadata, index.info().columns)
-            with progress("privis search build") as show:
-                done = index.add(
+            noise = released.kept(index, max_pixels)
+            with released.drawing(noise, output, True) as drawn, progress("privis search build") as show:
+                done = drawing(index, drawn).add(
                     listed.paths, subjects=listed.subjects, metadata=listed.metadata, workers=processes,
                     on_progress=show,
                 )  # fmt: skip
@@ -107,6 +134,8 @@ def add(
     images: Images,
     subject_from: SubjectFrom = None,
     metadata: MetadataFile = None,
+    key: Key = None,
+    ledger: LedgerPath = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -118,8 +147,9 @@ def add(
     with explained():
         known = opened(index, max_pixels)
         listed = _listed(images, subject_from, metadata, known.info().columns)
-        with progress("privis search add") as show:
-            done = known.add(
+        words = ReleaseWords(key=key, ledger=ledger)
+        with words.drawing(known.maker.release, index, True) as drawn, progress("privis search add") as show:
+            done = drawing(known, drawn).add(
                 listed.paths, subjects=listed.subjects, metadata=listed.metadata,
                 workers=workers or os.cpu_count() or 1, on_progress=show,
             )  # fmt: skip
@@ -170,7 +200,7 @@ def _finish(index: Any, listed: _Listed, done: Any, place: Path, as_json: bool) 
     more = tuple(RefusedImage(path, why) for path, why in listed.unnamed.items())
     whole = Additions(done.added, done.replaced, done.unchanged, (*more, *done.refused))
     known = index.info()
-    raise SystemExit(tell_additions(whole, known.kind, known.rows, place, as_json))
+    raise SystemExit(tell_additions(whole, known, place, as_json))
 
 
 def _store(text: str | None) -> tuple[Any, str]:

@@ -11,12 +11,17 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import NO, err, explained, out, working
+from privis.cli.search.release_words import Key, LedgerPath, asking
 from privis.cli.search.search_options import AsJson, IndexOption, MaxPixels, Rerank, RerankName
 from privis.cli.search.search_words import opened
 from privis.cli.search.where_words import conditions
 from privis.errors import OutputError, ParameterError, Problem
 from privis.io.images.decode import MAX_PIXELS
 
+QueryRelease = Annotated[
+    str | None, typer.Option("--release", help="privunit: the query's vector, too, is released before it is compared.")
+]
+QueryEpsilon = Annotated[float | None, typer.Option("--epsilon", help="Of --release: budget of the whole query image.")]
 Query = Annotated[Path, typer.Argument(metavar="IMAGE", help="The image that is asked about.")]
 Top = Annotated[int, typer.Option("--top", min=1, help="How many images are wanted.")]
 Where = Annotated[
@@ -41,6 +46,10 @@ def query(
     within: Most = None,
     approximate: Approximate = False,
     draw: Draw = None,
+    release: QueryRelease = None,
+    epsilon: QueryEpsilon = None,
+    key: Key = None,
+    ledger: LedgerPath = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +67,10 @@ def query(
             raise ParameterError(Problem("--near-duplicates", got, "it alone: it has an order of its own"))
         if draw is not None:
             _check_drawing(draw)
-        known = opened(index, max_pixels)
+        if release is not None and near_duplicates:
+            got, remedy = "with --release", "its eight views would be eight releases of one image"
+            raise ParameterError(Problem("--near-duplicates", got, "an exact query", remedy))
+        known = asking(opened(index, max_pixels), release, epsilon, key, ledger)
         wanted = conditions(where or [], known.info().columns)
         with working("privis search query"), warnings.catch_warnings(record=True) as caught:
             if near_duplicates:

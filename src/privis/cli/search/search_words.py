@@ -82,19 +82,20 @@ def told(known: Mapping[str, Any]) -> list[str]:
     return [*lines, "its vectors are exact: whoever reads them may recover much of an image"]
 
 
-def tell_additions(done: Additions, store: str, rows: int, place: Path, as_json: bool) -> int:
+def tell_additions(done: Additions, known: StoreDescription, place: Path, as_json: bool) -> int:
     """Say what was added and refused.
 
     Args:
         done: what became of the images.
-        store: kind of the store.
-        rows: how many images the index holds now.
+        known: of the store, as it is now.
         place: of the index.
         as_json: whether one document is wanted.
 
     Returns:
         The exit code.
     """
+    guarantee = known.space.guarantee
+    kept = "people" if guarantee is not None and guarantee["unit"] == "enrolment" else "images"
     for each in done.refused[:SHOWN_REFUSED]:
         err.print(f"refused: {each.path}: {each.why}", markup=False, soft_wrap=True)
     if len(done.refused) > SHOWN_REFUSED:
@@ -102,15 +103,19 @@ def tell_additions(done: Additions, store: str, rows: int, place: Path, as_json:
     if as_json:
         refused = [{"path": each.path, "why": each.why} for each in done.refused]
         document = {
-            "images": done.images, "store": store, "added": done.added, "replaced": done.replaced,
-            "unchanged": done.unchanged, "refused": refused, "rows": rows,
+            "images": done.images, "store": known.kind, "added": done.added, "replaced": done.replaced,
+            "unchanged": done.unchanged, "refused": refused, "rows": known.rows,
         }  # fmt: skip
+        document |= {} if guarantee is None else {"guarantee": dict(guarantee)}
         print(json.dumps(document, ensure_ascii=False))
     else:
         parts = [f"{done.added:,} added"]
         parts += [f"{done.replaced:,} replaced"] if done.replaced else []
         parts += [f"{done.unchanged:,} were there already"] if done.unchanged else []
-        out.print(f"{', '.join(parts)}; {place} holds {rows:,} images.", markup=False, soft_wrap=True)
+        out.print(f"{', '.join(parts)}; {place} holds {known.rows:,} {kept}.", markup=False, soft_wrap=True)
+        if guarantee is not None and done.added:
+            out.print(f"Each vector: {guarantee['sentence']}", markup=False, soft_wrap=True)
+            out.print(f"Besides: {guarantee['not_covered']}.", markup=False, soft_wrap=True)
     return 0 if not done.refused else SOME_FAILED if done.images else UNUSABLE
 
 

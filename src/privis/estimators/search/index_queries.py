@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from privis.errors import ParameterError, Problem, refuse
 from privis.estimators.search.geometric_reranking import GeometricReRanking, most_similar_view, right_angle_views
 from privis.estimators.search.rerankers import Candidates, Reranker, reordered
 from privis.io.images.decode import load
@@ -128,6 +129,41 @@ def copies(
     kept = [n for n in range(len(ids)) if matches[n] or distances[n] < SAME_VECTOR]
     order = sorted(kept, key=lambda n: (-matches[n], distances[n]))
     return [FoundImage(ids[n], rank, distances[n], columns[n], matches[n]) for rank, n in enumerate(order, 1)]
+
+
+def subjects_of(store: VectorStore, images: Sequence[str]) -> list[str]:
+    """Say whose images are, so that these can be erased with nothing else.
+
+    Args:
+        store: of the index.
+        images: paths as they were added, or other spellings of them.
+
+    Returns:
+        A subject for each.
+
+    Raises:
+        ParameterError: an image is not there, or its subject has others, too.
+    """
+    wanted = {os.path.abspath(each): each for each in images} | {each: each for each in images}
+    whose: dict[str, str] = {}
+    counts = store.subjects()
+    for rows in store.rows():
+        for name, subject in zip(rows.ids, rows.subjects, strict=True):
+            given = wanted.get(name) or wanted.get(os.path.abspath(name))
+            if given is not None:
+                whose[given] = subject
+    problems = [
+        Problem(each, "an image that is not in the index", "one that is", "privis search info says how many there are")
+        for each in images
+        if each not in whose
+    ]
+    for each, subject in whose.items():
+        if counts[subject] > 1:
+            got = f"one of {counts[subject]:,} images of {subject!r}"
+            remedy = f"erase --subject {subject}, then add the others again"
+            problems.append(Problem(each, got, "an image that is its own subject", remedy))
+    refuse(ParameterError, problems)
+    return [whose[each] for each in images]
 
 
 def _reader(store: VectorStore, ids: tuple[str, ...]) -> Callable[[], NDArray[np.float32]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
-from privis.estimators.search.index_queries import FoundImage, answers, copies
+from privis.estimators.search.index_queries import FoundImage, answers, copies, subjects_of
 from privis.estimators.search.indexing.image_sources import ImageSources, Metadata, image_sources
 from privis.estimators.search.indexing.index_additions import Additions, RefusedImage, add_images
 from privis.estimators.search.indexing.index_file import (
     NAME,
+    PROJECTION,
     IndexFile,
     StoreKind,
     check_new_folder,
@@ -25,6 +25,7 @@ from privis.estimators.search.indexing.index_file import (
     shipped_recipe,
 )
 from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, located, space_of
+from privis.estimators.search.released.released_vectors import ReleasedVectors
 from privis.estimators.search.rerankers import Reranker
 from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search
 from privis.estimators.search.store_places import create_store, erase_from_store, open_store
@@ -82,6 +83,7 @@ class Index:
         subjects: Sequence[Any] | None = None,
         metadata: Metadata | None = None,
         decoding: Decoding = Decoding(),
+        release: ReleasedVectors | None = None,
         workers: int = 1,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> tuple[Self, Additions]:
@@ -99,6 +101,7 @@ class Index:
             subjects: whose each image is; None: each is its own.
             metadata: further columns, a value for each image.
             decoding: how files become pixels.
+            release: that vectors go through before they are stored; None: none, or that of the index.
             workers: processes.
             on_progress: is told how many images are done.
 
@@ -112,7 +115,7 @@ class Index:
         """
         folder, sources = Path(place), image_sources(images, ids, subjects, metadata)
         if (folder / NAME).is_file():
-            index = cls.resume(folder, recipe, decoding=decoding)
+            index = cls.resume(folder, recipe, decoding=decoding, release=release)
             index.require_store(kind, address)
             return index, index._added(sources, workers, on_progress)
         chosen = recipe or colour_and_texture()
@@ -121,23 +124,33 @@ class Index:
             raise ImageError(
                 *(Problem(name, why, "an image that can be used") for name, why in sources.refused.items())
             )
-        maker = RecipeVectors(chosen, None, decoding).first(sources.images, sources.ids)
+        maker = RecipeVectors(chosen, None, decoding, release).first(sources.images, sources.ids)
         assert maker.components is not None
-        file = IndexFile.of(chosen, maker.components, words or {}, kind or StoreKind.PARQUET, address)
+        file = IndexFile.of(chosen, maker.components, words or {}, kind or StoreKind.PARQUET, address, release)
         with new_folder(folder, files or {}):
+            if release is not None:
+                release.projection.save(folder / PROJECTION)
             file.save(folder)  # first: a build that is killed from here on is resumed
-            store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components))
+            store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components, release))
         index = cls(chosen, maker, store, file, folder)
         return index, index._added(sources, workers, on_progress)
 
     @classmethod
-    def resume(cls, place: str | Path, recipe: SearchRecipe | None = None, *, decoding: Decoding = Decoding()) -> Self:
+    def resume(
+        cls,
+        place: str | Path,
+        recipe: SearchRecipe | None = None,
+        *,
+        decoding: Decoding = Decoding(),
+        release: ReleasedVectors | None = None,
+    ) -> Self:
         """Open an index whose making may have been stopped before there was a store.
 
         Args:
             place: folder of the index.
             recipe: that it was built by; None: one of those that come with Privis.
             decoding: how files become pixels.
+            release: as of `open`.
 
         Returns:
             The index.
@@ -146,25 +159,34 @@ class Index:
             ParameterError: there is none, it is damaged, or of another recipe.
         """
         try:
-            return cls.open(place, recipe, decoding=decoding)
+            return cls.open(place, recipe, decoding=decoding, release=release)
         except ParameterError as error:
             folder, file = Path(place), IndexFile.load(Path(place))
             chosen = recipe or shipped_recipe(file, folder)
             file.require(chosen, str(folder))
+            made = file.require_release(release, folder)
             try:
-                store = create_store(file, folder, keys_of(folder), space_of(chosen, file.components))
+                store = create_store(file, folder, keys_of(folder), space_of(chosen, file.components, made))
             except PrivisError:
                 raise error from None  # there is a store, and it could not be opened
-        return cls(chosen, RecipeVectors(chosen, file.components, decoding), store, file, folder)
+        return cls(chosen, RecipeVectors(chosen, file.components, decoding, made), store, file, folder)
 
     @classmethod
-    def open(cls, place: str | Path, recipe: SearchRecipe | None = None, *, decoding: Decoding = Decoding()) -> Self:
+    def open(
+        cls,
+        place: str | Path,
+        recipe: SearchRecipe | None = None,
+        *,
+        decoding: Decoding = Decoding(),
+        release: ReleasedVectors | None = None,
+    ) -> Self:
         """Open an index; an erasure that was begun is finished first.
 
         Args:
             place: folder of the index.
             recipe: that it was built by; None: one of those that come with Privis.
             decoding: how files become pixels.
+            release: of its vectors, with a key for adding some; None: that of the index, which searches alone.
 
         Returns:
             The index.
@@ -176,8 +198,9 @@ class Index:
         file = IndexFile.load(folder)
         chosen = recipe or shipped_recipe(file, folder)
         file.require(chosen, str(folder))
-        store = open_store(file, folder, keys_of(folder), space_of(chosen, file.components))
-        return cls(chosen, RecipeVectors(chosen, file.components, decoding), store, file, folder)
+        made = file.require_release(release, folder)
+        store = open_store(file, folder, keys_of(folder), space_of(chosen, file.components, made))
+        return cls(chosen, RecipeVectors(chosen, file.components, decoding, made), store, file, folder)
 
     def add(
         self,
@@ -285,7 +308,7 @@ class Index:
         for number, image in enumerate(images):
             name = str(image) if isinstance(image, str | Path) else f"image {number}"
             try:
-                rows.append(self.maker.vector(str(image) if isinstance(image, Path) else image))
+                rows.append(self.maker.query(str(image) if isinstance(image, Path) else image))
             except (ImageError, ParameterError) as error:
                 problems += located(name, error)
         refuse(ImageError, problems)
@@ -321,28 +344,7 @@ class Index:
         Raises:
             ParameterError: an image is not there, or its subject has others, too.
         """
-        wanted = {os.path.abspath(each): each for each in images} | {each: each for each in images}
-        whose: dict[str, str] = {}
-        counts = self.store.subjects()
-        for rows in self.store.rows():
-            for name, subject in zip(rows.ids, rows.subjects, strict=True):
-                given = wanted.get(name) or wanted.get(os.path.abspath(name))
-                if given is not None:
-                    whose[given] = subject
-        problems = [
-            Problem(
-                each, "an image that is not in the index", "one that is", "privis search info says how many there are"
-            )
-            for each in images
-            if each not in whose
-        ]
-        for each, subject in whose.items():
-            if counts[subject] > 1:
-                got = f"one of {counts[subject]:,} images of {subject!r}"
-                remedy = f"erase --subject {subject}, then add the others again"
-                problems.append(Problem(each, got, "an image that is its own subject", remedy))
-        refuse(ParameterError, problems)
-        return [whose[each] for each in images]
+        return subjects_of(self.store, images)
 
     def evaluate(self, labels: Mapping[str, str]) -> SearchEvaluation:
         """Measure how good searches are, by images whose class is known: each asks all others.

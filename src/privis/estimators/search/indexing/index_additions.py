@@ -13,7 +13,9 @@ import numpy as np
 from privis.errors import ImageError
 from privis.estimators.search.indexing.image_sources import ImageSources, source_digest
 from privis.estimators.search.indexing.recipe_vectors import ImageVector, RecipeVectors, vectors_of
+from privis.estimators.search.released.released_vectors import ReleasedVectors
 from privis.io.resumable.run import Progress
+from privis.privacy import Enrolment
 from privis.stores import VectorRows, VectorStore
 from privis.stores.vector_rows import Value
 
@@ -66,9 +68,11 @@ def add_images(
 ) -> Additions:
     """Compute the vectors of images that are new or changed, and store them.
 
+    Vectors of a release are released in one go, when all of them are there: before that nothing is charged.
+
     Args:
         store: of the index.
-        maker: of the vectors.
+        maker: of the vectors, and of their release.
         sources: images with their ids, subjects and metadata.
         workers: processes.
         on_progress: is told how many images are done.
@@ -78,12 +82,17 @@ def add_images(
 
     Raises:
         OutputError: the store cannot be written; what was stored before stays.
+        BudgetError: a ledger does not allow the release, of all images or people; nothing is stored.
         KeyboardInterrupt: as it came, after what was computed is stored; the same call goes on.
     """
     started, total = time.monotonic(), len(sources)
-    known = _known(store, sources)
-    places = [place for place in range(total) if place not in known or not known[place].unchanged]
-    done, refused, added, replaced = total - len(places), [], 0, 0
+    known, taken = ({}, {}) if maker.release is not None else (_known(store, sources), {})
+    settled = {place for place, each in known.items() if each.unchanged}
+    if maker.release is not None:
+        settled, taken = _released_before(store, sources, maker.release)
+    places = [place for place in range(total) if place not in settled and place not in taken]
+    refused = [(place, RefusedImage(sources.ids[place], why)) for place, why in taken.items()]
+    done, added, replaced = total - len(places), 0, 0
     resumed = done
     pending: list[tuple[int, ImageVector]] = []
     stored_at = started
@@ -94,9 +103,11 @@ def add_images(
         if pending:
             pending.sort(key=lambda each: each[0])
             rows = _rows(sources, known, pending)
+            if maker.release is not None:
+                rows = maker.release.rows(rows, [f"image {each.source}" for _, each in pending])
             store.add(rows)
             again = sum(place in known for place, _ in pending)
-            added, replaced = added + len(rows) - again, replaced + again
+            added, replaced = added + len(pending) - again, replaced + again
             pending.clear()
         stored_at = time.monotonic()
 
@@ -113,15 +124,34 @@ def add_images(
                 seconds = time.monotonic() - started
                 eta = seconds * (total - done) / max(1, done - resumed)
                 on_progress(Progress(done, len(refused), total, seconds, eta))
-                if len(pending) >= MOST_ROWS or time.monotonic() - stored_at > MOST_SECONDS:
+                late = len(pending) >= MOST_ROWS or time.monotonic() - stored_at > MOST_SECONDS
+                if late and maker.release is None:  # what is released is released in one go, or nothing is charged
                     keep()
         keep()
     except KeyboardInterrupt:
+        if maker.release is not None:
+            raise
         keep()
         message = f"interrupted after {done:,} of {total:,} images; the same command goes on from there"
         raise KeyboardInterrupt(message) from None
     listed = tuple(each for _, each in sorted(refused, key=lambda each: each[0]))
-    return Additions(added, replaced, resumed, listed)
+    return Additions(added, replaced, len(settled), listed)
+
+
+def _released_before(
+    store: VectorStore, sources: ImageSources, release: ReleasedVectors
+) -> tuple[set[int], dict[int, str]]:
+    """Places of images that an index of released vectors holds, and of those that it must not take, with the reason.
+
+    Nothing that is stored tells whether an image has changed: one whose path is there is left as it is.
+    """
+    if isinstance(release.unit, Enrolment):
+        people = store.subjects()
+        why = "got one of a person who is in the index, expected a new person; other images are another release: erase"
+        told = {place: f"{why} {name!r} first" for place, name in enumerate(sources.subjects) if name in people}
+        return set(), told
+    there = {os.path.abspath(name) for rows in store.rows() for name in rows.ids}
+    return {place for place, name in enumerate(sources.ids) if os.path.abspath(name) in there}, {}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from privis.errors import OutputError, ParameterError, Problem
+from privis.estimators.search.released.released_vectors import ReleasedVectors, released_with
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
+from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.identity import identity
 from privis.io.atomic import check_writable, replacing, unwritable
@@ -30,6 +32,8 @@ SHIPPED: tuple[Callable[[], SearchRecipe], ...] = (colour_and_texture, colour)
 """Recipes that an index is opened with where none is given."""
 NAME = "index.json"
 VECTORS = "vectors"
+PROJECTION = "projection.npz"
+"""Directions of released vectors."""
 
 
 class StoreKind(Enum):
@@ -50,6 +54,7 @@ class IndexFile:
         parts: by name, identity of the part in hexadecimal and length of its vectors.
         kind: what holds the vectors.
         address: of a database, without a password; empty: the store is in the folder.
+        release: what holds for released vectors, whose projection is in the folder, too; None: they are exact.
     """
 
     format: ClassVar[str] = "privis.search-index/1"
@@ -59,6 +64,7 @@ class IndexFile:
     parts: Mapping[str, tuple[str, int]]
     kind: StoreKind = StoreKind.PARQUET
     address: str = field(default="", repr=False)
+    release: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -68,6 +74,7 @@ class IndexFile:
         words: Mapping[str, Any],
         kind: StoreKind = StoreKind.PARQUET,
         address: str = "",
+        release: ReleasedVectors | None = None,
     ) -> Self:
         """Describe an index that is to be made.
 
@@ -77,12 +84,13 @@ class IndexFile:
             words: from which the recipe is made again.
             kind: what holds the vectors.
             address: of a database, without a password.
+            release: of the vectors; None: they are exact.
 
         Returns:
             The description.
         """
         parts = {name: (part_identity(part), int(components[name])) for name, part in recipe.parts.items()}
-        return cls(recipe.name, dict(words), parts, kind, address)
+        return cls(recipe.name, dict(words), parts, kind, address, None if release is None else release.promise())
 
     @property
     def components(self) -> dict[str, int]:
@@ -115,6 +123,29 @@ class IndexFile:
         remedy = "leave the recipe out, or build another index"
         raise ParameterError(Problem(where, got, expected, remedy))
 
+    def require_release(self, release: ReleasedVectors | None, folder: Path) -> ReleasedVectors | None:
+        """Give the release of the vectors, and refuse another one.
+
+        Args:
+            release: that is to be used; None: that of the index, without a key.
+            folder: of the index.
+
+        Returns:
+            It; None: vectors are exact.
+
+        Raises:
+            ParameterError: another release, a projection that is missing or damaged, or a release that this version
+                does not know.
+        """
+        kept = None
+        if self.release is not None:
+            kept = released_with(self.release, Projection.load(folder / PROJECTION))
+        if release is None or (kept is not None and release.promise() == kept.promise()):
+            return release or kept
+        got = f"vectors of {release.noise!r} in {release.components} directions"
+        expected = "exact ones, as it was built with" if kept is None else f"{kept.noise!r} in {kept.components}"
+        raise ParameterError(Problem(str(folder), got, expected, "leave the release out, or build another index"))
+
     def save(self, folder: Path) -> None:
         """Write ``index.json``, whole or not at all.
 
@@ -129,6 +160,7 @@ class IndexFile:
             "parts": {name: {"identity": made, "components": length} for name, (made, length) in self.parts.items()},
             "store": {"kind": self.kind.value, "address": self.address},
         }  # fmt: skip
+        document |= {} if self.release is None else {"release": dict(self.release)}
         with replacing(folder / NAME) as temporary:
             temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -157,10 +189,11 @@ class IndexFile:
             parts = {
                 str(name): (str(part["identity"]), int(part["components"])) for name, part in document["parts"].items()
             }
-            kept = document["store"]
+            kept, release = document["store"], document.get("release")
             return cls(
-                str(document["recipe"]), dict(document["words"]), parts, StoreKind(kept["kind"]), str(kept["address"])
-            )
+                str(document["recipe"]), dict(document["words"]), parts, StoreKind(kept["kind"]), str(kept["address"]),
+                None if release is None else dict(release),
+            )  # fmt: skip
         except ParameterError:
             raise
         except OSError as error:
@@ -265,7 +298,7 @@ def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[None]:
                 shutil.copyfile(path, temporary)
         yield
     except BaseException:
-        for name in (*files, NAME):
+        for name in (*files, NAME, PROJECTION):
             (folder / name).unlink(missing_ok=True)
         if made:
             with contextlib.suppress(OSError):  # not what somebody else put there

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ImageError, ParameterError, PrivisError, Problem
 from privis.estimators.search.indexing.image_sources import source_digest
+from privis.estimators.search.released.released_vectors import ReleasedVectors
 from privis.extraction.prepared.prepare import Prepared, prepare
 from privis.extraction.recipes.recipe_parts import RecipePart
 from privis.extraction.recipes.search_recipe import SearchRecipe
@@ -22,6 +23,7 @@ from privis.io.images.decode import Decoding, load
 from privis.io.resumable.parts import Span
 from privis.io.resumable.processes import share_out
 from privis.io.resumable.run import Progress
+from privis.privacy.ledger.records import record_of_pixels
 from privis.stores import VectorSpace
 from privis.subjects import shortened
 
@@ -35,7 +37,7 @@ class ImageVector:
 
     Args:
         vector: float32 (components,) of length 1; None where the image cannot be used.
-        source: SHA-256 of its file or pixels, hexadecimal.
+        source: SHA-256 of its file or pixels, hexadecimal; where vectors are released, of its pixels.
         why: what is wrong with it; empty: nothing.
     """
 
@@ -52,15 +54,20 @@ class RecipeVectors:
         recipe: what is extracted, and how it is compared.
         components: length of each part's vector by its name; None: as of the first image.
         decoding: how files become pixels.
+        release: of the vectors, which are made in its directions alone; None: whole vectors.
+        asking: release of the vectors that an index is asked with; None: they are exact.
     """
 
     recipe: SearchRecipe
     components: dict[str, int] | None = None
     decoding: Decoding = Decoding()
+    release: ReleasedVectors | None = None
+    asking: ReleasedVectors | None = field(default=None, repr=False)
     _prepared: dict[str, Prepared] = field(default_factory=dict, init=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RecipeVectors, (self.recipe, self.components, self.decoding)
+        release = None if self.release is None else replace(self.release, key=None, ledger=None)
+        return RecipeVectors, (self.recipe, self.components, self.decoding, release)
 
     def features(self, image: Any) -> dict[str, NDArray[np.float32]]:
         """Extract every part from one image.
@@ -104,7 +111,8 @@ class RecipeVectors:
         """
         found = self.features(image)
         lengths = {name: rows.shape[1] for name, rows in found.items()}
-        return self.recipe.fusion(lengths).vectors(found)[0].astype(np.float32)
+        whole = self.recipe.fusion(lengths).vectors(found)
+        return (whole if self.release is None else self.release.projected(whole))[0].astype(np.float32)
 
     def tried(self, image: Any) -> ImageVector:
         """Make the vector of one image, or say what is wrong with it.
@@ -116,13 +124,38 @@ class RecipeVectors:
             The vector and the digest of its source, or why there is none.
         """
         try:
-            return ImageVector(self.vector(image), source_digest(image))
+            vector = self.vector(image)
+            return ImageVector(vector, source_digest(image) if self.release is None else self._record(image))
         except (ImageError, ParameterError) as error:
             return ImageVector(None, why=reason(image if isinstance(image, str) else "image", error))
         except PrivisError:
             raise  # no image's fault: the next one would meet it, too
         except Exception as error:  # one image must never end a build of a million
             return ImageVector(None, why=f"{type(error).__name__}: {error}")
+
+    def query(self, image: Any) -> NDArray[np.float32]:
+        """Make the vector that an index is asked with.
+
+        Args:
+            image: a path, a PIL image or a uint8 array (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            float32 (components,) of length 1, released where ``asking`` says how.
+
+        Raises:
+            ImageError: as of `features`.
+            ParameterError: a part gives numbers that are not finite.
+            BudgetError: a ledger does not allow the release.
+        """
+        vector = self.vector(image)
+        if self.asking is None:
+            return vector
+        return self.asking.released_queries(vector[None], [f"image {self._record(image)}"])[0]
+
+    def _record(self, image: Any) -> str:
+        """The digest of an image's pixels, which a ledger knows it by."""
+        pixels = load(image) if isinstance(image, np.ndarray) or hasattr(image, "mode") else self.decoding(image)
+        return record_of_pixels(pixels).rpartition(" ")[2]
 
     def first(self, images: Sequence[Any], names: Sequence[str]) -> RecipeVectors:
         """Find out how long the vectors are, by the first image that can be used.
@@ -145,7 +178,7 @@ class RecipeVectors:
                 problems += located(name, error)
                 continue
             lengths = {part: rows.shape[1] for part, rows in found.items()}
-            return RecipeVectors(self.recipe, lengths, self.decoding)
+            return RecipeVectors(self.recipe, lengths, self.decoding, self.release)
         raise ImageError(*shortened(problems, "images"))
 
 
@@ -194,12 +227,13 @@ class _ComparedParts:
     parts: tuple[tuple[RecipePart, int], ...]
 
 
-def space_of(recipe: SearchRecipe, components: dict[str, int]) -> VectorSpace:
+def space_of(recipe: SearchRecipe, components: dict[str, int], release: ReleasedVectors | None = None) -> VectorSpace:
     """Say what makes the vectors of a recipe, so that those of another one are refused.
 
     Args:
         recipe: of the vectors.
         components: length of each part's vector, by its name.
+        release: of the vectors; None: they are exact.
 
     Returns:
         The space; its identity hangs on features, similarities, weights, spreads and lengths, and not on names.
@@ -207,7 +241,8 @@ def space_of(recipe: SearchRecipe, components: dict[str, int]) -> VectorSpace:
     parts = tuple((part, int(components[name])) for name, part in recipe.parts.items())
     features = ", ".join(part.feature.name for part in recipe.parts.values())
     made = identity(_ComparedParts(parts), "recipe")
-    return VectorSpace(made, f"{recipe.name} ({features})", sum(components.values()))
+    exact = VectorSpace(made, f"{recipe.name} ({features})", sum(components.values()))
+    return exact if release is None else release.space(exact)
 
 
 def vectors_of(
