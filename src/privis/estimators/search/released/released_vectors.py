@@ -58,6 +58,10 @@ class ReleasedVectors:
 
     Raises:
         ParameterError: naming everything that does not fit.
+
+    >>> first = Projection(np.eye(4, 16), np.zeros(16), source="the first of 16 components, made up")
+    >>> ReleasedVectors(8.0, first).promise()["epsilon"]
+    8.0
     """
 
     identifier: ClassVar[str] = "privis.released-vectors/1"
