@@ -1,6 +1,6 @@
 """``--release privunit`` of ``privis search``: one charge an image or a person, no second draw, and what is refused.
 
-Answers for `privis.cli.search.release_words`.
+Answers for `privis.cli.search.index_release_words`.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from privis.cli.console import SOME_FAILED, err, explained, out, progress, working
 from privis.cli.faces.subject_words import named_pictures
+from privis.cli.search.index_release_words import Components, Epsilon, IndexReleaseWords, ProjectionPath, ReleaseName
 from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
-from privis.cli.search.release_words import Components, Epsilon, ProjectionPath, ReleaseName, ReleaseWords
 from privis.cli.search.search_options import (
     AsJson,
     CodebookFile,
@@ -81,7 +81,7 @@ def evaluate(
         words = RecipeWords.of(recipe, parameter, layer, model, codebook) or RecipeWords(DEFAULT)
         chosen = recipe_of(words)
         named = named_pictures(folder, labels_from)
-        released = ReleaseWords(release, epsilon, None, projection, components)
+        released = IndexReleaseWords(release, epsilon, None, projection, components)
         if release is not None and rerank is not None:
             raise ParameterError(Problem("--rerank", "with --release", "one of them", "measure them apart"))
         noise = released.of(chosen, max_pixels, named.paths)

@@ -15,19 +15,19 @@ import typer
 from privis.cli.console import err, explained, out, progress
 from privis.cli.faces.subject_words import named_pictures
 from privis.cli.search import where_words
-from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
-from privis.cli.search.release_words import (
+from privis.cli.search.index_release_words import (
     Components,
     Epsilon,
+    IndexReleaseWords,
     Key,
     LedgerPath,
     ProjectionPath,
     ReleaseName,
-    ReleaseWords,
     Unit,
     UnitName,
     drawing,
 )
+from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
 from privis.cli.search.search_options import (
     AsJson,
     CodebookFile,
@@ -100,7 +100,7 @@ def build(
         if unit is UnitName.SUBJECT and subject_from is None:
             remedy = "as in --subject-from folder; without it every image is its own subject"
             raise ParameterError(Problem("--unit subject", "no --subject-from", "whose each image is", remedy))
-        released = ReleaseWords(release, epsilon, unit, projection, components, key, ledger)
+        released = IndexReleaseWords(release, epsilon, unit, projection, components, key, ledger)
         words = RecipeWords.of(recipe, parameter, layer, model, codebook)
         kind, address = _store(store)
         decoding, processes = Decoding(max_pixels), workers or os.cpu_count() or 1
@@ -147,7 +147,7 @@ def add(
     with explained():
         known = opened(index, max_pixels)
         listed = _listed(images, subject_from, metadata, known.info().columns)
-        words = ReleaseWords(key=key, ledger=ledger)
+        words = IndexReleaseWords(key=key, ledger=ledger)
         with words.drawing(known.maker.release, index, True) as drawn, progress("privis search add") as show:
             done = drawing(known, drawn).add(
                 listed.paths, subjects=listed.subjects, metadata=listed.metadata,

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import NO, err, explained, out, working
-from privis.cli.search.release_words import Key, LedgerPath, asking
+from privis.cli.search.index_release_words import Key, LedgerPath, asking
 from privis.cli.search.search_options import AsJson, IndexOption, MaxPixels, Rerank, RerankName
 from privis.cli.search.search_words import opened
 from privis.cli.search.where_words import conditions

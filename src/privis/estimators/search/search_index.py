@@ -121,9 +121,7 @@ class Index:
         chosen = recipe or colour_and_texture()
         check_new_folder(folder)
         if not sources.ids:
-            raise ImageError(
-                *(Problem(name, why, "an image that can be used") for name, why in sources.refused.items())
-            )
+            raise ImageError(*(Problem(name, why, "a usable image") for name, why in sources.refused.items()))
         maker = RecipeVectors(chosen, None, decoding, release).first(sources.images, sources.ids)
         assert maker.components is not None
         file = IndexFile.of(chosen, maker.components, words or {}, kind or StoreKind.PARQUET, address, release)

@@ -67,7 +67,7 @@ LedgerPath = Annotated[
 
 
 @dataclass(frozen=True)
-class ReleaseWords:
+class IndexReleaseWords:
     """What was typed of a release; the meanings are those of the options above."""
 
     release: str | None = None
@@ -263,7 +263,7 @@ def asking(index: Index, release: str | None, epsilon: float | None, key: Path |
     from privis.privacy import ReleaseKey
     from privis.privacy.ledger.file import FileLedger
 
-    ReleaseWords(release, epsilon)
+    IndexReleaseWords(release, epsilon)
     if release is None or epsilon is None:
         extra = [option for option, value in (("--key", key), ("--ledger", ledger)) if value is not None]
         refuse(
