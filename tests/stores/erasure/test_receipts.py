@@ -106,6 +106,16 @@ def test_a_store_that_lies_gets_no_receipt_that_says_gone(
     assert not checked(receipt, files, store).holds
 
 
+def test_many_are_erased_at_once(tmp_path: Path, files: ReceiptFiles) -> None:
+    names = tuple(f"number {place}" for place in range(9))
+    store = FolderStore(tmp_path / "index", rows_of(names), lie=hidden_copy, tells=False)
+    gone = store.held.vectors[: 7 * 3]
+    assert windows_found(tmp_path, gone) and set(store.subjects()) == set(names)
+    receipt = erased(store, names[:7], files)
+    assert receipt.rows == 21 and receipt.status is ErasureStatus.UNSUPPORTED, "its own rows were searched for"
+    assert set(store.subjects()) == set(names[7:])
+
+
 def test_what_lies_beside_the_store_is_searched_where_it_is_named(tmp_path: Path, files: ReceiptFiles) -> None:
     store = FolderStore(tmp_path / "index", rows_of(NAMES), sealed=True)
     (tmp_path / "report.csv").write_text("who\nann\nbob\n")

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-FACE_EXIT_CODES = """Exit codes: 0 done, match · 8 no match (or undecided) · 1 done, but some pictures could not be used
-(they are listed) · 2 a wrong option, or a gallery that is damaged, empty, or of another network · 3 no picture could be
-used · 4 the output could not be written, or another writer holds the gallery · 5 a budget does not allow it ·
-130 interrupted."""
+FACE_EXIT_CODES = """Exit codes: 0 done, match · 8 no match (or undecided), or something of who was removed is left ·
+1 done, but some pictures could not be used (they are listed) · 2 a wrong option, or a gallery that is damaged, empty,
+or of another network · 3 no picture could be used · 4 the output could not be written, or another writer holds the
+gallery · 5 a budget does not allow it · 130 interrupted."""
 
 
 class HeadName(StrEnum):

@@ -10,9 +10,10 @@ import typer
 
 from privis.cli.search.recipe_words import RECIPES
 
-SEARCH_EXIT_CODES = """Exit codes: 0 done, found · 8 nothing found · 1 done, but some images could not be used (they are
-listed) · 2 a wrong option, or an index that is missing, damaged, or of another recipe · 3 no image could be used ·
-4 the output could not be written, or another writer holds the index · 130 interrupted (the same command goes on)."""
+SEARCH_EXIT_CODES = """Exit codes: 0 done, found · 8 nothing found, or something that was erased is left · 1 done, but
+some images could not be used (they are listed) · 2 a wrong option, or an index that is missing, damaged, or of another
+recipe · 3 no image could be used · 4 the output could not be written, or another writer holds the index ·
+130 interrupted (the same command goes on)."""
 
 
 class RerankName(StrEnum):

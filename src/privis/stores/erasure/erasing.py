@@ -34,6 +34,7 @@ from privis.subjects import shortened, subject_ids
 NUMBERS_AT_ONCE = 1_000_000
 """Of vectors that are searched for together."""
 _MOST_WINDOWS = 2048
+_ASKED_FOR = 4  # subjects that a store is asked for one by one; of more all rows are read once
 _WINDOW = 16
 
 
@@ -130,10 +131,13 @@ def windows_of(blobs: Sequence[bytes]) -> tuple[str, ...]:
 def _known_of(store: VectorStore, present: Sequence[str], names: Sequence[str], components: int) -> _Known:
     vectors = [np.zeros((0, components), np.float32)]
     texts = dict.fromkeys(names)
-    for name in present:
-        for rows in store.rows([Condition("subject", Relation.EQUAL, name)]):
-            vectors.append(rows.vectors)
-            texts |= dict.fromkeys((*rows.ids, *rows.sources))
+    wanted = [[Condition("subject", Relation.EQUAL, name)] for name in present] if len(present) <= _ASKED_FOR else [[]]
+    theirs = set(present)
+    for where in wanted if present else ():
+        for rows in store.rows(where):
+            places = [place for place, name in enumerate(rows.subjects) if name in theirs]
+            vectors.append(rows.vectors[places])
+            texts |= dict.fromkeys(text for place in places for text in (rows.ids[place], rows.sources[place]))
     return _Known(np.concatenate(vectors), tuple(texts))
 
 
