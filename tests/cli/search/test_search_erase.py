@@ -86,6 +86,10 @@ def test_a_backup_that_is_put_back_contradicts_the_receipt(room: Path) -> None:
     code, receipt = run("search", "erase", "--index", room / "index", "--subject", "ann")
     assert code == 0
     (room / "receipt.json").write_text(json.dumps(receipt))
+    assert run("verify", room / "receipt.json", "--index", room / "index")[0] == 0
+    shutil.copytree(backup[0] / "vectors", room / "index" / "old")
+    code, said = run("verify", room / "receipt.json", "--index", room / "index")
+    assert code == 8 and all("/old/" in each and each.endswith(": sealed") for each in said["remains"])
     shutil.rmtree(room / "index")
     shutil.copytree(backup[0], room / "index")
     shutil.copy(backup[1], room / "index.keys")

@@ -51,7 +51,7 @@ def verify(
             _verify_log(receipt)
         read = ErasureReceipt.load(receipt)
         store, files = (None, None) if index is None else _store_at(index)
-        check = checked(read, files, store)
+        check = checked(read, files, store, () if index is None else _beside(index))
         document = {
             "status": check.status.value, "searched": list(check.searched), "remains": list(check.remains),
             "not_checked": list(check.not_checked), "signed_by": read.public_key,
@@ -130,3 +130,12 @@ def _store_at(place: Path) -> tuple[VectorStore, ReceiptFiles]:
 
         return ParquetStore.open(place), ReceiptFiles.beside(os.path.abspath(place))
     raise ParameterError(misfit(place, FileFormat.SEARCH_INDEX, str(form), "an index, or a gallery of faces"))
+
+
+def _beside(place: Path) -> tuple[Path, ...]:
+    """What a search index keeps beside its store."""
+    if format_of(place) is not FileFormat.SEARCH_INDEX:
+        return ()
+    from privis.estimators.search.store_places import beside_store
+
+    return beside_store(place)

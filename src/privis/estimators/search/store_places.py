@@ -89,6 +89,18 @@ def store_of_index(place: str | os.PathLike[str]) -> tuple[VectorStore, ReceiptF
     return open_store(IndexFile.load(folder), folder, keys_of(folder), None), ReceiptFiles.beside(folder)
 
 
+def beside_store(place: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """List what an index keeps in its folder and its store does not search.
+
+    Args:
+        place: folder of the index.
+
+    Returns:
+        Files and folders.
+    """
+    return tuple(sorted(path for path in Path(os.path.abspath(place)).iterdir() if path.name != VECTORS))
+
+
 def erase_from_index(
     place: str | os.PathLike[str], subjects: Sequence[str], ledgers: Sequence[Path] = ()
 ) -> ErasureReceipt:
@@ -139,7 +151,6 @@ def erase_from_store(
             raise ParameterError(Problem("Index.erase.receipts", "none", expected, "ReceiptFiles.beside(PATH)"))
         return erased(store, subjects, receipts, ledgers)
     folder = Path(os.path.abspath(place))
-    also = sorted(path for path in folder.iterdir() if path.name != VECTORS)
     own = Path(f"{folder}.ledger")
     known = [*ledgers, *([own] if own.is_file() and own not in ledgers else [])]
-    return erased(store, subjects, receipts or ReceiptFiles.beside(folder), known, also)
+    return erased(store, subjects, receipts or ReceiptFiles.beside(folder), known, beside_store(folder))

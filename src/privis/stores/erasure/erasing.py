@@ -27,7 +27,7 @@ from privis.privacy.ledger.file import FileLedger
 from privis.stores.erasure.erasure_receipt import ErasedSubject, ErasureReceipt, status_of
 from privis.stores.erasure.receipt_key import ReceiptKey, reference
 from privis.stores.erasure.receipt_log import ReceiptFiles, ReceiptLog
-from privis.stores.erasure.residue_scanner import ResidueScanner
+from privis.stores.erasure.residue_scanner import search_places
 from privis.stores.vector_store import Condition, Relation, Residue, ResidueSearch, VectorStore
 from privis.subjects import shortened, subject_ids
 
@@ -158,10 +158,7 @@ def _searched(store: VectorStore, residue: Residue, also: Sequence[Path]) -> Res
         rest = (residue.sealed, residue.texts, residue.keys) if not start else ((), ())
         parts.append(store.verify_erased(Residue(some, *rest)))
         if also:
-            scanner = ResidueScanner(Residue(some, *rest))
-            for path in also:
-                scanner.search_folder(path) if path.is_dir() else scanner.search_file(path)
-            parts.append(scanner.result(store.rows))
+            parts.append(search_places(Residue(some, *rest), also, store.rows))
     return ResidueSearch(
         _union(part.searched for part in parts),
         _union(part.forms for part in parts),

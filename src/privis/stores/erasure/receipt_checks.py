@@ -6,7 +6,9 @@ The log shows that it is one of this store, unchanged and in its place. The stor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from privis.errors import DamagedLedgerError, OutputError, ParameterError
 from privis.stores.erasure.erasure_receipt import ErasureReceipt, status_of
 from privis.stores.erasure.receipt_key import ReceiptKey
 from privis.stores.erasure.receipt_log import ReceiptFiles, ReceiptLog
+from privis.stores.erasure.residue_scanner import search_places
 from privis.stores.vector_store import ErasureStatus, Residue, VectorStore
 
 
@@ -40,7 +43,10 @@ class ReceiptCheck:
 
 
 def checked(
-    receipt: ErasureReceipt, files: ReceiptFiles | None = None, store: VectorStore | None = None
+    receipt: ErasureReceipt,
+    files: ReceiptFiles | None = None,
+    store: VectorStore | None = None,
+    also: Sequence[Path] = (),
 ) -> ReceiptCheck:
     """Check a receipt as far as can be with what is at hand.
 
@@ -48,6 +54,7 @@ def checked(
         receipt: to be checked.
         files: of the receipts of the store that it should be of; None: it is checked by itself.
         store: that store; None: it is not searched again.
+        also: files and folders beside what the store keeps that are searched, too.
 
     Returns:
         What was found; nothing is raised for whatever is wrong with the receipt or the log.
@@ -68,7 +75,7 @@ def checked(
         searched.append(f"{files.log} (chain, signatures)")
         remains += _against_log(receipt, files, key)
     if store is not None and key is not None:
-        found, looked, unread = _against_store(receipt, store, key)
+        found, looked, unread = _against_store(receipt, store, key, also)
         remains += found
         searched += looked
         missing += unread
@@ -98,7 +105,7 @@ def _against_log(receipt: ErasureReceipt, files: ReceiptFiles, key: ReceiptKey) 
 
 
 def _against_store(
-    receipt: ErasureReceipt, store: VectorStore, key: ReceiptKey
+    receipt: ErasureReceipt, store: VectorStore, key: ReceiptKey, also: Sequence[Path]
 ) -> tuple[list[str], list[str], list[str]]:
     about, found = store.describe(), []
     if about.store_id != receipt.store:
@@ -110,5 +117,10 @@ def _against_store(
     if not receipt.sealed_windows:
         return found, looked, ["backups that were put back: the store kept no encrypted bytes to know them by"]
     windows = tuple(bytes.fromhex(each) for each in receipt.sealed_windows)
-    search = store.verify_erased(Residue(np.zeros((0, about.space.components), np.float32), windows, ()))
-    return [*found, *search.remains], [*looked, *search.searched], list(search.unsearched)
+    residue = Residue(np.zeros((0, about.space.components), np.float32), windows, ())
+    unread: list[str] = []
+    for search in (store.verify_erased(residue), search_places(residue, also)):
+        found += search.remains
+        looked += search.searched
+        unread += search.unsearched
+    return found, looked, unread

@@ -284,6 +284,23 @@ class ResidueScanner:
         return {each for found in held for each in listed[found.pattern]}, equal
 
 
+def search_places(residue: Residue, places: Iterable[Path], kept: Kept | None = None) -> ResidueSearch:
+    """Search files and folders.
+
+    Args:
+        residue: what was erased.
+        places: files, and folders with all that is in them.
+        kept: gives the rows that stay; None: whatever was found counts.
+
+    Returns:
+        Where was searched, in which forms, and what was found.
+    """
+    scanner = ResidueScanner(residue)
+    for path in places:
+        scanner.search_folder(path) if path.is_dir() else scanner.search_file(path)
+    return scanner.result(kept)
+
+
 def _joined(patterns: Iterable[Pattern]) -> bytes:
     return b"".join(each.content + bytes(16) for each in patterns)
 
