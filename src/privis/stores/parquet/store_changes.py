@@ -48,7 +48,7 @@ def add_rows(snapshot: StoreSnapshot, keys: SubjectKeys, rows: VectorRows) -> in
         return 0
     columns = _columns(snapshot, rows)
     replaced = _replaced(snapshot, rows)
-    ring = keys.draw(rows.subjects)
+    ring = keys.draw(rows.subjects, snapshot.ring)
     manifest = replace(snapshot.manifest, columns=columns)
     fragments = dict(snapshot.manifest.fragments)
     most, parts = fragment_rows(manifest.space.components), [rows]
@@ -75,7 +75,7 @@ def add_rows(snapshot: StoreSnapshot, keys: SubjectKeys, rows: VectorRows) -> in
     new = replace(manifest, fragments=fragments)
     snapshot.folder.write_manifest(new)
     with contextlib.suppress(OutputError, OSError):  # the rows are there: the next change or opening clears up
-        _settle(snapshot.folder, keys, new, ring)
+        _settle(snapshot.folder, keys, new, ring, snapshot.fragments)
     return sum(int(gone.sum()) for gone in replaced.values())
 
 
@@ -131,10 +131,16 @@ def _renamed(fragments: Mapping[str, int], name: str, new: Mapping[str, int]) ->
     return found
 
 
-def _settle(folder: StoreFolder, keys: SubjectKeys, manifest: StoreManifest, ring: KeyRing) -> None:
+def _settle(
+    folder: StoreFolder, keys: SubjectKeys, manifest: StoreManifest, ring: KeyRing, known: Sequence[Fragment] = ()
+) -> None:
     """Remove fragments that do not count any more, and keys of those who have no row."""
     folder.remove_leftovers(manifest)
-    used = [Fragment.open(folder, manifest, name).keys for name in manifest.fragments]
+    blocks = {each.path: each.keys for each in known}
+    paths = {name: folder.fragment(name) for name in manifest.fragments}
+    used = [
+        blocks[path] if path in blocks else Fragment.open(folder, manifest, name).keys for name, path in paths.items()
+    ]
     unused = np.setdiff1d(ring.numbers, np.concatenate(used)) if used else ring.numbers
     keys.settle(unused.tolist(), manifest=manifest.to_json())
 
@@ -207,7 +213,7 @@ def finish_erasure(folder: StoreFolder, keys: SubjectKeys) -> None:
         fragments = _renamed(fragments, name, _written(folder, snapshot.manifest, snapshot.ring, left))
     manifest = replace(snapshot.manifest, fragments=fragments)
     folder.write_manifest(manifest)
-    _settle(folder, keys, manifest, snapshot.ring)
+    _settle(folder, keys, manifest, snapshot.ring, snapshot.fragments)
     folder.end_journal()
 
 

@@ -104,6 +104,21 @@ class KeyRing:
         """
         return tuple(self._keys[place * KEY_BYTES : (place + 1) * KEY_BYTES] for place in places.tolist())
 
+    def appended(self, numbers: Sequence[int], keys: Sequence[bytes], subjects: Sequence[str]) -> KeyRing:
+        """Add keys that were drawn.
+
+        Args:
+            numbers: ascending, each larger than all that are there.
+            keys: 32 bytes each.
+            subjects: whose each is.
+
+        Returns:
+            All keys.
+        """
+        every = np.concatenate([self.numbers, np.array(numbers, np.int64)])
+        held = np.frombuffer(b"".join([self._keys, *keys]), np.uint8).reshape(-1, KEY_BYTES)
+        return KeyRing(every, held, pa.concat_arrays([self._subjects, pa.array(subjects, pa.string())]))
+
     def without(self, numbers: Sequence[int]) -> KeyRing:
         """Leave keys out.
 

@@ -151,13 +151,14 @@ class SubjectKeys:
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
-    def draw(self, subjects: Sequence[str]) -> KeyRing:
+    def draw(self, subjects: Sequence[str], ring: KeyRing | None = None) -> KeyRing:
         """Begin a change of the store: draw keys from the operating system's generator for those who have none.
 
         The caller is the only writer of the store, and settles the change when it is done.
 
         Args:
             subjects: ids of people.
+            ring: all keys of the file, where the caller has just read them.
 
         Returns:
             All keys of the file.
@@ -165,7 +166,7 @@ class SubjectKeys:
         Raises:
             OutputError: the file cannot be written.
         """
-        ring = self.read()
+        ring = self.read() if ring is None else ring
         wanted = list(dict.fromkeys(subjects))
         new = [name for name, place in zip(wanted, ring.places_of(wanted), strict=True) if place < 0]
         with self._changing() as connection:
@@ -176,7 +177,8 @@ class SubjectKeys:
             ]
             connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", rows)
             connection.execute("INSERT OR REPLACE INTO about VALUES (?, '')", (_UNSETTLED,))
-        return self.read() if new else ring
+        numbers, keys, names = zip(*rows, strict=True) if rows else ((), (), ())
+        return ring.appended(numbers, keys, names)
 
     def unsettled(self) -> bool:
         """Tell whether a change was begun and nobody said how it ended: there may be keys that seal nothing.
