@@ -23,6 +23,7 @@ COMMANDS = {
     "crowd_search": "stores.crowd_search",
     "parquet_store": "stores.parquet_store",
     "erasure": "stores.erasure",
+    "lance_store": "stores.lance_store",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",

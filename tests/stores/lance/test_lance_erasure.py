@@ -20,8 +20,11 @@ from privis.errors import OutputError, ParameterError
 
 pytest.importorskip("lancedb")
 
+from privis.stores import ErasureStatus
+from privis.stores.erasure import erasing as receipts
+from privis.stores.erasure.receipt_log import ReceiptFiles
 from privis.stores.lance import LanceStore, lance_changes
-from privis.stores.lance.index_work import do_work
+from privis.stores.lance.index_work import OPTIMIZE, do_work
 from privis.stores.lance.lance_record import BegunChange
 from tests.stores.lance.lance_rows import content, made, rows, vectors_of, windows
 
@@ -180,6 +183,14 @@ def test_a_reader_keeps_searching_and_finds_nobody_who_is_erased(tmp_path: Path)
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "open"])
+def test_a_receipt_says_that_everything_is_gone(tmp_path: Path, sealed: bool) -> None:
+    store = made(tmp_path / "index", sealed, rows(0, 60))
+    receipt = receipts.erased(store, ["person-00004"], ReceiptFiles.beside(tmp_path / "index"))
+    assert (receipt.status, receipt.remains, receipt.unsearched) == (ErasureStatus.GONE, (), ())
+    assert windows(tmp_path, vectors_of(rows(0, 60), ["person-00004"]), ["person-00004"]) == 0
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "open"])
 def test_a_full_disk_loses_nothing(tmp_path: Path, sealed: bool) -> None:
     store = made(tmp_path / "index", sealed, rows(0, 60))
     before, files = content(store), sorted(map(str, (tmp_path / "index").rglob("*")))
@@ -221,8 +232,11 @@ def test_what_is_left_somewhere_is_found(tmp_path: Path, here: None) -> None:
     store = made(tmp_path / "index", False, given, index="ivf-flat")
     gone = vectors_of(given, ["person-00002"])
     residue = store.erase(["person-00002"])
-    table = tmp_path / "index" / store._folder.record().table
-    (index,) = table.with_suffix(".lance").glob("_indices/*/auxiliary.idx")
+    table = store._folder.record().table
+    store.add(dataclasses.replace(rows(100, 140), subjects=("new-one",) * 40))
+    do_work(tmp_path / "index", table, OPTIMIZE)
+    index, *_ = sorted(store._folder.table_path(table).glob("_indices/*/auxiliary.idx"))
+    assert store.verify_erased(residue).unsearched == (), "neither in parts of an index that hold only what was added"
     held = index.read_bytes()
     index.write_bytes(held + gone[0].astype(np.float16).tobytes())
     (tmp_path / "index" / "note.txt").write_text("of person-00002")

@@ -56,7 +56,8 @@ StoreName = Annotated[
     str | None,
     typer.Option(
         "--store",
-        help="What holds the vectors: parquet (a folder, the default), lancedb, or postgresql://USER@HOST/DATABASE.",
+        help="What holds the vectors: parquet (a folder, the default), lancedb, lancedb-open (not encrypted, for "
+        "--approximate), or postgresql://USER@HOST/DATABASE.",
     ),
 ]
 

@@ -35,6 +35,14 @@ def create_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace) 
             from privis.stores.parquet import ParquetStore
 
             return ParquetStore.create(folder / VECTORS, space, keys=keys)
+        case StoreKind.LANCEDB:
+            from privis.stores.lance import LanceStore
+
+            return LanceStore.create(folder / VECTORS, space, keys=keys)
+        case StoreKind.LANCEDB_OPEN:
+            from privis.stores.lance import LanceStore
+
+            return LanceStore.create(folder / VECTORS, space, sealed=False)
         case StoreKind.POSTGRESQL:
             from privis.stores.postgresql import PostgresqlStore
 
@@ -64,6 +72,10 @@ def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | N
             from privis.stores.parquet import ParquetStore
 
             return ParquetStore.open(folder / VECTORS, space=space, keys=keys)
+        case StoreKind.LANCEDB | StoreKind.LANCEDB_OPEN:
+            from privis.stores.lance import LanceStore
+
+            return LanceStore.open(folder / VECTORS, space, keys)
         case StoreKind.POSTGRESQL:
             from privis.stores.postgresql import PostgresqlStore
 

@@ -35,10 +35,11 @@ class LanceReader:
     """
 
     def __init__(self, folder: LanceFolder, keys: SubjectKeys | None) -> None:
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self._folder, self._keys = folder, keys
         self._opened: tuple[str, Table] | None = None
         self._unsealed: UnsealedRows | None = None
+        self._read_at: tuple[object, ...] = ()
 
     def read(self, read: Callable[[LanceRecord, Table], T]) -> T:
         """Read the store as it is at one moment.
@@ -60,7 +61,7 @@ class LanceReader:
             except PrivisError:
                 raise
             except LANCE_ERRORS as error:
-                with self.lock:
+                with self._lock:
                     self._opened = None
                 now = (record.table, self._folder.files(record.table))
                 if now == seen and self._folder.record().table == record.table:  # and nobody is changing it
@@ -112,14 +113,21 @@ class LanceReader:
         Returns:
             Its rows.
         """
-        with self.lock:
-            earlier = UnsealedRows.none(record) if self._unsealed is None else self._unsealed
-            self._unsealed = earlier.refreshed(table, record, self.ring())
+        with self._lock:
+            state = self._state(record, table)
+            if self._unsealed is None or self._read_at != state:
+                earlier = UnsealedRows.none(record) if self._unsealed is None else self._unsealed
+                self._unsealed, self._read_at = earlier.refreshed(table, record, self.ring()), state
             return self._unsealed
+
+    def _state(self, record: LanceRecord, table: Table) -> tuple[object, ...]:
+        """Equal only while neither table, keys, columns nor begun erasures changed."""
+        keys = b"" if self._keys is None else self._keys.version()
+        return record.table, table.version, dict(record.columns), keys, self._folder.begun()
 
     def forget(self) -> None:
         """Keep in memory only what the store holds now."""
-        with self.lock:
+        with self._lock:
             self._opened = None
             if self._unsealed is not None:
                 with contextlib.suppress(PrivisError, *LANCE_ERRORS):
@@ -127,7 +135,7 @@ class LanceReader:
                     self.unsealed(record, self._table(record))
 
     def _table(self, record: LanceRecord) -> Table:
-        with self.lock:
+        with self._lock:
             if self._opened is None or self._opened[0] != record.table:
                 self._opened = (record.table, connected(self._folder.place).open_table(record.table))
             return self._opened[1]

@@ -6,12 +6,14 @@ hold whole vectors; whether theirs can be told is tried on a vector that is kept
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from privis.stores.erasure.residue_scanner import ResidueScanner
 from privis.stores.lance.lance_folder import LanceFolder
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from lancedb.table import Table
 
 _HOW = "columns as LanceDB reads them"
-_WINDOW = 16  # bytes of a kept vector by which an index is tried
+_BLOCK = 1 << 24  # bytes of an index that are tried at a time
 
 
 def searched(
@@ -79,8 +81,23 @@ def _try_indexes(scanner: ResidueScanner, table: Path, kept: Callable[[], Iterab
     found = sorted(table.glob("_indices/*/auxiliary.idx"))
     if not found:
         return
-    rows = next(iter(kept()), None)
-    window = b"" if rows is None else rows.vectors[0].tobytes()[:_WINDOW]
+    beginnings = [rows.vectors[:, :2] for rows in kept() if rows.vectors.shape[1] > 1]
+    wanted = _pairs(np.concatenate(beginnings).ravel().view("<u4"))[::2] if beginnings else np.empty(0, np.uint64)
     for path in found:
-        if len(window) < _WINDOW or window not in path.read_bytes():
+        if not _holds(path, wanted):
             scanner.not_searched(str(path), "no kept vector is found in it, so an erased one could not be either")
+
+
+def _holds(path: Path, wanted: NDArray[np.uint64]) -> bool:
+    """Whether two numbers that follow each other in a file are the first two of a vector."""
+    with open(path, "rb") as file:
+        for start in range(0, os.path.getsize(path), _BLOCK):
+            file.seek(start)
+            content = file.read(_BLOCK + 4)
+            if np.isin(_pairs(np.frombuffer(content, "<u4", len(content) // 4)), wanted).any():
+                return True
+    return False
+
+
+def _pairs(words: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    return words[:-1].astype(np.uint64) | words[1:].astype(np.uint64) << np.uint64(32)

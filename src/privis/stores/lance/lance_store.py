@@ -258,16 +258,19 @@ class LanceStore:
             queries: (queries, components), finite.
             top: how many are wanted of each.
             where: conditions that all hold for what is found; in an open index LanceDB evaluates them.
-            approximate: by the index that `build_index` made; recall is told from a sample of the queries. A sealed
-                index is always searched exactly.
+            approximate: by LanceDB's index, which is made when first asked for; recall is told from a sample of the
+                queries. A sealed store is always searched exactly.
 
         Returns:
             What is found.
 
         Raises:
-            ParameterError: a query, a condition or ``top`` cannot be asked, there is no index, or it is damaged.
+            ParameterError: a query, a condition or ``top`` cannot be asked, or the store is damaged.
+            OutputError: there is no approximate index yet, and it cannot be made.
         """
         asked = np.asarray(queries, np.float64)
+        if approximate and self._keys is None and self._folder.record().index is None and self.subjects():
+            self.build_index()
 
         def found(record: LanceRecord, table: Table) -> tuple[list[FoundRows], float | None]:
             check_conditions(where, record.columns)
@@ -275,11 +278,8 @@ class LanceStore:
             if self._keys is not None:
                 return self._reader.unsealed(record, table).nearest(asked, top, where, record), None
             fits = self._reader.fits(where, record, table)
-            if not approximate:
+            if not approximate or record.index is None:  # where there is no row, there is none
                 return [nearest(table, query, top, record, fits) for query in asked], None
-            if record.index is None:
-                remedy = "make one with build_index, or search exactly"
-                raise ParameterError(Problem(str(self._folder.place), "no approximate index", "one", remedy))
             rows = [nearly_nearest(table, query, top, record, fits) for query in asked]
             sample = sampled(len(asked))
             exact = [nearest(table, asked[place], top, record, fits) for place in sample]
@@ -345,7 +345,7 @@ class LanceStore:
         return searched(self._folder, self._keys, residue, self.rows)
 
     def _changed(self, change: Callable[[], T]) -> T:
-        with self._reader.lock, self._folder.changing(self._wait):
+        with self._folder.changing(self._wait):
             finish(self._folder, self._keys)
             try:
                 return change()

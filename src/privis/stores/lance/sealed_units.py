@@ -36,7 +36,7 @@ from privis.stores.lance.lance_record import LanceRecord
 from privis.stores.lance.lance_tables import among, scanned
 from privis.stores.lance.open_rows import ARROW_TYPES, FoundRows
 from privis.stores.sealing.key_ring import KeyRing
-from privis.stores.sealing.sealed_rows import packed, seal, texts, unseal
+from privis.stores.sealing.sealed_rows import packed, seal, texts_of_blocks, unseal
 from privis.stores.vector_rows import VectorRows
 from privis.stores.vector_store import Condition
 
@@ -220,25 +220,32 @@ class _Reading:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Unseal the units of ``batch`` whose keys are there."""
-        units, keys, counts = (np.asarray(batch.column(place), np.int64) for place in range(3))
-        places = self.ring.places(keys)
-        names = iter(self.ring.subjects(places[places >= 0]))
-        for row in np.flatnonzero(places >= 0):
-            rows, name = int(counts[row]), next(names)
-            associated = _associated(self.record, int(units[row]), int(keys[row]), rows)
+        units, keys, counts = (np.asarray(batch.column(place), np.int64).tolist() for place in range(3))
+        places = self.ring.places(np.array(keys, np.int64))
+        present = np.flatnonzero(places >= 0)
+        sealed, contents, whole, people = batch.column(3).take(pa.array(present)).to_pylist(), [], [], []
+        components = self.record.space.components
+        for blob, row, name in zip(sealed, present.tolist(), self.ring.subjects(places[present]), strict=True):
+            associated = _associated(self.record, units[row], keys[row], counts[row])
             try:
-                content = unseal(self.ring.cipher(int(places[row])), batch.column(3)[row].as_py(), associated)
+                contents.append(unseal(self.ring.cipher(int(places[row])), blob, associated))
             except (InvalidTag, ValueError):
-                self.damaged += rows
+                self.damaged += counts[row]
                 continue
-            components = self.record.space.components
-            self.vectors.append(np.frombuffer(content, "<f4", rows * components).reshape(rows, components))
-            digests, told = texts(content, rows, components)
-            self.units.append(np.full(rows, units[row]))
-            self.keys.append(np.full(rows, keys[row]))
-            given = {**told["columns"], "id": told["ids"], "subject": [name] * rows, "source": digests}
-            for column, values in self.lists.items():
-                values += given.get(column) or [None] * rows
+            whole.append(row)
+            people += [name] * counts[row]
+        rows = [counts[row] for row in whole]
+        digests, told = texts_of_blocks(contents, rows, components)
+        parts = [np.frombuffer(content, "<f4", n * components) for content, n in zip(contents, rows, strict=True)]
+        self.vectors.append(np.concatenate([np.empty(0, np.float32), *parts]).reshape(-1, components))
+        self.units.append(np.repeat(np.array([units[row] for row in whole], np.int64), rows))
+        self.keys.append(np.repeat(np.array([keys[row] for row in whole], np.int64), rows))
+        self.lists["subject"] += people
+        self.lists["source"] += digests
+        for one, count in zip(told, rows, strict=True):
+            self.lists["id"] += one["ids"]
+            for column in self.record.columns:
+                self.lists[column] += one["columns"].get(column) or [None] * count
 
     def done(
         self,

@@ -41,6 +41,7 @@ class StoreKind(Enum):
 
     PARQUET = "parquet"
     LANCEDB = "lancedb"
+    LANCEDB_OPEN = "lancedb-open"
     POSTGRESQL = "postgresql"
 
 
