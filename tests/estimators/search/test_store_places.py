@@ -11,6 +11,7 @@ from privis import ParameterError
 from privis.estimators.search.indexing.index_file import StoreKind
 from privis.estimators.search.search_index import Index
 from privis.extraction.recipes.search_recipe import colour
+from privis.stores import ErasureStatus
 from privis.stores.lance import lance_changes
 from privis.stores.lance.index_work import do_work
 
@@ -29,8 +30,8 @@ def test_an_index_in_lancedb_is_built_asked_and_erased_from(
     again = Index.open(tmp_path / "i")
     assert [each.path for each in again.query(pictures[3], top=1, approximate=True)[0]] == ["p3"]
     assert again.add(pictures[4:], ids=["p5"]).added == 1
-    _, searched = again.erase(["b"])
-    assert searched.remains == () and again.info().rows == 4
+    receipt = again.erase(["b"])
+    assert (receipt.status, receipt.unsearched) == (ErasureStatus.GONE, ()) and again.info().rows == 4
     again.require_store(kind)
     with pytest.raises(ParameterError, match="built with"):
         again.require_store(StoreKind.PARQUET)
