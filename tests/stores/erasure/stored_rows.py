@@ -32,7 +32,8 @@ def some(rows: VectorRows, wanted: Callable[[str], bool]) -> VectorRows:
     places = [place for place, name in enumerate(rows.subjects) if wanted(name)]
     columns = ([values[place] for place in places] for values in (rows.ids, rows.subjects, rows.sources))
     ids, subjects, sources = map(tuple, columns)
-    return VectorRows(ids, subjects, sources, rows.vectors[places])
+    told = {name: tuple(cells[place] for place in places) for name, cells in rows.metadata.items()}
+    return VectorRows(ids, subjects, sources, rows.vectors[places], told)
 
 
 def windows_found(folder: Path, vectors: np.ndarray) -> int:

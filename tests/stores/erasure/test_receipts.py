@@ -106,6 +106,15 @@ def test_a_store_that_lies_gets_no_receipt_that_says_gone(
     assert not checked(receipt, files, store).holds
 
 
+def test_metadata_that_nobody_else_has_is_searched_for(tmp_path: Path, files: ReceiptFiles) -> None:
+    rows = rows_of(NAMES)
+    wards = tuple(f"ward {name}" if name != "cyd" else "ward bob" for name in rows.subjects)
+    store = FolderStore(tmp_path / "index", replace(rows, metadata={"ward": wards, "year": (2020,) * 12}))
+    (tmp_path / "index" / "wards.json").write_text(json.dumps(["ward ann", "ward bob"]))
+    assert erased(store, ["ann"], files).remains == (f"{tmp_path / 'index' / 'wards.json'}: text",)
+    assert erased(store, ["bob"], files).status is ErasureStatus.GONE, "cyd has the same, and stays"
+
+
 def test_many_are_erased_at_once(tmp_path: Path, files: ReceiptFiles) -> None:
     names = tuple(f"number {place}" for place in range(9))
     store = FolderStore(tmp_path / "index", rows_of(names), lie=hidden_copy, tells=False)

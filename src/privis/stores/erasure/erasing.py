@@ -28,6 +28,7 @@ from privis.stores.erasure.erasure_receipt import ErasedSubject, ErasureReceipt,
 from privis.stores.erasure.receipt_key import ReceiptKey, reference
 from privis.stores.erasure.receipt_log import ReceiptFiles, ReceiptLog
 from privis.stores.erasure.residue_scanner import search_places
+from privis.stores.vector_rows import VectorRows
 from privis.stores.vector_store import Condition, Relation, Residue, ResidueSearch, VectorStore
 from privis.subjects import shortened, subject_ids
 
@@ -44,6 +45,7 @@ class _Known:
 
     vectors: NDArray[np.float32] = field(repr=False)
     texts: tuple[str, ...] = field(repr=False)
+    values: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def erased(
@@ -98,7 +100,7 @@ def erased(
         others = [each for each in noted if each not in resumed.values()]
         _note(files.begun, [*others, *entries])
         told = store.erase(present) if present else Residue(known.vectors, (), ())
-        search = _searched(store, _joined(known, told), also)
+        search = _searched(store, _joined(_without_shared(known, store), told), also)
         lost = sum(resumed[name].rows for name in names if name not in counts)
         search = _completed(search, store, names, lost)
         if about.space.guarantee is not None:
@@ -130,7 +132,7 @@ def windows_of(blobs: Sequence[bytes]) -> tuple[str, ...]:
 
 def _known_of(store: VectorStore, present: Sequence[str], names: Sequence[str], components: int) -> _Known:
     vectors = [np.zeros((0, components), np.float32)]
-    texts = dict.fromkeys(names)
+    texts, values = dict.fromkeys(names), set[str]()
     wanted = [[Condition("subject", Relation.EQUAL, name)] for name in present] if len(present) <= _ASKED_FOR else [[]]
     theirs = set(present)
     for where in wanted if present else ():
@@ -138,7 +140,20 @@ def _known_of(store: VectorStore, present: Sequence[str], names: Sequence[str], 
             places = [place for place, name in enumerate(rows.subjects) if name in theirs]
             vectors.append(rows.vectors[places])
             texts |= dict.fromkeys(text for place in places for text in (rows.ids[place], rows.sources[place]))
-    return _Known(np.concatenate(vectors), tuple(texts))
+            values |= {cells[place] for cells in _text_columns(rows) for place in places if cells[place]}
+    return _Known(np.concatenate(vectors), tuple(texts), frozenset(values))
+
+
+def _text_columns(rows: VectorRows) -> list[list[str]]:
+    return [[x if isinstance(x, str) else "" for x in cells] for cells in rows.metadata.values()]
+
+
+def _without_shared(known: _Known, store: VectorStore) -> _Known:
+    """Texts of metadata are searched for where nobody who stays has the same: they may be what tells who it was."""
+    own = set(known.values)
+    for rows in store.rows() if own else ():
+        own.difference_update(*_text_columns(rows))
+    return _Known(known.vectors, (*known.texts, *sorted(own)))
 
 
 def _joined(known: _Known, told: Residue) -> Residue:
