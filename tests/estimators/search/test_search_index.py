@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +250,25 @@ def test_a_build_that_was_killed_before_there_was_a_store_is_resumed(folder: Pat
     (tmp_path / "i.keys").unlink()
     with pytest.raises(ParameterError, match=r"i\.keys"):
         Index.build(tmp_path / "i", folder)
+
+
+def test_an_index_measures_itself(folder: Path):
+    index = memory()
+    index.add(folder)
+    paths = [path for path in folder.rglob("[01].png") if path.parent.name != "b"]
+    found = index.evaluate({str(path): path.parent.name for path in paths})
+    assert (found.mean_average_precision, found.images) == (1.0, 4)
+    with pytest.raises(ParameterError):
+        index.evaluate({})
+
+
+def test_two_builds_of_one_index_make_one(folder: Path, tmp_path: Path):
+    def build(name: str) -> int:
+        return Index.build(tmp_path / "i", folder / name, recipe=colour())[1].added
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(build, "rgb")) == [2, 2, 2]
+    assert Index.open(tmp_path / "i").info().rows == 6
 
 
 def test_spaces_hang_on_what_is_compared():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -212,7 +213,7 @@ def _store(text: str | None) -> tuple[Any, str]:
         return None, ""
     if text in kinds:
         return kinds[text], ""
-    if text.startswith(("postgresql://", "postgres://")):
+    if re.match(r"postgres(ql)?(\+\w+)?://", text):
         return StoreKind.POSTGRESQL, text
     raise ParameterError(
         Problem("--store", repr(text.partition("://")[0]), f"{', '.join(kinds)} or postgresql://USER@HOST/DATABASE")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.estimators.search.rerankers import Diffusion
+from privis.stores import VectorStore
 from privis.tasks.retrieval import NeighbourGraph, average_precision, precision_at, relevance
 from privis.tasks.retrieval.similarity import finite_matrix
 
@@ -91,3 +92,21 @@ def evaluate_search(
         on_progress((start + len(rows)) / len(asking))
     classes = {str(name): float(precisions[known[asking] == name].mean()) for name in names[counts > 1]}
     return SearchEvaluation(float(precisions.mean()), float(firsts.mean()), len(values), len(asking), classes, alone)
+
+
+def labelled_vectors(store: VectorStore, labels: Mapping[str, str]) -> tuple[NDArray[np.float32], list[str]]:
+    """Read the vectors of those images of a store whose class is known.
+
+    Args:
+        store: of an index.
+        labels: class by id.
+
+    Returns:
+        float32 (images, components), and the class of each.
+    """
+    vectors, names = [np.zeros((0, store.describe().space.components), np.float32)], []
+    for rows in store.rows():
+        kept = [place for place, name in enumerate(rows.ids) if name in labels]
+        vectors.append(rows.vectors[kept])
+        names += [labels[rows.ids[place]] for place in kept]
+    return np.concatenate(vectors), names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from privis.estimators.search.indexing.index_file import (
     PROJECTION,
     IndexFile,
     StoreKind,
+    alone,
     check_new_folder,
     keys_of,
     new_folder,
@@ -27,7 +29,7 @@ from privis.estimators.search.indexing.index_file import (
 from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, located, space_of
 from privis.estimators.search.released.released_vectors import ReleasedVectors
 from privis.estimators.search.rerankers import Reranker
-from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search
+from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search, labelled_vectors
 from privis.estimators.search.store_places import create_store, erase_from_store, open_store
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour_and_texture
 from privis.io.images.decode import Decoding
@@ -125,11 +127,16 @@ class Index:
         maker = RecipeVectors(chosen, None, decoding, release).first(sources.images, sources.ids)
         assert maker.components is not None
         file = IndexFile.of(chosen, maker.components, words or {}, kind or StoreKind.PARQUET, address, release)
-        with new_folder(folder, files or {}):
-            if release is not None:
-                release.projection.save(folder / PROJECTION)
-            file.save(folder)  # first: a build that is killed from here on is resumed
-            store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components, release))
+        with new_folder(folder, files or {}) as fresh:
+            if fresh:
+                if release is not None:
+                    release.projection.save(folder / PROJECTION)
+                file.save(folder)  # first: a build that is killed from here on is resumed
+                store = create_store(file, folder, keys_of(folder), space_of(chosen, maker.components, release))
+        if not fresh:
+            index = cls.resume(folder, chosen, decoding=decoding, release=release)
+            index.require_store(kind, address)
+            return index, index._added(sources, workers, on_progress)
         index = cls(chosen, maker, store, file, folder)
         return index, index._added(sources, workers, on_progress)
 
@@ -156,17 +163,20 @@ class Index:
         Raises:
             ParameterError: there is none, it is damaged, or of another recipe.
         """
-        try:
+        with contextlib.suppress(ParameterError):
             return cls.open(place, recipe, decoding=decoding, release=release)
-        except ParameterError as error:
-            folder, file = Path(place), IndexFile.load(Path(place))
-            chosen = recipe or shipped_recipe(file, folder)
-            file.require(chosen, str(folder))
-            made = file.require_release(release, folder)
+        folder, file = Path(place), IndexFile.load(Path(place))
+        chosen = recipe or shipped_recipe(file, folder)
+        with alone(folder):
             try:
-                store = create_store(file, folder, keys_of(folder), space_of(chosen, file.components, made))
-            except PrivisError:
-                raise error from None  # there is a store, and it could not be opened
+                return cls.open(folder, chosen, decoding=decoding, release=release)
+            except ParameterError as error:
+                file.require(chosen, str(folder))
+                made = file.require_release(release, folder)
+                try:
+                    store = create_store(file, folder, keys_of(folder), space_of(chosen, file.components, made))
+                except PrivisError:
+                    raise error from None  # there is a store, and it could not be opened
         return cls(chosen, RecipeVectors(chosen, file.components, decoding, made), store, file, folder)
 
     @classmethod
@@ -356,12 +366,7 @@ class Index:
         Raises:
             ParameterError: no class has two images.
         """
-        vectors, names = [], []
-        for rows in self.store.rows():
-            kept = [place for place, name in enumerate(rows.ids) if name in labels]
-            vectors.append(rows.vectors[kept])
-            names += [labels[rows.ids[place]] for place in kept]
-        return evaluate_search(np.concatenate(vectors) if names else np.zeros((0, 1), np.float32), names)
+        return evaluate_search(*labelled_vectors(self.store, labels))
 
     def info(self) -> StoreDescription:
         """Say what the index holds, without a word about anyone in it.

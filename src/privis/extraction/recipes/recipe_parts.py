@@ -27,7 +27,7 @@ SPREADS: Mapping[str, float] = MappingProxyType(
     }
 )
 """Standard deviations of similarities over pairs of public photographs."""
-PATCHES_OF_OTHERS, WORDS_OF_OTHERS = 0.0680, 0.1074
+PATCHES_OF_OTHERS, WORDS_OF_OTHERS = 0.0766, 0.1074
 """The same for codebooks of photographs, of 64 and 256 words: about those of any that is given."""
 
 
@@ -92,7 +92,7 @@ def patches(codebook: Codebook | None = None) -> RecipePart:
     'vlad'
     """
     if codebook is not None:
-        return RecipePart(VLAD(LOCAL, codebook), Similarity.HELLINGER, spread=PATCHES_OF_OTHERS)
+        return RecipePart(VLAD(LOCAL, codebook, intra=False), Similarity.HELLINGER, spread=PATCHES_OF_OTHERS)
     return RecipePart(VLAD(LOCAL, dead_leaves_codebook()), Similarity.HELLINGER, spread=SPREADS["patches"])
 
 

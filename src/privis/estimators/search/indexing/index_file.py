@@ -11,6 +11,7 @@ number is another format.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -275,7 +276,25 @@ def check_new_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the making of an index: another process that makes it, too, waits until it is made.
+
+    Args:
+        folder: of the index; it is there.
+
+    Yields:
+        While no other process makes it.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[bool]:
     """Make the folder of a new index with the files that its recipe needs; an error takes back what was made.
 
     Args:
@@ -283,25 +302,27 @@ def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[None]:
         files: to be copied, by name.
 
     Yields:
-        While the rest of the index is made.
+        Whether it is new: False where another process made the index meanwhile.
 
     Raises:
         OutputError: it cannot be made.
     """
-    made = not os.path.isdir(folder)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
-    try:
-        for name, path in files.items():
-            with replacing(folder / name) as temporary:
-                shutil.copyfile(path, temporary)
-        yield
-    except BaseException:
-        for name in (*files, NAME, PROJECTION):
-            (folder / name).unlink(missing_ok=True)
-        if made:
+    with alone(folder):
+        if (folder / NAME).exists():
+            yield False
+            return
+        try:
+            for name, path in files.items():
+                with replacing(folder / name) as temporary:
+                    shutil.copyfile(path, temporary)
+            yield True
+        except BaseException:
+            for name in (*files, NAME, PROJECTION):
+                (folder / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not what somebody else put there
                 folder.rmdir()
-        raise
+            raise
