@@ -138,6 +138,20 @@ def test_no_vector_and_no_name_is_in_the_folder(index, photos):
     assert keys.is_file() and keys.stat().st_mode & 0o77 == 0
 
 
+@pytest.mark.parametrize("store", ["lancedb", "lancedb-open"])
+def test_lancedb_holds_an_index(photos, tmp_path, store):
+    pytest.importorskip("lancedb")
+    words = ("build", photos, "-o", tmp_path / "i", *BUILD, "--metadata", photos.parent / "columns.csv")
+    told = document(*words, "--store", store)
+    assert (told["images"], told["store"]) == (6, "lancedb")
+    assert document(*words)["unchanged"] == 6
+    found = document("query", photos / "r" / "0.png", "--index", tmp_path / "i", "--where", "year<2022")
+    assert found[0]["path"] == str(photos / "r" / "0.png") and len(found) == 2
+    assert document("info", tmp_path / "i")["sealed"] is (store == "lancedb")
+    done = run(*words, "--store", "parquet")
+    assert done.exit_code == 2 and "which it was built with" in done.output
+
+
 def test_an_index_knows_its_recipe(index, photos, tmp_path):
     done = run("build", photos, "-o", index, "--recipe", "texture", "--workers", "1")
     assert done.exit_code == 2 and "texture" in done.output and "colour" in done.output

@@ -58,7 +58,7 @@ StoreName = Annotated[
     typer.Option(
         "--store",
         help="What holds the vectors: parquet (a folder, the default), lancedb, lancedb-open (not encrypted, for "
-        "--approximate), or postgresql://USER@HOST/DATABASE.",
+        "--approximate), or postgresql://USER@HOST/DATABASE (postgresql+vector:// is not encrypted, either).",
     ),
 ]
 

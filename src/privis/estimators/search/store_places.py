@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from privis.errors import ParameterError, Problem, UnsupportedError
+from privis.errors import ParameterError, Problem
 from privis.estimators.search.indexing.index_file import VECTORS, IndexFile, StoreKind, keys_of
 from privis.stores import VectorSpace, VectorStore
 from privis.stores.erasure.erasing import erased
@@ -28,7 +28,7 @@ def create_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace) 
 
     Raises:
         OutputError: it cannot be made.
-        UnsupportedError: Privis has no such store.
+        MissingExtraError: the store's library is not installed.
     """
     match file.kind:
         case StoreKind.PARQUET:
@@ -47,8 +47,6 @@ def create_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace) 
             from privis.stores.postgresql import PostgresqlStore
 
             return PostgresqlStore.create(file.address, space, keys=keys)
-        case _:
-            raise UnsupportedError(Problem("--store", file.kind.value, "parquet, or postgresql://…"))
 
 
 def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | None) -> VectorStore:
@@ -65,7 +63,7 @@ def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | N
 
     Raises:
         ParameterError: it is damaged, missing, or of another space.
-        UnsupportedError: Privis has no such store.
+        MissingExtraError: the store's library is not installed.
     """
     match file.kind:
         case StoreKind.PARQUET:
@@ -80,8 +78,6 @@ def open_store(file: IndexFile, folder: Path, keys: Path, space: VectorSpace | N
             from privis.stores.postgresql import PostgresqlStore
 
             return PostgresqlStore.open(file.address, space, keys=keys)
-        case _:
-            raise UnsupportedError(Problem(str(folder), file.kind.value, "parquet, or postgresql"))
 
 
 def store_of_index(place: str | os.PathLike[str]) -> tuple[VectorStore, ReceiptFiles]:
@@ -95,7 +91,7 @@ def store_of_index(place: str | os.PathLike[str]) -> tuple[VectorStore, ReceiptF
 
     Raises:
         ParameterError: there is no index, or it is damaged.
-        UnsupportedError: Privis has no such store.
+        MissingExtraError: the store's library is not installed.
     """
     folder = Path(os.path.abspath(place))
     return open_store(IndexFile.load(folder), folder, keys_of(folder), None), ReceiptFiles.beside(folder)
