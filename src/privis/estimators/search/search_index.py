@@ -26,7 +26,7 @@ from privis.estimators.search.indexing.index_file import (
     new_folder,
     shipped_recipe,
 )
-from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, located, space_of
+from privis.estimators.search.indexing.recipe_vectors import RecipeVectors, space_of
 from privis.estimators.search.released.released_vectors import ReleasedVectors
 from privis.estimators.search.rerankers import Reranker
 from privis.estimators.search.search_evaluation import SearchEvaluation, evaluate_search, labelled_vectors
@@ -311,15 +311,7 @@ class Index:
         Raises:
             ImageError: naming every image that cannot be used.
         """
-        rows: list[NDArray[np.float32]] = []
-        problems: list[Problem] = []
-        for number, image in enumerate(images):
-            name = str(image) if isinstance(image, str | Path) else f"image {number}"
-            try:
-                rows.append(self.maker.query(str(image) if isinstance(image, Path) else image))
-            except (ImageError, ParameterError) as error:
-                problems += located(name, error)
-        refuse(ImageError, problems)
+        rows = self.maker.queries(images)
         return np.stack(rows) if rows else np.empty((0, self.store.describe().space.components), np.float32)
 
     def erase(

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ImageError, ParameterError, PrivisError, Problem
+from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.estimators.search.indexing.image_sources import source_digest
 from privis.estimators.search.released.released_vectors import ReleasedVectors
 from privis.extraction.prepared.prepare import Prepared, prepare
@@ -151,6 +152,28 @@ class RecipeVectors:
         if self.asking is None:
             return vector
         return self.asking.released_queries(vector[None], [f"image {self._record(image)}"])[0]
+
+    def queries(self, images: Sequence[Any]) -> list[NDArray[np.float32]]:
+        """Make the vectors that an index is asked with.
+
+        Args:
+            images: paths, PIL images or uint8 arrays.
+
+        Returns:
+            One of each, as of `query`.
+
+        Raises:
+            ImageError: naming every image that cannot be used.
+        """
+        rows, problems = [], []
+        for number, image in enumerate(images):
+            name = str(image) if isinstance(image, str | Path) else f"image {number}"
+            try:
+                rows.append(self.query(str(image) if isinstance(image, Path) else image))
+            except (ImageError, ParameterError) as error:
+                problems += located(name, error)
+        refuse(ImageError, problems)
+        return rows
 
     def _record(self, image: Any) -> str:
         """The digest of an image's pixels, which a ledger knows it by."""
