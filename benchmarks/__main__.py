@@ -40,6 +40,7 @@ BENCHMARKS = (
     ("presence", "noise of counts and sums where a person comes or goes", None),
     ("enrolment", "face templates of several images in one release", DATA),
     ("face_releases", "released face templates beside published figures, at whole-image epsilon", DATA),
+    ("released_search", "search in an index of released vectors, at whole-image epsilon", DATA),
     ("utility", "accuracy at the honest whole-image epsilon", None),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),
     ("surf_graf", "SURF beside mahotas on the graffiti sequence", DATA / "local_features" / "graf"),

@@ -74,4 +74,4 @@ class ReleaseFiles:
                 path.unlink(missing_ok=True)
             raise
         if self.key is None:
-            key.unlink()
+            key.unlink(missing_ok=True)  # a release beside this one may have ended first

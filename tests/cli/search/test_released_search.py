@@ -105,6 +105,35 @@ def test_with_a_key_the_same_image_is_free(room):
     assert charges() == [40.0] * 6 and os.path.exists("mine")
 
 
+def test_directions_of_other_vectors_and_broken_photographs_are_named(room):
+    Projection(np.eye(3, 7), np.zeros(7), "made up").save("short.npz")
+    words = ("build", "people", "-o", "n", *BUILD, "--release", "privunit", "--epsilon", "9", "--projection")
+    assert "short.npz: got a projection of vectors of 7 components" in search(*words, "short.npz", code=2)
+    (room / "public").mkdir()
+    (room / "public" / "broken.png").write_text("no picture")
+    for seed in range(9):
+        Image.fromarray(painted(seed % 3, 40 + seed)).save(room / "public" / f"{seed}.png")
+    assert "broken.png: got" in search(*words, "public", code=2)
+    os.unlink("public/broken.png")
+    assert "9 public images" in search(*words, "public", "--components", "9", code=2)
+    assert not any(name.startswith("n") for name in os.listdir())
+
+
+def test_two_subjects_of_one_image_are_refused_and_the_next_try_has_a_ledger(room):
+    Image.open("people/r/0.png").save("people/g/copy.png")
+    build("--unit", "subject", "--subject-from", "folder", code=2)
+    os.unlink("people/g/copy.png")
+    assert build("--unit", "subject", "--subject-from", "folder")["rows"] == 3 and charges() == [40.0] * 3
+
+
+def test_several_processes_make_the_same_release(room):
+    build("--key", "mine")
+    search("build", "people", "-o", "k", "--recipe", "colour", "--workers", "2", *RELEASE, "--key", "mine")
+    one, two = (search("query", "people/g/1.png", "--index", place, "--json") for place in "ik")
+    assert [each["path"] for each in one] == [each["path"] for each in two]
+    assert all(abs(a["distance"] - b["distance"]) < 1e-6 for a, b in zip(one, two, strict=True))
+
+
 def test_what_is_killed_after_its_charges_goes_on_with_the_same_noise(room, monkeypatch):
     def killed(self: Any, rows: VectorRows) -> int:
         raise KeyboardInterrupt

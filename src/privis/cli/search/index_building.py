@@ -123,7 +123,8 @@ def build(
             index.require_store(kind, address)
             listed = _listed(images, subject_from, metadata, index.info().columns)
             noise = released.kept(index, max_pixels)
-            with released.drawing(noise, output, True) as drawn, progress("privis search build") as show:
+            begun = index.info().rows > 0
+            with released.drawing(noise, output, begun) as drawn, progress("privis search build") as show:
                 done = drawing(index, drawn).add(
                     listed.paths, subjects=listed.subjects, metadata=listed.metadata, workers=processes,
                     on_progress=show,
@@ -150,7 +151,8 @@ def add(
         known = opened(index, max_pixels)
         listed = _listed(images, subject_from, metadata, known.info().columns)
         words = IndexReleaseWords(key=key, ledger=ledger)
-        with words.drawing(known.maker.release, index, True) as drawn, progress("privis search add") as show:
+        begun = known.info().rows > 0
+        with words.drawing(known.maker.release, index, begun) as drawn, progress("privis search add") as show:
             done = drawing(known, drawn).add(
                 listed.paths, subjects=listed.subjects, metadata=listed.metadata,
                 workers=workers or os.cpu_count() or 1, on_progress=show,

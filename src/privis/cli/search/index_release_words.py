@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,19 +13,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from privis.cli.console import working
 from privis.cli.release_files import ReleaseFiles
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images.decode import Decoding
 from privis.io.images.sources import find
 from privis.subjects import shortened
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from privis.estimators.search.indexing.recipe_vectors import RecipeVectors
     from privis.estimators.search.released.released_vectors import ReleasedVectors
     from privis.estimators.search.search_index import Index
     from privis.extraction.recipes.search_recipe import SearchRecipe
     from privis.features.postprocessing.projection import Projection
 
 RELEASES = ("privunit",)
+MOST_PUBLIC = 2000
+"""Photographs that directions are learned from; of more, evenly spaced ones."""
 
 
 class UnitName(StrEnum):
@@ -145,11 +152,14 @@ class IndexReleaseWords:
 
         maker = RecipeVectors(recipe, None, Decoding(max_pixels))
         if self.projection is None:
-            return projection_of_leaves(maker.vector, components)
+            with working("privis search: directions of random images"):
+                return projection_of_leaves(maker.vector, components)
         if not self.projection.is_dir():
             known = Projection.load(self.projection)
+            _check_length(self.projection, known, maker, private)
             return known if self.components is None else known.leading(self.components)
         paths = find([str(self.projection)])
+        paths = paths[:: -(-len(paths) // MOST_PUBLIC)]
         digests = {path: source_digest(path) for path in paths}
         hidden = {source_digest(path): path for path in private if Path(path).is_file()}
         expected, remedy = "an image that anybody may see", "leave one of them out"
@@ -161,7 +171,8 @@ class IndexReleaseWords:
         refuse(ParameterError, shortened(shared, "--projection"))
         whole = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
         source = f"{len(paths)} images of the folder {self.projection.resolve().name}, sha256 {whole}"
-        return projection_of_images(maker.vector, paths, components, source)
+        with working(f"privis search: directions of {len(paths):,} images"):
+            return projection_of_images(_naming(maker), paths, components, source)
 
     def kept(self, index: Index, max_pixels: int) -> ReleasedVectors | None:
         """Give the release that an index was made with, and refuse words of another one.
@@ -229,6 +240,32 @@ class IndexReleaseWords:
         unit = BudgetUnit.IMAGE if isinstance(release.unit, WholeImage) else BudgetUnit.PERSON
         with ReleaseFiles(place, self.key, self.ledger).drawing(release.epsilon, unit, released) as (key, ledger):
             yield replace(release, key=key, ledger=ledger)
+
+
+def _naming(maker: RecipeVectors) -> Callable[[str], NDArray[np.float32]]:
+    """Make vectors of files, and name the file in what is wrong with it."""
+    from privis.estimators.search.indexing.recipe_vectors import located
+
+    def vector(path: str) -> NDArray[np.float32]:
+        try:
+            return maker.vector(path)
+        except ImageError as error:
+            raise ParameterError(*located(path, error)) from None
+
+    return vector
+
+
+def _check_length(path: Path, projection: Projection, maker: RecipeVectors, private: Sequence[str]) -> None:
+    """Refuse a projection of other vectors than the first image that can be used has."""
+    for image in private:
+        try:
+            length = len(maker.vector(image))
+        except (ImageError, ParameterError):
+            continue
+        if length != len(projection.mean):
+            got, remedy = f"a projection of vectors of {len(projection.mean):,} components", "learn it from this recipe"
+            raise ParameterError(Problem(str(path), got, f"{length:,}, as {maker.recipe.name} makes", remedy))
+        return
 
 
 def drawing(index: Index, release: ReleasedVectors | None) -> Index:
