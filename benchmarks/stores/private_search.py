@@ -22,9 +22,10 @@ import numpy as np
 
 from benchmarks.he.matching import _processor as processor
 from benchmarks.mpc.matching import _processor as parties_processor
-from benchmarks.tasks.retrieval import corel, joined, leave_one_out, squeezenet
+from benchmarks.tasks.retrieval import corel, leave_one_out, squeezenet
 from privis.estimators.faces.matchers.encrypted_matching import EncryptedMatcher
 from privis.estimators.faces.matchers.joint_matching import JointMatcher
+from privis.extraction.images import extract
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour, colour_and_texture
 from privis.features.feature import Array
 from privis.tasks.questions import Top
@@ -68,6 +69,12 @@ class Ranked:
         cost = f"{self.processor:13.4f}{self.sent / 1e3:10.1f}{self.rounds:8}"
         cost += f"{self.start:13.1f}{self.start_sent / 1e6:7.1f}"
         return f"{self.name:26}{quality}{cost}"
+
+
+def vectors_of(recipe: SearchRecipe, images: Sequence[Array]) -> Array:
+    """Vectors as an index stores them (images, components), of length 1."""
+    found = {name: extract(part.feature, images).features for name, part in recipe.parts.items()}
+    return recipe.fusion({name: rows.shape[1] for name, rows in found.items()}).vectors(found)
 
 
 def precision_of(order: Array, labels: Array) -> tuple[float, float]:
@@ -123,7 +130,7 @@ def main(words: Sequence[str]) -> None:
     (data,) = [Path(word) for word in words if word not in RECIPES] or [DATA]
     images, labels = corel(data)
     for name in chosen:
-        vectors, _ = joined(RECIPES[name](data), images)
+        vectors = vectors_of(RECIPES[name](data), images)
         print(f"{name}: {len(vectors)} images, {vectors.shape[1]} numbers each\n{HEAD}", flush=True)
         for one in measure(vectors, labels):
             print(one.line(), flush=True)

@@ -35,6 +35,9 @@ from .estimators.search.crowd_search import CrowdRequest as CrowdRequest
 from .estimators.search.crowd_search import CrowdServer as CrowdServer
 from .estimators.search.crowd_search import CrowdTerms as CrowdTerms
 from .estimators.search.index_queries import FoundImage as FoundImage
+from .estimators.search.private_index import Learned as Learned
+from .estimators.search.private_index import PrivateIndex as PrivateIndex
+from .estimators.search.private_index import PrivateQuery as PrivateQuery
 from .estimators.search.released.released_vectors import ReleasedVectors as ReleasedVectors
 from .estimators.search.search_index import Index as Index
 from .estimators.transformer import FeatureExtractor as FeatureExtractor

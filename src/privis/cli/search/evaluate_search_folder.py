@@ -13,6 +13,7 @@ from rich.table import Table
 from privis.cli.console import SOME_FAILED, err, explained, out, progress, working
 from privis.cli.faces.subject_words import named_pictures
 from privis.cli.search.index_release_words import Components, Epsilon, IndexReleaseWords, ProjectionPath, ReleaseName
+from privis.cli.search.private_words import GalleryRows, PrivateWords, Under, UnderName
 from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
 from privis.cli.search.search_options import (
     AsJson,
@@ -57,6 +58,8 @@ def evaluate(
     projection: ProjectionPath = None,
     components: Components = None,
     draws: Draws = 8,
+    under: Under = UnderName.CLEAR,
+    gallery: GalleryRows = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -78,6 +81,8 @@ def evaluate(
         if rerank is RerankName.GEOMETRIC:
             remedy = "geometric finds copies, which classes are not"
             raise ParameterError(Problem("--rerank", "geometric", "diffusion", remedy))
+        clear = [name for name, given in (("--rerank", rerank), ("--release", release)) if given is not None]
+        matcher = PrivateWords(under, gallery).matcher(clear)
         words = RecipeWords.of(recipe, parameter, layer, model, codebook) or RecipeWords(DEFAULT)
         chosen = recipe_of(words)
         named = named_pictures(folder, labels_from)
@@ -93,7 +98,7 @@ def evaluate(
             _tell_released(chosen, noise, found, labels, draws, as_json)
             return
         with working("privis search evaluate: rankings") as show_share:
-            result = evaluate_search(found.vectors, labels, diffusion, show_share)
+            result = evaluate_search(found.vectors, labels, diffusion, show_share, matcher)
         refused = {path: str(why) for path, why in named.unnamed.items()}
         refused |= found.refused
         for path, why in list(refused.items())[:SHOWN_REFUSED]:
@@ -106,7 +111,7 @@ def evaluate(
         if as_json:
             document = {
                 "map": result.mean_average_precision, "p@10": result.precision, "images": result.images,
-                "recipe": chosen.name, "rerank": None if rerank is None else rerank.value,
+                "recipe": chosen.name, "rerank": None if rerank is None else rerank.value, "under": under.value,
                 "queries": result.queries, "first": first, "classes": dict(result.classes),
                 "alone": list(result.alone), "refused": [{"path": path, "why": why} for path, why in refused.items()],
             }  # fmt: skip

@@ -12,6 +12,17 @@ from rich.table import Table
 
 from privis.cli.console import NO, err, explained, out, working
 from privis.cli.search.index_release_words import Key, LedgerPath, asking
+from privis.cli.search.private_words import (
+    GalleryRows,
+    Gap,
+    Learn,
+    PrivateWords,
+    Threshold,
+    Under,
+    UnderName,
+    asked_privately,
+    tell_private,
+)
 from privis.cli.search.search_options import AsJson, IndexOption, MaxPixels, Rerank, RerankName
 from privis.cli.search.search_words import opened
 from privis.cli.search.where_words import conditions
@@ -50,6 +61,11 @@ def query(
     epsilon: QueryEpsilon = None,
     key: Key = None,
     ledger: LedgerPath = None,
+    under: Under = UnderName.CLEAR,
+    gallery: GalleryRows = None,
+    learn: Learn = None,
+    threshold: Threshold = None,
+    gap: Gap = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
 ) -> None:
@@ -60,8 +76,15 @@ def query(
     privis search query holiday.jpg --index photos.index --where 'year>=2024' --rerank diffusion --draw found.png
 
     privis search query holiday.jpg --index photos.index --near-duplicates
+
+    privis search query holiday.jpg --index photos.index --top 20 --under ckks
     """
     with explained():
+        clear = {"--rerank": rerank, "--within": within, "--approximate": approximate or None, "--draw": draw}
+        clear["--near-duplicates"] = near_duplicates or None
+        private = PrivateWords(under, gallery, learn, threshold, gap).query(
+            [name for name, value in clear.items() if value is not None]
+        )
         if near_duplicates and (rerank is not None or approximate):
             got = "--near-duplicates with --rerank or --approximate"
             raise ParameterError(Problem("--near-duplicates", got, "it alone: it has an order of its own"))
@@ -72,6 +95,10 @@ def query(
             raise ParameterError(Problem("--near-duplicates", got, "an exact query", remedy))
         known = asking(opened(index, max_pixels), release, epsilon, key, ledger)
         wanted = conditions(where or [], known.info().columns)
+        if private is not None:
+            with working("privis search query"):
+                answer = asked_privately(known, image, private, top, wanted)
+            return tell_private(answer, top, threshold, as_json)
         with working("privis search query"), warnings.catch_warnings(record=True) as caught:
             if near_duplicates:
                 found = known.near_duplicates(str(image), where=wanted, most=max(20, top), on_unread=_unread)[:top]

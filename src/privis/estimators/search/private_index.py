@@ -19,6 +19,7 @@ top            shares      the ids of the most similar rows, in order
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -40,7 +41,7 @@ from privis.validation import integer_problem, real_values
 _EQUAL_LENGTHS = 1e-3  # to within which rows are of one length, so that cosines rank as inner products do
 
 
-class Told(Enum):
+class Learned(Enum):
     """What whoever asks an index is told."""
 
     SCORES = "scores"
@@ -86,7 +87,7 @@ class PrivateQuery:
 
     Args:
         matcher: who compares: under encryption or on shares.
-        told: what whoever asks learns.
+        learned: what whoever asks learns.
         threshold: least cosine of a row that matches, for decisions, for the top under encryption, and if wanted for
             the top on shares; None: any.
 
@@ -101,17 +102,17 @@ class PrivateQuery:
     identifier: ClassVar[str] = "privis.private-query/1"
 
     matcher: EncryptedMatcher | JointMatcher
-    told: Told = Told.TOP
+    learned: Learned = Learned.TOP
     threshold: float | None = None
 
     def __post_init__(self) -> None:
         problems, given = [], self.threshold
-        if self.told is Told.SCORES and given is not None:
+        if self.learned is Learned.SCORES and given is not None:
             problems.append(Problem("PrivateQuery.threshold", repr(given), "None: scores are not decided"))
-        if given is None and (self.told is Told.DECISIONS or (self.told is Told.TOP and self.encrypted)):
+        if given is None and (self.learned is Learned.DECISIONS or (self.learned is Learned.TOP and self.encrypted)):
             remedy = "under encryption order is told by scores alone: ask for scores, or on shares"
-            expected = f"a cosine that decides {self.told.value}"
-            more = remedy if self.told is Told.TOP else None
+            expected = f"a cosine that decides {self.learned.value}"
+            more = remedy if self.learned is Learned.TOP else None
             problems.append(Problem("PrivateQuery.threshold", "None", expected, *([more] if more else [])))
         if given is not None and (
             isinstance(given, bool) or not isinstance(given, int | float) or not -1 <= given <= 1
@@ -136,18 +137,18 @@ class PrivateQuery:
         limit = "" if self.threshold is None else f"{self.threshold:g}"
         if not isinstance(self.matcher, EncryptedMatcher):
             what = {
-                Told.SCORES: f"the ids and the cosines of the {top} most similar rows",
-                Told.DECISIONS: f"the ids of the rows whose cosine is at least {limit}, if they are at most {top}",
-                Told.TOP: f"the ids of the {top} most similar rows, in order"
+                Learned.SCORES: f"the ids and the cosines of the {top} most similar rows",
+                Learned.DECISIONS: f"the ids of the rows whose cosine is at least {limit}, if they are at most {top}",
+                Learned.TOP: f"the ids of the {top} most similar rows, in order"
                 + (f", as far as they reach {limit}" if limit else ""),
-            }[self.told]
+            }[self.learned]
             return f"Whoever asks learns {what}; no party learns anything."
         near = "decrypted numbers of rows near it tell their cosines"
         what = {
-            Told.SCORES: "the cosine of every row, and as many queries as a row has components tell the rows",
-            Told.DECISIONS: f"which rows' cosine is at least {limit}; {near}",
-            Told.TOP: f"how many rows' cosine is at least {limit}, and if they are at most {top}, which; {near}",
-        }[self.told]
+            Learned.SCORES: "the cosine of every row, and as many queries as a row has components tell the rows",
+            Learned.DECISIONS: f"which rows' cosine is at least {limit}; {near}",
+            Learned.TOP: f"how many rows' cosine is at least {limit}, and if they are at most {top}, which; {near}",
+        }[self.learned]
         other = "neither rows nor queries nor answers" if self.matcher.encrypted_templates else "no query and no answer"
         return f"Whoever asks holds the key and learns {what}. The side with the rows sees {other}."
 
@@ -155,8 +156,8 @@ class PrivateQuery:
 class PrivateIndex:
     """Rows of a store, held for private queries; a context manager, for one thread.
 
-    Rows without a direction are similar to nothing and left out. When the store has changed since, as when somebody was
-    erased, rows are read and held anew before the next query is answered.
+    Rows without a direction are similar to nothing and left out. Rows are read before every query, and held anew where
+    any has changed, as when somebody was erased: keys are new then, too.
 
     Args:
         store: that is asked.
@@ -211,16 +212,16 @@ class PrivateIndex:
         (row,) = self._checked(np.asarray(vector)[None])
         held, query = self._current(), self.query
         most = min(top, len(self.ids))
-        if query.told is Told.SCORES:
+        if query.learned is Learned.SCORES:
             return self._ranked(held.ask(Top(most, score=True), row[None]))
         if not isinstance(held, EncryptedTemplates):
-            if query.told is Told.TOP:
+            if query.learned is Learned.TOP:
                 return self._ranked(held.ask(Top(most, query.threshold), row[None]))
             assert query.threshold is not None
             return self._listed(held.ask(AllAbove(query.threshold, most), row[None]))
         assert query.threshold is not None
         gap = query.matcher.gap(row.size, len(self.ids))
-        if query.told is Told.DECISIONS:
+        if query.learned is Learned.DECISIONS:
             found = held.decided(row, query.threshold, gap)
             accepted = [FoundRow(self.ids[number]) for number in found.accepted]
             return PrivateAnswer((*accepted, *(FoundRow(self.ids[place], undecided=True) for place in found.undecided)))
@@ -263,17 +264,16 @@ class PrivateIndex:
         return rows
 
     def _current(self) -> HeldTemplates:
-        """The rows as they are held, read anew if the store has changed."""
-        described = self.store.describe()
-        state = described.rows, described.bytes, dict(self.store.subjects())
+        """The rows as they are held; before every query they are read, and held anew if any has changed."""
+        parts = list(self.store.rows(self.where))
+        ids = [name for part in parts for name in part.ids]
+        vectors = np.concatenate([part.vectors for part in parts]) if ids else np.zeros((0, 1), np.float32)
+        state = hashlib.sha256(np.ascontiguousarray(vectors).data).digest(), tuple(ids)
         if self._held is None or state != self._state:
             self._held = None
             self._stack.close()
-            parts = list(self.store.rows(self.where))
-            ids = [name for part in parts for name in part.ids]
-            vectors = np.concatenate([part.vectors for part in parts]) if ids else np.zeros((0, 1), np.float32)
             lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-            refuse(ParameterError, self._problems(lengths[lengths > 0], described.place))
+            refuse(ParameterError, self._problems(lengths[lengths > 0], self.store.describe().place))
             self.ids = tuple(name for name, length in zip(ids, lengths, strict=True) if length > 0)
             self.left_out = tuple(name for name, length in zip(ids, lengths, strict=True) if length == 0)
             self._held = self._stack.enter_context(self.query.matcher.holding(vectors[lengths > 0]))

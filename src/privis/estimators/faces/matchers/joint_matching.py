@@ -135,7 +135,8 @@ class JointTemplates:
             ParameterError: claims that do not fit, or vectors without a direction.
         """
         rows, held = np.asarray(queries), len(self.live.gallery.names)
-        lot = max(1, _PRODUCTS // held if claims is None else _NUMBERS // self.live.gallery.grid.dimension)
+        most = _PRODUCTS // 4 if isinstance(question, Top) else _PRODUCTS  # sorting holds more at once
+        lot = max(1, most // held if claims is None else _NUMBERS // self.live.gallery.grid.dimension)
         parts = []
         for start in range(0, len(rows), lot):
             named = () if claims is None else [str(row) for row in claims[start : start + lot]]
