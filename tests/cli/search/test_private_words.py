@@ -1,4 +1,7 @@
-"""``privis search`` under encryption and on shares: what is found, what is said, and options that do not fit."""
+"""``privis search`` under encryption and on shares: what is found, what is said, and options that do not fit.
+
+Answers for `privis.cli.search.private_words`.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class UnderName(Enum):
-    """Who compares."""
+    """In the clear, under encryption, or on shares of three or two parties."""
 
     CLEAR = "clear"
     CKKS = "ckks"
