@@ -1,6 +1,6 @@
 """``privis search`` under encryption and on shares: what is found, what is said, and options that do not fit.
 
-Answers for `privis.cli.search.private_words`.
+Answers for `privis.cli.search.private.private_words`.
 """
 
 from __future__ import annotations

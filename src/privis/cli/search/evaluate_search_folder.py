@@ -13,7 +13,7 @@ from rich.table import Table
 from privis.cli.console import SOME_FAILED, err, explained, out, progress, working
 from privis.cli.faces.subject_words import named_pictures
 from privis.cli.search.index_release_words import Components, Epsilon, IndexReleaseWords, ProjectionPath, ReleaseName
-from privis.cli.search.private_words import GalleryRows, PrivateWords, Under, UnderName
+from privis.cli.search.private.private_words import GalleryRows, PrivateWords, Under, UnderName
 from privis.cli.search.recipe_words import DEFAULT, RecipeWords, recipe_of
 from privis.cli.search.search_options import (
     AsJson,

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from privis.cli.console import NO, err, explained, out, working
 from privis.cli.search.index_release_words import Key, LedgerPath, asking
-from privis.cli.search.private_words import (
+from privis.cli.search.private.private_words import (
     GalleryRows,
     Gap,
     Learn,

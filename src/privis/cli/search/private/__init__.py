@@ -1,0 +1,1 @@
+"""Indexes that are asked under encryption or on shares: from words to answers."""
