@@ -84,7 +84,7 @@ def main(folder: Path, sealed: bool, index: str | None, stride: int) -> None:
     first.mkdir()
     made_first = copied(lambda: made(first / "index", sealed, rows(0, 50), rows(40, 80), index=index))
     assert made_first == 0
-    step = 1
+    step = max(1, stride // 2)
     while killed(first, folder / "index-of-a-step", step, sealed):
         step += stride
 

@@ -133,9 +133,8 @@ def judged(told: list[list], sealed: bool) -> None:
     assert sum(erased for _, _, erased, *_ in told) > 1
 
 
-@pytest.mark.parametrize(("sealed", "stride"), [(True, 24), (False, 20)], ids=["sealed", "open"])
-def test_a_killed_erasure_is_finished_when_it_is_opened(tmp_path: Path, sealed: bool, stride: int) -> None:
-    judged(kills(tmp_path, sealed, None, stride), sealed)
+def test_a_killed_erasure_is_finished_when_it_is_opened(tmp_path: Path) -> None:
+    judged(kills(tmp_path, True, None, 36), True)
 
 
 @pytest.mark.long
