@@ -25,11 +25,7 @@ class RowReader:
 
     def __init__(self, snapshot: StoreSnapshot) -> None:
         self.snapshot = snapshot
-        parts = list(zip(snapshot.fragments, snapshot.live, strict=True))
-        counts = [one.counts[blocks] for one, blocks in parts] or [np.empty(0, np.int64)]
-        self._ends = np.cumsum(np.concatenate(counts))
-        self._blocks = np.concatenate([blocks for _, blocks in parts] or [np.empty(0, np.int64)])
-        self._fragments = np.repeat(np.arange(len(parts)), [len(blocks) for _, blocks in parts])
+        self._ends, self._blocks, self._fragments = snapshot.block_places()
         self._unsealed: OrderedDict[int, bytes] = OrderedDict()
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -180,6 +180,20 @@ class StoreSnapshot:
         """Whether codes are in memory."""
         return "codes" in self._kept
 
+    def block_places(self) -> tuple[Blocks, Blocks, Blocks]:
+        """Give where all blocks are, in the order of their rows; kept in memory.
+
+        Returns:
+            Of each block the number after its last row, its place in its fragment, and which fragment that is.
+        """
+        if "places" not in self._kept:
+            counts = [one.counts[blocks] for one, blocks in self._parts()] or [np.empty(0, np.int64)]
+            fragments = np.repeat(np.arange(len(self.live)), [len(blocks) for blocks in self.live])
+            blocks = np.concatenate([*self.live] or [np.empty(0, np.int64)])
+            self._kept["places"] = (np.cumsum(np.concatenate(counts)), blocks, fragments)
+        found: tuple[Blocks, Blocks, Blocks] = self._kept["places"]
+        return found
+
     def codes(self, previous: StoreSnapshot | None = None) -> ExactScan:
         """Give the codes of all vectors, which are kept in memory.
 
