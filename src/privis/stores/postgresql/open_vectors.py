@@ -154,7 +154,7 @@ def vectors_of(sent: Sequence[bytes], element: Element, components: int) -> NDAr
 
 def read_open(
     connection: Connection[Any], schema: str, store: StoreRow, condition: Composable, values: Sequence[Any], after: int
-) -> tuple[VectorRows, int]:
+) -> tuple[VectorRows, int | None]:
     """Read the next rows, in the order of their numbers.
 
     Args:
@@ -166,23 +166,24 @@ def read_open(
         after: number of the last row that was read.
 
     Returns:
-        At most `AT_ONCE` rows, and the number of the last one; without rows ``after``.
+        At most `AT_ONCE` rows, and the number up to which there are no others; None: it was the end.
     """
     from psycopg.sql import SQL, Identifier
 
     columns = list(store.columns)
     query = SQL(
-        "SELECT _row, id, subject, source, {}(vector){} FROM {}.images WHERE _row > %s AND _row < %s AND {} "
-        "ORDER BY _row LIMIT %s"
+        "SELECT id, subject, source, {}(vector){} FROM {}.images WHERE _row > %s AND _row <= %s AND {} ORDER BY _row"
     ).format(Identifier(f"{store.element.value}_send"), _more(columns), Identifier(schema), condition)
+    last = min(after + AT_ONCE, store.next_row)  # by numbers: a limit on rows had the whole table sorted
     with connection.cursor(binary=True) as cursor:
-        found = cursor.execute(query, (after, store.next_row, *values, AT_ONCE)).fetchall()
+        found = cursor.execute(query, (after, last, *values)).fetchall()
+    end = None if last == store.next_row else last
     if not found:
         empty = np.empty((0, store.space.components), np.float32)
-        return VectorRows((), (), (), empty, {name: () for name in columns}), after
-    numbers, ids, subjects, sources, sent, *rest = zip(*found, strict=True)
+        return VectorRows((), (), (), empty, {name: () for name in columns}), end
+    ids, subjects, sources, sent, *rest = zip(*found, strict=True)
     vectors = vectors_of(sent, store.element, store.space.components)
-    return VectorRows(ids, subjects, sources, vectors, dict(zip(columns, rest, strict=True))), numbers[-1]
+    return VectorRows(ids, subjects, sources, vectors, dict(zip(columns, rest, strict=True))), end
 
 
 def _more(columns: Sequence[str]) -> Composable:

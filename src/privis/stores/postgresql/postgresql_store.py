@@ -298,13 +298,12 @@ class PostgresqlStore:
                 yield sealed.chosen(places[begin : begin + open_vectors.AT_ONCE])
             return
         condition, values = sql_where(where, store.columns)
-        after = 0
-        while True:
+        after: int | None = 0
+        while after is not None:
             with connected(self.address) as connection:
                 part, after = open_vectors.read_open(connection, self._schema, store, condition, values, after)
-            if not len(part):
-                return
-            yield part
+            if len(part):
+                yield part
 
     def search(
         self, queries: NDArray[Any], top: int, where: Sequence[Condition] = (), approximate: bool = False

@@ -131,7 +131,9 @@ def create_tables(
         kind = f"vector {element.value}({space.components}) NOT NULL"
         texts = [f'{column} text COLLATE "C" NOT NULL' for column in ("id", "subject", "source")]
         connection.execute(
-            SQL("CREATE TABLE {}.images (_row bigint PRIMARY KEY, {})").format(name, _listed([*texts, kind]))
+            SQL("CREATE TABLE {}.images (_row bigint PRIMARY KEY, {}) WITH (toast_tuple_target = 8160)").format(
+                name, _listed([*texts, kind])
+            )  # a search reads vectors at once that lie in their rows
         )
         for column in ("id", "subject"):
             connection.execute(SQL("CREATE INDEX ON {}.images USING hash ({})").format(name, Identifier(column)))

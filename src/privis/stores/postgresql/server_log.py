@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psycopg import Connection
 
-MOST_SEGMENTS = 256
-"""That are written over in one erasure: 4 GiB at the usual 16 MiB."""
+MOST_BYTES = 1 << 34
+"""Of the log that are written over in one erasure."""
 
 _RIGHTS = """
 SELECT rolsuper OR (
@@ -51,14 +51,16 @@ def overwrite_log(connection: Connection[Any], until: str) -> bool:
     Returns:
         Whether the server has no such segment any more.
     """
-    for _ in range(MOST_SEGMENTS):  # until a checkpoint has renamed or removed what is older
+    size = connection.execute("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'").fetchone()
+    most = MOST_BYTES // int(size[0] if size else MOST_BYTES)
+    for _ in range(most):  # until a checkpoint has renamed or removed what is older
         _next_segment(connection)
         if not _has_older(connection, until):
             break
     (count,) = connection.execute(_SEGMENTS).fetchone() or (0,)
-    for _ in range(min(int(count) + 1, MOST_SEGMENTS)):
+    for _ in range(min(int(count) + 1, most)):
         _next_segment(connection)
-    return count < MOST_SEGMENTS and not _has_older(connection, until)
+    return count < most and not _has_older(connection, until)
 
 
 def _next_segment(connection: Connection[Any]) -> None:
