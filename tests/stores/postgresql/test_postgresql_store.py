@@ -296,3 +296,11 @@ def test_a_role_that_may_only_read_searches_and_does_not_write(address: Address,
         reader.add(given)
     store.erase([given.subjects[0]])
     assert reader.describe().rows == 15  # what was granted is still granted
+
+
+@pytest.mark.parametrize("element", KINDS[:2])
+def test_its_benchmark_runs_on_a_few_vectors(element: Element, address: Address, tmp_path: Path) -> None:
+    from benchmarks.stores.postgresql_store import measured
+
+    found = measured(address(), element, tmp_path / "keys", 60, 16, 20)
+    assert set(found) == {"fill", "add", "first search", "ten searches", "erase"}

@@ -250,7 +250,7 @@ def test_receipts_say_what_was_searched(address: Address, database: DatabaseServ
         files = ReceiptFiles.beside(folder / "index")
         receipt = erased(store, [WHO], files)
         assert receipt.status is status, (role, element, receipt.unsearched, receipt.remains)
-        assert checked(receipt, files, store).status is status
+        assert checked(receipt, files).status is status
         assert WHO not in str(receipt.to_dict())
 
 

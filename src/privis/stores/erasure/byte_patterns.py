@@ -8,6 +8,7 @@ everywhere and prove nothing.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -115,8 +116,13 @@ class BytePatterns:
             words = np.frombuffer(held[shift : shift + (len(held) - shift) // _WORD * _WORD].tobytes(), "<u8")
             hits = np.flatnonzero(self._tables[0][(words * _FACTORS[0]) >> self._shift])
             hits = hits[self._tables[1][(words[hits] * _FACTORS[1]) >> self._shift]]
+            hits = hits[~_amid_zeros(words, hits)]
             found |= self._compared(held, hits * _WORD + shift, words[hits])
         return found
+
+    @functools.cached_property
+    def _in_parts(self) -> NDArray[np.bool_]:
+        return np.array([not _is_whole(each) for each in self.patterns], bool)
 
     def _compared(self, data: NDArray[np.uint8], places: NDArray[np.int64], words: NDArray[np.uint64]) -> set[Found]:
         first = np.searchsorted(self._words, words)
@@ -135,7 +141,7 @@ class BytePatterns:
         """Those of equal words in which a run that tells something, or a whole pattern, is equal."""
         owners = np.searchsorted(self._starts, offsets, "right") - 1
         found: set[Found] = set()
-        parts = np.array([not _is_whole(each) for each in self.patterns], bool)[owners]
+        parts = self._in_parts[owners]
         for place, offset, owner in zip(places[~parts], offsets[~parts], owners[~parts], strict=True):
             content, begin = self.patterns[owner].content, int(place - (offset - self._starts[owner]))
             if begin >= 0 and data[begin : begin + len(content)].tobytes() == content:
@@ -216,6 +222,15 @@ def _all_words(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
         part = data[shift : shift + (len(data) - shift) // _WORD * _WORD]
         words[shift : shift + len(part) : _WORD] = np.frombuffer(part.tobytes(), "<u8")
     return words
+
+
+def _amid_zeros(words: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a word and both beside it are zero, as in empty pages: no run that tells something has such a word."""
+    zero = words[places] == 0
+    inside = places[zero]
+    inside = np.clip(inside, 1, max(1, len(words) - 2))  # at the ends one of three is the word itself, or beyond
+    zero[zero] = (words[inside - 1] == 0) & (words[np.minimum(inside + 1, len(words) - 1)] == 0)
+    return zero & (places > 0) & (places < len(words) - 1)
 
 
 def _step(length: int) -> int:

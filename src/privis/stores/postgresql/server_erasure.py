@@ -82,7 +82,8 @@ def _begin_sealed(
     connection.execute(
         SQL("UPDATE {}.store SET erasing = erasing || %s::bigint[]").format(Identifier(schema)), (numbers,)
     )
-    return Residue(np.concatenate(vectors), tuple(bytes(sealed) for *_, sealed in found), tuple(sorted(texts)))
+    sealed = tuple(bytes(blob) for *_, blob in found)
+    return Residue(np.concatenate(vectors), sealed, tuple(sorted(texts)), ring.held(places))
 
 
 def _erase_open(connection: Connection[Any], schema: str, store: StoreRow, names: Sequence[str]) -> Residue:
