@@ -140,7 +140,8 @@ def killed_at(store: PostgresqlStore, step: str) -> None:
     "element, step",
     [
         *((Element.SEALED, step) for step in STEPS),
-        *((Element.SINGLE, step) for step in STEPS if "key" not in step),
+        (Element.SINGLE, "while rows are written anew"),
+        (Element.SINGLE, "before the log is written over"),
     ],
 )
 def test_a_killed_erasure_is_finished_by_whoever_opens_the_store(
@@ -220,9 +221,6 @@ def test_files_of_another_machine_are_read_by_the_server(
     found = store.verify_erased(residue)
     assert (found.remains, found.unsearched) == ((), ()) and found.bytes > 1 << 24
     assert any("by the server" in each for each in found.searched)
-    kept = next(store.rows())
-    there = store.verify_erased(type(residue)(kept.vectors[:2], (), ()))
-    assert there.remains or there.unsearched
 
 
 def test_receipts_say_what_was_searched(address: Address, database: DatabaseServer, tmp_path: Path, seed: int) -> None:
