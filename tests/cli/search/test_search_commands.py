@@ -171,7 +171,11 @@ def test_an_index_knows_its_recipe(index, photos, tmp_path):
     [
         (("build", "{photos}", "-o", "{tmp}/i", "--recipe", "colours"), "one of colour-and-texture", 2),
         (("build", "{photos}", "-o", "{tmp}/i", "--recipe", "colour+colour"), "each part once", 2),
-        (("build", "{photos}", "-o", "{tmp}/i", "--store", "redis"), "parquet, lancedb, lancedb-open or postgresql://", 2),
+        (
+            ("build", "{photos}", "-o", "{tmp}/i", "--store", "redis"),
+            "parquet, lancedb, lancedb-open or postgresql://",
+            2,
+        ),
         (("build", "{photos}", "-o", "{tmp}/i", "--recipe", "network"), "--model FILE.onnx", 2),
         (("build", "{photos}", "-o", "{tmp}/full"), "letter.txt", 4),
         (("build", "{tmp}/none", "-o", "{tmp}/i"), "no such file or folder", 2),

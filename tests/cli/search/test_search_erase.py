@@ -57,7 +57,7 @@ def vectors_of(index: Path, subject: str) -> np.ndarray:
 
 def test_somebody_is_erased_and_the_receipt_holds(room: Path) -> None:
     index, gone = room / "index", vectors_of(room / "index", "bob")
-    code, receipt = run("search", "erase", "--index", index, "--subject", "bob", "-o", room / "receipt.json")
+    code, receipt = run("search", "erase", "--index", index, "--subject", "bob", "-o", room / "receipt.json", "--json")
     assert code == 0 and receipt["status"] == "gone" and receipt["rows"] == 2 and receipt["remains"] == []
     assert any("index.json (bytes)" in each for each in receipt["searched"])
     assert "without names" in receipt["kept"][0] and "index.ledger" in receipt["kept"][0]
@@ -65,7 +65,7 @@ def test_somebody_is_erased_and_the_receipt_holds(room: Path) -> None:
     assert windows_found(room, gone) == 0
     assert not any(b"people/bob" in path.read_bytes() for path in room.rglob("*") if path.is_file())
     assert json.loads((room / "receipt.json").read_text()) == receipt and "bob" not in json.dumps(receipt["subjects"])
-    code, said = run("verify", room / "receipt.json", "--index", index, "--subject", "bob")
+    code, said = run("verify", room / "receipt.json", "--index", index, "--subject", "bob", "--json")
     assert (code, said["status"], said["remains"], said["about_subject"]) == (0, "gone", [], True)
     code, said = run("search", "erase", "--index", index, "--subject", "bob")
     assert code == 2 and "nobody" in said

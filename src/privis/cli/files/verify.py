@@ -29,10 +29,16 @@ Salt = Annotated[Path | None, typer.Option(help="File of the salt that the owner
 WriteSalt = Annotated[
     Path | None, typer.Option(help="With --index and --subject: new file for the salt, to hand over to that person.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, as without it.")]
 
 
 def verify(
-    receipt: ReceiptFile, index: Index = None, subject: Subject = None, salt: Salt = None, write_salt: WriteSalt = None
+    receipt: ReceiptFile,
+    index: Index = None,
+    subject: Subject = None,
+    salt: Salt = None,
+    write_salt: WriteSalt = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a receipt: its signature, its place in the log, and that what it says was erased did not come back.
 

@@ -23,6 +23,7 @@ Ledgers = Annotated[
     typer.Option("--ledger", help="Privacy or answer ledger about the index: kept, and the receipt says why."),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Also write the receipt to this file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, as without it.")]
 
 
 def erase(
@@ -31,6 +32,7 @@ def erase(
     image: OwnImages = None,
     ledger: Ledgers = None,
     output: Output = None,
+    as_json: AsJson = False,
 ) -> None:
     """Erase people from an index, search all that it keeps for what is left, and print a signed receipt as JSON.
 
