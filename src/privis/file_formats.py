@@ -38,6 +38,7 @@ _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")
 _TOKENS = re.compile(rb"(?:#.*\n|\s*\n)*[A-Za-z0-9][A-Za-z0-9._-]{0,63} sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}\n?")
 _ONNX = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x22\x28\x32\x3a\x42]")
+_DICOM, _BEHIND_PREAMBLE = b"DICM", slice(128, 132)
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF8", b"BM", b"\0\0\1\0")
 
 
@@ -98,6 +99,7 @@ class FileFormat(StrEnum):
     PRIVATE_KEY = "a private key of a certificate"
     NETWORK = "an ONNX network"
     PICTURE = "a picture"
+    DICOM = "a DICOM file"
     ARRAYS = "an npz file of other arrays"
     PARQUET = "a Parquet file of another program"
     ZIP = "a zip file"
@@ -235,6 +237,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return _of_zip(path)
     if start.startswith(b"PAR1"):
         return _of_parquet(path)
+    if start[_BEHIND_PREAMBLE] == _DICOM:
+        return FileFormat.DICOM
     if (
         start.startswith(_PICTURES)
         or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")

@@ -69,6 +69,11 @@ DOORS = {
     "skimage": ["demo"],
     "tifffile": [],  # costs one image: an ImageError, which tests/io/images answers for
     "imagecodecs": [],
+    "pydicom": ["extract plain.dcm -o out.csv -f colour -p size=8x8", "privis.image_record('plain.dcm')"],
+    "pylibjpeg": ["privis.image_record('rle.dcm')", "privis.image_record('j2k.dcm')"],
+    "openjpeg": ["privis.image_record('j2k.dcm')"],
+    "rle": ["privis.image_record('rle.dcm')"],
+    "jpeg_ls": ["privis.image_record('jls.dcm')"],
     "spu": MPC,
     "jax": MPC[:3],
     "grpc": ["party --config party/a/party.toml", MPC[1]],
@@ -161,6 +166,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all that the doors are given, made while every extra is there."""
     for module in ("onnx", "tenseal", "httpx", "grpc"):
         pytest.importorskip(module)
+    pydicom = pytest.importorskip("pydicom")
     from privis.run.clear.onnx_lowering import to_onnx
     from privis.serve.client.program_keys import OwnerKeys
     from privis.serve.http.tokens import issue
@@ -172,6 +178,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (folder / "picture.png", folder / "pictures" / "one.png"):
         Image.fromarray(np.dstack([pixels] * 3)).save(path)
     average = trace(lambda x: x.sum(2, 3), Input((1, 3, 32, 32)))
+    for name, kind in (("plain", ""), ("rle", "_RLE"), ("j2k", "_jp2klossless"), ("jls", "_jpeg_ls_lossless")):
+        bundled = Path(pydicom.__file__).parent / "data" / "test_files" / f"MR_small{kind}.dcm"
+        (folder / f"{name}.dcm").write_bytes(bundled.read_bytes())
     (folder / "network.onnx").write_bytes(to_onnx(average).SerializeToString())
     (folder / "job.toml").write_text(JOB)
     (folder / "first").mkdir()

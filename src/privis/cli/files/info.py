@@ -309,6 +309,15 @@ def _picture(path: Path) -> Iterator[str]:
     yield f"{shape[0]} x {shape[1]} pixels, {'grey' if len(shape) == 2 else 'RGB'}, as features read it"
 
 
+def _dicom(path: Path) -> Iterator[str]:
+    """Of the header nothing but what says how pixels are stored."""
+    from privis.io.images.dicom.pictures import frame_count, stored_as
+
+    frames = frame_count(path)
+    yield f"{stored_as(path)}; {'1 frame' if frames == 1 else f'{frames:,} frames'}"
+    yield from _picture(path)
+
+
 def _record(path: Path) -> Iterator[str]:
     yield f"it belongs to {path.with_suffix('')}; keep both, in one place"
 
@@ -372,6 +381,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.PRIVATE_KEY: _private,
         FileFormat.NETWORK: _network,
         FileFormat.PICTURE: _picture,
+        FileFormat.DICOM: _dicom,
         FileFormat.TABLE_RECORD: _record,
         FileFormat.LIST: _list,
     }

@@ -15,6 +15,7 @@ more than 8 bits        the top 8 bits of the range the *type* can hold, never o
 white is zero (TIFF)    inverted, at every depth
 floats, Lab             refused: their range is not known
 too many pixels         refused from the header, before anything is decoded
+DICOM                   `privis.io.images.dicom`: the first frame, or the one of ``scan.dcm#frame=2``
 ======================  ======================================================================================
 
 Pillow decodes, and only the formats in `FORMATS`: it knows others, some of which start programs (EPS). TIFF layouts
@@ -32,10 +33,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.errors import ImageError, MissingExtraError, ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.images import tiff
 from privis.io.images.depth import DepthWarning, top_bits
+from privis.io.images.dicom.pictures import picture
+from privis.io.images.dicom.reading import DicomReading
+from privis.io.images.dicom.recognition import is_dicom
+from privis.io.images.file_parts import file_and_frame
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,7 +52,10 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000"
 """Pillow's names of the file formats that are read."""
 
 SUFFIXES = frozenset(
-    ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+    (
+        ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp "
+        ".dcm .dic .dicom .ima"
+    ).split()
 )
 """Lower-case file name endings by which a folder's images are known."""
 
@@ -66,6 +74,7 @@ class Decoding:
         max_pixels: most pixels (width x height) of an image.
         bits: depth of samples that are stored in more than 8 bits, as in 12-bit images in 16-bit files; larger values
             become white. None: as many as the type has.
+        dicom: windows and overlays of DICOM files.
 
     Raises:
         ParameterError: max_pixels below 1, or bits outside 9..32.
@@ -76,6 +85,7 @@ class Decoding:
 
     max_pixels: int = MAX_PIXELS
     bits: int | None = None
+    dicom: DicomReading = DicomReading()
 
     def __post_init__(self) -> None:
         problems = []
@@ -88,11 +98,15 @@ class Decoding:
 
     def __call__(self, source: Path | str) -> Pixels:
         """Decode one image."""
-        return load(source, max_pixels=self.max_pixels, bits=self.bits)
+        return load(source, max_pixels=self.max_pixels, bits=self.bits, dicom=self.dicom)
 
 
 def load(
-    source: Path | str | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS, bits: int | None = None
+    source: Path | str | Image.Image | NDArray[Any],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    bits: int | None = None,
+    dicom: DicomReading | None = None,
 ) -> Pixels:
     """Decode one image to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
@@ -102,9 +116,11 @@ def load(
     limit (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides. ``bits``
     is the depth of samples that are stored in more than 8 bits, where it is not the one of their type; signed samples
     then begin at ``-2**(bits - 1)``. Without it an image that leaves top bits unused is warned of (`DepthWarning`).
+    ``dicom`` says how DICOM files are read; None: as `privis.io.images.dicom.reading.DicomReading` does by default.
 
     Raises:
         ImageError: and nothing else, whatever the bytes are.
+        MissingExtraError: a DICOM file, and what reads it is not installed.
 
     >>> load(np.full((2, 3, 1), 7, np.uint8)).tolist()
     [[7, 7, 7], [7, 7, 7]]
@@ -115,7 +131,7 @@ def load(
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, Path)):
-        return _from_file(source, max_pixels, bits)
+        return _from_file(source, max_pixels, bits, dicom or DicomReading())
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -127,10 +143,11 @@ def _refusal(where: str, got: str, expected: str, remedy: str = "") -> ImageErro
     return ImageError(Problem(where, got, expected, remedy))
 
 
-def _from_file(path: Path | str, max_pixels: int, depth: int | None) -> Pixels:
+def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: DicomReading) -> Pixels:
     from PIL import Image
 
-    where = os.fspath(path)
+    where = os.fspath(source)
+    path, frame = file_and_frame(source)
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device could wait for ever
@@ -138,6 +155,11 @@ def _from_file(path: Path | str, max_pixels: int, depth: int | None) -> Pixels:
             raise _refusal(where, kind, "an image file", "name the files inside it" if "folder" in kind else "")
         if status.st_size == 0:
             raise _refusal(where, "an empty file", "an image file", "copy or download it again")
+        if is_dicom(path):
+            return picture(path, frame or 1, dicom, max_pixels=max_pixels, bits=depth, where=where)
+        if frame not in (None, 1) or dicom.patient:
+            got = "no DICOM file" if dicom.patient else "a picture of another format"
+            raise _refusal(where, got, "DICOM, which has patients and frames")
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if not _misread(image) and not (depth is not None and _is_deep_tiff(image)):
@@ -147,14 +169,14 @@ def _from_file(path: Path | str, max_pixels: int, depth: int | None) -> Pixels:
                 raise
         pixels, orientation = tiff.decode(path, max_pixels, depth)
         return np.ascontiguousarray(_upright(pixels, orientation))
-    except (ImageError, DepthWarning):
+    except (ImageError, MissingExtraError, DepthWarning):
         raise
     except FileNotFoundError:
         raise _refusal(where, "no such file", "an image file", "check the path") from None
     except PermissionError:
         raise _refusal(where, "no permission to read it", "a readable file", f"chmod u+r {where}") from None
     except Image.UnidentifiedImageError:
-        got, expected = "bytes of no known image format", f"one of {', '.join(FORMATS)}"
+        got, expected = "bytes of no known image format", f"one of {', '.join(FORMATS)}, DICOM"
         raise ImageError(misfit(where, FileFormat.PICTURE, got, expected)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(where, str(error), max_pixels) from None

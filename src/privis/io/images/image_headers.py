@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from privis.errors import ImageError
+from privis.errors import ImageError, MissingExtraError
 from privis.io.images import tiff
 from privis.io.images.decode import FORMATS, Decoding, is_deep_grey_alpha
 from privis.io.images.depth import DepthWarning
+from privis.io.images.dicom.pictures import picture_shape
+from privis.io.images.dicom.recognition import is_dicom
+from privis.io.images.file_parts import file_and_frame
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"}
 
@@ -20,13 +23,18 @@ def shape(path: str) -> tuple[int, ...] | None:
     """
     from PIL import Image
 
+    path = file_and_frame(path)[0]
     try:
+        if is_dicom(path):
+            return picture_shape(path)
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             grey = image.mode in _GREY_MODES or is_deep_grey_alpha(image)
             return (height, width) if grey else (height, width, 3)
     except Image.UnidentifiedImageError:
         return tiff.shape(path)
+    except MissingExtraError:
+        raise
     except Exception:  # whatever a damaged header does to the decoder: this file gives no row and needs no guarantee
         return None
 
@@ -42,8 +50,10 @@ def warn_of_unused_bits(paths: Sequence[str], decode: Decoding, looks: int = 16)
         return
     for path in paths[:looks]:
         try:
-            with Image.open(path, formats=FORMATS) as image:
-                deep = image.mode.startswith("I")
+            deep = is_dicom(file_and_frame(path)[0])
+            if not deep:
+                with Image.open(path, formats=FORMATS) as image:
+                    deep = image.mode.startswith("I")
             with warnings.catch_warnings(record=True) as found:
                 warnings.simplefilter("always", DepthWarning)
                 if deep:

@@ -8,13 +8,20 @@ import stat
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 
+from privis.io.images.file_parts import file_and_frame
+
 
 def file_identity(path: str | Path) -> Hashable:
     """Give what other spellings of ``path``, links to it and other mounts of its folder share; it need not exist.
 
+    Frames of a file, as `privis.io.images.file_parts` names them, are apart.
+
     >>> file_identity("./a.png") == file_identity("b/../a.png")
     True
     """
+    whole, frame = file_and_frame(path)
+    if frame is not None:
+        return ("frame", frame, file_identity(whole))
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -38,8 +45,9 @@ def equal_bytes(files: Mapping[Hashable, str | Path]) -> dict[Hashable, Hashable
     for size, alike in sizes.items():
         for key in alike if size and len(alike) > 1 else ():
             try:
-                with open(files[key], "rb") as file:
-                    found[key] = ("bytes", hashlib.file_digest(file, "sha256").hexdigest())
+                whole, frame = file_and_frame(files[key])
+                with open(whole, "rb") as file:
+                    found[key] = ("bytes", hashlib.file_digest(file, "sha256").hexdigest(), *([frame] if frame else []))
             except OSError:
                 continue
     return found
@@ -48,7 +56,7 @@ def equal_bytes(files: Mapping[Hashable, str | Path]) -> dict[Hashable, Hashable
 def _size(path: str | Path) -> int:
     """Bytes of a file; 0 for whatever else there is, which is not to be opened."""
     try:
-        status = os.stat(path)
+        status = os.stat(file_and_frame(path)[0])
     except (OSError, ValueError):
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -10,6 +10,9 @@ from typing import TextIO
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.io.images.decode import SUFFIXES
+from privis.io.images.dicom.recognition import is_dicom
+
+_LIST_OF_A_DISC = "DICOMDIR"
 
 
 def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
@@ -19,8 +22,9 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
 
     - a file, taken whatever its name;
     - a folder, searched at every depth for names that end like an image's (`privis.io.images.decode.SUFFIXES`), sorted
-      by path. Names that begin with a dot are passed over, links are followed, and a folder that was entered
-      before (a loop of links) is not entered again;
+      by path, and for DICOM files, which often have no ending or that of a UID: a name without one, or whose ending
+      begins with a digit, is opened. DICOMDIR, the list of a disc, is passed over. Names that begin with a dot are
+      passed over, links are followed, and a folder that was entered before (a loop of links) is not entered again;
     - a glob (``*``, ``?``, ``[...]``, ``**`` for any depth), which gives the images it matches, sorted;
     - ``-``: paths of files from ``stdin``, one per line or, if there is a NUL character, NUL-separated. They are not
       looked at here: asking for a million of them one by one would take long on a network disk.
@@ -82,8 +86,18 @@ def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
+def _is_unnamed_dicom(entry: os.DirEntry[str]) -> bool:
+    ending = os.path.splitext(entry.name)[1]
+    if entry.name == _LIST_OF_A_DISC or not (ending == "" or ending[1:2].isdigit()):
+        return False
+    try:
+        return entry.is_file() and is_dicom(entry.path)
+    except OSError:
+        return False
+
+
 def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -> Iterator[str]:
-    """Images below ``folder``; one `os.stat` per folder and none per file."""
+    """Images below ``folder``; one `os.stat` per folder and none per file whose name tells what it is."""
     pending = [folder]
     while pending:
         folder = pending.pop()
@@ -103,7 +117,7 @@ def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -
                 continue
             if _is_folder(entry):
                 pending.append(entry.path)
-            elif _is_image(entry.name):
+            elif _is_image(entry.name) or _is_unnamed_dicom(entry):
                 yield os.path.normpath(entry.path)
 
 

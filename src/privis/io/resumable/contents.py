@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from privis.io.images.file_parts import file_and_frame
+
 UNREADABLE = "unreadable"
 UNSTEADY = "unsteady"  # changed while it was read: equal to nothing, not even to itself
 
@@ -39,6 +41,7 @@ def content(path: str) -> str:
 
     The bytes, not size and time: an edit may keep both.
     """
+    path = file_and_frame(path)[0]
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe or a device could wait for ever
             return UNREADABLE
@@ -57,7 +60,7 @@ def contents(groups: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
 
 def _signature(path: str) -> tuple[int, ...]:
     try:
-        status = os.stat(path)
+        status = os.stat(file_and_frame(path)[0])
     except (OSError, ValueError):
         return ()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -33,6 +33,7 @@ NONE: Mapping[str, Path] = MappingProxyType({})
 LENT = (
     FileFormat.FOLDER,
     FileFormat.PICTURE,
+    FileFormat.DICOM,
     FileFormat.LIST,
     FileFormat.TABLE,
     FileFormat.ARRAYS,
