@@ -48,6 +48,7 @@ from privis.tasks import LinearHead, LinearMap, Link, UnitLength
 from privis.tasks.verification import CalibrationTable
 from privis.training import checkpoints
 from privis.training.heads import Head
+from tests.io.images.dicom.dicom_files import write
 
 JOB = Path(__file__).resolve().parents[3] / "examples" / "mpc" / "job.toml"
 SPECIFICATION = "ab" * 32
@@ -167,6 +168,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.TOML: folder / "other.toml",
         FileFormat.LIST: folder / "list.csv",
         FileFormat.PICTURE: folder / "picture.png",
+        FileFormat.DICOM: write(folder / "scan.dcm", np.arange(16, dtype=np.uint8).reshape(4, 4)),
         FileFormat.NETWORK: folder / "network.onnx",
         FileFormat.FOLDER: folder / "folder",
         FileFormat.EMPTY: folder / "empty",

@@ -47,6 +47,7 @@ SAID = {
     FileFormat.TERMS: ("hog of pictures",),
     FileFormat.CERTIFICATE: ("CN=a", "good until"),
     FileFormat.PICTURE: ("4 x 4 pixels, RGB",),
+    FileFormat.DICOM: ("8 bits, MONOCHROME2, Explicit VR Little Endian; 1 frame", "4 x 4 pixels, grey"),
     FileFormat.LIST: ("columns: path, label",),
     FileFormat.LEDGER_HEAD: ("budget",),
 }

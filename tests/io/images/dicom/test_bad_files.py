@@ -1,7 +1,7 @@
 """Files that are cut off, lie or have no picture: an `ImageError` each, with nothing of the header in it.
 
-Answers for `privis.io.images.dicom.opened`, `privis.io.images.dicom.samples`, `privis.io.images.dicom.codestreams`,
-`privis.io.images.dicom.patients`, `privis.io.images.dicom.recognition`.
+Answers for `privis.io.images.dicom.opened`, `privis.io.images.dicom.frame_samples`,
+`privis.io.images.dicom.codestreams`, `privis.io.images.dicom.patients`, `privis.io.images.dicom.recognition`.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def test_a_picture_of_nobody_is_refused_where_people_count(number: str | None, t
     [("JPEG-lossy.dcm", (0, 264)), ("SC_rgb_jpeg_gdcm.dcm", (0, 255)), ("JPEGLSNearLossless_16.dcm", (0, 65535))],
 )
 def test_codecs_that_pillow_does_not_have(name: str, level: tuple[int, int]) -> None:
-    from privis.io.images.dicom.samples import stored_samples
+    from privis.io.images.dicom.frame_samples import stored_samples
 
     with opened.opened(BUNDLED / name, name) as given:
         samples, _ = stored_samples(given, 0, 10**9)

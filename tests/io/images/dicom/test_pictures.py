@@ -1,6 +1,6 @@
 """What stored samples become: each step of the order by hand.
 
-Answers for `privis.io.images.dicom.pictures`, `privis.io.images.dicom.grey`, `privis.io.images.dicom.elements`.
+Answers for `privis.io.images.dicom.pictures`, `privis.io.images.dicom.grey`, `privis.io.images.dicom.header_values`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def test_other_functions_of_windows(tmp_path: Path, function: str, share: object
 def test_a_narrow_window_and_one_that_is_none(tmp_path: Path) -> None:
     path = write(tmp_path / "a", HU, WindowCenter=40.5, WindowWidth=1)
     assert load(path).tolist() == [[0, 0, 0, 0], [255, 255, 255, 255]]
-    with pytest.raises(ImageError, match="window without a width.*--window full"):
+    with pytest.raises(ImageError, match=r"window without a width.*--window full"):
         load(write(tmp_path / "b", HU, WindowCenter=40, WindowWidth=0))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from privis.errors import ImageError, Problem
 from privis.io.images.depth import top_bits
-from privis.io.images.dicom.elements import first_number, group_of, lookup_table
+from privis.io.images.dicom.header_values import first_number, group_of, lookup_table
 from privis.io.images.dicom.reading import FULL, PRESETS, DicomReading
 
 _LUT_BITS = 16  # up to here every stored value is mapped once, and then looked up
@@ -33,12 +33,12 @@ class StoredRange:
 
     @property
     def lowest(self) -> int:
-        """Least value."""
+        """The most negative value that is stored in so many bits, or 0."""
         return -(1 << self.bits - 1) if self.signed else 0
 
     @property
     def highest(self) -> int:
-        """Greatest value."""
+        """Where white would lie if nothing else were said."""
         return self.lowest + (1 << self.bits) - 1
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 from privis.errors import ImageError, Problem
 from privis.extras import optional_import
 from privis.io.images.depth import DepthWarning
-from privis.io.images.dicom.elements import whole_number
+from privis.io.images.dicom.header_values import whole_number
 
 _KEYWORDS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
 _UNDEFINED = 0xFFFFFFFF

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from privis.errors import ImageError, MissingExtraError, Problem
 from privis.io.images.depth import DepthWarning
+from privis.io.images.dicom.frame_samples import check_size, stored_samples
 from privis.io.images.dicom.grey import StoredRange, grey_levels
 from privis.io.images.dicom.opened import WHOLE, OpenedDicom, opened
 from privis.io.images.dicom.patients import refuse_without_patient
 from privis.io.images.dicom.reading import DicomReading
-from privis.io.images.dicom.samples import check_size, stored_samples
 
 _PALETTE = "PALETTE COLOR"
 _COLOURS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", _PALETTE)

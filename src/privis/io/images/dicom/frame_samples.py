@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, Problem
 from privis.extras import optional_import
 from privis.io.images.dicom.codestreams import Codec, Codestream, codestream_of
-from privis.io.images.dicom.elements import whole_number
 from privis.io.images.dicom.grey import StoredRange
+from privis.io.images.dicom.header_values import whole_number
 from privis.io.images.dicom.opened import WHOLE, OpenedDicom
 
 _J2K = "1.2.840.10008.1.2.4."
