@@ -28,7 +28,16 @@ from privis.run.mpc.protocols import Preset, preset
 from privis.run.mpc.runtime.compile import compile_for_spu, compile_pick
 from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
 from privis.run.mpc.runtime.pipe import Channel, Header
-from privis.run.mpc.runtime.shares import from_bytes, join, public_share, runtime_config, share, spu_module, to_bytes
+from privis.run.mpc.runtime.shares import (
+    from_bytes,
+    join,
+    public_share,
+    runtime_config,
+    set_log_level,
+    share,
+    spu_module,
+    to_bytes,
+)
 
 Reply = tuple[Header, Sequence[bytes]]
 LINK_DETAILS = re.compile(rb"Link details: total send bytes (\d+), recv bytes (\d+), send actions (\d+)")
@@ -51,7 +60,7 @@ class PartyEngine:
 
     def ready(self, header: Header, blobs: list[bytes]) -> Reply:
         """Load SPU, which takes a while, before the others are waited for."""
-        spu_module()
+        set_log_level(spu_module(), "INFO")
         return {}, ()
 
     def connect(self, header: Header, blobs: list[bytes]) -> Reply:

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import math
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from typing import Any
@@ -52,7 +53,20 @@ def spu_module() -> Any:
         except BaseException:
             del sys.modules[_BINDING]
             raise
+    set_log_level(binding, "WARN")
     return binding
+
+
+def set_log_level(binding: Any, level: str) -> None:
+    """Let SPU tell on standard output what is of ``level``, "WARN" or "INFO", or worse.
+
+    A party's figures are read from what its process tells; any other process prints its own result there.
+    """
+    options = binding.logging.LogOptions()
+    options.log_level = getattr(binding.logging.LogLevel, level)
+    with tempfile.TemporaryDirectory(prefix="privis-spu-") as folder:  # its file has to be somewhere: nowhere for long
+        options.system_log_path = f"{folder}/spu.log"
+        binding.logging.setup_logging(options)
 
 
 def runtime_config(preset: Preset, fixed: FixedPoint) -> Any:
