@@ -208,11 +208,13 @@ class ExactScan:
         fine = codes.astype(np.int16)
         shares = max(1, min(os.cpu_count() or 1, len(self) // _SMALLEST_SHARE))
         ends = np.linspace(0, len(self), shares + 1).astype(int)
-        with ThreadPoolExecutor(shares) as pool:
-            jobs = [
-                pool.submit(scan, self.codes, fine, self.scales, scales, first, last, scores)
-                for first, last in itertools.pairwise(ends)
-            ]
+
+        def share(first: int, last: int) -> None:
+            scan(self.codes, fine, self.scales, scales, first, last, scores)
+
+        with ThreadPoolExecutor(max(1, shares - 1)) as pool:  # it starts a thread per job, so none where there is one
+            jobs = [pool.submit(share, *each) for each in itertools.pairwise(ends[:-1])]
+            share(ends[-2], ends[-1])  # this thread would only wait for another to be scheduled
             for job in jobs:
                 job.result()
         return scores, about
