@@ -48,6 +48,8 @@ class FileFormat(StrEnum):
     TABLE = "a table of features"
     HEAD = "a classifier"
     LINEAR_HEAD = "a linear head"
+    CLASSIFIER = "a classifier of images"
+    SPLIT_RECORD = "the record of what a classifier was trained on"
     PROGRAM = "a program"
     COMPILED = "a compiled program, kept on disk"
     CHECKPOINT = "a checkpoint of a training"
@@ -125,6 +127,8 @@ _QUERY = re.compile(rb"privis ckks \d+\n\x02")  # a message, and its kind
 _BY_TEXT = {
     "privis.head/": FileFormat.HEAD,
     "privis.linear-head/": FileFormat.LINEAR_HEAD,
+    "privis.classifier/": FileFormat.CLASSIFIER,
+    "privis.split-record/": FileFormat.SPLIT_RECORD,
     "privis.checkpoint/": FileFormat.CHECKPOINT,
     "privis.card/": FileFormat.CARD,
     "privis.calibration/": FileFormat.CALIBRATION,

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from privis import ReleaseKey
 from privis.errors import DamagedLedgerError, PrivisError
+from privis.estimators.classification.classifier_file import ClassifierFile
+from privis.estimators.classification.split_record import SplitRecord
 from privis.estimators.search.indexing.index_file import IndexFile
 from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
@@ -56,6 +58,8 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.TABLE: tables.read,
     F.HEAD: Head.load,
     F.LINEAR_HEAD: LinearHead.load,
+    F.CLASSIFIER: ClassifierFile.load,
+    F.SPLIT_RECORD: SplitRecord.load,
     F.CALIBRATION: CalibrationTable.load,
     F.FACE_GALLERY: FaceGallery.load,
     F.STORE: ParquetStore.open,

@@ -23,11 +23,11 @@ from privis.subjects import SubjectWarning
 
 SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, SERVER, NO, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 8, 130
 EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are listed) · 2 a wrong option or parameter ·
-3 no image could be used, or none had budget left · 4 the output could not be written · 5 a ledger is
-damaged (privis ledger), or a server gives no more answers · 6 a party of a joint computation failed or disagreed ·
-7 a server failed or refused, or keys or messages are damaged or of another program · 8 no: nobody matches
-(privis face), nothing is found (privis search), pictures were held back (privis redact), something of whom was erased
-is left, or a receipt does not hold (privis verify) · 130 interrupted (the same command goes on)."""
+3 no image could be used, or none had budget left · 4 the output could not be written · 5 a ledger is damaged (privis
+ledger), or a server gives no more answers · 6 a party of a joint computation failed or disagreed · 7 a server failed
+or refused, or keys or messages are damaged or of another program · 8 no: nobody matches (privis face), nothing is
+found (privis search), the accuracy is too low (privis classify), pictures were held back (privis redact), something
+of whom was erased is left, or a receipt does not hold (privis verify) · 130 interrupted (the same command goes on)."""
 SILENT_SECONDS = 2.0  # before work says what it is
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 QUIET_SECONDS = 5.0  # between two lines in a pipe

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from privis.cli.classification.classify import classify
 from privis.cli.console import EXIT_CODES, err, explained, out
 from privis.cli.documents.document_check import document
 from privis.cli.documents.redact import redact
@@ -98,6 +99,7 @@ app.add_typer(answers)
 app.add_typer(mpc)
 app.add_typer(face)
 app.add_typer(search)
+app.add_typer(classify)
 app.command()(party)
 app.command()(keygen)
 app.command()(serve)

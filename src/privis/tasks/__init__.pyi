@@ -1,3 +1,4 @@
+from . import classification as classification
 from . import verification as verification
 from .cosine_matching import match as match
 from .cosine_matching import matches_of as matches_of

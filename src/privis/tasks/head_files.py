@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
@@ -35,8 +36,15 @@ _PLAIN: dict[str, type[UnitLength] | type[Square]] = {"unit length": UnitLength,
 H = TypeVar("H")
 
 
-def save(path: str | Path, classes: Sequence[str], link: str, stages: Sequence[Stage]) -> None:
-    """Write a head to ``path``; OutputError when it cannot be written, and what was there is untouched."""
+def arrays_of(stages: Sequence[Stage]) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
+    """Give stages as kinds and numbers, for a file.
+
+    Args:
+        stages: of a head.
+
+    Returns:
+        The kind of each, and arrays by name.
+    """
     kinds, arrays = [], {}
     for number, stage in enumerate(stages):
         every = {name: kind for name, (kind, _) in _KINDS.items()} | _PLAIN
@@ -44,6 +52,35 @@ def save(path: str | Path, classes: Sequence[str], link: str, stages: Sequence[S
         kinds.append(name)
         for field in _KINDS[name][1] if name in _KINDS else ():
             arrays[f"{number}_{field}"] = getattr(stage, field)
+    return kinds, arrays
+
+
+def stages_of(kinds: Sequence[str], members: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """Read what `arrays_of` gave.
+
+    Args:
+        kinds: of each stage.
+        members: arrays by name; others may be among them.
+
+    Returns:
+        The stages.
+
+    Raises:
+        KeyError: a kind is unknown, or an array is missing.
+    """
+    stages: list[Stage] = []
+    for number, kind in enumerate(kinds):
+        if kind in _PLAIN:
+            stages.append(_PLAIN[kind]())
+            continue
+        build, fields = _KINDS[kind]
+        stages.append(build(*(np.asarray(members[f"{number}_{field}"], np.float64) for field in fields)))
+    return tuple(stages)
+
+
+def save(path: str | Path, classes: Sequence[str], link: str, stages: Sequence[Stage]) -> None:
+    """Write a head to ``path``; OutputError when it cannot be written, and what was there is untouched."""
+    kinds, arrays = arrays_of(stages)
     written = WITH_SQUARES if any(isinstance(stage, Square) for stage in stages) else FORMAT
     text = {"format": written, "version": VERSION, "classes": list(classes), "link": link, "stages": kinds}
     buffer = io.BytesIO()
@@ -70,14 +107,8 @@ def load(path: str | Path, make: Callable[[tuple[str, ...], tuple[Stage, ...], s
             text = json.loads(str(members["metadata"]))
             if text["format"] not in (FORMAT, WITH_SQUARES):
                 raise ValueError(f"format {text['format']!r}")
-            stages: list[Stage] = []
-            for number, kind in enumerate(text["stages"]):
-                if kind in _PLAIN:
-                    stages.append(_PLAIN[kind]())
-                    continue
-                build, fields = _KINDS[kind]
-                stages.append(build(*(np.asarray(members[f"{number}_{field}"], np.float64) for field in fields)))
-        return make(tuple(map(str, text["classes"])), tuple(stages), str(text["link"]))
+            stages = stages_of(text["stages"], members)
+        return make(tuple(map(str, text["classes"])), stages, str(text["link"]))
     except Exception as error:  # whatever damaged or hostile bytes do to a decoder, the file is no head
         if isinstance(error, MemoryError):
             raise

@@ -11,6 +11,11 @@ import numpy as np
 from PIL import Image
 
 from privis import Laplace, PixelRelease, ReleaseKey
+from privis.cli.classification.classify_words import FeatureWords
+from privis.estimators.classification.classifier_file import ClassifierFile
+from privis.estimators.classification.default_feature import default_feature
+from privis.estimators.classification.split_record import SplitRecord
+from privis.estimators.classification.trained_classifier import TrainedClassifier
 from privis.estimators.search.search_index import Index
 from privis.extraction.images import extract
 from privis.extraction.recipes.search_recipe import colour
@@ -66,6 +71,10 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     Head(("a", "b"), np.ones((2, 7)), no_release()).save(folder / "head.npz")
     linear = LinearHead(("a", "b"), (UnitLength(), LinearMap(np.ones((2, 7)), np.zeros(2))), Link.SOFTMAX)
     linear.save(folder / "linear.npz")
+    scores = LinearHead(("a", "b"), (LinearMap(np.ones((1, 640)), np.zeros(1)),), Link.LOGISTIC)
+    model = TrainedClassifier(default_feature(), ("a", "b"), scores, words=FeatureWords().to_dict())
+    ClassifierFile.of(model).save(folder / "images.model")
+    SplitRecord.of(["ann"], ["0" * 64]).save(folder / "images.model.split")
     CalibrationTable.of_templates(bytes(32), "network", "axes", np.eye(2), ["a", "b"]).save(folder / "calibration.json")
     (folder / "gallery").write_bytes(gallery().to_bytes())
     Index.build(folder / "photos.index", [folder / "picture.png"], recipe=colour(), words={"name": "colour"})
@@ -118,6 +127,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.TABLE: folder / "table.npz",
         FileFormat.HEAD: folder / "head.npz",
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
+        FileFormat.CLASSIFIER: folder / "images.model",
+        FileFormat.SPLIT_RECORD: folder / "images.model.split",
         FileFormat.CALIBRATION: folder / "calibration.json",
         FileFormat.FACE_GALLERY: folder / "gallery",
         FileFormat.SEARCH_INDEX: folder / "photos.index",

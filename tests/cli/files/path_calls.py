@@ -178,6 +178,15 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("document", "check", "by a detector"): {"ID": "{picture}", "--selfie": "{picture}", "--detector": "{network}"},
     ("document", "check", "by an embedder"): {"ID": "{picture}", "--selfie": "{picture}", "--embedder": "{network}"},
+    ("classify", "train"): {
+        "IMAGES": "{picture}", "-o": "{new}.model", "--labels-from": "column:label", "--metadata": "{labels}",
+        "--workers": "1",
+    },
+    ("classify", "predict"): {"IMAGES": "{picture}", "--model": "{classifier}", "-o": "{new}.csv", "--workers": "1"},
+    ("classify", "evaluate"): {
+        "IMAGES": "{picture}", "--model": "{classifier}", "--labels-from": "column:label", "--metadata": "{labels}",
+        "--workers": "1",
+    },
     ("verify",): {"RECEIPT": "{receipt}", "--index": "{erased}", "--subject": "bob", "--write-salt": "{new}"},
     ("verify", "by a salt"): {"RECEIPT": "{receipt}", "--subject": "bob", "--salt": "{salt}"},
     ("demo",): {"--output": "{new}"},

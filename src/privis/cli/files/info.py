@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import explained, out
+from privis.cli.files.classifier_facts import classifier_facts, split_record_facts
 from privis.cli.files.face_facts import calibration_facts, gallery_facts, template_key_facts
 from privis.cli.files.index_facts import index_facts, index_file_facts
 from privis.cli.files.key_facts import certificate_facts, token_facts, tokens_facts
@@ -343,6 +344,8 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.RUN: _card,
         FileFormat.HEAD: _head,
         FileFormat.LINEAR_HEAD: _linear_head,
+        FileFormat.CLASSIFIER: classifier_facts,
+        FileFormat.SPLIT_RECORD: split_record_facts,
         FileFormat.CALIBRATION: calibration_facts,
         FileFormat.FACE_GALLERY: gallery_facts,
         FileFormat.PROGRAM: _program,

@@ -1,0 +1,127 @@
+"""``privis classify predict``: the class of every image, with its probability."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from privis.cli.classification.classify_options import (
+    AbstainBelow,
+    AsJson,
+    Bits,
+    Images,
+    MaxPixels,
+    ModelOption,
+    Workers,
+)
+from privis.cli.classification.classify_words import FileReading, kept_beside, opened_model, tell_refused
+from privis.cli.classification.labelled_words import labelled_images
+from privis.cli.console import SOME_FAILED, explained, out
+from privis.errors import ParameterError, Problem
+from privis.io import tables
+from privis.io.atomic import check_writable, replacing
+from privis.io.images.decode import MAX_PIXELS, Decoding
+
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Table to write, .csv or .parquet: path, class, probability."),
+]
+EveryClass = Annotated[bool, typer.Option("--every-class", help="Also the probability of every class.")]
+SUFFIXES = (".csv", ".parquet")
+
+
+def predict(
+    images: Images,
+    model: ModelOption,
+    output: Output = None,
+    abstain_below: AbstainBelow = None,
+    every_class: EveryClass = False,
+    workers: Workers = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    bits: Bits = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the class of every image, or nothing where the model is not sure enough.
+
+    privis classify predict new/ --model scans.model -o classes.csv
+
+    privis classify predict one.png --model scans.model --abstain-below 0.8 --json
+    """
+    with explained():
+        if output is not None:
+            if output.suffix.lower() not in SUFFIXES:
+                raise ParameterError(Problem("-o", repr(str(output)), f"a name that ends in {' or '.join(SUFFIXES)}"))
+            check_writable(output)
+        opened = opened_model(model)
+        if abstain_below is not None:
+            opened = replace(opened, rule=replace(opened.rule, abstain_below=abstain_below))
+        known = labelled_images(images, None, stdin=sys.stdin).images
+        reading = FileReading(Decoding(max_pixels, bits), workers, "privis classify predict")
+        with kept_beside(output) as table:
+            known, scores = reading.scores(opened, known, table)
+        probabilities = opened.probabilities(scores)
+        decided = opened.decide(probabilities)
+        rows: list[dict[str, Any]] = [
+            {"path": path, "class": label, "probability": float(share)}
+            for path, label, share in zip(known.paths, decided.labels, decided.probabilities, strict=True)
+        ]
+        if every_class:
+            for row, shares in zip(rows, probabilities, strict=True):
+                row |= {
+                    f"probability of {name}": float(share) for name, share in zip(opened.classes, shares, strict=True)
+                }
+        if output is not None:
+            _write(output, rows, known.refused)
+        tell_refused(known.refused)
+        if as_json:
+            refused = [{"path": p, "class": None, "probability": None, "why": why} for p, why in known.refused.items()]
+            print(json.dumps([*rows, *refused], ensure_ascii=False))
+        elif output is None:
+            _print(rows)
+        else:
+            silent = sum(row["class"] is None for row in rows)
+            told = f"{len(rows):,} images in {output}" + (f", {silent:,} of them undecided" if silent else "")
+            out.print(told, markup=False, soft_wrap=True)
+        if known.refused:
+            raise SystemExit(SOME_FAILED)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(list(rows[0]))
+    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else value
+
+
+def _write(output: Path, rows: list[dict[str, Any]], refused: dict[str, str]) -> None:
+    """The table, and beside it those that are not in it."""
+    with replacing(output) as temporary:
+        if output.suffix.lower() == ".parquet":
+            arrow = tables.pyarrow_module()
+            columns = {name: [row[name] for row in rows] for name in rows[0]}
+            text = {name: arrow.array(columns[name], arrow.string()) for name in ("path", "class")}
+            arrow.parquet.write_table(arrow.table({**columns, **text}), temporary)
+        else:
+            with open(temporary, "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(list(rows[0]))
+                writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    beside = output.with_name(output.name + ".failures.csv")
+    if not refused:
+        beside.unlink(missing_ok=True)
+        return
+    with replacing(beside) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "reason"])
+        writer.writerows(refused.items())

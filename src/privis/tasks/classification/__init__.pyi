@@ -1,0 +1,15 @@
+from .class_report import ClassFigures as ClassFigures
+from .class_report import ClassificationReport as ClassificationReport
+from .class_report import classification_report as classification_report
+from .decision_rule import CalledClasses as CalledClasses
+from .decision_rule import DecisionRule as DecisionRule
+from .decision_rule import threshold_for as threshold_for
+from .patient_splits import Leak as Leak
+from .patient_splits import leaks_between as leaks_between
+from .patient_splits import linked_images as linked_images
+from .patient_splits import stratified_folds as stratified_folds
+from .probability_calibration import CalibrationMethod as CalibrationMethod
+from .probability_calibration import ScoreScaling as ScoreScaling
+from .probability_calibration import fit_scaling as fit_scaling
+from .proportions import Proportion as Proportion
+from .proportions import proportion_of as proportion_of
