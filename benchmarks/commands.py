@@ -38,6 +38,7 @@ COMMANDS = {
     "mpc_matching": "mpc.matching",
     "mpc_training": "mpc.training",
     "mpc_wan": "mpc.wan",
+    "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",
     "releases": "privacy.releases",
     "private_extraction": "privacy.private_extraction",

@@ -112,6 +112,35 @@ def resnet(images: Any, *weights: Any) -> Any:
     return x.sum((1, 2)) * (1 / 64) @ weights[-2] + weights[-1]
 
 
+def squeezenet(image: Any, *weights: Any) -> Any:
+    """SqueezeNet 1.0 of one (H, W, 3) less its means: kernels and biases in the order of layers."""
+    import jax
+    import jax.numpy as jnp
+
+    layers = iter(zip(weights[::2], weights[1::2], strict=True))
+
+    def layer(x: Any, stride: int = 1, pad: int = 0) -> Any:
+        kernel, bias = next(layers)
+        return jax.nn.relu(_conv(x, kernel, stride, ((pad, pad), (pad, pad))) + bias)
+
+    def pooled(x: Any) -> Any:
+        """3 x 3, stride 2, rounding up: along rows, then along columns, three slices each; zeros lose to a ReLU."""
+        for axis in (1, 2):
+            length = x.shape[axis]
+            x = jnp.pad(x, [(0, (length - 3) % 2 if k == axis else 0) for k in range(4)])
+            end = (x.shape[axis] - 3) // 2 * 2 + 1
+            taken = [jax.lax.slice_in_dim(x, at, at + end, 2, axis) for at in range(3)]
+            x = jnp.maximum(jnp.maximum(taken[0], taken[1]), taken[2])
+        return x
+
+    x = pooled(layer(image[None], 2))
+    for k in range(2, 10):
+        squeezed = layer(x)
+        x = jnp.concatenate([layer(squeezed), layer(squeezed, pad=1)], -1)
+        x = pooled(x) if k in (4, 8) else x
+    return layer(x).mean((1, 2))
+
+
 def _conv(x: Any, kernel: Any, stride: int, padding: Any) -> Any:
     from jax import lax
 
@@ -178,6 +207,11 @@ class ByHand:
             party.stdin.write("run\n")
             party.stdin.flush()
         return max(self._wait())
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of the parties."""
+        return [party.pid for party in self._parties]
 
     @property
     def output(self) -> np.ndarray:

@@ -1,15 +1,19 @@
 """The MPC benchmarks run, tiny, so that they cannot rot."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from benchmarks.mpc import by_hand as mpc_by_hand
 from benchmarks.mpc import cases as mpc_cases
+from benchmarks.mpc import network_on_shares
 from benchmarks.mpc import programs as mpc
 from benchmarks.mpc import wan as mpc_wan
 from benchmarks.mpc.slow_network import Egress
 from privis.readings import evaluate
 from privis.run.mpc.cost.predict import MPCTimings, NetworkProfile
+from privis.run.mpc.protocols import ABY3
 
 pytest.importorskip("spu")
 
@@ -40,6 +44,21 @@ def test_privis_and_scripts_by_hand_race():
         assert row.case.label in mpc.line(row)
     assert len(mpc.HEAD) == len(mpc.line(row))
     assert "skipped" in mpc.crypten(None)
+
+
+def test_squeezenet_from_onnx_on_shares_and_by_hand(capsys):
+    """Of few channels: both read the photograph alike, and the line says what was measured."""
+    weights = network_on_shares.tiny_weights()
+    image = mpc_cases.photograph(67)
+    (found,) = network_on_shares.measure(weights, [image], ABY3)
+    told = capsys.readouterr().out
+    pixels = image[:, :, ::-1] - np.array(network_on_shares.MEANS, np.float32)
+    theirs = mpc_by_hand.squeezenet(jnp.asarray(pixels), *network_on_shares.in_order(weights))
+    assert np.abs(found.scores - np.asarray(theirs).ravel()).max() < 0.01
+    assert 0.9e6 < found.sent < 1.1e6 and found.processor > 0
+    assert f"top-1 {found.scores.argmax()}, in the clear {found.scores.argmax()}" in told
+    bars = [network_on_shares.beside_bar([dataclasses.replace(found, seconds=s)], ABY3) for s in (2.9, 3.1)]
+    assert [line.rsplit(" ", 1)[1] for line in bars] == ["met", "missed"]
 
 
 def test_a_slow_network_takes_its_time_and_is_predicted():

@@ -18,6 +18,7 @@ from privis.readings.analysis.ranges import Interval
 from privis.run.mpc.fixed_point import LIBRARIES, Encoding, FixedPoint, RingRequirement, encoding, problems_of
 from privis.run.mpc.lowering import comparison, linear, movement, nonlinear
 from privis.run.mpc.lowering.affine_folding import folded
+from privis.run.mpc.lowering.pooling import clipped_after_pooling, max_poolings
 from privis.run.mpc.lowering.runtime_bounds import MARGIN, all_hold, with_sentinel
 from privis.run.mpc.lowering.shared_tensor import (
     INTEGER_BITS,
@@ -57,7 +58,7 @@ def lower_program(program: Program, fixed_point: FixedPoint) -> Lowered:
         The function with the encodings of its inputs and outputs. While it is traced it raises DomainError when a
         value may leave what ``fixed_point`` can hold.
     """
-    program = folded(program)
+    program = folded(clipped_after_pooling(program))
     known = ranges(program)
     outputs = tuple(_output_encoding(known[output]) for output in program.outputs)
 
@@ -91,7 +92,7 @@ def _ring_requirements(program: Program, fixed_point: FixedPoint) -> list[RingRe
         import jax.numpy as jnp
         from jax.experimental import enable_x64
 
-    program = folded(program)
+    program = folded(clipped_after_pooling(program))
     known = ranges(program)
     endless = _unbounded(program, known)
     if endless:
@@ -130,15 +131,24 @@ def _trace(
     """Walk the graph with values as they are held on shares."""
     first = len(program.inputs)
     bounds: list[RuntimeBound] = []
+    poolings = max_poolings(program)
+    made: list[SharedTensor] = []
 
     def rule(index: int, node: Node, operands: list[SharedTensor]) -> SharedTensor:
         taken = tuple(known[i] for i in node.operands)
         context = LoweringContext(program.where(index), known[first + index], taken, fixed_point, requirements, bounds)
-        return RULES.get(type(node.op), movement.move)(context, node.op, *operands)
+        if index in poolings:
+            pooling = poolings[index]
+            result = comparison.largest_of_windows(context, made[pooling.operand], pooling.size, pooling.stride)
+        else:
+            result = RULES.get(type(node.op), movement.move)(context, node.op, *operands)
+        made.append(result)
+        return result
 
     start = [SharedTensor(array, 1.0, magnitude(interval)) for array, interval in zip(inputs, known, strict=False)]
     for index, x in enumerate(start):
         requirements.append(RingRequirement(f"input {index}", "values", x.bound, 1 if x.is_fixed else 0))
+    made.extend(start)
     values = program.read(rule, start)
     results = tuple(
         _output(LoweringContext(f"output {i}", known[value], (), fixed_point, requirements), values[value], how)
