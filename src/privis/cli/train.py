@@ -15,6 +15,7 @@ import typer
 from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.cli.files.predictions import write_predictions
+from privis.cli.training.encrypted_network import WORD, NetworkWords, TrainedFor, network_for_ckks
 from privis.errors import ParameterError, Problem, refuse
 from privis.io import tables
 from privis.io.atomic import check_writable
@@ -23,7 +24,26 @@ if TYPE_CHECKING:
     from privis.privacy.learning.logistic_regression import LogisticTraining
     from privis.training.fitting import TrainingProgress
 
-Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Features of private images, from `privis extract`.")]
+Table = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="Features of private images, from `privis extract`; or the word network, with --for."
+    ),
+]
+Pictures = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[IMAGES]…", help="With --for: public pictures, folders or globs that are learned from."),
+]
+For = Annotated[
+    TrainedFor | None,
+    typer.Option("--for", help="ckks: a network that ciphertexts compute exactly, as in privis train network --for ckks."),
+]
+Levels = Annotated[int, typer.Option(help="With --for: budget of levels, 3 to 21; more is deeper, slower, more keys.")]
+Size = Annotated[str, typer.Option("--image-size", help="With --for: pictures are resized to HEIGHTxWIDTH.")]
+Flip = Annotated[bool, typer.Option("--flip", help="With --for: also learn from mirrored pictures.")]
+Forecast = Annotated[bool, typer.Option("--forecast", help="With --for: say what it will take, and train nothing.")]
+MostSeconds = Annotated[float | None, typer.Option(help="With --for: refuse more seconds an encrypted image.")]
+MostKeys = Annotated[float | None, typer.Option(help="With --for: refuse more MB of evaluation keys.")]
 Labels = Annotated[
     Path | None, typer.Option(help="CSV file with the columns path and label, and a subject's if needed.")
 ]
@@ -31,16 +51,19 @@ LabelsFrom = Annotated[
     LabelSource | None,
     typer.Option(help="Instead of a list: every image lies in a folder that is called like its class."),
 ]
-Classes = Annotated[str, typer.Option(help="Public list of class names, as in healthy,ill; their order is kept.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="File for the trained head, .npz.")]
+Classes = Annotated[
+    str | None,
+    typer.Option(help="Public list of class names, as in healthy,ill; their order is kept. Not needed with --for."),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", help="File for the trained head, .npz; with --for .onnx.")]
 Epsilon = Annotated[float | None, typer.Option(help="What the whole training may cost; private images need it.")]
 Public = Annotated[
     bool,
     typer.Option("--public", help="The images are public: a network of squares, without noise or a guarantee."),
 ]
 Hidden = Annotated[int, typer.Option(help="With --public: squares of the network.")]
-Epochs = Annotated[int, typer.Option(help="With --public: how often every image is seen.")]
-Seed = Annotated[int, typer.Option(help="With --public: decides first weights and the order of images.")]
+Epochs = Annotated[int, typer.Option(help="With --public or --for: how often every image is seen.")]
+Seed = Annotated[int, typer.Option(help="With --public or --for: decides first weights and the order of images.")]
 Delta = Annotated[float, typer.Option(help="Failure probability of the guarantee.")]
 UnitName = Annotated[
     str,
@@ -49,7 +72,7 @@ UnitName = Annotated[
         "add-or-remove-person:IMAGES."
     ),
 ]
-Size = Annotated[
+PublicSize = Annotated[
     int | None, typer.Option(help="Public (about right) number of images or people, where unit is no image.")
 ]
 CorpusName = Annotated[str, typer.Option(help="What the ledger calls these images.")]
@@ -71,14 +94,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 
 def train(
     table: Table,
-    classes: Classes,
     output: Output,
+    pictures: Pictures = None,
+    classes: Classes = None,
+    trained_for: For = None,
     epsilon: Epsilon = None,
     labels: Labels = None,
     labels_from: LabelsFrom = None,
     delta: Delta = 1e-5,
     unit: UnitName = "image",
-    size: Size = None,
+    size: PublicSize = None,
     corpus: CorpusName = "corpus",
     ledger: LedgerPath = None,
     key: Key = None,
@@ -94,17 +119,40 @@ def train(
     hidden: Hidden = 64,
     epochs: Epochs = 10,
     seed: Seed = 0,
+    levels: Levels = 5,
+    image_side: Size = "64x64",
+    flip: Flip = False,
+    forecast: Forecast = False,
+    most_seconds: MostSeconds = None,
+    most_keys: MostKeys = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on features of private images, under differential privacy, or of public ones without.
+
+    With --for ckks a network that fits encryption, on public pictures: what it will take is told before it is trained.
 
     privis train hog.parquet --labels labels.csv --classes healthy,ill --epsilon 3 -o head.npz
 
     privis train hog.parquet --labels-from folder --classes cats,dogs --epsilon 3 -o head.npz
 
     privis train glyphs.parquet --labels-from folder --classes A,B,C --public --hidden 64 -o reader.npz
+
+    privis train network photos/ --for ckks --levels 5 --image-size 64x64 -o net.onnx
     """
     with explained():
+        if trained_for is not None:
+            private = {"--epsilon": epsilon, "--ledger": ledger, "--key": key, "--size": size, "--public": public or None}
+            _check_network_words(table, pictures, private)
+            network_for_ckks(
+                NetworkWords(
+                    pictures or [], output, labels, labels_from, label_column, subject_column, classes, levels,
+                    image_side, epochs, seed, flip, forecast, most_seconds, most_keys, as_json,
+                )
+            )  # fmt: skip
+            return
+        if pictures or classes is None:
+            _refuse_network_words(table, pictures, classes)
+            return
         from privis.privacy.learning.logistic_regression import LogisticTraining
         from privis.privacy.ledger.file import FileLedger
         from privis.privacy.mechanisms.additive import Gaussian
@@ -190,8 +238,28 @@ def predict(table: AnyTable, head: HeadPath, output: Predictions) -> None:
         out.print(f"{len(read.paths):,} predictions in {output}", markup=False, soft_wrap=True)
 
 
+def _check_network_words(table: Path, pictures: list[str] | None, private: dict[str, object]) -> None:
+    """ParameterError naming all that has no place in ``privis train network --for ckks``."""
+    problems = [_of_private(name) for name, value in private.items() if value is not None]
+    if str(table) != WORD:
+        problems.append(Problem("privis train --for", repr(str(table)), f"the word {WORD}, then pictures"))
+    if not pictures:
+        problems.append(Problem("privis train network", "no picture", "files, folders or globs"))
+    refuse(ParameterError, problems)
+
+
+def _refuse_network_words(table: Path, pictures: list[str] | None, classes: str | None) -> None:
+    problems = []
+    if pictures:
+        remedy = "privis train network IMAGES --for ckks trains on pictures"
+        problems.append(Problem("privis train", f"{len(pictures)} words after {table}", "one table", remedy))
+    if classes is None:
+        problems.append(Problem("--classes", "nothing", "the public list of class names, as in healthy,ill"))
+    raise ParameterError(*problems)
+
+
 def _of_private(option: str) -> Problem:
-    return Problem(option, "one for public images", "none with --public", "leave it out, or leave --public out")
+    return Problem(option, "given", "none with --public or --for: nothing is hidden there", "leave it out")
 
 
 def _train_public(features, labels, names: tuple[str, ...], numbers: tuple[int, int, int], output: Path, as_json: bool):

@@ -1,0 +1,1 @@
+"""Commands that train networks: from folders of pictures to a file."""
