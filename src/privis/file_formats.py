@@ -130,6 +130,7 @@ _BY_TEXT = {
     "privis.classifier/": FileFormat.CLASSIFIER,
     "privis.split-record/": FileFormat.SPLIT_RECORD,
     "privis.checkpoint/": FileFormat.CHECKPOINT,
+    "privis.network-checkpoint/": FileFormat.CHECKPOINT,
     "privis.card/": FileFormat.CARD,
     "privis.calibration/": FileFormat.CALIBRATION,
     "privis.face-gallery/": FileFormat.FACE_GALLERY,

@@ -36,7 +36,9 @@ Pictures = Annotated[
 ]
 For = Annotated[
     TrainedFor | None,
-    typer.Option("--for", help="ckks: a network that ciphertexts compute exactly, as in privis train network --for ckks."),
+    typer.Option(
+        "--for", help="ckks: a network that ciphertexts compute exactly, as in privis train network --for ckks."
+    ),
 ]
 Levels = Annotated[int, typer.Option(help="With --for: budget of levels, 3 to 21; more is deeper, slower, more keys.")]
 Size = Annotated[str, typer.Option("--image-size", help="With --for: pictures are resized to HEIGHTxWIDTH.")]
@@ -141,7 +143,13 @@ def train(
     """
     with explained():
         if trained_for is not None:
-            private = {"--epsilon": epsilon, "--ledger": ledger, "--key": key, "--size": size, "--public": public or None}
+            private = {
+                "--epsilon": epsilon,
+                "--ledger": ledger,
+                "--key": key,
+                "--size": size,
+                "--public": public or None,
+            }
             _check_network_words(table, pictures, private)
             network_for_ckks(
                 NetworkWords(

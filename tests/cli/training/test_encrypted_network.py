@@ -12,7 +12,7 @@ from privis.cli.main import app
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-BASE = ["train", "network", "--for", "ckks", "--image-size", "12x12", "--epochs", "2", "--levels", "3"]
+BASE = ["train", "network", "--for", "ckks", "--image-size", "12x12", "--epochs", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 
 def run(*words):
-    return CliRunner().invoke(app, [*BASE, *map(str, words)])
+    return CliRunner().invoke(app, [*BASE, *([] if "--levels" in words else ["--levels", "3"]), *map(str, words)])
 
 
 def test_it_tells_trains_and_writes(folder, tmp_path):
@@ -63,13 +63,18 @@ def test_a_picture_that_cannot_be_used_is_named_and_the_rest_is_learned(folder, 
         (["--levels", "40"], "levels"),
         (["--classes", "bright,light"], "--classes"),
         (["-o", "net.npz"], ".onnx"),
-        (["--image-size", "huge"], "huge"),
     ],
 )
 def test_wrong_words_are_refused(folder, tmp_path, words, said):
     output = [] if "-o" in words else ["-o", tmp_path / "net.onnx"]
     refused = run(folder, *output, *words)
     assert refused.exit_code == 2 and said in refused.output
+
+
+def test_a_size_that_is_none_is_refused(folder, tmp_path):
+    words = ["train", "network", str(folder), "--for", "ckks", "--image-size", "huge", "-o", str(tmp_path / "n.onnx")]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2 and "huge" in refused.output
 
 
 def test_words_of_networks_and_tables_are_kept_apart(tmp_path):

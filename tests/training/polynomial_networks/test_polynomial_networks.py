@@ -73,7 +73,9 @@ def test_it_learns_and_the_same_training_gives_the_same_network(trained):
     assert right > 0.9
     again = square_network(DESIGN)
     fit_network(PLAN, again, *pictures())
-    assert all(torch.equal(a, b) for a, b in zip(trained.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(trained.state_dict().values(), again.state_dict().values(), strict=True)
+    )
 
 
 def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(trained, tmp_path):

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 KEY, FORMAT = "privis", "privis.network/1"
 
 
-def save_network(
-    network: torch.nn.Module, design: NetworkDesign, classes: tuple[str, ...], path: str | Path
-) -> None:
+def save_network(network: torch.nn.Module, design: NetworkDesign, classes: tuple[str, ...], path: str | Path) -> None:
     """Write a network, whose results are a score per class, as an ONNX file that appears whole or not at all.
 
     Args:

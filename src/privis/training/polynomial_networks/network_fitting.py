@@ -27,7 +27,7 @@ from privis.validation import positive_number, whole_number
 if TYPE_CHECKING:
     import torch
 
-FORMAT = "privis.checkpoint/network-1"
+FORMAT = "privis.network-checkpoint/1"
 _LONGEST_GRADIENT = 1.0  # squares of squares grow fast where a step went too far
 _RISING = 0.25  # of a training
 
@@ -141,7 +141,9 @@ def fit_network(
         if finite < steps / 2:
             remedy = "a smaller rate, or fewer levels"
             expected = "finite ones: squares of squares grow fast"
-            raise ParameterError(Problem("training", f"{steps - finite} of {steps} steps that overflow", expected, remedy))
+            raise ParameterError(
+                Problem("training", f"{steps - finite} of {steps} steps that overflow", expected, remedy)
+            )
         if checkpoint is not None:
             _save(checkpoint, of, epoch, network, optimiser)
         took = time.monotonic() - started
