@@ -1,4 +1,8 @@
-"""Training of a network on public images, in epochs after each of which it may be killed and goes on."""
+"""Training of a network on public images, in epochs after each of which it may be killed and goes on.
+
+Evolution of the checkpoint: ``format`` names it, and a reader refuses any other: the training then starts from its
+beginning.
+"""
 
 from __future__ import annotations
 
