@@ -24,6 +24,7 @@ COMMANDS = {
     "parquet_store": "stores.parquet_store",
     "erasure": "stores.erasure",
     "lance_store": "stores.lance_store",
+    "postgresql_store": "stores.postgresql_store",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",

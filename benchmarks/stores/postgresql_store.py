@@ -1,6 +1,6 @@
 """A store in PostgreSQL: adding, searching and erasing, sealed and open, beside a scan by numpy.
 
-``python -m benchmarks.stores.postgresql_store postgresql://USER@HOST/DATABASE``: of a database in which schemas may be
+``python -m benchmarks.postgresql_store postgresql://USER@HOST/DATABASE``: of a database in which schemas may be
 made and dropped, with pgvector for the open store. Wall seconds, and processor seconds of this process; those of the
 server are its own to tell (``pg_stat_activity`` has its process ids).
 """
