@@ -2,6 +2,9 @@
 
 The words stand in the model's own metadata (``metadata_props``), which other programs pass over: any of them runs the
 network on pixels that are normalised so.
+
+Evolution: ``format`` names what the words mean, and a reader refuses any other; keys may be added under the same
+number.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 An activation is ``(a x + b)**2`` of what a batch normalisation makes, normalised once more: as general as any
 polynomial of degree two whose leading coefficient is not zero, and one product of ciphertexts, as everything else is
 linear and becomes part of the next matrix. It starts as the expansion of ReLU in Hermite polynomials up to degree two,
-whose shift, in that form, is ``sqrt(pi / 2)``. Reference: Park et al., "AESPA: Accuracy Preserving Low-degree Polynomial
-Activation for Fast Private Inference", 2022, arXiv:2201.06699.
+whose shift, in that form, is ``sqrt(pi / 2)``. Reference: Park et al., "AESPA: Accuracy Preserving Low-degree
+Polynomial Activation for Fast Private Inference", 2022, arXiv:2201.06699.
 """
 
 from __future__ import annotations
