@@ -28,6 +28,7 @@ _BUNDLE, _BUNDLE_KIND = b"\x8ePRIVIS\n\0", slice(10, 12)  # magic, and the upper
 _RELEASE_KEY = b"privis release key "
 _TEMPLATE_KEY = b"privis template key "
 _RECEIPT_KEY = b"privis receipt key "
+_SITE_KEY = b"privis site key "
 _COMPILED = b"privis.cache/"
 _SQLITE, _SUBJECT_KEYS = b"SQLite format 3\0", b"PRVS"  # the application's id in the header
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
@@ -59,6 +60,7 @@ class FileFormat(StrEnum):
     RELEASE_KEY = "a release key"
     TEMPLATE_KEY = "a template key"
     RECEIPT_KEY = "a receipt key"
+    SITE_KEY = "a site key"
     SECRET_KEY = "a secret key"
     EVALUATION_KEY = "evaluation keys"
     PUBLIC_KEY = "a specification or public key"
@@ -234,6 +236,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.TEMPLATE_KEY
     if start.startswith(_RECEIPT_KEY):
         return FileFormat.RECEIPT_KEY
+    if start.startswith(_SITE_KEY):
+        return FileFormat.SITE_KEY
     if start.startswith(_COMPILED):
         return FileFormat.COMPILED
     if start.startswith(_SQLITE) and start[68:72] == _SUBJECT_KEYS:

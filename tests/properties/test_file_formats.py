@@ -31,6 +31,7 @@ from privis.parties.identity.certificates import AUTHORITY, KEY, load_identity
 from privis.parties.job.specification import load_specification
 from privis.privacy import TemplateKey
 from privis.privacy.ledger.file import FileLedger
+from privis.privacy.pseudonyms.site_key import SiteKey
 from privis.program import load
 from privis.program.onnx.translate import read_onnx
 from privis.run.he.wire import key_file
@@ -71,6 +72,7 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.CODEBOOK: Codebook.load,
     F.RELEASE_KEY: ReleaseKey.load,
     F.TEMPLATE_KEY: TemplateKey.load,
+    F.SITE_KEY: SiteKey.load,
     F.ERASURE_RECEIPT: ErasureReceipt.load,
     F.RECEIPT_KEY: ReceiptKey.load,
     F.RECEIPTS: lambda path: ReceiptLog(path).store,

@@ -12,6 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
+from privis.cli.extraction.dicom_options import (
+    DicomWords,
+    FramesToRead,
+    Overlays,
+    SiteKeyFile,
+    SubjectFromDicom,
+    Window,
+)
 from privis.cli.extraction.plan import Plan, Planned
 from privis.cli.extraction.several import Chosen, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
@@ -31,6 +39,7 @@ from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Posted
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
+from privis.io.images.dicom.reading import FILE
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
 from privis.io.resumable.run import Progress
@@ -170,6 +179,11 @@ def extract(
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
+    window: Window = FILE,
+    frames: FramesToRead = "1",
+    overlays: Overlays = False,
+    subject_from: SubjectFromDicom = None,
+    site_key: SiteKeyFile = None,
     as_json: AsJson = False,
     report: ReportPath = None,
     yes: Yes = False,
@@ -192,7 +206,9 @@ def extract(
         several = len(chosen) > 1
         for each in chosen:
             _mention_size(each)
-        sources, subjects = _sources(inputs, subject_column)
+        dicom = DicomWords(window, frames, overlays, subject_from, site_key, subject_column)
+        decoding = Decoding(max_pixels, bits, dicom.reading())
+        sources, subjects = dicom.sources(*_sources(inputs, subject_column))
         noises = [_noise(words, each.feature, sources, yes) for each in chosen]
         planned = [
             Planned(each.feature, noise, output_of(output, each.name, several))
@@ -201,7 +217,6 @@ def extract(
         reports = [] if report is None else [output_of(report, each.name, several) for each in chosen]
         for path in reports:
             check_writable(path)
-        decoding = Decoding(max_pixels, bits)
         executor = executor_named(under, most_error, standard)
         book = None if ledger is None else FileLedger(ledger)
         people = None if subjects is None else len(set(subjects))
@@ -260,6 +275,7 @@ def _extracted(
             workers=workers,
             max_pixels=decoding.max_pixels,
             bits=decoding.bits,
+            dicom=decoding.dicom,
             on_progress=show,
         )
         return [result]
@@ -275,6 +291,7 @@ def _extracted(
         workers=workers,
         max_pixels=decoding.max_pixels,
         bits=decoding.bits,
+        dicom=decoding.dicom,
         on_progress=show,
     )
 

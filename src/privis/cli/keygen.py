@@ -1,4 +1,4 @@
-"""``privis keygen``: release keys, keys of templates, homomorphic keys, and tokens for a server's clients."""
+"""``privis keygen``: release keys, keys of templates and sites, homomorphic keys, and tokens for a server's clients."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Purpose(StrEnum):
 
     RELEASE = "release"
     TEMPLATES = "templates"
+    SITE = "site"
     HOMOMORPHIC = "homomorphic"
     TOKEN = "token"
 
@@ -30,6 +31,7 @@ class Purpose(StrEnum):
 _OPTIONS = {
     Purpose.RELEASE: (),
     Purpose.TEMPLATES: (),
+    Purpose.SITE: (),
     Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms", "--gallery", "--standard"),
     Purpose.TOKEN: ("--name", "--tokens"),
 }
@@ -61,11 +63,13 @@ def keygen(
     name: Annotated[str | None, typer.Option(help="Token: the client it is for.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="Token: the server's file of token digests.")] = None,
 ) -> None:
-    """Make a release key, a key of face templates, homomorphic keys for a server's offer, or a token for its client.
+    """Make a release key, a key of face templates or of patients, homomorphic keys for a server, or a client's token.
 
     privis keygen release.key
 
     privis keygen gate.key --for templates
+
+    privis keygen site.key --for site
 
     privis keygen keys/ --for homomorphic --server https://HOST:8443 --offer hog --token-file alice.token
 
@@ -82,6 +86,8 @@ def keygen(
                 _release_key(path)
             case Purpose.TEMPLATES:
                 _template_key(path)
+            case Purpose.SITE:
+                _site_key(path)
             case Purpose.TOKEN:
                 assert name is not None and tokens is not None
                 _token(path, name, tokens)
@@ -122,6 +128,14 @@ def _template_key(path: Path) -> None:
 
     TemplateKey.generate().save(path)
     told = "keep it secret, and apart from the gallery: whoever has both has the templates"
+    out.print(f"{path}: {told}", markup=False, soft_wrap=True)
+
+
+def _site_key(path: Path) -> None:
+    from privis.privacy.pseudonyms.site_key import SiteKey
+
+    SiteKey.generate().save(path)
+    told = "keep it inside, and a copy: without it everybody gets another pseudonym, and a budget of their own again"
     out.print(f"{path}: {told}", markup=False, soft_wrap=True)
 
 

@@ -22,6 +22,7 @@ from privis.identity import identity
 from privis.io.images import image_headers
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.depth import DepthWarning
+from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.image_headers import warn_of_unused_bits
 from privis.io.resumable.run import FolderJob, Outcome, Progress, run
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
@@ -87,6 +88,7 @@ def extract_folder(
     chunk: int = 64,
     max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
+    dicom: DicomReading | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     key_path: KeySource | None = None,
 ) -> FolderResult:
@@ -123,6 +125,7 @@ def extract_folder(
         chunk: files that an interruption loses at most.
         max_pixels: of an image; larger ones are listed as failures.
         bits: public depth of samples stored in more than 8 bits (12-bit images in 16-bit files); None: their type's.
+        dicom: windows and overlays of DICOM files; None: as the files say, without overlays.
         on_progress: called with what is done so far.
         key_path: former name of ``key``.
 
@@ -138,7 +141,7 @@ def extract_folder(
     """
     if key_path is not None:
         key = _formerly(key, key_path)
-    under, decoding = under or Clear(), Decoding(max_pixels, bits)
+    under, decoding = under or Clear(), Decoding(max_pixels, bits, dicom or DicomReading())
     check_release(release, ledger, feature)
     warn_of_unused_bits(sources, decoding)
     if release is not None:

@@ -30,6 +30,7 @@ from privis.features.feature import Feature, is_own
 from privis.io.images import image_headers
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.depth import DepthWarning
+from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.image_headers import warn_of_unused_bits
 from privis.io.resumable.run import FolderJob, Progress
 from privis.io.resumable.together import run_together
@@ -69,6 +70,7 @@ def extract_folder_many(
     chunk: int = 64,
     max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
+    dicom: DicomReading | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[FolderResult, ...]:
     """Extract several features from the files ``sources``, each into the table of ``outputs`` at its place.
@@ -96,6 +98,7 @@ def extract_folder_many(
         chunk: files that an interruption loses at most.
         max_pixels: of an image; larger ones are listed as failures.
         bits: public depth of samples stored in more than 8 bits; None: their type's.
+        dicom: windows and overlays of DICOM files; None: as the files say, without overlays.
         on_progress: called with what is done so far.
 
     Returns:
@@ -110,7 +113,7 @@ def extract_folder_many(
     if len(outputs) != len(features) or len({*outputs}) != len(outputs):
         got = f"{len(outputs)} outputs, {len({*outputs})} different"
         raise ParameterError(Problem("extract_folder_many.outputs", got, f"{len(features)}, one for each feature"))
-    under, decoding = under or Clear(), Decoding(max_pixels, bits)
+    under, decoding = under or Clear(), Decoding(max_pixels, bits, dicom or DicomReading())
     for feature, wanted in zip(features, releases, strict=True):
         check_release(wanted, ledger, feature)
     warn_of_unused_bits(sources, decoding)

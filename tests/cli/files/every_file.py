@@ -34,6 +34,7 @@ from privis.privacy.guarantee import no_release
 from privis.privacy.learning.logistic_regression import TrainingState
 from privis.privacy.ledger.budget import Budget
 from privis.privacy.ledger.file import FileLedger
+from privis.privacy.pseudonyms.site_key import SiteKey
 from privis.privacy.units import Pixels
 from privis.program import save
 from privis.run.he.wire import key_file
@@ -87,6 +88,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     np.savez(folder / "arrays.npz", something=np.ones(3))
     ReleaseKey(bytes(range(32))).save(folder / "release.key")
     TemplateKey(bytes(range(32))).save(folder / "template.key")
+    SiteKey(bytes(range(32))).save(folder / "site.key")
     for kind in key_file.KeyKind:
         key_file.write(folder / f"{kind.name.lower()}.bundle", kind, SPECIFICATION, b"content")
     (folder / "query.bin").write_bytes(written(MessageKind.QUERY, SPECIFICATION, [b"content"]))
@@ -142,6 +144,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.ARRAYS: folder / "arrays.npz",
         FileFormat.RELEASE_KEY: folder / "release.key",
         FileFormat.TEMPLATE_KEY: folder / "template.key",
+        FileFormat.SITE_KEY: folder / "site.key",
         FileFormat.SECRET_KEY: folder / "secret.bundle",
         FileFormat.EVALUATION_KEY: folder / "evaluation.bundle",
         FileFormat.PUBLIC_KEY: folder / "public.bundle",

@@ -12,6 +12,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--at": "pixels", "--epsilon": "1", "--ledger": "{budget}", "--key": "{key}", "--report": "{new}.html",
         "--yes": "",
     },
+    ("extract", "DICOM"): {
+        "INPUT": "{dicom}", "-f": "colour", "-o": "{new}.npz", "--subject-from": "dicom", "--site-key": "{site}",
+    },
     ("show",): {"IMAGE": "{picture}", "-f": "lbp", "-o": "{new}.png"},
     ("train",): {
         "TABLE": "{table}", "--labels": "{labels}", "--classes": "a,b", "--epsilon": "3", "-o": "{new}.npz",

@@ -146,6 +146,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "head_keys": place / "head_keys",
         "answers": known["ANSWER_LEDGER"], "exact": place / "exact.npz", "stage": place / "stages",
         "offer": place / "stage.toml", "calibration": known["CALIBRATION"], "faces": known["FACE_GALLERY"],
+        "dicom": known["DICOM"], "site": known["SITE_KEY"],
         "template": known["TEMPLATE_KEY"], "receipt": known["ERASURE_RECEIPT"], "salt": place / "salt",
         "erased": place / "erased",
         "codebook": known["CODEBOOK"], "index": known["SEARCH_INDEX"],

@@ -26,6 +26,24 @@ def token_facts(path: Path) -> Iterator[str]:
     yield "whole, and readable by you alone; not shown"
 
 
+def site_key_facts(path: Path) -> Iterator[str]:
+    """Say that a key of pseudonyms is whole.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        A line.
+
+    Raises:
+        ParameterError: it is damaged, or others may read it.
+    """
+    from privis.privacy.pseudonyms.site_key import SiteKey
+
+    SiteKey.load(path)
+    yield "whole, and readable by you alone; not shown"
+
+
 def tokens_facts(path: Path) -> Iterator[str]:
     """Name the clients of a server.
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from privis.cli.console import QUIET_SECONDS, err, explained, out
 from privis.cli.extract import AsJson, Bits, Inputs, MaxPixels, Parameters, tell
+from privis.cli.extraction.dicom_options import Window
 from privis.cli.files.predictions import write_predictions
 from privis.cli.keygen import Authority, OfferName
 from privis.cli.server.query_decisions import COLUMNS as DECISION_COLUMNS
@@ -25,6 +26,7 @@ from privis.errors import ParameterError, PrivisError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
+from privis.io.images.dicom.reading import FILE, DicomReading
 from privis.io.images.sources import find
 from privis.io.resumable.run import Progress as Files
 
@@ -61,6 +63,7 @@ def query(
     patience: Patience = 60.0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
+    window: Window = FILE,
     feature: Annotated[str | None, typer.Option("-f", "--feature", help="Gallery: of images, computed here.")] = None,
     parameter: Parameters = None,
     top: Annotated[int, typer.Option(min=1, help="Gallery of scores: how many templates to list.")] = 5,
@@ -107,8 +110,9 @@ def query(
             got, remedy = "given", "the offer says which feature it is; -f is for galleries"
             raise ParameterError(Problem("-f, -p", got, f"left out for {terms.name}", remedy))
         result = _features(
-            terms, inputs, server, keys, token_file, output, authority, patience, at_once, Decoding(max_pixels, bits)
-        )
+            terms, inputs, server, keys, token_file, output, authority, patience, at_once,
+            Decoding(max_pixels, bits, DicomReading(window)),
+        )  # fmt: skip
         if predictions is not None:
             _decide(terms, output, predictions)
         tell([result], as_json, KEPT)
@@ -161,6 +165,7 @@ def _features(
             chunk=terms.estimate.images,  # what was computed in seconds is not computed again after an interruption
             max_pixels=decoding.max_pixels,
             bits=decoding.bits,
+            dicom=decoding.dicom,
             on_progress=show_files,
         )
 

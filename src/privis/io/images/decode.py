@@ -158,8 +158,7 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
         if is_dicom(path):
             return picture(path, frame or 1, dicom, max_pixels=max_pixels, bits=depth, where=where)
         if frame not in (None, 1) or dicom.patient:
-            got = "no DICOM file" if dicom.patient else "a picture of another format"
-            raise _refusal(where, got, "DICOM, which has patients and frames")
+            raise _refusal(where, str(format_of(path)), "a DICOM file, which has patients and frames")
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if not _misread(image) and not (depth is not None and _is_deep_tiff(image)):

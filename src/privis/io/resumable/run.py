@@ -49,6 +49,7 @@ from privis.errors import (
 from privis.io import tables
 from privis.io.atomic import replacing, unwritable
 from privis.io.images import decode as images
+from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.record import ImageRecord, Source
 from privis.io.resumable.contents import Observed, content, contents
 from privis.io.resumable.parts import (
@@ -241,6 +242,7 @@ def manifest_of(job: FolderJob) -> dict[str, str]:
         **job.fingerprint,
         "sources": f"{len(job.sources)} files, sha256 {digest.hexdigest()}",
         **{"max_pixels": str(job.decoding.max_pixels), "bits": str(job.decoding.bits)},
+        **({} if job.decoding.dicom == DicomReading() else {"dicom": repr(job.decoding.dicom)}),
     }
 
 

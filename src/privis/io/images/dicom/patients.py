@@ -1,4 +1,4 @@
-"""Whose picture a DICOM file is: the Patient ID under a key of the site, and nothing else of the header."""
+"""Whose picture a DICOM file is: the Patient ID, study and series, which are never shown."""
 
 from __future__ import annotations
 
