@@ -15,6 +15,7 @@ PAGES = [
     *("docs/answers.md", "docs/answers.zh-CN.md"),
     *("docs/faces.md", "docs/faces.zh-CN.md"),
     *("docs/redaction.md", "docs/redaction.zh-CN.md"),
+    *("docs/medical.md", "docs/medical.zh-CN.md"),
     *("docs/faces-from-pixels.md", "docs/faces-from-pixels.zh-CN.md"),
     *("docs/search.md", "docs/search.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),

@@ -23,7 +23,7 @@ _FILE = SecretFile(
     "privis keygen {} --for site makes a new one, under which everybody has another pseudonym",
     "nobody has a pseudonym under it",
 )
-_PURPOSE = b"privis patient 1\0"
+_PURPOSE = b"privis patient 1\n"
 _SHOWN_BYTES = 16
 
 
