@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import ImageError, ParameterError, Problem, refuse
+from privis.io.images.dicom.recognition import is_dicom
+from privis.io.images.pages import still_format
 from privis.io.images.same_files import file_identity
 from privis.io.images.sources import find
 
 _SHOWN = 3
+_ENDINGS = {"PNG": ".png", "TIFF": ".tif"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class NamedPicture:
 def named_pictures(inputs: Sequence[str], output: Path, stdin: TextIO | None) -> tuple[NamedPicture, ...]:
     """List pictures with the names of their copies: below a folder as there, otherwise the file's own name.
 
+    A copy of a DICOM file is a PNG or TIFF, and gets that ending behind its own.
+
     Raises:
         ParameterError: inputs that hold no picture; two pictures of one name; the output is, or lies in, an input.
     """
@@ -49,6 +54,8 @@ def named_pictures(inputs: Sequence[str], output: Path, stdin: TextIO | None) ->
             problems.append(Problem("-o", f"{output}, which is in {base}", "a folder outside of the inputs", remedy))
         for path in paths:
             name = os.path.basename(path) if base is None else os.path.relpath(path, base)
+            if os.path.isfile(path) and is_dicom(path):  # its copy is a picture without a header, and says so
+                name += _ENDINGS.get(_stored_as(path), "")
             named.setdefault(os.path.abspath(path), NamedPicture(path, os.path.normpath(name)))
     if not inputs:
         problems.append(Problem("IN", "nothing", "files, folders, globs or -", "name a folder of pictures"))
@@ -56,6 +63,13 @@ def named_pictures(inputs: Sequence[str], output: Path, stdin: TextIO | None) ->
     pictures = tuple(named.values())
     refuse(ParameterError, [*_twice(pictures), *_over_inputs(pictures, output)])
     return pictures
+
+
+def _stored_as(path: str) -> str:
+    try:
+        return still_format(path)
+    except ImageError:  # listed when its turn comes
+        return ""
 
 
 def _base(word: str) -> str | None:

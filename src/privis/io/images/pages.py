@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, Problem
 from privis.io.images import tiff
 from privis.io.images.decode import FORMATS, MAX_PIXELS, load, read_pixels
+from privis.io.images.dicom.pictures import frame_count
+from privis.io.images.dicom.recognition import is_dicom
+from privis.io.images.file_parts import part_named
 
 LOSSY = frozenset({"JPEG", "WEBP", "AVIF", "GIF"})
 """Formats that change pixels when they are written; a GIF has 256 colours."""
@@ -40,7 +43,7 @@ def still_format(path: Path | str) -> str:
         path: of the file.
 
     Returns:
-        Pillow's name, one of `FORMATS`.
+        Pillow's name, one of `FORMATS`; of DICOM what its frames are written as: PNG, or TIFF where there are several.
 
     Raises:
         ImageError: no picture, or an animation.
@@ -50,6 +53,8 @@ def still_format(path: Path | str) -> str:
     where = str(path)
     if not os.path.isfile(path):
         load(path)  # says what it is: opening a pipe could wait for ever
+    if is_dicom(path):  # first: its preamble may make it a TIFF as well
+        return "PNG" if frame_count(path) == 1 else "TIFF"
     try:
         with Image.open(path, formats=FORMATS) as image:
             stored = {"MPO": "JPEG", "DIB": "BMP"}.get(image.format or "", image.format or "")
@@ -68,7 +73,7 @@ def still_format(path: Path | str) -> str:
 
 
 def pages(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray[Any]]:
-    """Decode all pages of a TIFF, or the one picture of another file, one after another.
+    """Decode all pages of a TIFF, all frames of a DICOM file, or the one picture of another file, one after another.
 
     Args:
         path: of the file.
@@ -86,6 +91,10 @@ def pages(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray
     where, count = str(path), 1
     if not os.path.isfile(path):
         load(path)
+    if is_dicom(path):
+        for number in range(1, frame_count(path) + 1):
+            yield load(part_named(path, number), max_pixels=max_pixels)
+        return
     try:
         with Image.open(path, formats=FORMATS) as image:
             count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from privis.errors import ParameterError
+from privis.cli.documents.redact_names import named_pictures
+from privis.errors import ImageError, ParameterError
+from privis.file_formats import FileFormat, format_of
+from privis.io.images.decode import load
 from privis.io.images.dicom.frames import Frames
 from privis.io.images.dicom.reading import PRESETS, DicomReading
 from privis.io.images.file_parts import file_and_frame, part_named
+from privis.io.images.pages import pages, still_format
 from privis.io.images.same_files import equal_bytes, file_identity
 from privis.io.images.sources import find
 from tests.io.images.dicom.dicom_files import write
@@ -52,6 +56,25 @@ def test_frames_of_a_folder_of_many_kinds(tmp_path: Path) -> None:
     assert subjects == ("b", "o", "t", "t", "t", "x")
     assert Frames.named("2").of_all([str(one), str(other)]) == ((f"{one}#frame=2", str(other)), None)
     assert Frames().of_all(paths)[0] == paths
+
+
+def test_all_frames_are_painted_over_and_written_as_pictures(tmp_path: Path) -> None:
+    """Also of a file whose preamble makes it a TIFF at the same time (PS3.10, 7.1)."""
+    both = write(tmp_path / "both", THREE)
+    buffer = tmp_path / "t.tif"
+    Image.fromarray(np.zeros((1, 1), np.uint8)).save(buffer)
+    content = both.read_bytes()
+    head = b"II*\0" + len(content).to_bytes(4, "little")
+    both.write_bytes(head + content[8:] + buffer.read_bytes()[8:])
+    assert load(both).tolist() == THREE[0].tolist() and format_of(both) is FileFormat.DICOM
+    assert still_format(both) == "TIFF" and [page.tolist() for page in pages(both)] == THREE.tolist()
+    one = write(tmp_path / "one", THREE[1])
+    assert still_format(one) == "PNG" and [page.tolist() for page in pages(one)] == [THREE[1].tolist()]
+    cut = write(tmp_path / "cut.dcm", None)
+    named = named_pictures([str(tmp_path)], tmp_path.parent / "painted", None)
+    assert {each.name for each in named} == {"both.tif", "one.png", "cut.dcm", "t.tif"}
+    with pytest.raises(ImageError, match="no pixel data"):
+        still_format(cut)
 
 
 def test_names_of_parts(tmp_path: Path) -> None:
