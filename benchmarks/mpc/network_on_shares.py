@@ -5,7 +5,8 @@ of ImageNet, the first one apart, because then parties compile and prepare. Seco
 to joining its 1,000 scores, of the others from shares to shares; processor seconds are of all parties together. Weights
 are public to the parties. Bytes and messages are the largest that a party sends for an image. ``--crypten`` names a
 folder that ``pip install --no-deps --target`` made of the packages that `benchmarks.mpc.crypten_peer` names; PyTorch
-must be installed. ``--tiny``: a small network of the same layers, random weights, without the others.
+must be installed, and three of its parties take more than 7 GB. ``--tiny``: a small network of the same layers,
+random weights, without the others.
 """
 
 from __future__ import annotations
@@ -168,7 +169,8 @@ def crypten(data: Path, folder: Path, image: np.ndarray) -> str:
                 [*command, str(parties)], capture_output=True, text=True, env=environment, timeout=900, check=False
             )
             told = [line for line in done.stdout.splitlines() if line.startswith("{")]
-            lines.append(f"CrypTen, {parties} parties: {told[-1] if told else 'failed: ' + done.stderr[-300:]}")
+            failed = f"failed, code {done.returncode}: {done.stderr[-300:]}"
+            lines.append(f"CrypTen, {parties} parties: {told[-1] if told else failed}")
     return "\n".join(lines)
 
 
