@@ -18,6 +18,7 @@ PAGES = [
     *("docs/medical.md", "docs/medical.zh-CN.md"),
     *("docs/faces-from-pixels.md", "docs/faces-from-pixels.zh-CN.md"),
     *("docs/search.md", "docs/search.zh-CN.md"),
+    *("docs/classification.md", "docs/classification.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
 ]
 
