@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner
 
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.main import app
 from privis.errors import ParameterError
+from privis.estimators.classification.split_record import SplitRecord, record_place
 
 FAST = ["-f", "colour", "-p", "bins=4", "--workers", "1"]
 
@@ -118,7 +120,10 @@ def test_images_that_were_trained_on_are_left_out_of_the_figures(scans, model, t
     lonely = tmp_path / "lonely.model"
     lonely.write_bytes(model.read_bytes())
     done = run("evaluate", tmp_path, "--model", lonely, "--json", "--workers", 1)
-    assert not json.loads(done.stdout)["leaks_checked"] and "nobody checked" in done.stderr
+    assert not json.loads(done.stdout)["leaks_checked"] and "is not there: nobody checked" in done.stderr
+    SplitRecord.of(None, []).save(record_place(lonely))
+    done = run("evaluate", tmp_path, "--model", lonely, "--json", "--workers", 1)
+    assert not json.loads(done.stdout)["leaks_checked"] and "is of another training" in done.stderr
 
 
 def test_a_leak_is_refused_before_training(scans, tmp_path):
@@ -186,6 +191,35 @@ def test_lists_of_images_are_images(scans, tmp_path):
         labelled_images([str(scans)], "folder", metadata=tmp_path / "images.csv")
     with pytest.raises(ParameterError, match="--labels-from"):
         labelled_images([str(scans)], "column:")
+
+
+def test_a_network_whose_outputs_are_scores_is_kept_in_the_model(scans, tmp_path):
+    """Means of the columns of an image: the left one is large, whatever is on it, and nothing but that is learned."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Sub", ["means", "dark"], ["centred"]),
+        helper.make_node("Reshape", ["centred", "one"], ["column"]),
+        helper.make_node("MatMul", ["column", "signs"], ["scores"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array(120 / 255, np.float32), "dark"),
+        numpy_helper.from_array(np.array([-1, 1]), "one"),
+        numpy_helper.from_array(np.array([[-20.0, 20.0]], np.float32), "signs"),
+    ]
+    reads = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])
+    gives = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 2])
+    graph = helper.make_graph(nodes, "shade", [reads], [gives], constants)
+    network = tmp_path / "network.onnx"
+    network.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+    )
+    words = ("train", scans, "-o", tmp_path / "m", "-f", "cnn", "-p", f"path={network}", "--workers", 1)
+    run(*words, "--network-scores", "ill,well")
+    assert str(tmp_path).encode() not in (tmp_path / "m").read_bytes()
+    network.unlink()
+    found = told("predict", scans, "--model", tmp_path / "m", "--workers", 1)
+    assert sum(Path(row["path"]).parent.name == row["class"] for row in found) > 21
+    run("train", scans, "-o", tmp_path / "n", *FAST, "--network-scores", "ill,well", code=2)
 
 
 def test_a_sensitivity_decides_the_threshold(scans, tmp_path):

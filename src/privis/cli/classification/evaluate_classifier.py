@@ -182,10 +182,12 @@ def _of_model(
     tell_notes(read, known.notes)
     read = read.with_classes(opened.classes, 1)
     place = record_place(model)
-    checked = place.exists()
-    leaks = SplitRecord.load(place).leaks(read.patients, read.pixels) if checked else ()
+    record = SplitRecord.load(place) if place.exists() else None
+    checked = record is not None and record.name == opened.split.get("record")
+    leaks = record.leaks(read.patients, read.pixels) if record is not None and checked else ()
     if not checked:
-        told = f"{place} is not there: nobody checked whether these images were trained on"
+        why = "is not there" if record is None else "is of another training"
+        told = f"{place} {why}: nobody checked whether these images were trained on"
         err.print(f"privis: warning: {told}", markup=False, soft_wrap=True)
     found = listed(read, leaks)
     read = without_leaks(read, leaks, on_leak)

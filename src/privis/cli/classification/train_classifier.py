@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,6 +129,7 @@ def train(
             read, vectors = _with_classes(read, vectors)
         with working("privis classify train: heads"):
             model, report = _trained(extracted, read, vectors, plan, words, given)
+        model = replace(model, split={**model.split, "record": record.name})
         record.with_images(read.patients, read.pixels).save(record_place(output))
         _save(model, output)
         document: dict[str, Any] = {

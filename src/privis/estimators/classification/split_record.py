@@ -73,6 +73,11 @@ class SplitRecord:
         """
         return cls(secrets.token_bytes(32), frozenset(), frozenset()).with_images(patients, pixels)
 
+    @property
+    def name(self) -> str:
+        """What a model that belongs to the record says of it; it tells nothing of any image."""
+        return _digest(self.key, "record", "")[:32]
+
     def with_images(self, patients: Sequence[str] | None, pixels: Sequence[str]) -> Self:
         """Record other images under the same key.
 

@@ -67,9 +67,8 @@ class ClassificationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report for JSON; ``confusion`` by true class, then by called class."""
-        columns = (*self.classes, "undecided")
         rows = {
-            true: {called: int(count) for called, count in zip(columns, row, strict=True) if called != "undecided"}
+            true: {called: int(count) for called, count in zip(self.classes, row[:-1], strict=True)}
             for true, row in zip(self.classes, self.confusion, strict=True)
         }
         known = {"calibration_error": self.calibration_error, "brier": self.brier}
