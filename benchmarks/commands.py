@@ -16,7 +16,6 @@ COMMANDS = {
     "surf_graf": "extraction.surf_matching",
     "faces": "tasks.faces",
     "renewable_templates": "tasks.renewable_templates",
-    "classification": "tasks.classification",
     "retrieval": "tasks.retrieval",
     "released_search": "tasks.released_search",
     "private_search": "stores.private_search",

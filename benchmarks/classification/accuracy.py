@@ -85,7 +85,3 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(line(f"Medical-MNIST, {name}", medical(data, Path(folder), feature, divisor), 99), flush=True)
     print(line("chest X-ray, 5 folds by file, default feature", chest(data, divisor), 78), flush=True)
-
-
-if __name__ == "__main__":
-    main()

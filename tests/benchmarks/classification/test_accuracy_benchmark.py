@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from benchmarks.tasks import classification
+from benchmarks.classification import accuracy
 
 
 def test_a_few_images(shared: Path, tmp_path: Path):
-    found = classification.chest(shared, divisor=10, folds=3)
+    found = accuracy.chest(shared, divisor=10, folds=3)
     assert found["images"] == 18 and 0.4 < found["accuracy"] <= 1
-    assert "bar 78 %" in classification.line("chest", found, 78)
+    assert "bar 78 %" in accuracy.line("chest", found, 78)
     archive = shared / "medical" / "medical_mnist" / "medical_mnist_test_1200.zip"
-    place = classification.unpacked(archive, tmp_path, divisor=200)
+    place = accuracy.unpacked(archive, tmp_path, divisor=200)
     assert sorted(path.parent.name for path in place.rglob("*.jpeg")) == [
         "AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"
     ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Benchmarks of classification: accuracy in the clear."""
