@@ -28,6 +28,7 @@ BENCHMARKS = (
     ("erasure", "erasing from an index: what it costs, and what is found afterwards", None),
     ("crowd_search", "encrypted search in clusters, which a crowd hides", None),
     ("faces", "faces found and recognised in the clear", DATA / "faces"),
+    ("dicom_deidentification", "DICOM files without people: required actions, text in pixels, real files", None),
     ("dicom", "DICOM files beside GDCM and windows by hand, and pictures a second", DATA / "medical" / "dicom"),
     ("documents", "portraits, machine-readable zones and kinds of pictures", DATA),
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),

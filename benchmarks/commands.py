@@ -29,6 +29,7 @@ COMMANDS = {
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",
     "redaction": "tasks.redaction",
+    "dicom_deidentification": "dicom.deidentification",
     "he_plans": "he.plans",
     "he_kept": "he.kept",
     "he_standards": "he.standards",

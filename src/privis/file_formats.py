@@ -29,12 +29,14 @@ _RELEASE_KEY = b"privis release key "
 _TEMPLATE_KEY = b"privis template key "
 _RECEIPT_KEY = b"privis receipt key "
 _SITE_KEY = b"privis site key "
+_DEIDENTIFICATION_KEY = b"privis deidentification key "
 _COMPILED = b"privis.cache/"
 _SQLITE, _SUBJECT_KEYS = b"SQLite format 3\0", b"PRVS"  # the application's id in the header
 _LEDGER = re.compile(rb'\{[^\n]*"format": ?"privis ledger \d')
 _ANSWERS = re.compile(rb'\{[^\n]*"format": ?"privis answers \d')
 _RECEIPTS = re.compile(rb'\{"format": ?"privis receipts \d')
 _REDACTIONS = re.compile(rb'\{"format": ?"privis redaction \d')
+_DEIDENTIFICATIONS = re.compile(rb'\{"format": ?"privis deidentification \d')
 _LEDGER_HEAD = re.compile(rb"[0-9]{20} [0-9]{20} [0-9a-f]{64} ")
 _TOKENS = re.compile(rb"(?:#.*\n|\s*\n)*[A-Za-z0-9][A-Za-z0-9._-]{0,63} sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}\n?")
@@ -61,6 +63,7 @@ class FileFormat(StrEnum):
     TEMPLATE_KEY = "a template key"
     RECEIPT_KEY = "a receipt key"
     SITE_KEY = "a site key"
+    DEIDENTIFICATION_KEY = "a de-identification key"
     SECRET_KEY = "a secret key"
     EVALUATION_KEY = "evaluation keys"
     PUBLIC_KEY = "a specification or public key"
@@ -92,6 +95,7 @@ class FileFormat(StrEnum):
     SEARCH_INDEX = "a search index"
     INDEX_FILE = "the description of a search index"
     REDACTION_LOG = "a log of redaction"
+    DEIDENTIFICATION_LOG = "a log of de-identification"
     RECEIPT = "a receipt of a joint job"
     ERASURE_RECEIPT = "a receipt of an erasure"
     RECEIPTS = "a log of receipts"
@@ -238,6 +242,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.RECEIPT_KEY
     if start.startswith(_SITE_KEY):
         return FileFormat.SITE_KEY
+    if start.startswith(_DEIDENTIFICATION_KEY):
+        return FileFormat.DEIDENTIFICATION_KEY
     if start.startswith(_COMPILED):
         return FileFormat.COMPILED
     if start.startswith(_SQLITE) and start[68:72] == _SUBJECT_KEYS:
@@ -262,6 +268,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.RECEIPTS
     if _REDACTIONS.match(start):
         return FileFormat.REDACTION_LOG
+    if _DEIDENTIFICATIONS.match(start):
+        return FileFormat.DEIDENTIFICATION_LOG
     if _LEDGER_HEAD.match(start):
         return FileFormat.LEDGER_HEAD
     if start.startswith(b"-----BEGIN "):

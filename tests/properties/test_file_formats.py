@@ -19,6 +19,7 @@ from privis.errors import DamagedLedgerError, PrivisError
 from privis.estimators.classification.classifier_file import ClassifierFile
 from privis.estimators.classification.split_record import SplitRecord
 from privis.estimators.search.indexing.index_file import IndexFile
+from privis.extraction.deidentification.export_key import ExportKey
 from privis.features.keypoints.aggregate import Codebook
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat, format_of, misfit
@@ -75,6 +76,7 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.SITE_KEY: SiteKey.load,
     F.ERASURE_RECEIPT: ErasureReceipt.load,
     F.RECEIPT_KEY: ReceiptKey.load,
+    F.DEIDENTIFICATION_KEY: ExportKey.load,
     F.RECEIPTS: lambda path: ReceiptLog(path).store,
     F.SECRET_KEY: lambda path: key_file.read(path, key_file.KeyKind.SECRET),
     F.EVALUATION_KEY: lambda path: key_file.read(path, key_file.KeyKind.EVALUATION),

@@ -23,6 +23,23 @@ from privis.io.atomic import unwritable
 FORMAT = "privis redaction 1"
 
 
+@dataclass(frozen=True)
+class LogKind:
+    """One kind of such logs.
+
+    Args:
+        format: its name and number, in the first line.
+        suffix: of the file beside the folder.
+    """
+
+    format: str
+    suffix: str
+
+
+REDACTION = LogKind(FORMAT, ".redaction.jsonl")
+DEIDENTIFICATION = LogKind("privis deidentification 1", ".deidentification.jsonl")
+
+
 @dataclass(frozen=True, eq=False)
 class RedactionLog:
     """The log of one folder, open for this process alone.
@@ -84,12 +101,13 @@ class RedactionLog:
 
 
 @contextmanager
-def redaction_log(folder: Path, settings: str) -> Iterator[RedactionLog]:
+def redaction_log(folder: Path, settings: str, kind: LogKind = REDACTION) -> Iterator[RedactionLog]:
     """Open the log of a folder, or begin it.
 
     Args:
         folder: of the painted pictures; the log is the file of its name with ``.redaction.jsonl`` beside it.
         settings: a digest of everything that decides what is painted.
+        kind: of the log.
 
     Yields:
         The log.
@@ -97,7 +115,7 @@ def redaction_log(folder: Path, settings: str) -> Iterator[RedactionLog]:
     Raises:
         OutputError: it is no such log, was begun with other settings, is in use, or cannot be written.
     """
-    path = log_path(folder)
+    path = log_path(folder, kind)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+b")
@@ -108,18 +126,19 @@ def redaction_log(folder: Path, settings: str) -> Iterator[RedactionLog]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OutputError(Problem(str(path), "a log that another run writes", "one run at a time")) from None
-        lines = _read(path, file, settings)
+        lines = _read(path, file, settings, kind)
         digests: dict[str, set[str]] = {}
         for line in lines:
             digests.setdefault(line["name"], set()).add(line["output"])
         yield RedactionLog(path, {line["name"]: line for line in lines}, digests, file)
 
 
-def log_path(folder: Path) -> Path:
+def log_path(folder: Path, kind: LogKind = REDACTION) -> Path:
     """Where the log of a folder is.
 
     Args:
         folder: of the painted pictures.
+        kind: of the log.
 
     Returns:
         The path beside it.
@@ -128,7 +147,7 @@ def log_path(folder: Path) -> Path:
     'out/painted.redaction.jsonl'
     """
     whole = Path(os.path.abspath(folder)) if folder.name in ("", "..") else folder
-    return whole.with_name(whole.name + ".redaction.jsonl")
+    return whole.with_name(whole.name + kind.suffix)
 
 
 def digest_of(path: Path | str) -> str:
@@ -147,11 +166,11 @@ def digest_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, file: IO[bytes], settings: str) -> list[dict[str, Any]]:
+def _read(path: Path, file: IO[bytes], settings: str, kind: LogKind) -> list[dict[str, Any]]:
     file.seek(0)
     content = file.read()
     whole, _, torn = content.rpartition(b"\n")
-    head = json.dumps({"format": FORMAT, "settings": settings}).encode() + b"\n"
+    head = json.dumps({"format": kind.format, "settings": settings}).encode() + b"\n"
     if not whole and head.startswith(torn):
         file.truncate(0)
         file.write(head)
@@ -159,7 +178,7 @@ def _read(path: Path, file: IO[bytes], settings: str) -> list[dict[str, Any]]:
         return []
     try:
         first, *lines = [json.loads(line) for line in whole.split(b"\n")]
-        known = first["format"] == FORMAT
+        known = first["format"] == kind.format
         known &= all(isinstance(line["name"], str) and isinstance(line["output"], str) for line in lines)
         same = first["settings"] == settings
     except (ValueError, KeyError, TypeError):

@@ -17,6 +17,7 @@ from privis.estimators.classification.default_feature import default_feature
 from privis.estimators.classification.split_record import SplitRecord
 from privis.estimators.classification.trained_classifier import TrainedClassifier
 from privis.estimators.search.search_index import Index
+from privis.extraction.deidentification.export_key import ExportKey
 from privis.extraction.images import extract
 from privis.extraction.recipes.search_recipe import colour
 from privis.features.colour import ColourHistogram
@@ -25,7 +26,7 @@ from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
 from privis.io import tables
 from privis.io.face_gallery import FaceGallery
-from privis.io.redaction_log import redaction_log
+from privis.io.redaction_log import DEIDENTIFICATION, redaction_log
 from privis.parties.identity.certificates import AUTHORITY, CERTIFICATE, KEY, make_group
 from privis.parties.node.templates import write_templates
 from privis.privacy import TemplateKey
@@ -106,6 +107,9 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     (folder / "offer.toml").write_text('feature = "colour"\nparameters = { size = [4, 4] }\n')
     with redaction_log(folder / "painted", "0" * 64) as log:
         log.append({"name": "a.png", "input": "1" * 64, "output": "2" * 64, "regions": [{"kind": "face"}]})
+    with redaction_log(folder / "export", "0" * 64, DEIDENTIFICATION) as log:
+        log.append({"name": "a.dcm", "input": "1" * 64, "output": "2" * 64, "regions": []})
+    ExportKey(bytes(range(32))).save(folder / "export.key")
     index = ParquetStore.create(folder / "index", VectorSpace(bytes(32), "a network", 2))
     index.add(VectorRows(("a.png",), ("ann",), ("0" * 64,), np.ones((1, 2), np.float32)))
     StoreFolder(folder).write_journal((1,))
@@ -136,6 +140,8 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.SEARCH_INDEX: folder / "photos.index",
         FileFormat.INDEX_FILE: folder / "photos.index" / "index.json",
         FileFormat.REDACTION_LOG: folder / "painted.redaction.jsonl",
+        FileFormat.DEIDENTIFICATION_LOG: folder / "export.deidentification.jsonl",
+        FileFormat.DEIDENTIFICATION_KEY: folder / "export.key",
         FileFormat.PROGRAM: folder / "program.npz",
         FileFormat.COMPILED: next((folder / "programs").iterdir()),
         FileFormat.CHECKPOINT: folder / "checkpoint.npz",

@@ -174,6 +174,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("redact",): {
         "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check",
     },
+    ("dicom", "deidentify"): {
+        "IN": "{scan}", "-o": "{new}", "--key": "{export_key}", "--review": "{new}check",
+    },
     ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
     ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},
     ("document", "check", "with a selfie"): {

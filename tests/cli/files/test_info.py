@@ -30,6 +30,8 @@ SAID = {
     FileFormat.SEARCH_INDEX: ("1 images of 1 subjects", "recipe colour, 512 components", "store parquet", "are exact"),
     FileFormat.INDEX_FILE: ("recipe colour, store parquet",),
     FileFormat.REDACTION_LOG: ("pictures: 1, painted regions: 1", "keep it inside"),
+    FileFormat.DEIDENTIFICATION_LOG: ("pictures: 1", "keep it inside"),
+    FileFormat.DEIDENTIFICATION_KEY: ("not shown",),
     FileFormat.PROGRAM: ("input 0: (4, 4, 3)", "Histogram 1", "digest "),
     FileFormat.COMPILED: ("code of the program 0000", "costs time"),
     FileFormat.CHECKPOINT: ("step 0",),

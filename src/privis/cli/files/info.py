@@ -248,6 +248,7 @@ def _answers(path: Path) -> Iterator[str]:
 
 
 def _redactions(path: Path) -> Iterator[str]:
+    """Also of de-identifications, whose lines begin alike."""
     with open(path, "rb") as file:
         entries = {entry["name"]: entry for entry in map(json.loads, list(file)[1:])}
     regions = sum(len(entry["regions"]) for entry in entries.values())
@@ -373,6 +374,8 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.ANSWER_LEDGER: _answers,
         FileFormat.LEDGER_HEAD: _ledger_head,
         FileFormat.REDACTION_LOG: _redactions,
+        FileFormat.DEIDENTIFICATION_LOG: _redactions,
+        FileFormat.DEIDENTIFICATION_KEY: _private,
         FileFormat.SEARCH_INDEX: index_facts,
         FileFormat.INDEX_FILE: index_file_facts,
         FileFormat.TOKEN: token_facts,

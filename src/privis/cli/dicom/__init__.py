@@ -1,0 +1,1 @@
+"""``privis dicom``: medical files, before they leave."""
