@@ -110,6 +110,9 @@ def test_originals_are_never_replaced(tmp_path, study):
     (tmp_path / "mine" / "a.dcm").write_bytes(b"a")
     assert run(study, "-o", tmp_path / "mine").exit_code == 4
     assert run(study / "one.dcm", "-o", study / "one.dcm").exit_code == 2
+    (tmp_path / "new").mkdir()
+    assert run(study, "-o", tmp_path / "new", "--key", tmp_path / "new" / "key").exit_code == 2
+    assert not any((tmp_path / "new").iterdir())
 
 
 def test_people_that_look_wrong_are_said(tmp_path, study):

@@ -200,6 +200,21 @@ def test_bad_files_are_refused_without_a_word_of_their_header(tmp_path):
         assert "Vantongeren" not in str(raised.value)
 
 
+def test_an_empty_uid_of_the_instance_gets_one(tmp_path):
+    given = data_set(FLAT, PatientName=NAME, SOPInstanceUID="")
+    given.save_as(tmp_path / "a", enforce_file_format=True)
+    _, made = run(tmp_path / "a")
+    assert made.SOPInstanceUID == made.file_meta.MediaStorageSOPInstanceUID and made.SOPInstanceUID.startswith("2.25.")
+
+
+def test_a_name_in_numbers_of_a_table_holds_a_file_back(tmp_path):
+    given = data_set(FLAT, PatientName=NAME)
+    given.add_new(0x00281201, "OW", b"Vantongeren!")
+    given.save_as(tmp_path / "a", enforce_file_format=True)
+    done, made = run(tmp_path / "a")
+    assert made is None and done.left == ("bytes of the file: a word that names somebody",)
+
+
 def test_a_report_has_no_pixels(tmp_path):
     done, made = run(write(tmp_path / "a", None, PatientName=NAME, TextValue="Ysolde", Modality="SR"))
     assert done.frames == 0 and "ysolde" not in everything(made) and "BurnedInAnnotation" not in made

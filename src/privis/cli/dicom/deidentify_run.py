@@ -62,6 +62,7 @@ def deidentify_files(inputs: list[str], output: Path, wanted: WantedExport, as_j
     files = named_files(inputs, output)
     retained = frozenset(Retained(each) for each in wanted.retained) | ({Retained.DATES} if wanted.shift else set())
     _check_review(wanted.review, output)
+    _check_key(wanted.key, output)
     if wanted.dry_run:
         key = ExportKey.generate()
         if wanted.key is not None and wanted.key.exists():
@@ -121,6 +122,13 @@ def _check_review(review: Path | None, output: Path) -> None:
         review.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(review, error) from error
+
+
+def _check_key(key: Path | None, output: Path) -> None:
+    """The key must not leave with what it replaced."""
+    if key is not None and os.path.realpath(key).startswith(os.path.join(os.path.realpath(output), "")):
+        remedy = "choose a place that stays with you: who has it can test guessed ids"
+        raise ParameterError(Problem("--key", f"{key}, which is in {output}", "a file outside of the output", remedy))
 
 
 def _refuse_foreign(output: Path) -> None:

@@ -223,7 +223,7 @@ def _complete(made: Any, header: Any, rules: HeaderRules, pixels: StoredPixels |
 
     made.SOPClassUID = header.get("SOPClassUID") or header.file_meta.MediaStorageSOPClassUID
     stated = header.get("SOPInstanceUID") or header.file_meta.get("MediaStorageSOPInstanceUID")
-    if "SOPInstanceUID" not in made:
+    if not made.get("SOPInstanceUID"):
         made.SOPInstanceUID = rules.key.uid(str(stated or patient_of_header(header)))
     made.SpecificCharacterSet = "ISO_IR 192"
     made.PatientIdentityRemoved = "YES"
