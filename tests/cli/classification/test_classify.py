@@ -222,6 +222,51 @@ def test_a_network_whose_outputs_are_scores_is_kept_in_the_model(scans, tmp_path
     run("train", scans, "-o", tmp_path / "n", *FAST, "--network-scores", "ill,well", code=2)
 
 
+def test_patients_of_dicom_files_are_pseudonyms_of_the_site(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    source = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm", download=False))
+    rng = np.random.default_rng(0)
+    for name, shift in (("ill", 0), ("well", 400)):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            pixels = (source.pixel_array + shift + rng.integers(0, 50, source.pixel_array.shape)).astype(np.int16)
+            source.PixelData, source.PatientID = pixels.tobytes(), f"Doe-{name}-{number // 2}"
+            source.save_as(tmp_path / name / f"{number}.dcm")
+    source.PatientID = ""
+    source.save_as(tmp_path / "well" / "nobody.dcm")
+    key = tmp_path / "site.key"
+    assert CliRunner().invoke(app, ["keygen", str(key), "--for", "site"]).exit_code == 0
+    words = (
+        "train",
+        tmp_path / "ill",
+        tmp_path / "well",
+        "-o",
+        tmp_path / "m",
+        "--folds",
+        2,
+        *FAST,
+        "--window",
+        "40,400",
+    )
+    assert "--site-key" in run(*words, "--subject-from", "dicom", code=2).output
+    done = run(*words, "--subject-from", "dicom", "--site-key", key, "--json", code=1)
+    found = json.loads(done.stdout)
+    assert found["split"]["patients"] == 6 and found["split"]["images"] == 12 and "Doe" not in done.output
+    assert [Path(each["path"]).name for each in found["refused"]] == ["nobody.dcm"]
+    words = (
+        "evaluate",
+        tmp_path / "ill",
+        tmp_path / "well",
+        "--model",
+        tmp_path / "m",
+        "--on-leak",
+        "count",
+        "--workers",
+        1,
+    )
+    assert told(*words)["accuracy"] > 0.9 and "--window" in run(*words, "--window", "full", code=2).output
+
+
 def test_a_sensitivity_decides_the_threshold(scans, tmp_path):
     words = ("train", scans, "-o", tmp_path / "m", "--folds", 3, *FAST)
     found = told(*words, "--sensitivity", 1, "--for", "ill")

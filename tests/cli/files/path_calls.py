@@ -188,6 +188,13 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "IMAGES": "{picture}", "-o": "{new}.model", "--labels-from": "column:label", "--metadata": "{labels}",
         "--workers": "1",
     },
+    ("classify", "train", "of a site"): {
+        "IMAGES": "{picture}", "-o": "{new}.model", "--subject-from": "dicom", "--site-key": "{site}", "--workers": "1",
+    },
+    ("classify", "evaluate", "of a site"): {
+        "IMAGES": "{picture}", "--model": "{classifier}", "--subject-from": "dicom", "--site-key": "{site}",
+        "--workers": "1",
+    },
     ("classify", "predict"): {"IMAGES": "{picture}", "--model": "{classifier}", "-o": "{new}.csv", "--workers": "1"},
     ("classify", "evaluate"): {
         "IMAGES": "{picture}", "--model": "{classifier}", "--labels-from": "column:label", "--metadata": "{labels}",

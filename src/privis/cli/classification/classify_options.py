@@ -42,7 +42,8 @@ LabelsFrom = Annotated[
 SubjectFrom = Annotated[
     str | None,
     typer.Option(
-        help="Where it stands whose an image is: folder, filename:REGEX, or column:NAME. Images of one patient stay on "
+        help="Where it stands whose an image is: folder, filename:REGEX, column:NAME, or dicom (the Patient ID, under "
+        "--site-key). Images of one patient stay on "
         "one side of every split. Without it each image is its own patient."
     ),
 ]

@@ -17,6 +17,7 @@ from privis.cli.console import err, out, progress
 from privis.cli.parsing import feature_named
 from privis.errors import ParameterError, Problem
 from privis.io.images.decode import Decoding
+from privis.io.images.dicom.reading import FILE, DicomReading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,9 +68,16 @@ class FeatureWords:
             return default_feature()
         return feature_named(self.name, self.parameters)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The words that a model keeps: no path of a network, which is in the model itself."""
-        return {"feature": self.name, "parameters": [each for each in self.parameters if not each.startswith(_PATH)]}
+    def to_dict(self, decoding: Decoding = Decoding()) -> dict[str, Any]:
+        """The words that a model keeps: no path of a network, which is in the model itself.
+
+        Args:
+            decoding: how files became the pixels that it was trained on.
+        """
+        return {
+            "feature": self.name, "parameters": [each for each in self.parameters if not each.startswith(_PATH)],
+            "bits": decoding.bits, "window": decoding.dicom.window, "overlays": decoding.dicom.overlays,
+        }  # fmt: skip
 
 
 def opened_model(path: Path) -> TrainedClassifier:
@@ -95,6 +103,23 @@ def opened_model(path: Path) -> TrainedClassifier:
             place.write_bytes(file.network)
             parameters = [f"{_PATH}{place}", *parameters]
         return file.opened(FeatureWords(name, tuple(parameters)).feature())
+
+
+def decoding_of(model: TrainedClassifier, max_pixels: int, patient: bool = False) -> Decoding:
+    """Read files as those of the training were.
+
+    Args:
+        model: whose training decides bits, window and overlays.
+        max_pixels: of an image.
+        patient: whether DICOM files without a Patient ID are refused.
+
+    Returns:
+        How files become pixels.
+    """
+    words = model.words
+    dicom = DicomReading(str(words.get("window", FILE)), bool(words.get("overlays", False)), patient)
+    bits = words.get("bits")
+    return Decoding(max_pixels, None if bits is None else int(bits), dicom)
 
 
 def plan_of(

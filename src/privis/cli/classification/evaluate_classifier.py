@@ -35,6 +35,7 @@ from privis.cli.classification.classify_options import (
 from privis.cli.classification.classify_words import (
     FeatureWords,
     FileReading,
+    decoding_of,
     kept_beside,
     listed,
     opened_model,
@@ -46,8 +47,10 @@ from privis.cli.classification.classify_words import (
 )
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import NO, SOME_FAILED, err, explained, out, working
+from privis.cli.extraction.dicom_options import FROM_DICOM, Overlays, SiteKeyFile, Window
 from privis.errors import ParameterError, Problem, refuse
 from privis.io.images.decode import MAX_PIXELS, Decoding
+from privis.io.images.dicom.reading import FILE, DicomReading
 
 if TYPE_CHECKING:
     from privis.cli.classification.labelled_words import LabelledWords
@@ -93,6 +96,9 @@ def evaluate(
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
+    window: Window | None = None,
+    overlays: Overlays = False,
+    site_key: SiteKeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how many images are called what they are: by class, by subgroup, with intervals. Nothing is written.
@@ -102,10 +108,12 @@ def evaluate(
     privis classify evaluate scans/ --folds 5 --subject-from 'filename:(p[0-9]+)' --subgroup-from column:scanner
     """
     with explained():
-        reading = FileReading(Decoding(max_pixels, bits), workers, "privis classify evaluate")
+        patient = subject_from == FROM_DICOM
+        decoding = Decoding(max_pixels, bits, DicomReading(window or FILE, overlays, patient))
         of_training = {
             "--folds": folds, "-f": feature, "-p": parameter, "--strength": strength, "--calibration": calibration,
-            "--sensitivity": sensitivity, "--for": watched, "--balanced": balanced or None,
+            "--sensitivity": sensitivity, "--for": watched, "--balanced": balanced or None, "--bits": bits,
+            "--window": window, "--overlays": overlays or None,
         }  # fmt: skip
         if model is not None:
             refuse(
@@ -117,6 +125,7 @@ def evaluate(
                 ],
             )
             opened = opened_model(model)
+            decoding = decoding_of(opened, max_pixels, patient)
         else:
             opened = None
             plan = plan_of(
@@ -125,7 +134,8 @@ def evaluate(
             )  # fmt: skip
             words = FeatureWords(feature, tuple(parameter or ()))
             words.feature()
-        known = labelled_images(images, labels_from, subject_from, subgroup_from, metadata, sys.stdin)
+        known = labelled_images(images, labels_from, subject_from, subgroup_from, metadata, sys.stdin, site_key)
+        reading = FileReading(decoding, workers, "privis classify evaluate")
         if opened is not None:
             if abstain_below is not None:
                 opened = replace(opened, rule=replace(opened.rule, abstain_below=abstain_below))

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from privis.cli.extraction.dicom_options import FROM_DICOM
 from privis.cli.faces.subject_words import named_pictures
 from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.estimators.classification.labelled_images import LabelledImages
 from privis.file_formats import FileFormat, misfit
+from privis.io.images.dicom.origins import subjects_of
 from privis.io.images.manifest import PATH
 from privis.io.images.same_files import file_identity
 from privis.io.images.sources import find
+from privis.privacy.pseudonyms.site_key import SiteKey
 from privis.subjects import shortened, subject_ids
 
 SUBJECT = "subject"
@@ -54,6 +57,7 @@ def labelled_images(
     subgroup_from: str | None = None,
     metadata: Path | None = None,
     stdin: TextIO | None = None,
+    site_key: Path | None = None,
 ) -> LabelledWords:
     """Find images with their classes, patients and subgroups.
 
@@ -64,6 +68,7 @@ def labelled_images(
         subgroup_from: where subgroups stand; None: there are none.
         metadata: CSV file that columns are of.
         stdin: where ``-`` reads.
+        site_key: file of the key of pseudonyms, for patients of DICOM files.
 
     Returns:
         The images; those without a class or a patient are refused with a reason.
@@ -74,6 +79,11 @@ def labelled_images(
     words = {"--labels-from": labels_from, "--subject-from": subject_from, "--subgroup-from": subgroup_from}
     said = {option: word for option, word in words.items() if word is not None}
     refuse(ParameterError, [problem for option, word in said.items() for problem in _word_problems(option, word)])
+    from_dicom = subject_from == FROM_DICOM
+    if from_dicom is (site_key is None):
+        got = "no --site-key" if from_dicom else f"--site-key without --subject-from {FROM_DICOM}"
+        remedy = "privis keygen FILE --for site makes a key; keep it inside"
+        raise ParameterError(Problem("--subject-from", got, "both or neither", remedy))
     asked = {option: word.removeprefix(_COLUMN) for option, word in said.items() if word.startswith(_COLUMN)}
     columns = None
     if asked:
@@ -92,6 +102,9 @@ def labelled_images(
     for option in ("--subject-from", "--labels-from", "--subgroup-from"):
         word = said.get(option)
         if word is None:
+            continue
+        if word == FROM_DICOM and site_key is not None:
+            found[option] = dict(zip(paths, subjects_of(paths, SiteKey.load(site_key).pseudonym), strict=True))
             continue
         if option in asked:
             assert columns is not None
@@ -123,7 +136,7 @@ def _word_problems(option: str, word: str) -> list[Problem]:
     kind, _, rest = word.partition(":")
     if word == "folder" or (kind in ("column", "filename") and rest):
         return []
-    if word == "filename" and option == "--subject-from":
+    if word in ("filename", FROM_DICOM) and option == "--subject-from":
         return []
     return [Problem(option, repr(word), FORMS)]
 

@@ -14,19 +14,18 @@ import typer
 from privis.cli.classification.classify_options import (
     AbstainBelow,
     AsJson,
-    Bits,
     Images,
     MaxPixels,
     ModelOption,
     Workers,
 )
-from privis.cli.classification.classify_words import FileReading, kept_beside, opened_model, tell_refused
+from privis.cli.classification.classify_words import FileReading, decoding_of, kept_beside, opened_model, tell_refused
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import SOME_FAILED, explained, out
 from privis.errors import ParameterError, Problem
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing
-from privis.io.images.decode import MAX_PIXELS, Decoding
+from privis.io.images.decode import MAX_PIXELS
 
 Output = Annotated[
     Path | None,
@@ -44,7 +43,6 @@ def predict(
     every_class: EveryClass = False,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
-    bits: Bits = None,
     as_json: AsJson = False,
 ) -> None:
     """Name the class of every image, or nothing where the model is not sure enough.
@@ -62,7 +60,7 @@ def predict(
         if abstain_below is not None:
             opened = replace(opened, rule=replace(opened.rule, abstain_below=abstain_below))
         known = labelled_images(images, None, stdin=sys.stdin).images
-        reading = FileReading(Decoding(max_pixels, bits), workers, "privis classify predict")
+        reading = FileReading(decoding_of(opened, max_pixels), workers, "privis classify predict")
         with kept_beside(output) as table:
             known, scores = reading.scores(opened, known, table)
         probabilities = opened.probabilities(scores)

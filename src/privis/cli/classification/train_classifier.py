@@ -47,9 +47,11 @@ from privis.cli.classification.classify_words import (
 )
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import SOME_FAILED, err, explained, out, working
+from privis.cli.extraction.dicom_options import FROM_DICOM, Overlays, SiteKeyFile, Window
 from privis.errors import ParameterError, Problem
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
+from privis.io.images.dicom.reading import FILE, DicomReading
 
 if TYPE_CHECKING:
     from privis.estimators.classification.classifier_training import TrainingImages, TrainingPlan
@@ -91,6 +93,9 @@ def train(
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
+    window: Window = FILE,
+    overlays: Overlays = False,
+    site_key: SiteKeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier of images. The same command goes on where it was stopped.
@@ -108,8 +113,9 @@ def train(
         plan = plan_of(strength, balanced, calibration, folds, sensitivity, watched, abstain_below, seed)
         words = FeatureWords(feature, tuple(parameter or ()))
         extracted = words.feature()
-        known = labelled_images(images, labels_from, subject_from, None, metadata, sys.stdin)
-        reading = FileReading(Decoding(max_pixels, bits), workers, "privis classify train")
+        known = labelled_images(images, labels_from, subject_from, None, metadata, sys.stdin, site_key)
+        decoding = Decoding(max_pixels, bits, DicomReading(window, overlays, subject_from == FROM_DICOM))
+        reading = FileReading(decoding, workers, "privis classify train")
         given = _classes(network_scores, words)
         read = reading.pixels(known.images)
         tell_notes(read, known.notes)
@@ -118,7 +124,9 @@ def train(
         record = SplitRecord.of(read.patients, read.pixels)
         tested, leaks = None, ()
         if test:
-            tested = reading.pixels(labelled_images(test, labels_from, subject_from, None, metadata).images)
+            tested = reading.pixels(
+                labelled_images(test, labels_from, subject_from, None, metadata, None, site_key).images
+            )
             tested = tested.with_classes(given or read.classes, 1)
             leaks = record.leaks(tested.patients, tested.pixels)
             found = listed(tested, leaks)
@@ -128,7 +136,7 @@ def train(
         if given is None:
             read, vectors = _with_classes(read, vectors)
         with working("privis classify train: heads"):
-            model, report = _trained(extracted, read, vectors, plan, words, given)
+            model, report = _trained(extracted, read, vectors, plan, words.to_dict(decoding), given)
         model = replace(model, split={**model.split, "record": record.name})
         record.with_images(read.patients, read.pixels).save(record_place(output))
         _save(model, output)
@@ -178,7 +186,7 @@ def _with_classes(read: Any, vectors: Any) -> tuple[Any, Any]:
 
 
 def _trained(
-    feature: Feature, read: Any, vectors: Any, plan: TrainingPlan, words: FeatureWords, given: tuple[str, ...] | None
+    feature: Feature, read: Any, vectors: Any, plan: TrainingPlan, words: dict[str, Any], given: tuple[str, ...] | None
 ) -> tuple[TrainedClassifier, ClassificationReport]:
     from privis.estimators.classification.classifier_evaluation import evaluate_folds, evaluate_scores
     from privis.estimators.classification.classifier_training import (
@@ -191,11 +199,11 @@ def _trained(
     known = None if read.patients is None else len(set(read.patients))
     images: TrainingImages = TrainingImages(vectors, read.labels, read.groups, known)
     if given is not None:
-        model = calibrate_network(feature, given, images, plan, words.to_dict())
+        model = calibrate_network(feature, given, images, plan, words)
         return model, evaluate_scores(model, vectors, read.labels, read.patients)
     scored = score_folds(images, plan)
     report = evaluate_folds(images, plan, read.patients, None, scored).report
-    return train_classifier(feature, images, plan, words.to_dict(), scored), report
+    return train_classifier(feature, images, plan, words, scored), report
 
 
 def _save(model: TrainedClassifier, output: Path) -> None:

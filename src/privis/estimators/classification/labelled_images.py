@@ -200,7 +200,7 @@ def vectors_of_images(
     """
     result = extract_folder(
         feature, images.paths, table, under=under, workers=workers, max_pixels=decoding.max_pixels,
-        bits=decoding.bits, on_progress=on_progress,
+        bits=decoding.bits, dicom=decoding.dicom, on_progress=on_progress,
     )  # fmt: skip
     read = tables.read(table)
     rows = {path: place for place, path in enumerate(read.paths)}
