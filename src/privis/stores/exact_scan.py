@@ -36,6 +36,7 @@ _AT_ONCE = 1 << 22  # numbers that are coded, or compared by their vectors, at a
 _SCORES_AT_ONCE = 1 << 24
 _BLOCK = 128  # rows whose largest score is looked at first
 _SMALLEST_SHARE = 1 << 12  # rows that are worth a thread
+_PIECES = 8  # of a thread's share
 
 
 @dataclass(frozen=True)
@@ -207,14 +208,18 @@ class ExactScan:
         scores = np.empty((len(queries), len(self)), np.float32)
         fine = codes.astype(np.int16)
         shares = max(1, min(os.cpu_count() or 1, len(self) // _SMALLEST_SHARE))
-        ends = np.linspace(0, len(self), shares + 1).astype(int)
+        pieces = itertools.pairwise(np.linspace(0, len(self), _PIECES * shares + 1).astype(int))
+        left = iter(
+            list(pieces)
+        )  # each piece is taken by whichever thread asks next: none waits for one that starts late
 
-        def share(first: int, last: int) -> None:
-            scan(self.codes, fine, self.scales, scales, first, last, scores)
+        def work() -> None:
+            for first, last in left:
+                scan(self.codes, fine, self.scales, scales, first, last, scores)
 
         with ThreadPoolExecutor(max(1, shares - 1)) as pool:  # it starts a thread per job, so none where there is one
-            jobs = [pool.submit(share, *each) for each in itertools.pairwise(ends[:-1])]
-            share(ends[-2], ends[-1])  # this thread would only wait for another to be scheduled
+            jobs = [pool.submit(work) for _ in range(shares - 1)]
+            work()
             for job in jobs:
                 job.result()
         return scores, about
