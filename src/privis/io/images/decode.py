@@ -4,7 +4,9 @@
 what the image has      what becomes of it
 ======================  ======================================================================================
 EXIF orientation        applied: the array is upright; a damaged EXIF block counts as upright
-several frames          the first one (GIF, APNG, WebP, TIFF, MPO); of a PIL image the current one
+several frames          the first one (GIF, APNG, WebP, TIFF, MPO), of a TIFF also the page of ``scan.tif#page=2``; of a
+                        PIL image the current one
+whole slides            `privis.io.images.slides`: the tile of ``slide.svs#tile=1024,512,0,256``
 palette                 RGB
 transparency            laid over white (alpha channel, or the transparent colour of PNG and GIF)
 CMYK, YCbCr, HSV        RGB by Pillow's formulas; colour profiles (ICC) are not applied
@@ -36,11 +38,14 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, MissingExtraError, ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.images import tiff
+from privis.io.images.deep_png import deep_pixels, is_deep_grey_alpha
 from privis.io.images.depth import DepthWarning, top_bits
 from privis.io.images.dicom.pictures import picture
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import file_and_frame
+from privis.io.images.file_parts import FRAME, PAGE, TILE, TILES, file_part
+from privis.io.images.slides.slide_pages import is_slide_page
+from privis.io.images.slides.tiles import tile_pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,7 +59,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000"
 SUFFIXES = frozenset(
     (
         ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp "
-        ".dcm .dic .dicom .ima"
+        ".dcm .dic .dicom .ima .svs .svslide .ndpi .mrxs .scn .bif"
     ).split()
 )
 """Lower-case file name endings by which a folder's images are known."""
@@ -77,7 +82,7 @@ class Decoding:
         dicom: windows and overlays of DICOM files.
 
     Raises:
-        ParameterError: max_pixels below 1, or bits outside 9..32.
+        ParameterError: max_pixels below 1, or bits outside 8..32.
 
     >>> Decoding(bits=12)(np.zeros((2, 2), np.uint8)).shape
     (2, 2)
@@ -91,9 +96,9 @@ class Decoding:
         problems = []
         if self.max_pixels < 1:
             problems.append(Problem("max_pixels", str(self.max_pixels), "at least 1"))
-        if self.bits is not None and not 9 <= self.bits <= 32:
+        if self.bits is not None and not 8 <= self.bits <= 32:
             remedy = "leave it out: samples of 8 bits and fewer are read as they are"
-            problems.append(Problem("bits", str(self.bits), "9 to 32, the depth of deeper samples", remedy))
+            problems.append(Problem("bits", str(self.bits), "8 to 32, the depth of deeper samples", remedy))
         refuse(ParameterError, problems)
 
     def __call__(self, source: Path | str) -> Pixels:
@@ -147,7 +152,8 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
     from PIL import Image
 
     where = os.fspath(source)
-    path, frame = file_and_frame(source)
+    part = file_part(source)
+    path = part.path
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device could wait for ever
@@ -155,18 +161,24 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
             raise _refusal(where, kind, "an image file", "name the files inside it" if "folder" in kind else "")
         if status.st_size == 0:
             raise _refusal(where, "an empty file", "an image file", "copy or download it again")
-        if is_dicom(path):
-            return picture(path, frame or 1, dicom, max_pixels=max_pixels, bits=depth, where=where)
-        if frame not in (None, 1) or dicom.patient:
+        if part.kind in (TILE, TILES):
+            return tile_pixels(part, where, max_pixels)
+        number = part.numbers[0] if part.numbers else 1
+        if part.kind != PAGE and is_dicom(path):
+            return picture(path, number, dicom, max_pixels=max_pixels, bits=depth, where=where)
+        if (part.kind == FRAME and number > 1) or dicom.patient:
             raise _refusal(where, str(format_of(path)), "a DICOM file, which has patients and frames")
+        page = number - 1 if part.kind == PAGE else 0
         try:
             with Image.open(path, formats=FORMATS) as image:
+                if page:
+                    _turn_to(image, page, where)
                 if not _misread(image) and not (depth is not None and _is_deep_tiff(image)):
                     return _decode(image, where, max_pixels, depth)
         except Image.UnidentifiedImageError:
             if not tiff.is_tiff(path):
                 raise
-        pixels, orientation = tiff.decode(path, max_pixels, depth)
+        pixels, orientation = tiff.decode(path, max_pixels, depth, page)
         return np.ascontiguousarray(_upright(pixels, orientation))
     except (ImageError, MissingExtraError, DepthWarning):
         raise
@@ -183,6 +195,20 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
         raise _undecodable(where, error) from error
 
 
+def _turn_to(image: Image.Image, page: int, where: str) -> None:
+    """Go to a page, from 0, of a TIFF."""
+    if image.format != "TIFF":
+        raise _refusal(where, f"a {image.format}", "a TIFF, which has pages", "leave --pages out")
+    try:
+        image.seek(page)
+    except EOFError:
+        count = getattr(image, "n_frames", 1)
+        raise _refusal(where, f"page {page + 1} of {count}", f"1 to {count}") from None
+    if is_slide_page(getattr(image, "tag_v2", {})):
+        remedy = "its other pages are levels and photographs of the glass, with its label: read --tiles of it"
+        raise _refusal(where, "a whole slide", "a TIFF of pages", remedy)
+
+
 def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) -> Pixels:
     width, height = image.size
     if width * height > max_pixels:
@@ -194,10 +220,10 @@ def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) 
             where, "a TIFF layout that Pillow misreads", "its path", "pass the path instead of the PIL image"
         )
     try:
-        if depth is not None and (deep := _deep_colour(image, where)) is not None:
-            return np.ascontiguousarray(_upright(top_bits(deep, 16, 0, depth), _orientation(image)))
+        if (deep := deep_pixels(image, where, depth)) is not None:
+            return np.ascontiguousarray(_upright(deep, _orientation(image)))
         bits = _depth(image, where)  # before load(): Pillow closes the file after it
-        transparent, grey = _transparent_sample(image, where), is_deep_grey_alpha(image)
+        transparent, grey = _transparent_sample(image), is_deep_grey_alpha(image)
         read_pixels(image)
         if grey:
             image = image.convert("LA")
@@ -279,41 +305,15 @@ def read_pixels(image: Any) -> None:
         image.filename = named
 
 
-def is_deep_grey_alpha(image: Image.Image) -> bool:
-    """Whether this is a PNG of grey and alpha in 16 bits, which Pillow opens as colour."""
-    return image.format == "PNG" and bool(image.tile) and image.tile[0].args == "LA;16B"
-
-
 def _is_deep_tiff(image: Image.Image) -> bool:
     return image.format == "TIFF" and _tag(image, _BITS_PER_SAMPLE, 1) > 8
 
 
-def _deep_colour(image: Image.Image, where: str) -> NDArray[np.int64] | None:
-    """Colour of a PNG of 16 bits, of which Pillow keeps the top 8 whatever is in them; None for all other images."""
-    layout = image.tile[0].args if image.format == "PNG" and image.tile else None
-    if layout in ("LA;16B", "RGBA;16B"):
-        raise _refusal(where, "transparency in 16 bits", "no alpha channel where bits are given", "flatten it first")
-    if layout != "RGB;16B":
-        return None
-    import cv2
-
-    file: Any = image.fp
-    file.seek(0)
-    content = np.frombuffer(file.read(), np.uint8)
-    image.load()  # what follows the pixels, as EXIF may; Pillow closes the file
-    stored: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if stored is None:
-        raise _undecodable(where, ValueError("no PNG"))
-    return stored[..., ::-1].astype(np.int64)
-
-
-def _transparent_sample(image: Image.Image, where: str) -> int | None:
+def _transparent_sample(image: Image.Image) -> int | None:
     """The transparent grey of a PNG in the values that Pillow decodes to, where it leaves it as the file has it."""
     layout = image.tile[0].args if image.format == "PNG" and image.tile else None
     if "transparency" not in image.info:
         return None
-    if layout == "RGB;16B":  # the low bytes, on which equality hangs, are gone after decoding
-        raise _refusal(where, "a transparent colour of 16 bits", "an alpha channel", "convert it to RGBA")
     shallow = {"L;2": 85, "L;4": 17}.get(layout if isinstance(layout, str) else "")
     return image.info["transparency"] * shallow if shallow else None
 

@@ -37,5 +37,5 @@ def _warn_of_unused(values: NDArray[np.int64], bits: int, lowest: int) -> None:
     low, high = int(values.min()) + lowest, int(values.max()) + lowest
     used = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + (1 if lowest else 0)
     if (high or low) and used <= bits - 2:
-        text = f"{bits}-bit samples of which {used} bits are used: the image comes out dark; say bits={max(used, 9)}"
-        warnings.warn(f"{text} (--bits {max(used, 9)}) if that is its depth", DepthWarning, stacklevel=2)
+        text = f"{bits}-bit samples of which {used} bits are used: the image comes out dark; say bits={max(used, 8)}"
+        warnings.warn(f"{text} (--bits {max(used, 8)}) if that is its depth", DepthWarning, stacklevel=2)

@@ -1,11 +1,81 @@
-"""Names of parts of files: ``scan.dcm#frame=2`` is the second frame of ``scan.dcm``."""
+"""Names of parts of files: a frame, a page, a tile, each of which stands wherever a path does.
+
+=================================  =================================================================================
+``scan.dcm#frame=2``               the second frame of a DICOM file
+``report.tif#page=2``              the second page of a TIFF
+``slide.svs#tile=1024,512,0,256``  256 x 256 pixels of level 0 of a slide, the first of them 1024 pixels from the left
+                                   and 512 from the top of level 0; a fifth number: pixels a side before they are scaled
+``slide.svs#tiles=256``            a slide that gave no tile: reading it says why
+=================================  =================================================================================
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 
-_PART = re.compile(r"(.+)#frame=([1-9][0-9]{0,8})", re.DOTALL)
+FRAME, PAGE, TILE, TILES = "frame", "page", "tile", "tiles"
+_NUMBER = "(?:0|[1-9][0-9]{0,8})"
+_COUNT = "[1-9][0-9]{0,8}"
+_PART = re.compile(
+    rf"(?P<path>.+)#(?:(?P<frame>frame={_COUNT})|(?P<page>page={_COUNT})"
+    rf"|(?P<tile>tile={_NUMBER},{_NUMBER},{_NUMBER},{_COUNT}(?:,{_COUNT})?)|(?P<tiles>tiles=[0-9a-z.,=+-]+))",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A file, and which part of it is meant.
+
+    Args:
+        path: of the file.
+        kind: one of ``frame``, ``page``, ``tile`` and ``tiles``; empty: the file as such.
+        words: what stands behind the kind.
+    """
+
+    path: str
+    kind: str = ""
+    words: str = ""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The words as numbers; of ``tiles`` there are none."""
+        return () if self.kind == TILES or not self.words else tuple(int(word) for word in self.words.split(","))
+
+    @property
+    def name(self) -> str:
+        """What stands for the part wherever a path does.
+
+        >>> FilePart("scan.tif", "page", "2").name
+        'scan.tif#page=2'
+        """
+        return f"{self.path}#{self.kind}={self.words}" if self.kind else self.path
+
+
+def file_part(path: str | os.PathLike[str]) -> FilePart:
+    """Take the name of a part apart; a file that has such a name itself is that file.
+
+    Args:
+        path: of a file, or the name of a part.
+
+    Returns:
+        The file and its part.
+
+    >>> file_part("slide.svs#tile=1024,512,0,256").numbers
+    (1024, 512, 0, 256)
+    >>> file_part("photo.png").kind
+    ''
+    """
+    name = os.fspath(path)
+    found = _PART.fullmatch(name) if "#" in name else None
+    if found is None or os.path.lexists(name):
+        return FilePart(name)
+    for kind in (FRAME, PAGE, TILE, TILES):
+        if found[kind]:
+            return FilePart(found["path"], kind, found[kind].partition("=")[2])
+    return FilePart(name)
 
 
 def part_named(path: str | os.PathLike[str], frame: int) -> str:
@@ -21,11 +91,11 @@ def part_named(path: str | os.PathLike[str], frame: int) -> str:
     >>> part_named("scan.dcm", 2)
     'scan.dcm#frame=2'
     """
-    return f"{os.fspath(path)}#frame={frame}"
+    return FilePart(os.fspath(path), FRAME, str(frame)).name
 
 
 def file_and_frame(path: str | os.PathLike[str]) -> tuple[str, int | None]:
-    """Take the name of a part apart; a file that has such a name itself is that file.
+    """Take the name of a frame apart.
 
     Args:
         path: of a file, or what `part_named` made.
@@ -36,8 +106,5 @@ def file_and_frame(path: str | os.PathLike[str]) -> tuple[str, int | None]:
     >>> file_and_frame("scan.dcm#frame=2"), file_and_frame("scan.dcm")
     (('scan.dcm', 2), ('scan.dcm', None))
     """
-    name = os.fspath(path)
-    found = _PART.fullmatch(name) if "#frame=" in name else None
-    if found is None or os.path.lexists(name):
-        return name, None
-    return found[1], int(found[2])
+    part = file_part(path)
+    return (part.path, part.numbers[0]) if part.kind == FRAME else (os.fspath(path), None)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from privis.errors import ImageError, MissingExtraError
 from privis.io.images import tiff
-from privis.io.images.decode import FORMATS, Decoding, is_deep_grey_alpha
+from privis.io.images.decode import FORMATS, Decoding
+from privis.io.images.deep_png import is_deep_grey_alpha
 from privis.io.images.depth import DepthWarning
 from privis.io.images.dicom.pictures import picture_shape
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import file_and_frame
+from privis.io.images.file_parts import PAGE, TILE, TILES, file_part
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"}
 
@@ -23,16 +24,24 @@ def shape(path: str) -> tuple[int, ...] | None:
     """
     from PIL import Image
 
-    path = file_and_frame(path)[0]
+    part = file_part(path)
+    path = part.path
+    if part.kind == TILES:
+        return None
+    if part.kind == TILE:
+        return (part.numbers[3], part.numbers[3], 3)
+    page = part.numbers[0] - 1 if part.kind == PAGE else 0
     try:
         if is_dicom(path):
             return picture_shape(path)
         with Image.open(path, formats=FORMATS) as image:
+            if page:
+                image.seek(page)
             width, height = image.size
             grey = image.mode in _GREY_MODES or is_deep_grey_alpha(image)
             return (height, width) if grey else (height, width, 3)
     except Image.UnidentifiedImageError:
-        return tiff.shape(path)
+        return tiff.shape(path, page)
     except MissingExtraError:
         raise
     except Exception:  # whatever a damaged header does to the decoder: this file gives no row and needs no guarantee
@@ -50,9 +59,12 @@ def warn_of_unused_bits(paths: Sequence[str], decode: Decoding, looks: int = 16)
         return
     for path in paths[:looks]:
         try:
-            deep = is_dicom(file_and_frame(path)[0])
+            part = file_part(path)
+            if part.kind in (TILE, TILES):  # 8 bits, always
+                continue
+            deep = is_dicom(part.path)
             if not deep:
-                with Image.open(path, formats=FORMATS) as image:
+                with Image.open(part.path, formats=FORMATS) as image:
                     deep = image.mode.startswith("I")
             with warnings.catch_warnings(record=True) as found:
                 warnings.simplefilter("always", DepthWarning)

@@ -8,20 +8,20 @@ import stat
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 
-from privis.io.images.file_parts import file_and_frame
+from privis.io.images.file_parts import file_part
 
 
 def file_identity(path: str | Path) -> Hashable:
     """Give what other spellings of ``path``, links to it and other mounts of its folder share; it need not exist.
 
-    Frames of a file, as `privis.io.images.file_parts` names them, are apart.
+    Parts of a file, as `privis.io.images.file_parts` names them, are apart.
 
     >>> file_identity("./a.png") == file_identity("b/../a.png")
     True
     """
-    whole, frame = file_and_frame(path)
-    if frame is not None:
-        return ("frame", frame, file_identity(whole))
+    part = file_part(path)
+    if part.kind:
+        return (part.kind, part.words, file_identity(part.path))
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -38,25 +38,29 @@ def equal_bytes(files: Mapping[Hashable, str | Path]) -> dict[Hashable, Hashable
     Returns:
         For those that could be read, what files of equal bytes share.
     """
-    sizes: dict[int, list[Hashable]] = {}
-    for key, path in files.items():
-        sizes.setdefault(_size(path), []).append(key)
-    found: dict[Hashable, Hashable] = {}
+    parts = {key: file_part(path) for key, path in files.items()}
+    sizes: dict[int, set[str]] = {}
+    for whole in {part.path for part in parts.values()}:
+        sizes.setdefault(_size(whole), set()).add(whole)
+    digests: dict[str, str] = {}
     for size, alike in sizes.items():
-        for key in alike if size and len(alike) > 1 else ():
+        for whole in alike if size and len(alike) > 1 else ():
             try:
-                whole, frame = file_and_frame(files[key])
                 with open(whole, "rb") as file:
-                    found[key] = ("bytes", hashlib.file_digest(file, "sha256").hexdigest(), *([frame] if frame else []))
+                    digests[whole] = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError:
                 continue
-    return found
+    return {
+        key: ("bytes", digests[part.path], *((part.kind, part.words) if part.kind else ()))
+        for key, part in parts.items()
+        if part.path in digests
+    }
 
 
 def _size(path: str | Path) -> int:
     """Bytes of a file; 0 for whatever else there is, which is not to be opened."""
     try:
-        status = os.stat(file_and_frame(path)[0])
+        status = os.stat(path)
     except (OSError, ValueError):
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -30,13 +30,13 @@ def is_tiff(path: Path | str) -> bool:
         return file.read(4) in _MAGIC
 
 
-def shape(path: Path | str) -> tuple[int, ...] | None:
-    """Return the shape that `decode` gives, read from the header, or None where it gives none."""
+def shape(path: Path | str, number: int = 0) -> tuple[int, ...] | None:
+    """Return the shape that `decode` gives for a page, read from the header, or None where it gives none."""
     try:
         import tifffile
 
         with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
+            page: Any = file.pages[number]
             _check(page, str(path))
             size = page.imagelength, page.imagewidth
             return size if int(page.photometric) in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) else (*size, 3)
@@ -44,13 +44,16 @@ def shape(path: Path | str) -> tuple[int, ...] | None:
         return None
 
 
-def decode(path: Path | str, max_pixels: int, depth: int | None = None) -> tuple[NDArray[np.uint8], int]:
-    """Decode the first image of a TIFF file.
+def decode(
+    path: Path | str, max_pixels: int, depth: int | None = None, number: int = 0
+) -> tuple[NDArray[np.uint8], int]:
+    """Decode an image of a TIFF file.
 
     Args:
         path: The file.
         max_pixels: Bound on width x height, read before anything is decoded.
         depth: Bits of deeper samples that are used, where it is not those of their type.
+        number: Of the page, from 0.
 
     Returns:
         (H, W) or (H, W, 3) bytes as they are stored, and the orientation (Exif 2.32, tag 0x0112) still to be undone.
@@ -65,7 +68,9 @@ def decode(path: Path | str, max_pixels: int, depth: int | None = None) -> tuple
         raise _missing(str(path), "a TIFF layout that Pillow does not read") from None
     where = str(path)
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
+        if number and number >= len(file.pages):
+            raise ImageError(Problem(where, f"page {number + 1} of {len(file.pages)}", f"1 to {len(file.pages)}"))
+        page: Any = file.pages[number]
         height, width = page.imagelength, page.imagewidth
         if not 0 < height * width <= max_pixels:
             raise ImageError(Problem(where, f"{width} x {height} pixels", f"1 to {max_pixels:,} pixels"))

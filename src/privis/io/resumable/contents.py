@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from privis.io.images.file_parts import file_and_frame
+from privis.io.images.file_parts import file_part
 
 UNREADABLE = "unreadable"
 UNSTEADY = "unsteady"  # changed while it was read: equal to nothing, not even to itself
@@ -41,7 +42,19 @@ def content(path: str) -> str:
 
     The bytes, not size and time: an edit may keep both.
     """
-    path = file_and_frame(path)[0]
+    part = file_part(path)
+    if part.kind and (signature := _signature(path)):
+        return _of_whole(part.path, signature)
+    return _of_bytes(part.path)
+
+
+@functools.lru_cache(maxsize=8)
+def _of_whole(path: str, signature: tuple[int, ...]) -> str:
+    """Thousands of parts of a file share its bytes: they are read again when its size or one of its times differs."""
+    return _of_bytes(path)
+
+
+def _of_bytes(path: str) -> str:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe or a device could wait for ever
             return UNREADABLE
@@ -60,7 +73,7 @@ def contents(groups: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
 
 def _signature(path: str) -> tuple[int, ...]:
     try:
-        status = os.stat(file_and_frame(path)[0])
+        status = os.stat(file_part(path).path)
     except (OSError, ValueError):
         return ()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
