@@ -74,6 +74,11 @@ DOORS = {
     "openjpeg": ["privis.image_record('j2k.dcm')"],
     "rle": ["privis.image_record('rle.dcm')"],
     "jpeg_ls": ["privis.image_record('jls.dcm')"],
+    "openslide": [
+        "extract picture.png -o out.csv -f colour -p size=8x8 --tiles 16",
+        "privis.image_record('picture.png#tile=0,0,0,16')",
+    ],
+    "openslide_bin": [],  # the library that openslide looks for; one of the system does as well
     "spu": MPC,
     "jax": MPC[:3],
     "grpc": ["party --config party/a/party.toml", MPC[1]],

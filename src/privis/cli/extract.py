@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
+from privis.cli.extraction import picture_parts
 from privis.cli.extraction.dicom_options import (
     DicomWords,
     FramesToRead,
@@ -121,7 +122,7 @@ SubjectColumn = Annotated[
 ]
 MaxPixels = Annotated[int, typer.Option(help="Refuse images of more pixels before decoding them.")]
 Bits = Annotated[
-    int | None, typer.Option(help="Depth of samples in more than 8 bits, as 12 for 12-bit images in 16-bit files.")
+    int | None, typer.Option(help="Depth of samples in more than 8 bits, as 8, 12 or 16 for images in 16-bit files.")
 ]
 Post = Annotated[
     str | None, typer.Option(help=f"Public steps after the feature, as in pca:64@public.npz,l2. Any of {WORDS}.")
@@ -184,6 +185,12 @@ def extract(
     overlays: Overlays = False,
     subject_from: SubjectFromDicom = None,
     site_key: SiteKeyFile = None,
+    tiles: picture_parts.Tiles = None,
+    overlap: picture_parts.Overlap = 0,
+    tissue: picture_parts.Tissue = 0.0,
+    mpp: picture_parts.MicronsPerPixel = None,
+    downsample: picture_parts.Downsample = None,
+    pages: picture_parts.PageWords = None,
     as_json: AsJson = False,
     report: ReportPath = None,
     yes: Yes = False,
@@ -198,9 +205,13 @@ def extract(
 
     privis extract photos/ -f colour -f lbp -p lbp.patterns=uniform -o photos.parquet
 
-    The last makes photos.colour.parquet and photos.lbp.parquet, and decodes every image once.
+    privis extract slide.svs --tiles 256 --tissue 0.5 -f lbp -o tiles.parquet
+
+    The third makes photos.colour.parquet and photos.lbp.parquet, and decodes every image once.
     """
     with explained():
+        parts = picture_parts.PartWords(tiles, overlap, tissue, mpp, downsample, pages)
+        parts.check(release is not None, subject_from is not None)
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
         chosen = chosen_features(feature, parameter or [], post)
         several = len(chosen) > 1
@@ -208,7 +219,7 @@ def extract(
             _mention_size(each)
         dicom = DicomWords(window, frames, overlays, subject_from, site_key, subject_column)
         decoding = Decoding(max_pixels, bits, dicom.reading())
-        sources, subjects = dicom.sources(*_sources(inputs, subject_column))
+        sources, subjects = parts.of(*dicom.sources(*_sources(inputs, subject_column)))
         noises = [_noise(words, each.feature, sources, yes) for each in chosen]
         planned = [
             Planned(each.feature, noise, output_of(output, each.name, several))

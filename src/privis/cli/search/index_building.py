@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from privis.cli.console import err, explained, out, progress
+from privis.cli.extraction.picture_parts import (
+    Downsample,
+    MicronsPerPixel,
+    Overlap,
+    PageWords,
+    PartWords,
+    Tiles,
+    Tissue,
+)
 from privis.cli.faces.subject_words import named_pictures
 from privis.cli.search import where_words
 from privis.cli.search.index_release_words import (
@@ -83,6 +92,12 @@ def build(
     ledger: LedgerPath = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
+    tiles: Tiles = None,
+    overlap: Overlap = 0,
+    tissue: Tissue = 0.0,
+    mpp: MicronsPerPixel = None,
+    downsample: Downsample = None,
+    pages: PageWords = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an index of images. The same command goes on where it was stopped, and changes nothing when it is whole.
@@ -93,12 +108,16 @@ def build(
 
     privis search build photos/ -o photos.index --recipe network --model resnet.onnx --layer pool
 
+    privis search build slides/ -o tiles.index --tiles 256 --tissue 0.5
+
     privis search build photos/ -o shared.index --release privunit --epsilon 8 --projection public/
     """
     with explained():
         from privis.estimators.search.indexing.index_file import NAME, IndexFile, check_new_folder
         from privis.estimators.search.search_index import Index
 
+        parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages)
+        parts.check_noise(release is not None)
         if unit is UnitName.SUBJECT and subject_from is None:
             remedy = "as in --subject-from folder; without it every image is its own subject"
             raise ParameterError(Problem("--unit subject", "no --subject-from", "whose each image is", remedy))
@@ -109,7 +128,7 @@ def build(
         if not (output / NAME).is_file():
             check_new_folder(output)
             said = words or RecipeWords(DEFAULT)
-            chosen, listed = recipe_of(said), _listed(images, subject_from, metadata, {})
+            chosen, listed = recipe_of(said), _listed(images, subject_from, metadata, {}, parts)
             noise = released.of(chosen, max_pixels, listed.paths)
             with released.drawing(noise, output, False) as drawn, progress("privis search build") as show:
                 index, done = Index.build(
@@ -121,7 +140,8 @@ def build(
             kept = RecipeWords.kept(IndexFile.load(output).words, output)
             index = Index.resume(output, recipe_of(words or kept), decoding=decoding)
             index.require_store(kind, address)
-            listed = _listed(images, subject_from, metadata, index.info().columns)
+            parts.check_noise(index.maker.release is not None)
+            listed = _listed(images, subject_from, metadata, index.info().columns, parts)
             noise = released.kept(index, max_pixels)
             begun = index.info().rows > 0
             with released.drawing(noise, output, begun) as drawn, progress("privis search build") as show:
@@ -141,6 +161,12 @@ def add(
     ledger: LedgerPath = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
+    tiles: Tiles = None,
+    overlap: Overlap = 0,
+    tissue: Tissue = 0.0,
+    mpp: MicronsPerPixel = None,
+    downsample: Downsample = None,
+    pages: PageWords = None,
     as_json: AsJson = False,
 ) -> None:
     """Add images to an index; one that is there takes its own place, and what nobody says anew of it stays.
@@ -148,8 +174,10 @@ def add(
     privis search add --index photos.index new/
     """
     with explained():
+        parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages)
         known = opened(index, max_pixels)
-        listed = _listed(images, subject_from, metadata, known.info().columns)
+        parts.check_noise(known.maker.release is not None)
+        listed = _listed(images, subject_from, metadata, known.info().columns, parts)
         words = IndexReleaseWords(key=key, ledger=ledger)
         begun = known.info().rows > 0
         with words.drawing(known.maker.release, index, begun) as drawn, progress("privis search add") as show:
@@ -185,7 +213,9 @@ class _Listed:
     unnamed: Mapping[str, str]
 
 
-def _listed(images: list[str], subject_from: str | None, metadata: Path | None, columns: Mapping[str, str]) -> _Listed:
+def _listed(
+    images: list[str], subject_from: str | None, metadata: Path | None, columns: Mapping[str, str], parts: PartWords
+) -> _Listed:
     if subject_from is None:
         paths, subjects, unnamed = find(images, sys.stdin), None, {}
     else:
@@ -194,6 +224,8 @@ def _listed(images: list[str], subject_from: str | None, metadata: Path | None, 
             err.print(f"privis: warning: {named.advice}", markup=False, soft_wrap=True)
         paths, subjects = named.paths, named.subjects
         unnamed = {path: str(why) for path, why in named.unnamed.items()}
+    if parts.given:  # tiles of a slide belong to one subject, so that they can be erased together
+        paths, subjects = parts.of(paths, paths if subjects is None else subjects)
     values: dict[str, Any] = {} if metadata is None else where_words.MetadataFile.read(metadata).of(paths, columns)
     return _Listed(tuple(paths), subjects, values, unnamed)
 

@@ -38,8 +38,7 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, MissingExtraError, ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.images import tiff
-from privis.io.images.deep_png import deep_pixels, is_deep_grey_alpha
-from privis.io.images.depth import DepthWarning, top_bits
+from privis.io.images.depth import DepthWarning, deep_pixels, is_deep_grey_alpha, top_bits
 from privis.io.images.dicom.pictures import picture
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.dicom.recognition import is_dicom
@@ -199,11 +198,10 @@ def _turn_to(image: Image.Image, page: int, where: str) -> None:
     """Go to a page, from 0, of a TIFF."""
     if image.format != "TIFF":
         raise _refusal(where, f"a {image.format}", "a TIFF, which has pages", "leave --pages out")
-    try:
-        image.seek(page)
-    except EOFError:
-        count = getattr(image, "n_frames", 1)
-        raise _refusal(where, f"page {page + 1} of {count}", f"1 to {count}") from None
+    count = getattr(image, "n_frames", 1)
+    if page >= count:
+        raise _refusal(where, f"page {page + 1} of {count}", f"1 to {count}")
+    image.seek(page)
     if is_slide_page(getattr(image, "tag_v2", {})):
         remedy = "its other pages are levels and photographs of the glass, with its label: read --tiles of it"
         raise _refusal(where, "a whole slide", "a TIFF of pages", remedy)

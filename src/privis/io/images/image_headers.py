@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from privis.errors import ImageError, MissingExtraError
 from privis.io.images import tiff
 from privis.io.images.decode import FORMATS, Decoding
-from privis.io.images.deep_png import is_deep_grey_alpha
-from privis.io.images.depth import DepthWarning
+from privis.io.images.depth import DepthWarning, is_deep_grey_alpha
 from privis.io.images.dicom.pictures import picture_shape
 from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.file_parts import PAGE, TILE, TILES, file_part

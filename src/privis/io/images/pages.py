@@ -22,6 +22,7 @@ from privis.io.images.decode import FORMATS, MAX_PIXELS, load, read_pixels
 from privis.io.images.dicom.pictures import frame_count
 from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.file_parts import part_named
+from privis.io.images.slides.slide_pages import is_slide_page
 
 LOSSY = frozenset({"JPEG", "WEBP", "AVIF", "GIF"})
 """Formats that change pixels when they are written; a GIF has 256 colours."""
@@ -98,9 +99,13 @@ def pages(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray
     try:
         with Image.open(path, formats=FORMATS) as image:
             count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+            slide = image.format == "TIFF" and is_slide_page(getattr(image, "tag_v2", {}))
             deep = image.mode.startswith("I")
     except Exception:  # `load` below says what is wrong, or knows the layout
-        deep = False
+        deep = slide = False
+    if slide:
+        remedy = "its pages are levels and photographs of the glass, with its label; tiles of it hold tissue alone"
+        raise ImageError(Problem(where, "a whole slide", "a picture, or a TIFF of pages", remedy))
     if count == 1 and not deep:
         yield load(path, max_pixels=max_pixels)
         return

@@ -11,6 +11,7 @@ from typing import TextIO
 from privis.errors import ParameterError, Problem, refuse
 from privis.io.images.decode import SUFFIXES
 from privis.io.images.dicom.recognition import is_dicom
+from privis.io.images.file_parts import file_part
 
 _LIST_OF_A_DISC = "DICOMDIR"
 
@@ -20,7 +21,7 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
 
     Every input is one of
 
-    - a file, taken whatever its name;
+    - a file, taken whatever its name, or a part of one (`privis.io.images.file_parts`);
     - a folder, searched at every depth for names that end like an image's (`privis.io.images.decode.SUFFIXES`), sorted
       by path, and for DICOM files, which often have no ending or that of a UID: a name without one, or whose ending
       begins with a digit, is opened. DICOMDIR, the list of a disc, is passed over. Names that begin with a dot are
@@ -52,7 +53,7 @@ def _expand(name: str, stdin: TextIO | None, problems: list[Problem]) -> Sequenc
         paths = sorted(_walk(name, set(), problems))
         expected = f"images ({' '.join(sorted(SUFFIXES))}) at any depth"
         remedy = "name another folder, or the files themselves if they have other names"
-    elif os.path.exists(name):
+    elif os.path.exists(name) or os.path.exists(file_part(name).path):
         return (name,)
     elif glob.has_magic(name):
         paths = sorted(_match(name, problems))

@@ -11,7 +11,9 @@ from typing import Any
 
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.images import image_record, listed_images
+from privis.io.images.file_parts import file_part
 from privis.io.images.sources import find
+from privis.io.resumable.contents import UNREADABLE, content
 from privis.stores.vector_rows import Value
 from privis.subjects import shortened, subject_ids
 
@@ -107,7 +109,7 @@ def source_digest(image: Any) -> str:
     """Digest what an image is: the bytes of a file, or pixels.
 
     Args:
-        image: a path, a PIL image or an array.
+        image: a path, the name of a part of a file (`privis.io.images.file_parts`), a PIL image or an array.
 
     Returns:
         SHA-256, hexadecimal.
@@ -117,6 +119,12 @@ def source_digest(image: Any) -> str:
     """
     if not isinstance(image, str | Path):
         return image_record(image).rpartition(" ")[2]
+    part = file_part(image)
+    if part.kind:
+        whole = content(part.name)
+        if whole == UNREADABLE:
+            raise ImageError(Problem(part.name, "an error", "a file that can be read"))
+        return hashlib.sha256(f"{whole} {part.kind}={part.words}".encode()).hexdigest()
     try:
         with open(image, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

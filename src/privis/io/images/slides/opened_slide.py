@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class OpenedSlide:
         levels: width and height in pixels, the largest first.
         downsamples: pixels of level 0 to a pixel of each level.
         mpp: microns per pixel of level 0; None: the file does not say.
+        series: what the files of one DICOM slide share; None: another format.
         handle: of openslide.
     """
 
@@ -38,6 +39,7 @@ class OpenedSlide:
     levels: tuple[tuple[int, int], ...]
     downsamples: tuple[float, ...]
     mpp: float | None
+    series: str | None
     handle: Any
 
     def region(self, x: int, y: int, level: int, width: int, height: int) -> NDArray[np.uint8]:
@@ -97,14 +99,19 @@ def opened_slide(path: Path | str, where: str = "") -> OpenedSlide:
         raise ImageError(Problem(where, "no such file", "a slide", "check the path")) from None
     if not os.path.isfile(path):
         raise ImageError(Problem(where, "no file", "a slide", "name the files inside it"))
-    return _open(os.fspath(path), where, status.st_size, status.st_mtime_ns, os.getpid())
+    try:
+        found = _open(os.fspath(path), status.st_size, status.st_mtime_ns, os.getpid())
+    except ImageError as error:
+        raise ImageError(*(replace(problem, where=where) for problem in error.problems)) from None
+    return replace(found, where=where)
 
 
 @functools.lru_cache(maxsize=2)
-def _open(path: str, where: str, size: int, changed: int, process: int) -> OpenedSlide:
+def _open(path: str, size: int, changed: int, process: int) -> OpenedSlide:
     """By process, as a file position that is shared after a fork would mix up what is read."""
     import openslide
 
+    where = path
     if size == 0:
         raise ImageError(Problem(where, "an empty file", "a slide", "copy it again"))
     try:
@@ -112,13 +119,17 @@ def _open(path: str, where: str, size: int, changed: int, process: int) -> Opene
     except openslide.OpenSlideUnsupportedFormatError:
         got = "no whole slide of a known scanner (or one that is cut off)"
         expected = "a slide that OpenSlide reads, as .svs, .ndpi, .mrxs, .scn, .bif, tiled .tif or DICOM"
-        raise ImageError(Problem(where, got, expected, "leave --tiles out for pictures; copy a damaged file again")) from None
+        raise ImageError(
+            Problem(where, got, expected, "leave --tiles out for pictures; copy a damaged file again")
+        ) from None
     except (openslide.OpenSlideError, MemoryError, OSError, ValueError) as error:
         raise ImageError(Problem(where, f"a damaged slide ({_reason(error)})", "a complete one", WHOLE)) from None
     levels = tuple((int(width), int(height)) for width, height in handle.level_dimensions)
     if not levels or not all(0 < width * height <= _MOST_LEVEL for width, height in levels):
         raise ImageError(Problem(where, f"levels of {levels} pixels", f"1 to {_MOST_LEVEL:,} pixels", WHOLE))
-    return OpenedSlide(where, levels, tuple(handle.level_downsamples), _microns(handle.properties), handle)
+    properties = handle.properties
+    series = properties.get("openslide.quickhash-1") if properties.get("openslide.vendor") == "dicom" else None
+    return OpenedSlide(where, levels, tuple(handle.level_downsamples), _microns(properties), series, handle)
 
 
 def _microns(properties: Any) -> float | None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,12 +70,13 @@ def tile_scale(slide: OpenedSlide, tiling: Tiling) -> TileScale:
     return TileScale(level, max(1, round(tiling.size * ratio)), wanted)
 
 
-def tiles_of(path: str, tiling: Tiling) -> list[str]:
+def tiles_of(path: str, tiling: Tiling, where: str = "") -> list[str]:
     """Name the tiles of a slide, row by row.
 
     Args:
         path: of the slide.
         tiling: which tiles.
+        where: what messages call it; empty: its path.
 
     Returns:
         Names as of `privis.io.images.file_parts`, at least one.
@@ -83,7 +85,7 @@ def tiles_of(path: str, tiling: Tiling) -> list[str]:
         ImageError: no slide, one smaller than a tile, or without a tile of enough tissue.
         MissingExtraError: openslide is not installed.
     """
-    slide = opened_slide(path)
+    slide = opened_slide(path, where)
     scale = tile_scale(slide, tiling)
     corners = _corners(slide, tiling, scale)
     if tiling.tissue:
@@ -104,14 +106,14 @@ def _corners(slide: OpenedSlide, tiling: Tiling, scale: TileScale) -> NDArray[np
         raise ImageError(Problem(slide.where, got, f"at least {tiling.size} x {tiling.size}", remedy))
     if counts[0] * counts[1] > _MOST_TILES:
         got = f"{counts[0] * counts[1]:,} tiles"
-        raise ImageError(Problem(slide.where, got, f"at most {_MOST_TILES:,}", "ask for larger tiles or a coarser scale"))
+        raise ImageError(
+            Problem(slide.where, got, f"at most {_MOST_TILES:,}", "ask for larger tiles or a coarser scale")
+        )
     across, down = (np.round(np.arange(count) * step).astype(np.int64) for count in counts)
     return np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
 
 
-def _with_tissue(
-    slide: OpenedSlide, tiling: Tiling, scale: TileScale, corners: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _with_tissue(slide: OpenedSlide, tiling: Tiling, scale: TileScale, corners: NDArray[np.int64]) -> NDArray[np.int64]:
     reach = scale.span * slide.downsamples[scale.level]
     overview, cell = overview_of(slide, reach / _CELLS)
     mask = tissue_mask(overview)
@@ -174,14 +176,14 @@ def tile_pixels(part: FilePart, where: str, max_pixels: int) -> NDArray[np.uint8
         MissingExtraError: openslide is not installed.
     """
     if part.kind == TILES:
-        found = len(tiles_of(part.path, Tiling.named(part.words)))
+        found = len(tiles_of(part.path, Tiling.named(part.words), where))
         raise ImageError(Problem(where, f"a slide ({found:,} tiles)", "one of its tiles", "give the slide and --tiles"))
     x, y, level, size = part.numbers[:4]
     span = part.numbers[4] if len(part.numbers) > 4 else size
     if max(span, size) ** 2 > max_pixels:
         got = f"{max(span, size)} x {max(span, size)} pixels"
         raise ImageError(Problem(where, got, f"at most {max_pixels:,} pixels", "ask for smaller tiles"))
-    slide = opened_slide(part.path, part.path)
+    slide = opened_slide(part.path, where)
     if level >= len(slide.levels):
         raise ImageError(Problem(where, f"level {level}", f"one of 0 to {len(slide.levels) - 1}"))
     reach = span * slide.downsamples[level]
@@ -191,9 +193,7 @@ def tile_pixels(part: FilePart, where: str, max_pixels: int) -> NDArray[np.uint8
     pixels = slide.region(x, y, level, span, span)
     if span == size:
         return pixels
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))
+    return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def tiles_of_all(
@@ -202,7 +202,8 @@ def tiles_of_all(
     """Name the tiles of several slides, in their order.
 
     A slide that gives none keeps a name of its own, which is refused with the reason when it is read: it costs its row
-    and not the run. What is named as a part already stays so.
+    and not the run. What is named as a part already stays so. Of the files of one DICOM slide, which are its levels and
+    its photographs, the first that is named stands for all.
 
     Args:
         paths: of slides.
@@ -215,17 +216,24 @@ def tiles_of_all(
     Raises:
         MissingExtraError: openslide is not installed.
     """
-    found = [_tiles_or_name(os.fspath(path), tiling) for path in paths]
+    seen: set[tuple[str, str]] = set()
+    found = [_tiles_or_name(os.fspath(path), tiling, seen) for path in paths]
     named = tuple(name for names in found for name in names)
     if subjects is None:
         return named, None
     return named, tuple(subject for names, subject in zip(found, subjects, strict=True) for _ in names)
 
 
-def _tiles_or_name(path: str, tiling: Tiling) -> list[str]:
+def _tiles_or_name(path: str, tiling: Tiling, seen: set[tuple[str, str]]) -> list[str]:
     if file_part(path).kind:
         return [path]
     try:
+        series = opened_slide(path).series
+        if series is not None:
+            key = os.path.realpath(os.path.dirname(path)), series
+            if key in seen:
+                return []
+            seen.add(key)
         return tiles_of(path, tiling)
     except ImageError:
         return [FilePart(path, TILES, tiling.words).name]

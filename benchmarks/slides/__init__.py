@@ -1,0 +1,1 @@
+"""Whole slides beside another reading."""

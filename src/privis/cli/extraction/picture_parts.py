@@ -1,0 +1,123 @@
+"""Options of files that hold more than one picture: tiles of whole slides, pages of TIFFs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from privis.cli.console import err
+from privis.errors import ParameterError, Problem, refuse
+from privis.io.images.file_parts import TILE, file_part
+from privis.io.images.slides.tiles import tiles_of_all
+from privis.io.images.slides.tiling import Tiling
+from privis.io.images.tiff_pages import Pages
+
+Tiles = Annotated[
+    int | None,
+    typer.Option(help="Inputs are whole slides: a row for each tile of this many pixels a side."),
+]
+Overlap = Annotated[int, typer.Option(help="Pixels that tiles side by side share.")]
+Tissue = Annotated[float, typer.Option(help="Only tiles of which this share is tissue, as 0.5.")]
+MicronsPerPixel = Annotated[float | None, typer.Option("--mpp", help="Scale of tiles in microns per pixel.")]
+Downsample = Annotated[float | None, typer.Option(help="Scale of tiles: pixels of the finest level to one of a tile.")]
+PageWords = Annotated[
+    str | None, typer.Option("--pages", help="Pages of TIFFs to read: all, a row for each, or the number of one.")
+]
+
+
+@dataclass(frozen=True)
+class PartWords:
+    """What the command line says of parts of files.
+
+    Args:
+        tiles: pixels of a side of a tile; None: inputs are no slides.
+        overlap: of tiles, in pixels.
+        tissue: least share of a tile.
+        mpp: microns per pixel.
+        downsample: pixels of level 0 to one of a tile.
+        pages: of TIFFs.
+
+    Raises:
+        ParameterError: what says nothing, or contradicts itself.
+    """
+
+    tiles: int | None = None
+    overlap: int = 0
+    tissue: float = 0.0
+    mpp: float | None = None
+    downsample: float | None = None
+    pages: str | None = None
+
+    def __post_init__(self) -> None:
+        names = ("overlap", "tissue", "mpp", "downsample")
+        problems = [
+            Problem(f"--{name}", "no --tiles", "tiles of whole slides", "add --tiles 256, or leave it out")
+            for name in names
+            if self.tiles is None and getattr(self, name)
+        ]
+        if self.tiles is not None and self.pages is not None:
+            problems.append(Problem("--pages", "also --tiles", "one of the two", "slides have tiles, TIFFs have pages"))
+        refuse(ParameterError, problems)
+        if self.tiles is not None:
+            Tiling(self.tiles, self.overlap, self.tissue, self.mpp, self.downsample)
+        elif self.pages is not None:
+            Pages.named(self.pages)
+
+    @property
+    def given(self) -> bool:
+        """Whether parts are asked for."""
+        return self.tiles is not None or self.pages is not None
+
+    def check_noise(self, released: bool) -> None:
+        """Refuse what tells of a slide without being covered by noise, and say what is hidden.
+
+        Args:
+            released: whether results are noised.
+
+        Raises:
+            ParameterError: tiles chosen by their tissue, or tiles that share pixels.
+        """
+        if not released or not self.given:
+            return
+        problems = []
+        if self.tissue:
+            got = "tiles chosen by what they show: which there are stands in the table, and no noise covers it"
+            problems.append(Problem("--tissue", got, "all tiles, with --release", "leave --tissue out"))
+        if self.overlap:
+            got = "tiles that share pixels: a change of one pixel changes several rows"
+            problems.append(Problem("--overlap", got, "tiles side by side, with --release", "leave --overlap out"))
+        refuse(ParameterError, problems)
+        what = "tile" if self.tiles is not None else "page"
+        told = f"every {what} is an image of its own: a guarantee of an image hides a {what}, not its whole file"
+        err.print(f"privis: {told} (--unit person:IMAGES hides that)", markup=False, soft_wrap=True)
+
+    def of(
+        self, paths: Sequence[str], subjects: Sequence[str] | None = None
+    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        """Name the parts of files.
+
+        Args:
+            paths: of files.
+            subjects: whose each is; None: not known.
+
+        Returns:
+            Paths or names of parts, and the subject of each.
+
+        Raises:
+            MissingExtraError: openslide is not installed.
+        """
+        if self.tiles is not None:
+            tiling = Tiling(self.tiles, self.overlap, self.tissue, self.mpp, self.downsample)
+            found = tiles_of_all(paths, tiling, subjects)
+            tiles = [part.path for part in map(file_part, found[0]) if part.kind == TILE]
+            slides = len(set(tiles))
+            of = "1 slide" if slides == 1 else f"{slides:,} slides"
+            told = f"{len(tiles):,} tiles of {of}; labels and overviews of slides are not read"
+            err.print(f"privis: {told}", markup=False, soft_wrap=True)
+            return found
+        if self.pages is not None:
+            return Pages.named(self.pages).of_all(paths, subjects)
+        return tuple(paths), None if subjects is None else tuple(subjects)

@@ -1,0 +1,137 @@
+"""Which pages of TIFFs a run reads, each as an image of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from privis.errors import ParameterError, Problem
+from privis.io.images import tiff
+from privis.io.images.decode import FORMATS
+from privis.io.images.file_parts import PAGE, FilePart, file_part
+from privis.io.images.slides.slide_pages import is_slide_page
+
+ALL = "all"
+_KIND, _REDUCED, _MASK = 254, 1, 4
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Pages to read of every TIFF.
+
+    Args:
+        number: from 1, as they stand in the file; None: all but reduced copies of others and masks (TIFF 6.0, tag 254).
+
+    Raises:
+        ParameterError: a number below 1.
+    """
+
+    number: int | None = 1
+
+    def __post_init__(self) -> None:
+        if self.number is not None and not 1 <= self.number < 1_000_000_000:
+            raise ParameterError(Problem("pages", str(self.number), f"a number from 1, or {ALL}"))
+
+    @classmethod
+    def named(cls, word: str) -> Pages:
+        """Read what users write.
+
+        Args:
+            word: a number from 1, or ``all``.
+
+        Returns:
+            The pages.
+
+        Raises:
+            ParameterError: it is neither.
+
+        >>> Pages.named("all")
+        Pages(number=None)
+        """
+        if word == ALL:
+            return cls(None)
+        if not (word.isascii() and word.isdigit() and len(word) < 10):
+            raise ParameterError(Problem("pages", repr(word), f"a number from 1, or {ALL}"))
+        return cls(int(word))
+
+    def of(self, path: str) -> list[str]:
+        """Name the pages of one file.
+
+        A file of one page keeps its name, and so does every file that is no TIFF, is a whole slide, or cannot be read,
+        which is said when it is decoded. What is named as a part already stays so.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            Paths, or names of parts.
+        """
+        if self.number == 1 or file_part(path).kind or not os.path.isfile(path) or not _is_tiff(path):
+            return [path]
+        if self.number is not None:
+            return [FilePart(path, PAGE, str(self.number)).name]
+        pages = _whole_pages(path)
+        if len(pages) < 2:
+            return [path] if pages in ([], [1]) else [FilePart(path, PAGE, str(pages[0])).name]
+        return [FilePart(path, PAGE, str(number)).name for number in pages]
+
+    def of_all(
+        self, paths: Sequence[str], subjects: Sequence[str] | None = None
+    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        """Name the pages of several files, in their order.
+
+        Args:
+            paths: of files.
+            subjects: whose each is; None: not known.
+
+        Returns:
+            Paths or names of parts, and the subject of each.
+        """
+        found = [self.of(path) for path in paths]
+        named = tuple(name for names in found for name in names)
+        if subjects is None:
+            return named, None
+        return named, tuple(subject for names, subject in zip(found, subjects, strict=True) for _ in names)
+
+
+def _is_tiff(path: str) -> bool:
+    try:
+        return tiff.is_tiff(path)
+    except OSError:
+        return False
+
+
+def _whole_pages(path: str) -> list[int]:
+    """Numbers from 1 of pages that are pictures of their own; none where the file is damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.format != "TIFF":
+                return []
+            found = []
+            for number in range(getattr(image, "n_frames", 1)):
+                image.seek(number)
+                tags = getattr(image, "tag_v2", {})
+                if is_slide_page(tags):
+                    return []
+                if not int(tags.get(_KIND, 0)) & (_REDUCED | _MASK):
+                    found.append(number + 1)
+            return found
+    except Image.UnidentifiedImageError:
+        return _pages_of_tifffile(path)
+    except Exception:  # whatever a damaged header does to a decoder: decoding says what is wrong
+        return []
+
+
+def _pages_of_tifffile(path: str) -> list[int]:
+    """The same of a layout that Pillow does not open."""
+    try:
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            kinds = [int(getattr(page, "subfiletype", 0)) for page in file.pages]
+    except Exception:
+        return []
+    return [number + 1 for number, kind in enumerate(kinds) if not kind & (_REDUCED | _MASK)]
