@@ -1,7 +1,8 @@
 """Tiles of a whole slide beside an independent reading, tiles per second, and how much of them is tissue.
 
 ``python -m benchmarks.slides [DATA]``. Tiles are read by OpenSlide; the other reading is that of tifffile, which finds
-levels and tiles by code of its own, and of imagecodecs, which brings a libjpeg-turbo of its own. Bar: equal in every pixel.
+levels and tiles by code of its own, and of imagecodecs, which brings a libjpeg-turbo of its own. Bar: equal in every
+pixel.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _whole_pages(path: str) -> list[int]:
 
 
 def _pages_of_tifffile(path: str) -> list[int]:
-    """The same of a layout that Pillow does not open."""
+    """Numbers from 1, where Pillow does not know the layout and tifffile does."""
     try:
         import tifffile
 

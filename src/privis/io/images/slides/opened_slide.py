@@ -43,7 +43,7 @@ class OpenedSlide:
     handle: Any
 
     def region(self, x: int, y: int, level: int, width: int, height: int) -> NDArray[np.uint8]:
-        """Read pixels.
+        """Decode a rectangle of one level over white.
 
         Args:
             x: from the left, in pixels of level 0.

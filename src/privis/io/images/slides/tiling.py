@@ -58,7 +58,7 @@ class Tiling:
 
     @classmethod
     def named(cls, words: str) -> Tiling:
-        """Read `words`.
+        """Take the grid out of the name of a part.
 
         Args:
             words: as the property gives them.
