@@ -102,6 +102,12 @@ def test_noise_covers_no_choice_of_tiles(
         assert ran(monkeypatch, *words, choice, {"--tissue": 0.5, "--overlap": 8}[choice]) == 2
         assert got in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "t.csv").exists()
-    PartWords(64).check_noise(True)
+    PartWords(64).check(True)
     assert "hides a tile, not its whole file" in " ".join(capsys.readouterr().err.split())
-    PartWords(64, tissue=0.5).check_noise(False)
+    PartWords(64, tissue=0.5).check(False)
+
+
+def test_tiles_have_no_subjects_of_headers() -> None:
+    with pytest.raises(ParameterError, match="--subject-column"):
+        PartWords(64).check(False, True)
+    PartWords(pages="all").check(False, True)

@@ -71,15 +71,18 @@ class PartWords:
         """Whether parts are asked for."""
         return self.tiles is not None or self.pages is not None
 
-    def check_noise(self, released: bool) -> None:
+    def check(self, released: bool, of_patients: bool = False) -> None:
         """Refuse what tells of a slide without being covered by noise, and say what is hidden.
 
         Args:
             released: whether results are noised.
+            of_patients: whether subjects come from headers of DICOM files, which tiles are read without.
 
         Raises:
-            ParameterError: tiles chosen by their tissue, or tiles that share pixels.
+            ParameterError: tiles chosen by their tissue, or tiles that share pixels; tiles with subjects of headers.
         """
+        if of_patients and self.tiles is not None:
+            raise ParameterError(Problem("--subject-from", "also --tiles", "one of the two", "use --subject-column"))
         if not released or not self.given:
             return
         problems = []

@@ -117,7 +117,7 @@ def build(
         from privis.estimators.search.search_index import Index
 
         parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages)
-        parts.check_noise(release is not None)
+        parts.check(release is not None)
         if unit is UnitName.SUBJECT and subject_from is None:
             remedy = "as in --subject-from folder; without it every image is its own subject"
             raise ParameterError(Problem("--unit subject", "no --subject-from", "whose each image is", remedy))
@@ -140,7 +140,7 @@ def build(
             kept = RecipeWords.kept(IndexFile.load(output).words, output)
             index = Index.resume(output, recipe_of(words or kept), decoding=decoding)
             index.require_store(kind, address)
-            parts.check_noise(index.maker.release is not None)
+            parts.check(index.maker.release is not None)
             listed = _listed(images, subject_from, metadata, index.info().columns, parts)
             noise = released.kept(index, max_pixels)
             begun = index.info().rows > 0
@@ -176,7 +176,7 @@ def add(
     with explained():
         parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages)
         known = opened(index, max_pixels)
-        parts.check_noise(known.maker.release is not None)
+        parts.check(known.maker.release is not None)
         listed = _listed(images, subject_from, metadata, known.info().columns, parts)
         words = IndexReleaseWords(key=key, ledger=ledger)
         begun = known.info().rows > 0
