@@ -45,6 +45,7 @@ from privis.cli.classification.classify_words import (
     tell_report,
     without_leaks,
 )
+from privis.cli.classification.hidden_words import ExtractedBy, Extractor, HiddenWords, Learn, Learned, Under, asked
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import NO, SOME_FAILED, err, explained, out, working
 from privis.cli.extraction.dicom_options import FROM_DICOM, Overlays, SiteKeyFile, Window
@@ -93,6 +94,9 @@ def evaluate(
     seed: Seed = 0,
     on_leak: Leaks = OnLeak.LEAVE_OUT,
     at_least: AtLeast = None,
+    under: Under = "clear",
+    learn: Learn = Learned.SCORES,
+    extracted_by: ExtractedBy = Extractor.SERVER,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
@@ -105,6 +109,8 @@ def evaluate(
 
     privis classify evaluate others/ --model scans.model
 
+    privis classify evaluate others/ --model scans.model --under ckks
+
     privis classify evaluate scans/ --folds 5 --subject-from 'filename:(p[0-9]+)' --subgroup-from column:scanner
     """
     with explained():
@@ -115,6 +121,11 @@ def evaluate(
             "--sensitivity": sensitivity, "--for": watched, "--balanced": balanced or None, "--bits": bits,
             "--window": window, "--overlays": overlays or None,
         }  # fmt: skip
+        hidden = HiddenWords(under, learn, extracted_by)
+        hidden.check()
+        if model is None and hidden != HiddenWords():
+            expected = "--model, a trained one: a training by folds is in the clear"
+            raise ParameterError(Problem(f"--under {under}", "no --model", expected))
         if model is not None:
             refuse(
                 ParameterError,
@@ -140,7 +151,7 @@ def evaluate(
             if abstain_below is not None:
                 opened = replace(opened, rule=replace(opened.rule, abstain_below=abstain_below))
             assert model is not None
-            read, report, document = _of_model(opened, model, known, reading, on_leak)
+            read, report, document = _of_model(opened, model, known, reading, on_leak, hidden)
             title = str(model)
         else:
             read, report, document = _of_folds(plan, words, known, reading)
@@ -183,10 +194,16 @@ def _of_folds(
 
 
 def _of_model(
-    opened: TrainedClassifier, model: Path, known: LabelledWords, reading: FileReading, on_leak: OnLeak
+    opened: TrainedClassifier,
+    model: Path,
+    known: LabelledWords,
+    reading: FileReading,
+    on_leak: OnLeak,
+    hidden: HiddenWords,
 ) -> tuple[LabelledImages, ClassificationReport, dict[str, Any]]:
     from privis.estimators.classification.classifier_evaluation import evaluate_scores
     from privis.estimators.classification.split_record import SplitRecord, record_place
+    from privis.tasks.classification.class_report import classification_report
 
     read = reading.pixels(known.images)
     tell_notes(read, known.notes)
@@ -202,7 +219,13 @@ def _of_model(
     found = listed(read, leaks)
     read = without_leaks(read, leaks, on_leak)
     with kept_beside(None) as table:
-        read, scores = reading.scores(opened, read, table)
-    report = evaluate_scores(opened, scores, read.labels, read.patients, read.subgroups)
-    document = {**report.to_dict(), "model": str(model), "leaks": found, "leaks_checked": checked}
+        answer = asked(hidden, opened, read, reading, table)
+    read = answer.images
+    if answer.scores is None:
+        called = answer.labels or ()
+        report = classification_report(opened.classes, read.labels, called, None, read.patients, read.subgroups)
+    else:
+        report = evaluate_scores(opened, answer.scores, read.labels, read.patients, read.subgroups)
+    told = {"hidden": answer.document} if answer.document else {}
+    document = {**report.to_dict(), **told, "model": str(model), "leaks": found, "leaks_checked": checked}
     return read, report, document

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +20,17 @@ from privis.cli.classification.classify_options import (
     Workers,
 )
 from privis.cli.classification.classify_words import FileReading, decoding_of, kept_beside, opened_model, tell_refused
+from privis.cli.classification.hidden_words import ExtractedBy, Extractor, HiddenWords, Learn, Learned, Under, asked
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import SOME_FAILED, explained, out
 from privis.errors import ParameterError, Problem
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing
 from privis.io.images.decode import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from privis.cli.classification.hidden_words import HiddenAnswer
+    from privis.estimators.classification.trained_classifier import TrainedClassifier
 
 Output = Annotated[
     Path | None,
@@ -41,6 +46,9 @@ def predict(
     output: Output = None,
     abstain_below: AbstainBelow = None,
     every_class: EveryClass = False,
+    under: Under = "clear",
+    learn: Learn = Learned.SCORES,
+    extracted_by: ExtractedBy = Extractor.SERVER,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -50,8 +58,14 @@ def predict(
     privis classify predict new/ --model scans.model -o classes.csv
 
     privis classify predict one.png --model scans.model --abstain-below 0.8 --json
+
+    privis classify predict new/ --model scans.model --under aby3 --learn decisions -o classes.csv
     """
     with explained():
+        hidden = HiddenWords(under, learn, extracted_by)
+        hidden.check()
+        if every_class and learn is Learned.DECISIONS:
+            raise ParameterError(Problem("--every-class", "with --learn decisions", "--learn scores"))
         if output is not None:
             if output.suffix.lower() not in SUFFIXES:
                 raise ParameterError(Problem("-o", repr(str(output)), f"a name that ends in {' or '.join(SUFFIXES)}"))
@@ -62,18 +76,9 @@ def predict(
         known = labelled_images(images, None, stdin=sys.stdin).images
         reading = FileReading(decoding_of(opened, max_pixels), workers, "privis classify predict")
         with kept_beside(output) as table:
-            known, scores = reading.scores(opened, known, table)
-        probabilities = opened.probabilities(scores)
-        decided = opened.decide(probabilities)
-        rows: list[dict[str, Any]] = [
-            {"path": path, "class": label, "probability": float(share)}
-            for path, label, share in zip(known.paths, decided.labels, decided.probabilities, strict=True)
-        ]
-        if every_class:
-            for row, shares in zip(rows, probabilities, strict=True):
-                row |= {
-                    f"probability of {name}": float(share) for name, share in zip(opened.classes, shares, strict=True)
-                }
+            answer = asked(hidden, opened, known, reading, table)
+        known = answer.images
+        rows = _rows(opened, answer, every_class)
         if output is not None:
             _write(output, rows, known.refused)
         tell_refused(known.refused)
@@ -88,6 +93,26 @@ def predict(
             out.print(told, markup=False, soft_wrap=True)
         if known.refused:
             raise SystemExit(SOME_FAILED)
+
+
+def _rows(model: TrainedClassifier, answer: HiddenAnswer, every_class: bool) -> list[dict[str, Any]]:
+    """A row for each image; without scores nothing is known of probabilities."""
+    paths = answer.images.paths
+    if answer.labels is not None or answer.scores is None:
+        return [
+            {"path": path, "class": label, "probability": None}
+            for path, label in zip(paths, answer.labels or (), strict=True)
+        ]
+    probabilities = model.probabilities(answer.scores)
+    decided = model.decide(probabilities)
+    rows: list[dict[str, Any]] = [
+        {"path": path, "class": label, "probability": float(share)}
+        for path, label, share in zip(paths, decided.labels, decided.probabilities, strict=True)
+    ]
+    if every_class:
+        for row, shares in zip(rows, probabilities, strict=True):
+            row |= {f"probability of {name}": float(share) for name, share in zip(model.classes, shares, strict=True)}
+    return rows
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -109,6 +134,7 @@ def _write(output: Path, rows: list[dict[str, Any]], refused: dict[str, str]) ->
             arrow = tables.pyarrow_module()
             columns = {name: [row[name] for row in rows] for name in rows[0]}
             text = {name: arrow.array(columns[name], arrow.string()) for name in ("path", "class")}
+            text |= {"probability": arrow.array(columns["probability"], arrow.float64())}
             arrow.parquet.write_table(arrow.table({**columns, **text}), temporary)
         else:
             with open(temporary, "w", newline="", encoding="utf-8") as file:
