@@ -38,6 +38,7 @@ BENCHMARKS = (
     ("renewable_templates", "keyed templates of faces: accuracy, unlinkability, inversion", DATA),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),
     ("network_on_shares", "SqueezeNet from ONNX among parties, beside SPU by hand", DATA),
+    ("private_classification", "classes of hidden images, and networks that fit encryption", DATA / "medical"),
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),
     ("dp_networks", "images per second of private training beside Opacus", None),

@@ -39,6 +39,7 @@ COMMANDS = {
     "he_decisions": "he.decisions",
     "mpc_matching": "mpc.matching",
     "mpc_training": "mpc.training",
+    "private_classification": "training.private_classification",
     "mpc_wan": "mpc.wan",
     "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",

@@ -45,7 +45,15 @@ from privis.cli.classification.classify_words import (
     tell_report,
     without_leaks,
 )
-from privis.cli.classification.hidden_words import ExtractedBy, Extractor, HiddenWords, Learn, Learned, Under, asked
+from privis.cli.classification.hidden_words import (
+    ExtractedBy,
+    ExtractingSide,
+    HiddenWords,
+    Learn,
+    LearnedOfImages,
+    Under,
+    asked,
+)
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import NO, SOME_FAILED, err, explained, out, working
 from privis.cli.extraction.dicom_options import FROM_DICOM, Overlays, SiteKeyFile, Window
@@ -95,8 +103,8 @@ def evaluate(
     on_leak: Leaks = OnLeak.LEAVE_OUT,
     at_least: AtLeast = None,
     under: Under = "clear",
-    learn: Learn = Learned.SCORES,
-    extracted_by: ExtractedBy = Extractor.SERVER,
+    learn: Learn = LearnedOfImages.SCORES,
+    extracted_by: ExtractedBy = ExtractingSide.SERVER,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,

@@ -29,14 +29,14 @@ PRECISION = 1e-3
 """Largest error of a score under ckks, of the largest."""
 
 
-class Learned(StrEnum):
+class LearnedOfImages(StrEnum):
     """What the images' owner gets to know."""
 
     SCORES = "scores"
     DECISIONS = "decisions"
 
 
-class Extractor(StrEnum):
+class ExtractingSide(StrEnum):
     """Who computes the feature in front of a head."""
 
     SERVER = "server"
@@ -51,10 +51,11 @@ Under = Annotated[
     ),
 ]
 Learn = Annotated[
-    Learned, typer.Option(help="What the images' owner learns: scores (and so probabilities), or decisions alone.")
+    LearnedOfImages,
+    typer.Option(help="What the images' owner learns: scores (and so probabilities), or decisions alone."),
 ]
 ExtractedBy = Annotated[
-    Extractor,
+    ExtractingSide,
     typer.Option(help="Hidden: who computes the public feature in front of the head; owner: before images are hidden."),
 ]
 
@@ -64,8 +65,8 @@ class HiddenWords:
     """What was typed."""
 
     under: str = CLEAR
-    learn: Learned = Learned.SCORES
-    extracted_by: Extractor = Extractor.SERVER
+    learn: LearnedOfImages = LearnedOfImages.SCORES
+    extracted_by: ExtractingSide = ExtractingSide.SERVER
 
     def check(self) -> None:
         """Refuse words that do not fit each other, before any model is opened.
@@ -78,8 +79,8 @@ class HiddenWords:
             remedy = "a server is asked by privis query --server URL --predictions"
             problems.append(Problem("--under", repr(self.under), f"one of {', '.join(PROTECTIONS)}", remedy))
         elif self.under == CLEAR:
-            given = {"--learn decisions": self.learn is Learned.DECISIONS}
-            given["--extracted-by owner"] = self.extracted_by is Extractor.OWNER
+            given = {"--learn decisions": self.learn is LearnedOfImages.DECISIONS}
+            given["--extracted-by owner"] = self.extracted_by is ExtractingSide.OWNER
             expected = "--under ckks, aby3 or cheetah, which hide something"
             problems += [Problem(option, "with --under clear", expected) for option, value in given.items() if value]
         refuse(ParameterError, problems)
@@ -143,9 +144,9 @@ def asked(
     from privis.estimators.classification.hidden_classifier import HiddenClassifier
     from privis.tasks.decisions import Revealed
 
-    learn = Revealed.CLASS if words.learn is Learned.DECISIONS else Revealed.SCORES
+    learn = Revealed.CLASS if words.learn is LearnedOfImages.DECISIONS else Revealed.SCORES
     with words.executor() as under:
-        hidden = HiddenClassifier(model, under, learn, words.extracted_by is Extractor.OWNER)
+        hidden = HiddenClassifier(model, under, learn, words.extracted_by is ExtractingSide.OWNER)
         cost = hidden.check(_shape(hidden, images, reading))
         for line in (*hidden.told(), _predicted(words.under, cost, len(images))):
             err.print(f"privis: {line}", markup=False, soft_wrap=True)
@@ -165,11 +166,9 @@ def _shape(hidden: HiddenClassifier, images: LabelledImages, reading: FileReadin
     """That of the feature's size, or of the first image that can be read."""
     if hidden.feature.size is not None:
         return (*hidden.feature.size, 3)
-    from privis.io.images.decode import load
-
     for path in images.paths:
         with contextlib.suppress(ImageError):
-            return load(path, max_pixels=reading.decoding.max_pixels, bits=reading.decoding.bits).shape
+            return reading.decoding(path).shape
     raise ImageError(Problem("images", "none that can be read", "at least one"))
 
 

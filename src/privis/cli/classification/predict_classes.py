@@ -20,7 +20,15 @@ from privis.cli.classification.classify_options import (
     Workers,
 )
 from privis.cli.classification.classify_words import FileReading, decoding_of, kept_beside, opened_model, tell_refused
-from privis.cli.classification.hidden_words import ExtractedBy, Extractor, HiddenWords, Learn, Learned, Under, asked
+from privis.cli.classification.hidden_words import (
+    ExtractedBy,
+    ExtractingSide,
+    HiddenWords,
+    Learn,
+    LearnedOfImages,
+    Under,
+    asked,
+)
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import SOME_FAILED, explained, out
 from privis.errors import ParameterError, Problem
@@ -47,8 +55,8 @@ def predict(
     abstain_below: AbstainBelow = None,
     every_class: EveryClass = False,
     under: Under = "clear",
-    learn: Learn = Learned.SCORES,
-    extracted_by: ExtractedBy = Extractor.SERVER,
+    learn: Learn = LearnedOfImages.SCORES,
+    extracted_by: ExtractedBy = ExtractingSide.SERVER,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -64,7 +72,7 @@ def predict(
     with explained():
         hidden = HiddenWords(under, learn, extracted_by)
         hidden.check()
-        if every_class and learn is Learned.DECISIONS:
+        if every_class and learn is LearnedOfImages.DECISIONS:
             raise ParameterError(Problem("--every-class", "with --learn decisions", "--learn scores"))
         if output is not None:
             if output.suffix.lower() not in SUFFIXES:
