@@ -50,6 +50,7 @@ COMMANDS = {
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
     "heads": "tasks.heads",
+    "classification_bars": "classification.bars",
     "enrolment": "privacy.enrolment",
     "face_releases": "privacy.face_releases",
     "presence": "privacy.presence",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from privis.features.image_ops import resize
 from privis.io.images.decode import load
@@ -49,7 +50,7 @@ def from_zips(train: Path, test: Path, name: str, class_at: int, most: int | Non
                 seen[label] = seen.get(label, 0) + 1
                 if most is None or seen[label] <= most:
                     kept.append((entry, label))
-            parts.append((np.stack([load(_open(archive, entry)) for entry, _ in kept]), [label for _, label in kept]))
+            parts.append((np.stack([load(opened(archive, entry)) for entry, _ in kept]), [label for _, label in kept]))
     numbers = {label: number for number, label in enumerate(sorted(set(parts[0][1])))}
     (images, labels), (test_images, test_labels) = parts
     order = np.random.default_rng(0).permutation(len(labels))  # a held-out part has every class
@@ -62,9 +63,8 @@ def from_zips(train: Path, test: Path, name: str, class_at: int, most: int | Non
     )
 
 
-def _open(archive: zipfile.ZipFile, entry: str):
-    from PIL import Image
-
+def opened(archive: zipfile.ZipFile, entry: str) -> Image.Image:
+    """Read an image of an archive."""
     return Image.open(io.BytesIO(archive.read(entry)))
 
 

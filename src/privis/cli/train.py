@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from privis.cli.console import QUIET_SECONDS, err, explained, out
+from privis.cli.console import err, explained, out
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.cli.files.predictions import write_predictions
 from privis.cli.training.encrypted_network import WORD, NetworkWords, TrainedFor, network_for_ckks
+from privis.cli.training.private_runs import kept_key, training_progress
 from privis.errors import ParameterError, Problem, refuse
 from privis.io import tables
 from privis.io.atomic import check_writable
 
 if TYPE_CHECKING:
     from privis.privacy.learning.logistic_regression import LogisticTraining
+    from privis.privacy.learning.subsampling import CorpusUnit
+    from privis.privacy.mechanisms.additive import Gaussian
     from privis.training.fitting import TrainingProgress
 
 Table = Annotated[
@@ -82,11 +83,21 @@ LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledge
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal training.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of --labels that holds the class.")]
 SubjectColumn = Annotated[str | None, typer.Option(help="Column of --labels that says whose image it is.")]
-Sampling = Annotated[str, typer.Option(help="Probability of being in the sample of a step.")]
-Steps = Annotated[str, typer.Option(help="Steps of the training.")]
-Rate = Annotated[str, typer.Option(help="Length of a step in which all gradients agree.")]
-ClipError = Annotated[str, typer.Option("--clip", help="Largest length of an error p - y, up to 1.41.")]
-Standardise = Annotated[str, typer.Option(help="Share of the signal for a private standardisation; 0 for none.")]
+FullBatch = Annotated[
+    bool,
+    typer.Option(
+        "--full-batch",
+        help="60 steps over all images with a private standardisation, instead of --sampling, --steps, --rate, --clip "
+        "and --standardise: the better choice where none of them was tuned.",
+    ),
+]
+Sampling = Annotated[str | None, typer.Option(help="Probability of being in the sample of a step; 0.125.")]
+Steps = Annotated[str | None, typer.Option(help="Steps of the training; 200.")]
+Rate = Annotated[str | None, typer.Option(help="Length of a step in which all gradients agree; 30.")]
+ClipError = Annotated[str | None, typer.Option("--clip", help="Largest length of an error p - y, up to 1.41; 0.1.")]
+Standardise = Annotated[
+    str | None, typer.Option(help="Share of the signal for a private standardisation; 0 for none, as without it.")
+]
 HeadPath = Annotated[Path, typer.Option("--head", help="What `privis train` or `LinearHead.save` wrote.")]
 Predictions = Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")]
 AnyTable = Annotated[Path, typer.Argument(metavar="TABLE", help="Features, extracted as those of the training.")]
@@ -111,11 +122,12 @@ def train(
     key: Key = None,
     label_column: LabelColumn = "label",
     subject_column: SubjectColumn = None,
-    sampling: Sampling = "0.125",
-    steps: Steps = "200",
-    rate: Rate = "30",
-    clip: ClipError = "0.1",
-    standardise: Standardise = "0",
+    full_batch: FullBatch = False,
+    sampling: Sampling = None,
+    steps: Steps = None,
+    rate: Rate = None,
+    clip: ClipError = None,
+    standardise: Standardise = None,
     groups: Groups = 0,
     public: Public = False,
     hidden: Hidden = 64,
@@ -161,7 +173,6 @@ def train(
         if pictures or classes is None:
             _refuse_network_words(table, pictures, classes)
             return
-        from privis.privacy.learning.logistic_regression import LogisticTraining
         from privis.privacy.ledger.file import FileLedger
         from privis.privacy.mechanisms.additive import Gaussian
         from privis.privacy.sampling.release_key import ReleaseKey
@@ -195,21 +206,11 @@ def train(
             raise ParameterError(Problem("--subject-column", "nothing", "a column, as a person is hidden"))
         if not protected.needs_subjects:
             subjects = None
-        plan = LogisticTraining(
-            len(names),
-            read.features.shape[1],
-            _size(unit, size, len(read.paths)),
-            Gaussian(epsilon, delta),
-            protected,
-            sampling=_one("--sampling", sampling),
-            steps=int(_one("--steps", steps)),
-            rate=_one("--rate", rate),
-            clip=_one("--clip", clip),
-            standardise=_one("--standardise", standardise),
-            groups=groups,
-        )
+        given = (len(names), read.features.shape[1], _size(unit, size, len(read.paths)), Gaussian(epsilon, delta))
+        own = {"--sampling": sampling, "--steps": steps, "--rate": rate, "--clip": clip, "--standardise": standardise}
+        plan = _plan(given, protected, groups, own, full_batch)
         checkpoint = output.with_name(output.name + ".checkpoint")
-        with _kept_key(output, key) as loaded, _progress(plan) as show:
+        with kept_key(output, key) as loaded, training_progress(plan) as show:
             head = train_head(
                 plan,
                 read.features,
@@ -291,6 +292,35 @@ def _train_public(features, labels, names: tuple[str, ...], numbers: tuple[int, 
     out.print("No guarantee: the network may tell of every image that it was trained on.", soft_wrap=True)
 
 
+def _plan(
+    given: tuple[int, int, int, Gaussian],
+    unit: CorpusUnit,
+    groups: int,
+    own: dict[str, str | None],
+    full_batch: bool,
+) -> LogisticTraining:
+    """The training that was asked for; ``own`` are the options that decide its steps."""
+    from privis.privacy.learning.logistic_regression import LogisticTraining
+
+    named = [Problem(option, text, "none with --full-batch") for option, text in own.items() if text is not None]
+    if full_batch:
+        refuse(ParameterError, named)
+        return LogisticTraining.full_batch(*given, unit, groups)
+    usual = zip(own.items(), ("0.125", "200", "30", "0.1", "0"), strict=True)
+    numbers = [_one(option, usually if text is None else text) for (option, text), usually in usual]
+    sampling, steps, rate, clip, standardise = numbers
+    return LogisticTraining(
+        *given,
+        unit,
+        sampling=sampling,
+        steps=int(steps),
+        rate=rate,
+        clip=clip,
+        standardise=standardise,
+        groups=groups,
+    )
+
+
 def _one(option: str, text: str) -> float:
     """One number; several would be a search on private images."""
     if "," in text:
@@ -329,44 +359,3 @@ def _size(unit: str, size: int | None, rows: int) -> int:
         remedy = "a public figure near it: it scales the steps, and the true number stays hidden"
         raise ParameterError(Problem("--size", "nothing", "about how many images or people there are", remedy))
     return size
-
-
-@contextlib.contextmanager
-def _kept_key(output: Path, key: Path | None):
-    """The release key; without a name for it one that lives beside the output until that is written."""
-    from privis.privacy import ReleaseKey
-
-    path = key or output.with_name(output.name + ".key")
-    if not path.exists():
-        ReleaseKey.generate().save(path)
-    yield ReleaseKey.load(path)
-    if key is None:
-        path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _progress(plan: LogisticTraining) -> Iterator[Callable[[TrainingProgress], None]]:
-    """A line that is rewritten on a terminal, a line now and then in a pipe."""
-    from privis.privacy.guarantee import shown
-
-    last, told = time.monotonic(), (-1, 0.0)
-    with contextlib.ExitStack() as stack:
-        status = stack.enter_context(err.status("train")) if err.is_terminal else None
-
-        def show(progress: TrainingProgress) -> None:
-            nonlocal last, told
-            now = time.monotonic()
-            if now - last < (0.5 if status else QUIET_SECONDS) and progress.done < progress.total:
-                return
-            last = now
-            eighth = 8 * progress.done // progress.total
-            if eighth > told[0]:  # accounting takes longer than a step: say it eight times
-                told = (eighth, plan.epsilon_after(-(-min(eighth + 1, 8) * progress.total // 8)))
-            left = "" if progress.eta_seconds is None else f", {progress.eta_seconds:.0f} s left"
-            line = (
-                f"train: step {progress.done:,} of {progress.total:,}, loss {progress.loss:.3f} (noisy), "
-                f"epsilon so far at most {shown(told[1], 3)}{left}"
-            )
-            status.update(line) if status else print(line, file=sys.stderr, flush=True)
-
-        yield show

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.cli.main import app
 from privis.errors import ParameterError
+from privis.training import load_head
 
 ROWS = ("photos/a.png", "photos/b.png")
 
@@ -103,3 +104,9 @@ def test_a_training_on_folders_as_it_is_typed(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, [*words, "--sampling", "0.5", "-o", "head.npz"])
     assert done.exit_code == 0, done.output
     assert CliRunner().invoke(app, ["info", "head.npz"]).output.count("2 classes: cat, dog") == 1
+    own = [*words[:-2], "--size", "400", "--unit", "presence", "--full-batch"]
+    done = CliRunner().invoke(app, [*own, "-o", "all.npz"])
+    assert done.exit_code == 0, done.output
+    assert "in 60 steps, each on a Poisson sample of 1" in load_head(tmp_path / "all.npz").guarantee.mechanism
+    done = CliRunner().invoke(app, [*own, "--rate", "3", "--standardise", "0", "-o", "all.npz"])
+    assert done.exit_code == 2 and all(f"{name}: got" in done.output for name in ("--rate", "--standardise"))
