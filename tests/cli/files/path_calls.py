@@ -195,6 +195,10 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "IMAGES": "{picture}", "--model": "{classifier}", "--subject-from": "dicom", "--site-key": "{site}",
         "--workers": "1",
     },
+    ("classify", "train", "under privacy"): {
+        "IMAGES": "{picture}", "-o": "{new}.model", "--labels-from": "column:label", "--metadata": "{labels}",
+        "--workers": "1", "--epsilon": "3", "--classes": "a,b", "--key": "{key}", "--ledger": "{budget}",
+    },
     ("classify", "predict"): {"IMAGES": "{picture}", "--model": "{classifier}", "-o": "{new}.csv", "--workers": "1"},
     ("classify", "evaluate"): {
         "IMAGES": "{picture}", "--model": "{classifier}", "--labels-from": "column:label", "--metadata": "{labels}",

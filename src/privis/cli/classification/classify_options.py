@@ -96,3 +96,24 @@ Workers = Annotated[int, typer.Option(min=0, help="Processes; 0 is one per core.
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse images of more pixels before decoding them.")]
 Bits = Annotated[int | None, typer.Option(help="Depth of samples that are stored in more than 8 bits, as 12.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        help="Train under differential privacy: what the whole training may cost a patient. Needs --classes, and with "
+        "--subject-from --patients; without it each image is hidden as a person of its own."
+    ),
+]
+Delta = Annotated[float, typer.Option(help="With --epsilon: failure probability of the guarantee.")]
+Classes = Annotated[str | None, typer.Option(help="With --epsilon: the public list of classes, as in ill,well.")]
+Patients = Annotated[int | None, typer.Option(min=1, help="With --epsilon: about how many there are, a public figure.")]
+ImagesPerPatient = Annotated[
+    int, typer.Option(min=1, help="With --epsilon: images of a patient that count at most; the first ones.")
+]
+Groups = Annotated[
+    int, typer.Option(min=0, help="With --epsilon: runs of components that share a deviation; 81 of scattering.")
+]
+CorpusName = Annotated[str, typer.Option(help="With --epsilon: what the ledger calls the images.")]
+LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="With --epsilon: privacy ledger to charge.")]
+Key = Annotated[
+    Path | None, typer.Option(help="With --epsilon: release key, made if there is none. Equal key, equal training.")
+]

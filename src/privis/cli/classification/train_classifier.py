@@ -17,15 +17,24 @@ from privis.cli.classification.classify_options import (
     Bits,
     Calibrated,
     Calibration,
+    Classes,
+    CorpusName,
+    Delta,
+    Epsilon,
     FeatureName,
     Folds,
+    Groups,
     Images,
+    ImagesPerPatient,
+    Key,
     LabelsFrom,
+    LedgerPath,
     MaxPixels,
     Metadata,
     NetworkScores,
     OnLeak,
     Parameters,
+    Patients,
     Seed,
     Sensitivity,
     Strength,
@@ -46,6 +55,7 @@ from privis.cli.classification.classify_words import (
     without_leaks,
 )
 from privis.cli.classification.labelled_words import labelled_images
+from privis.cli.classification.private_classifier import private_words, tell, train_under_privacy
 from privis.cli.console import SOME_FAILED, err, explained, out, working
 from privis.cli.extraction.dicom_options import FROM_DICOM, Overlays, SiteKeyFile, Window
 from privis.errors import ParameterError, Problem
@@ -72,6 +82,7 @@ Leaks = Annotated[
 
 
 def train(
+    context: typer.Context,
     images: Images,
     output: Output,
     labels_from: LabelsFrom = "folder",
@@ -96,6 +107,15 @@ def train(
     window: Window = FILE,
     overlays: Overlays = False,
     site_key: SiteKeyFile = None,
+    epsilon: Epsilon = None,
+    delta: Delta = 1e-5,
+    classes: Classes = None,
+    patients: Patients = None,
+    images_per_patient: ImagesPerPatient = 1,
+    groups: Groups = 0,
+    corpus: CorpusName = "corpus",
+    ledger: LedgerPath = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier of images. The same command goes on where it was stopped.
@@ -105,18 +125,21 @@ def train(
     privis classify train scans/ --labels-from column:finding --metadata list.csv -f hog -p size=64x64 -o scans.model
 
     privis classify train scans/ -o scans.model --sensitivity 0.95 --for ill --abstain-below 0.7
+
+    privis classify train scans/ --subject-from folder --epsilon 3 --classes ill,well --patients 5000 -o scans.model
     """
     with explained():
         from privis.estimators.classification.split_record import SplitRecord, record_place
 
         check_writable(output)
+        private = private_words(context, subject_from)
         plan = plan_of(strength, balanced, calibration, folds, sensitivity, watched, abstain_below, seed)
         words = FeatureWords(feature, tuple(parameter or ()))
         extracted = words.feature()
         known = labelled_images(images, labels_from, subject_from, None, metadata, sys.stdin, site_key)
         decoding = Decoding(max_pixels, bits, DicomReading(window, overlays, subject_from == FROM_DICOM))
         reading = FileReading(decoding, workers, "privis classify train")
-        given = _classes(network_scores, words)
+        given = _classes(network_scores, words) if private is None else private.plan.classes
         read = reading.pixels(known.images)
         tell_notes(read, known.notes)
         read = read.with_classes(given, 2 if given is None else 1)
@@ -131,6 +154,10 @@ def train(
             leaks = record.leaks(tested.patients, tested.pixels)
             found = listed(tested, leaks)
             tested = without_leaks(tested, leaks, on_leak)
+        if private is not None:
+            model, read = train_under_privacy(private, read, words, reading, output, record)
+            tell(model, private, read.refused, output, as_json)
+            raise SystemExit(SOME_FAILED if read.refused else 0)
         with kept_beside(output) as table:
             read, vectors = reading.vectors(extracted, read, table)
         if given is None:

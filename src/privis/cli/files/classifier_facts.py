@@ -26,7 +26,8 @@ def classifier_facts(path: Path) -> Iterator[str]:
     parameters = ", ".join(f"{name}={value}" for name, value in feature.items() if name != "class")
     behind = "its outputs are the scores" if text["stages"] is None else "a linear head behind it"
     yield f"feature {feature['class']} ({parameters}), {behind}"
-    yield f"probabilities calibrated by {text['calibration']}; trained on {split.get('images', 0):,} images"
+    counted = f"trained on {split['images']:,} images" if "images" in split else "the number of images is not told"
+    yield f"probabilities calibrated by {text['calibration']}; {counted}"
     if rule["watched"] is not None:
         yield f"{rule['watched']} is named from probability {rule['threshold']:.4f} on"
     if rule["abstain_below"]:
