@@ -147,8 +147,8 @@ class LogisticTraining:
     ) -> Self:
         """Plan 60 steps over all members with a private standardisation: what to take where nothing was tuned.
 
-        Samples of members leave noise over signal of a whole training about the same, and learned less wherever it was
-        measured; a step takes longer over all. ``python -m benchmarks.classification_bars`` shows accuracies.
+        Samples of members leave noise over signal of a training about the same, and learned less of Fashion-MNIST;
+        a step takes longer over all. ``python -m benchmarks.classification_bars`` shows accuracies.
 
         Args:
             classes: at least 2.
