@@ -116,7 +116,7 @@ def design_for(
     >>> design_for(5, (1, 64, 64), 6).planes
     ((1, 64, 64), (8, 15, 15))
     >>> [planes[1] for planes in design_for(21, (3, 32, 32), 10, filters=16).planes]
-    [32, 32, 32, 32, 32, 16, 16, 16, 8, 8, 8]
+    [32, 32, 32, 32, 32, 32, 16, 16, 16, 16, 16]
     """
     problems = whole_number("levels", levels)
     if not problems and not LEAST_LEVELS <= levels <= MOST_LEVELS:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -193,6 +192,8 @@ def tile_pixels(part: FilePart, where: str, max_pixels: int) -> NDArray[np.uint8
     pixels = slide.region(x, y, level, span, span)
     if span == size:
         return pixels
+    import cv2  # not at the start: no command waits for it that reads no slide
+
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -9,7 +9,6 @@ is no tissue.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +32,8 @@ def tissue_mask(overview: NDArray[np.uint8]) -> NDArray[np.bool_]:
     >>> tissue_mask(half)[0].tolist()
     [False, False, True, True]
     """
+    import cv2  # not at the start: no command waits for it that reads no slide
+
     hsv = cv2.cvtColor(np.ascontiguousarray(overview), cv2.COLOR_RGB2HSV)
     saturation = np.where(hsv[..., 2] < LEAST_VALUE, 0, hsv[..., 1]).astype(np.uint8)
     threshold, _ = cv2.threshold(saturation, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
