@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -74,6 +73,8 @@ def coloured_dead_leaves(seed: int, size: int = 256) -> npt.NDArray[np.uint8]:
     colours = palette[random.integers(0, hues, LEAVES)] + random.normal(0, 1, (LEAVES, 3)) * VARIATION
     colours[:, 0] %= 180
     hsv = np.clip(colours, 0, (179, 255, 255)).astype(np.uint8)
+    import cv2  # not at the start: it takes longer to load than most commands
+
     painted = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].astype(np.float64)
     image = np.full((size, size, 3), 128, np.float32)
     return _seen(_covered(image, places, radii, painted, angles, ratios), random)
@@ -94,6 +95,8 @@ def _covered(
     angles: npt.NDArray[np.float64],
     ratios: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float32]:
+    import cv2  # not at the start: it takes longer to load than most commands
+
     for place, radius, colour, angle, ratio in zip(places, radii, colours, angles, ratios, strict=True):
         axes = (2 * radius, 2 * radius * ratio)
         cv2.ellipse(image, (tuple(map(float, place)), axes, float(angle)), tuple(map(float, colour)), -1)
@@ -102,6 +105,8 @@ def _covered(
 
 def _seen(image: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Blur and grain as of a camera."""
+    import cv2  # not at the start: it takes longer to load than most commands
+
     blurred = cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 1.5))
     grained: npt.NDArray[np.uint8] = np.clip(blurred + random.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
     return grained
