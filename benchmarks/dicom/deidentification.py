@@ -385,9 +385,11 @@ def main() -> None:
     print(f"rows of text that a second look found: {count.second} (bar 0)")
     print(f"seconds of a processor an image: {count.seconds:.3f} (bar {SECONDS})")
     found = flagged(data)
-    both = all(found[name] for name in FLAGGED if name in found)
-    wrong = sum(bool(found[name]) for name in CLEAN if name in found)
-    print(f"ultrasound flagged: {both} (bar True); CT, MR and CR flagged: {wrong} (bar 0)")
+    for kind, names, bar in (("ultrasound", FLAGGED, "all"), ("CT, MR and CR", CLEAN, "0")):
+        there = [name for name in names if name in found]
+        print(
+            f"{kind} flagged: {sum(found[name] > 0 for name in there)} of {len(there)} files that are there (bar {bar})"
+        )
 
 
 if __name__ == "__main__":

@@ -7,20 +7,15 @@ blocks of a disk that freed them are out of its reach.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import glob
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from privis.errors import OutputError, Problem
 from privis.io.atomic import check_writable, replacing
 from privis.io.face_gallery import FaceGallery
-
-WAIT_SECONDS = 30.0
-"""How long a writer waits for another one."""
+from privis.io.writer_lock import WAIT_SECONDS, one_writer
 
 
 @dataclass
@@ -77,18 +72,5 @@ def changing(path: str | Path, wait: float = WAIT_SECONDS) -> Iterator[GalleryFi
     """
     place = Path(os.path.realpath(path))  # a link stays one, and two names of a file have one lock
     check_writable(place)
-    folder, end = os.open(place.parent, os.O_RDONLY), time.monotonic() + wait
-    try:
-        while True:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    got = f"another writer for {wait:g} seconds"
-                    remedy = "run the same command again when the other one has ended"
-                    raise OutputError(Problem(str(path), got, "one at a time", remedy)) from None
-                time.sleep(0.02)
+    with one_writer(place.parent, wait, str(path)):
         yield GalleryFile(place)
-    finally:
-        os.close(folder)

@@ -53,7 +53,7 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("127.0.0.1", 9))
 
 
 @pytest.mark.long
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of calls are those of x86-64")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter knows system calls by their numbers on x86-64")
 def test_nothing_is_sent(tmp_path: Path) -> None:
     control = subprocess.run([sys.executable, "-c", ENDED + CONTROL], cwd=ROOT)
     assert control.returncode == -signal.SIGSYS, "the control: it would have been ended"

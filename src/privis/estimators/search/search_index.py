@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,6 @@ from privis.estimators.search.indexing.index_file import (
     PROJECTION,
     IndexFile,
     StoreKind,
-    alone,
     check_new_folder,
     keys_of,
     new_folder,
@@ -34,6 +34,7 @@ from privis.estimators.search.store_places import create_store, erase_from_store
 from privis.extraction.recipes.search_recipe import SearchRecipe, colour_and_texture
 from privis.io.images.decode import Decoding
 from privis.io.resumable.run import Progress
+from privis.io.writer_lock import one_writer
 from privis.stores import Condition, ErasureReceipt, ReceiptFiles, StoreDescription, VectorStore
 from privis.validation import integer_problem
 
@@ -167,7 +168,7 @@ class Index:
             return cls.open(place, recipe, decoding=decoding, release=release)
         folder, file = Path(place), IndexFile.load(Path(place))
         chosen = recipe or shipped_recipe(file, folder)
-        with alone(folder):
+        with one_writer(folder, math.inf):
             try:
                 return cls.open(folder, chosen, decoding=decoding, release=release)
             except ParameterError as error:

@@ -6,12 +6,10 @@ the ended process alone knew, the vectors, cannot be searched for any more, and 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
+import math
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.atomic import replacing
+from privis.io.writer_lock import one_writer
 from privis.privacy.answers.answer_ledger import AnswerLedger
 from privis.privacy.ledger.chained_file import now
 from privis.privacy.ledger.file import FileLedger
@@ -79,7 +78,7 @@ def erased(
     """
     names = list(dict.fromkeys(subject_ids(subjects)))
     key = ReceiptKey.at(files.key)
-    with _alone(files.key):
+    with one_writer(files.key, math.inf):
         about, kept = store.describe(), _kept(ledgers, names)
         log = ReceiptLog.at(files.log, about.store_id, key)
         began, nonce = now(), secrets.token_hex(16)
@@ -242,14 +241,3 @@ def _note(path: Path, begun: Sequence[ErasedSubject]) -> None:
     with replacing(path) as temporary:
         temporary.touch(mode=0o600)
         temporary.write_text(json.dumps([asdict(each) for each in begun]))
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One erasure of a store at a time: others wait."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(file)

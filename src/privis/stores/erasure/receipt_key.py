@@ -10,15 +10,16 @@ Format: the first line of the file names it; another kind of key takes the next 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
+import math
 import os
 import secrets
 from pathlib import Path
 from typing import Self
 
 from privis.file_formats import FileFormat
+from privis.io.writer_lock import one_writer
 from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile, derived
 
 _FILE = SecretFile(
@@ -83,13 +84,9 @@ class ReceiptKey(SecretBytes):
             ParameterError: the file is something else, or others may read it.
             OutputError: it cannot be written.
         """
-        folder = os.open(Path(os.path.abspath(path)).parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        with one_writer(Path(os.path.abspath(path)).parent, math.inf):  # one process makes it, others find it whole
             if not os.path.lexists(path):
                 cls.generate().save(path)
-        finally:
-            os.close(folder)
         return cls.load(path)
 
     @property

@@ -6,8 +6,8 @@ the line before it, as `privis.privacy.ledger.chain` says. Another meaning of a 
 
 from __future__ import annotations
 
-import fcntl
 import json
+import math
 import os
 import secrets
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from typing import Self
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat
+from privis.io.writer_lock import one_writer
 from privis.privacy.ledger.chain import START, LedgerHead, complete_lines
 from privis.privacy.ledger.chained_file import ChainedFile, now
 from privis.privacy.ledger.disk import Wording, head_path
@@ -144,9 +145,7 @@ class ReceiptLog(ChainedFile[ReceiptBooks]):
             DamagedLedgerError: it is not what was written.
         """
         place = Path(os.path.abspath(path))
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)  # one process makes it, and the others find it whole
+        with one_writer(place.parent, math.inf):  # one process makes it, and the others find it whole
             if _never_finished(place):
                 place.unlink()
             if not place.exists():
@@ -155,8 +154,6 @@ class ReceiptLog(ChainedFile[ReceiptBooks]):
                     raise OutputError(Problem(f"log of receipts {place}", got, "both or none", remedy))
                 first = {"format": FORMAT, "time": now(), "salt": secrets.token_hex(16), "store": store}
                 cls._created(place, json.dumps({**first, "public_key": key.public}).encode() + b"\n")
-        finally:
-            os.close(folder)
         made = cls(place)
         with made._looked_up() as books:
             if books.store != store:

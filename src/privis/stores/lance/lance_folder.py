@@ -15,21 +15,17 @@ in between, at once.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
-from privis.io.atomic import replacing, unwritable
+from privis.io.atomic import flush, replacing, unwritable
+from privis.io.writer_lock import WAIT_SECONDS, one_writer
 from privis.stores.lance.lance_record import BegunChange, LanceRecord
-
-WAIT_SECONDS = 30.0
-"""How long a writer waits for another one."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ class LanceFolder:
     def end(self) -> None:
         """Say that nothing is begun any more."""
         self.change_path.unlink(missing_ok=True)
-        flushed(self.place)
+        flush(self.place)
 
     def files(self, table: str) -> tuple[str, ...]:
         """List the files of a table.
@@ -183,7 +179,7 @@ class LanceFolder:
         new = [top / name for name in self.files(table) if name not in set(earlier)]
         try:
             for path in [*new, *sorted({path.parent for path in new}), top, self.place]:
-                flushed(path)
+                flush(path)
         except OSError as error:
             raise unwritable(top, error) from error
 
@@ -204,7 +200,7 @@ class LanceFolder:
             else:
                 for name in names:
                     (top / name).unlink(missing_ok=True)
-            flushed(self.place)
+            flush(self.place)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -257,31 +253,5 @@ class LanceFolder:
         if not os.access(self.place, os.W_OK | os.X_OK):
             got = "a folder you may not write" if self.place.is_dir() else "no such folder"
             raise OutputError(Problem(str(self.place), got, "a folder you may write"))
-        folder, end = os.open(self.place, os.O_RDONLY), time.monotonic() + wait
-        try:
-            while True:
-                try:
-                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= end:
-                        got = f"another writer for {wait:g} seconds"
-                        remedy = "run the same command again when the other one has ended"
-                        raise OutputError(Problem(str(self.place), got, "one at a time", remedy)) from None
-                    time.sleep(0.02)
+        with one_writer(self.place, wait):
             yield
-        finally:
-            os.close(folder)
-
-
-def flushed(path: Path) -> None:
-    """See that a file or the names in a folder are on the disk.
-
-    Args:
-        path: of either.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -29,11 +29,12 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import OutputError, ParameterError, PrivisError, Problem, refuse
+from privis.io.writer_lock import WAIT_SECONDS
 from privis.stores.conditions import check_conditions
 from privis.stores.exact_scan import LARGEST
 from privis.stores.lance.lance_changes import add_rows, build_index, erase_subjects, finish, is_unfinished, made_table
 from privis.stores.lance.lance_filters import filter_of
-from privis.stores.lance.lance_folder import WAIT_SECONDS, LanceFolder
+from privis.stores.lance.lance_folder import LanceFolder
 from privis.stores.lance.lance_reader import LanceReader
 from privis.stores.lance.lance_record import LanceRecord
 from privis.stores.lance.lance_tables import LANCE_ERRORS, connected, scanned

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import OutputError, ParameterError, PrivisError, Problem
+from privis.io.writer_lock import WAIT_SECONDS
 from privis.stores.conditions import check_conditions
 from privis.stores.erasure.residue_scanner import ResidueScanner
 from privis.stores.parquet.fragments import FragmentGone
 from privis.stores.parquet.row_reader import RowReader
 from privis.stores.parquet.store_changes import add_rows, erase_subjects, finish, is_unfinished
-from privis.stores.parquet.store_files import MANIFEST, WAIT_SECONDS, StoreFolder, StoreManifest, size_of
+from privis.stores.parquet.store_files import MANIFEST, StoreFolder, StoreManifest, size_of
 from privis.stores.parquet.store_snapshot import ATTEMPTS, StoreSnapshot
 from privis.stores.parquet.store_state import state_of
 from privis.stores.sealing.subject_keys import SubjectKeys

@@ -16,11 +16,9 @@ something else, takes the next.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,13 +26,12 @@ from pathlib import Path
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import flush, replacing
+from privis.io.writer_lock import WAIT_SECONDS, one_writer
 from privis.stores.vector_store import VectorSpace
 
 FORMAT = "privis.store/1"
 JOURNAL_FORMAT = "privis.store-journal/1"
 MANIFEST, JOURNAL = "store.json", "erasure.json"
-WAIT_SECONDS = 30.0
-"""How long a writer waits for another one."""
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _TYPES = {"str", "int", "float", "bool"}
@@ -237,21 +234,8 @@ class StoreFolder:
         """
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise OutputError(Problem(str(self.path), "a folder you may not write", "one you may"))
-        descriptor, end = os.open(self.path, os.O_RDONLY), time.monotonic() + wait
-        try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= end:
-                        got = f"another writer for {wait:g} seconds"
-                        remedy = "run the same command again when the other one has ended"
-                        raise OutputError(Problem(str(self.path), got, "one at a time", remedy)) from None
-                    time.sleep(0.01)
+        with one_writer(self.path, wait):
             yield
-        finally:
-            os.close(descriptor)
 
     def _write(self, path: Path, text: str) -> None:
         with replacing(path) as temporary:

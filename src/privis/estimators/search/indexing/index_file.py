@@ -11,8 +11,8 @@ number is another format.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +28,7 @@ from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.identity import identity
 from privis.io.atomic import check_writable, replacing, unwritable
+from privis.io.writer_lock import one_writer
 
 SHIPPED: tuple[Callable[[], SearchRecipe], ...] = (colour_and_texture, colour)
 """Recipes that an index is opened with where none is given."""
@@ -276,24 +277,6 @@ def check_new_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the making of an index: another process that makes it, too, waits until it is made.
-
-    Args:
-        folder: of the index; it is there.
-
-    Yields:
-        While no other process makes it.
-    """
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
-
-
-@contextlib.contextmanager
 def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[bool]:
     """Make the folder of a new index with the files that its recipe needs; an error takes back what was made.
 
@@ -311,7 +294,7 @@ def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[bool]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
-    with alone(folder):
+    with one_writer(folder, math.inf):
         if (folder / NAME).exists():
             yield False
             return
