@@ -12,24 +12,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import secrets
 import unicodedata
-from pathlib import Path
-from typing import Self
 
 from privis.file_formats import FileFormat
-from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile
+from privis.privacy.sampling.secret_file import SecretFile, StoredKey
 
-_FILE = SecretFile(
-    b"privis deidentification key 1\n", FileFormat.DEIDENTIFICATION_KEY, "privis dicom deidentify --key",
-    "a run with --key makes one", "it replaced nothing",
-)  # fmt: skip
 MOST_DAYS = 3650
 """By which dates of a patient are moved into the past."""
 _UID_ROOT = "2.25."
 
 
-class ExportKey(SecretBytes):
+class ExportKey(StoredKey):
     """Replaces identifiers of one export; in no representation, and never pickled.
 
     Args:
@@ -40,40 +33,10 @@ class ExportKey(SecretBytes):
     (True, True)
     """
 
-    @classmethod
-    def generate(cls) -> Self:
-        """Draw a new key.
-
-        Returns:
-            The key.
-        """
-        return cls(secrets.token_bytes(KEY_BYTES))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a key.
-
-        Args:
-            path: of its file.
-
-        Returns:
-            The key.
-
-        Raises:
-            ParameterError: the file is missing, something else, or others may read it.
-        """
-        return cls(_FILE.load(path))
-
-    def save(self, path: str | Path) -> None:
-        """Write the key to a new file that its owner alone can read.
-
-        Args:
-            path: of a file that is not there yet.
-
-        Raises:
-            OutputError: it exists, or cannot be written.
-        """
-        _FILE.save(path, self._secret)
+    file = SecretFile(
+        b"privis deidentification key 1\n", FileFormat.DEIDENTIFICATION_KEY, "privis dicom deidentify --key",
+        "a run with --key makes one", "it replaced nothing",
+    )  # fmt: skip
 
     def uid(self, uid: str) -> str:
         """Replace a UID by another, alike in all files of the export.

@@ -9,25 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-from pathlib import Path
 
-from privis.errors import ParameterError, Problem
 from privis.file_formats import FileFormat
-from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile
+from privis.privacy.sampling.secret_file import SecretFile, StoredKey
 
-_FILE = SecretFile(
-    b"privis site key 1\n",
-    FileFormat.SITE_KEY,
-    "SiteKey.save",
-    "privis keygen {} --for site makes a new one, under which everybody has another pseudonym",
-    "nobody has a pseudonym under it",
-)
 _PURPOSE = b"privis patient 1\n"
 _SHOWN_BYTES = 16
 
 
-class SiteKey(SecretBytes):
+class SiteKey(StoredKey):
     """Thirty-two secret bytes under which an id becomes the same pseudonym every time, and another at other sites.
 
     Guarantee: a pseudonym is the first 128 bits of HMAC-SHA256 (RFC 2104) of the id. If that is a pseudorandom
@@ -48,45 +38,13 @@ class SiteKey(SecretBytes):
 
     __slots__ = ()
 
-    def __init__(self, secret: bytes) -> None:
-        if len(secret) != KEY_BYTES:
-            raise ParameterError(Problem("SiteKey", f"{len(secret)} bytes", f"{KEY_BYTES} secret bytes"))
-        super().__init__(secret)
-
-    @classmethod
-    def generate(cls) -> SiteKey:
-        """Make a fresh key from the operating system's random generator.
-
-        Returns:
-            The key.
-        """
-        return cls(os.urandom(KEY_BYTES))
-
-    @classmethod
-    def load(cls, path: str | Path) -> SiteKey:
-        """Read a key that `save` wrote.
-
-        Args:
-            path: of its file.
-
-        Returns:
-            The key.
-
-        Raises:
-            ParameterError: the file cannot be read, is readable by anyone but its owner or is not a key.
-        """
-        return cls(_FILE.load(path))
-
-    def save(self, path: str | Path) -> None:
-        """Write the key to a new file that only its owner can read (mode 0600).
-
-        Args:
-            path: of a file that is not there yet.
-
-        Raises:
-            OutputError: the file exists or cannot be written.
-        """
-        _FILE.save(path, self._secret)
+    file = SecretFile(
+        b"privis site key 1\n",
+        FileFormat.SITE_KEY,
+        "SiteKey.save",
+        "privis keygen {} --for site makes a new one, under which everybody has another pseudonym",
+        "nobody has a pseudonym under it",
+    )
 
     def pseudonym(self, name: str) -> str:
         """Give what stands for somebody.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,23 +16,16 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem
 from privis.file_formats import FileFormat
 from privis.privacy.sampling.release_key import NoiseStream
-from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile, derived
+from privis.privacy.sampling.secret_file import SecretFile, StoredKey, derived
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-_FILE = SecretFile(
-    b"privis template key 1\n",
-    FileFormat.TEMPLATE_KEY,
-    "TemplateKey.save",
-    "privis keygen {} --for templates makes a new one, under which no earlier template can be compared",
-    "no template is under it",
-)
 MOST_COMPONENTS = 8192
 """Of a rotation, which has the square of it as entries: 512 MiB."""
 
 
-class TemplateKey(SecretBytes):
+class TemplateKey(StoredKey):
     """Thirty-two secret bytes from which a rotation of templates follows, and another one of every other key.
 
     Guarantee: a rotation keeps inner products, so that accuracy is what it was, and comparisons work on rotated
@@ -66,46 +57,17 @@ class TemplateKey(SecretBytes):
 
     __slots__ = ("_rotation",)
 
+    file = SecretFile(
+        b"privis template key 1\n",
+        FileFormat.TEMPLATE_KEY,
+        "TemplateKey.save",
+        "privis keygen {} --for templates makes a new one, under which no earlier template can be compared",
+        "no template is under it",
+    )
+
     def __init__(self, secret: bytes) -> None:
-        if len(secret) != KEY_BYTES:
-            raise ParameterError(Problem("TemplateKey", f"{len(secret)} bytes", f"{KEY_BYTES} secret bytes"))
         super().__init__(secret)
         self._rotation: NDArray[np.float64] | None = None
-
-    @classmethod
-    def generate(cls) -> TemplateKey:
-        """Make a fresh key from the operating system's random generator.
-
-        Returns:
-            The key.
-        """
-        return cls(os.urandom(KEY_BYTES))
-
-    def save(self, path: str | Path) -> None:
-        """Write the key to a new file that only its owner can read (mode 0600).
-
-        Args:
-            path: of a file that is not there yet.
-
-        Raises:
-            OutputError: the file exists or cannot be written.
-        """
-        _FILE.save(path, self._secret)
-
-    @classmethod
-    def load(cls, path: str | Path) -> TemplateKey:
-        """Read a key that `save` wrote.
-
-        Args:
-            path: of its file.
-
-        Returns:
-            The key.
-
-        Raises:
-            ParameterError: the file cannot be read, is readable by anyone but its owner or is not a key of templates.
-        """
-        return cls(_FILE.load(path))
 
     @property
     def fingerprint(self) -> str:

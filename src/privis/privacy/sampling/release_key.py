@@ -18,21 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from privis.errors import ParameterError, Problem
 from privis.file_formats import FileFormat
 from privis.privacy.sampling.lazy_kernels import kernels
-from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile, derived
+from privis.privacy.sampling.secret_file import SecretBytes, SecretFile, StoredKey, derived
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
-_FILE = SecretFile(
-    b"privis release key 1\n",
-    FileFormat.RELEASE_KEY,
-    "ReleaseKey.save",
-    "privis keygen {} makes a new one, whose noise is another",
-    "nothing was released with it",
-)
 _MEMORY = "/dev/shm"
 _MOST_BLOCKS = 16
 _KEPT_COUNTERS = 1 << 14  # blocks, of 16 bytes each
@@ -131,7 +123,7 @@ def _first_counters() -> Counters:
     return _counters(np.arange(_KEPT_COUNTERS))
 
 
-class ReleaseKey(SecretBytes):
+class ReleaseKey(StoredKey):
     """Thirty-two secret bytes from which all noise of a release is derived.
 
     Keep it as long as the release may be repeated or resumed, and secret for ever: who has it can take the
@@ -147,48 +139,17 @@ class ReleaseKey(SecretBytes):
 
     __slots__ = ("__weakref__", "_lent")
 
+    file = SecretFile(
+        b"privis release key 1\n",
+        FileFormat.RELEASE_KEY,
+        "ReleaseKey.save",
+        "privis keygen {} makes a new one, whose noise is another",
+        "nothing was released with it",
+    )
+
     def __init__(self, secret: bytes) -> None:
-        if len(secret) != KEY_BYTES:
-            raise ParameterError(Problem("ReleaseKey", f"{len(secret)} bytes", f"{KEY_BYTES} secret bytes"))
         super().__init__(secret)
         self._lent: tuple[int, Path] | None = None  # by which process, and where
-
-    @classmethod
-    def generate(cls) -> ReleaseKey:
-        """Make a fresh key from the operating system's random generator.
-
-        Returns:
-            The key.
-        """
-        return cls(os.urandom(KEY_BYTES))
-
-    def save(self, path: str | Path) -> None:
-        """Write the key to a new file that only its owner can read (mode 0600).
-
-        It is on the disk when this returns; a kill before leaves no file, where the file system knows nameless ones.
-
-        Args:
-            path: of a file that is not there yet.
-
-        Raises:
-            OutputError: the file exists or cannot be written.
-        """
-        _FILE.save(path, self._secret)
-
-    @classmethod
-    def load(cls, path: str | Path) -> ReleaseKey:
-        """Read a key that `save` wrote.
-
-        Args:
-            path: of a file that `save` wrote.
-
-        Returns:
-            The key.
-
-        Raises:
-            ParameterError: the file cannot be read, is readable by anyone but its owner or is not a key.
-        """
-        return cls(_FILE.load(path))
 
     @classmethod
     def of(cls, key: KeySource | None) -> ReleaseKey:

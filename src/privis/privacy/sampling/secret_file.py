@@ -8,7 +8,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import ClassVar, NoReturn, Self
 
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
@@ -115,6 +115,63 @@ class SecretFile:
     @property
     def _noun(self) -> str:
         return str(self.format).removeprefix("a ")
+
+
+class StoredKey(SecretBytes):
+    """Thirty-two secret bytes that a file of its own kind keeps.
+
+    Args:
+        secret: 32 bytes; `generate` and `load` make keys from a good source.
+
+    Raises:
+        ParameterError: these are not 32 bytes.
+    """
+
+    __slots__ = ()
+
+    file: ClassVar[SecretFile]
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise ParameterError(Problem(type(self).__name__, f"{len(secret)} bytes", f"{KEY_BYTES} secret bytes"))
+        super().__init__(secret)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make a fresh key from the operating system's random generator.
+
+        Returns:
+            The key.
+        """
+        return cls(os.urandom(KEY_BYTES))
+
+    def save(self, path: str | Path) -> None:
+        """Write the key to a new file that only its owner can read (mode 0600).
+
+        It is on the disk when this returns; a kill before leaves no file, where the file system knows nameless ones.
+
+        Args:
+            path: of a file that is not there yet.
+
+        Raises:
+            OutputError: the file exists or cannot be written.
+        """
+        self.file.save(path, self._secret)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a key that `save` wrote.
+
+        Args:
+            path: of its file.
+
+        Returns:
+            The key.
+
+        Raises:
+            ParameterError: the file cannot be read, is readable by anyone but its owner or is of another kind.
+        """
+        return cls(cls.file.load(path))
 
 
 def _nameless(folder: str, path: str | Path) -> int:

@@ -14,61 +14,25 @@ import hashlib
 import hmac
 import math
 import os
-import secrets
 from pathlib import Path
 from typing import Self
 
 from privis.file_formats import FileFormat
 from privis.io.writer_lock import one_writer
-from privis.privacy.sampling.secret_file import KEY_BYTES, SecretBytes, SecretFile, derived
-
-_FILE = SecretFile(
-    b"privis receipt key 1\n", FileFormat.RECEIPT_KEY, "privis",
-    "the first erasure makes one; put it back from a backup if there was one", "it signed nothing",
-)  # fmt: skip
+from privis.privacy.sampling.secret_file import SecretFile, StoredKey, derived
 
 
-class ReceiptKey(SecretBytes):
+class ReceiptKey(StoredKey):
     """Signs receipts and refers to subjects; in no representation, and never pickled.
 
     Args:
         secret: 32 random bytes.
     """
 
-    @classmethod
-    def generate(cls) -> Self:
-        """Draw a new key.
-
-        Returns:
-            The key.
-        """
-        return cls(secrets.token_bytes(KEY_BYTES))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a key.
-
-        Args:
-            path: of its file.
-
-        Returns:
-            The key.
-
-        Raises:
-            ParameterError: the file is missing, something else, or others may read it.
-        """
-        return cls(_FILE.load(path))
-
-    def save(self, path: str | Path) -> None:
-        """Write the key to a new file that its owner alone can read.
-
-        Args:
-            path: of a file that is not there yet.
-
-        Raises:
-            OutputError: it exists, or cannot be written.
-        """
-        _FILE.save(path, self._secret)
+    file = SecretFile(
+        b"privis receipt key 1\n", FileFormat.RECEIPT_KEY, "privis",
+        "the first erasure makes one; put it back from a backup if there was one", "it signed nothing",
+    )  # fmt: skip
 
     @classmethod
     def at(cls, path: str | Path) -> Self:
