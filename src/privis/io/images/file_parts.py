@@ -13,7 +13,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from privis.errors import ParameterError, Problem
 
 FRAME, PAGE, TILE, TILES = "frame", "page", "tile", "tiles"
 _NUMBER = "(?:0|[1-9][0-9]{0,8})"
@@ -108,3 +112,78 @@ def file_and_frame(path: str | os.PathLike[str]) -> tuple[str, int | None]:
     """
     part = file_part(path)
     return (part.path, part.numbers[0]) if part.kind == FRAME else (os.fspath(path), None)
+
+
+ALL = "all"
+_MOST_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class PartNumbers:
+    """Which parts of every file are read, each as an image of its own.
+
+    Args:
+        number: from 1; None: all that a file has.
+
+    Raises:
+        ParameterError: a number below 1, or of more than nine digits.
+    """
+
+    what: ClassVar[str] = "parts"
+
+    number: int | None = 1
+
+    def __post_init__(self) -> None:
+        if self.number is not None and not 1 <= self.number < 10**_MOST_DIGITS:
+            raise ParameterError(Problem(self.what, str(self.number), f"a number from 1, or {ALL}"))
+
+    @classmethod
+    def named(cls, word: str) -> Self:
+        """Read what users write.
+
+        Args:
+            word: a number from 1, or ``all``.
+
+        Returns:
+            The parts.
+
+        Raises:
+            ParameterError: it is neither.
+
+        >>> PartNumbers.named("all")
+        PartNumbers(number=None)
+        """
+        if word == ALL:
+            return cls(None)
+        if not (word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS):
+            raise ParameterError(Problem(cls.what, repr(word), f"a number from 1, or {ALL}"))
+        return cls(int(word))
+
+    def of(self, path: str) -> list[str]:
+        """Name the parts of one file; what has only one keeps its name.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            Paths, or names of parts.
+        """
+        raise NotImplementedError
+
+    def of_all(
+        self, paths: Sequence[str], subjects: Sequence[str] | None = None
+    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        """Name the parts of several files, in their order.
+
+        Args:
+            paths: of files.
+            subjects: whose each is; None: not known.
+
+        Returns:
+            Paths or names of parts, and the subject of each.
+        """
+        found = [self.of(path) for path in paths]
+        named = tuple(name for names in found for name in names)
+        if subjects is None:
+            return named, None
+        return named, tuple(subject for names, subject in zip(found, subjects, strict=True) for _ in names)

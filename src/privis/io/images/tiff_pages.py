@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from privis.errors import ParameterError, Problem
 from privis.io.images import tiff
 from privis.io.images.decode import FORMATS
-from privis.io.images.file_parts import PAGE, FilePart, file_part
+from privis.io.images.file_parts import PAGE, FilePart, PartNumbers, file_part
 from privis.io.images.slides.slide_pages import is_slide_page
 
-ALL = "all"
 _KIND, _REDUCED, _MASK = 254, 1, 4
 
 
 @dataclass(frozen=True)
-class Pages:
+class Pages(PartNumbers):
     """Pages to read of every TIFF.
 
     Args:
@@ -27,33 +24,7 @@ class Pages:
         ParameterError: a number below 1.
     """
 
-    number: int | None = 1
-
-    def __post_init__(self) -> None:
-        if self.number is not None and not 1 <= self.number < 1_000_000_000:
-            raise ParameterError(Problem("pages", str(self.number), f"a number from 1, or {ALL}"))
-
-    @classmethod
-    def named(cls, word: str) -> Pages:
-        """Read what users write.
-
-        Args:
-            word: a number from 1, or ``all``.
-
-        Returns:
-            The pages.
-
-        Raises:
-            ParameterError: it is neither.
-
-        >>> Pages.named("all")
-        Pages(number=None)
-        """
-        if word == ALL:
-            return cls(None)
-        if not (word.isascii() and word.isdigit() and len(word) < 10):
-            raise ParameterError(Problem("pages", repr(word), f"a number from 1, or {ALL}"))
-        return cls(int(word))
+    what = "pages"
 
     def of(self, path: str) -> list[str]:
         """Name the pages of one file.
@@ -75,24 +46,6 @@ class Pages:
         if len(pages) < 2:
             return [path] if pages in ([], [1]) else [FilePart(path, PAGE, str(pages[0])).name]
         return [FilePart(path, PAGE, str(number)).name for number in pages]
-
-    def of_all(
-        self, paths: Sequence[str], subjects: Sequence[str] | None = None
-    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-        """Name the pages of several files, in their order.
-
-        Args:
-            paths: of files.
-            subjects: whose each is; None: not known.
-
-        Returns:
-            Paths or names of parts, and the subject of each.
-        """
-        found = [self.of(path) for path in paths]
-        named = tuple(name for names in found for name in names)
-        if subjects is None:
-            return named, None
-        return named, tuple(subject for names, subject in zip(found, subjects, strict=True) for _ in names)
 
 
 def _is_tiff(path: str) -> bool:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from privis.errors import ImageError, ParameterError, Problem
+from privis.errors import ImageError
 from privis.io.images.dicom.pictures import frame_count
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import file_and_frame, part_named
-
-ALL = "all"
+from privis.io.images.file_parts import PartNumbers, file_and_frame, part_named
 
 
 @dataclass(frozen=True)
-class Frames:
+class Frames(PartNumbers):
     """Frames to read of every DICOM file.
 
     Args:
@@ -24,33 +21,7 @@ class Frames:
         ParameterError: a number below 1.
     """
 
-    number: int | None = 1
-
-    def __post_init__(self) -> None:
-        if self.number is not None and self.number < 1:
-            raise ParameterError(Problem("frames", str(self.number), f"a number from 1, or {ALL}"))
-
-    @classmethod
-    def named(cls, word: str) -> Frames:
-        """Read what users write.
-
-        Args:
-            word: a number from 1, or ``all``.
-
-        Returns:
-            The frames.
-
-        Raises:
-            ParameterError: it is neither.
-
-        >>> Frames.named("all")
-        Frames(number=None)
-        """
-        if word == ALL:
-            return cls(None)
-        if not word.isascii() or not word.isdigit():
-            raise ParameterError(Problem("frames", repr(word), f"a number from 1, or {ALL}"))
-        return cls(int(word))
+    what = "frames"
 
     def of(self, path: str) -> list[str]:
         """Name the frames of one file.
@@ -76,24 +47,3 @@ class Frames:
         except ImageError:
             return [path]
         return [path] if count == 1 else [part_named(path, number) for number in range(1, count + 1)]
-
-    def of_all(
-        self, paths: Sequence[str], subjects: Sequence[str] | None = None
-    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-        """Name the frames of several files, in their order.
-
-        Args:
-            paths: of files.
-            subjects: whose each is; None: not known.
-
-        Returns:
-            Paths or names of parts, and the subject of each.
-
-        Raises:
-            MissingExtraError: pydicom is not installed.
-        """
-        found = [self.of(path) for path in paths]
-        named = tuple(name for names in found for name in names)
-        if subjects is None:
-            return named, None
-        return named, tuple(subject for names, subject in zip(found, subjects, strict=True) for _ in names)
