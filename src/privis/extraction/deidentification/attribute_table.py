@@ -1,4 +1,9 @@
-"""What DICOM PS3.15 2024b, Table E.1-1, says is done with each attribute, and the options of Annex E that change it."""
+"""What DICOM PS3.15 2024b, Table E.1-1, says is done with each attribute, and the options of Annex E that change it.
+
+The codes of the table were read from its parsed form in the public repository ``innolitics/dicom-standard``. Numbers
+that private elements may keep (Table E.3.10-1) are from a rendering of the standard of 2020; that they are those of
+2024b was not checked.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 EDITION = "2024b"
-"""Of DICOM PS3.15, whose tables E.1-1 and E.3.10-1 are held."""
+"""Of DICOM PS3.15, whose Table E.1-1 is held."""
 _HERE = "privis.extraction.deidentification"
 
 
@@ -100,6 +105,6 @@ def safe_private() -> Mapping[tuple[int, int, str], str]:
         Value representations by group, last two digits of the element, and creator: of Table E.3.10-1 those that are
         numbers.
     """
-    rows = csv.DictReader((files(_HERE) / f"safe_private_{EDITION}.csv").read_text().splitlines())
+    rows = csv.DictReader((files(_HERE) / "safe_private_elements.csv").read_text().splitlines())
     keys = ((int(row["group"], 16), int(row["element"], 16), row["creator"], row["vr"]) for row in rows)
     return MappingProxyType({(group, element, creator): vr for group, element, creator, vr in keys})
