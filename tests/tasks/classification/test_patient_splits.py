@@ -49,6 +49,19 @@ def test_a_class_of_two_patients_is_never_in_one_fold_alone():
         assert len(set(folds[-2:].tolist())) == 2
 
 
+def test_patients_of_several_classes_stay_whole_and_every_class_is_in_two_folds():
+    labels, groups = ["b", "c", "c", "a", "a", "b", "c", "a"], np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    folds = stratified_folds(labels, groups, 3, 6)  # the first order has all of b in one fold
+    assert all(len(set(folds[groups == patient].tolist())) == 1 for patient in range(4))
+    assert all(len(set(folds[[each == name for each in labels]].tolist())) > 1 for name in "abc")
+
+
+def test_a_class_that_no_order_spreads_is_refused():
+    labels, groups = ["a", "b", "c", "a", "b", "c"], np.array([0, 0, 0, 1, 1, 2])
+    with pytest.raises(ParameterError, match="in one fold, in 20 orders"):
+        stratified_folds(labels, groups, 2)
+
+
 def test_more_folds_than_any_class_has_patients_are_refused():
     with pytest.raises(ParameterError, match="3 folds"):
         stratified_folds(["a", "a", "b"], np.array([0, 1, 2]), 3)

@@ -18,6 +18,8 @@ from privis.extras import optional_import
 
 Numbers = npt.NDArray[np.int64]
 PATIENT, PIXELS = "the same patient", "the same pixels"
+_ATTEMPTS = 20
+"""Orders that are tried until every class can be learned where one of its folds is left out."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def stratified_folds(labels: Sequence[str], groups: Numbers, folds: int, seed: i
         Int64 (images,): number of the fold of each.
 
     Raises:
-        ParameterError: there are too few groups for as many folds.
+        ParameterError: too few groups for as many folds, or patients of several classes that are not spread.
         MissingExtraError: scikit-learn is not installed.
 
     >>> int(stratified_folds(["a", "a", "b", "b"], np.arange(4), 2).sum())
@@ -100,19 +102,21 @@ def stratified_folds(labels: Sequence[str], groups: Numbers, folds: int, seed: i
         got, expected = f"{folds} folds of classes with at most {most} patients", "from 2 folds to as many"
         raise ParameterError(Problem("stratified_folds.folds", got, expected, "take fewer folds, or more images"))
     single = len(set(groups.tolist())) == len(labels)
-    split = (StratifiedKFold if single else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
-    found = np.zeros(len(labels), np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer members than folds
-        for number, (_, tested) in enumerate(split.split(np.zeros(len(labels)), list(labels), groups)):
-            found[tested] = number
-    for name in classes:  # a class all in one fold could be learned in no other
-        of = np.array([each == name for each in labels])
-        own = sorted(set(groups[of].tolist()))
-        if len(own) > 1 and len(set(found[of].tolist())) == 1:
-            moved = groups == own[0]
-            found[moved] = (found[moved] + 1) % folds
-    return found
+    members = {name: np.array([each == name for each in labels]) for name in classes}
+    several = [name for name in classes if len(set(groups[members[name]].tolist())) > 1]
+    for attempt in range(seed, seed + _ATTEMPTS):
+        split = (StratifiedKFold if single else StratifiedGroupKFold)(folds, shuffle=True, random_state=attempt)
+        found = np.zeros(len(labels), np.int64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer members than folds
+            for number, (_, tested) in enumerate(split.split(np.zeros(len(labels)), list(labels), groups)):
+                found[tested] = number
+        alone = [name for name in several if len(set(found[members[name]].tolist())) == 1]
+        if not alone:
+            return found
+    got = f"all patients of {', '.join(alone)} in one fold, in {_ATTEMPTS} orders"
+    expected, remedy = "some in another, from which the class is learned", "take other folds, or more patients"
+    raise ParameterError(Problem("stratified_folds.folds", got, expected, remedy))
 
 
 def leaks_between(
