@@ -163,7 +163,7 @@ def _largest_along(x: Tensor, axis: int, size: int, stride: int) -> Tensor:
     """The largest of each ``size`` neighbours along one axis, in as few rounds as ``size`` has bits."""
     import jax.numpy as jnp
 
-    reach = (x.shape[axis] - size) // stride * stride + 1
+    reach = x.shape[axis] - size + 1  # places where a window may begin
     left = [cut(x, axis, at, at + reach, stride) for at in range(size)]
     while len(left) > 1:
         half = len(left) // 2
