@@ -39,9 +39,9 @@ def equal_bytes(files: Mapping[Hashable, str | Path]) -> dict[Hashable, Hashable
         For those that could be read, what files of equal bytes share.
     """
     parts = {key: file_part(path) for key, path in files.items()}
-    sizes: dict[int, set[str]] = {}
-    for whole in {part.path for part in parts.values()}:
-        sizes.setdefault(_size(whole), set()).add(whole)
+    sizes: dict[int, list[str]] = {}
+    for whole in dict.fromkeys(part.path for part in parts.values()):
+        sizes.setdefault(_size(whole), []).append(whole)
     digests: dict[str, str] = {}
     for size, alike in sizes.items():
         for whole in alike if size and len(alike) > 1 else ():
