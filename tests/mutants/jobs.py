@@ -11,9 +11,9 @@ PROGRAMS = "tests/properties/test_programs.py::"
 JOBS = (
     Mutant(
         6, "the job says which column tells people apart", "cli/joint/options.py",
-        "        if isinstance(self.unit, Person):\n            if local.subject is None:\n",
+        "        if self.unit.needs_subjects:\n            if local.subject is None:\n",
         "        if self.subject is not None:\n            return self.subject\n"
-        "        if isinstance(self.unit, Person):\n            if local.subject is None:\n",
+        "        if self.unit.needs_subjects:\n            if local.subject is None:\n",
         LIARS + "test_the_owner_says_which_column_tells_people_apart",
     ),
     Mutant(

@@ -85,12 +85,12 @@ VECTORS = (
     ),
     Mutant(
         18, "how many were cut off is free", "privacy/releases/windows.py",
-        "moved = counted + 1 if most < windows else counted", "moved = counted",
+        "beyond = 1 if unit.windows < windows else 0", "beyond = 0",
         WINDOWS + "test_the_claim_is_the_worst_of_all_small_days",
     ),
     Mutant(
         18, "a person counts in every window", "privacy/releases/windows.py",
-        "counts[sorted(own)[:most]] += 1", "counts[sorted(own)] += 1",
+        "counts[sorted(own)[:most]] += self.resolution", "counts[sorted(own)] += self.resolution",
         WINDOWS + "test_the_claim_is_the_worst_of_all_small_days",
     ),
 )  # fmt: skip

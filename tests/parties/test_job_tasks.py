@@ -14,7 +14,7 @@ from privis.joint.training.schedule import Training
 from privis.joint.training.simulate import Labelled, fit, score
 from privis.parties.job.specification import Specification, Use
 from privis.privacy.answers.answer_ledger import AnswerLedger
-from tests.parties.party_group import MEMBERS, PARTIES, Group, Variant
+from tests.parties.processes.party_group import MEMBERS, PARTIES, Group, Variant
 
 pytest.importorskip("spu")
 

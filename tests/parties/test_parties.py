@@ -124,8 +124,8 @@ def test_insecure_protocols_and_large_epsilons_need_permission():
 
 def test_a_built_job_may_not_reveal_to_others_than_the_rule_allows():
     from privis.parties.job.task import Announcement
-    from tests.parties.party_group import total
-    from tests.parties.party_process import Total
+    from tests.parties.processes.party_group import total
+    from tests.parties.processes.party_process import Total
 
     specification = total("hospital", "clinic", receivers=("lab",))
     announced = {name: Announcement(use.owner, ((8,),)) for name, use in specification.inputs.items()}

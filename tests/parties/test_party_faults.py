@@ -21,7 +21,18 @@ from privis.parties.job.specification import Specification, Use
 from privis.parties.node.events import event_from
 from privis.parties.transport.messages import ControlMessage, messages, pieces
 from privis.parties.transport.peer_stream import SERVICE, SUBMIT, reach
-from tests.parties.party_group import LIMIT, LONG, MEMBERS, PARTIES, POLICY, Group, Variant, alive, total, until
+from tests.parties.processes.party_group import (
+    LIMIT,
+    LONG,
+    MEMBERS,
+    PARTIES,
+    POLICY,
+    Group,
+    Variant,
+    alive,
+    total,
+    until,
+)
 
 pytest.importorskip("spu")
 
@@ -207,7 +218,7 @@ def test_a_party_that_is_late_and_a_member_that_is_busy(whole_group):
 
 def test_ports_that_are_taken(group):
     group.ensure()
-    second = [sys.executable, "-m", "tests.parties.party_process", str(group.folder / "lab" / "party.toml")]
+    second = [sys.executable, "-m", "tests.parties.processes.party_process", str(group.folder / "lab" / "party.toml")]
     done = subprocess.run(second, capture_output=True, text=True, timeout=30)
     assert done.returncode != 0 and "an address that cannot be bound" in done.stderr
     host, port = group.data["clinic"].split(":")
@@ -266,7 +277,7 @@ def test_a_party_that_freezes(group):
 KNOWS_TOTAL = """
 from privis.cli import joint
 from privis.cli.main import main
-from tests.parties.party_process import Total
+from tests.parties.processes.party_process import Total
 
 joint.TASKS["total"] = Total(0)
 main()

@@ -25,6 +25,7 @@ from privis.privacy import (
     Laplace,
     Patch,
     Person,
+    PersonDay,
     PixelRelease,
     Pixels,
     PrivUnit,
@@ -263,6 +264,18 @@ def image_size(text: str) -> tuple[int, int]:
     if height.isdecimal() and width.isdecimal() and int(height) and int(width):
         return int(height), int(width)
     raise ParameterError(Problem("--shape", repr(text), "HEIGHTxWIDTH in pixels, as in 480x640"))
+
+
+def person_day_of(text: str) -> PersonDay | None:
+    """``person-day:4``, or ``person-day:4:3`` where one person has up to three ids; None for anything else.
+
+    >>> person_day_of("person-day:4:3")
+    PersonDay(windows=4, ids=3)
+    """
+    name, *numbers = text.split(":")
+    if name != "person-day" or len(numbers) not in (1, 2) or not all(number.isdecimal() for number in numbers):
+        return None
+    return PersonDay(*(int(number) for number in numbers))
 
 
 def unit_of(text: str) -> WholeImage | Pixels | Patch | Person | AddOrRemovePerson | Enrolment:

@@ -6,10 +6,11 @@ somebody has to say whose image each is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from privis.errors import ParameterError, refuse
+from privis.identity import LATER
 from privis.validation import whole_number
 
 
@@ -189,16 +190,20 @@ class PersonDay:
 
     Also called user-day privacy, with bounded contributions: Aktay et al., arXiv:2004.04145. Two neighbouring days
     differ in one person who is there or not (add-or-remove), wherever and whenever they are seen. Days are released one
-    by one, and what is released of several adds up.
+    by one, and what is released of several adds up. Where who is seen is known by the tracks of cameras alone, one
+    person is several ids: a track that breaks off goes on under another id, and two cameras do not know each other's.
 
     Args:
-        windows: of one person that count, at most; at least 1.
+        windows: of one id that count, at most; at least 1.
+        ids: that one person has on the day, at all cameras together, at most; at least 1.
 
     Raises:
-        ParameterError: the number is no such integer.
+        ParameterError: a number is no such integer.
 
     >>> PersonDay(4).relation
     'days of which one holds everything of one person more than the other, of which at most 4 windows count'
+    >>> PersonDay(4, ids=3)
+    PersonDay(windows=4, ids=3)
     """
 
     identifier: ClassVar[str] = "privis.person-day/1"
@@ -206,15 +211,24 @@ class PersonDay:
     needs_subjects: ClassVar[bool] = True
 
     windows: int
+    ids: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
-        refuse(ParameterError, whole_number("PersonDay.windows", self.windows))
+        refuse(
+            ParameterError, whole_number("PersonDay.windows", self.windows) + whole_number("PersonDay.ids", self.ids)
+        )
         object.__setattr__(self, "windows", int(self.windows))
+        object.__setattr__(self, "ids", int(self.ids))
+
+    def __repr__(self) -> str:
+        # Noise streams name a release by its text, which stays what it was before people had several ids.
+        return f"PersonDay(windows={self.windows}{'' if self.ids == 1 else f', ids={self.ids}'})"
 
     @property
     def relation(self) -> str:
         """The neighbouring relation in words: which days a release cannot tell apart."""
-        counted = f"of which at most {self.windows} windows count"
+        whose = "" if self.ids == 1 else f" of each of their at most {self.ids} ids"
+        counted = f"of which at most {self.windows} windows{whose} count"
         return f"days of which one holds everything of one person more than the other, {counted}"
 
 

@@ -14,6 +14,7 @@ from scipy import stats
 
 import privis
 from privis.errors import BudgetError, ParameterError
+from privis.identity import identity
 from privis.privacy import (
     Budget,
     BudgetUnit,
@@ -43,9 +44,10 @@ def days(others: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=repr)
+@pytest.mark.parametrize("resolution", [1, 3])
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 9])
-def test_the_claim_is_the_worst_of_all_small_days(noise: Laplace | Gaussian, most: int) -> None:
-    release = WindowCountRelease(noise, DAY, PersonDay(most))
+def test_the_claim_is_the_worst_of_all_small_days(noise: Laplace | Gaussian, most: int, resolution: int) -> None:
+    release = WindowCountRelease(noise, DAY, PersonDay(most), resolution)
     worst = 0
     for others in ([(0, "bob")], [(w, "bob") for w in range(DAY)], [(1, "bob"), (1, "eve"), (3, "eve")]):
         without = release.steps(release.partial(*zip(*others, strict=True)))
@@ -57,9 +59,52 @@ def test_the_claim_is_the_worst_of_all_small_days(noise: Laplace | Gaussian, mos
             worst = max(worst, sum(moves) ** 2 if noise.norm == "L1" else sum(move * move for move in moves))
     stated = release.guarantee((DAY,)).sensitivity
     assert math.isclose(worst, stated**2, rel_tol=1e-12) and worst <= stated**2 * (1 + 1e-15)
-    assert stated == pytest.approx(
-        {"L1": 1, "L2": 0.5}[noise.norm] and (min(most, DAY) + (most < DAY)) ** (1 if noise.norm == "L1" else 0.5)
-    )
+    counted, beyond = min(most, DAY), most < DAY
+    one = counted * resolution + beyond if noise.norm == "L1" else math.sqrt(counted * resolution**2 + beyond)
+    assert stated == pytest.approx(one)
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=repr)
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_a_person_of_two_ids_moves_no_further_than_is_claimed(noise: Laplace | Gaussian, most: int) -> None:
+    release = WindowCountRelease(noise, 3, PersonDay(most, ids=2), resolution=2)
+    sets = [own for count in range(4) for own in itertools.combinations(range(3), count)]
+    without = release.steps(release.partial([0, 1], ["bob", "eve"]))
+    worst = 0
+    for first, second in itertools.product(sets, repeat=2):
+        rows = [(0, "bob"), (1, "eve"), *((w, "ann") for w in first), *((w, "ann, another track") for w in second)]
+        moves = [a - b for a, b in zip(release.steps(release.partial(*zip(*rows, strict=True))), without, strict=True)]
+        worst = max(worst, sum(map(abs, moves)) ** 2 if noise.norm == "L1" else sum(move**2 for move in moves))
+    stated = release.guarantee((3,))
+    assert math.isclose(worst, stated.sensitivity**2, rel_tol=1e-12)
+    assert stated.promises == ("nobody has more than 2 ids",) and "2 ids" in stated.sentence
+
+
+def test_what_was_released_before_is_released_again() -> None:
+    """The text and the identity of a release name its noise: those without a resolution are what they were."""
+    plain = WindowCountRelease(Laplace(1.0), 96, PersonDay(4))
+    assert repr(plain) == "WindowCountRelease(noise=Laplace(epsilon=1.0), windows=96, unit=PersonDay(windows=4))"
+    assert identity(plain).hex()[:16] == "df2d59ba1213acb0"
+    others = [
+        WindowCountRelease(Laplace(1.0), 96, PersonDay(4), 2),
+        WindowCountRelease(Laplace(1.0), 96, PersonDay(4, ids=2)),
+        WindowCountRelease(Laplace(1.0), 96, PersonDay(4, ids=2), 2),
+    ]
+    assert len({repr(r) for r in (plain, *others)}) == len({identity(r) for r in (plain, *others)}) == 4
+    with pytest.raises(ParameterError, match="one of WindowCountRelease"):
+        plain.steps(others[0].partial([1], ["ann"]))
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+@pytest.mark.parametrize("epsilon", [1.0, 2.0, 4.0])
+def test_a_fifth_more_than_the_noise_of_counts_alone(most: int, epsilon: float) -> None:
+    """The mean absolute error of a window's count is at most 1.2 m / epsilon; rounding to people is part of it."""
+    release = WindowCountRelease(Laplace(epsilon), 4096, PersonDay(most), resolution=5)
+    part = release.partial([0], ["ann"])
+    told = release.release(part, stream())
+    assert told[0] - 1 != 0 or told[1:-1].any()
+    assert np.abs(told[1:-1]).mean() <= 1.2 * most / epsilon * 1.05  # of 4,095 draws; 5 % is three standard errors
+    assert release.guarantee((4096,)).scale / 5 == pytest.approx((most + 0.2) / epsilon, rel=1e-3)
 
 
 def test_half_of_what_a_replaced_person_needs() -> None:

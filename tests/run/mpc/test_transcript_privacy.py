@@ -31,7 +31,7 @@ from privis.run.mpc.runtime.link import LinkPlan, TlsFiles
 from privis.run.mpc.runtime.local_parties import LocalParties, free_ports
 from privis.run.mpc.runtime.shares import from_bytes, share
 from privis.run.mpc.runtime.supervisor import Worker
-from tests.parties.relay import Taps, fields, opens
+from tests.parties.processes.relay import Taps, fields, opens
 
 ALARM = 1e-9  # probability that a check cries wolf
 SIDE = 16

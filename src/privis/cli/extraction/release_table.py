@@ -14,7 +14,7 @@ import typer
 from privis.cli.console import err, explained, out
 from privis.cli.files.labels import matched
 from privis.cli.post import WORDS, steps_of
-from privis.cli.releases import ReleaseWords, release_of, unit_of
+from privis.cli.releases import ReleaseWords, person_day_of, release_of, unit_of
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.noise_level import NoiseWarning
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card, with_steps
@@ -31,7 +31,6 @@ from privis.privacy import (
     Gaussian,
     Laplace,
     MeanRelease,
-    PersonDay,
     Release,
     ReleaseKey,
     SumRelease,
@@ -53,7 +52,8 @@ UnitName = Annotated[
     str,
     typer.Option(
         help="What the noise hides: image, person:IMAGES or enrolment (one vector of all of a person's images); of a "
-        "sum or mean also dataset or add-or-remove-person:IMAGES; of windows person-day:WINDOWS."
+        "sum or mean also dataset or add-or-remove-person:IMAGES; of windows person-day:WINDOWS, or "
+        "person-day:WINDOWS:IDS where one person has several ids."
     ),
 ]
 Delta = Annotated[float | None, typer.Option(help="Failure probability, for gaussian noise.")]
@@ -78,6 +78,10 @@ AggregateName = Annotated[
 ]
 Windows = Annotated[
     int | None, typer.Option(help="Windows of the day, for --aggregate windows; TABLE holds their numbers, from 0.")
+]
+Resolution = Annotated[
+    int,
+    typer.Option(help="Grid steps of a person in a window: more make counts more exact, and the people cut off less."),
 ]
 Corpus = Annotated[str | None, typer.Option(help="Name of the corpus, for --aggregate.")]
 LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledger to charge.")]
@@ -104,6 +108,7 @@ def release_table(
     aggregate: AggregateName = None,
     corpus: Corpus = None,
     windows: Windows = None,
+    resolution: Resolution = 1,
     ledger: LedgerPath = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -120,7 +125,7 @@ def release_table(
     """
     with explained():
         words = ReleaseWords(release, "counts" if total else "feature", unit, epsilon, delta, clip, None, None, total)
-        chosen = _chosen(words, aggregate, corpus, windows)
+        chosen = _chosen(words, aggregate, corpus, windows, resolution)
         tables.check(output)
         steps = () if post is None else steps_of(post)
         if record_column is None and corpus is None and format_of(table) not in (FileFormat.TABLE, FileFormat.MISSING):
@@ -156,7 +161,7 @@ def release_table(
 
 
 def _chosen(
-    words: ReleaseWords, aggregate: str | None, corpus: str | None, windows: int | None
+    words: ReleaseWords, aggregate: str | None, corpus: str | None, windows: int | None, resolution: int
 ) -> Release | CorpusResult:
     """The release that the words describe."""
     if (aggregate is None) != (corpus is None):
@@ -168,6 +173,8 @@ def _chosen(
         assert found is not None
         return found
     problems = []
+    if resolution != 1 and aggregate != "windows":
+        problems.append(Problem("--resolution", str(resolution), "none but for --aggregate windows"))
     if aggregate not in AGGREGATES:
         problems.append(Problem("--aggregate", repr(aggregate), f"one of {', '.join(AGGREGATES)}"))
     if words.noise not in ("laplace", "gaussian"):
@@ -188,19 +195,16 @@ def _chosen(
     )
     hidden = _hidden(words.unit)
     if windows is not None:
-        return WindowCountRelease(noise, windows, hidden)  # type: ignore[arg-type]
+        return WindowCountRelease(noise, windows, hidden, resolution)  # type: ignore[arg-type]
     kind = SumRelease if aggregate == "sum" else MeanRelease
     return kind(noise, words.clip or 0.0, hidden)  # type: ignore[arg-type]
 
 
 def _hidden(text: str) -> Unit:
     """What the noise of an aggregate hides."""
-    name, _, number = text.partition(":")
     if text == "dataset":
         return Dataset()
-    if name == "person-day" and number.isdecimal():
-        return PersonDay(int(number))
-    return unit_of(text)
+    return person_day_of(text) or unit_of(text)
 
 
 def _origin(read: VectorTable, table: Path, feature: str | None, steps: tuple[Step, ...]) -> Origin:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from privis.cli.joint.features import job_feature
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
@@ -43,6 +44,17 @@ class Rows:
     labels: Array | None
     subjects: tuple[str, ...] | None
     contents: tuple[bytes, ...] | None = None
+
+    def chosen(self, used: npt.NDArray[np.bool_]) -> Rows:
+        """The rows that are used."""
+        picked = [int(row) for row in np.flatnonzero(used)]
+        return Rows(
+            self.values[used],
+            tuple(self.names[row] for row in picked),
+            None if self.labels is None else self.labels[used],
+            None if self.subjects is None else tuple(self.subjects[row] for row in picked),
+            None if self.contents is None else tuple(self.contents[row] for row in picked),
+        )
 
     @property
     def classes(self) -> Array:

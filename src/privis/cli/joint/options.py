@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from privis.cli.releases import unit_of
+from privis.cli.releases import person_day_of, unit_of
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.feature import Feature
 from privis.identity import identity
@@ -16,7 +16,7 @@ from privis.parties.job.specification import OWNER, Specification
 from privis.parties.job.task import Announcement, LocalData, Protection
 from privis.parties.table_reader import Reader, shown
 from privis.privacy.mechanisms.additive import Gaussian, Laplace
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import Dataset, Person, PersonDay, WholeImage
 from privis.run.mpc.job import Job
 
 NOISES = ("gaussian", "laplace")
@@ -28,7 +28,7 @@ class ReleaseOptions:
 
     corpus: str
     noise: Gaussian | Laplace
-    unit: WholeImage | Dataset | Person
+    unit: WholeImage | Dataset | Person | PersonDay
     clip: float | None
     colluding: int
     disjoint: bool
@@ -51,7 +51,7 @@ class ReleaseOptions:
             problems.append(
                 Problem(where, "a job that says disjoint", "its owner to say that nobody is elsewhere", remedy)
             )
-        if isinstance(self.unit, Person):
+        if self.unit.needs_subjects:
             if local.subject is None:
                 remedy = f'subject = "…" in [inputs.{local.name}]'
                 problems.append(Problem(where, "no column of people", "one, for a release for a person", remedy))
@@ -59,14 +59,15 @@ class ReleaseOptions:
                 expected, remedy = f"{local.subject!r}, as its owner says", "leave subject out of the job"
                 problems.append(Problem(f"{where}: subject", repr(self.subject), expected, remedy))
         refuse(ParameterError, problems)
-        return local.subject if isinstance(self.unit, Person) else None
+        return local.subject if self.unit.needs_subjects else None
 
 
 def read_release(specification: Specification, problems: list[Problem]) -> ReleaseOptions | None:
     """Read ``[release]``; what does not fit goes to ``problems``.
 
     Keys: ``corpus``, its name in every ledger; ``epsilon``; ``delta``; ``noise`` (gaussian, laplace); ``clip``;
-    ``unit`` (image, dataset, person:IMAGES); ``disjoint`` where nobody is at two owners, as every owner must say too;
+    ``unit`` (image, dataset, person:IMAGES, of windows person-day:WINDOWS:IDS); ``disjoint`` where nobody is at two
+    owners, as every owner must say too;
     ``colluding``, how many compute parties may pool their noise (all but one). Which column tells people apart is
     every owner's to say; a ``subject`` here is what it must be everywhere.
     """
@@ -81,17 +82,19 @@ def read_release(specification: Specification, problems: list[Problem]) -> Relea
     reader.done()
     if name not in NOISES:
         reader.wrong("noise", repr(name), f"one of {shown(NOISES)}")
-    unit: WholeImage | Dataset | Person = WholeImage()
+    unit: WholeImage | Dataset | Person | PersonDay = WholeImage()
     try:
-        chosen = Dataset() if unit_words == "dataset" else unit_of(unit_words)
-        if isinstance(chosen, WholeImage | Dataset | Person):
+        chosen = Dataset() if unit_words == "dataset" else person_day_of(unit_words) or unit_of(unit_words)
+        if isinstance(chosen, WholeImage | Dataset | Person | PersonDay):
             unit = chosen
         else:
             raise ParameterError
     except ParameterError:
-        reader.wrong("unit", repr(unit_words), "image, dataset or person:IMAGES, as in person:5")
-    if subject is not None and not isinstance(unit, Person):
-        reader.wrong("subject", repr(subject), "none but for person:IMAGES")
+        reader.wrong(
+            "unit", repr(unit_words), "image, dataset, person:IMAGES or person-day:WINDOWS:IDS, as in person:5"
+        )
+    if subject is not None and not unit.needs_subjects:
+        reader.wrong("subject", repr(subject), "none but for person:IMAGES and person-day:WINDOWS:IDS")
     if colluding is None or math.floor(colluding) != colluding:
         reader.wrong("colluding", repr(colluding), "a whole number")
     noise: Gaussian | Laplace = Laplace(1.0)

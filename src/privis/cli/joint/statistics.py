@@ -13,6 +13,7 @@ import numpy as np
 from privis.cli.joint.datasets import Reading, brings_several, components_of, joined, read_reading
 from privis.cli.joint.options import ReleaseOptions, output_problems, read_release, stated
 from privis.errors import ParameterError, Problem, refuse
+from privis.joint.release.aggregate_integers import JointAggregate
 from privis.joint.release.distributed_noise import Contribution, ReleasePlan, noise_source
 from privis.joint.statistics.exact import (
     ClassMeans,
@@ -37,15 +38,18 @@ from privis.parties.job.task import (
     Protection,
 )
 from privis.parties.table_reader import LARGEST, Reader, shown
-from privis.privacy.releases.corpus import Aggregate, CorpusHistogramRelease, MeanRelease, SumRelease
-from privis.privacy.releases.partial_sums import within_bound
+from privis.privacy.releases.corpus import CorpusHistogramRelease, MeanRelease, SumRelease
+from privis.privacy.releases.partial_sums import Partial, within_bound
+from privis.privacy.releases.windows import FINEST, LARGEST_DAY, WindowCountRelease
+from privis.privacy.units import PersonDay
 from privis.run.mpc.job import Job
 from privis.run.mpc.protocols import preset
 
 RESULT, COMPONENTS = "result", "components"
 EXACT = ("mean", "standardisation", "covariance", "class-means", "histogram")
 MOST_CLASSES = 1 << 16
-RELEASED = ("mean", "sum", "histogram")
+RELEASED = ("mean", "sum", "histogram", "windows")
+COUNTS = ("histogram", "windows")  # which nothing is clipped for
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,11 @@ class Statistics:
     """``statistics``: one statistic of all owners' rows together.
 
     Options: ``statistic``; ``bound`` of the size of a component, or ``edges`` of a histogram; ``classes`` and ``label``
-    for class-means; ``feature`` and ``parameters`` where inputs are images. How many rows an owner has is not
-    announced. With ``[release]`` a mean, sum or histogram is differentially private: every compute party adds noise
-    of its own. Output: ``result``.
+    for class-means; ``windows`` and ``resolution`` for windows; ``feature`` and ``parameters`` where inputs are
+    images. How many rows an owner has is not
+    announced. With ``[release]`` a mean, sum or histogram is differentially private, and so are the people per window
+    of a day, of whom every owner has a row per sighting with the window's number: every compute party adds noise of
+    its own. Output: ``result``.
     """
 
     networks: Networks = field(default_factory=dict)
@@ -81,6 +87,11 @@ class Statistics:
         components = rows.values.shape[1]
         if asked.release is None:
             asked.statistic(components).summary(rows.values, rows.labels)  # refuses rows that do not fit
+        elif asked.name == "windows":
+            if components != 1:
+                got, expected = f"{components} columns", "one, the number of the window of every sighting"
+                raise ParameterError(Problem(f"input {local.name}", got, expected))
+            _partial(asked.aggregate(asked.release), rows.values, rows.subjects)  # refuses numbers that are no window
         return PreparedInput(Announcement(specification.inputs[name].owner, (), {COMPONENTS: components}), {}, (), rows)
 
     def build(self, specification: Specification, announcements: Mapping[str, Announcement]) -> Job:
@@ -124,6 +135,8 @@ class StatisticOptions:
     bound: float
     edges: tuple[float, ...]
     classes: int
+    windows: int
+    resolution: int
     release: ReleaseOptions | None
 
     def statistic(self, components: int) -> Statistic[Any]:
@@ -140,13 +153,19 @@ class StatisticOptions:
             case _:
                 return Histogram(components, self.edges)
 
-    def aggregate(self, words: ReleaseOptions) -> Aggregate:
+    def released_components(self, announced: int) -> int:
+        """Components of what is released: where rows are numbers of windows, the windows of a day."""
+        return self.windows if self.name == "windows" else announced
+
+    def aggregate(self, words: ReleaseOptions) -> JointAggregate:
         """The statistic as a release, with the noise of ``words``."""
         match self.name:
             case "mean":
                 return MeanRelease(words.noise, words.clip or 0.0, words.unit)
             case "sum":
                 return SumRelease(words.noise, words.clip or 0.0, words.unit)
+            case "windows":
+                return WindowCountRelease(words.noise, self.windows, words.unit, self.resolution)
             case _:
                 return CorpusHistogramRelease(words.noise, self.edges, words.unit)
 
@@ -169,7 +188,7 @@ class StatisticRelease:
         return ReleasePlan(
             self.asked.aggregate(self.words),
             self.words.corpus,
-            _components(announcements),
+            self.asked.released_components(_components(announcements)),
             _owners(announcements),
             self.specification.receiving(RESULT),
             _committee(self.specification),
@@ -223,7 +242,14 @@ def _contribution(plan: ReleasePlan, state: PrivateState) -> Contribution:
     if subjects is not None and plan.most_per_owner is not None:
         used = within_bound(subjects, plan.most_per_owner)
         values, subjects = values[used], tuple(itertools.compress(subjects, used))
-    return plan.contribution(state.member, plan.release.partial(values, subjects), state.noise_key)
+    return plan.contribution(state.member, _partial(plan.release, values, subjects), state.noise_key)
+
+
+def _partial(release: JointAggregate, values: Array, subjects: tuple[str, ...] | None) -> Partial:
+    """The exact integers of rows; those of windows have one component, the window's number."""
+    if isinstance(release, WindowCountRelease):
+        return release.partial(values[:, 0], subjects)
+    return release.partial(values, subjects)
 
 
 def _owners(announcements: Mapping[str, Announcement]) -> tuple[str, ...]:
@@ -255,14 +281,21 @@ def _asked(specification: Specification, networks: Networks | None = None) -> St
     classes = 0
     if name == "class-means" and (classes := reader.whole("classes", 0, MOST_CLASSES) or 0) == 0:
         reader.wrong("classes", "nothing", "a number of classes")
-    if release is not None and (release.clip is None) != (name == "histogram"):
+    windows = (reader.whole("windows", 0, LARGEST_DAY) or 0) if name == "windows" else 0
+    resolution = (reader.whole("resolution", 1, FINEST) or 1) if name == "windows" else 1
+    if name == "windows" and not windows:
+        reader.wrong("windows", "nothing", "how many windows a day has")
+    if release is not None and isinstance(release.unit, PersonDay) != (name == "windows"):
+        got, expected = repr(release.unit), "person-day:WINDOWS:IDS for windows, and for nothing else"
+        problems.append(Problem(f"{specification.name}: release: unit", got, expected))
+    if release is not None and (release.clip is None) != (name in COUNTS):
         got, expected = ("nothing", "a bound of a row's norm") if release.clip is None else ("one", "none for counts")
         problems.append(Problem(f"{specification.name}: release: clip", got, expected))
     if not problems and not edges and name == "histogram":
         reader.wrong("edges", "none", "at least one, increasing")
     reader.done()
     refuse(ParameterError, problems)
-    return StatisticOptions(name, reading, bound, edges, int(classes), release)
+    return StatisticOptions(name, reading, bound, edges, int(classes), int(windows), int(resolution), release)
 
 
 def _needed(reader: Reader, key: str, what: str, most: float = LARGEST) -> float:

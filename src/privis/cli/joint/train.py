@@ -34,7 +34,8 @@ from privis.parties.job.task import (
 )
 from privis.parties.table_reader import Reader, shown
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.units import WholeImage
+from privis.privacy.releases.partial_sums import within_bound
+from privis.privacy.units import Person, WholeImage
 from privis.run.mpc.job import Job
 from privis.run.mpc.protocols import preset
 
@@ -50,7 +51,8 @@ class Train:
     ``classes``; ``label``, the column that has them; ``bound`` of the size of a component (without it rows are bytes);
     ``hidden``, sizes of hidden layers; ``rates``, one for each epoch; ``batch``; ``momentum``; ``seed`` of the start;
     ``feature`` and ``parameters`` where inputs are images. Output: ``score``, loss and accuracy; the model is dropped.
-    With ``[release]`` there is no input ``score``, and the output is ``model``, a logistic regression with noise.
+    With ``[release]`` there is no input ``score``, and the output is ``model``, a logistic regression with noise; for a
+    person, every input uses the first of each person's rows, as many as its share of them.
     """
 
     networks: Networks = field(default_factory=dict)
@@ -71,10 +73,11 @@ class Train:
     def prepare(self, specification: Specification, name: str, local: LocalData) -> PreparedInput:
         """Read rows and classes; which batch a row is in depends on how many there are at all owners."""
         asked = _asked(specification, self.networks)
-        if asked.release is not None:
-            asked.release.subject_of(local)
-        rows = asked.reading.rows(local, contents=name != SCORE and brings_several(specification, name))
+        subject = None if asked.release is None else asked.release.subject_of(local)
+        rows = asked.reading.rows(local, subject, name != SCORE and brings_several(specification, name))
         asked.check(rows, local.name)
+        if rows.subjects is not None:
+            rows = rows.chosen(within_bound(rows.subjects, _most_of_a_person(specification, asked, name)))
         announced = Announcement(specification.inputs[name].owner, ((rows.values.shape[1],),) * len(rows.values))
         return PreparedInput(announced, {}, rows.names, rows)
 
@@ -203,7 +206,7 @@ class ModelRelease:
     def plan(self, announcements: Mapping[str, Announcement]) -> PrivateTraining:
         """What all members agree on."""
         noise, unit = self.words.noise, self.words.unit
-        assert isinstance(noise, Gaussian) and isinstance(unit, WholeImage)
+        assert isinstance(noise, Gaussian) and isinstance(unit, WholeImage | Person)
         return PrivateTraining(
             private_network(_components(announcements), self.asked.classes),
             _counts(announcements),
@@ -268,6 +271,21 @@ def _trained(state: PrivateState) -> Rows:
     return joined([one.kept for name, one in state.prepared.items() if name != SCORE])
 
 
+def _shares_of_a_person(specification: Specification, release: ReleaseOptions, name: str) -> int:
+    """Among how many inputs the images of one person are shared, of which ``name`` is one.
+
+    What a person has at other owners nobody sees, and what is in the owner's other inputs is read by itself.
+    """
+    owners = [used.owner for used in specification.inputs.values()]
+    return owners.count(specification.inputs[name].owner) * (1 if release.disjoint else len(set(owners)))
+
+
+def _most_of_a_person(specification: Specification, asked: TrainingOptions, name: str) -> int:
+    """Rows of one person that the input ``name`` may use."""
+    assert asked.release is not None
+    return asked.release.unit.images // _shares_of_a_person(specification, asked.release, name)
+
+
 def _counts(announcements: Mapping[str, Announcement]) -> tuple[tuple[str, int], ...]:
     """Rows to train on, by owner, in the order of the job file."""
     counts: dict[str, int] = {}
@@ -330,8 +348,14 @@ def _release_problems(
     where, problems = specification.name, []
     if not isinstance(release.noise, Gaussian):
         problems.append(Problem(f"{where}: release: noise", "laplace", "gaussian for a model"))
-    if not isinstance(release.unit, WholeImage):
-        problems.append(Problem(f"{where}: release: unit", repr(release.unit), "image for a model"))
+    if not isinstance(release.unit, WholeImage | Person):
+        problems.append(Problem(f"{where}: release: unit", repr(release.unit), "image or person:IMAGES for a model"))
+    elif isinstance(release.unit, Person):
+        least = max(_shares_of_a_person(specification, release, name) for name in specification.inputs)
+        if release.unit.images < least:
+            remedy = "raise IMAGES, lend one input each, or say disjoint where nobody is at two owners"
+            expected = f"person:{least} at least: an image per person in every owner's every input"
+            problems.append(Problem(f"{where}: release: unit", f"person:{release.unit.images}", expected, remedy))
     if release.clip is not None or bound is not None:
         remedy = "leave clip and bound out; rows are cut to an L2 norm of 0.968 each, so scale them at home"
         problems.append(Problem(f"{where}: release", "a clip or a bound", "neither for a model", remedy))

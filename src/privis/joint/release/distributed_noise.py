@@ -42,11 +42,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.identity import identity
+from privis.joint.release.aggregate_integers import (
+    JointAggregate,
+    coordinates,
+    largest_integer,
+    released_values,
+    shared_sensitivity,
+)
 from privis.joint.release.noise_shares import MOST_SHARES, SMALLEST_SHARE, largest_share, share_variance
 from privis.joint.release.owner_contributions import Contribution, JointResult
 from privis.joint.statistics.sums import Committee, Integers, owner_problems, source, sum_job, total_of, who_learns
@@ -54,21 +60,13 @@ from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Per
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.mechanisms.additive import Gaussian
-from privis.privacy.releases.corpus import (
-    Aggregate,
-    CorpusHistogramRelease,
-    CorpusUnit,
-    MeanRelease,
-    SumRelease,
-    bin_sensitivity,
-    sum_sensitivity,
-)
-from privis.privacy.releases.image import FeatureRelease
+from privis.privacy.releases.corpus import CorpusUnit
 from privis.privacy.releases.noise import draw_noise
 from privis.privacy.releases.partial_sums import Partial
+from privis.privacy.releases.windows import WindowCountRelease
 from privis.privacy.sampling.release_key import ReleaseKey
 from privis.privacy.sensitivity import Sensitivity
-from privis.privacy.units import Dataset, Person, WholeImage
+from privis.privacy.units import Dataset, Person, PersonDay, WholeImage
 from privis.run.mpc.job import Job
 from privis.validation import whole_number
 
@@ -84,7 +82,7 @@ class ReleasePlan:
     names the promise.
 
     Args:
-        release: sum, mean or histogram over vectors of ``components``.
+        release: sum, mean or histogram over vectors of ``components``, or people in as many windows.
         corpus: names what is released, in every ledger.
         components: of a vector.
         owners: names of those who bring vectors.
@@ -98,13 +96,13 @@ class ReleasePlan:
     Raises:
         ParameterError: naming all bad parameters.
 
-    >>> from privis.privacy.mechanisms.additive import Gaussian
+    >>> from privis.privacy import MeanRelease
     >>> plan = ReleasePlan(MeanRelease(Gaussian(1.0, 1e-6), 1.0), "ward 7", 128, ("north", "south"), ("north", "south"))
     >>> plan.guarantee == plan.release.guarantee((128,)), round(plan.variance / plan.clear_variance)
     (True, 3)
     """
 
-    release: Aggregate
+    release: JointAggregate
     corpus: str
     components: int
     owners: tuple[str, ...]
@@ -139,20 +137,14 @@ class ReleasePlan:
     @property
     def coordinates(self) -> int:
         """Integers that are added and get noise."""
-        match self.release:
-            case CorpusHistogramRelease():
-                return self.components * self.release.bins
-            case MeanRelease() if self.release.count_weight((self.components,)):
-                return self.components + 1
-            case _:
-                return self.components
+        return coordinates(self.release, self.components)
 
     @property
     def share_scale(self) -> float:
         """Scale of one noise share in grid steps."""
         if self.unknown == 1:
             return self.release.guarantee((self.components,)).scale
-        sensitivity = self._counted(self.release.unit)
+        sensitivity = self._shared(self.release.unit)
         return max(SMALLEST_SHARE, self.release.noise.scale(sensitivity) / math.sqrt(self.unknown) * (1 + 2**-50))
 
     @property
@@ -163,15 +155,18 @@ class ReleasePlan:
             return clear
         scale = self.share_scale * math.sqrt(self.unknown)
         whole = (clear.epsilon, clear.delta)
-        if not isinstance(self.release.unit, WholeImage):
-            whole = self.release.noise.privacy(scale, self._counted(WholeImage()))
+        if isinstance(self.release, WindowCountRelease):
+            whole = (clear.whole_image_epsilon, clear.whole_image_delta)
+        elif not isinstance(self.release.unit, WholeImage):
+            whole = self.release.noise.privacy(scale, self._shared(WholeImage()))
         return replace(clear, scale=scale, whole_image_epsilon=whole[0], whole_image_delta=whole[1])
 
     @property
     def _promises(self) -> tuple[str, ...]:
         """Who is at two owners is nothing that an owner sees."""
-        alone = len(self.owners) < 2 or not isinstance(self.release.unit, Person)
-        return () if alone or not self.disjoint else ("nobody is at two of the owners",)
+        alone = len(self.owners) < 2 or not isinstance(self.release.unit, Person | PersonDay)
+        stated = self.release.guarantee((self.components,)).promises
+        return stated if alone or not self.disjoint else (*stated, "nobody is at two of the owners")
 
     @property
     def variance(self) -> float:
@@ -297,7 +292,8 @@ class ReleasePlan:
     @property
     def job(self) -> Job:
         """Build the job: every owner's integers and every party's noise are added, and only the total is revealed."""
-        summands = {source(owner): (owner, self._bound) for owner in self.owners}
+        largest = largest_integer(self.release, self.most_images)
+        summands = {source(owner): (owner, largest) for owner in self.owners}
         most = largest_share(self.release.noise.table(self.share_scale))
         summands |= {noise_source(party): (party, most) for party in self.drawing}
         return sum_job(self.committee, self.coordinates, summands, self.receivers)
@@ -326,41 +322,16 @@ class ReleasePlan:
             images: of all owners together, where their number is public.
 
         Returns:
-            The sum or mean, float64 (components,), or counts, int64 (components, bins).
+            As `privis.joint.release.aggregate_integers.released_values`.
 
         Raises:
             ParameterError: a mean over a public number of images, and the number is missing.
         """
-        release = self.release
-        if isinstance(release, CorpusHistogramRelease):
-            return np.array(noisy, np.int64).reshape(-1, release.bins)
-        grid = FeatureRelease(release.noise, release.clip).grid
-        if isinstance(release, SumRelease):
-            return np.array([step * grid for step in noisy])
-        weight = release.count_weight((self.components,))
-        if not weight and not images:
-            raise ParameterError(Problem("images", repr(images), "the public number of images of all owners"))
-        count = max(1.0, noisy[-1] / weight) if weight else float(images or 1)
-        return np.array([step * grid / count for step in noisy[: self.components]])
+        return released_values(self.release, self.components, noisy, images)
 
-    @property
-    def _bound(self) -> int:
-        """Largest size of one integer of an owner."""
-        if isinstance(self.release, CorpusHistogramRelease):
-            return self.most_images
-        radius = FeatureRelease(self.release.noise, self.release.clip).radius
-        return radius * self.most_images  # a private count weighs at most as much
-
-    def _counted(self, unit: CorpusUnit) -> Sensitivity:
-        """The sensitivity, with every coordinate counted often enough to pay for the sum of shares; see the module."""
-        release, norm = self.release, self.release.noise.norm
-        if isinstance(release, CorpusHistogramRelease):
-            plain = bin_sensitivity(norm, unit, release.bins, self.components)
-        else:
-            radius = FeatureRelease(release.noise, release.clip).radius
-            weight = release.count_weight((self.components,)) if isinstance(release, MeanRelease) else 0
-            plain = sum_sensitivity(norm, unit, radius, self.components, weight)
-        return replace(plain, coordinates=plain.coordinates * (self.unknown + 1))
+    def _shared(self, unit: CorpusUnit | PersonDay) -> Sensitivity:
+        """The sensitivity that pays for the sum of shares; see the module."""
+        return shared_sensitivity(self.release, unit, self.components, self.unknown)
 
 
 def noise_source(party: str) -> str:
@@ -372,12 +343,27 @@ def _pseudorandom(key: ReleaseKey, record: str, content: bytes, purpose: bytes) 
     return key.stream(record, content, purpose).words(0, 2).tobytes().hex()
 
 
+def _window_problems(plan: ReleasePlan, release: WindowCountRelease) -> list[Problem]:
+    """What is wrong with a count of windows: whoever is at several owners has an id at each of them."""
+    problems = []
+    if plan.components != release.windows:
+        problems.append(Problem("components", str(plan.components), f"{release.windows}, one per window"))
+    if not plan.disjoint and release.unit.ids < len(plan.owners):
+        remedy = "raise ids, or pass disjoint=True when nobody is at two owners"
+        expected = f"an id at each of {len(plan.owners)} owners, as in PersonDay(windows, ids={len(plan.owners)})"
+        problems.append(Problem("release.unit", repr(release.unit), expected, remedy))
+    return problems
+
+
 def _problems(plan: ReleasePlan) -> list[Problem]:
     problems = owner_problems(plan.owners) + whole_number("components", plan.components)
     problems += whole_number("most_images", plan.most_images)
-    if not isinstance(plan.release, SumRelease | MeanRelease | CorpusHistogramRelease):
-        return [*problems, Problem("release", repr(plan.release), "a sum, mean or histogram of a corpus")]
-    if not isinstance(plan.release.unit, WholeImage | Dataset | Person):
+    if not isinstance(plan.release, JointAggregate):
+        expected = "a sum, mean or histogram of a corpus, or people in windows"
+        return [*problems, Problem("release", repr(plan.release), expected)]
+    if isinstance(plan.release, WindowCountRelease):
+        problems += _window_problems(plan, plan.release)
+    elif not isinstance(plan.release.unit, WholeImage | Dataset | Person):
         expected = "WholeImage(), Dataset() or Person(images): others are not proved for several owners"
         return [*problems, Problem("release.unit", repr(plan.release.unit), expected)]
     many = len(plan.drawing)

@@ -102,7 +102,12 @@ class Group:
         self.marks = {name: self.log(name).stat().st_size for name in wanted}
 
     def start(self, name: str, variant: Variant = ORDINARY) -> None:
-        command = [sys.executable, "-m", "tests.parties.party_process", str(self.configuration(name, variant))]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.parties.processes.party_process",
+            str(self.configuration(name, variant)),
+        ]
         with self.log(name).open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [*command, *variant.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log

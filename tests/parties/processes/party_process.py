@@ -1,4 +1,4 @@
-"""``python -m tests.parties.party_process``: a member of the fault tests, with a task that compiles at once.
+"""``python -m tests.parties.processes.party_process``: a member of the fault tests, with a task that compiles at once.
 
 The real party process and its real tasks run in tests/cli/test_cli_mpc.py; here everything but the task is real too.
 """
