@@ -10,6 +10,7 @@ from privis.readings.approximation.predicted_error import PredictedError
 from privis.readings.evaluate import evaluate
 from privis.readings.transform.batched import batched
 from privis.readings.transform.composed import composed
+from privis.readings.transform.in_step import in_step
 from privis.readings.transform.packed import packed, side_by_side
 from privis.readings.transform.promises import broken_promises, promised
 from privis.readings.transform.region_alternatives import alternative
@@ -20,6 +21,6 @@ __all__ = [
     "Cost", "Interval", "Measured", "NodeError", "PolynomialForm", "PredictedError",
     "Reach", "SecretModel",
     "alternative", "architecture", "batched", "broken_promises", "check_domains", "composed", "cost", "domain_problems",
-    "evaluate", "homogeneity", "measured", "packed", "polynomialise", "promised", "ranges", "reach", "secret_weights",
-    "side_by_side", "split_at_owner", "stretch",
+    "evaluate", "homogeneity", "in_step", "measured", "packed", "polynomialise", "promised", "ranges", "reach",
+    "secret_weights", "side_by_side", "split_at_owner", "stretch",
 ]  # fmt: skip
