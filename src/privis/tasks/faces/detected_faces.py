@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.tasks.detection.boxes import greedy_suppression
 
 Floats = npt.NDArray[np.float64]
 LANDMARKS = 5
@@ -105,12 +106,8 @@ class DetectedFaces:
         >>> DetectedFaces(boxes, np.zeros((3, 5, 2)), np.array([0.7, 0.9, 0.8])).suppressed().scores.tolist()
         [0.9, 0.8]
         """
-        if not len(self):
-            return self
-        import cv2
-
-        kept: Any = cv2.dnn.NMSBoxes(self.boxes.tolist(), self.scores.tolist(), 0.0, overlap, 1.0, most)
-        return self[np.asarray(kept, np.int64).reshape(-1)]
+        best = self[np.argsort(-self.scores, kind="stable")[:most]]
+        return best[greedy_suppression(best.boxes, best.scores, overlap)]
 
 
 class FaceChoice(Enum):
