@@ -60,6 +60,7 @@ EXTRAS = {
         Extra("tiff", ("tifffile", "imagecodecs")),
         Extra("dicom", ("pydicom", "pylibjpeg", "openjpeg", "rle", "jpeg_ls", "imagecodecs")),
         Extra("slides", ("openslide", "openslide_bin")),
+        Extra("video", ("av",)),
         Extra("mpc", ("spu", "jax", "grpc"), newest=(3, 11), without_wheels="SPU"),
         Extra("he", ("tenseal", "phe", "gmpy2")),
         Extra("serve", ("starlette", "uvicorn", "httpx")),

@@ -43,6 +43,9 @@ _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}\n?")
 _ONNX = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x22\x28\x32\x3a\x42]")
 _DICOM, _BEHIND_PREAMBLE = b"DICM", slice(128, 132)
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF8", b"BM", b"\0\0\1\0")
+_VIDEOS = re.compile(rb"\x1aE\xdf\xa3|FLV\x01|OggS|\0\0\x01[\xba\xb3]|DKIF|YUV4MPEG2 |0&\xb2u\x8ef\xcf\x11")
+"""Matroska and WebM, Flash, Ogg, MPEG (program and elementary streams), IVF, YUV4MPEG, ASF."""
+_STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"jxl ")
 
 
 class FileFormat(StrEnum):
@@ -107,6 +110,7 @@ class FileFormat(StrEnum):
     PRIVATE_KEY = "a private key of a certificate"
     NETWORK = "an ONNX network"
     PICTURE = "a picture"
+    VIDEO = "a video"
     DICOM = "a DICOM file"
     ARRAYS = "an npz file of other arrays"
     PARQUET = "a Parquet file of another program"
@@ -260,6 +264,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         or re.match(rb"P[1-6]\s", start)
     ):
         return FileFormat.PICTURE
+    if _is_video(start):
+        return FileFormat.VIDEO
     if _LEDGER.match(start):
         return FileFormat.LEDGER
     if _ANSWERS.match(start):
@@ -277,6 +283,15 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
     if _ONNX.match(start):
         return FileFormat.NETWORK
     return _of_text(path, start)
+
+
+def _is_video(start: bytes) -> bool:
+    if start[4:8] == b"ftyp":
+        return start[8:12] not in _STILL_BRANDS
+    if start[:4] == b"RIFF":
+        return start[8:12] == b"AVI "
+    transport = len(start) > 376 and start[0] == start[188] == start[376] == 0x47
+    return transport or start[4:8] in (b"moov", b"mdat") or bool(_VIDEOS.match(start))
 
 
 def _of_zip(path: Path) -> FileFormat:

@@ -79,6 +79,11 @@ DOORS = {
         "privis.image_record('picture.png#tile=0,0,0,16')",
     ],
     "openslide_bin": [],  # the library that openslide looks for; one of the system does as well
+    "av": [
+        "extract clip.mp4 -o out.csv -f colour -p size=8x8 --every 1s",
+        "privis.image_record('clip.mp4#time=0')",
+        "video info clip.mp4",
+    ],
     "spu": MPC,
     "jax": MPC[:3],
     "grpc": ["party --config party/a/party.toml", MPC[1]],
@@ -186,6 +191,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, kind in (("plain", ""), ("rle", "_RLE"), ("j2k", "_jp2klossless"), ("jls", "_jpeg_ls_lossless")):
         bundled = Path(pydicom.__file__).parent / "data" / "test_files" / f"MR_small{kind}.dcm"
         (folder / f"{name}.dcm").write_bytes(bundled.read_bytes())
+    (folder / "clip.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
     (folder / "network.onnx").write_bytes(to_onnx(average).SerializeToString())
     (folder / "job.toml").write_text(JOB)
     (folder / "first").mkdir()

@@ -19,6 +19,7 @@ from privis.errors import Problem
 from privis.extraction.noise_level import NoiseWarning
 from privis.io.images.depth import DepthWarning
 from privis.io.resumable.run import Progress as Step
+from privis.io.video.frame_reading import VideoWarning
 from privis.subjects import SubjectWarning
 
 SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, SERVER, NO, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 8, 130
@@ -29,6 +30,7 @@ or refused, or keys or messages are damaged or of another program · 8 no: nobod
 found (privis search), the accuracy is too low (privis classify), pictures were held back (privis redact), something
 of whom was erased is left, or a receipt does not hold (privis verify) · 130 interrupted (the same command goes on)."""
 SILENT_SECONDS = 2.0  # before work says what it is
+_SENTENCES = (SubjectWarning, DepthWarning, NoiseWarning, VideoWarning)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
@@ -42,7 +44,8 @@ err = Console(stderr=True, highlight=False)
 def explained() -> Iterator[None]:
     """Print an error as its sentences and leave with its exit code; no traceback for what a user can mend.
 
-    Warnings about ids of people, depths of images and noise that leaves nothing are printed as sentences, too.
+    Warnings about ids of people, depths of images, damaged videos and noise that leaves nothing are printed as
+    sentences, too.
     """
     try:
         with _warned():
@@ -68,15 +71,14 @@ def _warned() -> Iterator[None]:
         shown = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, SubjectWarning | DepthWarning | NoiseWarning):
+            if issubclass(category, _SENTENCES):
                 err.print(f"privis: warning: {message}", markup=False, soft_wrap=True)
             else:
                 shown(message, category, *place, **more)
 
         warnings.showwarning = show
-        warnings.simplefilter("always", SubjectWarning)
-        warnings.simplefilter("always", DepthWarning)
-        warnings.simplefilter("always", NoiseWarning)
+        for category in _SENTENCES:
+            warnings.simplefilter("always", category)
         yield
 
 

@@ -191,6 +191,10 @@ def extract(
     mpp: picture_parts.MicronsPerPixel = None,
     downsample: picture_parts.Downsample = None,
     pages: picture_parts.PageWords = None,
+    every: picture_parts.Every = None,
+    start: picture_parts.Start = None,
+    end: picture_parts.End = None,
+    stack: picture_parts.Stack = 1,
     as_json: AsJson = False,
     report: ReportPath = None,
     yes: Yes = False,
@@ -207,10 +211,12 @@ def extract(
 
     privis extract slide.svs --tiles 256 --tissue 0.5 -f lbp -o tiles.parquet
 
+    privis extract camera.mp4 --every 1s -f hog -p size=96x128 -o frames.parquet
+
     The third makes photos.colour.parquet and photos.lbp.parquet, and decodes every image once.
     """
     with explained():
-        parts = picture_parts.PartWords(tiles, overlap, tissue, mpp, downsample, pages)
+        parts = picture_parts.PartWords(tiles, overlap, tissue, mpp, downsample, pages, every, start, end, stack)
         parts.check(release is not None, subject_from is not None)
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
         chosen = chosen_features(feature, parameter or [], post)
@@ -219,7 +225,7 @@ def extract(
             _mention_size(each)
         dicom = DicomWords(window, frames, overlays, subject_from, site_key, subject_column)
         decoding = Decoding(max_pixels, bits, dicom.reading())
-        sources, subjects = parts.of(*dicom.sources(*_sources(inputs, subject_column)))
+        sources, subjects = parts.of(*dicom.sources(*_sources(inputs, subject_column, parts.of_videos)), max_pixels)
         noises = [_noise(words, each.feature, sources, yes) for each in chosen]
         planned = [
             Planned(each.feature, noise, output_of(output, each.name, several))
@@ -313,10 +319,10 @@ def chosen_feature(name: str, parameters: list[str], post: str | None) -> Featur
     return chosen if post is None else Posted(chosen, steps_of(post))
 
 
-def _sources(inputs: list[str], subject_column: str | None) -> tuple[Sequence[str], Sequence[str] | None]:
+def _sources(inputs: list[str], subject_column: str | None, videos: bool) -> tuple[Sequence[str], Sequence[str] | None]:
     """The images to read, and whose they are if a column says so."""
     if subject_column is None:
-        return find(inputs, sys.stdin), None
+        return find(inputs, sys.stdin, videos=videos), None
     if len(inputs) != 1:
         expected = "one CSV file with --subject-column"
         raise ParameterError(Problem("INPUT", f"{len(inputs)} arguments", expected))

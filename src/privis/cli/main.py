@@ -59,6 +59,7 @@ from privis.cli.server.stages import stage
 from privis.cli.shell import completion
 from privis.cli.shell.once import HELP_NAMES, given_once
 from privis.cli.train import predict, train
+from privis.cli.video.video_group import video
 from privis.errors import ParameterError, Problem
 from privis.version import VERSION
 
@@ -102,6 +103,7 @@ app.add_typer(face)
 app.add_typer(search)
 app.add_typer(classify)
 app.add_typer(dicom)
+app.add_typer(video)
 app.command()(party)
 app.command()(keygen)
 app.command()(serve)

@@ -188,6 +188,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.TOML: folder / "other.toml",
         FileFormat.LIST: folder / "list.csv",
         FileFormat.PICTURE: folder / "picture.png",
+        FileFormat.VIDEO: clip(folder / "clip.avi"),
         FileFormat.DICOM: write(folder / "scan.dcm", np.arange(16, dtype=np.uint8).reshape(4, 4)),
         FileFormat.NETWORK: folder / "network.onnx",
         FileFormat.FOLDER: folder / "folder",
@@ -202,6 +203,17 @@ def gallery() -> FaceGallery:
     rows = np.full((2, 4), 0.5)
     with_ann = FaceGallery(bytes(32), "network").with_images(["ann"] * 2, ["a1", "a2"], rows, date(2026, 11, 30))
     return with_ann.with_images(["bob"], ["b1"], rows[:1], date(2019, 1, 1), date(2020, 1, 1))
+
+
+def clip(path: Path) -> Path:
+    """Four frames of motion JPEG in an AVI, written by OpenCV, which every installation has."""
+    import cv2
+
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (32, 16))
+    for number in range(4):
+        writer.write(np.full((16, 32, 3), 50 * number, np.uint8))
+    writer.release()
+    return path
 
 
 def erasable() -> FaceGallery:

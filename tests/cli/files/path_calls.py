@@ -31,6 +31,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("predict",): {"TABLE": "{table}", "--head": "{head}", "-o": "{new}.csv"},
     ("info",): {"FILE": "{table}"},
+    ("video", "info"): {"FILE": "{video}"},
     ("ledger", "init"): {"PATH": "{new}", "--epsilon": "1", "--delta": "1e-6"},
     ("ledger", "show"): {"PATH": "{budget}"},
     ("ledger", "verify"): {"PATH": "{budget}"},

@@ -51,6 +51,7 @@ SAID = {
     FileFormat.CERTIFICATE: ("CN=a", "good until"),
     FileFormat.PICTURE: ("4 x 4 pixels, RGB",),
     FileFormat.DICOM: ("8 bits, MONOCHROME2, Explicit VR Little Endian; 1 frame", "4 x 4 pixels, grey"),
+    FileFormat.VIDEO: ("32 x 16 pixels; mjpeg", "4 frames, shown from 0 s to 0.3 s, 10 a second, even"),
     FileFormat.LIST: ("columns: path, label",),
     FileFormat.LEDGER_HEAD: ("budget",),
 }

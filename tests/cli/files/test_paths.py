@@ -152,7 +152,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "codebook": known["CODEBOOK"], "index": known["SEARCH_INDEX"],
         "directions": place / "directions.npz", "released": place / "released.index",
         "classifier": known["CLASSIFIER"],
-        "scan": known["DICOM"], "export_key": known["DEIDENTIFICATION_KEY"],
+        "video": known["VIDEO"], "scan": known["DICOM"], "export_key": known["DEIDENTIFICATION_KEY"],
         "boxes": place / "boxes.csv", "pairs": place / "pairs.csv", "people": place / "people",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]

@@ -36,7 +36,9 @@ class NamedPictures:
     unnamed: dict[str, Problem] = field(default_factory=dict)
 
 
-def named_pictures(inputs: Sequence[str], source: str, stdin: TextIO | None = None) -> NamedPictures:
+def named_pictures(
+    inputs: Sequence[str], source: str, stdin: TextIO | None = None, *, videos: bool = False
+) -> NamedPictures:
     """Read whose every picture is.
 
     - ``folder``: of a folder that is given, each sub-folder holds one person's pictures, at any depth, and is called
@@ -50,6 +52,7 @@ def named_pictures(inputs: Sequence[str], source: str, stdin: TextIO | None = No
         inputs: files, folders, globs, ``-``, or CSV files.
         source: one of these words.
         stdin: where ``-`` reads.
+        videos: whether folders also give videos.
 
     Returns:
         Every picture once, and those for which there is no subject.
@@ -61,9 +64,9 @@ def named_pictures(inputs: Sequence[str], source: str, stdin: TextIO | None = No
     if kind == "column" and rest:
         return _listed(inputs, rest)
     if source == "folder":
-        return _by_folder(inputs, stdin)
+        return _by_folder(inputs, stdin, videos)
     if kind == "filename" and bool(separator) == bool(rest):
-        return _by_name(find(inputs, stdin), rest)
+        return _by_name(find(inputs, stdin, videos=videos), rest)
     raise ParameterError(Problem("--subject-from", repr(source), f"one of {FORMS}"))
 
 
@@ -84,12 +87,12 @@ def _listed(inputs: Sequence[str], column: str) -> NamedPictures:
     return NamedPictures(tuple(found), tuple(found.values()))
 
 
-def _by_folder(inputs: Sequence[str], stdin: TextIO | None) -> NamedPictures:
+def _by_folder(inputs: Sequence[str], stdin: TextIO | None, videos: bool) -> NamedPictures:
     names: dict[str, tuple[str, str]] = {}
     unnamed, problems = {}, []
     for given in inputs:
         try:
-            paths = find([given], stdin)
+            paths = find([given], stdin, videos=videos)
         except ParameterError as error:
             problems += error.problems
             continue

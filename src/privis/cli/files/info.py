@@ -18,6 +18,7 @@ from privis.cli.files.face_facts import calibration_facts, gallery_facts, templa
 from privis.cli.files.index_facts import index_facts, index_file_facts
 from privis.cli.files.key_facts import certificate_facts, site_key_facts, token_facts, tokens_facts
 from privis.cli.files.receipt_facts import erasure_facts, receipt_key_facts, receipt_log_facts
+from privis.cli.files.video_lines import lines_of_video
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, format_of
 
@@ -389,6 +390,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.NETWORK: _network,
         FileFormat.PICTURE: _picture,
         FileFormat.DICOM: _dicom,
+        FileFormat.VIDEO: lines_of_video,
         FileFormat.TABLE_RECORD: _record,
         FileFormat.LIST: _list,
     }

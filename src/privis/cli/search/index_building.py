@@ -16,10 +16,14 @@ import typer
 from privis.cli.console import err, explained, out, progress
 from privis.cli.extraction.picture_parts import (
     Downsample,
+    End,
+    Every,
     MicronsPerPixel,
     Overlap,
     PageWords,
     PartWords,
+    Stack,
+    Start,
     Tiles,
     Tissue,
 )
@@ -98,6 +102,10 @@ def build(
     mpp: MicronsPerPixel = None,
     downsample: Downsample = None,
     pages: PageWords = None,
+    every: Every = None,
+    start: Start = None,
+    end: End = None,
+    stack: Stack = 1,
     as_json: AsJson = False,
 ) -> None:
     """Make an index of images. The same command goes on where it was stopped, and changes nothing when it is whole.
@@ -110,13 +118,15 @@ def build(
 
     privis search build slides/ -o tiles.index --tiles 256 --tissue 0.5
 
+    privis search build cameras/ -o frames.index --every 10s
+
     privis search build photos/ -o shared.index --release privunit --epsilon 8 --projection public/
     """
     with explained():
         from privis.estimators.search.indexing.index_file import NAME, IndexFile, check_new_folder
         from privis.estimators.search.search_index import Index
 
-        parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages)
+        parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages, every, start, end, stack)
         parts.check(release is not None)
         if unit is UnitName.SUBJECT and subject_from is None:
             remedy = "as in --subject-from folder; without it every image is its own subject"
@@ -167,6 +177,10 @@ def add(
     mpp: MicronsPerPixel = None,
     downsample: Downsample = None,
     pages: PageWords = None,
+    every: Every = None,
+    start: Start = None,
+    end: End = None,
+    stack: Stack = 1,
     as_json: AsJson = False,
 ) -> None:
     """Add images to an index; one that is there takes its own place, and what nobody says anew of it stays.
@@ -174,7 +188,7 @@ def add(
     privis search add --index photos.index new/
     """
     with explained():
-        parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages)
+        parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages, every, start, end, stack)
         known = opened(index, max_pixels)
         parts.check(known.maker.release is not None)
         listed = _listed(images, subject_from, metadata, known.info().columns, parts)
@@ -217,14 +231,14 @@ def _listed(
     images: list[str], subject_from: str | None, metadata: Path | None, columns: Mapping[str, str], parts: PartWords
 ) -> _Listed:
     if subject_from is None:
-        paths, subjects, unnamed = find(images, sys.stdin), None, {}
+        paths, subjects, unnamed = find(images, sys.stdin, videos=parts.of_videos), None, {}
     else:
-        named = named_pictures(images, subject_from, sys.stdin)
+        named = named_pictures(images, subject_from, sys.stdin, videos=parts.of_videos)
         if named.advice:
             err.print(f"privis: warning: {named.advice}", markup=False, soft_wrap=True)
         paths, subjects = named.paths, named.subjects
         unnamed = {path: str(why) for path, why in named.unnamed.items()}
-    if parts.given:  # tiles of a slide belong to one subject, so that they can be erased together
+    if parts.given:  # all parts of a file belong to one subject, so that they can be erased together
         paths, subjects = parts.of(paths, paths if subjects is None else subjects)
     values: dict[str, Any] = {} if metadata is None else where_words.MetadataFile.read(metadata).of(paths, columns)
     return _Listed(tuple(paths), subjects, values, unnamed)

@@ -18,6 +18,7 @@ white is zero (TIFF)    inverted, at every depth
 floats, Lab             refused: their range is not known
 too many pixels         refused from the header, before anything is decoded
 DICOM                   `privis.io.images.dicom`: the first frame, or the one of ``scan.dcm#frame=2``
+videos                  `privis.io.images.videos.frame_parts`: the frame of ``clip.mp4#time=1.5``
 ======================  ======================================================================================
 
 Pillow decodes, and only the formats in `FORMATS`: it knows others, some of which start programs (EPS). TIFF layouts
@@ -42,9 +43,11 @@ from privis.io.images.depth import DepthWarning, deep_pixels, is_deep_grey_alpha
 from privis.io.images.dicom.pictures import picture
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import FRAME, PAGE, TILE, TILES, file_part
+from privis.io.images.file_parts import FRAME, PAGE, TILE, TILES, TIME, TIMES, file_part
 from privis.io.images.slides.slide_pages import is_slide_page
 from privis.io.images.slides.tiles import tile_pixels
+from privis.io.images.videos.frame_parts import video_picture
+from privis.io.images.videos.video_files import is_video
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -162,6 +165,8 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
             raise _refusal(where, "an empty file", "an image file", "copy or download it again")
         if part.kind in (TILE, TILES):
             return tile_pixels(part, where, max_pixels)
+        if part.kind in (TIME, TIMES):
+            return video_picture(part, where, max_pixels)
         number = part.numbers[0] if part.numbers else 1
         if part.kind != PAGE and is_dicom(path):
             return picture(path, number, dicom, max_pixels=max_pixels, bits=depth, where=where)
@@ -186,6 +191,9 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
     except PermissionError:
         raise _refusal(where, "no permission to read it", "a readable file", f"chmod u+r {where}") from None
     except Image.UnidentifiedImageError:
+        if is_video(path):
+            remedy = "--every 1s makes a picture of a frame in every second"
+            raise _refusal(where, "a video", "a picture, or a frame of a video", remedy) from None
         got, expected = "bytes of no known image format", f"one of {', '.join(FORMATS)}, DICOM"
         raise ImageError(misfit(where, FileFormat.PICTURE, got, expected)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

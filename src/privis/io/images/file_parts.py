@@ -6,6 +6,9 @@
 ``slide.svs#tile=1024,512,0,256``  256 x 256 pixels of level 0 of a slide, the first of them 1024 pixels from the left
                                    and 512 from the top of level 0; a fifth number: pixels a side before they are scaled
 ``slide.svs#tiles=256``            a slide that gave no tile: reading it says why
+``clip.mp4#time=1.5``              the frame of a video that is first shown 1.5 s from its start, to the microsecond;
+                                   several times are frames below each other, in one picture
+``clip.mp4#times=1,0,,1``          a video that gave no frame: reading it says why
 =================================  =================================================================================
 """
 
@@ -15,16 +18,19 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar, Self
 
 from privis.errors import ParameterError, Problem
 
-FRAME, PAGE, TILE, TILES = "frame", "page", "tile", "tiles"
+FRAME, PAGE, TILE, TILES, TIME, TIMES = "frame", "page", "tile", "tiles", "time", "times"
 _NUMBER = "(?:0|[1-9][0-9]{0,8})"
 _COUNT = "[1-9][0-9]{0,8}"
+_SECONDS = _NUMBER + r"(?:\.[0-9]{0,5}[1-9])?"
 _PART = re.compile(
     rf"(?P<path>.+)#(?:(?P<frame>frame={_COUNT})|(?P<page>page={_COUNT})"
-    rf"|(?P<tile>tile={_NUMBER},{_NUMBER},{_NUMBER},{_COUNT}(?:,{_COUNT})?)|(?P<tiles>tiles=[0-9a-z.,=+-]+))",
+    rf"|(?P<tile>tile={_NUMBER},{_NUMBER},{_NUMBER},{_COUNT}(?:,{_COUNT})?)|(?P<tiles>tiles=[0-9a-z.,=+-]+)"
+    rf"|(?P<time>time={_SECONDS}(?:,{_SECONDS})*)|(?P<times>times=[0-9,/]+))",
     re.DOTALL,
 )
 
@@ -35,7 +41,7 @@ class FilePart:
 
     Args:
         path: of the file.
-        kind: one of ``frame``, ``page``, ``tile`` and ``tiles``; empty: the file as such.
+        kind: one of ``frame``, ``page``, ``tile``, ``tiles``, ``time`` and ``times``; empty: the file as such.
         words: what stands behind the kind.
     """
 
@@ -45,8 +51,11 @@ class FilePart:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The words as numbers; of ``tiles`` there are none."""
-        return () if self.kind == TILES or not self.words else tuple(int(word) for word in self.words.split(","))
+        """The words as whole numbers; of ``tiles`` and ``times`` there are none, of ``time`` its microseconds."""
+        if self.kind == TIME:
+            return tuple(round(Fraction(word) * 10**6) for word in self.words.split(","))
+        words = [] if self.kind in (TILES, TIMES) or not self.words else self.words.split(",")
+        return tuple(int(word) for word in words)
 
     @property
     def name(self) -> str:
@@ -76,7 +85,7 @@ def file_part(path: str | os.PathLike[str]) -> FilePart:
     found = _PART.fullmatch(name) if "#" in name else None
     if found is None or os.path.lexists(name):
         return FilePart(name)
-    for kind in (FRAME, PAGE, TILE, TILES):
+    for kind in (FRAME, PAGE, TILE, TILES, TIME, TIMES):
         if found[kind]:
             return FilePart(found["path"], kind, found[kind].partition("=")[2])
     return FilePart(name)

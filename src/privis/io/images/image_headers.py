@@ -11,7 +11,8 @@ from privis.io.images.decode import FORMATS, Decoding
 from privis.io.images.depth import DepthWarning, is_deep_grey_alpha
 from privis.io.images.dicom.pictures import picture_shape
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import PAGE, TILE, TILES, file_part
+from privis.io.images.file_parts import PAGE, TILE, TILES, TIME, TIMES, file_part
+from privis.io.images.videos.frame_parts import frame_shape
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"}
 
@@ -25,12 +26,14 @@ def shape(path: str) -> tuple[int, ...] | None:
 
     part = file_part(path)
     path = part.path
-    if part.kind == TILES:
+    if part.kind in (TILES, TIMES):
         return None
     if part.kind == TILE:
         return (part.numbers[3], part.numbers[3], 3)
     page = part.numbers[0] - 1 if part.kind == PAGE else 0
     try:
+        if part.kind == TIME:
+            return frame_shape(part)
         if is_dicom(path):
             return picture_shape(path)
         with Image.open(path, formats=FORMATS) as image:
@@ -59,7 +62,7 @@ def warn_of_unused_bits(paths: Sequence[str], decode: Decoding, looks: int = 16)
     for path in paths[:looks]:
         try:
             part = file_part(path)
-            if part.kind in (TILE, TILES):  # 8 bits, always
+            if part.kind in (TILE, TILES, TIME, TIMES):  # 8 bits, always
                 continue
             deep = is_dicom(part.path)
             if not deep:

@@ -12,11 +12,12 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.io.images.decode import SUFFIXES
 from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.file_parts import file_part
+from privis.io.images.videos.video_files import VIDEO_SUFFIXES
 
 _LIST_OF_A_DISC = "DICOMDIR"
 
 
-def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
+def find(inputs: Sequence[str], stdin: TextIO | None = None, *, videos: bool = False) -> tuple[str, ...]:
     """List the paths that ``inputs`` name, in a fixed order and each once.
 
     Every input is one of
@@ -30,6 +31,8 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
     - ``-``: paths of files from ``stdin``, one per line or, if there is a NUL character, NUL-separated. They are not
       looked at here: asking for a million of them one by one would take long on a network disk.
 
+    With ``videos``, folders and globs also give files whose names end like a video's (`VIDEO_SUFFIXES`).
+
     The inputs keep their order; an image that is named twice keeps its first place. Paths stay as given.
 
     Raises:
@@ -38,7 +41,7 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
     problems: list[Problem] = []
     found: dict[str, str] = {}
     for name in inputs:
-        paths = _expand(name, stdin, problems)
+        paths = _expand(name, stdin, problems, SUFFIXES | VIDEO_SUFFIXES if videos else SUFFIXES)
         found.update((key, path) for path in paths if (key := os.path.abspath(path)) not in found)
     if not inputs:
         problems.append(Problem("inputs", "nothing", "files, folders, globs or -", "name a folder of images"))
@@ -46,17 +49,17 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def _expand(name: str, stdin: TextIO | None, problems: list[Problem]) -> Sequence[str]:
+def _expand(name: str, stdin: TextIO | None, problems: list[Problem], suffixes: frozenset[str]) -> Sequence[str]:
     if name == "-":
         return _listed(stdin, problems)
     if os.path.isdir(name):
-        paths = sorted(_walk(name, set(), problems))
-        expected = f"images ({' '.join(sorted(SUFFIXES))}) at any depth"
+        paths = sorted(_walk(name, set(), problems, suffixes))
+        expected = f"images ({' '.join(sorted(suffixes))}) at any depth"
         remedy = "name another folder, or the files themselves if they have other names"
     elif os.path.exists(name) or os.path.exists(file_part(name).path):
         return (name,)
     elif glob.has_magic(name):
-        paths = sorted(_match(name, problems))
+        paths = sorted(_match(name, problems, suffixes))
         expected = "a pattern that matches images"
         remedy = "put it in quotes, so that the shell leaves it alone, and check the folder"
     else:
@@ -83,8 +86,8 @@ def _listed(stdin: TextIO | None, problems: list[Problem]) -> Sequence[str]:
     return paths
 
 
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+def _is_image(name: str, suffixes: frozenset[str]) -> bool:
+    return os.path.splitext(name)[1].lower() in suffixes
 
 
 def _is_unnamed_dicom(entry: os.DirEntry[str]) -> bool:
@@ -97,7 +100,9 @@ def _is_unnamed_dicom(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -> Iterator[str]:
+def _walk(
+    folder: str, entered: set[tuple[int, int]], problems: list[Problem], suffixes: frozenset[str]
+) -> Iterator[str]:
     """Images below ``folder``; one `os.stat` per folder and none per file whose name tells what it is."""
     pending = [folder]
     while pending:
@@ -118,7 +123,7 @@ def _walk(folder: str, entered: set[tuple[int, int]], problems: list[Problem]) -
                 continue
             if _is_folder(entry):
                 pending.append(entry.path)
-            elif _is_image(entry.name) or _is_unnamed_dicom(entry):
+            elif _is_image(entry.name, suffixes) or _is_unnamed_dicom(entry):
                 yield os.path.normpath(entry.path)
 
 
@@ -129,17 +134,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _match(pattern: str, problems: list[Problem]) -> Iterator[str]:
+def _match(pattern: str, problems: list[Problem], suffixes: frozenset[str]) -> Iterator[str]:
     """Images that a glob names; `glob` would go round loops of links below ``**``, so `_walk` goes there."""
     parts = pattern.split("/")
     if "**" not in parts:
-        yield from (path for path in glob.iglob(pattern) if _is_image(os.path.basename(path)))
+        yield from (path for path in glob.iglob(pattern) if _is_image(os.path.basename(path), suffixes))
         return
     depth = parts.index("**")
     head = "/".join(parts[:depth]) or ("/" if depth else ".")
     entered: set[tuple[int, int]] = set()
     for root in sorted(glob.glob(head)):
-        for path in _walk(root, entered, problems):
+        for path in _walk(root, entered, problems, suffixes):
             if _fits(os.path.relpath(path, root).split("/"), parts[depth:]):
                 yield path
 

@@ -1,0 +1,22 @@
+"""``privis video``: what is done with videos at their owner."""
+
+from __future__ import annotations
+
+import typer
+
+from privis.cli.console import EXIT_CODES
+from privis.cli.video.video_info import info
+
+video = typer.Typer(
+    name="video",
+    help="Videos at their owner: what they are, and what moves in them.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+video.command(epilog=EXIT_CODES)(info)
+
+
+@video.callback()
+def _group() -> None:
+    """Keep one command a group of commands."""
