@@ -20,6 +20,8 @@ from .line_crossings import Direction as Direction
 from .line_crossings import crossings as crossings
 from .motion_model import FootMotion as FootMotion
 from .motion_model import MotionPlan as MotionPlan
+from .occupied_cells import CellGrid as CellGrid
+from .occupied_cells import CellLog as CellLog
 from .presence_table import PresenceLog as PresenceLog
 from .presence_table import PresenceTable as PresenceTable
 from .presence_table import presence as presence
