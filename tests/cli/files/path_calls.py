@@ -173,7 +173,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "FOLDER": "{people}", "--recipe": "patches", "--codebook": "{codebook}", "--workers": "1",
     },
     ("redact",): {
-        "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check",
+        "IN": "{picture}", "-o": "{new}", "--text": "", "--review": "{new}check", "--boxes": "{new}.csv",
     },
     ("dicom", "deidentify"): {
         "IN": "{scan}", "-o": "{new}", "--key": "{export_key}", "--review": "{new}check",
@@ -210,8 +210,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
-    "-o", "--calibration-output", "--draw", "--new-key", "--output", "--plots", "--predictions", "--report", "--review",
-    "--state", "--write-salt",
+    "-o", "--boxes", "--calibration-output", "--draw", "--new-key", "--output", "--plots", "--predictions", "--report",
+    "--review", "--state", "--write-salt",
 }  # fmt: skip
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {

@@ -18,7 +18,7 @@ def test_growth_is_a_share_of_each_side_and_a_pixel():
 def test_margins_are_by_kind_and_the_users_boxes_stay():
     regions = [ImageRegion.of_box(kind, 10, 10, 10, 10) for kind in RegionKind]
     widths = {region.kind: region.box[2] for region in Margins(0.5, 0.1, 0.2, 0.0).around(regions)}
-    assert widths == pytest.approx({"face": 22, "plate": 14, "mrz": 16, "text": 12, "given": 10})
+    assert widths == pytest.approx({"face": 22, "plate": 14, "mrz": 16, "text": 12, "given": 10, "person": 14})
     with pytest.raises(ParameterError, match=r"Margins.face.*-1(.|\n)*Margins.text.*nan"):
         Margins(face=-1, text=float("nan"))
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from privis.cli.console import explained
 from privis.cli.documents.redact_options import (
     AsJson,
+    Boxes,
     Colour,
     Detector,
+    Every,
     Faces,
+    Hold,
     Inputs,
+    KeepAudio,
     Least,
     Margin,
     Mrz,
@@ -38,23 +42,32 @@ def redact(
     colour: Colour = "0,0,0",
     passes: Passes = 8,
     require: Require = None,
+    hold: Hold = "0.5s",
+    every: Every = None,
+    keep_audio: KeepAudio = False,
+    boxes: Boxes = None,
     review: Review = None,
     as_json: AsJson = False,
 ) -> None:
-    """Paint over faces, number plates, machine-readable zones and text, before pictures leave their owner.
+    """Paint over faces, number plates, machine-readable zones and text, before anything leaves its owner.
 
-    Copies are written from pixels alone: no EXIF, thumbnail, colour profile, hidden transparent pixels. What a
-    detector misses stays visible: docs/redaction.md has measured shares; look at copies with --review.
+    Copies are written from pixels alone: no EXIF, thumbnail, colour profile, hidden transparent pixels; of videos no
+    metadata, cover, subtitles or sound. What a detector misses stays visible: docs/redaction.md has measured shares;
+    look at copies with --review.
 
     privis redact photos -o painted --faces --plates
 
     privis redact scans -o painted --faces --mrz --text --review check
+
+    privis redact camera.mp4 -o painted --faces --plates --boxes boxes.json
     """
     with explained():
-        from privis.cli.documents.redact_run import Wanted, redact_pictures
+        from privis.cli.documents.redact_run import redact_pictures
+        from privis.cli.documents.redact_words import Kinds, Wanted
 
         wanted = Wanted(
-            faces, plates, mrz, text, regions, detector, detector_head, face_score, face_margin, colour, passes,
-            tuple(require or ()), review,
+            Kinds(faces, plates, mrz, text), regions, detector, detector_head, face_score, face_margin,
+            colour, passes, tuple(require or ()), hold, every, keep_audio,
+            boxes, review,
         )  # fmt: skip
         redact_pictures(inputs, output, wanted, as_json)

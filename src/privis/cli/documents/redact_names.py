@@ -14,6 +14,8 @@ from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.pages import still_format
 from privis.io.images.same_files import file_identity
 from privis.io.images.sources import find
+from privis.io.images.videos.video_files import is_video
+from privis.io.video.encoded_video import form_of
 
 _SHOWN = 3
 _ENDINGS = {"PNG": ".png", "TIFF": ".tif"}
@@ -26,16 +28,19 @@ class NamedPicture:
     Args:
         source: path as given.
         name: of the copy below the folder of outputs.
+        is_video: whether it is read as frames with times.
     """
 
     source: str
     name: str
+    is_video: bool = False
 
 
 def named_pictures(inputs: Sequence[str], output: Path, stdin: TextIO | None) -> tuple[NamedPicture, ...]:
     """List pictures with the names of their copies: below a folder as there, otherwise the file's own name.
 
-    A copy of a DICOM file is a PNG or TIFF, and gets that ending behind its own.
+    A copy of a DICOM file is a PNG or TIFF, one of a video whose format is not written an MP4: they get that ending
+    behind their own.
 
     Raises:
         ParameterError: inputs that hold no picture; two pictures of one name; the output is, or lies in, an input.
@@ -44,7 +49,7 @@ def named_pictures(inputs: Sequence[str], output: Path, stdin: TextIO | None) ->
     named: dict[str, NamedPicture] = {}
     for word in inputs:
         try:
-            paths = find([word], stdin)
+            paths = find([word], stdin, videos=True)
         except ParameterError as error:
             problems += error.problems
             continue
@@ -56,7 +61,10 @@ def named_pictures(inputs: Sequence[str], output: Path, stdin: TextIO | None) ->
             name = os.path.basename(path) if base is None else os.path.relpath(path, base)
             if os.path.isfile(path) and is_dicom(path):  # its copy is a picture without a header, and says so
                 name += _ENDINGS.get(_stored_as(path), "")
-            named.setdefault(os.path.abspath(path), NamedPicture(path, os.path.normpath(name)))
+            video = is_video(path)
+            if video and Path(name).suffix.lower() != form_of(name).suffix:
+                name += form_of(name).suffix
+            named.setdefault(os.path.abspath(path), NamedPicture(path, os.path.normpath(name), video))
     if not inputs:
         problems.append(Problem("IN", "nothing", "files, folders, globs or -", "name a folder of pictures"))
     refuse(ParameterError, problems)

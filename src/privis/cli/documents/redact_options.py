@@ -18,14 +18,17 @@ class Required(StrEnum):
     TEXT = "text"
 
 
-Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help="Pictures, folders, globs, or - for a list.")]
+Inputs = Annotated[
+    list[str], typer.Argument(metavar="IN...", help="Pictures, videos, folders, globs, or - for a list.")
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for painted copies of the same names.")]
 Faces = Annotated[bool, typer.Option("--faces", help="Paint over faces (extra faces, or --detector).")]
 Plates = Annotated[bool, typer.Option("--plates", help="Paint over number plates.")]
 Mrz = Annotated[bool, typer.Option("--mrz", help="Paint over machine-readable zones of documents.")]
 Text = Annotated[bool, typer.Option("--text", help="Paint over printed text.")]
 Regions = Annotated[
-    Path | None, typer.Option(help="CSV file of your own boxes: path,x,y,w,h[,page], pixels of the upright picture.")
+    Path | None,
+    typer.Option(help="CSV file of your own boxes: path,x,y,w,h[,page or frame], pixels of the upright picture."),
 ]
 Detector = Annotated[str | None, typer.Option(help="Another face detector: an ONNX file, or haar (misses many).")]
 Least = Annotated[float, typer.Option("--face-score", help="Score from which something is a face; lower paints more.")]
@@ -39,4 +42,18 @@ Require = Annotated[
 Review = Annotated[
     Path | None, typer.Option(help="Folder for originals with outlines beside copies, to check by eye. Keep it inside.")
 ]
+Boxes = Annotated[
+    Path | None,
+    typer.Option("--boxes", help="Where something was painted: .csv, or .json as COCO has it. Keep it inside."),
+]
+Hold = Annotated[
+    str, typer.Option("--hold", help="Videos: how long a region stays before and after it was seen, as in 0.5s.")
+]
+Every = Annotated[
+    str | None,
+    typer.Option(
+        "--every", help="Videos: detectors look at one frame in so long, as in 0.2s, and may miss what is brief."
+    ),
+]
+KeepAudio = Annotated[bool, typer.Option("--keep-audio", help="Videos: keep the sound, which tells who speaks.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

@@ -23,6 +23,7 @@ _COLOURS = {
     RegionKind.ZONE: (20, 160, 60),
     RegionKind.TEXT: (230, 140, 0),
     RegionKind.GIVEN: (160, 30, 200),
+    RegionKind.PERSON: (0, 150, 150),
 }
 _GAP = 8
 

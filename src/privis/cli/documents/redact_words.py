@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from privis.cli.console import err
+from privis.cli.documents.redact_options import Required
 from privis.cli.faces.face_options import HeadName
 from privis.cli.faces.face_words import detector_of
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
@@ -18,9 +19,14 @@ from privis.extraction.faces.face_detector import FindsFaces
 from privis.extraction.faces.face_networks import yunet
 from privis.extraction.redaction.face_search import FaceSearch
 from privis.extraction.redaction.picture_finders import FindsRegions, PlateSearch, TextSearch, ZoneSearch
+from privis.extraction.redaction.redacted_video import VideoRules
+from privis.extraction.redaction.redactor import Redactor
 from privis.file_formats import FileFormat, misfit
 from privis.io.images.same_files import file_identity
-from privis.tasks.redaction.regions import ImageRegion, RegionKind
+from privis.io.redaction_log import digest_of
+from privis.io.video.frame_choice import seconds_of
+from privis.tasks.redaction.moving_regions import RegionHold
+from privis.tasks.redaction.regions import ImageRegion, Margins, RegionKind
 
 HAAR = "haar"
 HAAR_WARNING = (
@@ -28,7 +34,8 @@ HAAR_WARNING = (
     "and it painted 18 % of the rest; check every picture by eye, or install the extra: pip install 'privis[faces]'"
 )
 _TABLE = "a CSV file with the columns path, x, y, w, h"
-BoxesOfFiles = dict[Hashable, dict[int, list[ImageRegion]]]
+BoxesOfFiles = dict[Hashable, dict[int | None, list[ImageRegion]]]
+"""By file, and in it by the number of a page or frame from 0; None: the first page, or all frames."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +53,74 @@ class Kinds:
         return [name for name, wanted in pairs if wanted]
 
 
-def finders_of(kinds: Kinds, detector: str | None, head: HeadName, least: float) -> tuple[FindsRegions, ...]:
+@dataclass(frozen=True)
+class Wanted:
+    """What was typed, as `privis.cli.documents.redact_options` describes it."""
+
+    kinds: Kinds
+    regions: Path | None
+    detector: str | None
+    head: HeadName
+    face_score: float
+    face_margin: float
+    colour: str
+    passes: int
+    require: tuple[Required, ...]
+    hold: str
+    every: str | None
+    keep_audio: bool
+    boxes: Path | None
+    review: Path | None
+
+    def redactor(self) -> Redactor:
+        """Build what looks and paints, by the words that were typed.
+
+        Raises:
+            MissingExtraError: an extra is missing.
+            ParameterError: a word does not fit.
+        """
+        margins = Margins(face=self.face_margin)
+        return Redactor(finders_of(self), margins, _colour(self.colour), self.passes)
+
+    def rules(self, required: frozenset[RegionKind]) -> VideoRules:
+        """Build the rules for videos, by the words that were typed.
+
+        Raises:
+            ParameterError: a time is none.
+        """
+        every = None if self.every is None else seconds_of(self.every, "--every")
+        return VideoRules(RegionHold(float(seconds_of(self.hold, "--hold"))), self.keep_audio, every, required)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides what is painted; what is as it always was is not named, so that old logs go on."""
+        detector = [detector_digest(self.detector), str(self.head), self.face_score, self.face_margin]
+        always = {
+            "kinds": self.kinds.names(),
+            "required": sorted({each.value for each in self.require}),
+            "regions": None if self.regions is None else digest_of(self.regions),
+            "detector": detector if self.kinds.faces else None,
+            "colour": _colour(self.colour),
+            "passes": self.passes,
+        }
+        videos = {"hold": self.hold, "every": self.every, "keep_audio": self.keep_audio}
+        usual = {"hold": "0.5s", "every": None, "keep_audio": False}
+        return always | ({} if videos == usual else videos)
+
+
+def finders_of(wanted: Wanted) -> tuple[FindsRegions, ...]:
     """Build what looks for the chosen kinds.
 
     Raises:
         MissingExtraError: faces are wanted, and neither the extra nor a detector is there.
         ParameterError: the detector cannot be read, or is given without faces.
     """
-    if detector is not None and not kinds.faces:
-        raise ParameterError(Problem("--detector", detector, "--faces, which it is for"))
+    kinds, problems = wanted.kinds, []
+    if wanted.detector is not None and not kinds.faces:
+        problems.append(Problem("--detector", wanted.detector, "--faces, which it is for"))
+    refuse(ParameterError, problems)
     finders: list[FindsRegions] = []
     if kinds.faces:
-        finders.append(FaceSearch(_detector(detector, head, least)))
+        finders.append(FaceSearch(_detector(wanted.detector, wanted.head, wanted.face_score)))
     if kinds.plates:
         finders.append(PlateSearch())
     if kinds.mrz:
@@ -83,16 +146,33 @@ def _detector(named: str | None, head: HeadName, least: float) -> FindsFaces:
 
 def detector_digest(named: str | None) -> str:
     """What tells detectors apart: a word, or the digest of a file."""
-    if named in (None, HAAR):
+    if named is None or named == HAAR:
         return named or "yunet"
+    return str(file_digest(Path(named), "--detector", "an ONNX file, or haar"))
+
+
+def file_digest(path: Path | None, option: str, expected: str = "a file") -> str | None:
+    """The digest of a file that an option names; None where it names none.
+
+    Raises:
+        ParameterError: it cannot be read.
+    """
     try:
-        return hashlib.sha256(Path(str(named)).read_bytes()).hexdigest()
+        return None if path is None else digest_of(path)
     except OSError as error:
-        raise ParameterError(Problem("--detector", f"{named} ({error.strerror})", "an ONNX file, or haar")) from None
+        raise ParameterError(Problem(option, f"{path} ({error.strerror})", expected)) from None
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    try:
+        red, green, blue = (int(word) for word in text.split(","))
+    except ValueError:
+        raise ParameterError(Problem("--colour", repr(text), "three integers, as in 0,0,0")) from None
+    return red, green, blue
 
 
 def given_boxes(table: Path, sources: Sequence[str]) -> BoxesOfFiles:
-    """Read the user's own boxes: a CSV file with the columns path, x, y, w, h and, for a TIFF, page (from 1).
+    """Read the user's own boxes: a CSV file with the columns path, x, y, w, h and page or frame (from 1).
 
     Paths begin in this folder or in that of the file. Other columns, as ``privis detect`` writes, do not matter.
 
@@ -118,17 +198,18 @@ def given_boxes(table: Path, sources: Sequence[str]) -> BoxesOfFiles:
         keys = [key for key in map(file_identity, names) if key in known]
         try:
             x, y, width, height = (float(row[name] or "") for name in ("x", "y", "w", "h"))
-            page = int(row.get("page") or 1)
-            if not (width > 0 and height > 0 and page > 0):
+            word = row.get("page") or row.get("frame")
+            place = int(word) - 1 if word else None
+            if not (width > 0 and height > 0 and (place is None or place >= 0)):
                 raise ValueError
             region = ImageRegion.of_box(RegionKind.GIVEN, x, y, width, height)
         except ValueError:
             got = ",".join(str(row[name]) for name in ("x", "y", "w", "h"))
-            problems.append(Problem(where, got, "numbers of pixels; w, h and page above 0"))
+            problems.append(Problem(where, got, "numbers of pixels; w, h, page and frame above 0"))
             continue
         if not keys:
             problems.append(Problem(where, f"{row['path']}, none of the pictures", "the path of a picture of this run"))
             continue
-        found.setdefault(keys[0], {}).setdefault(page - 1, []).append(region)
+        found.setdefault(keys[0], {}).setdefault(place, []).append(region)
     refuse(ParameterError, problems)
     return found

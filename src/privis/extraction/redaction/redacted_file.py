@@ -27,12 +27,14 @@ class PageRedaction:
         share: of the page that is painted, in [0, 1].
         passes: how often detectors looked.
         settled: whether they found nothing new in the end.
+        size: (height, width) in pixels.
     """
 
     regions: tuple[ImageRegion, ...] = field(repr=False)
     share: float
     passes: int
     settled: bool
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class FileRedaction:
         return all(page.settled for page in self.pages)
 
 
-class _HeldBack(Exception):
+class HeldBack(Exception):
     """Ends the writing of a file that must not get its name."""
 
 
@@ -103,9 +105,9 @@ def redact_file(
     def painted_pages() -> Iterator[NDArray[Any]]:
         for number, pixels in enumerate(pages(source, max_pixels=max_pixels)):
             own = boxes.pop(number, ())
-            _refuse_outside(str(source), own, pixels.shape)
+            refuse_outside(str(source), own, pixels.shape)
             done = redactor(pixels, own, lambda made: as_written(made, stored))
-            made.append(PageRedaction(done.regions, done.share, done.passes, done.settled))
+            made.append(PageRedaction(done.regions, done.share, done.passes, done.settled, pixels.shape[:2]))
             if look is not None:
                 look(number, pixels, done)
             yield done.pixels
@@ -123,17 +125,26 @@ def redact_file(
             settled = all(page.settled for page in made)
             result = FileRedaction(tuple(made), missing, settled and not missing)
             if not result.written:
-                raise _HeldBack
+                raise HeldBack
             if before is not None:
                 before(result, temporary)
-    except _HeldBack:
+    except HeldBack:
         pass
     assert result is not None
     return result
 
 
-def _refuse_outside(where: str, given: Sequence[ImageRegion], shape: tuple[int, ...]) -> None:
-    """A given region that paints nothing hides nothing: its numbers are those of another picture."""
+def refuse_outside(where: str, given: Sequence[ImageRegion], shape: Sequence[int]) -> None:
+    """Refuse a given region that paints nothing: it hides nothing, and its numbers are those of another picture.
+
+    Args:
+        where: the picture, in messages.
+        given: regions in pixels of it.
+        shape: (height, width, …) of it.
+
+    Raises:
+        ImageError: naming all that lie outside.
+    """
     outside = [region for region in given if not painted_mask(shape, [region]).any()]
     if outside:
         boxes = ", ".join(str(tuple(round(value) for value in region.box)) for region in outside)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem
 from privis.extraction.redaction.picture_finders import FindsRegions
+from privis.tasks.redaction.left_regions import FaceVerdict, without_left
 from privis.tasks.redaction.painting import covered, eight_bit_view, paint, painted_mask
 from privis.tasks.redaction.regions import ImageRegion, Margins
 from privis.validation import whole_number
 
-_COVERED, _PAINTED = 0.95, 0.5
-"""Shares of a region that is painted already: at first nearly all has to be, later half, because then detectors see
-edges of what was painted, too."""
+_COVERED, _EDGES = 0.95, 0.5
+"""Shares of a region that is painted: less than the first is painted further; what is painted more than the second is
+what detectors see in the edges of paint, and does not say that something is still there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class Redacted:
         mask: bool (height, width), which pixels were painted.
         passes: how often detectors looked.
         settled: whether they found nothing new the last time.
+        left: faces of selected people, which stay.
     """
 
     pixels: NDArray[Any] = field(repr=False)
@@ -37,6 +39,7 @@ class Redacted:
     mask: NDArray[np.bool_] = field(repr=False)
     passes: int
     settled: bool
+    left: tuple[ImageRegion, ...] = field(default=(), repr=False)
 
     @property
     def painted(self) -> int:
@@ -47,6 +50,22 @@ class Redacted:
     def share(self) -> float:
         """Share of the picture that is painted, in [0, 1]."""
         return float(self.mask.mean())
+
+
+class JudgesFaces(Protocol):
+    """What decides which faces stay."""
+
+    def judge(self, image: NDArray[np.uint8], regions: Iterable[ImageRegion]) -> list[FaceVerdict]:
+        """Decide of regions of one picture.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB, upright.
+            regions: of any kind, in pixels of it.
+
+        Returns:
+            For each whether it stays.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,7 @@ class Redactor:
         margins: how far around them is painted.
         colour: red, green and blue, 0 to 255 each.
         passes: how often detectors look at most; 1: nobody checks the result.
+        judge: decides which of the faces stay, with the people whose heads they are; None: none does.
 
     Raises:
         ParameterError: naming everything that does not fit.
@@ -77,6 +97,7 @@ class Redactor:
     margins: Margins = Margins()
     colour: tuple[int, int, int] = (0, 0, 0)
     passes: int = 8
+    judge: JudgesFaces | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "finders", tuple(self.finders))
@@ -111,24 +132,66 @@ class Redactor:
         boxes = tuple(given)
         mask, regions = painted_mask(pixels.shape, boxes), list(boxes)
         painted, settled = paint(pixels, mask, self.colour), not self.finders
-        count = 0
-        while not settled and count < self.passes:
+        count, left, new = 0, (), list[ImageRegion]()
+        while count < self.passes and self.finders and (new or not count):
             count += 1
             seen = painted if as_written is None else as_written(painted)
-            new = self._new(eight_bit_view(seen), mask, _COVERED if count == 1 else _PAINTED)
-            settled = not new
+            image = eight_bit_view(seen)
+            new = self.new_regions(image, mask, left)
+            if self.judge is not None and count == 1:  # later looks see half-painted surroundings
+                left = self.left_of(image, new)
+                new = list(without_left(new, left))
+            settled = not self.fresh(new, mask) if count > 1 else not new
             if new:
                 regions += new
                 mask |= painted_mask(pixels.shape, self.margins.around(new))
                 painted = paint(pixels, mask, self.colour)
-        return Redacted(painted, tuple(regions), mask, count, settled)
+        return Redacted(painted, tuple(regions), mask, count, settled, left)
 
-    def _new(self, image: NDArray[np.uint8], mask: NDArray[np.bool_], enough: float) -> list[ImageRegion]:
-        """What is found where nothing is painted yet; of regions on each other the surest."""
-        found = [region for finder in self.finders for region in finder.find(image)]
+    def left_of(self, image: NDArray[np.uint8], regions: Sequence[ImageRegion]) -> tuple[ImageRegion, ...]:
+        """Find the faces that stay.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB, upright.
+            regions: what was found in it.
+
+        Returns:
+            Those of them that the judge leaves; none where there is no judge.
+        """
+        if self.judge is None:
+            return ()
+        verdicts = self.judge.judge(image, regions)
+        return tuple(each for each, said in zip(regions, verdicts, strict=True) if said is FaceVerdict.LEAVE)
+
+    def new_regions(
+        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], left: Sequence[ImageRegion] = ()
+    ) -> list[ImageRegion]:
+        """Find what is not painted yet; of regions on each other the surest.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB, upright.
+            mask: bool (H, W) of what is painted.
+            left: faces that stay.
+
+        Returns:
+            Regions without margins, by falling score.
+        """
+        found = without_left([region for finder in self.finders for region in finder.find(image)], left)
         kept, seen = [], mask.copy()
         for region in sorted(found, key=lambda each: -each.score):
-            if covered(region, seen) < enough:
+            if covered(region, seen) < _COVERED:
                 kept.append(region)
                 seen |= painted_mask(mask.shape, self.margins.around([region]))
         return kept
+
+    def fresh(self, regions: Iterable[ImageRegion], mask: NDArray[np.bool_]) -> list[ImageRegion]:
+        """Take out what detectors see in the edges of paint.
+
+        Args:
+            regions: that were found in a painted picture.
+            mask: bool (H, W) of what is painted in it.
+
+        Returns:
+            Those that lie in unpainted pixels by more than half.
+        """
+        return [region for region in regions if covered(region, mask) < _EDGES]

@@ -1,3 +1,11 @@
+from .left_regions import FaceVerdict as FaceVerdict
+from .left_regions import is_head_of as is_head_of
+from .left_regions import is_same_face as is_same_face
+from .left_regions import left_tracks as left_tracks
+from .left_regions import people_of as people_of
+from .left_regions import without_left as without_left
+from .moving_regions import RegionHold as RegionHold
+from .moving_regions import RegionTrack as RegionTrack
 from .painting import covered as covered
 from .painting import eight_bit_view as eight_bit_view
 from .painting import paint as paint

@@ -18,6 +18,7 @@ class RegionKind(StrEnum):
     """What a region is of."""
 
     FACE = "face"
+    PERSON = "person"
     PLATE = "plate"
     ZONE = "mrz"
     TEXT = "text"
@@ -112,6 +113,7 @@ class Margins:
         plate: for number plates.
         zone: for machine-readable zones.
         text: for lines of text.
+        person: for whole people.
 
     Raises:
         ParameterError: naming every share outside 0 to 2.
@@ -124,9 +126,10 @@ class Margins:
     plate: float = 0.15
     zone: float = 0.05
     text: float = 0.0
+    person: float = 0.1
 
     def __post_init__(self) -> None:
-        shares = {name: getattr(self, name) for name in ("face", "plate", "zone", "text")}
+        shares = {name: getattr(self, name) for name in ("face", "plate", "zone", "text", "person")}
         wrong = {name: share for name, share in shares.items() if not 0 <= share <= 2}
         refuse(ParameterError, [Problem(f"Margins.{name}", repr(got), "0 to 2") for name, got in wrong.items()])
 
@@ -144,6 +147,7 @@ class Margins:
             RegionKind.PLATE: self.plate,
             RegionKind.ZONE: self.zone,
             RegionKind.TEXT: self.text,
+            RegionKind.PERSON: self.person,
         }
         return shares.get(kind, 0.0)
 
