@@ -31,6 +31,7 @@ BENCHMARKS = (
     ("dicom_deidentification", "DICOM files without people: required actions, text in pixels, real files", None),
     ("dicom", "DICOM files beside GDCM and windows by hand, and pictures a second", DATA / "medical" / "dicom"),
     ("slides", "tiles of a whole slide beside another reading", DATA),
+    ("behaviour", "what is unusual, falls and fights in clips, rules on tracks", DATA / "video"),
     ("documents", "portraits, machine-readable zones and kinds of pictures", DATA),
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
     ("mrz_reader", "zones of documents, read in the clear and hidden", DATA / "documents"),

@@ -32,6 +32,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("predict",): {"TABLE": "{table}", "--head": "{head}", "-o": "{new}.csv"},
     ("info",): {"FILE": "{table}"},
     ("video", "info"): {"FILE": "{video}"},
+    ("video", "anomalies"): {"FILE": "{video}", "-o": "{new}.csv", "--picture": "{new}.png"},
     ("ledger", "init"): {"PATH": "{new}", "--epsilon": "1", "--delta": "1e-6"},
     ("ledger", "show"): {"PATH": "{budget}"},
     ("ledger", "verify"): {"PATH": "{budget}"},
@@ -210,8 +211,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
-    "-o", "--boxes", "--calibration-output", "--draw", "--new-key", "--output", "--plots", "--predictions", "--report",
-    "--review", "--state", "--write-salt",
+    "-o", "--boxes", "--calibration-output", "--draw", "--new-key", "--output", "--picture", "--plots",
+    "--predictions", "--report", "--review", "--state", "--write-salt",
 }  # fmt: skip
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {

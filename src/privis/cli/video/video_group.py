@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from privis.cli.console import EXIT_CODES
+from privis.cli.video.anomalies import anomalies
 from privis.cli.video.video_info import info
 
 video = typer.Typer(
@@ -15,6 +16,7 @@ video = typer.Typer(
     rich_markup_mode="rich",
 )
 video.command(epilog=EXIT_CODES)(info)
+video.command(epilog=EXIT_CODES)(anomalies)
 
 
 @video.callback()

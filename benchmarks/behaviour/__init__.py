@@ -1,0 +1,1 @@
+"""Benchmarks of behaviour: what is unusual, what people do in clips, rules on tracks."""

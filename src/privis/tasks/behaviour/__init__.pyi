@@ -1,0 +1,15 @@
+from .event_quality import EventQuality as EventQuality
+from .event_quality import event_quality as event_quality
+from .ground_plane import GroundPlane as GroundPlane
+from .track_events import EventKind as EventKind
+from .track_events import RunningRule as RunningRule
+from .track_events import TrackEvent as TrackEvent
+from .track_events import loitering as loitering
+from .track_events import running as running
+from .track_events import wrong_directions as wrong_directions
+from .unusual_motion import UnusualMotionPlan as UnusualMotionPlan
+from .unusual_motion import UnusualRegion as UnusualRegion
+from .unusual_motion import most_unusual_region as most_unusual_region
+from .unusual_motion import motion_in_cells as motion_in_cells
+from .unusual_motion import unusualness as unusualness
+from .unusual_motion import usual_motion as usual_motion

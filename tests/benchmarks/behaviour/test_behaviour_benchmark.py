@@ -1,0 +1,18 @@
+"""Figures of behaviour, on little data.
+
+Answers for `benchmarks.behaviour.unusual_regions` and `benchmarks.behaviour.commands_run`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.behaviour import unusual_regions
+
+
+def test_the_most_unusual_region_is_where_the_anomaly_is(shared: Path) -> None:
+    pytest.importorskip("av")
+    found = unusual_regions.clip_overlap(shared, "05")
+    assert found.frames == 129 and found.overlapping >= 0.9 and found.union >= 0.85
