@@ -70,6 +70,7 @@ from .features import LBP as LBP
 from .features import SIFT as SIFT
 from .features import SURF as SURF
 from .features import VLAD as VLAD
+from .features import BackgroundStatistic as BackgroundStatistic
 from .features import BagOfVisualWords as BagOfVisualWords
 from .features import BlockNorm as BlockNorm
 from .features import Channels as Channels
@@ -81,11 +82,16 @@ from .features import Denoised as Denoised
 from .features import DenseSIFT as DenseSIFT
 from .features import Deskewed as Deskewed
 from .features import Feature as Feature
+from .features import FlowHistogram as FlowHistogram
+from .features import Foreground as Foreground
+from .features import FrameDifference as FrameDifference
 from .features import Gabor as Gabor
 from .features import Hellinger as Hellinger
 from .features import ImagePart as ImagePart
 from .features import ImageParts as ImageParts
 from .features import Logarithm as Logarithm
+from .features import MotionEnergy as MotionEnergy
+from .features import MotionHOG as MotionHOG
 from .features import NoiseLaw as NoiseLaw
 from .features import NonLocalMeans as NonLocalMeans
 from .features import OneHot as OneHot
@@ -100,6 +106,7 @@ from .features import UnbiasedHOG as UnbiasedHOG
 from .features import WaveletShrinkage as WaveletShrinkage
 from .features import Wiener as Wiener
 from .features import WordCode as WordCode
+from .features import stacked_frames as stacked_frames
 from .privacy import AddOrRemovePerson as AddOrRemovePerson
 from .privacy import AnswerKind as AnswerKind
 from .privacy import AnswerLedger as AnswerLedger

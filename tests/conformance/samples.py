@@ -16,6 +16,10 @@ from privis.features.keypoints.aggregate import VLAD, BagOfVisualWords, Codebook
 from privis.features.keypoints.sift import SIFT, DenseSIFT
 from privis.features.keypoints.surf import SURF
 from privis.features.lbp import LBP, Patterns
+from privis.features.motion.flow_histogram import FlowHistogram
+from privis.features.motion.foreground_counts import Foreground
+from privis.features.motion.frame_differences import FrameDifference, MotionEnergy
+from privis.features.motion.motion_hog import MotionHOG
 from privis.features.noise_corrected_hog import UnbiasedHOG
 from privis.features.postprocessing.projection import RandomProjection
 from privis.features.postprocessing.steps import L2, Hellinger, Posted
@@ -63,6 +67,11 @@ SAMPLES = (
     Sample("dense-sift", DenseSIFT(step=16), promised=True),
     Sample("surf", SURF(keypoints=8), promised=True),
     Sample("bag-of-words", BagOfVisualWords(DenseSIFT(step=16), codebook()), promised=True, polynomial=False),
+    Sample("motion-energy", MotionEnergy(grid=(2, 2), size=(64, 64))),
+    Sample("frame-difference", FrameDifference(grid=(2, 2), size=(64, 64))),
+    Sample("foreground", Foreground(frames=4, grid=(2, 2), size=(64, 64))),
+    Sample("motion-hog", MotionHOG(size=(64, 64)), promised=True),
+    Sample("flow", FlowHistogram(grid=(2, 2), size=(64, 64))),
     Sample("cnn", CNN(tiny_onnx(), mean=0.5), promised=False, polynomial=False),
     Sample("vlad", VLAD(DenseSIFT(step=16), codebook()), promised=True, polynomial=False),
 )

@@ -32,7 +32,7 @@ TOLERANCE = {  # relative to the largest value, absolute
 ON_SHARES = {"glcm": 2e-3, "gabor": 5e-3, "scattering": 2e-2} | dict.fromkeys(
     (
         *("colour", "colour-hsv-joint", "colour-lab", "colour-projected", "bag-of-words"),
-        *("lbp", "lbp-uniform", "lbp-rotation-invariant"),
+        *("lbp", "lbp-uniform", "lbp-rotation-invariant", "frame-difference", "foreground"),
     ),
     0.0,
 )

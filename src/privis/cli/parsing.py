@@ -52,6 +52,11 @@ FEATURES: dict[str, Choice] = {
     "dense-sift": Choice("keypoints.sift", "DenseSIFT", "SIFT descriptors on a grid", SQUARE),
     "surf": Choice("keypoints.surf", "SURF", "the strongest SURF key points and their descriptors"),
     "scattering": Choice("wavelets.scattering", "Scattering", "wavelet scattering coefficients", (64, 64)),
+    "motion-energy": Choice("motion.frame_differences", "MotionEnergy", "squared differences of frames, over a grid"),
+    "frame-difference": Choice("motion.frame_differences", "FrameDifference", "pixels that changed between frames"),
+    "foreground": Choice("motion.foreground_counts", "Foreground", "pixels that stand out of the frames before"),
+    "motion-hog": Choice("motion.motion_hog", "MotionHOG", "histograms of oriented gradients of a difference", SQUARE),
+    "flow": Choice("motion.flow_histogram", "FlowHistogram", "directions of optical flow, over a grid"),
     "cnn": Choice("cnn", "CNN.from_onnx", "any layer of a network in an ONNX file", None, ("path",)),
 }
 

@@ -27,6 +27,13 @@ from .keypoints.sift import DenseSIFT as DenseSIFT
 from .keypoints.surf import SURF as SURF
 from .lbp import LBP as LBP
 from .lbp import Patterns as Patterns
+from .motion.flow_histogram import FlowHistogram as FlowHistogram
+from .motion.foreground_counts import BackgroundStatistic as BackgroundStatistic
+from .motion.foreground_counts import Foreground as Foreground
+from .motion.frame_differences import FrameDifference as FrameDifference
+from .motion.frame_differences import MotionEnergy as MotionEnergy
+from .motion.frame_stack import stacked_frames as stacked_frames
+from .motion.motion_hog import MotionHOG as MotionHOG
 from .noise_corrected_hog import UnbiasedHOG as UnbiasedHOG
 from .norms import BoundedFeature as BoundedFeature
 from .norms import BoundedStep as BoundedStep

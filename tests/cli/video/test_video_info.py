@@ -62,6 +62,16 @@ def test_a_row_for_a_frame_of_every_second_and_bad_videos_cost_their_row(tmp_pat
     assert rows(tmp_path / "u.csv") == [f"{path}#time=1,1.5"]
 
 
+def test_features_of_motion_read_frames_below_each_other(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", tuple(range(0, 1000, 100)))
+    words = ("--every", "0.1s", "--stack", 2, "-f", "frame-difference", "-p", "grid=1x1", "-p", "threshold=5")
+    code, said = called("extract", path, *words, "--workers", 1, "-o", tmp_path / "t.csv")
+    assert code == 0 and "5 pictures of 2 frames of 1 video" in said
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        found = [row[1:] for row in csv.reader(file)][1:]
+    assert found == [["0.0", "0.0", "3072.0"]] * 5
+
+
 def test_a_video_that_was_cut_off_gives_its_frames_and_a_warning(tmp_path: Path) -> None:
     path = cut(write(tmp_path / "a.mkv", options={**B_FRAMES, "bf": "0"}, noise=12), 0.6)
     code, said = called("extract", path, "--every", "200ms", *SMALL, "-o", tmp_path / "t.csv")
