@@ -49,6 +49,7 @@ BENCHMARKS = (
     ("released_search", "search in an index of released vectors, at whole-image epsilon", DATA),
     ("utility", "accuracy at the honest whole-image epsilon", None),
     ("matching", "SIFT beside OpenCV on the graffiti sequence", DATA / "local_features" / "graf"),
+    ("tracking", "people followed through PETS2009, beside bars and a baseline", DATA / "video"),
     ("surf_graf", "SURF beside mahotas on the graffiti sequence", DATA / "local_features" / "graf"),
 )
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "renewable_templates": "tasks.renewable_templates",
     "retrieval": "tasks.retrieval",
     "released_search": "tasks.released_search",
+    "tracking": "video.tracking",
     "private_search": "stores.private_search",
     "exact_search": "stores.exact_search",
     "crowd_search": "stores.crowd_search",

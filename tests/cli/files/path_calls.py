@@ -33,6 +33,12 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("info",): {"FILE": "{table}"},
     ("video", "info"): {"FILE": "{video}"},
     ("video", "anomalies"): {"FILE": "{video}", "-o": "{new}.csv", "--picture": "{new}.png"},
+    ("video", "track"): {
+        "FILE": "{video}", "-o": "{new}.csv", "--places": "{places}", "--ways": "{new}w.png",
+        "--heat-map": "{new}h.png",
+        "--timeline": "{new}t.png", "--annotated": "{new}a.mp4",
+    },
+    ("video", "count"): {"FILE": "{video}", "--window": "1s", "--places": "{places}"},
     ("ledger", "init"): {"PATH": "{new}", "--epsilon": "1", "--delta": "1e-6"},
     ("ledger", "show"): {"PATH": "{budget}"},
     ("ledger", "verify"): {"PATH": "{budget}"},
@@ -211,8 +217,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
-    "-o", "--boxes", "--calibration-output", "--draw", "--new-key", "--output", "--picture", "--plots",
-    "--predictions", "--report", "--review", "--state", "--write-salt",
+    "-o", "--annotated", "--boxes", "--calibration-output", "--draw", "--heat-map", "--new-key", "--output",
+    "--picture", "--plots", "--predictions", "--report", "--review", "--state", "--timeline", "--ways",
+    "--write-salt",
 }  # fmt: skip
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {

@@ -1,7 +1,7 @@
 """Tracks of detections: crossings, gaps, false detections, what is measured.
 
 Answers for `privis.tasks.tracking.tracker`, `privis.tasks.tracking.assignment`,
-`privis.tasks.tracking.motion_model`, `privis.tasks.tracking.tracks` and `privis.tasks.tracking.tracking_measures`.
+`privis.tasks.tracking.motion_model` and `privis.tasks.tracking.tracks`.
 """
 
 from __future__ import annotations

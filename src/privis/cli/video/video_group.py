@@ -6,6 +6,8 @@ import typer
 
 from privis.cli.console import EXIT_CODES
 from privis.cli.video.anomalies import anomalies
+from privis.cli.video.count_people import count
+from privis.cli.video.track import track
 from privis.cli.video.video_info import info
 
 video = typer.Typer(
@@ -16,9 +18,6 @@ video = typer.Typer(
     rich_markup_mode="rich",
 )
 video.command(epilog=EXIT_CODES)(info)
+video.command(epilog=EXIT_CODES)(track)
+video.command(epilog=EXIT_CODES)(count)
 video.command(epilog=EXIT_CODES)(anomalies)
-
-
-@video.callback()
-def _group() -> None:
-    """Keep one command a group of commands."""

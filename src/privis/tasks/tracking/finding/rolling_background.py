@@ -12,6 +12,9 @@ from privis.tasks.tracking.finding.foreground import FEWEST_SAMPLES, Background
 
 Picture = npt.NDArray[np.uint8]
 
+DENSER = 32
+"""Times that samples are nearer to each other at the start; a power of two."""
+
 
 @dataclass(frozen=True)
 class BackgroundPlan:
@@ -38,6 +41,8 @@ class BackgroundPlan:
 class RollingBackground:
     """Keeps samples and their median; memory holds `BackgroundPlan.samples` frames.
 
+    Samples are dense at first, so that a clip of seconds has enough of them, and thinned out as time goes on.
+
     Args:
         plan: how it is learned.
 
@@ -50,15 +55,26 @@ class RollingBackground:
 
     def __init__(self, plan: BackgroundPlan = BackgroundPlan()) -> None:
         self._plan = plan
-        self._samples: deque[Picture] = deque(maxlen=plan.samples)
-        self._last: float | None = None
+        self._samples: deque[tuple[float, Picture]] = deque(maxlen=plan.samples)
+        self._interval = plan.interval / DENSER
         self._new = 0
         self._background: Background | None = None
 
     @property
     def samples(self) -> tuple[Picture, ...]:
         """Those that the background is made of."""
-        return tuple(self._samples)
+        return tuple(frame for _, frame in self._samples)
+
+    def wants(self, time: float) -> bool:
+        """Say whether a frame would be a sample.
+
+        Args:
+            time: seconds from the start of the video, rising.
+
+        Returns:
+            Whether it is time for one.
+        """
+        return not self._samples or time >= self._samples[-1][0] + self._interval * (1 - 1e-6)
 
     def add(self, time: float, frame: Picture) -> None:
         """Take a frame as a sample, if it is time for one.
@@ -67,10 +83,14 @@ class RollingBackground:
             time: seconds from the start of the video, rising.
             frame: uint8 (H, W, 3), of one size.
         """
-        if self._last is not None and time < self._last + self._plan.interval * (1 - 1e-6):
+        if not self.wants(time):
             return
-        self._last = time
-        self._samples.append(frame)
+        if len(self._samples) == self._plan.samples and self._interval < self._plan.interval:
+            self._samples = deque(list(self._samples)[::2], maxlen=self._plan.samples)
+            self._interval *= 2
+            if not self.wants(time):
+                return
+        self._samples.append((time, frame))
         self._new += 1
 
     @property
@@ -79,5 +99,5 @@ class RollingBackground:
         enough = max(FEWEST_SAMPLES, round(self._plan.samples * self._plan.renewal))
         if len(self._samples) < FEWEST_SAMPLES or (self._background is not None and self._new < enough):
             return self._background
-        self._background, self._new = Background.learned(tuple(self._samples)), 0
+        self._background, self._new = Background.learned(self.samples), 0
         return self._background

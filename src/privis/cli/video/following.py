@@ -1,0 +1,126 @@
+"""What commands that follow people share: their words as objects, and one pass through a video."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from privis.cli.console import INTERRUPTED, err
+from privis.errors import ParameterError, Problem
+from privis.estimators.video.people_tracking import FollowedFrame, PeopleTracking
+from privis.io.video.frame_choice import FrameChoice
+from privis.io.video.opened_video import STANDARD_INPUT, address_scheme
+from privis.tasks.tracking.finding.person_scale import PersonScale, checked_scale
+
+_HEIGHT = "PIXELS, or ROW:PIXELS,ROW:PIXELS of two rows, as 100:30,300:55"
+
+
+def person_scale(words: str | None) -> PersonScale | None:
+    """Read how tall people are.
+
+    Args:
+        words: of ``--person-height``; None: nothing was said.
+
+    Returns:
+        The scale; None: it is to be learned.
+
+    Raises:
+        ParameterError: they say no height.
+
+    >>> person_scale("100:30,300:50").heights([200]).tolist()
+    [40.0]
+    """
+    if words is None:
+        return None
+    try:
+        if ":" not in words:
+            slope, intercept = 0.0, float(words)
+        else:
+            (low, small), (high, tall) = (map(float, part.split(":")) for part in words.split(","))
+            slope = (tall - small) / (high - low)
+            intercept = small - slope * low
+    except (ValueError, ZeroDivisionError):
+        raise ParameterError(Problem("--person-height", repr(words), _HEIGHT)) from None
+    if ":" not in words and intercept <= 0:
+        raise ParameterError(Problem("--person-height", repr(words), "a height above 0"))
+    return checked_scale("--person-height", slope, intercept)
+
+
+@dataclass(eq=False)
+class VideoPass:
+    """One pass through a video, as long as nobody interrupts it.
+
+    Args:
+        source: path, ``-``, or an address.
+        choice: which frames.
+        tracking: how people are followed.
+    """
+
+    source: str
+    choice: FrameChoice
+    tracking: PeopleTracking
+    frames: int = 0
+    end: float = 0.0
+    rate: float = 25.0
+    interrupted: bool = False
+
+    def __iter__(self) -> Iterator[FollowedFrame]:
+        first = last = None
+        with self._stopping():
+            for followed in self.tracking.follow(self.source, self.choice, lambda: self.interrupted):
+                if followed.time is not None:
+                    self.frames += 1
+                    first, last = (followed.time if first is None else first), followed.time
+                    if last > first:
+                        self.rate = (self.frames - 1) / (last - first)
+                    self.end = last + 1 / self.rate
+                yield followed
+
+    def finish(self) -> None:
+        """End the command where somebody interrupted it; what was read by then is kept.
+
+        Raises:
+            SystemExit: it was interrupted.
+        """
+        if self.interrupted:
+            err.print(f"privis: interrupted at {self.end:.1f} s; what was read is kept", markup=False, soft_wrap=True)
+            raise SystemExit(INTERRUPTED)
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """The first interrupt ends the video, a second one the command."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def readable_once(source: str) -> bool:
+    """Whether a video can be read a single time: a pipe or a camera.
+
+    Args:
+        source: as it was typed.
+
+    Returns:
+        Whether it is no regular file, nor missing.
+    """
+    return (
+        (Path(source).exists() and not Path(source).is_file())
+        or source == STANDARD_INPUT
+        or bool(address_scheme(source))
+    )
