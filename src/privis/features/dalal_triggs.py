@@ -82,11 +82,13 @@ class DalalTriggsHOG:
             h = (flat >> ops.Dense(cell_weights())).transpose(2, 1, 3, 0)
             return h.reshape(*h.shape[:2], 4 * BINS)
 
+        def unit(h: Value) -> Value:
+            clipped = (h >> ops.Normalise(energy, outside=0.1 * 4 * BINS)).clip(0.0, CLIP, (0.0, 1.0))
+            return clipped >> ops.Normalise((0.1, 1.0), outside=1e-3)
+
         def descriptor(x: Value) -> Value:
             h = region("interpolated_gradient_blocks", histograms, x)
-            unit = h >> ops.Normalise(energy, outside=0.1 * 4 * BINS)
-            clipped = unit.clip(0.0, CLIP, (0.0, 1.0)) >> ops.Normalise((0.1, 1.0), outside=1e-3)
-            return clipped.reshape(*h.shape[:2], 4, BINS)
+            return region("clipped_normalisation", unit, h).reshape(*h.shape[:2], 4, BINS)
 
         declared = Input(shape, 0.0, 16.0, step=None) if self.gamma else Input(shape)
         return trace(descriptor, declared)

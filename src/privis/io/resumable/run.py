@@ -69,6 +69,8 @@ from privis.io.resumable.processes import Compute, share_out
 NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, AnswerLimitError, MissingExtraError)
 """What ends a run: the next image would meet it too, and it must not be lost for it."""
 
+_MISMATCH = "got a feature of {} components, expected {} as in the first image; pass size=(H, W) for equal ones"
+
 Extractor = Callable[[ImageRecord], NDArray[np.float32]]
 """A decoded image to a float32 vector; whatever it raises makes the image a listed failure."""
 
@@ -175,8 +177,13 @@ class Outcome:
 Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
 
 
-def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = lambda progress: None) -> Outcome:
-    """Extract a vector from every source and write the table.
+Join = Callable[[FolderJob, Path, Sequence[Span]], tuple[int, int, tuple[Failure, ...]]]  # parts to the output
+
+
+def run(
+    job: FolderJob, *, on_progress: Callable[[Progress], None] = lambda progress: None, join: Join | None = None
+) -> Outcome:
+    """Extract a vector from every source and write the table, or what ``join`` makes of the parts.
 
     The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
     are kept in ``<output>.partial/`` until the table is written; a run that goes on reads every file of them once, to
@@ -210,7 +217,7 @@ def run(job: FolderJob, *, on_progress: Callable[[Progress], None] = lambda prog
                     seconds = time.monotonic() - started
                     eta = seconds * (total - done) / (done - resumed)
                     on_progress(Progress(done, failed, total, seconds, eta))
-            rows, length, failures = join_parts(job, folder, sorted(spans))
+            rows, length, failures = (join or join_parts)(job, folder, sorted(spans))
         except KeyboardInterrupt:
             message = f"interrupted after {done:,} of {total:,} files; the same command goes on from there"
             raise KeyboardInterrupt(message) from None
@@ -364,8 +371,8 @@ def join_parts(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int
                 rows.append(path)
                 shapes[shape] = None
             else:
-                failures.append(Failure(path, reason or _mismatch(int(size), length)))
-    _write_failures(job.output, failures)
+                failures.append(Failure(path, reason or _MISMATCH.format(size, length)))
+    write_failures(job.output, failures)
     if not rows:
         discard(folder)  # the next run tries every file again
         first = f"the first, {failures[0].path}: {failures[0].reason}"
@@ -376,12 +383,7 @@ def join_parts(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int
     return len(rows), length, tuple(failures)
 
 
-def _mismatch(size: int, length: int) -> str:
-    remedy = "pass size=(H, W) to make all images equally large"
-    return f"got a feature of {size} components, expected {length} as in the first image; {remedy}"
-
-
-def _write_failures(output: Path, failures: Sequence[Failure]) -> None:
+def write_failures(output: Path, failures: Sequence[Failure]) -> None:
     path = output.with_name(output.name + ".failures.csv")
     if not failures:
         try:

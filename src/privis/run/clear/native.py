@@ -27,6 +27,7 @@ def kernel_for(program: Program, region: Region) -> Kernel | None:
         "uniform_histogram": code_histogram.uniform,
         "wavelet_modulus": wavelet_modulus.kernel,
         "block_normalisation": gradient.block_normalisation,
+        "clipped_normalisation": gradient.clipped_normalisation,
     }
     maker = makers.get(region.name)
     return maker(program, region) if maker else None
@@ -39,7 +40,7 @@ def compile_native(program: Program) -> Kernel:
     """
     kernels = {region.last: (region, kernel) for region in program.regions if (kernel := kernel_for(program, region))}
     skipped = {i for region, _ in kernels.values() for i in range(region.first, region.last)}
-    rules = _native_rules() if any(isinstance(node.op, ops.Histogram) for node in program.nodes) else {}
+    rules = _native_rules({type(node.op) for index, node in enumerate(program.nodes) if index not in skipped})
 
     def run(*inputs: np.ndarray) -> Any:
         values: list[Any] = [np.asarray(x) for x in inputs]
@@ -59,10 +60,24 @@ def compile_native(program: Program) -> Kernel:
     return run
 
 
-def _native_rules() -> Mapping[type, Callable[..., np.ndarray]]:
-    from privis.run.clear.kernels.code_histogram import histogram
+def _native_rules(kinds: set[type]) -> Mapping[type, Callable[..., np.ndarray]]:
+    """Rules for single ops, of those kinds that a program has: numba is not loaded for others."""
+    rules: dict[type, Callable[..., np.ndarray]] = {}
+    if ops.Histogram in kinds:
+        from privis.run.clear.kernels.code_histogram import histogram
 
-    return MappingProxyType({ops.Histogram: lambda xp, op, x: histogram(op, x)})
+        rules[ops.Histogram] = lambda xp, op, x: histogram(op, x)
+    if ops.Conv in kinds:
+        rules[ops.Conv] = _correlated
+    return MappingProxyType(rules)
+
+
+def _correlated(xp: Any, op: ops.Conv, x: np.ndarray) -> np.ndarray:
+    """The correlation by matrix products where it is large, else by the definition."""
+    from privis.run.clear.kernels.grid_products import convolution
+
+    found = convolution(op, x)
+    return evaluate_op(op, [x], np) if found is None else found
 
 
 def _numbers(x: np.ndarray) -> np.ndarray:

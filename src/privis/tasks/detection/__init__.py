@@ -1,4 +1,4 @@
-"""Detection: boxes of things in pictures, what suppression keeps of them. Pure.
+"""Detection: boxes of things in pictures, models that find them, what suppression keeps. Pure.
 
 >>> from privis.tasks.detection import DetectedBoxes
 >>> len(DetectedBoxes.none())

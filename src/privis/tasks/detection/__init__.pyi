@@ -1,7 +1,16 @@
 from .boxes import DetectedBoxes as DetectedBoxes
 from .boxes import greedy_suppression as greedy_suppression
 from .boxes import overlaps as overlaps
+from .detection_model import DetectionModel as DetectionModel
+from .detection_model import PictureView as PictureView
+from .detection_model import PlacedCopy as PlacedCopy
 from .measures import DetectionCurve as DetectionCurve
 from .measures import MeanAveragePrecision as MeanAveragePrecision
 from .measures import detection_curve as detection_curve
 from .measures import mean_average_precision as mean_average_precision
+from .opencv_weights import installed_people_weights as installed_people_weights
+from .opencv_weights import opencv_weights as opencv_weights
+from .opencv_weights import window_model_of as window_model_of
+from .pyramid import Pyramid as Pyramid
+from .window_model import WindowMargins as WindowMargins
+from .window_model import WindowModel as WindowModel

@@ -1,4 +1,10 @@
-"""Histograms of oriented gradients: cells, interpolated blocks and block normalisation."""
+"""Histograms of oriented gradients: cells, interpolated blocks and block normalisation.
+
+Of interpolated blocks, every pixel votes for two orientations, in up to nine cells of four blocks, with weights that
+are products of one of its row and one of its column. So a tile, the square between two block corners, needs one
+histogram for each pair of such weights, and a cell of a block is a sum of histograms of the block's tiles. Along a row
+of pixels the weights of all columns' functions lie beside each other: a vote is two additions of four numbers.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,10 @@ import numpy as np
 from numba import njit
 
 from privis.program import Kind, Program, Region, ops
+
+LANES = 4
+"""Weights that a vote is added with at once: those of two cells in the two tiles along a side of a block."""
+Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _only(program: Program, region: Region, kind: type) -> list[Any]:
@@ -77,28 +87,47 @@ def interpolated_blocks(program: Program, region: Region) -> Callable[[np.ndarra
     merge = _two_bins(convs[1].kernel[:, :, 0, 0])
     along = np.ascontiguousarray(convs[0].kernel[:, :, 0, 0], np.float32)
     size, stride = windows[0].size[0], windows[0].stride[0]
-    factors = _separate(denses[0].matrix.reshape(-1, size, size))
-    if factors is None or merge is None:
+    weights = _separate(denses[0].matrix.reshape(-1, size, size), stride)
+    if weights is None or merge is None:
         return None
+    rows, columns, cells = weights
     count = len(convs[1].kernel)
     scale = np.float32(_only(program, region, ops.Affine)[-1].scale)
-    across, down, length = program.shapes[len(program.inputs) + region.last]
+    shape = _only(program, region, ops.Reshape)[-1].shape
+    across, down = shape[0], shape[1]
 
     def kernel(image: np.ndarray) -> np.ndarray:
-        bins, votes = _two_votes(image.astype(np.float32), along, scale, *merge)
-        result = np.zeros((across, down, len(factors[0]), count), np.float32)
-        _gather_blocks(bins, votes, *factors, stride, result)
-        return result.reshape(across, down, length)
+        result = np.empty((across, down, len(cells), count), np.float32)
+        _blocks(np.ascontiguousarray(image, np.float32), along, scale, *merge, rows, columns, cells, result)
+        return result.reshape(shape)
 
     return kernel
 
 
-def _separate(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Each ``(size, size)`` weight as an outer product of a row and a column factor, or None."""
+def _separate(weights: np.ndarray, stride: int) -> Weights | None:
+    """Each ``(size, size)`` weight as an outer product of one of two row and one of two column functions, or None.
+
+    ``rows`` and ``columns`` ``(stride, 4)``: for a pixel at that place of a tile its weights by function and by tile
+    along the block (function major); ``cells (cells, 2)``: row and column function of each cell.
+    """
+    size = weights.shape[1]
     rows, columns = weights.sum(2), weights.sum(1) / weights.sum((1, 2))[:, None]
-    if np.abs(rows[:, :, None] * columns[:, None] - weights).max() > 1e-12:
+    if size != 2 * stride or np.abs(rows[:, :, None] * columns[:, None] - weights).max() > 1e-12:
         return None
-    return rows.astype(np.float32), columns.astype(np.float32)
+    kinds, tables = [], []
+    for factors in (rows, columns):
+        functions: list[np.ndarray] = []
+        numbers = []
+        for factor in factors:
+            known = [i for i, other in enumerate(functions) if np.allclose(other, factor, rtol=1e-12, atol=1e-15)]
+            numbers.append(known[0] if known else len(functions))
+            functions += [] if known else [factor]
+        if len(functions) != 2:
+            return None
+        kinds.append(numbers)
+        table = np.stack(functions).reshape(2, 2, stride).transpose(2, 0, 1)
+        tables.append(np.ascontiguousarray(table.reshape(stride, LANES), np.float32))
+    return tables[0], tables[1], np.array(kinds, np.int64).T.copy()
 
 
 def _two_bins(merge: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -107,7 +136,7 @@ def _two_bins(merge: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     ``bins (directions, 2)`` and ``shares (directions, 2, 2)``: share of bin i in a vote for this (0) or the next (1).
     """
     count = merge.shape[1]
-    bins, shares = np.zeros((count, 2), np.uint8), np.zeros((count, 2, 2), np.float32)
+    bins, shares = np.zeros((count, 2), np.int64), np.zeros((count, 2, 2), np.float32)
     for d in range(count):
         pair = merge[:, [d, (d + 1) % count]]
         used = np.nonzero(pair.any(1))[0]
@@ -118,59 +147,104 @@ def _two_bins(merge: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 @njit(cache=True, nogil=True)
-def _two_votes(image: Any, along: Any, scale: Any, table: Any, shares: Any) -> Any:
-    """The two bins each pixel votes for, and its votes."""
-    height, width = image.shape
-    count = len(along)
-    bins, votes = np.empty((2, height, width), np.uint8), np.empty((2, height, width), np.float32)
+def _blocks(
+    image: Any, along: Any, scale: Any, bins: Any, shares: Any, rows: Any, columns: Any, cells: Any, result: Any
+) -> None:
+    across, down, _, count = result.shape
+    stride, tiles = len(rows), across + 1
+    width = image.shape[1]
     gx, gy = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    found = np.empty(width, np.uint8)
-    for row in range(height):
-        _difference(image, row, gx, gy)
-        for column in range(width):  # votes do not know which end of a gradient is which
-            if along[0, 0] * gy[column] + along[0, 1] * gx[column] < 0:
-                gy[column], gx[column] = -gy[column], -gx[column]
-            found[column] = 0
-        for k in range(1, count):
-            cosine, sine = along[k, 0], along[k, 1]
-            for column in range(width):
-                found[column] += np.uint8(cosine * gy[column] + sine * gx[column] >= 0)
-        for column in range(width):
-            below = np.int64(found[column])
-            ahead = below + 1 if below + 1 < count else 0
-            this = scale * abs(along[ahead, 0] * gy[column] + along[ahead, 1] * gx[column])
-            following = scale * abs(along[below, 0] * gy[column] + along[below, 1] * gx[column])
-            for i in range(2):
-                bins[i, row, column] = table[below, i]
-                votes[i, row, column] = shares[below, i, 0] * this + shares[below, i, 1] * following
-    return bins, votes
+    found = np.zeros(width, np.int32)
+    line = np.empty(2 * tiles * count * LANES, np.float32)  # two: a run of one orientation does not wait for itself
+    sums = np.zeros((2, LANES, tiles, count, LANES), np.float32)
+    votes = _direction_votes(along, scale, bins, shares)
+    for tile_row in range(down + 1):
+        here = sums[tile_row & 1]
+        here[:] = 0
+        for r in range(stride):
+            _difference(image, tile_row * stride + r, gx, gy)
+            _directions(gx, gy, along, found)
+            _row_votes(gx, gy, found, votes, bins, columns, count, line)
+            for function in range(LANES):
+                weight = rows[r, function]
+                if weight != 0:
+                    flat = here[function].reshape(-1)
+                    for i in range(len(flat)):
+                        flat[i] += weight * (line[i] + line[len(flat) + i])
+        if tile_row > 0:
+            _assemble(sums[1 - (tile_row & 1)], here, cells, tile_row - 1, result)
 
 
 @njit(cache=True, nogil=True)
-def _gather_blocks(bins: Any, votes: Any, rows: Any, columns: Any, stride: int, result: Any) -> None:
-    """First along rows, for every pixel column, then along columns: the weights are separable."""
-    across, down, cells, count = result.shape
-    size, width = rows.shape[1], bins.shape[2]
-    strip = np.empty((width, count), np.float32)
-    for by in range(down):
-        for cell in range(cells):
-            if cell == 0 or (rows[cell] != rows[cell - 1]).any():
-                strip[:] = 0
-                for r in range(size):
-                    weight, row = rows[cell, r], by * stride + r
-                    if weight == 0:
-                        continue
-                    for column in range(width):
-                        strip[column, bins[0, row, column]] += weight * votes[0, row, column]
-                        strip[column, bins[1, row, column]] += weight * votes[1, row, column]
-            for bx in range(across):
-                into = result[bx, by, cell]
-                for c in range(size):
-                    weight = columns[cell, c]
-                    if weight == 0:
-                        continue
-                    for k in range(count):
-                        into[k] += weight * strip[bx * stride + c, k]
+def _direction_votes(along: Any, scale: Any, bins: Any, shares: Any) -> Any:
+    """``(directions, 4)``: the votes for both bins are linear in the gradient as long as it is between two directions.
+
+    ``|side|`` of the direction ahead is minus the side, of the one below the side itself: the gradient lies between.
+    Behind the last direction comes the first from its other end, whose sides have the other sign.
+    """
+    count = len(along)
+    result = np.empty((count, 4), np.float32)
+    for below in range(count):
+        last = below == count - 1
+        ahead, sign = (0, np.float32(1)) if last else (below + 1, np.float32(-1))
+        for i in range(2):
+            for axis in range(2):
+                this = sign * along[ahead, axis] * shares[below, i, 0]
+                following = along[below, axis] * shares[below, i, 1]
+                result[below, 2 * i + axis] = scale * (this + following)
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _directions(gx: Any, gy: Any, along: Any, found: Any) -> None:
+    """Between which two directions each gradient lies; one on the far side of direction 0 is turned by half a turn."""
+    width = len(gx)
+    cosine, sine = along[0, 0], along[0, 1]
+    for column in range(width):
+        turn = np.float32(-1) if cosine * gy[column] + sine * gx[column] < 0 else np.float32(1)
+        gx[column] *= turn
+        gy[column] *= turn
+        found[column] = 0
+    for k in range(1, len(along)):
+        cosine, sine = along[k, 0], along[k, 1]
+        for column in range(width):
+            found[column] += np.int32(1) if cosine * gy[column] + sine * gx[column] >= 0 else np.int32(0)
+
+
+@njit(cache=True, nogil=True)
+def _row_votes(gx: Any, gy: Any, found: Any, votes: Any, bins: Any, columns: Any, count: int, line: Any) -> None:
+    """Histograms of one row of pixels: of each tile, of each bin, with the four weights of its columns."""
+    stride = len(columns)
+    tiles = len(line) // (2 * count * LANES)
+    line[:] = 0
+    for tile in range(tiles):
+        start = tile * count * LANES
+        for q in range(stride):
+            column = tile * stride + q
+            direction = found[column]
+            bank = start + (q & 1) * tiles * count * LANES
+            w0, w1, w2, w3 = columns[q, 0], columns[q, 1], columns[q, 2], columns[q, 3]
+            for i in range(2):
+                vote = votes[direction, 2 * i] * gy[column] + votes[direction, 2 * i + 1] * gx[column]
+                at = bank + bins[direction, i] * LANES
+                line[at] += vote * w0
+                line[at + 1] += vote * w1
+                line[at + 2] += vote * w2
+                line[at + 3] += vote * w3
+
+
+@njit(cache=True, nogil=True)
+def _assemble(above: Any, here: Any, cells: Any, row: int, result: Any) -> None:
+    """Cells of a row of blocks from histograms of its two rows of tiles."""
+    across, _, _, count = result.shape
+    for block in range(across):
+        for cell in range(len(cells)):
+            down, along = 2 * cells[cell, 0], 2 * cells[cell, 1]
+            into = result[block, row, cell]
+            for k in range(count):
+                left = above[down, block, k, along] + here[down + 1, block, k, along]
+                right = above[down, block + 1, k, along + 1] + here[down + 1, block + 1, k, along + 1]
+                into[k] = left + right
 
 
 def block_normalisation(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -212,3 +286,38 @@ def _normalise_blocks(cells: Any, guards: Any, limit: Any, result: Any) -> None:
                 factor = np.float32(1) / (np.sqrt(energy + guards[step, 0]) + guards[step, 1])
                 for i in range(len(flat)):
                     flat[i] = min(flat[i] * factor, limit) if step == 0 else flat[i] * factor
+
+
+def clipped_normalisation(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Region ``clipped_normalisation``: rows over their lengths, clipped, and over their lengths again."""
+    match [node.op for node in program.nodes[region.first : region.last + 1]]:
+        case [ops.Normalise() as first, ops.Nonlinear(Kind.CLIP, _, 0.0, limit), ops.Normalise() as second]:
+            guards = np.array([[op.inside, op.outside] for op in (first, second)], np.float32)
+        case _:
+            return None
+
+    def kernel(rows: np.ndarray) -> np.ndarray:
+        flat = np.ascontiguousarray(rows, np.float32).reshape(-1, rows.shape[-1])
+        result = np.empty_like(flat)
+        _normalise_rows(flat, guards, np.float32(limit), result)
+        return result.reshape(rows.shape)
+
+    return kernel
+
+
+@njit(cache=True, nogil=True)
+def _normalise_rows(rows: Any, guards: Any, limit: Any, result: Any) -> None:
+    length = rows.shape[1]
+    for number in range(len(rows)):
+        row, into = rows[number], result[number]
+        energy = np.float32(0)
+        for i in range(length):
+            energy += row[i] * row[i]
+        factor = np.float32(1) / (np.sqrt(energy + guards[0, 0]) + guards[0, 1])
+        energy = np.float32(0)
+        for i in range(length):
+            into[i] = max(np.float32(0), min(row[i] * factor, limit))
+            energy += into[i] * into[i]
+        factor = np.float32(1) / (np.sqrt(energy + guards[1, 0]) + guards[1, 1])
+        for i in range(length):
+            into[i] *= factor
