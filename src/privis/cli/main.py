@@ -12,6 +12,7 @@ from rich.table import Table
 
 from privis.cli.classification.classify import classify
 from privis.cli.console import EXIT_CODES, err, explained, out
+from privis.cli.detection.detect_group import detect
 from privis.cli.dicom.dicom_group import dicom
 from privis.cli.documents.document_check import document
 from privis.cli.documents.redact import redact
@@ -102,6 +103,7 @@ app.add_typer(mpc)
 app.add_typer(face)
 app.add_typer(search)
 app.add_typer(classify)
+app.add_typer(detect)
 app.add_typer(dicom)
 app.add_typer(video)
 app.command()(party)

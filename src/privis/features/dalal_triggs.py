@@ -60,8 +60,10 @@ class DalalTriggsHOG:
 
     def before(self, image: Image) -> Array:
         """Luma, uint8 ``(H, W)``, or its square root, float32: the owner's, so that the core has no root."""
+        import cv2
+
         pixels = luma(image, self.size)
-        return np.sqrt(np.arange(256, dtype=np.float32))[pixels] if self.gamma else pixels
+        return np.asarray(cv2.LUT(pixels, np.sqrt(np.arange(256, dtype=np.float32)))) if self.gamma else pixels
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (H, W) of what `before` makes."""

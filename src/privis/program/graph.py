@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -78,7 +79,7 @@ class Program:
             values.append(rule(index, node, [values[operand] for operand in node.operands]))
         return values
 
-    @property
+    @cached_property
     def shapes(self) -> list[Shape]:
         """The shape of every value."""
         return self.read(lambda _, node, shapes: shape_of(node.op, *shapes), [x.shape for x in self.inputs])

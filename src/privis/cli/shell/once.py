@@ -31,7 +31,8 @@ class OnceGroup(TyperGroup):
 
 def given_once(app: typer.Typer) -> None:
     """Make all commands of ``app``, and of all groups in it, refuse what is given twice."""
-    app.info.cls = OnceGroup
+    given = app.info.cls
+    app.info.cls = given if isinstance(given, type) and issubclass(given, OnceGroup) else OnceGroup
     for command in app.registered_commands:
         command.cls = OnceCommand
     for group in app.registered_groups:

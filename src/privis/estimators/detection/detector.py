@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, UnsupportedError, refuse
@@ -49,9 +48,9 @@ class FindsBoxes(Protocol):
 class Detector:
     """A detection model under an executor: every view runs, is decoded, and the best boxes are kept.
 
-    Programs are prepared once for each shape of a view and kept, the last 128 of them; several threads may call it under
-    `Clear`. Suppression is at the owner, in the clear, whatever the executor: which boxes are kept tells whoever sees it
-    where things are. A copy in another process prepares its own programs.
+    Programs are prepared once for each shape of a view and kept, the last 128 of them; several threads may call it
+    under `Clear`. Suppression is at the owner, in the clear, whatever the executor: which boxes are kept tells whoever
+    sees it where things are. A copy in another process prepares its own programs.
 
     Args:
         model: what runs, and what decodes afterwards.
@@ -62,6 +61,7 @@ class Detector:
     Raises:
         ParameterError: naming everything that does not fit.
 
+    >>> import numpy as np
     >>> from privis.tasks.detection import WindowModel
     >>> nothing = Detector(WindowModel(np.zeros(3780), -1.0, "person"))
     >>> len(nothing.detect(np.zeros((200, 100), np.uint8)))

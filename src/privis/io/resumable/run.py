@@ -202,8 +202,7 @@ def run(
         PrivisError: what ``make_extractor`` or ``finish`` raised.
     """
     check_job(job)
-    started = time.monotonic()
-    total = len(job.sources)
+    started, total = time.monotonic(), len(job.sources)
     with partial(job.output, manifest_of(job)) as folder:
         done = 0
         try:
@@ -384,6 +383,7 @@ def join_parts(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int
 
 
 def write_failures(output: Path, failures: Sequence[Failure]) -> None:
+    """List what failed beside the output; without any, the list of an earlier run goes."""
     path = output.with_name(output.name + ".failures.csv")
     if not failures:
         try:

@@ -12,5 +12,6 @@ from .opencv_weights import installed_people_weights as installed_people_weights
 from .opencv_weights import opencv_weights as opencv_weights
 from .opencv_weights import window_model_of as window_model_of
 from .pyramid import Pyramid as Pyramid
+from .window_model import PlacedWindows as PlacedWindows
 from .window_model import WindowMargins as WindowMargins
 from .window_model import WindowModel as WindowModel

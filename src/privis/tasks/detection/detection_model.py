@@ -115,7 +115,7 @@ class DetectionModel(Protocol):
         ...
 
     def program(self, shape: Shape) -> Program:
-        """What runs.
+        """What runs: the core of the detector, for whoever computes.
 
         Args:
             shape: of a view.

@@ -14,7 +14,7 @@ from privis.features.image_ops import grey
 from privis.program import Input, Program, Value, ops, trace
 from privis.program.shapes import Shape
 from privis.tasks.detection.boxes import DetectedBoxes
-from privis.tasks.detection.detection_model import PictureView, Pixels
+from privis.tasks.detection.detection_model import PictureView, Pixels, PlacedCopy
 from privis.tasks.detection.pyramid import Pyramid
 
 Floats = npt.NDArray[np.float64]
@@ -66,6 +66,50 @@ class WindowMargins:
         shares = np.array([self.left, self.top, -self.left - self.right, -self.top - self.bottom])
         boxes = windows.boxes + windows.boxes[:, [2, 3, 2, 3]] * shares
         return DetectedBoxes(boxes, windows.scores, windows.labels)
+
+
+@dataclass(frozen=True)
+class PlacedWindows:
+    """The windows of one copy of the picture among all that a program scores.
+
+    Args:
+        copy: the copy.
+        rows: of the program's grid that are windows of this copy.
+        columns: the same.
+        window: (height, width) in pixels.
+        label: what windows show.
+    """
+
+    copy: PlacedCopy
+    rows: slice
+    columns: slice
+    window: tuple[int, int]
+    label: str
+
+    def windows_at(
+        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], scores: npt.ArrayLike
+    ) -> DetectedBoxes:
+        """Some of the windows.
+
+        Args:
+            rows: (n,), counted from the first row of this copy.
+            columns: (n,).
+            scores: (n,).
+
+        Returns:
+            The windows in pixels of the view.
+        """
+        height, width = self.window
+        sides = np.broadcast_to([width, height], (len(rows), 2))
+        corner = np.column_stack([columns + self.columns.start, rows + self.rows.start]) * CELL
+        return DetectedBoxes(np.concatenate([corner, sides], axis=1), np.asarray(scores), self.label)
+
+    @property
+    def windows(self) -> DetectedBoxes:
+        """All windows, row by row, with scores of 0, in pixels of the view."""
+        down, across = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+        rows, columns = np.divmod(np.arange(down * across), across)
+        return self.windows_at(rows, columns, np.zeros(down * across))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,19 +211,38 @@ class WindowModel:
     def decode(self, values: npt.NDArray[Any], view: PictureView) -> DetectedBoxes:
         """Boxes of the windows that score ``least`` or more; see `DetectionModel.decode`."""
         scores = np.asarray(values)
+        found = []
+        for placed in self.places(scores.shape, view):
+            own = scores[placed.rows, placed.columns]
+            rows, columns = np.nonzero(own >= self.least)
+            if not len(rows):
+                continue
+            windows = placed.windows_at(rows, columns, own[rows, columns])
+            found.append(view.to_picture(self.margins.inside(windows), placed.copy))
+        return DetectedBoxes.joined(found)
+
+    def places(self, grid: tuple[int, ...], view: PictureView) -> tuple[PlacedWindows, ...]:
+        """Where the windows of each copy are in what the program gives.
+
+        Args:
+            grid: rows and columns of places that the program gives numbers for.
+            view: that they are of.
+
+        Returns:
+            One for each copy, in order.
+
+        Raises:
+            ParameterError: these are not the places of this view.
+        """
         expected = tuple(side // CELL - blocks for side, blocks in zip(view.shape, self.blocks, strict=True))
-        if scores.shape != expected:
-            raise ParameterError(Problem("WindowModel.decode", f"values of shape {scores.shape}", f"shape {expected}"))
+        if tuple(grid) != expected:
+            raise ParameterError(Problem("WindowModel.decode", f"values of shape {tuple(grid)}", f"shape {expected}"))
         height, width = self.window
         found = []
         for copy in view.copies:
-            top, left = copy.top - copy.border, copy.left - copy.border
+            top, left = (copy.top - copy.border) // CELL, (copy.left - copy.border) // CELL
             down = (copy.height + 2 * copy.border - height) // CELL + 1
             across = (copy.width + 2 * copy.border - width) // CELL + 1
-            own = scores[top // CELL :, left // CELL :][:down, :across]
-            rows, columns = np.nonzero(own >= self.least)
-            sides = np.broadcast_to([width, height], (len(rows), 2))
-            boxes = np.concatenate([columns[:, None] * CELL + left, rows[:, None] * CELL + top, sides], axis=1)
-            windows = DetectedBoxes(boxes, own[rows, columns], self.label)
-            found.append(view.to_picture(self.margins.inside(windows), copy))
-        return DetectedBoxes.joined(found)
+            place = slice(top, top + down), slice(left, left + across)
+            found.append(PlacedWindows(copy, *place, self.window, self.label))
+        return tuple(found)

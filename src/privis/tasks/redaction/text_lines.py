@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -56,6 +57,8 @@ class TextFinder:
     >>> TextFinder().find(np.full((80, 200), 255, np.uint8))
     ()
     """
+
+    identifier: ClassVar[str] = "privis.text-finder/1"
 
     contrast: int = 20
     least: int = 3

@@ -18,7 +18,7 @@ from privis.program import Kind, Program, Region, ops
 
 LANES = 4
 """Weights that a vote is added with at once: those of two cells in the two tiles along a side of a block."""
-Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
+Weights = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _only(program: Program, region: Region, kind: type) -> list[Any]:
@@ -90,7 +90,7 @@ def interpolated_blocks(program: Program, region: Region) -> Callable[[np.ndarra
     weights = _separate(denses[0].matrix.reshape(-1, size, size), stride)
     if weights is None or merge is None:
         return None
-    rows, columns, cells = weights
+    rows, columns, cells, totals = weights
     count = len(convs[1].kernel)
     scale = np.float32(_only(program, region, ops.Affine)[-1].scale)
     shape = _only(program, region, ops.Reshape)[-1].shape
@@ -98,7 +98,7 @@ def interpolated_blocks(program: Program, region: Region) -> Callable[[np.ndarra
 
     def kernel(image: np.ndarray) -> np.ndarray:
         result = np.empty((across, down, len(cells), count), np.float32)
-        _blocks(np.ascontiguousarray(image, np.float32), along, scale, *merge, rows, columns, cells, result)
+        _blocks(np.ascontiguousarray(image, np.float32), along, scale, *merge, rows, columns, cells, totals, result)
         return result.reshape(shape)
 
     return kernel
@@ -108,18 +108,20 @@ def _separate(weights: np.ndarray, stride: int) -> Weights | None:
     """Each ``(size, size)`` weight as an outer product of one of two row and one of two column functions, or None.
 
     ``rows`` and ``columns`` ``(stride, 4)``: for a pixel at that place of a tile its weights by function and by tile
-    along the block (function major); ``cells (cells, 2)``: row and column function of each cell.
+    along the block (function major); ``cells (cells, 2)``: row and column function of each cell; ``totals (cells,)``:
+    what their product is multiplied by.
     """
-    size = weights.shape[1]
-    rows, columns = weights.sum(2), weights.sum(1) / weights.sum((1, 2))[:, None]
-    if size != 2 * stride or np.abs(rows[:, :, None] * columns[:, None] - weights).max() > 1e-12:
+    size, totals = weights.shape[1], weights.sum((1, 2))
+    rows, columns = (weights.sum(axis) / totals[:, None] for axis in (2, 1))
+    separable = totals[:, None, None] * rows[:, :, None] * columns[:, None]
+    if size != 2 * stride or np.abs(separable - weights).max() > 1e-12:
         return None
     kinds, tables = [], []
     for factors in (rows, columns):
         functions: list[np.ndarray] = []
         numbers = []
         for factor in factors:
-            known = [i for i, other in enumerate(functions) if np.allclose(other, factor, rtol=1e-12, atol=1e-15)]
+            known = [i for i, other in enumerate(functions) if np.abs(other - factor).max() <= 1e-12]
             numbers.append(known[0] if known else len(functions))
             functions += [] if known else [factor]
         if len(functions) != 2:
@@ -127,36 +129,47 @@ def _separate(weights: np.ndarray, stride: int) -> Weights | None:
         kinds.append(numbers)
         table = np.stack(functions).reshape(2, 2, stride).transpose(2, 0, 1)
         tables.append(np.ascontiguousarray(table.reshape(stride, LANES), np.float32))
-    return tables[0], tables[1], np.array(kinds, np.int64).T.copy()
+    return tables[0], tables[1], np.array(kinds, np.int64).T.copy(), totals.astype(np.float32)
 
 
 def _two_bins(merge: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Per direction: the two bins that it and the next vote for, and how; None where there are more.
 
-    ``bins (directions, 2)`` and ``shares (directions, 2, 2)``: share of bin i in a vote for this (0) or the next (1).
+    ``bins (directions, 2)``, times `LANES`, and ``shares (directions, 2, 2)``: share of bin i in a vote for this (0) or
+    the next (1).
     """
     count = merge.shape[1]
-    bins, shares = np.zeros((count, 2), np.int64), np.zeros((count, 2, 2), np.float32)
+    bins, shares = np.zeros((count, 2), np.uint64), np.zeros((count, 2, 2), np.float32)
     for d in range(count):
         pair = merge[:, [d, (d + 1) % count]]
         used = np.nonzero(pair.any(1))[0]
         if len(used) > 2:
             return None
-        bins[d, : len(used)], shares[d, : len(used)] = used, pair[used]
+        bins[d, : len(used)], shares[d, : len(used)] = used * LANES, pair[used]
     return bins, shares
 
 
 @njit(cache=True, nogil=True)
 def _blocks(
-    image: Any, along: Any, scale: Any, bins: Any, shares: Any, rows: Any, columns: Any, cells: Any, result: Any
+    image: Any,
+    along: Any,
+    scale: Any,
+    bins: Any,
+    shares: Any,
+    rows: Any,
+    columns: Any,
+    cells: Any,
+    totals: Any,
+    result: Any,
 ) -> None:
     across, down, _, count = result.shape
     stride, tiles = len(rows), across + 1
     width = image.shape[1]
     gx, gy = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    found = np.zeros(width, np.int32)
+    found = np.zeros(width, np.uint32)
     line = np.empty(2 * tiles * count * LANES, np.float32)  # two: a run of one orientation does not wait for itself
-    sums = np.zeros((2, LANES, tiles, count, LANES), np.float32)
+    half = len(line) // 2
+    sums = np.zeros((2, LANES, half), np.float32)
     votes = _direction_votes(along, scale, bins, shares)
     for tile_row in range(down + 1):
         here = sums[tile_row & 1]
@@ -166,13 +179,17 @@ def _blocks(
             _directions(gx, gy, along, found)
             _row_votes(gx, gy, found, votes, bins, columns, count, line)
             for function in range(LANES):
-                weight = rows[r, function]
-                if weight != 0:
-                    flat = here[function].reshape(-1)
-                    for i in range(len(flat)):
-                        flat[i] += weight * (line[i] + line[len(flat) + i])
+                if rows[r, function] != 0:
+                    _add(rows[r, function], line[:half], line[half:], here[function])
         if tile_row > 0:
-            _assemble(sums[1 - (tile_row & 1)], here, cells, tile_row - 1, result)
+            above = sums[1 - (tile_row & 1)].reshape(LANES, tiles, count, LANES)
+            _assemble(above, here.reshape(LANES, tiles, count, LANES), cells, totals, tile_row - 1, result)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _add(weight: Any, left: Any, right: Any, result: Any) -> None:
+    for i in range(len(result)):
+        result[i] += weight * (left[i] + right[i])
 
 
 @njit(cache=True, nogil=True)
@@ -208,33 +225,37 @@ def _directions(gx: Any, gy: Any, along: Any, found: Any) -> None:
     for k in range(1, len(along)):
         cosine, sine = along[k, 0], along[k, 1]
         for column in range(width):
-            found[column] += np.int32(1) if cosine * gy[column] + sine * gx[column] >= 0 else np.int32(0)
+            found[column] += np.uint32(1) if cosine * gy[column] + sine * gx[column] >= 0 else np.uint32(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def _row_votes(gx: Any, gy: Any, found: Any, votes: Any, bins: Any, columns: Any, count: int, line: Any) -> None:
-    """Histograms of one row of pixels: of each tile, of each bin, with the four weights of its columns."""
+    """Histograms of one row of pixels: of each tile, of each bin, with the four weights of its columns.
+
+    Indices are unsigned: with signed ones, which may count from the end, no four additions become one instruction.
+    """
     stride = len(columns)
-    tiles = len(line) // (2 * count * LANES)
+    half = len(line) // 2
+    tiles = half // (count * LANES)
     line[:] = 0
+    first, second, third = np.uint64(1), np.uint64(2), np.uint64(3)
     for tile in range(tiles):
-        start = tile * count * LANES
         for q in range(stride):
             column = tile * stride + q
             direction = found[column]
-            bank = start + (q & 1) * tiles * count * LANES
+            bank = np.uint64(tile * count * LANES + (q & 1) * half)
             w0, w1, w2, w3 = columns[q, 0], columns[q, 1], columns[q, 2], columns[q, 3]
+            x, y = gx[column], gy[column]
             for i in range(2):
-                vote = votes[direction, 2 * i] * gy[column] + votes[direction, 2 * i + 1] * gx[column]
-                at = bank + bins[direction, i] * LANES
-                line[at] += vote * w0
-                line[at + 1] += vote * w1
-                line[at + 2] += vote * w2
-                line[at + 3] += vote * w3
+                vote = votes[direction, 2 * i] * y + votes[direction, 2 * i + 1] * x
+                at = bank + bins[direction, i]
+                a0, a1, a2, a3 = line[at], line[at + first], line[at + second], line[at + third]
+                line[at], line[at + first] = a0 + vote * w0, a1 + vote * w1
+                line[at + second], line[at + third] = a2 + vote * w2, a3 + vote * w3
 
 
 @njit(cache=True, nogil=True)
-def _assemble(above: Any, here: Any, cells: Any, row: int, result: Any) -> None:
+def _assemble(above: Any, here: Any, cells: Any, totals: Any, row: int, result: Any) -> None:
     """Cells of a row of blocks from histograms of its two rows of tiles."""
     across, _, _, count = result.shape
     for block in range(across):
@@ -244,7 +265,7 @@ def _assemble(above: Any, here: Any, cells: Any, row: int, result: Any) -> None:
             for k in range(count):
                 left = above[down, block, k, along] + here[down + 1, block, k, along]
                 right = above[down, block + 1, k, along + 1] + here[down + 1, block + 1, k, along + 1]
-                into[k] = left + right
+                into[k] = totals[cell] * (left + right)
 
 
 def block_normalisation(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:

@@ -1,0 +1,1 @@
+"""Commands of detection: ``privis detect``."""
