@@ -35,6 +35,7 @@ BENCHMARKS = (
     ("documents", "portraits, machine-readable zones and kinds of pictures", DATA),
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
     ("mrz_reader", "zones of documents, read in the clear and hidden", DATA / "documents"),
+    ("detection", "people by sliding windows, beside OpenCV", DATA / "detection"),
     ("redaction", "faces, plates, zones and text that are painted over, and missed", DATA / "detection"),
     ("renewable_templates", "keyed templates of faces: accuracy, unlinkability, inversion", DATA),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),

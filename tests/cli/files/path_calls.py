@@ -186,6 +186,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "IN": "{scan}", "-o": "{new}", "--key": "{export_key}", "--review": "{new}check",
     },
     ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
+    ("detect", "PICTURES…"): {"IMAGES": "{picture}", "--model": "{windows}", "-o": "{new}.csv"},
     ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},
     ("document", "check", "with a selfie"): {
         "ID": "{picture}", "--selfie": "{picture}", "--calibration": "{calibration}",

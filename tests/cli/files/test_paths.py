@@ -103,6 +103,7 @@ def place(tmp_path_factory) -> Path:
     stored_table(folder / "exact.npz")
     (folder / "boxes.csv").write_text("path,x,y,w,h\npicture.png,1,1,2,2\n")
     (folder / "places.toml").write_text("[[zone]]\nname = 'door'\npolygon = [[0, 0], [9, 0], [9, 9]]\n")
+    np.save(folder / "windows.npy", np.zeros(3781))
     (folder / "loop").symlink_to(folder / "loop")
     gallery = {"gallery": {"templates": 2, "dimension": 6}}
     terms = Terms("faces", "a gallery", "ab" * 32, "{}", Estimate(1, 1, 1, 1, 1), "", gallery)
@@ -156,6 +157,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "video": known["VIDEO"], "scan": known["DICOM"], "export_key": known["DEIDENTIFICATION_KEY"],
         "boxes": place / "boxes.csv", "places": place / "places.toml",
         "pairs": place / "pairs.csv", "people": place / "people",
+        "windows": place / "windows.npy",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

@@ -20,7 +20,7 @@ from privis.tasks.detection.boxes import DetectedBoxes
 from privis.tasks.detection.detection_model import DetectionModel
 from privis.validation import whole_number
 
-MOST_SHAPES, MOST_WITH_KEYS = 128, 4
+MOST_SHAPES, MOST_WITH_KEYS = 256, 4
 """Prepared programs that are kept at a time: compiled kernels are small, keys are hundreds of megabytes."""
 
 
@@ -48,7 +48,7 @@ class FindsBoxes(Protocol):
 class Detector:
     """A detection model under an executor: every view runs, is decoded, and the best boxes are kept.
 
-    Programs are prepared once for each shape of a view and kept, the last 128 of them; several threads may call it
+    Programs are prepared once for each shape of a view and kept, the last 256 of them; several threads may call it
     under `Clear`. Suppression is at the owner, in the clear, whatever the executor: which boxes are kept tells whoever
     sees it where things are. A copy in another process prepares its own programs.
 

@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.file_formats import FileFormat, misfit
+from privis.tasks.detection.pyramid import Pyramid
 from privis.tasks.detection.window_model import CHANNELS, WindowModel
 
 WINDOWS = {3781: (128, 64), 1981: (96, 48)}
 """Windows by the count of numbers: OpenCV's people detector, and Daimler's."""
 LARGEST = 1 << 20
 """Bytes of a file at most."""
+PEOPLE_PYRAMID = Pyramid(step=1.05)
 _BETWEEN = re.compile(r"[\s,;\[\](){}]+")
 
 
@@ -79,16 +81,19 @@ def installed_people_weights() -> npt.NDArray[np.float64]:
     return np.asarray(published(), np.float64).ravel()
 
 
-def window_model_of(weights: npt.ArrayLike, label: str = "person", least: float = 0.0) -> WindowModel:
+def window_model_of(
+    weights: npt.ArrayLike, label: str = "person", least: float = 0.0, pyramid: Pyramid = PEOPLE_PYRAMID
+) -> WindowModel:
     """Make a model of a flat list of weights.
 
     Args:
         weights: as `opencv_weights` gives them.
         label: what is found.
         least: score of a window from which it is kept.
+        pyramid: which copies of a picture are looked at; as fine as OpenCV's own by default.
 
     Returns:
-        The model, with the pyramid and margins that are chosen for people.
+        The model, with the margins that were chosen for people.
 
     Raises:
         ParameterError: the count is none of a known window.
@@ -100,4 +105,4 @@ def window_model_of(weights: npt.ArrayLike, label: str = "person", least: float 
     if values.size not in WINDOWS:
         expected = f"one of {', '.join(map(str, WINDOWS))}: {CHANNELS} for each block, and the bias"
         raise ParameterError(Problem("window_model_of.weights", f"{values.size} numbers", expected))
-    return WindowModel(values[:-1], float(values[-1]), label, WINDOWS[values.size], least=least)
+    return WindowModel(values[:-1], float(values[-1]), label, WINDOWS[values.size], pyramid, least=least)

@@ -130,7 +130,7 @@ def _packed(pyramid: Pyramid, picture: tuple[int, int], sizes: Sequence[tuple[in
     copies = tuple(
         PlacedCopy(top + border, left + border, *size, border) for (top, left), size in zip(places, sizes, strict=True)
     )
-    height, width = (-(-side // (2 * pyramid.grid)) * 2 * pyramid.grid for side in shape)  # few shapes: few programs
+    height, width = (-(-side // (4 * pyramid.grid)) * 4 * pyramid.grid for side in shape)  # few shapes: few programs
     return PictureView((height, width), picture, copies)
 
 

@@ -1,0 +1,1 @@
+"""Detection: in the clear beside OpenCV, and hidden."""
