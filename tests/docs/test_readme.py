@@ -22,6 +22,7 @@ PAGES = [
     *("docs/video.md", "docs/video.zh-CN.md"),
     *("docs/faces-from-pixels.md", "docs/faces-from-pixels.zh-CN.md"),
     *("docs/search.md", "docs/search.zh-CN.md"),
+    *("docs/detection.md", "docs/detection.zh-CN.md"),
     *("docs/classification.md", "docs/classification.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
 ]
@@ -73,6 +74,7 @@ def test_commands_parse(page):
 
     from privis.cli.main import app
     from privis.cli.parsing import FEATURES
+    from privis.cli.shell.first_word import PICTURES
 
     commands = get_command(app).commands
     for block in blocks(page, "console"):
@@ -84,8 +86,9 @@ def test_commands_parse(page):
             assert words[0] in commands, line
             command = commands[words.pop(0)]
             if hasattr(command, "commands"):
-                assert words[0] in command.commands, line
-                command = command.commands[words.pop(0)]
+                named = words[0] in command.commands or PICTURES not in command.commands
+                assert not named or words[0] in command.commands, line
+                command = command.commands[words.pop(0) if named else PICTURES]
             known = {option for parameter in command.params for option in parameter.opts}
             for word in words:
                 assert not word.startswith("-") or word == "-" or word in known, line

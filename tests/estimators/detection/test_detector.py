@@ -4,7 +4,7 @@ Answers for `privis.estimators.detection.detector` and `privis.estimators.detect
 """
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -56,8 +56,7 @@ def test_colours_copies_and_the_definition_itself_give_the_same(people):
 
 
 def test_shared_views_give_the_same_boxes(people):
-    model = window_model_of(installed_people_weights())
-    object.__setattr__(model, "pyramid", Pyramid(together=10**9))
+    model = replace(people.model, pyramid=replace(people.model.pyramid, together=10**9))
     image = figure()
     one, other = people.detect(image), Detector(model).detect(image)
     assert np.allclose(one.boxes, other.boxes) and np.allclose(one.scores, other.scores, atol=1e-4)
