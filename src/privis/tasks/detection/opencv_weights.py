@@ -59,7 +59,8 @@ def opencv_weights(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
     if values.size not in WINDOWS or not np.isfinite(values).all():
         got = f"{values.size} numbers" if np.isfinite(values).all() else "numbers that are not finite"
         counts = " or ".join(f"{count} for windows of {w} x {h}" for count, (h, w) in WINDOWS.items())
-        raise ParameterError(Problem(str(place), got, f"finite numbers: {counts}", "the bias is the last one"))
+        remedy = "the bias is the last one"
+        raise ParameterError(misfit(place, FileFormat.UNKNOWN, got, f"finite numbers: {counts}", remedy))
     return values.astype(np.float64).ravel()
 
 
