@@ -44,6 +44,7 @@ BENCHMARKS = (
     ("mpc_training", "joint training beside the same in the clear", DATA / "classification" / "mnist"),
     ("dp_training", "classifiers trained under differential privacy", DATA / "classification"),
     ("dp_networks", "images per second of private training beside Opacus", None),
+    ("onnx_detectors", "ONNX detectors beside onnxruntime", DATA),
     ("presence", "noise of counts and sums where a person comes or goes", None),
     ("enrolment", "face templates of several images in one release", DATA),
     ("face_releases", "released face templates beside published figures, at whole-image epsilon", DATA),

@@ -55,6 +55,7 @@ COMMANDS = {
     "enrolment": "privacy.enrolment",
     "face_releases": "privacy.face_releases",
     "presence": "privacy.presence",
+    "onnx_detectors": "detection.onnx_detectors",
     "dp_training": "training.classifiers",
     "dp_networks": "training.networks",
 }

@@ -179,7 +179,7 @@ class CNN:
         if self.shape[0] == 1:
             return grey(resized)[None]
         pixels = colour(resized)
-        return planar(pixels if self.channels is not Channels.BGR else np.ascontiguousarray(pixels[:, :, ::-1]))
+        return planar(pixels, backwards=self.channels is Channels.BGR)
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the network's input shape, whatever the image."""

@@ -31,11 +31,17 @@ def colour(image: Image) -> Image:
     return np.repeat(image[:, :, None], 3, 2) if image.ndim == 2 else image
 
 
-def planar(image: Array) -> Array:
-    """Return ``(C, H, W)``, contiguous, of an interleaved ``(H, W, C)`` image."""
+def planar(image: Array, backwards: bool = False) -> Array:
+    """Return ``(C, H, W)``, contiguous, of an interleaved ``(H, W, C)`` image; ``backwards``: the last plane first."""
     import cv2
 
-    return np.stack(cv2.split(image)) if image.dtype == np.uint8 else np.ascontiguousarray(image.transpose(2, 0, 1))
+    if image.dtype != np.uint8:
+        return np.ascontiguousarray(image.transpose(2, 0, 1)[:: -1 if backwards else 1])
+    interleaved, count = np.ascontiguousarray(image), image.shape[2]
+    planes = np.empty((count, *image.shape[:2]), np.uint8)
+    for plane, channel in enumerate(reversed(range(count)) if backwards else range(count)):
+        cv2.extractChannel(interleaved, channel, planes[plane])  # into it: a stack of split planes is copied twice
+    return planes
 
 
 def resize(image: Image, size: Size | None) -> Image:

@@ -1,0 +1,1 @@
+"""Detectors that are ONNX networks with a named head."""

@@ -1,0 +1,13 @@
+from .detection_heads import DetectionHead as DetectionHead
+from .detection_heads import NetworkReading as NetworkReading
+from .detector_network import DetectorNetwork as DetectorNetwork
+from .encodings import BoxEncoding as BoxEncoding
+from .encodings import PriorGrid as PriorGrid
+from .letterbox import Fit as Fit
+from .letterbox import Letterbox as Letterbox
+from .named_heads import HEADS as HEADS
+from .named_heads import recognised_head as recognised_head
+from .network_model import NetworkModel as NetworkModel
+from .ssd_head import SSDHead as SSDHead
+from .tensor_head import OutputLayout as OutputLayout
+from .tensor_head import TensorHead as TensorHead
