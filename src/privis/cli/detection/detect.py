@@ -14,15 +14,18 @@ from privis.cli.detection.detect_options import (
     PEOPLE,
     AsJson,
     Border,
+    Head,
     Inputs,
     Largest,
     Least,
     MaxPixels,
     Model,
     Most,
+    Names,
     Output,
     Overlap,
     Scale,
+    Size,
     What,
     Workers,
 )
@@ -47,6 +50,9 @@ def detect_pictures(
     border: Border = None,
     largest: Largest = None,
     most: Most = None,
+    head: Head = None,
+    names: Names = None,
+    size: Size = None,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -61,6 +67,8 @@ def detect_pictures(
     privis detect door.jpg --what faces --json
 
     privis detect street --what people --model people.npy --score 0.5 -o boxes.csv
+
+    privis detect street --what car --model yolo11n.onnx -o cars.csv
     """
     with explained():
         from privis.estimators.detection.folder_detection import PictureBoxes, detect_folder
@@ -68,7 +76,7 @@ def detect_pictures(
         if output is not None:
             check_writable(output)
         sources = find(images, sys.stdin)
-        finder = DetectWords(what, model, least, overlap, step, border, largest, most).finder()
+        finder = DetectWords(what, model, least, overlap, step, border, largest, most, head, names, size).finder()
         pictures: list[PictureBoxes] = []
         keep = pictures.append if as_json else lambda picture: None
         processes = workers or max(1, min(os.cpu_count() or 1, len(sources) // FILES_FOR_A_PROCESS))

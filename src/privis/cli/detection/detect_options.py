@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,23 +12,54 @@ DETECT_EXIT_CODES = """Exit codes: 0 done, whatever was found · 1 done, but som
 listed) · 2 a wrong option, or a model that is missing, damaged or of something else · 3 no picture could be used · 4
 the output could not be written · 130 interrupted (the same command goes on)."""
 OTHERS = "A folder that has the name of a command is given as ./NAME."
-PEOPLE, FACES, PLATES = "people", "faces", "plates"
+PEOPLE, FACES, PLATES, ALL = "people", "faces", "plates", "all"
+
+
+class NetworkHead(StrEnum):
+    """What the outputs of an ONNX network mean."""
+
+    YUNET = "yunet"
+    SCRFD = "scrfd"
+    RETINAFACE = "retinaface"
+    FASTESTDET = "fastestdet"
+    YOLOV5 = "yolov5"
+    YOLOV6 = "yolov6"
+    YOLOX = "yolox"
+    YOLOV8 = "yolov8"
+    YOLOV10 = "yolov10"
+    YOLOV7_END2END = "yolov7-end2end"
+    SSD = "ssd"
+    SSD300_MOBILENET = "ssd300-mobilenet"
+    SSD300_VGG = "ssd300-vgg"
+
 
 Inputs = Annotated[list[str], typer.Argument(metavar="IMAGES…", help="Pictures, folders, globs, or - for a list.")]
 What = Annotated[
     str,
     typer.Option(
-        help=f"What is looked for: {PEOPLE}, {FACES}, {PLATES}, or with --model any word: it is the label of what that "
-        "model finds."
+        help=f"What is looked for: {PEOPLE}, {FACES}, {PLATES}; with --model a word: one of the classes of an ONNX "
+        f"network, {ALL} of them, or the label of what other weights find."
     ),
 ]
 Model = Annotated[
     Path | None,
     typer.Option(
-        help="The detector: for people weights of a 64 x 128 window as OpenCV publishes them (.npy or text); for faces "
-        "an ONNX network. Without it: people by OpenCV's own weights, faces by the extra faces, plates by their "
-        "characters."
+        help="The detector: an ONNX network (YOLO, SSD, YuNet, FastestDet …), or weights of a 64 x 128 window as "
+        "OpenCV publishes them (.npy or text). Without it: people by OpenCV's own weights, faces by the extra faces, "
+        "plates by their characters."
     ),
+]
+Head = Annotated[
+    NetworkHead | None,
+    typer.Option("--head", help="What the outputs of an ONNX network mean; without it told by their shapes."),
+]
+Names = Annotated[
+    Path | None,
+    typer.Option(help="Names of the classes of an ONNX network: a line each, a list, or a data set's YAML file."),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="HEIGHTxWIDTH", help="Input of an ONNX network in pixels, where its file leaves it open."),
 ]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", help="Table to write, .csv: path,x,y,w,h,score,label; else stdout.")

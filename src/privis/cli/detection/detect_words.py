@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from privis.cli.detection.detect_options import FACES, PEOPLE, PLATES
+from privis.cli.detection.detect_options import FACES, PEOPLE, PLATES, NetworkHead
+from privis.cli.detection.network_words import NETWORK, NetworkWords
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ class DetectWords:
         border: of the pyramid.
         largest: of the pyramid.
         most: boxes of one picture at most.
+        head: of an ONNX network.
+        names: file of the names of its classes.
+        size: of its input, ``HEIGHTxWIDTH`` in pixels.
     """
 
     what: str
@@ -40,6 +44,9 @@ class DetectWords:
     border: int | None = None
     largest: float | None = None
     most: int | None = None
+    head: NetworkHead | None = None
+    names: Path | None = None
+    size: str | None = None
 
     def finder(self) -> FindsBoxes:
         """Make what finds boxes.
@@ -51,11 +58,17 @@ class DetectWords:
             ParameterError: words that do not fit, or a model that cannot be read.
             MissingExtraError: faces without the extra and without a model, or people with an OpenCV without weights.
         """
+        if self.model is not None and self.model.suffix.lower() == NETWORK:
+            self._refuse("an ONNX network", "step", "border", "largest")
+            return NetworkWords(
+                self.what, self.model, self.head, self.names, self.size, self.least, self.overlap, self.most
+            ).finder()
+        self._refuse_network_words()
         if self.what == FACES:
-            self._refuse("faces", "step", "border", "largest", "most", "overlap")
+            self._refuse("--what faces", "step", "border", "largest", "most", "overlap")
             return self._faces()
         if self.what == PLATES:
-            self._refuse("plates", "model", "step", "border", "largest", "most")
+            self._refuse("--what plates", "model", "step", "border", "largest", "most")
             return self._plates()
         if not self.what.strip():
             raise ParameterError(Problem("--what", "no word", f"{PEOPLE}, {FACES}, {PLATES}, or a label with --model"))
@@ -108,13 +121,20 @@ class DetectWords:
         found = RegionBoxes(search)
         return found if self.overlap is None else replace(found, overlap=self.overlap)
 
+    def _refuse_network_words(self) -> None:
+        """Options of ONNX networks, where there is none."""
+        given = [name for name in ("head", "names", "size") if getattr(self, name) is not None]
+        expected = f"--model FILE{NETWORK} with it"
+        got = "no model" if self.model is None else str(self.model)
+        refuse(ParameterError, [Problem(f"--{name}", got, expected, "leave it out") for name in given])
+
     def _refuse(self, what: str, *names: str) -> None:
         """Options that mean nothing for ``what``, all at once."""
         words = {"largest": "--enlarge"}
         refuse(
             ParameterError,
             [
-                Problem(words.get(name, f"--{name}"), f"with --what {what}", "leave it out: it does nothing there")
+                Problem(words.get(name, f"--{name}"), f"with {what}", "leave it out: it does nothing there")
                 for name in names
                 if getattr(self, name) is not None
             ],

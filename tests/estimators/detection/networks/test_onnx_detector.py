@@ -10,6 +10,7 @@ from privis.errors import ParameterError, ProgramError, UnsupportedError
 from privis.estimators.detection.detector import Detector
 from privis.estimators.detection.networks.onnx_detector import onnx_detector
 from privis.estimators.detection.networks.onnxruntime_detector import OnnxruntimeDetector
+from privis.privacy import ReleaseKey
 from tests.tasks.detection.networks import detector_graphs as graphs
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0)}
@@ -79,8 +80,11 @@ def test_names_are_those_of_the_file_or_of_its_metadata(tmp_path):
     names.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ParameterError, match="no UTF-8 text"):
         onnx_detector(path, classes=names)
-    with pytest.raises(ParameterError, match="No such file"):
+    with pytest.raises(ParameterError, match=r"none\.txt: got no such file"):
         onnx_detector(path, classes=tmp_path / "none.txt")
+    ReleaseKey.generate().save(tmp_path / "release.key")
+    with pytest.raises(ParameterError, match="got a release key, expected a text"):  # which would be two labels
+        onnx_detector(path, classes=tmp_path / "release.key")
 
 
 @pytest.mark.parametrize(

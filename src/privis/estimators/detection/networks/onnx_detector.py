@@ -15,6 +15,7 @@ from privis.estimators.detection.detector import Detector, FindsBoxes
 from privis.estimators.detection.networks.face_outputs import DETECTION_HEADS, FaceOutputs
 from privis.estimators.detection.networks.onnxruntime_detector import OnnxruntimeDetector, OriginalSession
 from privis.features.cnn import CNN
+from privis.file_formats import FileFormat, format_of
 from privis.program.onnx.translate import parse_onnx, read_onnx
 from privis.run.clear import Clear
 from privis.run.protocol import Executor
@@ -101,6 +102,25 @@ def onnx_detector(
         raise type(error)(*problems) from None
 
 
+def network_of(finder: FindsBoxes) -> DetectorNetwork:
+    """The network of what `onnx_detector` made.
+
+    Args:
+        finder: made by it.
+
+    Returns:
+        The network, with its head.
+
+    Raises:
+        ParameterError: it is another one.
+    """
+    if isinstance(finder, OnnxruntimeDetector):
+        return finder.network
+    if isinstance(finder, Detector) and isinstance(finder.model, NetworkModel):
+        return finder.model.network
+    raise ParameterError(Problem("network_of.finder", f"a {type(finder).__name__}", "what onnx_detector made"))
+
+
 def _outputs(content: bytes, size: Size) -> Mapping[str, NDArray[Any]]:
     """Outputs of the right shapes: those of a program are known, those of a file are computed."""
     with contextlib.suppress(UnsupportedError, ProgramError):
@@ -113,17 +133,25 @@ def _outputs(content: bytes, size: Size) -> Mapping[str, NDArray[Any]]:
 
 def _classes(content: bytes, given: str | Path | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(given, str | Path):
-        path = Path(given)
-        try:
-            with path.open("rb") as file:
-                text = file.read(LARGEST_NAMES + 1).decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            got = (error.strerror or "an error") if isinstance(error, OSError) else "bytes that are no UTF-8 text"
-            raise ParameterError(Problem(str(path), got, "a readable text of class names")) from None
-        if len(text) > LARGEST_NAMES:
-            raise ParameterError(Problem(str(path), f"over {LARGEST_NAMES} bytes", "a text of class names"))
-        return class_names(text, str(path))
+        return _names_in(Path(given))
     if given is not None:
         return tuple(map(str, given))
     said = {entry.key: entry.value for entry in parse_onnx(content).metadata_props}
     return class_names(said["names"], "names in the metadata of the ONNX file") if said.get("names") else ()
+
+
+def _names_in(path: Path) -> tuple[str, ...]:
+    """Names in a file of none of our formats: lines of a key must never become labels."""
+    expected = "a text with the names of classes"
+    found = format_of(path)
+    if found not in (FileFormat.UNKNOWN, FileFormat.JSON):
+        raise ParameterError(Problem(str(path), str(found), expected))
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_NAMES + 1).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        got = (error.strerror or "an error") if isinstance(error, OSError) else "bytes that are no UTF-8 text"
+        raise ParameterError(Problem(str(path), got, expected)) from None
+    if len(text) > LARGEST_NAMES:
+        raise ParameterError(Problem(str(path), f"over {LARGEST_NAMES} bytes", expected))
+    return class_names(text, str(path))
