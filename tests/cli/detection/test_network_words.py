@@ -67,14 +67,14 @@ def test_heads_and_names_are_said_where_files_leave_them_open(place):
         (["--what", "all", "--names", "/no/such"], "/no/such"),
         (["--what", "all", "--names", "{place}/a.png"], "got a picture, expected a text with the names of classes"),
         (["--what", "all", "--model", "/no/such.onnx"], "--model /no/such.onnx"),
-        (["--what", "all", "--model", "{place}/a.png"], "--names"),
+        (["--what", "all", "--model", "{place}/a.png", "--head", "ssd"], "a.png: got a picture"),
+        (["--what", "people", "--head", "ssd"], "--head: got no model"),
     ],
 )
 def test_words_that_do_not_fit_are_refused(place, words, said):
     words = [word.format(place=place) for word in words]
-    model = [] if "--model" in words else ["--model", place / "yolo.onnx"]
-    extra = ["--names", place / "names.txt"] if said == "--names" else []
-    done = detect(place / "a.png", *words, *model, *extra)
+    model = [] if "--model" in words or "no model" in said else ["--model", place / "yolo.onnx"]
+    done = detect(place / "a.png", *words, *model)
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
 

@@ -185,6 +185,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("dicom", "deidentify"): {
         "IN": "{scan}", "-o": "{new}", "--key": "{export_key}", "--review": "{new}check",
     },
+    ("detect", "PICTURES…", "by a network"): {
+        "IMAGES": "{picture}", "--what": "all", "--model": "{network}", "--names": "{names}", "--workers": "1",
+    },
     ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
     ("detect", "PICTURES…"): {"IMAGES": "{picture}", "--model": "{windows}", "-o": "{new}.csv"},
     ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},

@@ -126,6 +126,7 @@ def place(tmp_path_factory) -> Path:
     for person in ("ann", "bob"):
         (folder / "people" / person).mkdir(parents=True)
         (folder / "people" / person / "one.png").write_bytes(picture)
+    (folder / "names.txt").write_text("apple\nleaf\n")
     (folder / "pairs.csv").write_text("a,b,same\npeople/ann/one.png,people/bob/one.png,no\n")
     Projection(np.eye(4, 512), np.zeros(512), "made up").save(folder / "directions.npz")
     built = ("--recipe", "colour", "--workers", "1", "--projection", str(folder / "directions.npz"))
@@ -158,6 +159,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "boxes": place / "boxes.csv", "places": place / "places.toml",
         "pairs": place / "pairs.csv", "people": place / "people",
         "windows": place / "windows.npy",
+        "names": place / "names.txt",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

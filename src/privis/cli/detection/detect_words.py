@@ -58,12 +58,13 @@ class DetectWords:
             ParameterError: words that do not fit, or a model that cannot be read.
             MissingExtraError: faces without the extra and without a model, or people with an OpenCV without weights.
         """
-        if self.model is not None and self.model.suffix.lower() == NETWORK:
+        networks = self.head is not None or self.names is not None or self.size is not None
+        if self.model is not None and (networks or self.model.suffix.lower() == NETWORK):
             self._refuse("an ONNX network", "step", "border", "largest")
             return NetworkWords(
                 self.what, self.model, self.head, self.names, self.size, self.least, self.overlap, self.most
             ).finder()
-        self._refuse_network_words()
+        self._refuse_network_words()  # without any file
         if self.what == FACES:
             self._refuse("--what faces", "step", "border", "largest", "most", "overlap")
             return self._faces()
@@ -125,8 +126,7 @@ class DetectWords:
         """Options of ONNX networks, where there is none."""
         given = [name for name in ("head", "names", "size") if getattr(self, name) is not None]
         expected = f"--model FILE{NETWORK} with it"
-        got = "no model" if self.model is None else str(self.model)
-        refuse(ParameterError, [Problem(f"--{name}", got, expected, "leave it out") for name in given])
+        refuse(ParameterError, [Problem(f"--{name}", "no model", expected, "leave it out") for name in given])
 
     def _refuse(self, what: str, *names: str) -> None:
         """Options that mean nothing for ``what``, all at once."""
