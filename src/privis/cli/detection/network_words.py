@@ -82,7 +82,10 @@ class NetworkWords:
         except ParameterError as error:
             remedy = f"name its classes with --names, or ask for --what {ALL}"
             raise ParameterError(
-                *(replace(p, where="--what", remedy=p.remedy if "mean" in p.remedy else remedy) for p in error.problems)
+                *(
+                    replace(p, where="--what", got=repr(self.what), remedy=p.remedy if "mean" in p.remedy else remedy)
+                    for p in error.problems
+                )
             ) from None
 
     def _faces(self, head: DetectorHead, size: tuple[int, int] | None, least: float) -> FindsBoxes:
