@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from privis.cli.detection.detect_options import FACES, PEOPLE, PLATES, NetworkHead
-from privis.cli.detection.network_words import NETWORK, NetworkWords
+from privis.cli.detection.network_words import NETWORK, OnnxDetectorWords
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class DetectWords:
         networks = self.head is not None or self.names is not None or self.size is not None
         if self.model is not None and (networks or self.model.suffix.lower() == NETWORK):
             self._refuse("an ONNX network", "step", "border", "largest")
-            return NetworkWords(
+            return OnnxDetectorWords(
                 self.what, self.model, self.head, self.names, self.size, self.least, self.overlap, self.most
             ).finder()
         self._refuse_network_words()  # without any file

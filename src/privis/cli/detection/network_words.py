@@ -28,7 +28,7 @@ _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
 @dataclass(frozen=True)
-class NetworkWords:
+class OnnxDetectorWords:
     """What was said of a network that detects.
 
     Args:
