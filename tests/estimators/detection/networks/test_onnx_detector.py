@@ -8,7 +8,7 @@ import pytest
 from privis import MPC, MPCProtocol
 from privis.errors import ParameterError, ProgramError, UnsupportedError
 from privis.estimators.detection.detector import Detector
-from privis.estimators.detection.networks.onnx_detector import onnx_detector
+from privis.estimators.detection.networks.onnx_detector import network_of, onnx_detector
 from privis.estimators.detection.networks.onnxruntime_detector import OnnxruntimeDetector
 from privis.privacy import ReleaseKey
 from tests.tasks.detection.networks import detector_graphs as graphs
@@ -53,8 +53,19 @@ def test_every_head_finds_what_is_there(tmp_path, make, head, found_by_shapes, p
         np.testing.assert_allclose(found.boxes, [expected or square], atol=1e-3)
         np.testing.assert_allclose(found.scores, [1.0], atol=1e-4)
     assert len(detector.detect(np.zeros(picture, np.uint8))) == 0
+    original = OnnxruntimeDetector(network_of(detector)).detect(image)  # the file as it is, without a program
+    np.testing.assert_allclose(original.boxes, found.boxes, atol=1e-3)
+    np.testing.assert_allclose(original.scores, found.scores, atol=1e-4)
     copy = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(copy.detect(image).boxes, found.boxes)
+
+
+def test_what_a_network_suppressed_is_not_suppressed_again(tmp_path):
+    detector = onnx_detector(_file(tmp_path, graphs.yolov10(side=16)), classes=graphs.CLASSES, least=0.6)
+    assert isinstance(detector, Detector)
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:24, 16:32, 0] = 255  # two cells, whose boxes of 16 pixels lie on each other by a third
+    assert len(detector.detect(image)) == 2
 
 
 def test_suppression_inside_is_run_by_onnxruntime_and_by_nobody_else(tmp_path):

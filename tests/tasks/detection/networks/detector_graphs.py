@@ -48,6 +48,11 @@ class Graph:
         """(1, cells, columns) of (1, columns, cells)."""
         return self("Transpose", columns, perm=[0, 2, 1])
 
+    def seen(self, value):
+        """A constant that depends on the image as far as its graph tells."""
+        nothing = self("Mul", self("ReduceMean", self.image, keepdims=0), self.constant(np.float32(0)))
+        return self("Add", self.constant(np.asarray(value, np.float32)), nothing)
+
     def model(self, outputs, metadata=None):
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *self.size])
         made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
@@ -109,12 +114,14 @@ def fastestdet(size=(64, 64)):
     return graph.model([graph("Concat", graph.constant(fixed), graph.means(16), axis=1)])
 
 
-def yolov10(size=(64, 64)):
+def yolov10(size=(64, 64), side=8):
     graph = Graph(size)
     said = graph.rows(graph.likelihoods((8,)))
     score = graph("ReduceMax", said, axes=[2], keepdims=1)
     number = graph("Cast", graph("ArgMax", said, axis=2, keepdims=1), to=TensorProto.FLOAT)
-    boxes = graph.constant(corners(cells(size, (8,)))[None])
+    around = cells(size, (8,))
+    around[:, 2:] = side
+    boxes = graph.constant(corners(around)[None])
     return graph.model([graph("Concat", boxes, score, number, axis=2)])
 
 
@@ -145,7 +152,7 @@ def ssd(size=(288, 288)):
     graph = Graph(size, scale=128 / 255, bias=127 / 255)
     said = with_background(graph, graph.rows(graph.likelihoods((8,))))
     shares = corners(cells(size, (8,))) / np.float32([size[1], size[0], size[1], size[0]])
-    boxes = graph("Identity", graph.constant(shares[None]))
+    boxes = graph.seen(shares[None])
     return graph.model([graph("Identity", said), boxes])
 
 
@@ -157,5 +164,5 @@ def ssd300_mobilenet():
     repeated = graph("Reshape", graph("Concat", first, *[silent] * 5, axis=3), graph.constant(np.array([1, 2, 2166])))
     rest = graph.constant(np.zeros((1, 3000 - 2166, 2), np.float32))
     said = with_background(graph, graph("Concat", graph.rows(repeated), rest, axis=1))
-    boxes = graph("Identity", graph.constant(np.zeros((1, 3000, 4), np.float32)))
+    boxes = graph.seen(np.zeros((1, 3000, 4)))
     return graph.model([graph("Identity", said), boxes])
