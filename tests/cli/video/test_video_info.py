@@ -57,6 +57,9 @@ def test_a_row_for_a_frame_of_every_second_and_bad_videos_cost_their_row(tmp_pat
     code, said = called("extract", tmp_path / "in", "--every", "1s", *SMALL, "-o", tmp_path / "t.csv")
     assert rows(tmp_path / "t.csv") == [f"{path}#time={second}" for second in range(3)]
     assert code == 1 and "3 frames of 1 video" in said and "b.mp4#times=1,0,,1" in said and "sound alone" in said
+    again = (*SMALL[:-1], "2")
+    assert called("extract", tmp_path / "in", "--every", "1s", *again, "-o", tmp_path / "w.csv")[0] == 1
+    assert (tmp_path / "w.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
     words = ("--every", "0.5s", "--from", "1s", "--to", "0:02", "--stack", 2)
     assert called("extract", path, *words, "-f", "colour", "--workers", 1, "-o", tmp_path / "u.csv")[0] == 0
     assert rows(tmp_path / "u.csv") == [f"{path}#time=1,1.5"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +19,27 @@ from tests.io.video.test_frame_reading import UNEVEN
 from tests.io.video.video_files import B_FRAMES, write
 
 pytest.importorskip("av")
+OPEN_GROUPS = {"preset": "medium", "qp": "20", "x264-params": "open-gop=1:keyint=8:bframes=3:scenecut=0"}
+"""Key frames before which frames are shown that need what came earlier."""
+INTRA_REFRESH = {"preset": "medium", "qp": "20", "x264-params": "intra-refresh=1:keyint=10:bframes=0"}
+"""Only the first frame is a whole picture: others are marked as keys, and are not."""
 
 
 @pytest.mark.parametrize(
     ("name", "options", "known"),
-    [("a.mp4", B_FRAMES, True), ("a.mkv", B_FRAMES, True), ("a.ts", B_FRAMES, True), ("a.h264", B_FRAMES, False)],
+    [
+        ("a.mp4", B_FRAMES, True),
+        ("a.mkv", B_FRAMES, True),
+        ("a.ts", OPEN_GROUPS, True),
+        ("refresh.mp4", INTRA_REFRESH, True),
+        ("a.h264", B_FRAMES, False),
+        ("packed.avi", {"g": "8", "bf": "2"}, False),
+    ],
 )
 def test_in_any_order(tmp_path: Path, name: str, options: dict[str, str], known: bool) -> None:
-    path = write(tmp_path / name, UNEVEN, options=options)
-    import warnings
-
+    packed = name.endswith(".avi")
+    times_written = tuple(range(0, 3000, 100)) if packed else UNEVEN
+    path = write(tmp_path / name, times_written, options=options, codec="mpeg4" if packed else "libx264", noise=30)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VideoWarning)
         whole = [(microseconds_of(frame.time), frame.pixels) for frame in video_frames(path)]
@@ -57,3 +70,19 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     before = frame_at(path, 100_000)
     write(path, (0, 100, 200), frames=[np.full((48, 64, 3), 99, np.uint8)] * 3)
     assert not np.array_equal(frame_at(path, 100_000), before)
+
+
+def test_threads_have_a_place_each(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", UNEVEN, options=B_FRAMES)
+    whole = {microseconds_of(frame.time): frame.pixels for frame in video_frames(path)}
+    wrong = []
+
+    def read(order: list[int]) -> None:
+        wrong.extend(time for time in order * 3 if not np.array_equal(frame_at(path, time), whole[time]))
+
+    threads = [threading.Thread(target=read, args=(list(whole)[:: 1 - 2 * (number % 2)],)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from privis.errors import ImageError, Problem
 from privis.io.video.frame_pixels import FramePixels, Pixels
@@ -39,7 +42,9 @@ def frame_at(path: Path | str, time: int, *, where: str = "", max_pixels: int = 
     where = where or os.fspath(path)
     try:
         status = os.stat(path)
-        cursor = _cursor(os.fspath(path), status.st_size, status.st_mtime_ns, max_pixels, os.getpid())
+        cursor = _cursor(
+            os.fspath(path), status.st_size, status.st_mtime_ns, max_pixels, os.getpid(), threading.get_ident()
+        )
         return cursor.frame(time)
     except FileNotFoundError:
         raise ImageError(Problem(where, "no such file", "a video", "check the path")) from None
@@ -47,9 +52,9 @@ def frame_at(path: Path | str, time: int, *, where: str = "", max_pixels: int = 
         raise ImageError(*(replace(problem, where=where) for problem in error.problems)) from None
 
 
-@functools.lru_cache(maxsize=2)
-def _cursor(path: str, size: int, changed: int, max_pixels: int, process: int) -> _Cursor:
-    """By process, as a file position that is shared after a fork would mix up what is read."""
+@functools.lru_cache(maxsize=4)
+def _cursor(path: str, size: int, changed: int, max_pixels: int, process: int, thread: int) -> _Cursor:
+    """By process and thread, as a file position that is shared would mix up what is read."""
     return _Cursor(path, max_pixels)
 
 
@@ -67,50 +72,46 @@ class _Cursor:
         self._current: DecodedFrame | None = None
 
     def frame(self, time: int) -> Pixels:
-        if self._known is not None and not self._knows(time):
-            raise self._absent(time, [microseconds(each) for each in self._known.times])
-        self._enter(time)
-        found = self._read_on(time)
-        if found is None and self._known is not None:  # entered where decoding cannot begin: once more from the start
-            self._restart()
+        known = self._known
+        if known is None:
+            if self._current is None or microseconds(self._current.time) > time:
+                self._restart()
             found = self._read_on(time)
+        else:
+            place = int(np.searchsorted(known.microseconds, time))
+            if place == len(known.stamps) or int(known.microseconds[place]) != time:
+                raise self._absent(time, known.microseconds)
+            key = int(np.searchsorted(known.keys, place, "right")) - 1
+            self._enter(known, key, time)
+            found = self._read_on(time)
+            if found is None and key > 0:  # a key frame that is none: from the one before it
+                self._current = None
+                self._enter(known, key - 1, time)
+                found = self._read_on(time)
         if found is None:
-            raise self._absent(time, [])
+            raise self._absent(time, np.empty(0, np.int64))
         return self._convert(found.picture)
 
-    def _knows(self, time: int) -> bool:
-        assert self._known is not None
-        at = bisect.bisect_left(self._known.times, time, key=microseconds)
-        return at < len(self._known.times) and microseconds(self._known.times[at]) == time
-
-    def _enter(self, time: int) -> None:
+    def _enter(self, known: PacketTimes, key: int, time: int) -> None:
         """Go back, or ahead over what need not be decoded; stay where reading on is as good."""
         here = None if self._current is None else microseconds(self._current.time)
-        if self._known is None or self._known.keys == ():
-            if here is None or here > time:
-                self._restart()
+        place = int(known.keys[key]) if key >= 0 else 0
+        if here is not None and int(known.microseconds[place]) <= here <= time:
             return
-        at = bisect.bisect_right(self._known.keys, time, key=microseconds) - 1
-        key = self._known.keys[max(at, 0)]
-        if here is not None and here <= time and microseconds(key) <= here:
-            return
-        if self._video is None:
-            self._restart()
-        assert self._video is not None
-        if at <= 0 and here is None:
-            return
-        entered = reading_at(self._video, key, self._known.start, self._max_pixels)
+        video = self._video or self._restart()
+        entered = reading_at(video, known.at(place), known.start, self._max_pixels) if place else None
         if entered is None:
             self._restart()
         else:
             (self._reading, self._frames), self._current = entered, None
 
-    def _restart(self) -> None:
+    def _restart(self) -> OpenedVideo:
         if self._video is not None:
             self._video.close()
         self._video = opened_video(self._path, max_pixels=self._max_pixels)
         self._reading = FrameReading(self._video, self._max_pixels)
         self._frames, self._current = iter(self._reading), None
+        return self._video
 
     def _read_on(self, time: int) -> DecodedFrame | None:
         while self._current is None or microseconds(self._current.time) < time:
@@ -120,10 +121,10 @@ class _Cursor:
             self._current = following
         return self._current if microseconds(self._current.time) == time else None
 
-    def _absent(self, time: int, times: list[int]) -> ImageError:
-        if self._reading is not None and self._reading.last is None and not times:
+    def _absent(self, time: int, times: NDArray[np.int64]) -> ImageError:
+        if self._reading is not None and self._reading.last is None and not len(times):
             return without_frames(self._reading)
-        at = bisect.bisect_left(times, time)
+        at = int(np.searchsorted(times, time))
         near = " and ".join(f"{each / MICROSECONDS:g} s" for each in times[max(0, at - 1) : at + 1])
         expected = f"one that is: {near} are the nearest" if near else "a frame that can be decoded"
         got = f"{float(Fraction(time, MICROSECONDS)):g} s, at which no frame is shown first"

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from privis.io.video.frame_choice import FrameChoice
 from privis.io.video.frame_reading import FrameReading, VideoWarning, chosen_frames, without_chosen
 from privis.io.video.opened_video import MAX_PIXELS, OpenedVideo, opened_video
-from privis.io.video.presentation import microseconds
+from privis.io.video.presentation import MICROSECONDS, microseconds
 
 _LOOKS = 12
 """Frames that are decoded, to see whether packets say the same."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PacketTimes:
-    """What the packets of a file say.
+    """What the packets of a file say; a day of video is a few dozen megabytes.
 
     Args:
-        times: of its frames in seconds, from its start, in order.
-        keys: of these, the times of frames at which decoding can begin.
-        start: of the clock, on the container's own.
+        stamps: of its frames in the order in which they are shown, int64 (frames,), in units of ``base``.
+        microseconds: the same from the start of the file, int64 (frames,).
+        keys: places among these of frames at which decoding can begin, int64.
+        base: unit of stamps in seconds.
+        start: of the clock, on the container's own, in seconds.
     """
 
-    times: tuple[Fraction, ...]
-    keys: tuple[Fraction, ...]
+    stamps: NDArray[np.int64]
+    microseconds: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    base: Fraction
     start: Fraction
+
+    def __iter__(self) -> Iterator[Fraction]:
+        """Seconds from the start of the file, exactly."""
+        return (self.at(place) for place in range(len(self.stamps)))
+
+    def at(self, place: int) -> Fraction:
+        """When a frame is first shown.
+
+        Args:
+            place: of the frame, from 0, or from the end below that.
+
+        Returns:
+            Seconds from the start of the file, exactly.
+        """
+        return int(self.stamps[place]) * self.base - self.start
 
 
 def packet_times(path: Path | str, where: str = "", max_pixels: int = MAX_PIXELS) -> PacketTimes | None:
@@ -57,11 +80,11 @@ def packet_times(path: Path | str, where: str = "", max_pixels: int = MAX_PIXELS
     video = opened_video(path, where=where, max_pixels=max_pixels)
     try:
         reading = FrameReading(video, max_pixels)
-        first = [frame.time for frame, _ in zip(reading, range(_LOOKS), strict=False)]
+        first = [microseconds(frame.time) for frame, _ in zip(reading, range(_LOOKS), strict=False)]
     finally:
         video.close()
-    agree = tuple(first) == found.times[: len(first)] and len(first) >= min(_LOOKS, len(found.times))
-    return found if agree and first and reading.clock.start == found.start else None
+    agree = first == found.microseconds[: len(first)].tolist() and len(first) >= min(_LOOKS, len(found.stamps))
+    return found if agree and reading.clock.start == found.start else None
 
 
 def _of_packets(video: OpenedVideo) -> PacketTimes | None:
@@ -70,8 +93,7 @@ def _of_packets(video: OpenedVideo) -> PacketTimes | None:
     start, base = video.start, video.stream.time_base
     if start is None or base is None or video.is_live:
         return None
-    stamps: list[tuple[int, bool]] = []
-    last = None
+    stamps, keys, last = array("q"), array("b"), None
     try:
         for packet in video.container.demux(video.stream):
             if packet.size == 0 or packet.is_discard:
@@ -79,15 +101,19 @@ def _of_packets(video: OpenedVideo) -> PacketTimes | None:
             if packet.pts is None or (last is not None and packet.dts is not None and packet.dts <= last):
                 return None
             last = packet.dts if packet.dts is not None else last
-            stamps.append((packet.pts, packet.is_keyframe))
+            stamps.append(packet.pts)
+            keys.append(packet.is_keyframe)
     except (av.FFmpegError, OSError):
         return None
-    stamps.sort()
-    times = tuple(stamp * base - start for stamp, _ in stamps)
-    known = [microseconds(time) for time in times]
-    if not times or known[0] < 0 or any(after <= before for before, after in itertools.pairwise(known)):
+    if not stamps:
         return None
-    return PacketTimes(times, tuple(time for time, (_, key) in zip(times, stamps, strict=True) if key), start)
+    order = np.argsort(np.asarray(stamps), kind="stable")
+    shown = np.asarray(stamps)[order]
+    scale, offset = base * MICROSECONDS, start * MICROSECONDS
+    known = np.fromiter((round(int(stamp) * scale - offset) for stamp in shown), np.int64, len(shown))
+    if known[0] < 0 or (np.diff(known) <= 0).any():
+        return None
+    return PacketTimes(shown, known, np.flatnonzero(np.asarray(keys)[order]), base, start)
 
 
 def chosen_times(
@@ -117,9 +143,9 @@ def chosen_times(
         times = tuple(frame.time for frame in frames)
     else:
         picker = choice.picker()
-        times = tuple(time for time in known.times if picker.takes(time))
-        if choice.end is None or known.times[-1] < choice.end:
-            _warn_of_the_end(path, where, known.times[-1])
+        times = tuple(time for time in known if picker.takes(time))
+        if choice.end is None or known.at(-1) < choice.end:
+            _warn_of_the_end(path, where, known.at(-1))
     if not times:
         raise without_chosen(where or str(path), choice)
     return times
