@@ -31,6 +31,7 @@ BENCHMARKS = (
     ("dicom_deidentification", "DICOM files without people: required actions, text in pixels, real files", None),
     ("dicom", "DICOM files beside GDCM and windows by hand, and pictures a second", DATA / "medical" / "dicom"),
     ("slides", "tiles of a whole slide beside another reading", DATA),
+    ("video", "frames of videos and their times beside PyAV by hand", DATA),
     ("behaviour", "what is unusual, falls and fights in clips, rules on tracks", DATA / "video"),
     ("documents", "portraits, machine-readable zones and kinds of pictures", DATA),
     ("face_matching", "faces compared under encryption and among parties, beside LightPHE and TenSEAL", DATA / "faces"),
