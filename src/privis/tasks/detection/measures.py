@@ -246,7 +246,8 @@ def _curve(
     order = np.argsort(-every, kind="stable")
     every, right = every[order], right[order]
     last = np.flatnonzero(np.diff(every, append=np.nan) != 0)  # of boxes of one score
-    return DetectionCurve(every[last], np.cumsum(right)[last], np.cumsum(~right)[last], objects, images)
+    true, false = (np.cumsum(each, dtype=np.int64)[last] for each in (right, ~right))
+    return DetectionCurve(every[last], true, false, objects, images)
 
 
 def _flags(truth: Sequence[DetectedBoxes], ignored: Ignored) -> list[npt.NDArray[np.bool_]]:

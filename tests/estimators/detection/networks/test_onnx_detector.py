@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import onnx
 import pytest
 
 from privis import MPC, MPCProtocol
@@ -11,6 +12,7 @@ from privis.estimators.detection.detector import Detector
 from privis.estimators.detection.networks.onnx_detector import network_of, onnx_detector
 from privis.estimators.detection.networks.onnxruntime_detector import OnnxruntimeDetector
 from privis.privacy import ReleaseKey
+from privis.tasks.detection.networks import HEADS, DetectorNetwork
 from tests.tasks.detection.networks import detector_graphs as graphs
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0)}
@@ -108,6 +110,7 @@ def test_names_are_those_of_the_file_or_of_its_metadata(tmp_path):
         ({"overlap": 1.5}, r"overlap: got 1.5"),
         ({"classes": ("a", "a")}, "2 names, 1 of them different"),
         ({"longest": 0}, "longest"),
+        ({"size": (64, 99999)}, r"\(64, 99999\) pixels, expected at most 8192"),
         ({"head": "yunet"}, "read as yunet"),
         ({"head": "yolov10"}, "read as yolov10"),
     ],
@@ -115,6 +118,16 @@ def test_names_are_those_of_the_file_or_of_its_metadata(tmp_path):
 def test_wrong_options_are_refused_before_a_picture(tmp_path, options, match):
     with pytest.raises((ParameterError, ProgramError), match=match):
         onnx_detector(_file(tmp_path, graphs.yolov8()), **options)
+
+
+def test_a_file_that_declares_a_huge_input_fills_no_memory(tmp_path):
+    model = onnx.load_model_from_string(graphs.yolov8())
+    for axis in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        axis.dim_value = 200_000
+    with pytest.raises(ParameterError, match="at most 8192"):
+        onnx_detector(_file(tmp_path, model.SerializeToString()))
+    with pytest.raises(ParameterError, match="at most 8192"):
+        DetectorNetwork(model.SerializeToString(), HEADS["yolov8"], graphs.CLASSES)
 
 
 def test_files_that_are_no_networks(tmp_path):

@@ -105,7 +105,8 @@ class FaceOutputs:
         """
         refuse_misfit(self, tensors, size, len(classes) or None)
         faces = self.head.decode(tensors, size, least)
-        return DetectedBoxes(faces.boxes, faces.scores, classes[0] if len(classes) else "face")
+        called = str(classes[0]) if len(classes) else "face"
+        return DetectedBoxes(faces.boxes, faces.scores, (called,) * len(faces))
 
 
 DETECTION_HEADS: Mapping[str, DetectionHead] = MappingProxyType(

@@ -64,7 +64,7 @@ class KeptLabels:
         """
         found = self.finder.detect(image)
         kept = found[[number for number, label in enumerate(found.labels) if label in self.kept]][: self.most]
-        return kept if self.called is None else DetectedBoxes(kept.boxes, kept.scores, self.called)
+        return kept if self.called is None else DetectedBoxes(kept.boxes, kept.scores, (self.called,) * len(kept))
 
 
 def asked_for(

@@ -28,7 +28,7 @@ from privis.tasks.detection.networks import (
 )
 from privis.tasks.detection.networks.class_names import class_names
 from privis.tasks.detection.networks.detection_heads import MOST_LISTED
-from privis.tasks.detection.networks.detector_network import LONGEST, own_size, usual_size
+from privis.tasks.detection.networks.detector_network import LARGEST_SIDE, LONGEST, own_size, usual_size
 from privis.tasks.detection.networks.encodings import Size
 
 LARGEST_NAMES = 1 << 20
@@ -76,6 +76,8 @@ def onnx_detector(
     """
     content, executor = read_onnx(path), under or Clear()
     whole, names = size or usual_size(own_size(content)), _classes(content, classes)
+    if max(whole) > LARGEST_SIDE:  # before any tensor of that size is made
+        raise ParameterError(Problem("onnx_detector.size", f"{whole} pixels", f"at most {LARGEST_SIDE} a side"))
     outputs = _outputs(content, whole)
     if head is None:
         head = recognised_head(DETECTION_HEADS.values(), outputs, whole, len(names) or None)

@@ -120,7 +120,7 @@ class OriginalSession:
         pixels = grey(canvas)[..., None] if own.planes == 1 else canvas
         pixels = pixels[..., ::-1] if reads.channels == "bgr" else pixels
         if not own.whole:
-            mean = np.float32(np.mean(reads.mean) if own.planes == 1 else reads.mean)
+            mean = np.asarray(np.mean(reads.mean) if own.planes == 1 else reads.mean, np.float32)
             pixels = (pixels.astype(np.float32) - mean) / np.float32(reads.deviation)
         feed = np.ascontiguousarray(pixels if own.planes_last else pixels.transpose(2, 0, 1))[None]
         kind = session.get_inputs()[0].type

@@ -46,7 +46,8 @@ def class_names(text: str, where: str) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(names) <= _LARGEST else []
     if not names or twice or len(names) > _LARGEST:
         got = f"{twice[0]!r} twice" if twice else f"{len(names)} names"
-        raise ParameterError(Problem(where, got, "names of classes, each once, a line each or by number"))
+        expected = "names of classes, each once, a line each or by number"
+        raise ParameterError(Problem(where, got, expected, "write them into a file and name that"))
     return tuple(names)
 
 

@@ -226,5 +226,5 @@ def read_boxes(
         )
         remedy = "name the head that the network has, and its own class names"
         raise ProgramError(Problem(f"outputs of a detector, read as {name}", got, f"a class of {expected}", remedy))
-    labels = tuple(classes[i] if len(classes) else f"class_{i}" for i in chosen.tolist())
+    labels = tuple(str(classes[i]) if len(classes) else f"class_{i}" for i in chosen.tolist())
     return DetectedBoxes.of_corners(corners[rows], scores[rows].clip(0, 1), labels)

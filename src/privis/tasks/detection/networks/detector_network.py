@@ -25,6 +25,8 @@ from privis.validation import size_problem, whole_number
 Pixels = NDArray[np.uint8]
 OPEN_SIZE = (640, 640)
 """(height, width) of an input that the file leaves open, in pixels, where nobody says another."""
+LARGEST_SIDE = 8192
+"""Pixels of a side of an input at most: a file that declares more would fill the memory."""
 LONGEST = 1280
 """Pixels of the longer side of a picture that keeps its own size."""
 
@@ -71,6 +73,9 @@ class DetectorNetwork:
             raise ParameterError(Problem(f"{where}.size", str(self.size), f"the network's own {fixed}", "leave it out"))
         if self.size is None and (None not in fixed or not self.head.reads.multiple):
             object.__setattr__(self, "size", usual_size(fixed))
+        if max(self.size or (self.longest,)) > LARGEST_SIDE:
+            got = f"a side of {max(self.size or (self.longest,))} pixels"
+            raise ParameterError(Problem(f"{where}.size", got, f"at most {LARGEST_SIDE}"))
         object.__setattr__(self, "sha256", hashlib.sha256(self.content).hexdigest())
 
     @property

@@ -48,7 +48,8 @@ class NetworkModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_made", lru_cache(MOST_SIZES)(self._translated))
-        size = self.network.size or (self.network.head.reads.multiple,) * 2
+        side = self.network.head.reads.multiple
+        size = self.network.size or (side, side)
         blank = {tensor.name: np.zeros(tensor.shape) for tensor in self._made(size)[1]}
         self.network.decode(blank, Letterbox(size, size, self.network.head.reads.fit))
 
