@@ -202,6 +202,29 @@ def test_a_camera_that_stops(tmp_path: Path, share: float) -> None:
         connection.close()
 
 
+def test_no_message_holds_a_password(tmp_path: Path) -> None:
+    data = write(tmp_path / "a.ts").read_bytes()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(data)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    port = server.getsockname()[1]
+    with pytest.raises(ImageError, match="no frame from 100 s on") as caught:
+        list(video_frames(f"tcp://me:secret@127.0.0.1:{port}?key=hidden", FrameChoice.named(start="100s")))
+    thread.join(5)
+    server.close()
+    for address in (f"tcp://me:secret@127.0.0.1:{port}?key=hidden", f"rtsp://me:secret@127.0.0.1:{port}/hidden?a"):
+        with pytest.raises(ImageError, match=r"no video|nothing for") as refused:
+            list(video_frames(address, silence=0.5))
+        assert "secret" not in str(refused.value)
+    assert "secret" not in str(caught.value) and "hidden" not in str(caught.value)
+
+
 def test_a_stream_that_is_closed_ends_without_a_complaint(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"abc")

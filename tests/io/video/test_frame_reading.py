@@ -89,4 +89,5 @@ def test_a_generator_that_is_left_closes_its_file(tmp_path: Path) -> None:
 def test_an_address_is_shown_without_its_secrets() -> None:
     assert address_scheme("HTTPS://camera/live?token=1") == "https"
     assert without_password("https://me:secret@camera:8443/live?token=1#2") == "https://camera:8443/live"
+    assert without_password("rtsp://me:a/b?c#d@camera?key=1") == "rtsp://camera"
     assert address_scheme("file:///etc/passwd") is None and address_scheme("concat:a|b") is None

@@ -21,7 +21,7 @@ from privis.io.images import tiff
 from privis.io.images.decode import FORMATS, MAX_PIXELS, load, read_pixels
 from privis.io.images.dicom.pictures import frame_count
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import part_named
+from privis.io.images.file_parts import file_part, part_named
 from privis.io.images.slides.slide_pages import is_slide_page
 
 LOSSY = frozenset({"JPEG", "WEBP", "AVIF", "GIF"})
@@ -66,6 +66,8 @@ def still_format(path: Path | str) -> str:
         stored, frames = "", 1
     if not stored:
         load(path)
+        if file_part(path).kind:
+            raise ImageError(Problem(where, "a part of a file", "a whole file", "name the file itself"))
         raise ImageError(Problem(where, "a picture of no known format", f"one of {', '.join(FORMATS)}"))
     if frames > 1 and stored not in ("TIFF", "JPEG"):
         remedy = "take it apart into pictures first: its frames would need a detector that follows what moves"

@@ -19,7 +19,15 @@ from typing import Any, NamedTuple
 from privis.errors import ImageError, Problem
 from privis.io.video.frame_choice import FrameChoice
 from privis.io.video.frame_pixels import FramePixels, Pixels
-from privis.io.video.opened_video import MAX_PIXELS, SILENCE, OpenedVideo, declared_end, opened_video, too_large
+from privis.io.video.opened_video import (
+    MAX_PIXELS,
+    SILENCE,
+    OpenedVideo,
+    declared_end,
+    opened_video,
+    too_large,
+    without_password,
+)
 from privis.io.video.presentation import PresentationClock
 
 _MISSING_SECONDS = 0.5
@@ -184,7 +192,7 @@ def video_frames(
             some = True
             yield VideoFrame(float(frame.time), convert(frame.picture))
     if not some:
-        raise without_chosen(str(source), choice)
+        raise without_chosen(without_password(str(source)), choice)
 
 
 def chosen_frames(

@@ -196,8 +196,7 @@ def without_password(name: str) -> str:
     if address_scheme(name) is None:
         return name
     scheme, _, rest = name.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{re.split('[?#]', path)[0]}"
+    return f"{scheme}://{re.split('[?#]', rest.rpartition('@')[2])[0]}"  # whatever a password is made of
 
 
 def _pipe(name: str, where: str, silence: float) -> TimedStream | None:
@@ -269,9 +268,6 @@ def reason_of(error: BaseException) -> str:
         Words without a path or an address.
     """
     told = getattr(error, "strerror", None) or str(error)
-    log = getattr(error, "log", None)
-    if log:
-        told = f"{told}: {log[2]}"
     return " ".join(str(told).split())[:160] or type(error).__name__
 
 

@@ -16,6 +16,7 @@ from privis.errors import ImageError
 from privis.io.images import image_headers
 from privis.io.images.decode import load
 from privis.io.images.file_parts import file_part
+from privis.io.images.pages import still_format
 from privis.io.images.same_files import file_identity
 from privis.io.images.sources import find
 from privis.io.images.videos.frame_parts import frames_named, frames_of_all
@@ -79,6 +80,8 @@ def test_videos_that_give_nothing_cost_their_row(tmp_path: Path) -> None:
 
 
 def test_a_video_among_pictures_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="got a part of a file, expected a whole file"):
+        still_format(f"{write(tmp_path / 'a.mp4', (0, 100))}#time=0")
     with pytest.raises(ImageError, match=r"got a video, expected a picture.*--every 1s"):
         load(write(tmp_path / "a.mp4", (0, 100)))
 
