@@ -1,4 +1,4 @@
-"""`privis redact` of videos and with boxes: names, files of boxes, and what is refused.
+"""`privis redact` of videos, of people and with boxes: names, files of boxes, and what is refused.
 
 Answers for `privis.cli.documents.redact_video`, `privis.cli.documents.redact_boxes` and
 `privis.cli.documents.redact_told`.
@@ -104,10 +104,21 @@ def test_names_of_other_formats_and_sound(folder: Path, tmp_path: Path) -> None:
         assert [stream.type for stream in file.streams] == ["video", "audio"]
 
 
+def test_people_by_their_outlines_and_below_their_faces(shared: Path, tmp_path: Path) -> None:
+    with Image.open(shared / "detection" / "penn_fudan" / "FudanPed00001.jpg") as image:
+        image.resize((image.width // 2, image.height // 2)).save(tmp_path / "street.png")
+    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
+    words = ("--people", "--require", "person", "--json", "--boxes", boxes, "--passes", "20")
+    code, said, rows = redact(tmp_path / "street.png", "-o", out, *words)
+    assert code == 0 and rows[0]["kinds"]["person"] >= 1 and 0.05 < rows[0]["share"] < 0.7, said
+    assert json.loads(boxes.read_text())["categories"] == [{"id": 1, "name": "person"}]
+
+
 def test_words_that_do_not_fit(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for words in (("--boxes", out / "boxes.csv"), ("--boxes", tmp_path / "boxes.txt"), ("--hold", "soon"),
-                  ("--every", "-1s"), ("--hold", "2min")):  # fmt: skip
+                  ("--every", "-1s"), ("--hold", "2min"),
+                  ("--people-model", tmp_path / "none.npy")):  # fmt: skip
         code, said, _ = redact(folder, "-o", out, "--text", *words)
         assert code == 2 and not out.exists(), (words, said)
 

@@ -188,6 +188,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("detect", "PICTURES…", "by a network"): {
         "IMAGES": "{picture}", "--what": "all", "--model": "{network}", "--names": "{names}", "--workers": "1",
     },
+    ("redact", "one stays"): {
+        "IN": "{picture}", "-o": "{new}", "--faces": "", "--keep-subject": "ann", "--gallery": "{faces}",
+    },
     ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
     ("detect", "PICTURES…"): {"IMAGES": "{picture}", "--model": "{windows}", "-o": "{new}.csv"},
     ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},

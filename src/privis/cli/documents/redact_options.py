@@ -13,6 +13,7 @@ class Required(StrEnum):
     """What a picture has to show."""
 
     FACE = "face"
+    PERSON = "person"
     PLATE = "plate"
     MRZ = "mrz"
     TEXT = "text"
@@ -23,6 +24,7 @@ Inputs = Annotated[
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for painted copies of the same names.")]
 Faces = Annotated[bool, typer.Option("--faces", help="Paint over faces (extra faces, or --detector).")]
+People = Annotated[bool, typer.Option("--people", help="Paint over whole people; misses many.")]
 Plates = Annotated[bool, typer.Option("--plates", help="Paint over number plates.")]
 Mrz = Annotated[bool, typer.Option("--mrz", help="Paint over machine-readable zones of documents.")]
 Text = Annotated[bool, typer.Option("--text", help="Paint over printed text.")]
@@ -33,6 +35,29 @@ Regions = Annotated[
 Detector = Annotated[str | None, typer.Option(help="Another face detector: an ONNX file, or haar (misses many).")]
 Least = Annotated[float, typer.Option("--face-score", help="Score from which something is a face; lower paints more.")]
 Margin = Annotated[float, typer.Option("--face-margin", help="Share of a face's sides that is painted around it.")]
+PeopleModel = Annotated[
+    Path | None, typer.Option("--people-model", help="Another detector of people, as of `privis detect --what people`.")
+]
+PeopleScore = Annotated[
+    float, typer.Option("--people-score", help="Score from which somebody is there; lower paints more.")
+]
+PeopleMargin = Annotated[
+    float, typer.Option("--people-margin", help="Share of a person's sides that is painted around them.")
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option("--keep-subject", help="Id of somebody in --gallery who stays; all others are painted; repeatable."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only-subject", help="Id of somebody in --gallery who is painted; who is surely another stays."),
+]
+Gallery = Annotated[
+    Path | None, typer.Option("--gallery", help="Gallery of privis face enrol, for --keep-subject and --only-subject.")
+]
+SubjectRate = Annotated[
+    str, typer.Option("--subject-threshold", help="False-match rate at which a face is theirs, as fmr:1e-4.")
+]
 Colour = Annotated[str, typer.Option(help="What is painted: red,green,blue of 0 to 255.")]
 Passes = Annotated[int, typer.Option(help="Looks at most, until nothing new is found.")]
 Require = Annotated[

