@@ -108,7 +108,7 @@ def test_people_by_their_outlines_and_below_their_faces(shared: Path, tmp_path: 
     with Image.open(shared / "detection" / "penn_fudan" / "FudanPed00001.jpg") as image:
         image.resize((image.width // 2, image.height // 2)).save(tmp_path / "street.png")
     out, boxes = tmp_path / "out", tmp_path / "boxes.json"
-    words = ("--people", "--require", "person", "--json", "--boxes", boxes, "--passes", "20")
+    words = ("--people", "--require", "person", "--json", "--boxes", boxes)
     code, said, rows = redact(tmp_path / "street.png", "-o", out, *words)
     assert code == 0 and rows[0]["kinds"]["person"] >= 1 and 0.05 < rows[0]["share"] < 0.7, said
     assert json.loads(boxes.read_text())["categories"] == [{"id": 1, "name": "person"}]

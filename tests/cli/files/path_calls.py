@@ -192,6 +192,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "IN": "{picture}", "-o": "{new}", "--faces": "", "--keep-subject": "ann", "--gallery": "{faces}",
     },
     ("redact", "own boxes"): {"IN": "{picture}", "-o": "{new}", "--regions": "{boxes}"},
+    ("redact", "people"): {"IN": "{picture}", "-o": "{new}", "--people": "", "--people-model": "{windows}"},
     ("detect", "PICTURES…"): {"IMAGES": "{picture}", "--model": "{windows}", "-o": "{new}.csv"},
     ("document", "check"): {"ID": "{picture}", "--draw": "{new}.png"},
     ("document", "check", "with a selfie"): {

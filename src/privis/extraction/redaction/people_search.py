@@ -80,15 +80,28 @@ class PeopleSearch:
         Returns:
             Regions of kind person and, where they are asked for, of kind face, in pixels of ``image``.
         """
+        return (*self._outlines(image), *self.find_again(image))
+
+    def find_again(self, image: NDArray[np.uint8]) -> tuple[ImageRegion, ...]:
+        """Find people in a picture that is painted already, by their faces alone: edges of paint look like outlines.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB, upright.
+
+        Returns:
+            Regions of kind person and, where they are asked for, of kind face, in pixels of ``image``.
+        """
+        faces = () if self.faces is None else self.faces.find(image)
+        return (*(faces if self.with_faces else ()), *map(self._body, faces))
+
+    def _outlines(self, image: NDArray[np.uint8]) -> list[ImageRegion]:
         found = self.detector.detect(image)
         scores = 1 / (1 + np.exp(-found.scores))  # of any scale: in (0, 1), in the same order
-        people = [
+        return [
             ImageRegion.of_box(RegionKind.PERSON, *map(float, found.boxes[row]), score=float(scores[row]))
             for row, label in enumerate(found.labels)
             if self.label in (None, label) and (found.boxes[row, 2:] > 0).all()
         ]
-        faces = () if self.faces is None else self.faces.find(image)
-        return (*(faces if self.with_faces else ()), *people, *map(self._body, faces))
 
     def _body(self, face: ImageRegion) -> ImageRegion:
         x, y, width, height = face.box

@@ -270,7 +270,7 @@ class _Work:
             for count, frame in enumerate(self._frames(path), 1):
                 if count <= len(self._times) and self._looked[count - 1]:
                     mask = self._mask(count - 1, frame.pixels.shape)
-                    if found := self._redactor.new_regions(frame.pixels, mask, self._left[count - 1]):
+                    if found := self._redactor.new_regions(frame.pixels, mask, self._left[count - 1], True):
                         new[count - 1] = found
                         fresh[count - 1] = bool(self._redactor.fresh(found, mask))
                 self._tell(count)

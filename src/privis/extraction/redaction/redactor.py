@@ -76,7 +76,8 @@ class Redactor:
     What no detector finds stays. Measured shares are in docs/redaction.md.
 
     Args:
-        finders: each gives regions of a picture; none: only given regions are painted.
+        finders: each gives regions of a picture; none: only given regions are painted. One that also has
+            ``find_again(image)`` is asked that of painted pictures, whose edges it would mistake for something.
         margins: how far around them is painted.
         colour: red, green and blue, 0 to 255 each.
         passes: how often detectors look at most; 1: nobody checks the result.
@@ -137,7 +138,7 @@ class Redactor:
             count += 1
             seen = painted if as_written is None else as_written(painted)
             image = eight_bit_view(seen)
-            new = self.new_regions(image, mask, left)
+            new = self.new_regions(image, mask, left, count > 1)
             if self.judge is not None and count == 1:  # later looks see half-painted surroundings
                 left = self.left_of(image, new)
                 new = list(without_left(new, left))
@@ -164,7 +165,7 @@ class Redactor:
         return tuple(each for each, said in zip(regions, verdicts, strict=True) if said is FaceVerdict.LEAVE)
 
     def new_regions(
-        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], left: Sequence[ImageRegion] = ()
+        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], left: Sequence[ImageRegion] = (), again: bool = False
     ) -> list[ImageRegion]:
         """Find what is not painted yet; of regions on each other the surest.
 
@@ -172,11 +173,13 @@ class Redactor:
             image: uint8 (H, W) or (H, W, 3) RGB, upright.
             mask: bool (H, W) of what is painted.
             left: faces that stay.
+            again: whether the picture is painted already.
 
         Returns:
             Regions without margins, by falling score.
         """
-        found = without_left([region for finder in self.finders for region in finder.find(image)], left)
+        looks = [getattr(each, "find_again", each.find) if again else each.find for each in self.finders]
+        found = without_left([region for look in looks for region in look(image)], left)
         kept, seen = [], mask.copy()
         for region in sorted(found, key=lambda each: -each.score):
             if covered(region, seen) < _COVERED:
