@@ -39,6 +39,12 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--timeline": "{new}t.png", "--annotated": "{new}a.mp4",
     },
     ("video", "count"): {"FILE": "{video}", "--window": "1s", "--places": "{places}"},
+    ("video", "track", "by a model"): {
+        "FILE": "{video}", "-o": "{new}.csv", "--what": "people", "--model": "{windows}",
+    },
+    ("video", "count", "by a model"): {
+        "FILE": "{video}", "--window": "1s", "--what": "people", "--model": "{windows}",
+    },
     ("ledger", "init"): {"PATH": "{new}", "--epsilon": "1", "--delta": "1e-6"},
     ("ledger", "show"): {"PATH": "{budget}"},
     ("ledger", "verify"): {"PATH": "{budget}"},

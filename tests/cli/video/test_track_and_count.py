@@ -106,7 +106,10 @@ def test_a_line_that_nobody_crosses_is_counted_as_that(clip: Path) -> None:
         (("--line", "gate=0,0 1,1 2,2"), "3 points"),
         (("--zone", "a=0,0 9,0 9,9", "--zone", "a=0,0 9,0 9,9"), "twice"),
         (("--person-height", "tall"), "--person-height: got 'tall'"),
-        (("--person-height", "-3"), "above 0"),
+        (("--person-height", "7"), "at least 8 pixels"),
+        (("--model", "a.npy"), "--what people"),
+        (("--what", "people", "--whatever-moves"), "one of them"),
+        (("--what", "dogs"), "its --model"),
         (("--person-height", "5:1,5:2"), "ROW:PIXELS"),
         (("--from", "5s", "--to", "2s"), "more than the 5 s of from"),
         (("--ways", "w.csv"), "ends in"),
@@ -179,3 +182,9 @@ def test_heights_are_read_as_a_line_over_rows() -> None:
     scale = person_scale("100:30,300:55")
     assert scale is not None and scale.heights([100, 300]).tolist() == [30, 55]
     assert person_scale(None) is None
+
+
+def test_detectors_of_privis_detect_are_followed(clip: Path, tmp_path: Path) -> None:
+    words = ("--what", "people", "--score", "99", "--to", "0.5s", "--json")
+    code, said, _ = called("video", "track", clip, "-o", tmp_path / "t.csv", *words)
+    assert code == 0 and (json.loads(said)["people"], json.loads(said)["frames"]) == (0, 5)

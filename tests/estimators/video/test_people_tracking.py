@@ -22,6 +22,7 @@ from privis.estimators.video.track_pictures import TrackPictures, boxes_drawn, c
 from privis.estimators.video.track_table import track_table
 from privis.io.video.frame_choice import FrameChoice
 from privis.io.video.frame_reading import VideoWarning
+from privis.tasks.detection.boxes import DetectedBoxes
 from privis.tasks.tracking import (
     BackgroundPlan,
     CountingLine,
@@ -165,3 +166,34 @@ def test_pictures_show_ways_and_no_people(clip: Path) -> None:
     )
     assert (boxes[100, 4:12] == colour_of(1)).all() and (boxes[50, 50] > 200).all()
     assert (ground == scene(np.random.default_rng(2))).all()
+
+
+def test_a_camera_that_moves_is_said_and_gives_nobody(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    ground = random.integers(0, 255, (120, 320, 3), np.uint8)
+    ground = np.repeat(np.repeat(ground[::8, ::8], 8, axis=0), 8, axis=1)
+    frames = [np.ascontiguousarray(ground[:, n : n + 200]) for n in range(0, 100, 4)]
+    path = write(tmp_path / "a.mp4", tuple(range(0, 2500, 100)), size=SHAPE, frames=frames)
+    with pytest.warns(VideoWarning, match="the camera moves"):
+        assert len(followed(path).people) <= 1
+
+
+def test_boxes_of_another_detector_are_followed_before_a_moving_camera(tmp_path: Path) -> None:
+    ground = np.random.default_rng(4).integers(0, 60, (120, 320, 3), np.uint8)
+    shift = [round(30 * abs(np.sin(n / 10))) for n in range(50)]
+    frames = [
+        drawn(np.ascontiguousarray(ground[:, s : s + 200]), boxes_at(n / 10, WALKERS[:1])) for n, s in enumerate(shift)
+    ]
+    path = write(tmp_path / "a.mp4", tuple(range(0, 5000, 100)), size=SHAPE, frames=frames)
+
+    def red(pixels: np.ndarray) -> DetectedBoxes:
+        rows, columns = np.nonzero((pixels[..., 0] > 150) & (pixels[..., 1] < 100))
+        if not len(rows):
+            return DetectedBoxes.none()
+        box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+        return DetectedBoxes(np.array([box]), np.array([-3.0]), ("red",))
+
+    parts = list(PeopleTracking(detector=red).follow(path))
+    quality = tracking_quality(truth(50, RATE, WALKERS[:1]), Tracks.joined(each.decided for each in parts))
+    assert quality.mota > 0.9 and quality.people == 1
+    assert len(np.unique(parts[20].ground)) == 1  # nobody is on it

@@ -170,3 +170,10 @@ def test_measures_of_nothing_and_of_all_wrong() -> None:
     assert (wrong.mota, wrong.idf1, wrong.false_positives) == (-1, 0, 6)
     with pytest.raises(ParameterError, match="overlap"):
         tracking_quality(known, known, overlap=0)
+
+
+def test_slow_cameras_have_tracks_too() -> None:
+    walker = ((20.0, 30.0, 100.0),)
+    for rate in (2, 1, 0.2):
+        found = followed(12, rate, walker, {(5, 0)})
+        assert found.people.tolist() == [1] and len(found) == 12, rate

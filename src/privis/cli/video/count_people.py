@@ -9,23 +9,25 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import explained, out, working
-from privis.cli.video.following import VideoPass, person_scale
+from privis.cli.video.following import VideoPass, tracking_of
 from privis.cli.video.place_words import watched_places
 from privis.cli.video.tracking_options import (
     AsJson,
     End,
     Every,
+    Least,
     Lines,
     MaxPixels,
+    Model,
     PersonHeight,
     Places,
     Source,
     Start,
+    What,
     WhateverMoves,
     Zones,
 )
 from privis.errors import ParameterError, Problem
-from privis.estimators.video.people_tracking import PeopleTracking
 from privis.io.video.frame_choice import FrameChoice, seconds_of
 from privis.io.video.opened_video import MAX_PIXELS
 from privis.tasks.tracking.line_crossings import CountingLine, Crossing, CrossingLog, Direction
@@ -49,6 +51,9 @@ def count(
     places: Places = None,
     person_height: PersonHeight = None,
     whatever_moves: WhateverMoves = False,
+    what: What = None,
+    model: Model = None,
+    score: Least = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
 ) -> None:
@@ -67,9 +72,7 @@ def count(
             raise ParameterError(Problem("--window", repr(window), "a length above 0, as 10s"))
         choice = FrameChoice.named(every, start, end)
         region = None if inside is None else watched.zone(inside)
-        tracking = PeopleTracking(
-            scale=person_scale(person_height), whatever_moves=whatever_moves, max_pixels=max_pixels
-        )
+        tracking = tracking_of(person_height, whatever_moves, what, model, score, max_pixels)
         reading = VideoPass(file, choice, tracking)
         log, crossed = PresenceLog(length, float(choice.start)), CrossingLog(watched.lines)
         with working("privis video count"):

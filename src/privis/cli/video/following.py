@@ -11,11 +11,12 @@ from pathlib import Path
 from types import FrameType
 
 from privis.cli.console import INTERRUPTED, err
-from privis.errors import ParameterError, Problem
+from privis.cli.detection.detect_words import DetectWords
+from privis.errors import ParameterError, Problem, refuse
 from privis.estimators.video.people_tracking import FollowedFrame, PeopleTracking
 from privis.io.video.frame_choice import FrameChoice
 from privis.io.video.opened_video import STANDARD_INPUT, address_scheme
-from privis.tasks.tracking.finding.person_scale import PersonScale, checked_scale
+from privis.tasks.tracking.finding.person_scale import SMALLEST, PersonScale, checked_scale
 
 _HEIGHT = "PIXELS, or ROW:PIXELS,ROW:PIXELS of two rows, as 100:30,300:55"
 
@@ -46,8 +47,8 @@ def person_scale(words: str | None) -> PersonScale | None:
             intercept = small - slope * low
     except (ValueError, ZeroDivisionError):
         raise ParameterError(Problem("--person-height", repr(words), _HEIGHT)) from None
-    if ":" not in words and intercept <= 0:
-        raise ParameterError(Problem("--person-height", repr(words), "a height above 0"))
+    if ":" not in words and intercept < SMALLEST:
+        raise ParameterError(Problem("--person-height", repr(words), f"at least {SMALLEST:g} pixels"))
     return checked_scale("--person-height", slope, intercept)
 
 
@@ -124,3 +125,40 @@ def readable_once(source: str) -> bool:
         or source == STANDARD_INPUT
         or bool(address_scheme(source))
     )
+
+
+def tracking_of(
+    person_height: str | None,
+    whatever_moves: bool,
+    what: str | None,
+    model: Path | None,
+    least: float | None,
+    max_pixels: int,
+) -> PeopleTracking:
+    """Make of the options how people are followed.
+
+    Args:
+        person_height: how tall people are.
+        whatever_moves: whether connected regions are followed as they are.
+        what: is found by a detector; None: nothing.
+        model: of the detector.
+        least: score of it.
+        max_pixels: most pixels of a frame.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ParameterError: naming every word that does not fit.
+        MissingExtraError: of the detector.
+    """
+    scale = person_scale(person_height)
+    if what is None:
+        alone = [("--model", model), ("--score", least)]
+        expected = "--what with it, as in --what people"
+        refuse(ParameterError, [Problem(name, "no --what", expected) for name, said in alone if said is not None])
+        return PeopleTracking(scale=scale, whatever_moves=whatever_moves, max_pixels=max_pixels)
+    beside = [("--person-height", scale is not None), ("--whatever-moves", whatever_moves)]
+    refuse(ParameterError, [Problem(name, "with --what", "one of them") for name, said in beside if said])
+    finder = DetectWords(what, model, least).finder()
+    return PeopleTracking(detector=finder.detect, max_pixels=max_pixels)

@@ -10,23 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import explained, out, working
-from privis.cli.video.following import VideoPass, person_scale, readable_once
+from privis.cli.video.following import VideoPass, readable_once, tracking_of
 from privis.cli.video.place_words import WatchedPlaces, watched_places
 from privis.cli.video.track_drawing import TrackDrawing, checked_pictures
 from privis.cli.video.tracking_options import (
     AsJson,
     End,
     Every,
+    Least,
     Lines,
     MaxPixels,
+    Model,
     PersonHeight,
     Places,
     Source,
     Start,
+    What,
     WhateverMoves,
     Zones,
 )
-from privis.estimators.video.people_tracking import PeopleTracking
 from privis.estimators.video.track_table import track_table
 from privis.io.video.frame_choice import FrameChoice
 from privis.io.video.opened_video import MAX_PIXELS
@@ -54,6 +56,9 @@ def track(
     places: Places = None,
     person_height: PersonHeight = None,
     whatever_moves: WhateverMoves = False,
+    what: What = None,
+    model: Model = None,
+    score: Least = None,
     ways: Ways = None,
     heat_map: HeatMap = None,
     timeline: Timeline = None,
@@ -72,9 +77,8 @@ def track(
     with explained():
         watched = watched_places(places, tuple(zone or ()), tuple(line or ()))
         choice = FrameChoice.named(every, start, end)
-        scale = person_scale(person_height)
         checked_pictures(output, ways, heat_map, timeline, annotated, readable_once(file))
-        tracking = PeopleTracking(scale=scale, whatever_moves=whatever_moves, max_pixels=max_pixels)
+        tracking = tracking_of(person_height, whatever_moves, what, model, score, max_pixels)
         reading = VideoPass(file, choice, tracking)
         stays, crossed = VisitLog(watched.zones), CrossingLog(watched.lines)
         drawing = TrackDrawing(ways, heat_map, timeline, annotated, watched)

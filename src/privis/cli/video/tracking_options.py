@@ -40,3 +40,12 @@ WhateverMoves = Annotated[
 ]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse frames of more pixels before decoding them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+What = Annotated[
+    str | None,
+    typer.Option(
+        help="Find people, faces, plates or the label of --model in each frame by `privis detect`, instead of what "
+        "differs from the background: slower, and the camera may move."
+    ),
+]
+Model = Annotated[Path | None, typer.Option(help="With --what: the detector, as of `privis detect`.")]
+Least = Annotated[float | None, typer.Option("--score", help="With --what: score from which something is found.")]

@@ -22,6 +22,8 @@ from privis.tasks.tracking.tracks import Tracks
 Floats = npt.NDArray[np.float64]
 GATE = 9.21
 """The squared Mahalanobis distance that one detection in a hundred exceeds: chi squared of two degrees."""
+MISSED = 2.5
+"""Frames without a detection that a track goes on for at least."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class TrackerPlan:
         gap_speed: … and more by each second of the gap.
         gap_appearance: largest distance of appearances of one person before and after a gap, in [0, 1].
         shortest: seconds that somebody must be seen, …
-        fewest: … and frames.
+        fewest: … and frames. Where frames are far apart, patience and delay are as many of them as they need.
         smoothing: seconds over which places are averaged.
         motion: what people do between frames.
     """
@@ -56,7 +58,7 @@ class TrackerPlan:
 
     @property
     def delay(self) -> float:
-        """Seconds between a frame and its rows."""
+        """Seconds between a frame and its rows, where frames are not far apart."""
         return self.longest_gap + 2 * self.shortest + self.patience
 
 
@@ -112,6 +114,7 @@ class Tracker:
         self._frame = 0
         self._time: float | None = None
         self._named = 0
+        self._period = 0.0  # between frames, in seconds
 
     def expected(self, time: float) -> Floats:
         """Where people should be at a time.
@@ -140,6 +143,7 @@ class Tracker:
         plan = self._plan
         self._frame += 1
         since = 0.0 if self._time is None else max(time - self._time, 0.0)
+        self._period = since if not self._period else 0.8 * self._period + 0.2 * since
         self._time = time
         self._waiting.append((self._frame, time))
         looks = np.zeros((len(found), 1)) if looks is None else np.asarray(looks, np.float64)
@@ -158,7 +162,7 @@ class Tracker:
                 self._live.append(person)
         self._retire(time)
         self._find_again(time)
-        return self._decided(time - plan.delay)
+        return self._decided(time - self._delay)
 
     def finish(self) -> Tracks:
         """Say that no frame follows.
@@ -168,6 +172,10 @@ class Tracker:
         """
         self._retire(np.inf)
         return self._decided(np.inf)
+
+    @property
+    def _delay(self) -> float:
+        return max(self._plan.delay, (self._plan.fewest + 2 * MISSED) * self._period)
 
     def _costs(self, found: DetectedBoxes, feet: Floats, looks: Floats) -> Floats:
         if not self._live or not len(found):
@@ -196,9 +204,9 @@ class Tracker:
 
     def _retire(self, time: float) -> None:
         """Whom nothing was seen of for a while is lost; who was seen for a moment only never was."""
-        kept = []
+        patience, kept = max(self._plan.patience, MISSED * self._period), []
         for person in self._live:
-            if time - person.last <= self._plan.patience:
+            if time - person.last <= patience:
                 kept.append(person)
             elif self._sure(person) or person.id is not None:
                 self._lost.append(person)
@@ -207,13 +215,13 @@ class Tracker:
     def _find_again(self, time: float) -> None:
         """Join tracks that are sure by now to whom was lost before they began."""
         plan = self._plan
-        self._lost = [p for p in self._lost if time - p.last <= plan.delay]
+        self._lost = [p for p in self._lost if time - p.last <= self._delay]
         new = [p for p in self._live if not p.searched and self._sure(p)]
         if not new:
             return
         for person in new:
             person.searched = True
-        lost = [p for p in self._lost if p.last >= new[0].first - plan.longest_gap - plan.delay]
+        lost = [p for p in self._lost if p.last >= new[0].first - plan.longest_gap - self._delay]
         costs = np.full((len(lost), len(new)), np.inf)
         for row, before in enumerate(lost):
             for column, after in enumerate(new):

@@ -13,6 +13,8 @@ from privis.validation import positive_number
 
 Picture = npt.NDArray[np.uint8]
 FEWEST_SAMPLES = 3
+LARGEST_NOISE = 12.0
+"""Levels of 255 of the worst cameras; more is a picture that moves."""
 LEAST_LIGHT = 1.0
 """Squared length of a background colour below which nothing can lie in its shadow."""
 
@@ -91,7 +93,7 @@ class Background:
         pixels = np.partition(stack, middle, axis=0)[middle]
         # of a grid of pixels: the noise is one number of the camera
         some = stack[:, ::4, ::4].astype(np.int16) - pixels[None, ::4, ::4]
-        return cls(pixels, float(1.4826 * np.median(np.abs(some))))
+        return cls(pixels, min(float(1.4826 * np.median(np.abs(some))), LARGEST_NOISE))
 
     def foreground(self, frame: Picture, plan: ForegroundPlan = ForegroundPlan()) -> Picture:
         """Say which pixels of a frame differ from the background and are no shadow on it.
