@@ -56,6 +56,7 @@ class FileFormat(StrEnum):
     LINEAR_HEAD = "a linear head"
     CLASSIFIER = "a classifier of images"
     SPLIT_RECORD = "the record of what a classifier was trained on"
+    DETECTOR = "a trained detector"
     PROGRAM = "a program"
     COMPILED = "a compiled program, kept on disk"
     CHECKPOINT = "a checkpoint of a training"
@@ -139,6 +140,7 @@ _BY_TEXT = {
     "privis.linear-head/": FileFormat.LINEAR_HEAD,
     "privis.classifier/": FileFormat.CLASSIFIER,
     "privis.split-record/": FileFormat.SPLIT_RECORD,
+    "privis.trained-detector/": FileFormat.DETECTOR,
     "privis.checkpoint/": FileFormat.CHECKPOINT,
     "privis.network-checkpoint/": FileFormat.CHECKPOINT,
     "privis.card/": FileFormat.CARD,

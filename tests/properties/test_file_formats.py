@@ -18,6 +18,7 @@ from privis import ReleaseKey
 from privis.errors import DamagedLedgerError, PrivisError
 from privis.estimators.classification.classifier_file import ClassifierFile
 from privis.estimators.classification.split_record import SplitRecord
+from privis.estimators.detection.training.detector_file import load_detector
 from privis.estimators.search.indexing.index_file import IndexFile
 from privis.extraction.deidentification.export_key import ExportKey
 from privis.features.keypoints.aggregate import Codebook
@@ -62,6 +63,7 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.LINEAR_HEAD: LinearHead.load,
     F.CLASSIFIER: ClassifierFile.load,
     F.SPLIT_RECORD: SplitRecord.load,
+    F.DETECTOR: load_detector,
     F.CALIBRATION: CalibrationTable.load,
     F.FACE_GALLERY: FaceGallery.load,
     F.STORE: ParquetStore.open,

@@ -16,6 +16,7 @@ from privis.estimators.classification.classifier_file import ClassifierFile
 from privis.estimators.classification.default_feature import default_feature
 from privis.estimators.classification.split_record import SplitRecord
 from privis.estimators.classification.trained_classifier import TrainedClassifier
+from privis.estimators.detection.training.detector_file import save_detector
 from privis.estimators.search.search_index import Index
 from privis.extraction.deidentification.export_key import ExportKey
 from privis.extraction.images import extract
@@ -55,6 +56,7 @@ from privis.tasks import LinearHead, LinearMap, Link, UnitLength
 from privis.tasks.verification import CalibrationTable
 from privis.training import checkpoints
 from privis.training.heads import Head
+from tests.estimators.detection.training.discs import small_detector
 from tests.io.images.dicom.dicom_files import write
 
 JOB = Path(__file__).resolve().parents[3] / "examples" / "mpc" / "job.toml"
@@ -77,6 +79,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     model = TrainedClassifier(default_feature(), ("a", "b"), scores, words=FeatureWords().to_dict())
     ClassifierFile.of(model).save(folder / "images.model")
     SplitRecord.of(["ann"], ["0" * 64]).save(folder / "images.model.split")
+    save_detector(small_detector(), folder / "things.model")
     CalibrationTable.of_templates(bytes(32), "network", "axes", np.eye(2), ["a", "b"]).save(folder / "calibration.json")
     (folder / "gallery").write_bytes(gallery().to_bytes())
     Index.build(folder / "photos.index", [folder / "picture.png"], recipe=colour(), words={"name": "colour"})
@@ -135,6 +138,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.LINEAR_HEAD: folder / "linear.npz",
         FileFormat.CLASSIFIER: folder / "images.model",
         FileFormat.SPLIT_RECORD: folder / "images.model.split",
+        FileFormat.DETECTOR: folder / "things.model",
         FileFormat.CALIBRATION: folder / "calibration.json",
         FileFormat.FACE_GALLERY: folder / "gallery",
         FileFormat.SEARCH_INDEX: folder / "photos.index",

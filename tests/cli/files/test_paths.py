@@ -154,7 +154,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "erased": place / "erased",
         "codebook": known["CODEBOOK"], "index": known["SEARCH_INDEX"],
         "directions": place / "directions.npz", "released": place / "released.index",
-        "classifier": known["CLASSIFIER"],
+        "classifier": known["CLASSIFIER"], "detector": known["DETECTOR"],
         "video": known["VIDEO"], "scan": known["DICOM"], "export_key": known["DEIDENTIFICATION_KEY"],
         "boxes": place / "boxes.csv", "places": place / "places.toml",
         "pairs": place / "pairs.csv", "people": place / "people",

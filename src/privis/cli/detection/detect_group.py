@@ -6,6 +6,9 @@ import typer
 
 from privis.cli.detection.detect import detect_pictures
 from privis.cli.detection.detect_options import DETECT_EXIT_CODES, OTHERS
+from privis.cli.detection.evaluate_detector import EVALUATE_EXIT_CODES, evaluate
+from privis.cli.detection.train_detector import train
+from privis.cli.detection.train_options import TRAIN_EXIT_CODES
 from privis.cli.shell.first_word import PICTURES, FirstWordGroup
 
 detect = typer.Typer(
@@ -16,8 +19,5 @@ detect = typer.Typer(
     rich_markup_mode="rich",
 )
 detect.command(PICTURES, epilog=f"{OTHERS}\n\n{DETECT_EXIT_CODES}")(detect_pictures)
-
-
-@detect.callback()
-def _group() -> None:
-    """Keep one command a group of commands."""
+detect.command(epilog=TRAIN_EXIT_CODES)(train)
+detect.command(epilog=EVALUATE_EXIT_CODES)(evaluate)

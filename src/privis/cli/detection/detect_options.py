@@ -44,9 +44,9 @@ What = Annotated[
 Model = Annotated[
     Path | None,
     typer.Option(
-        help="The detector: an ONNX network (YOLO, SSD, YuNet, FastestDet …), or weights of a 64 x 128 window as "
-        "OpenCV publishes them (.npy or text). Without it: people by OpenCV's own weights, faces by the extra faces, "
-        "plates by their characters."
+        help="The detector: what privis detect train made, an ONNX network (YOLO, SSD, YuNet, FastestDet …), or "
+        "weights of a 64 x 128 window as OpenCV publishes them (.npy or text). Without it: people by OpenCV's own "
+        "weights, faces by the extra faces, plates by their characters."
     ),
 ]
 Head = Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from privis.cli.detection.detect_options import FACES, PEOPLE, PLATES, NetworkHead
 from privis.cli.detection.network_words import NETWORK, OnnxDetectorWords
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of
 
 if TYPE_CHECKING:
     from privis.estimators.detection.detector import FindsBoxes
@@ -79,6 +80,8 @@ class DetectWords:
         return self._windows(PERSON if self.what == PEOPLE else self.what)
 
     def _windows(self, label: str) -> FindsBoxes:
+        if self.model is not None and format_of(self.model) is FileFormat.DETECTOR:
+            return self._trained(self.model)
         from privis.estimators.detection.detector import Detector
         from privis.tasks.detection import installed_people_weights, opencv_weights, window_model_of
 
@@ -97,6 +100,22 @@ class DetectWords:
         )
         detector = Detector(model, most=self.most)
         return detector if self.overlap is None else replace(detector, overlap=self.overlap)
+
+    def _trained(self, path: Path) -> FindsBoxes:
+        """What `privis detect train` made; without a word it finds what it was trained on."""
+        from privis.estimators.detection.detector import Detector
+        from privis.estimators.detection.training.detector_file import load_detector
+
+        self._refuse("a trained detector, which knows its sizes", "largest")
+        found = load_detector(path)
+        windows, given = found.model.windows, {"step": self.step, "border": self.border}
+        windows = replace(
+            windows,
+            label=windows.label if self.what == PEOPLE else self.what,
+            pyramid=replace(windows.pyramid, **{name: value for name, value in given.items() if value is not None}),
+        )
+        model = replace(found.model, windows=windows, least=found.model.least if self.least is None else self.least)
+        return Detector(model, overlap=found.overlap if self.overlap is None else self.overlap, most=self.most)
 
     def _faces(self) -> FindsBoxes:
         from privis.cli.faces.face_options import HeadName

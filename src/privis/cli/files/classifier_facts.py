@@ -55,3 +55,27 @@ def split_record_facts(path: Path) -> Iterator[str]:
     record = SplitRecord.load(path)
     yield f"keyed digests of {len(record.pixels):,} images and {len(record.patients):,} patients, and their key"
     yield "its holder can tell whether an image was trained on: keep it where the images are"
+
+
+def detector_facts(path: Path) -> Iterator[str]:
+    """Say what a detector finds, how large, and how well.
+
+    Args:
+        path: of what `privis detect train` wrote.
+
+    Yields:
+        A line each.
+
+    Raises:
+        ParameterError: it is damaged.
+    """
+    from privis.estimators.detection.training.detector_file import load_detector
+
+    detector = load_detector(path)
+    windows, training = detector.model.windows, detector.training
+    low, high = detector.model.heights
+    yield f"finds {windows.label}, in a window of {windows.window[0]} x {windows.window[1]} pixels"
+    yield f"of {low:.0f} to {high:.0f} pixels of height; boxes that overlap by more than {detector.overlap} are one"
+    if {"images", "boxes", "average_precision"} <= training.keys():
+        yield f"trained on {training['boxes']:,} boxes of {training['images']:,} images"
+        yield f"average precision {training['average_precision']:.3f} on images that were held out"

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.console import explained, out
-from privis.cli.files.classifier_facts import classifier_facts, split_record_facts
+from privis.cli.files.classifier_facts import classifier_facts, detector_facts, split_record_facts
 from privis.cli.files.face_facts import calibration_facts, gallery_facts, template_key_facts
 from privis.cli.files.index_facts import index_facts, index_file_facts
 from privis.cli.files.key_facts import certificate_facts, site_key_facts, token_facts, tokens_facts
@@ -348,6 +348,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.LINEAR_HEAD: _linear_head,
         FileFormat.CLASSIFIER: classifier_facts,
         FileFormat.SPLIT_RECORD: split_record_facts,
+        FileFormat.DETECTOR: detector_facts,
         FileFormat.CALIBRATION: calibration_facts,
         FileFormat.FACE_GALLERY: gallery_facts,
         FileFormat.PROGRAM: _program,

@@ -162,9 +162,9 @@ def detection_curve(
         if label is not None:
             kept = np.array([each == label for each in theirs.labels], bool)
             ours, theirs, out = ours[np.array([each == label for each in ours.labels], bool)], theirs[kept], out[kept]
-        matched.append(_matched(ours, theirs, out, overlap))
-    objects = sum(right for _, _, right in matched)
-    return _curve([scores for scores, _, _ in matched], [hits for _, hits, _ in matched], objects, len(found))
+        matched.append(matched_boxes(ours, theirs, out, overlap))
+    objects = sum(each.objects for each in matched)
+    return _curve([each.scores for each in matched], [each.hits for each in matched], objects, len(found))
 
 
 def mean_average_precision(
@@ -209,8 +209,8 @@ def mean_average_precision(
         if objects:
             curves = []
             for least in asked:
-                matched = [_matched(*part, least) for part in parts[label]]
-                curves.append(_curve([m[0] for m in matched], [m[1] for m in matched], objects, len(found)))
+                matched = [matched_boxes(*part, least) for part in parts[label]]
+                curves.append(_curve([m.scores for m in matched], [m.hits for m in matched], objects, len(found)))
             per_class[label] = float(np.mean([curve.average_precision for curve in curves]))
     if not per_class:
         remedy = "a rate of nothing is undefined: add images that show something"
@@ -218,10 +218,37 @@ def mean_average_precision(
     return MeanAveragePrecision(per_class, float(np.mean(list(per_class.values()))))
 
 
-def _matched(
-    found: DetectedBoxes, truth: DetectedBoxes, ignored: npt.NDArray[np.bool_], overlap: float
-) -> tuple[Floats, npt.NDArray[np.bool_], int]:
-    """Scores of the boxes of one image that count, whether each is on an object, and how many objects there are."""
+@dataclass(frozen=True, eq=False)
+class MatchedBoxes:
+    """Boxes of one image that count, by falling score, and whether each is on an object.
+
+    Args:
+        rows: (n,), numbers of the boxes among all that were found.
+        scores: (n,).
+        hits: (n,), whether each is on an object that no surer box is on.
+        objects: how many there were to find.
+    """
+
+    rows: npt.NDArray[np.int64] = field(repr=False)
+    scores: Floats = field(repr=False)
+    hits: npt.NDArray[np.bool_] = field(repr=False)
+    objects: int
+
+
+def matched_boxes(
+    found: DetectedBoxes, truth: DetectedBoxes, ignored: npt.NDArray[np.bool_], overlap: float = 0.5
+) -> MatchedBoxes:
+    """Match the boxes of one image with its objects, as `detection_curve` does.
+
+    Args:
+        found: what the detector found.
+        truth: what there is; scores and labels are not read.
+        ignored: (n,), which of ``truth`` do not count.
+        overlap: least intersection over union of a box with its object, in (0, 1].
+
+    Returns:
+        The boxes that count: none that lies on what does not count.
+    """
     order = np.argsort(-found.scores, kind="stable")
     scores, shares = found.scores[order], overlaps(found.boxes[order], truth.boxes)
     areas, others = found.areas[order][:, None], truth.areas[None]
@@ -236,7 +263,7 @@ def _matched(
             shares[:, best] = -1.0
         elif covered[row] >= least:
             counts[row] = False
-    return scores[counts], hits[counts], int((~ignored).sum())
+    return MatchedBoxes(order[counts], scores[counts], hits[counts], int((~ignored).sum()))
 
 
 def _curve(
