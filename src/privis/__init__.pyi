@@ -22,6 +22,7 @@ from .errors import ProtocolError as ProtocolError
 from .errors import ServiceError as ServiceError
 from .errors import UnsupportedError as UnsupportedError
 from .estimators.classification.classifier import Classifier as Classifier
+from .estimators.detection.detector import Detector as Detector
 from .estimators.documents.document_checker import DocumentCheck as DocumentCheck
 from .estimators.documents.document_checker import DocumentChecker as DocumentChecker
 from .estimators.faces.face_comparison import Verification as Verification

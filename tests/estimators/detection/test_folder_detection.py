@@ -85,6 +85,7 @@ def test_an_unfinished_run_of_another_detector_is_not_taken_up(pictures, tmp_pat
     stop.touch()
     with pytest.raises(KeyboardInterrupt):
         detect_folder(Bright(stop=stop), pictures, tmp_path / "boxes.csv", chunk=1)
+    stop.unlink()
     with pytest.raises(ParameterError, match="detector"):
         detect_folder(Bright(("a", "b"), stop), pictures, tmp_path / "boxes.csv", chunk=1)
 
