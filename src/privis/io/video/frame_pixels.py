@@ -32,7 +32,6 @@ class FramePixels:
     def __init__(self) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self.deinterlaced = False
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: Any) -> Pixels:
@@ -64,14 +63,13 @@ class FramePixels:
         made = self._reformatter.reformat(
             frame, format=kind, interpolation=int(exact), dst_color_range=ColorRange.JPEG, threads=1
         )
-        return made.to_ndarray()
+        return np.asarray(made.to_ndarray(), np.uint8)
 
     def _progressive(self, frame: Any) -> Any:
         """A frame of the upper field alone, and what lies between its lines."""
-        import av
+        from av.filter import Graph
 
-        self.deinterlaced = True
-        graph = av.filter.Graph()  # one for every frame: no frame depends on those that were read before it
+        graph = Graph()  # one for every frame: no frame depends on those that were read before it
         source = graph.add_buffer(template=frame, time_base=frame.time_base or Fraction(1, 1000))
         graph.link_nodes(
             source, graph.add("estdif", "mode=frame:deint=interlaced:parity=tff"), graph.add("buffersink")

@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,7 +97,7 @@ class FrameReading:
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the stream; those of a camera's other streams only tell that time goes on."""
-        import av
+        from av.error import ExitError, FFmpegError
 
         video = self.video
         packets = video.container.demux() if video.is_live else video.container.demux(video.stream)
@@ -106,10 +106,10 @@ class FrameReading:
         while True:
             try:
                 packet = next(packets, None)
-            except av.error.ExitError:
+            except ExitError:
                 self._stopped = silent
                 return
-            except (av.FFmpegError, OSError) as error:
+            except (FFmpegError, OSError) as error:
                 self._stopped = f"it cannot be read any further ({type(error).__name__})"
                 return
             if packet is None:
@@ -124,13 +124,13 @@ class FrameReading:
             self._stopped = silent
 
     def _decoded(self, packet: Any) -> list[Any]:
-        import av
+        from av.error import FFmpegError
 
         try:
             return packet.decode()
         except EOFError:  # asked once more after the end
             return []
-        except (av.FFmpegError, ValueError, MemoryError):
+        except (FFmpegError, ValueError, MemoryError):
             self._damaged += 1
             return []
 
@@ -203,7 +203,7 @@ def chosen_frames(
     max_pixels: int = MAX_PIXELS,
     silence: float = SILENCE,
     threads: int = 1,
-) -> Iterator[DecodedFrame]:
+) -> Generator[DecodedFrame]:
     """As `video_frames`, without converting colours, and without an error where no frame is in the period.
 
     Args:
@@ -270,7 +270,7 @@ def reading_at(
         The reading, and its frames from there; None: the file landed somewhere else, as with a broken index, and is to
         be read from its beginning.
     """
-    import av
+    from av.error import FFmpegError
 
     base = video.stream.time_base
     if base is None or start is None:
@@ -280,7 +280,7 @@ def reading_at(
         reading = FrameReading(video, max_pixels, start=start)
         frames = iter(reading)
         first = next(frames, None)
-    except (av.FFmpegError, ValueError, OverflowError):
+    except (FFmpegError, ValueError, OverflowError):
         return None
     if first is None or first.picture.pts is None or first.time > time:
         return None

@@ -126,6 +126,9 @@ def opened_video(
     where = where or without_password(name)
     with optional_import("video", f"{where}, a video"):
         import av
+        from av.container.core import Flags
+        from av.error import FFmpegError
+        from av.stream import Discard
     options = {"format_whitelist": _DEMUXERS, "max_pixels": str(max_pixels)}
     pipe: TimedStream | None = None
     if (scheme := address_scheme(name)) is not None:
@@ -143,12 +146,12 @@ def opened_video(
             metadata_errors="replace",
             timeout=silence if scheme is not None else None,
         )
-    except (av.FFmpegError, ValueError, MemoryError, OSError) as error:
+    except (FFmpegError, ValueError, MemoryError, OSError) as error:
         silent = pipe is not None and pipe.fell_silent
         if pipe is not None:
             pipe.close()
         raise _unopened(name, where, error, silence if silent or _is_timeout(error) else None) from None
-    container.flags &= ~av.container.Flags.gen_pts.value  # PyAV asks for it: in AVI files it makes up wrong times
+    container.flags &= ~Flags.gen_pts.value  # PyAV asks for it: in AVI files it makes up wrong times
     try:
         stream = _chosen_stream(container, where, max_pixels)
         stream.codec_context.thread_count = threads
@@ -156,7 +159,7 @@ def opened_video(
         stream.codec_context.options = {"max_pixels": str(max_pixels)}
         for other in container.streams:
             if other is not stream:
-                other.discard = av.stream.Discard.all
+                other.discard = Discard.all
     except BaseException:
         container.close()
         if pipe is not None:
@@ -272,9 +275,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def _is_timeout(error: BaseException) -> bool:
-    import av
+    from av.error import ExitError
 
-    return isinstance(error, av.error.ExitError | TimeoutError)
+    return isinstance(error, ExitError | TimeoutError)
 
 
 def _unopened(name: str, where: str, error: BaseException, silence: float | None) -> ImageError:

@@ -88,7 +88,7 @@ def packet_times(path: Path | str, where: str = "", max_pixels: int = MAX_PIXELS
 
 
 def _of_packets(video: OpenedVideo) -> PacketTimes | None:
-    import av
+    from av.error import FFmpegError
 
     start, base = video.start, video.stream.time_base
     if start is None or base is None or video.is_live:
@@ -103,7 +103,7 @@ def _of_packets(video: OpenedVideo) -> PacketTimes | None:
             last = packet.dts if packet.dts is not None else last
             stamps.append(packet.pts)
             keys.append(packet.is_keyframe)
-    except (av.FFmpegError, OSError):
+    except (FFmpegError, OSError):
         return None
     if not stamps:
         return None

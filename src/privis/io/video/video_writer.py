@@ -111,6 +111,7 @@ def written_video(path: Path | str, *, quality: int = 20) -> Iterator[VideoWrite
     check_writable(place)
     with optional_import("video", f"{path}, a video"):
         import av
+        from av.error import FFmpegError
     form = {".mkv": "matroska"}.get(place.suffix.lower(), place.suffix.lower()[1:])
     with replacing(place) as temporary:
         try:
@@ -125,5 +126,5 @@ def written_video(path: Path | str, *, quality: int = 20) -> Iterator[VideoWrite
                 writer = VideoWriter(stream, container, str(path))
                 yield writer
                 writer.end()
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise OutputError(Problem(str(path), f"an error ({error.strerror})", "a video that is written")) from error
