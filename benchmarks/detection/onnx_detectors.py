@@ -5,8 +5,7 @@ photographs, bar 1.0 for YuNet at its own size of pictures. Objects: mean averag
 photographs, beside a reading of the same file by onnxruntime that is written here as the exporter's own scripts have it
 (stretched to 352 x 352 with linear interpolation, BGR / 255, objectness^.6 x class^.4, suppression at .45 a class), bar
 within .005. Time: networks as programs (`CNN`) beside onnxruntime on the original file, one thread each, taking turns
-on the same pixels, from the drawn picture to the outputs; bar 1.1 times. On a busy machine the ratio of processor time
-is the steadier one.
+on the same pixels, from the drawn picture to the outputs; bar 1.1 times.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.timing import medians
 from privis.estimators.detection.networks.face_outputs import DETECTION_HEADS
 from privis.estimators.detection.networks.onnx_detector import onnx_detector
 from privis.io.images.decode import load
@@ -129,8 +127,25 @@ def paired(path: Path, head: str, size: tuple[int, int], image: Pixels, repeats:
 
     expected = np.concatenate([np.asarray(output).ravel() for output in theirs()])
     error = float(np.abs(ours().ravel() - expected).max() / max(1.0, np.abs(expected).max()))
-    works: Mapping[str, Callable[[], object]] = {"ours": ours, "theirs": theirs}
-    return Paired(medians(works, repeats), medians(works, repeats, time.process_time), error)
+    return Paired(*_taken({"ours": ours, "theirs": theirs}, repeats), error)
+
+
+def _taken(works: Mapping[str, Callable[[], object]], repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Milliseconds of each, in an order drawn anew each time: one that is fixed keeps step with a busy machine.
+
+    By the clock what a tenth of the runs stay below, which nothing interrupted; by the processor the median.
+    """
+    order = np.random.default_rng(0)
+    clock: dict[str, list[float]] = {name: [] for name in works}
+    processor: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name in order.permutation(list(works)).tolist():
+            start, begun = time.perf_counter(), time.process_time()
+            works[name]()
+            processor[name].append(1000 * (time.process_time() - begun))
+            clock[name].append(1000 * (time.perf_counter() - start))
+    undisturbed = {name: float(np.quantile(taken, 0.1)) for name, taken in clock.items()}
+    return undisturbed, {name: float(np.median(taken)) for name, taken in processor.items()}
 
 
 def _session(path: Path) -> Any:
@@ -141,7 +156,7 @@ def _session(path: Path) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def main(data: Path, most: int | None = None, repeats: int = 101, yunet: Sequence[str] = YUNET) -> bool:
+def main(data: Path, most: int | None = None, repeats: int = 301, yunet: Sequence[str] = YUNET) -> bool:
     """Print every figure beside its bar; whether all are kept."""
     weights, good = data / "weights", []
     labelled = faces(data, most)
@@ -184,7 +199,7 @@ def main(data: Path, most: int | None = None, repeats: int = 101, yunet: Sequenc
             f"{Path(file).name:20} CNN / onnxruntime {wall:.2f} by the clock ({times}), "
             f"{processor:.2f} by the processor  bar {MOST_TIME}  largest difference {taken.error:.0e}"
         )
-        good.append(min(wall, processor) <= MOST_TIME)
+        good.append(max(wall, processor) <= MOST_TIME)
     return all(good)
 
 
