@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.behaviour import unusual_regions
+from benchmarks.behaviour import clips, unusual_regions
 from benchmarks.behaviour.commands_run import DATA
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     """Print a line for each set."""
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     unusual_regions.main(data)
+    clips.main(data)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ from .features import BackgroundStatistic as BackgroundStatistic
 from .features import BagOfVisualWords as BagOfVisualWords
 from .features import BlockNorm as BlockNorm
 from .features import Channels as Channels
+from .features import ClipMotion as ClipMotion
 from .features import Codebook as Codebook
 from .features import ColourHistogram as ColourHistogram
 from .features import ColourSpace as ColourSpace

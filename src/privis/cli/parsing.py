@@ -52,6 +52,7 @@ FEATURES: dict[str, Choice] = {
     "dense-sift": Choice("keypoints.sift", "DenseSIFT", "SIFT descriptors on a grid", SQUARE),
     "surf": Choice("keypoints.surf", "SURF", "the strongest SURF key points and their descriptors"),
     "scattering": Choice("wavelets.scattering", "Scattering", "wavelet scattering coefficients", (64, 64)),
+    "clip-motion": Choice("motion.clip_motion", "ClipMotion", "statistics of what moves in a clip of seconds"),
     "motion-energy": Choice("motion.frame_differences", "MotionEnergy", "squared differences of frames, over a grid"),
     "frame-difference": Choice("motion.frame_differences", "FrameDifference", "pixels that changed between frames"),
     "foreground": Choice("motion.foreground_counts", "Foreground", "pixels that stand out of the frames before"),

@@ -27,6 +27,7 @@ from .keypoints.sift import DenseSIFT as DenseSIFT
 from .keypoints.surf import SURF as SURF
 from .lbp import LBP as LBP
 from .lbp import Patterns as Patterns
+from .motion.clip_motion import ClipMotion as ClipMotion
 from .motion.flow_histogram import FlowHistogram as FlowHistogram
 from .motion.foreground_counts import BackgroundStatistic as BackgroundStatistic
 from .motion.foreground_counts import Foreground as Foreground

@@ -1,6 +1,7 @@
 """Figures of behaviour, on little data.
 
-Answers for `benchmarks.behaviour.unusual_regions` and `benchmarks.behaviour.commands_run`.
+Answers for `benchmarks.behaviour.unusual_regions`, `benchmarks.behaviour.clips` and
+`benchmarks.behaviour.commands_run`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.behaviour import unusual_regions
+from benchmarks.behaviour import clips, unusual_regions
 
 
 def test_the_most_unusual_region_is_where_the_anomaly_is(shared: Path) -> None:
     pytest.importorskip("av")
     found = unusual_regions.clip_overlap(shared, "05")
     assert found.frames == 129 and found.overlapping >= 0.9 and found.union >= 0.85
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", clips.CASES, ids=lambda case: case.folder)
+def test_what_people_do_is_recognised(shared: Path, case: clips.Case) -> None:
+    pytest.importorskip("av")
+    value, (low, high), count, _ = clips.balanced(shared, case)
+    assert count == 36 and low < value < high and value >= case.bar

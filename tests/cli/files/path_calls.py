@@ -32,6 +32,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("predict",): {"TABLE": "{table}", "--head": "{head}", "-o": "{new}.csv"},
     ("info",): {"FILE": "{table}"},
     ("video", "info"): {"FILE": "{video}"},
+    ("video", "behaviour", "train"): {"CLIPS": "{video}", "-o": "{new}"},
     ("video", "anomalies"): {"FILE": "{video}", "-o": "{new}.csv", "--picture": "{new}.png"},
     ("video", "track"): {
         "FILE": "{video}", "-o": "{new}.csv", "--places": "{places}", "--ways": "{new}w.png",

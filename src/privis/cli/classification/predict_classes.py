@@ -86,7 +86,7 @@ def predict(
         with kept_beside(output) as table:
             answer = asked(hidden, opened, known, reading, table)
         known = answer.images
-        rows = _rows(opened, answer, every_class)
+        rows = class_rows(opened, answer, every_class)
         if output is not None:
             _write(output, rows, known.refused)
         tell_refused(known.refused)
@@ -103,8 +103,17 @@ def predict(
             raise SystemExit(SOME_FAILED)
 
 
-def _rows(model: TrainedClassifier, answer: HiddenAnswer, every_class: bool) -> list[dict[str, Any]]:
-    """A row for each image; without scores nothing is known of probabilities."""
+def class_rows(model: TrainedClassifier, answer: HiddenAnswer, every_class: bool) -> list[dict[str, Any]]:
+    """Make a row for each image; without scores nothing is known of probabilities.
+
+    Args:
+        model: that was asked.
+        answer: of it.
+        every_class: whether rows have the probability of every class.
+
+    Returns:
+        Path, class (None: undecided) and probability of each.
+    """
     paths = answer.images.paths
     if answer.labels is not None or answer.scores is None:
         return [

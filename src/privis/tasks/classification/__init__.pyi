@@ -1,3 +1,5 @@
+from .balanced_accuracy import BalancedAccuracy as BalancedAccuracy
+from .balanced_accuracy import balanced_accuracy as balanced_accuracy
 from .class_report import ClassFigures as ClassFigures
 from .class_report import ClassificationReport as ClassificationReport
 from .class_report import classification_report as classification_report

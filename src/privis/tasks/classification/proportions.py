@@ -83,7 +83,7 @@ def proportion_of(hits: npt.ArrayLike, patients: Sequence[Hashable] | None = Non
     if groups == tries:
         return Proportion(total, tries, clopper_pearson(total, tries, CONFIDENCE), EXACT, tries)
     sizes, found = np.bincount(codes), np.bincount(codes, counted)
-    return Proportion(total, tries, _wilson(total / tries, _effective(sizes, found)), BY_PATIENT, groups)
+    return Proportion(total, tries, wilson_interval(total / tries, _effective(sizes, found)), BY_PATIENT, groups)
 
 
 def _codes(patients: Sequence[Hashable]) -> npt.NDArray[np.int64]:
@@ -101,8 +101,19 @@ def _effective(sizes: npt.NDArray[np.int64], found: npt.NDArray[np.float64]) -> 
     return tries / max(1.0, variance / (share * (1 - share) / tries))
 
 
-def _wilson(share: float, tries: float) -> tuple[float, float]:
-    """Wilson's interval, doi:10.1080/01621459.1927.10502953, for a number of tries that need not be whole."""
+def wilson_interval(share: float, tries: float) -> tuple[float, float]:
+    """Give Wilson's 95 % interval, doi:10.1080/01621459.1927.10502953.
+
+    Args:
+        share: of tries that counted.
+        tries: how many, above 0; the number need not be whole.
+
+    Returns:
+        Lower and upper end.
+
+    >>> [round(end, 3) for end in wilson_interval(0.5, 10)]
+    [0.237, 0.763]
+    """
     square = NORMAL**2 / tries
     middle = (share + square / 2) / (1 + square)
     half = NORMAL / (1 + square) * math.sqrt(share * (1 - share) / tries + square / (4 * tries))
