@@ -85,7 +85,7 @@ def test_commands_parse(page):
             words = words[words.index("privis") + 1 :]
             assert words[0] in commands, line
             command = commands[words.pop(0)]
-            if hasattr(command, "commands"):
+            while hasattr(command, "commands"):
                 named = words[0] in command.commands or PICTURES not in command.commands
                 assert not named or words[0] in command.commands, line
                 command = command.commands[words.pop(0) if named else PICTURES]

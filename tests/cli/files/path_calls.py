@@ -32,7 +32,15 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("predict",): {"TABLE": "{table}", "--head": "{head}", "-o": "{new}.csv"},
     ("info",): {"FILE": "{table}"},
     ("video", "info"): {"FILE": "{video}"},
-    ("video", "behaviour", "train"): {"CLIPS": "{video}", "-o": "{new}"},
+    ("video", "behaviour", "train"): {"CLIPS": "{video}", "-o": "{new}.model", "--workers": "1"},
+    ("video", "behaviour", "train", "under privacy"): {
+        "CLIPS": "{video}", "-o": "{new}.model", "--workers": "1", "--epsilon": "3", "--classes": "a,b",
+        "--key": "{key}", "--ledger": "{budget}",
+    },
+    ("video", "behaviour", "predict"): {
+        "CLIPS": "{video}", "--model": "{classifier}", "-o": "{new}.csv", "--workers": "1",
+    },
+    ("video", "behaviour", "evaluate"): {"CLIPS": "{video}", "--model": "{classifier}", "--workers": "1"},
     ("video", "anomalies"): {"FILE": "{video}", "-o": "{new}.csv", "--picture": "{new}.png"},
     ("video", "track"): {
         "FILE": "{video}", "-o": "{new}.csv", "--places": "{places}", "--ways": "{new}w.png",
