@@ -106,4 +106,5 @@ def test_the_first_word_may_be_a_picture_an_option_or_help(folder):
     for words in ([], ["--help"], ["-h"]):
         shown = detect(*words)
         assert shown.exit_code == 0 and "--what" in shown.stdout and "IMAGES" in shown.stdout
+        assert "privis detect evaluate --help" in " ".join(shown.stdout.split())  # what else there is
     assert detect(folder, "--what", "people", "--what", "faces").exit_code == 2

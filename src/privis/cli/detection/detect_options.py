@@ -11,7 +11,8 @@ import typer
 DETECT_EXIT_CODES = """Exit codes: 0 done, whatever was found · 1 done, but some pictures could not be used (they are
 listed) · 2 a wrong option, or a model that is missing, damaged or of something else · 3 no picture could be used · 4
 the output could not be written · 130 interrupted (the same command goes on)."""
-OTHERS = "A folder that has the name of a command is given as ./NAME."
+OTHERS = """`privis detect train --help` and `privis detect evaluate --help`: your own detectors, and how good they are.
+A folder that has the name of a command is given as ./NAME."""
 PEOPLE, FACES, PLATES, ALL = "people", "faces", "plates", "all"
 
 
