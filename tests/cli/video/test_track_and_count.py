@@ -69,8 +69,11 @@ def test_an_annotated_video_has_all_frames_and_boxes_and_pipes_give_none(clip: P
     before, after = list(video_frames(clip, FrameChoice.named(start="2s", end="4s"))), list(video_frames(drawn))
     assert code == 0 and len(before) == len(after) == 20
     assert [each.time for each in after] == pytest.approx([each.time - 2 for each in before], abs=1e-4)
-    changed = np.abs(after[10].pixels.astype(int) - before[10].pixels).max(axis=2) > 60
+    changed = np.abs(after[14].pixels.astype(int) - before[14].pixels).max(axis=2) > 60
     assert 50 < changed.sum() < 0.1 * changed.size
+    columns = np.nonzero(changed[78:96].any(axis=0))[0]
+    sides = np.array([85, 101, 105, 121])  # of the walkers by then
+    assert len(columns) >= 4 and np.abs(columns[:, None] - sides).min(axis=1).max() <= 4
     os.mkfifo(tmp_path / "pipe")
     code, _, said = called("video", "track", tmp_path / "pipe", "-o", tmp_path / "p.csv", "--annotated", drawn)
     assert code == 2 and "read once" in said

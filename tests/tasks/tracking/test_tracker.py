@@ -177,3 +177,19 @@ def test_slow_cameras_have_tracks_too() -> None:
     for rate in (2, 1, 0.2):
         found = followed(12, rate, walker, {(5, 0)})
         assert found.people.tolist() == [1] and len(found) == 12, rate
+
+
+def test_whatever_is_detected_nobody_is_twice_in_a_frame_and_frames_rise() -> None:
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        tracker, parts, time = Tracker(), [], 0.0
+        for _ in range(150):
+            time += float(random.choice([0.0, 0.04, 0.1, 0.5, 4.0], p=[0.02, 0.4, 0.4, 0.16, 0.02]))
+            count = int(random.integers(0, 9))
+            boxes = np.column_stack([random.uniform(0, 120, (count, 2)), random.uniform(5, 60, (count, 2))])
+            scores = random.uniform(-1, 1, count)
+            parts.append(
+                tracker.update(time, DetectedBoxes(boxes, scores, ("person",) * count), random.random((count, 8)))
+            )
+        found = Tracks.joined([*parts, tracker.finish()])  # which refuses ids that are twice and frames that fall
+        assert np.isfinite(found.boxes).all() and found.frames.max(initial=1) <= 150
