@@ -54,6 +54,7 @@ COMMANDS = {
     "classification_bars": "classification.bars",
     "enrolment": "privacy.enrolment",
     "face_releases": "privacy.face_releases",
+    "released_counts": "video.released_counts",
     "presence": "privacy.presence",
     "onnx_detectors": "detection.onnx_detectors",
     "dp_training": "training.classifiers",

@@ -54,6 +54,17 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("video", "count", "by a model"): {
         "FILE": "{video}", "--window": "1s", "--what": "people", "--model": "{windows}",
     },
+    ("video", "count", "with noise"): {
+        "FILE": "{video}", "--window": "1s", "--epsilon": "1", "--key": "{key}", "--ledger": "{days}",
+        "--card": "{new}.json",
+    },
+    ("video", "map", "by a model"): {
+        "FILE": "{video}", "-o": "{new}.csv", "--what": "people", "--model": "{windows}",
+    },
+    ("video", "map"): {
+        "FILE": "{video}", "-o": "{new}.csv", "--epsilon": "1", "--key": "{key}", "--ledger": "{days}",
+        "--card": "{new}.json",
+    },
     ("ledger", "init"): {"PATH": "{new}", "--epsilon": "1", "--delta": "1e-6"},
     ("ledger", "show"): {"PATH": "{budget}"},
     ("ledger", "verify"): {"PATH": "{budget}"},
@@ -242,7 +253,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
-    "-o", "--annotated", "--boxes", "--calibration-output", "--draw", "--heat-map", "--new-key", "--output",
+    "-o", "--annotated", "--boxes", "--calibration-output", "--card", "--draw", "--heat-map", "--new-key", "--output",
     "--picture", "--plots", "--predictions", "--report", "--review", "--state", "--timeline", "--ways",
     "--write-salt",
 }  # fmt: skip

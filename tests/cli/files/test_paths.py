@@ -19,6 +19,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from privis import Budget, BudgetUnit, FileLedger, Per
 from privis.cli.main import app
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
@@ -104,6 +105,7 @@ def place(tmp_path_factory) -> Path:
     (folder / "boxes.csv").write_text("path,x,y,w,h\npicture.png,1,1,2,2\n")
     (folder / "places.toml").write_text("[[zone]]\nname = 'door'\npolygon = [[0, 0], [9, 0], [9, 9]]\n")
     np.save(folder / "windows.npy", np.zeros(3781))
+    FileLedger.create(folder / "days", Budget(9.0, 1e-6, Per.CORPUS, BudgetUnit.ADD_OR_REMOVE_PERSON))
     (folder / "loop").symlink_to(folder / "loop")
     gallery = {"gallery": {"templates": 2, "dimension": 6}}
     terms = Terms("faces", "a gallery", "ab" * 32, "{}", Estimate(1, 1, 1, 1, 1), "", gallery)
@@ -158,7 +160,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "video": known["VIDEO"], "scan": known["DICOM"], "export_key": known["DEIDENTIFICATION_KEY"],
         "boxes": place / "boxes.csv", "places": place / "places.toml",
         "pairs": place / "pairs.csv", "people": place / "people",
-        "windows": place / "windows.npy",
+        "windows": place / "windows.npy", "days": place / "days",
         "names": place / "names.txt",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]

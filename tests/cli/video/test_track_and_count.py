@@ -1,6 +1,6 @@
 """``privis video track`` and ``privis video count``.
 
-Answers for `privis.cli.video.track`, `privis.cli.video.count_people`, `privis.cli.video.following`,
+Answers for `privis.cli.video.track`, `privis.cli.video.counts.count_people`, `privis.cli.video.following`,
 `privis.cli.video.place_words`, `privis.cli.video.tracking_options` and `privis.cli.video.track_drawing`.
 """
 

@@ -7,7 +7,8 @@ import typer
 from privis.cli.console import EXIT_CODES
 from privis.cli.video.anomalies import anomalies
 from privis.cli.video.behaviour.behaviour_group import behaviour
-from privis.cli.video.count_people import count
+from privis.cli.video.counts.count_people import count
+from privis.cli.video.counts.people_map import people_map
 from privis.cli.video.track import track
 from privis.cli.video.video_info import info
 
@@ -21,5 +22,6 @@ video = typer.Typer(
 video.command(epilog=EXIT_CODES)(info)
 video.command(epilog=EXIT_CODES)(track)
 video.command(epilog=EXIT_CODES)(count)
+video.command("map", epilog=EXIT_CODES)(people_map)
 video.command(epilog=EXIT_CODES)(anomalies)
 video.add_typer(behaviour)

@@ -1,0 +1,1 @@
+"""Commands that count people in videos, exactly or with noise."""
