@@ -38,6 +38,7 @@ BENCHMARKS = (
     ("mrz_reader", "zones of documents, read in the clear and hidden", DATA / "documents"),
     ("detection", "people by sliding windows, beside OpenCV", DATA / "detection"),
     ("redaction", "faces, plates, zones and text that are painted over, and missed", DATA / "detection"),
+    ("video_redaction", "videos and people painted over, and what detectors find in copies", DATA / "detection"),
     ("renewable_templates", "keyed templates of faces: accuracy, unlinkability, inversion", DATA),
     ("heads", "linear models behind features of hidden images", DATA / "medical" / "medical_mnist"),
     ("network_on_shares", "SqueezeNet from ONNX among parties, beside SPU by hand", DATA),
