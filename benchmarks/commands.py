@@ -30,7 +30,7 @@ COMMANDS = {
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",
     "redaction": "tasks.redaction",
-    "video_redaction": "tasks.video_redaction",
+    "video_redaction": "video.video_redaction",
     "dicom_deidentification": "dicom.deidentification",
     "he_plans": "he.plans",
     "he_kept": "he.kept",

@@ -4,6 +4,7 @@ Answers for `privis.estimators.detection.folder_detection` and `privis.io.resuma
 """
 
 import csv
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from privis.errors import ImageError, ParameterError
-from privis.estimators.detection.folder_detection import detect_folder
+from privis.estimators.detection.folder_detection import PictureBoxes, detect_folder
 from privis.tasks.detection import DetectedBoxes
 
 
@@ -101,3 +102,15 @@ def test_nothing_usable_and_other_outputs_are_refused(pictures, tmp_path):
 def test_pictures_without_anything_give_a_table_without_lines(pictures, tmp_path):
     detect_folder(Bright(), pictures[:1], tmp_path / "boxes.csv")
     assert (tmp_path / "boxes.csv").read_text() == "path,x,y,w,h,score,label\n"
+
+
+def test_a_name_that_ends_in_json_gives_boxes_as_coco_has_them(pictures: list[str], tmp_path: Path) -> None:
+    seen: list[PictureBoxes] = []
+    detect_folder(Bright(), pictures, tmp_path / "boxes.json", on_picture=seen.append)
+    made = json.loads((tmp_path / "boxes.json").read_text())
+    assert [image["file_name"] for image in made["images"]] == [picture.path for picture in seen]
+    assert [(image["height"], image["width"]) for image in made["images"]] == [picture.size for picture in seen]
+    boxes = [box for picture in seen for box in picture.boxes.boxes.round(2).tolist()]
+    assert [each["bbox"] for each in made["annotations"]] == boxes and len(boxes) > 1
+    owners = [number for number, picture in enumerate(seen, 1) for _ in range(len(picture.boxes))]
+    assert [each["image_id"] for each in made["annotations"]] == owners

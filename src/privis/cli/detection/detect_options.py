@@ -63,7 +63,10 @@ Size = Annotated[
     typer.Option(metavar="HEIGHTxWIDTH", help="Input of an ONNX network in pixels, where its file leaves it open."),
 ]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Table to write, .csv: path,x,y,w,h,score,label; else stdout.")
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="File to write: .csv with path,x,y,w,h,score,label, or .json as COCO; else stdout."
+    ),
 ]
 Least = Annotated[
     float | None,

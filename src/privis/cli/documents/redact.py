@@ -49,7 +49,7 @@ def redact(
     face_score: Least = 0.5,
     face_margin: Margin = 0.25,
     people_model: PeopleModel = None,
-    people_score: PeopleScore = -0.25,
+    people_score: PeopleScore = None,
     people_margin: PeopleMargin = 0.1,
     keep_subject: Keep = None,
     only_subject: Only = None,

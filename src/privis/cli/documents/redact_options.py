@@ -39,7 +39,10 @@ PeopleModel = Annotated[
     Path | None, typer.Option("--people-model", help="Another detector of people, as of `privis detect --what people`.")
 ]
 PeopleScore = Annotated[
-    float, typer.Option("--people-score", help="Score from which somebody is there; lower paints more.")
+    float | None,
+    typer.Option(
+        "--people-score", help="Score from which somebody is there; lower paints more; -0.25 without a model."
+    ),
 ]
 PeopleMargin = Annotated[
     float, typer.Option("--people-margin", help="Share of a person's sides that is painted around them.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from privis.cli.console import err
 from privis.cli.detection.detect_options import PEOPLE
-from privis.cli.detection.detect_words import PERSON, DetectWords
+from privis.cli.detection.detect_words import DetectWords
 from privis.cli.documents.redact_options import Required
 from privis.cli.documents.redact_subjects import SelectedSubjects
 from privis.cli.faces.face_options import HeadName
@@ -37,6 +37,8 @@ HAAR_WARNING = (
     "--detector haar sees frontal faces only: of 27 in photographs it missed 2 (7 %, with 95 % confidence up to 24 %), "
     "and it painted 18 % of the rest; check every picture by eye, or install the extra: pip install 'privis[faces]'"
 )
+PEOPLE_SCORE = -0.25
+"""Of the windows of the installed weights: it leaves fewer people visible, and paints more than they."""
 WITHOUT_FACES = (
     "without the extra 'faces' people are found by their outlines alone, which misses more of them: "
     "pip install 'privis[faces]'"
@@ -73,7 +75,7 @@ class Wanted:
     face_score: float
     face_margin: float
     people_model: Path | None
-    people_score: float
+    people_score: float | None
     people_margin: float
     selected: SelectedSubjects
     colour: str
@@ -145,8 +147,10 @@ def finders_of(wanted: Wanted) -> tuple[FindsRegions, ...]:
     if kinds.people:
         if faces is None:
             err.print(f"privis: warning: {WITHOUT_FACES}", markup=False, soft_wrap=True)
-        detector = DetectWords(PEOPLE, wanted.people_model, wanted.people_score).finder()
-        finders.append(PeopleSearch(detector, faces, kinds.faces, PERSON))
+        usual = PEOPLE_SCORE if wanted.people_model is None else None
+        least = usual if wanted.people_score is None else wanted.people_score
+        detector = DetectWords(PEOPLE, wanted.people_model, least).finder()
+        finders.append(PeopleSearch(detector, faces, kinds.faces))
     elif faces is not None:
         finders.append(faces)
     if kinds.plates:

@@ -13,6 +13,7 @@ from privis.errors import ParameterError, Problem
 from privis.estimators.detection.detector import FindsBoxes
 from privis.identity import identity
 from privis.io.box_tables import BoxLine, write_box_table
+from privis.io.coco_boxes import CocoBox, CocoImage, write_coco_boxes
 from privis.io.images.decode import Decoding
 from privis.io.images.record import ImageRecord
 from privis.io.resumable.join_rows import Row, join_rows
@@ -22,6 +23,8 @@ from privis.version import VERSION
 
 NUMBERS = 6
 """Of a box in a part of an unfinished run: x, y, width, height, score, number of the label."""
+_FIRST = 3
+"""Numbers in front of them: how many boxes there are, height and width of the picture."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,12 @@ class PictureBoxes:
     Args:
         path: of the picture, as given.
         boxes: what was found; possibly nothing.
+        size: (height, width) of the upright picture in pixels.
     """
 
     path: str
     boxes: DetectedBoxes
+    size: tuple[int, int]
 
     def lines(self) -> Iterator[BoxLine]:
         """Lines of a table.
@@ -67,7 +72,8 @@ def detect_folder(
     Args:
         finder: what finds them; it is copied into every process.
         sources: paths of pictures, as `privis.io.images.sources.find` gives them.
-        output: CSV file to write; see `privis.io.box_tables`.
+        output: file to write: a CSV table (`privis.io.box_tables`), or the JSON of COCO (`privis.io.coco_boxes`), for
+            which all boxes are in memory in the end.
         workers: processes.
         chunk: pictures at most that an interruption loses.
         decoding: how files become pixels; None: as everywhere.
@@ -78,25 +84,31 @@ def detect_folder(
         How many pictures were looked at, and which failed.
 
     Raises:
-        ParameterError: ``output`` is no CSV file, or an unfinished run of something else lies beside it.
+        ParameterError: ``output`` ends neither in .csv nor in .json, or an unfinished run of something else lies beside
+            it.
         ImageError: not one picture could be used.
         OutputError: the table or a part cannot be written; finished parts stay, the same call goes on.
     """
-    if output.suffix.lower() != ".csv":
+    if output.suffix.lower() not in (".csv", ".json"):
         got = repr(output.suffix) if output.suffix else "no suffix"
-        raise ParameterError(Problem(str(output), got, "a table of boxes, .csv", "rename the output"))
+        expected = "a table of boxes, .csv, or boxes as COCO has them, .json"
+        raise ParameterError(Problem(str(output), got, expected, "rename the output"))
     labels = finder.labels
 
     def write(rows: Iterator[Row]) -> None:
-        def lines() -> Iterator[BoxLine]:
+        def pictures() -> Iterator[PictureBoxes]:
             for path, vector in rows:
-                picture = PictureBoxes(path, _boxes(vector, labels))
+                picture = PictureBoxes(path, _boxes(vector, labels), (int(vector[1]), int(vector[2])))
                 on_picture(picture)
-                yield from picture.lines()
+                yield picture
 
-        write_box_table(output, lines())
+        if output.suffix.lower() == ".json":
+            write_coco_boxes(output, map(_coco_image, pictures()))
+        else:
+            write_box_table(output, (line for picture in pictures() for line in picture.lines()))
 
-    fingerprint = {"version": VERSION, "detector": identity(finder, "detector").hex()}
+    detector = identity(finder, "detector").hex()
+    fingerprint = {"version": VERSION, "detector": detector, "first": str(_FIRST)}
     job = FolderJob(
         sources, output, fingerprint, _MakeFinder(finder), _no_table, workers, chunk, decoding or Decoding()
     )
@@ -120,11 +132,21 @@ class _MakeFinder:
             boxes = self.finder.detect(image.pixels)
             numbers = np.array([labels.index(label) for label in boxes.labels], np.float64)
             rows = np.column_stack([boxes.boxes, boxes.scores, numbers])
-            return np.concatenate([[len(boxes)], rows.ravel()]).astype(np.float32)  # never empty, which is a failure
+            return np.concatenate([[len(boxes), *image.pixels.shape[:2]], rows.ravel()]).astype(
+                np.float32
+            )  # never empty, which is a failure
 
         return found
 
 
+def _coco_image(picture: PictureBoxes) -> CocoImage:
+    found = picture.boxes
+    boxes = zip(found.boxes.tolist(), found.scores.tolist(), found.labels, strict=True)
+    height, width = picture.size
+    made = tuple(CocoBox((x, y, w, h), label, score) for (x, y, w, h), score, label in boxes)
+    return CocoImage(picture.path, width, height, made)
+
+
 def _boxes(vector: npt.NDArray[np.float32], labels: Sequence[str]) -> DetectedBoxes:
-    rows = vector[1:].reshape(-1, NUMBERS).astype(np.float64)
+    rows = vector[_FIRST:].reshape(-1, NUMBERS).astype(np.float64)
     return DetectedBoxes(rows[:, :4], rows[:, 4], tuple(labels[int(number)] for number in rows[:, 5]))

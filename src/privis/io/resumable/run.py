@@ -47,7 +47,7 @@ from privis.errors import (
     refuse,
 )
 from privis.io import tables
-from privis.io.atomic import replacing, unwritable
+from privis.io.atomic import check_writable, replacing, unwritable
 from privis.io.images import decode as images
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.record import ImageRecord, Source
@@ -201,7 +201,7 @@ def run(
         KeyboardInterrupt: as it came, with a message that says how to go on.
         PrivisError: what ``make_extractor`` or ``finish`` raised.
     """
-    check_job(job)
+    check_job(job, as_table=join is None)
     started, total = time.monotonic(), len(job.sources)
     with partial(job.output, manifest_of(job)) as folder:
         done = 0
@@ -224,8 +224,8 @@ def run(
     return Outcome(job.output, rows, length, failures, resumed, time.monotonic() - started)
 
 
-def check_job(job: FolderJob) -> None:
-    """Raise ParameterError for a job that cannot be run, OutputError where its table cannot be written."""
+def check_job(job: FolderJob, as_table: bool = True) -> None:
+    """Raise ParameterError for a job that cannot be run, OutputError where its output cannot be written."""
     problems = [
         Problem(f"FolderJob.{name}", str(value), "an integer of at least 1", f"try {name}={default}")
         for name, value, default in (("workers", job.workers, 1), ("chunk", job.chunk, 64))
@@ -234,7 +234,7 @@ def check_job(job: FolderJob) -> None:
     if not job.sources:
         problems.append(Problem("FolderJob.sources", "no path", "at least one", "name files or a folder of images"))
     refuse(ParameterError, problems)
-    tables.check(job.output)
+    (tables.check if as_table else check_writable)(job.output)
 
 
 def manifest_of(job: FolderJob) -> dict[str, str]:

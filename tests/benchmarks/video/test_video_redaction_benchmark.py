@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.tasks import video_redaction
+from benchmarks.video import video_redaction
 from privis.extraction.redaction.picture_finders import PlateSearch
 from privis.extraction.redaction.redactor import Redactor
 
