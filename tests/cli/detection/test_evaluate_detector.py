@@ -64,3 +64,12 @@ def test_images_that_cannot_be_read_are_listed(folder):
 def test_an_overlap_outside_0_to_1_is_refused(folder, words):
     done = evaluate(folder, "--boxes", folder / "boxes.csv", "--label", "person", *words)
     assert done.exit_code == 2
+
+
+def test_images_of_equal_pixels_count_once(folder):
+    Image.fromarray(np.full((60, 80), 20, np.uint8)).save(folder / "c.png")
+    with open(folder / "boxes.csv", "a") as file:
+        file.write("\nc.png,5,5,20,40,person\n")
+    done = evaluate(folder, "--boxes", folder / "boxes.csv", "--label", "person", "--json")
+    said = json.loads(done.stdout)
+    assert done.exit_code == 0 and said["repeated"] == [str(folder / "c.png")] and said["images"] == 2

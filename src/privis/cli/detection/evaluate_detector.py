@@ -83,12 +83,16 @@ def evaluate(
             "log_average_miss_rate": curve.log_average_miss_rate, "recall": curve.largest_recall,
             "false_per_image": float(curve.false_per_image[-1]) if len(curve.false) else 0.0, "at": at,
             "images": curve.images, "boxes": curve.objects,
+            "repeated": list(known.repeated),
             "refused": [{"path": path, "why": why} for path, why in known.refused.items()],
         }  # fmt: skip
         if as_json:
             print(json.dumps(document, ensure_ascii=False))
         else:
             _tell(document)
+        if known.repeated:
+            told = f"{len(known.repeated):,} images have the pixels of others, and count once: {known.repeated[0]} …"
+            err.print(f"privis: {told}", markup=False, soft_wrap=True)
         for path, why in list(known.refused.items())[:SHOWN]:
             err.print(f"privis: {path}: {why}", markup=False, soft_wrap=True)
         if at_least is not None and curve.average_precision < at_least:

@@ -135,7 +135,8 @@ class Mirror:
     """What mirroring a picture does to the vector of a window, so that a thing and its mirror image count alike.
 
     A convex training on windows and their mirror images has weights that are their own mirror image: it is the same as
-    training on the *even parts* of the windows alone, which are half as long. Shifts across are odd.
+    training on the *even parts* of the windows alone, half as long. Shifts across are odd. Blocks of a mirrored
+    picture are those of the picture up to half a pixel, by which the Gaussian window of a block is off its middle.
 
     Args:
         shape: (rows, columns) of blocks below a window.
