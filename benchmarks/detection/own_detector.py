@@ -3,9 +3,9 @@
 ``python -m benchmarks.detection.own_detector [DATA] [--folds 0,1,2,3,4] [--every N] [--kinds people,cells]``. Of every
 fold the other images are trained on by what ``privis detect train`` runs, and the images of the fold are looked at by
 what ``privis detect --model`` runs. Regularisation, suppression and probabilities are chosen by inner folds of the
-training images. The form of the method (which windows are positives, which strengths are tried) was chosen on folds 0
-and 1 of people; nothing was chosen on the others or on cells. Bars for people: average precision at least 0.52, aim
-0.60, over all folds; training of 80 images within 3 minutes.
+training images. The form of the method was chosen on folds of people: which windows are positives and which strengths
+are tried on folds 0 and 1, the mean of windows also on 3. Nothing was chosen on the others or on
+cells, but a first version had been measured on all. Bars for people: average precision at least 0.52, aim 0.60, over all folds; training of 80 images within 3 minutes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from privis.tasks.detection import DetectedBoxes, DetectionCurve, detection_curv
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FOLDS, SEED = 5, 0
+CHOSEN_ON = (0, 1, 3)
+"""Folds of people that the form of the method was chosen on."""
 LEAST, AIM, SECONDS = 0.52, 0.60, 180.0
 
 
@@ -139,7 +141,7 @@ def main() -> None:
         whole = over_all(folds)
         if name == "people":
             print(f"average precision {whole:.3f}, bar: at least {LEAST}, aim {AIM}")
-            if others := [fold for fold in folds if fold.number > 1]:
+            if others := [fold for fold in folds if fold.number not in CHOSEN_ON]:
                 print(f"  of folds that nothing was chosen on: {over_all(others):.3f}")
             longest = max(fold.training[1] for fold in folds)
             print(f"training {longest:.0f} s, bar: at most {SECONDS:.0f} s (wall, idle cores)")
