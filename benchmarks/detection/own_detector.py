@@ -4,8 +4,9 @@
 fold the other images are trained on by what ``privis detect train`` runs, and the images of the fold are looked at by
 what ``privis detect --model`` runs. Regularisation, suppression and probabilities are chosen by inner folds of the
 training images. The form of the method was chosen on folds of people: which windows are positives and which strengths
-are tried on folds 0 and 1, the mean of windows also on 3. Nothing was chosen on the others or on
-cells, but a first version had been measured on all. Bars for people: average precision at least 0.52, aim 0.60, over all folds; training of 80 images within 3 minutes.
+are tried on folds 0 and 1, the mean of windows also on 3. Nothing was chosen on the others or on cells, but a first
+version had been measured on all. Bars for people: average precision at least 0.52, aim 0.60, over all folds; training
+of 80 images within 3 minutes.
 """
 
 from __future__ import annotations
