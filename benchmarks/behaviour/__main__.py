@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.behaviour import clips, unusual_regions
+from benchmarks.behaviour import clips, rules, unusual_regions
 from benchmarks.behaviour.commands_run import DATA
 
 
@@ -14,6 +14,7 @@ def main() -> None:
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     unusual_regions.main(data)
     clips.main(data)
+    rules.main(data)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "CLIPS": "{video}", "--model": "{classifier}", "-o": "{new}.csv", "--workers": "1",
     },
     ("video", "behaviour", "evaluate"): {"CLIPS": "{video}", "--model": "{classifier}", "--workers": "1"},
+    ("video", "events"): {"FILE": "{video}", "--running": "2", "--places": "{places}", "-o": "{new}.csv"},
     ("video", "anomalies"): {"FILE": "{video}", "-o": "{new}.csv", "--picture": "{new}.png"},
     ("video", "track"): {
         "FILE": "{video}", "-o": "{new}.csv", "--places": "{places}", "--ways": "{new}w.png",

@@ -9,6 +9,7 @@ from privis.cli.video.anomalies import anomalies
 from privis.cli.video.behaviour.behaviour_group import behaviour
 from privis.cli.video.counts.count_people import count
 from privis.cli.video.counts.people_map import people_map
+from privis.cli.video.event_rules import events
 from privis.cli.video.track import track
 from privis.cli.video.video_info import info
 
@@ -24,4 +25,5 @@ video.command(epilog=EXIT_CODES)(track)
 video.command(epilog=EXIT_CODES)(count)
 video.command("map", epilog=EXIT_CODES)(people_map)
 video.command(epilog=EXIT_CODES)(anomalies)
+video.command(epilog=EXIT_CODES)(events)
 video.add_typer(behaviour)

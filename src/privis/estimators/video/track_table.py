@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from privis.errors import ParameterError, Problem
+from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import check_writable, replacing
 from privis.tasks.tracking.tracks import COLUMNS, Tracks
 
@@ -59,3 +62,44 @@ def track_table(path: Path) -> Iterator[TrackWriter]:
     check_writable(path)
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         yield TrackWriter(file)
+
+
+def read_tracks(path: Path, rate: float) -> Tracks:
+    """Read a table of tracks, of Privis or of the MOT challenge: without names, and with more columns.
+
+    Args:
+        path: of the table.
+        rate: frames a second, as tables hold no times; the first frame is shown at 0.
+
+    Returns:
+        The tracks, by rising frame.
+
+    Raises:
+        ParameterError: it is no such table; the first row that does not fit is named.
+    """
+    rows = []
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            for number, words in enumerate(csv.reader(file), 1):
+                if words and (number > 1 or tuple(word.strip() for word in words[: len(COLUMNS)]) != COLUMNS):
+                    rows.append(_row(path, number, words))
+    except OSError as error:
+        raise ParameterError(misfit(path, FileFormat.UNKNOWN, str(error.strerror), "a table of tracks")) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ParameterError(misfit(path, FileFormat.UNKNOWN, f"no text ({error})", "a table of tracks")) from None
+    if not rows:
+        return Tracks.none()
+    values = np.array(sorted(rows, key=lambda row: row[0]))
+    frames = values[:, 0].astype(np.int64)
+    return Tracks(frames, values[:, 1].astype(np.int64), values[:, 2:6], values[:, 6], (frames - 1) / rate)
+
+
+def _row(path: Path, number: int, words: list[str]) -> list[float]:
+    try:
+        row = [float(word) for word in words[: len(COLUMNS)]]
+    except ValueError:
+        row = []
+    if len(row) < len(COLUMNS) or not np.isfinite(row).all() or row[0] % 1 or row[1] % 1:
+        got = f"{path}, line {number}: {','.join(words)[:80]!r}"
+        raise ParameterError(misfit(path, FileFormat.UNKNOWN, got, f"a table of numbers {','.join(COLUMNS)}"))
+    return row
