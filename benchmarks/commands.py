@@ -42,6 +42,7 @@ COMMANDS = {
     "mpc_matching": "mpc.matching",
     "mpc_training": "mpc.training",
     "private_classification": "training.private_classification",
+    "private_detection": "detection.private_detection",
     "mpc_wan": "mpc.wan",
     "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",

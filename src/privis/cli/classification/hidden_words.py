@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from privis.estimators.classification.hidden_classifier import HiddenClassifier, HiddenCost
+    from privis.estimators.classification.hidden_classifier import HiddenClassifier
     from privis.estimators.classification.labelled_images import LabelledImages
     from privis.estimators.classification.trained_classifier import TrainedClassifier
+    from privis.estimators.hidden_cost import HiddenCost
     from privis.run.protocol import Executor
 
 CLEAR, PROTECTIONS = "clear", ("clear", "ckks", "aby3", "cheetah")
@@ -148,7 +149,7 @@ def asked(
     with words.executor() as under:
         hidden = HiddenClassifier(model, under, learn, words.extracted_by is ExtractingSide.OWNER)
         cost = hidden.check(_shape(hidden, images, reading))
-        for line in (*hidden.told(), _predicted(words.under, cost, len(images))):
+        for line in (*hidden.told(), predicted_line(words.under, cost, len(images))):
             err.print(f"privis: {line}", markup=False, soft_wrap=True)
         found, vectors = FileReading(reading.decoding, 1, reading.label).vectors(
             hidden.feature, images, table, hidden.runner
@@ -172,7 +173,17 @@ def _shape(hidden: HiddenClassifier, images: LabelledImages, reading: FileReadin
     raise ImageError(Problem("images", "none that can be read", "at least one"))
 
 
-def _predicted(under: str, cost: HiddenCost, images: int) -> str:
+def predicted_line(under: str, cost: HiddenCost, images: int) -> str:
+    """Say what it will take.
+
+    Args:
+        under: word of `--under`.
+        cost: of an image.
+        images: how many.
+
+    Returns:
+        A sentence.
+    """
     seconds = "unknown" if cost.seconds is None else f"{cost.seconds:.2g} s an image, {cost.seconds * images:.3g} s"
     sent = "" if cost.sent is None else f"; {cost.sent / 1e6:.2g} MB an image"
     sent += " to the server and back" if under == "ckks" else " sent by each party"

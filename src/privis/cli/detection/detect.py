@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from privis.cli.classification.hidden_words import CLEAR, ExtractedBy, ExtractingSide, Under
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
 from privis.cli.detection.detect_options import (
     PEOPLE,
@@ -30,6 +31,7 @@ from privis.cli.detection.detect_options import (
     Workers,
 )
 from privis.cli.detection.detect_words import DetectWords
+from privis.cli.detection.hidden_detection import HiddenDetection, ShowModel
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.sources import find
@@ -53,6 +55,9 @@ def detect_pictures(
     head: Head = None,
     names: Names = None,
     size: Size = None,
+    under: Under = CLEAR,
+    extracted_by: ExtractedBy = ExtractingSide.SERVER,
+    show_model: ShowModel = False,
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: AsJson = False,
@@ -69,10 +74,14 @@ def detect_pictures(
     privis detect street --what people --model people.npy --score 0.5 -o boxes.csv
 
     privis detect street --what car --model yolo11n.onnx -o cars.csv
+
+    privis detect street --what people --under aby3 --extracted-by owner -o boxes.csv
     """
     with explained():
         from privis.estimators.detection.folder_detection import PictureBoxes, detect_folder
 
+        hidden = HiddenDetection(under, extracted_by, show_model)
+        hidden.check()
         if output is not None:
             check_writable(output)
         sources = find(images, sys.stdin)
@@ -80,11 +89,16 @@ def detect_pictures(
         pictures: list[PictureBoxes] = []
         keep = pictures.append if as_json else lambda picture: None
         processes = workers or max(1, min(os.cpu_count() or 1, len(sources) // FILES_FOR_A_PROCESS))
-        with tempfile.TemporaryDirectory(prefix="privis-detect-") as scratch, progress("detect") as show:
+        decoding = Decoding(max_pixels)
+        with (
+            tempfile.TemporaryDirectory(prefix="privis-detect-") as scratch,
+            hidden.opened(finder, sources, decoding) as asked,
+            progress("detect") as show,
+        ):
             table = output or Path(scratch, "boxes.csv")
             outcome = detect_folder(
-                finder, sources, table, workers=processes, decoding=Decoding(max_pixels), on_progress=show,
-                on_picture=keep,
+                asked, sources, table, workers=processes if asked is finder else 1, decoding=decoding,
+                on_progress=show, on_picture=keep,
             )  # fmt: skip
             text = "" if output is not None or as_json else table.read_text(encoding="utf-8")
         failed = [{"path": failure.path, "why": failure.reason} for failure in outcome.failures]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, UnsupportedError, refuse
 from privis.estimators.classification.trained_classifier import TrainedClassifier
+from privis.estimators.hidden_cost import HiddenCost
 from privis.extraction.owner.at_owner import AtOwner
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
@@ -26,21 +27,6 @@ from privis.run.mpc.shared_weights import SharedWeights
 from privis.run.protocol import Executor
 from privis.tasks.decisions import Revealed
 from privis.tasks.linear_head import Scored
-
-
-@dataclass(frozen=True)
-class HiddenCost:
-    """What it takes, as predicted for this machine.
-
-    Args:
-        seconds: for one image, once keys are made and parties run; None: not known.
-        sent: bytes for one image, to and from a server, or by each party.
-        keys: bytes that are sent once.
-    """
-
-    seconds: float | None
-    sent: int | None
-    keys: int = 0
 
 
 @dataclass(frozen=True, eq=False)

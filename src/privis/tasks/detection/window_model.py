@@ -198,7 +198,18 @@ class WindowModel:
     def program(self, shape: Shape) -> Program:
         """``(H, W)`` to the score of the window at every place of the grid, ``(rows, columns)``."""
         core = self.feature.program(shape)
-        columns, rows = core.output_shapes[0][:2]
+        return core >> self.scores(core.output_shapes[0])
+
+    def scores(self, shape: Shape) -> Program:
+        """What follows the feature: blocks to the score of the window at every place of the grid.
+
+        Args:
+            shape: of the blocks, (columns, rows, 4, 9).
+
+        Returns:
+            The program from them to ``(rows, columns)`` of scores.
+        """
+        columns, rows = shape[:2]
         kernel = self.weights.transpose(2, 1, 0)[None]
 
         def scores(blocks: Value) -> Value:
@@ -206,7 +217,7 @@ class WindowModel:
             found = (grid >> ops.Conv(kernel)) + self.bias
             return found.reshape(*found.shape[1:])
 
-        return core >> trace(scores, Input(core.output_shapes[0], 0.0, 1.0, None))
+        return trace(scores, Input(shape, 0.0, 1.0, None))
 
     def decode(self, values: npt.NDArray[Any], view: PictureView) -> DetectedBoxes:
         """Boxes of the windows that score ``least`` or more; see `DetectionModel.decode`."""
