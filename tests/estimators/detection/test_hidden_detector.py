@@ -1,7 +1,7 @@
 """Detectors that are asked without being shown pictures: what runs, what is refused, what is told.
 
-Answers for `privis.estimators.detection.hidden_detector`, `privis.estimators.hidden_cost` and
-`privis.cli.detection.hidden_detection`.
+Answers for `privis.estimators.detection.hidden_detector`, `privis.estimators.hidden_cost`,
+`privis.cli.detection.hidden_detection` and `privis.cli.extraction.hidden_options`.
 """
 
 import json

@@ -46,17 +46,15 @@ from privis.cli.classification.classify_words import (
     without_leaks,
 )
 from privis.cli.classification.hidden_words import (
-    ExtractedBy,
-    ExtractingSide,
     HiddenWords,
     Learn,
     LearnedOfImages,
-    Under,
     asked,
 )
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import NO, SOME_FAILED, err, explained, out, working
 from privis.cli.extraction.dicom_options import FROM_DICOM, Overlays, SiteKeyFile, Window
+from privis.cli.extraction.hidden_options import ExtractedBy, ExtractingSide, Under
 from privis.errors import ParameterError, Problem, refuse
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.dicom.reading import FILE, DicomReading

@@ -13,6 +13,7 @@ import typer
 
 from privis.cli.classification.classify_words import FileReading
 from privis.cli.console import err
+from privis.cli.extraction.hidden_options import CLEAR, PROTECTIONS, ExtractingSide, predicted_line
 from privis.errors import ImageError, ParameterError, Problem, refuse
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from privis.estimators.classification.hidden_classifier import HiddenClassifier
     from privis.estimators.classification.labelled_images import LabelledImages
     from privis.estimators.classification.trained_classifier import TrainedClassifier
-    from privis.estimators.hidden_cost import HiddenCost
     from privis.run.protocol import Executor
 
-CLEAR, PROTECTIONS = "clear", ("clear", "ckks", "aby3", "cheetah")
 PRECISION = 1e-3
 """Largest error of a score under ckks, of the largest."""
 
@@ -37,27 +36,9 @@ class LearnedOfImages(StrEnum):
     DECISIONS = "decisions"
 
 
-class ExtractingSide(StrEnum):
-    """Who computes the feature in front of a head."""
-
-    SERVER = "server"
-    OWNER = "owner"
-
-
-Under = Annotated[
-    str,
-    typer.Option(
-        help="Who computes: clear (this process sees images and model), ckks (the model's owner, on ciphertexts), aby3 "
-        "or cheetah (three or two parties, on shares)."
-    ),
-]
 Learn = Annotated[
     LearnedOfImages,
     typer.Option(help="What the images' owner learns: scores (and so probabilities), or decisions alone."),
-]
-ExtractedBy = Annotated[
-    ExtractingSide,
-    typer.Option(help="Hidden: who computes the public feature in front of the head; owner: before images are hidden."),
 ]
 
 
@@ -171,21 +152,3 @@ def _shape(hidden: HiddenClassifier, images: LabelledImages, reading: FileReadin
         with contextlib.suppress(ImageError):
             return reading.decoding(path).shape
     raise ImageError(Problem("images", "none that can be read", "at least one"))
-
-
-def predicted_line(under: str, cost: HiddenCost, images: int) -> str:
-    """Say what it will take.
-
-    Args:
-        under: word of `--under`.
-        cost: of an image.
-        images: how many.
-
-    Returns:
-        A sentence.
-    """
-    seconds = "unknown" if cost.seconds is None else f"{cost.seconds:.2g} s an image, {cost.seconds * images:.3g} s"
-    sent = "" if cost.sent is None else f"; {cost.sent / 1e6:.2g} MB an image"
-    sent += " to the server and back" if under == "ckks" else " sent by each party"
-    keys = f"; keys of {cost.keys / 1e6:.1f} MB once" if cost.keys else ""
-    return f"Predicted under {under}, once started: {seconds} for {images:,}{sent}{keys}."

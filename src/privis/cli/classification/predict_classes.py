@@ -21,16 +21,14 @@ from privis.cli.classification.classify_options import (
 )
 from privis.cli.classification.classify_words import FileReading, decoding_of, kept_beside, opened_model, tell_refused
 from privis.cli.classification.hidden_words import (
-    ExtractedBy,
-    ExtractingSide,
     HiddenWords,
     Learn,
     LearnedOfImages,
-    Under,
     asked,
 )
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import SOME_FAILED, explained, out
+from privis.cli.extraction.hidden_options import ExtractedBy, ExtractingSide, Under
 from privis.errors import ParameterError, Problem
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from privis.cli.classification.hidden_words import CLEAR, ExtractedBy, ExtractingSide, Under
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
 from privis.cli.detection.detect_options import (
     PEOPLE,
@@ -32,6 +31,7 @@ from privis.cli.detection.detect_options import (
 )
 from privis.cli.detection.detect_words import DetectWords
 from privis.cli.detection.hidden_detection import HiddenDetection, ShowModel
+from privis.cli.extraction.hidden_options import CLEAR, ExtractedBy, ExtractingSide, Under
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.sources import find

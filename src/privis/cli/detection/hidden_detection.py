@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from privis.cli.classification.hidden_words import CLEAR, PROTECTIONS, ExtractingSide, predicted_line
 from privis.cli.console import err
+from privis.cli.extraction.hidden_options import CLEAR, PROTECTIONS, ExtractingSide, predicted_line
 from privis.errors import ImageError, ParameterError, Problem, refuse
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from privis.run.mpc.executor import MPC
 from privis.tasks.detection.boxes import DetectedBoxes
 from privis.tasks.detection.detection_model import PictureView
 from privis.tasks.detection.hidden_windows import HiddenWindows, in_whole_view, reached
+from privis.tasks.detection.trained_window import TrainedWindowModel
 from privis.tasks.detection.window_model import WindowModel
 
 MOST_SHAPES, MOST_WITH_KEYS = 4, 1
@@ -75,6 +76,13 @@ class HiddenDetector:
         if not isinstance(self.detector.under, Clear):
             expected = "a detector in the clear: who computes is said here"
             problems.append(Problem("HiddenDetector.detector", repr(self.detector.under), expected))
+        if isinstance(self.detector.model, TrainedWindowModel):
+            got, expected = (
+                "a trained detector, which moves boxes and knows their sizes",
+                "weights of a window, or a network",
+            )
+            remedy = "detect with it in the clear, or give a file of weights"
+            problems.append(Problem("HiddenDetector.detector", got, expected, remedy))
         if self.extracted_by_owner and not windows:
             got = "a network, of which nothing is public"
             problems.append(Problem("HiddenDetector.extracted_by_owner", got, "a linear model behind a public feature"))
