@@ -29,9 +29,10 @@ from privis.cli.classification.classify_words import (
     tell_refused,
     tell_report,
 )
-from privis.cli.classification.hidden_words import CLEAR, ExtractingSide, Learn, LearnedOfImages, Under
+from privis.cli.classification.hidden_words import Learn, LearnedOfImages
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import NO, SOME_FAILED, err, explained, out, working
+from privis.cli.extraction.hidden_options import CLEAR, ExtractingSide, Under
 from privis.cli.video.behaviour.clip_words import Clips, clip_feature, clip_names
 from privis.errors import ParameterError, Problem
 from privis.features.motion.clip_motion import ClipMotion

@@ -13,18 +13,11 @@ import typer
 
 from privis.cli.classification.classify_options import AbstainBelow, AsJson, MaxPixels, ModelOption, Workers
 from privis.cli.classification.classify_words import FileReading, decoding_of, kept_beside, opened_model, tell_refused
-from privis.cli.classification.hidden_words import (
-    CLEAR,
-    ExtractingSide,
-    HiddenWords,
-    Learn,
-    LearnedOfImages,
-    Under,
-    asked,
-)
+from privis.cli.classification.hidden_words import HiddenWords, Learn, LearnedOfImages, asked
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.classification.predict_classes import class_rows
 from privis.cli.console import SOME_FAILED, explained, out
+from privis.cli.extraction.hidden_options import CLEAR, ExtractingSide, Under
 from privis.cli.video.behaviour.clip_words import Clip, Clips, clip_feature, clip_names
 from privis.errors import ParameterError, Problem
 from privis.io.atomic import check_writable, replacing
