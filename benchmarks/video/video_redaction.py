@@ -174,7 +174,8 @@ def main() -> None:
         used = time.process_time()
         total, covered, after = films(looks, labelled, told.frames)
         used = (time.process_time() - used) / (told.frames * len(labelled))
-        told_of = f"{share(covered, total)} boxes painted, {after} faces found in the copies (bar 0)"
+        bar = " (bar 0)" if looks is search else ", also such as it never saw"
+        told_of = f"{share(covered, total)} boxes painted, {after} faces found in the copies{bar}"
         print(f"films of labelled faces, {name}: {told_of}, {used:.2f} processor s a frame", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{time.process_time() - start:.0f} processor s, {peak:.0f} MiB at most")
