@@ -43,6 +43,7 @@ COMMANDS = {
     "mpc_training": "mpc.training",
     "private_classification": "training.private_classification",
     "private_detection": "detection.private_detection",
+    "private_detector": "detection.private_detector",
     "mpc_wan": "mpc.wan",
     "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",

@@ -21,8 +21,16 @@ from privis.estimators.detection.hidden_detector import HiddenDetector
 from privis.estimators.hidden_cost import HiddenCost
 from privis.identity import identity
 from privis.program import Input, ops, trace
-from privis.tasks.detection import DetectedBoxes, Pyramid, WindowModel
+from privis.tasks.detection import (
+    BoxRegression,
+    DetectedBoxes,
+    DetectionProbability,
+    Pyramid,
+    TrainedWindowModel,
+    WindowModel,
+)
 from privis.tasks.detection.detection_model import PictureView, PlacedCopy
+from privis.tasks.detection.window_tiles import WindowTiles
 
 RNG = np.random.default_rng(1)
 WEIGHTS = RNG.normal(0, 0.2, 3 * 2 * 36)
@@ -88,11 +96,50 @@ def test_a_picture_that_is_too_small_shows_nothing():
     assert hidden.check(tiny.shape) == HiddenCost(0, 0, 0, 0)
 
 
-def test_a_private_model_on_ciphertexts_is_refused_with_both_ways_out():
+def trained():
+    regression = BoxRegression(RNG.normal(0, 0.01, (4, WEIGHTS.size)), np.zeros(4))
+    return TrainedWindowModel(MODEL, regression, DetectionProbability(1.0, 0.0, 20.0), (8.0, 60.0), 0.4)
+
+
+@pytest.mark.parametrize("model", [MODEL, trained()], ids=["weights", "trained"])
+def test_a_server_scores_encrypted_blocks_with_a_model_that_it_keeps(model):
+    detector = Detector(model)
+    hidden = HiddenDetector(detector, CKKS(), extracted_by_owner=True)
+    for image in (IMAGE, IMAGE[:, :36]):
+        close(hidden.detect(image), detector.detect(image), 1e-3)
+    assert len(hidden._ready) == 2 and len(hidden._keyed) == 1  # one pair of keys for both sizes
+    cost = hidden.check(IMAGE.shape)
+    assert cost.rounds == 2 and cost.keys > 0 and cost.sent > 0
+    told = hidden.told(IMAGE.shape)
+    assert "below the threshold, too" in told[0] and "From 217 such scores" in told[0] and "ciphertexts" in told[1]
+    assert len(hidden.detect(np.zeros((9, 9), np.uint8))) == 0
+    assert hidden.told((9, 9)) == hidden.told() and hidden.check((9, 9)) == HiddenCost(0, 0, 0, 0)
+    hidden.close()
+    assert not hidden._ready and not hidden._keyed
+
+
+def test_as_many_decrypted_scores_as_a_window_has_numbers_are_the_model():
+    views = MODEL.views(IMAGE.shape)
+    tiles = WindowTiles(MODEL, views)
+    score = CKKS(precision=1e-6).prepare(tiles.program)
+    rows, scores = [], []
+    for _ in range(8):
+        tile = RNG.uniform(0, 1, tiles.program.inputs[0].shape)
+        found = score(tile)[0]
+        for top, left in np.ndindex(found.shape):
+            rows.append(tile[:, top : top + 3, left : left + 2].transpose(2, 1, 0).ravel())
+            scores.append(found[top, left])
+    assert len(scores) >= 217
+    weights, *_ = np.linalg.lstsq(np.column_stack([rows, np.ones(len(rows))]), scores, rcond=None)
+    assert np.abs(weights - [*WEIGHTS, -0.1]).max() < 0.01 < WEIGHTS.std() / 10
+
+
+def test_a_private_model_on_ciphertexts_is_refused_with_all_ways_out():
     with pytest.raises(ParameterError) as refused:
         HiddenDetector(DETECTOR, CKKS())
     said = str(refused.value)
-    assert all(each in said for each in ("38 levels of the 29", "weights follow", "aby3 or cheetah", "--show-model"))
+    ways = ("--extracted-by owner", "aby3 or cheetah", "--show-model")
+    assert all(each in said for each in ("38 levels of the 29", "weights follow", *ways))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +147,8 @@ def test_a_private_model_on_ciphertexts_is_refused_with_both_ways_out():
     [
         ({"under": CKKS(), "model_shown": True, "extracted_by_owner": True}, "does nothing but extract"),
         ({"under": MPC(), "model_shown": True}, "parties hide the model"),
+        ({"under": MPC(), "detector": Detector(trained())}, "--under ckks --extracted-by owner"),
+        ({"under": CKKS(), "detector": Detector(trained()), "model_shown": True}, "a trained detector"),
         ({"under": CKKS(), "detector": Detector(Brightness())}, "a network under CKKS"),
         ({"under": MPC(), "detector": Detector(Brightness()), "extracted_by_owner": True}, "nothing is public"),
         ({"under": MPC(), "detector": Detector(MODEL, under=MPC())}, "a detector in the clear"),

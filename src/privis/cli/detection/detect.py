@@ -76,6 +76,8 @@ def detect_pictures(
     privis detect street --what car --model yolo11n.onnx -o cars.csv
 
     privis detect street --what people --under aby3 --extracted-by owner -o boxes.csv
+
+    privis detect street --what people --model people.model --under ckks --extracted-by owner -o boxes.csv
     """
     with explained():
         from privis.estimators.detection.folder_detection import PictureBoxes, detect_folder

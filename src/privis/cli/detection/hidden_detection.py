@@ -23,8 +23,8 @@ ShowModel = Annotated[
     bool,
     typer.Option(
         "--show-model",
-        help="Under ckks: the pictures' owner gets the model, which ciphertexts cannot hide; the server extracts the "
-        "public feature of encrypted pixels.",
+        help="Under ckks: the pictures' owner gets the model, and the server extracts the public feature of encrypted "
+        "pixels. Without it add --extracted-by owner: the server then scores that feature with a model it keeps.",
     ),
 ]
 
@@ -88,8 +88,9 @@ class HiddenDetection:
         by_owner = self.extracted_by is ExtractingSide.OWNER
         hidden = HiddenDetector(finder, self._executor(), by_owner, self.show_model)
         try:
-            cost = hidden.check(_shape(sources, decoding))
-            for line in (*hidden.told(), predicted_line(self.under, cost, len(sources))):
+            shape = _shape(sources, decoding)
+            cost = hidden.check(shape)
+            for line in (*hidden.told(shape), predicted_line(self.under, cost, len(sources))):
                 err.print(f"privis: {line}", markup=False, soft_wrap=True)
             yield hidden
         finally:
