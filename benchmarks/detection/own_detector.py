@@ -65,6 +65,8 @@ class Fold:
         held_out: average precision that training itself expected.
         training: processor seconds of training, and seconds of the wall.
         seconds: of processor for looking at an image.
+        detector: that looked.
+        paths: of its images.
     """
 
     number: int
@@ -73,6 +75,8 @@ class Fold:
     held_out: float
     training: tuple[float, float]
     seconds: float
+    detector: Detector
+    paths: Sequence[str]
 
     @property
     def curve(self) -> DetectionCurve:
@@ -99,7 +103,7 @@ def fold_of(
     boxes, _, _ = listed.found(tested)
     own = [boxes[path].of_label(label).boxes for path in tested]
     truth = [DetectedBoxes(each, np.ones(len(each)), known.label) for each in own]
-    return Fold(number, found, truth, trained.training["average_precision"], spent, seconds)
+    return Fold(number, found, truth, trained.training["average_precision"], spent, seconds, detector, tested)
 
 
 def over_all(folds: Sequence[Fold]) -> float:

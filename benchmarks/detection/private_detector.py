@@ -1,13 +1,16 @@
 """Boxes by a private detector on ciphertexts, beside the clear: average precision, seconds, bytes, and scores opened.
 
-``python -m benchmarks.private_detector [DATA] [--images N] [--step S] [--border B] [--attack]``. The owner of a picture
-extracts the public feature and encrypts it, a server scores all windows with weights that it keeps, and the owner
-decrypts every score. A row says of OpenCV's people detector on pictures of Penn-Fudan: the boxes after suppression that
-are those of the clear at an overlap of 0.9, average precision in the clear and on ciphertexts (whole pictures), median
-seconds of a picture from pixels to boxes once keys are made, processor seconds, megabytes to the server and back, keys
-(once, for pictures of all sizes), the largest memory of the process, and how many scores a picture opens of a model of
-how many numbers. There is no bar: beside it stands ``python -m benchmarks.private_detection --only ckks``, whose owner
-has the model.
+``python -m benchmarks.private_detector [DATA] [--images N] [--step S] [--border B] [--folds 2,4] [--attack]``. The
+owner of a picture extracts the public feature and encrypts it, a server scores all windows with weights that it keeps,
+and the owner decrypts every score. A row says of OpenCV's people detector on pictures of Penn-Fudan: the boxes after
+suppression that are those of the clear at an overlap of 0.9, average precision in the clear and on ciphertexts (whole
+pictures), median seconds of a picture from pixels to boxes once keys are made, processor seconds, megabytes to the
+server and back, keys (once, for pictures of all sizes), the largest memory of the process so far, and how many scores
+the first picture opens of a linear model of how many numbers. There is no bar: beside it stands
+``python -m benchmarks.private_detection --only ckks``, whose owner has the model.
+
+``--folds``: the same of detectors that Privis trained on the other images, as ``benchmarks.detection.own_detector``
+does, whose server gives five numbers of a window; their pictures have the size of their files.
 
 ``--attack`` says how well least squares gives the weights back from the scores of the first pictures.
 """
@@ -23,16 +26,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.detection.own_detector import fold_of, images_of
 from benchmarks.detection.private_detection import SHARED, Picture, opencv_model, partners, people, persons
 from benchmarks.tasks.heads import processor
 from privis.estimators.detection.detector import Detector
 from privis.estimators.detection.hidden_detector import HiddenDetector
+from privis.estimators.detection.training.detector_training import DetectorTraining
+from privis.io.box_lists import read_boxes
+from privis.io.images.decode import load
 from privis.run.he.executor import CKKS
-from privis.tasks.detection import DetectedBoxes, Pyramid, WindowModel, detection_curve
+from privis.tasks.detection import DetectedBoxes, Pyramid, TrainedWindowModel, WindowModel, detection_curve
 from privis.tasks.detection.window_tiles import WindowTiles
 
 SIZE = 240, 320
@@ -72,12 +80,12 @@ class Row:
         )
 
 
-def measured(
-    name: str, model: WindowModel, images: Sequence[Picture], truth: Sequence[DetectedBoxes] | None = None
-) -> Row:
+def measured(name: str, detector: Detector, images: Sequence[Any], truth: Sequence[DetectedBoxes] | None = None) -> Row:
     """Ask about every picture; the first is asked about once before."""
-    hidden = HiddenDetector(Detector(model), CKKS(), extracted_by_owner=True)
-    cost = hidden.check(images[0].shape)
+    hidden, model = HiddenDetector(detector, CKKS(), extracted_by_owner=True), detector.model
+    assert isinstance(model, WindowModel | TrainedWindowModel)
+    shape = load(images[0]).shape
+    cost = hidden.check(shape)
     hidden.detect(images[0])
     found, took, busy = [], [], processor()
     for image in images:
@@ -90,11 +98,12 @@ def measured(
     counts = [partners(one, other) for one, other in zip(clear, found, strict=True)]
     whole = sum(count for _, count in counts)
     precision = [detection_curve(each, truth).average_precision if truth else np.nan for each in (clear, found)]
+    tiles = WindowTiles(model, model.views(shape))
     hidden.close()
     return Row(
         name, len(images), sum(map(len, clear)), sum(same for same, _ in counts) / whole if whole else 1.0, *precision,
         statistics.median(took), busy / len(images), cost.seconds or 0.0, (cost.sent or 0) / 1e6, cost.keys / 1e6,
-        memory, WindowTiles(model, model.views(images[0].shape)).scores, model.weights.size + 1,
+        memory, tiles.scores, tiles.windows.weights.size + 1,
     )  # fmt: skip
 
 
@@ -148,15 +157,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--step", type=float, default=1.2, help="factor between levels of the pyramid")
     parser.add_argument("--border", type=int, default=32, help="pixels around every level")
+    parser.add_argument("--folds", default="", help="also detectors that are trained here: which of the five folds")
     parser.add_argument("--attack", action="store_true", help="work the weights out from scores, too")
     options = parser.parse_args(arguments)
     shared = Path(options.shared) if options.shared else SHARED
     print(HEAD)
     model = opencv_model(shared, Pyramid(step=16.0, border=0))
-    print(measured("128x96", model, persons(shared, options.images)).line(), flush=True)
+    print(measured("128x96", Detector(model), persons(shared, options.images)).line(), flush=True)
     model = replace(model, pyramid=Pyramid(step=options.step, border=options.border), least=LEAST)
     pictures = people(shared, options.images, SIZE)
-    print(measured("240x320", model, pictures, truth_of(shared, options.images)).line(), flush=True)
+    print(measured("240x320", Detector(model), pictures, truth_of(shared, options.images)).line(), flush=True)
+    folder = shared / "detection" / "penn_fudan"
+    for number in map(int, filter(None, options.folds.split(","))):
+        fold = fold_of(images_of(folder), read_boxes(folder / "boxes.csv"), None, number, DetectorTraining())
+        images = fold.paths[: options.images]
+        print(measured(f"own, fold {number}", fold.detector, images, fold.truth[: len(images)]).line(), flush=True)
     if options.attack:
         for number, scores, cosine in recovered(model, pictures[:3]):
             print(f"after {number} pictures, {scores:,} scores: cosine of the weights with least squares {cosine:.4f}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.detection import private_detector as benchmark
+from privis.estimators.detection.detector import Detector
 from privis.tasks.detection import Pyramid, WindowModel
 
 
@@ -14,7 +15,7 @@ def test_a_row_is_measured_and_weights_come_back_from_scores():
     weights = np.random.default_rng(0).normal(0, 0.2, 3 * 2 * 36)
     model = WindowModel(weights, 0.1, "thing", (32, 24), Pyramid(2.0, 0), least=-9.0)
     image = np.random.default_rng(1).integers(0, 256, (80, 80)).astype(np.uint8)
-    row = benchmark.measured("tiny", model, [image])
+    row = benchmark.measured("tiny", Detector(model), [image])
     assert row.same == 1 and row.boxes > 0 and np.isnan(row.clear) and row.numbers == 217
     assert len(row.line()) == len(benchmark.HEAD)
     ((_, few, vague),) = benchmark.recovered(model, [image])
