@@ -98,10 +98,11 @@ def measured(name: str, detector: Detector, images: Sequence[Any], truth: Sequen
     counts = [partners(one, other) for one, other in zip(clear, found, strict=True)]
     whole = sum(count for _, count in counts)
     precision = [detection_curve(each, truth).average_precision if truth else np.nan for each in (clear, found)]
+    same = sum(count for count, _ in counts) / whole if whole else 1.0
     tiles = WindowTiles(model, model.views(shape))
     hidden.close()
     return Row(
-        name, len(images), sum(map(len, clear)), sum(same for same, _ in counts) / whole if whole else 1.0, *precision,
+        name, len(images), sum(map(len, clear)), same, precision[0], precision[1],
         statistics.median(took), busy / len(images), cost.seconds or 0.0, (cost.sent or 0) / 1e6, cost.keys / 1e6,
         memory, tiles.scores, tiles.windows.weights.size + 1,
     )  # fmt: skip
