@@ -145,7 +145,7 @@ ENCRYPTED = {  # options, and how far a feature may be from its definition: rela
     "colour-lab": (CKKS(), 0.0),
     "colour-projected": (CKKS(), 1e-5),
     "hog": (CKKS(), 0.1),
-    "lbp-uniform": (CKKS(), 0.02),
+    "lbp-uniform": (CKKS(precision=2e-4), 0.02),
     "surf": (CKKS(precision=1e-6, signs=3, promised=True), 0.1),
 }
 

@@ -35,8 +35,9 @@ from privis.tasks.detection.window_tiles import WindowTiles
 
 MOST_SHAPES, MOST_WITH_KEYS = 4, 1
 """Of pictures whose programs are kept ready: parties keep some megabytes of each, keys are hundreds."""
-TOTAL = 2.0**16
-"""What any ReLU of a network lets through of a picture, promised: with it the network fits a 64-bit ring."""
+TOTAL = 2.0**19
+"""What any ReLU of a network lets through of a picture, promised: the largest with which YuNet fits a 64-bit ring, four
+times what its widest layer lets through of photographs of 320 x 320 pixels."""
 Values = npt.NDArray[Any]
 Run = Callable[[Sequence[Values]], Sequence[Values]]
 Windows = WindowModel | TrainedWindowModel
