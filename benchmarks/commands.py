@@ -51,6 +51,7 @@ COMMANDS = {
     "private_extraction": "privacy.private_extraction",
     "ledger": "privacy.ledger",
     "answers": "privacy.answers",
+    "verification": "cards.verification",
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
     "heads": "tasks.heads",

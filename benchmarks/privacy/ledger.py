@@ -54,7 +54,7 @@ def run(entries: int = 10_000, charges: int = CHARGES) -> dict[str, Times]:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # /tmp may be memory, where fsync is free
         for index, (name, (budget, guarantees, records)) in enumerate(cases.items()):
             ledger = FileLedger.create(Path(folder) / str(index), budget)
-            _fill(ledger, laplace if name.endswith("refused") else None, guarantees, entries, records)
+            fill(ledger, laplace if name.endswith("refused") else None, guarantees, entries, records)
             measured[name] = _measured(FileLedger(ledger.path), guarantees, charges)
         measured[DISK] = _disk(Path(folder) / "disk", charges)
     return measured
@@ -64,7 +64,7 @@ def _guarantee(noise: Laplace | Gaussian) -> Guarantee:
     return FeatureRelease(noise, clip=1.0).guarantee((64,))
 
 
-def _fill(ledger: FileLedger, kind: Guarantee | None, kinds: Sequence[Guarantee], entries: int, records: int) -> None:
+def fill(ledger: FileLedger, kind: Guarantee | None, kinds: Sequence[Guarantee], entries: int, records: int) -> None:
     """Write entries without waiting for the disk at each."""
     lines = [ledger.path.read_bytes()]
     books = Books.opened(lines[0])

@@ -29,6 +29,7 @@ _RELEASE_KEY = b"privis release key "
 _TEMPLATE_KEY = b"privis template key "
 _RECEIPT_KEY = b"privis receipt key "
 _SITE_KEY = b"privis site key "
+_CARD_KEY = b"privis card key "
 _DEIDENTIFICATION_KEY = b"privis deidentification key "
 _COMPILED = b"privis.cache/"
 _SQLITE, _SUBJECT_KEYS = b"SQLite format 3\0", b"PRVS"  # the application's id in the header
@@ -67,6 +68,7 @@ class FileFormat(StrEnum):
     TEMPLATE_KEY = "a template key"
     RECEIPT_KEY = "a receipt key"
     SITE_KEY = "a site key"
+    CARD_KEY = "a card key"
     DEIDENTIFICATION_KEY = "a de-identification key"
     SECRET_KEY = "a secret key"
     EVALUATION_KEY = "evaluation keys"
@@ -248,6 +250,8 @@ def _of_bytes(path: Path, start: bytes) -> FileFormat:
         return FileFormat.RECEIPT_KEY
     if start.startswith(_SITE_KEY):
         return FileFormat.SITE_KEY
+    if start.startswith(_CARD_KEY):
+        return FileFormat.CARD_KEY
     if start.startswith(_DEIDENTIFICATION_KEY):
         return FileFormat.DEIDENTIFICATION_KEY
     if start.startswith(_COMPILED):

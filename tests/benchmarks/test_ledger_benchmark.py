@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.cards import verification
 from benchmarks.privacy import answers, ledger
 from privis.privacy.answers.answer_limits import AnswerLimits
 
@@ -33,3 +34,10 @@ def test_attacks_need_more_answers_than_the_defaults_give(capsys) -> None:
 def test_the_bars_of_the_ledger_hold(tmp_path) -> None:
     for bar in answers.ledger_bars(tmp_path, rounds=1, kills=4, damages=20):
         assert bar.measured == bar.wanted, bar
+
+
+def test_a_check_of_a_card_is_timed(capsys) -> None:
+    found = verification.run(rows=20, components=8)
+    assert [each.suffix for each in found] == [".parquet", ".npz"] and all(each.holds for each in found)
+    verification.report([*found, verification.Check(".csv", 3.0, 3.0, True)], 20)
+    assert capsys.readouterr().out.splitlines()[-1].endswith("MISSED")

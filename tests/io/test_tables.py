@@ -124,6 +124,20 @@ def test_damaged_tables_are_refused(tmp_path: Path, suffix: str) -> None:
             read(bad)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_that_was_changed_somewhere_is_read_or_refused(tmp_path: Path, suffix: str) -> None:
+    path = stored(tmp_path / f"out{suffix}")
+    assert tables.summary(path).names == tuple(NAMES) and tables.summary(path).rows in (len(PATHS), None)
+    data = path.read_bytes()
+    for place in range(0, len(data), 7):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        for reader in (read, tables.summary):
+            try:
+                reader(path)
+            except ParameterError as error:
+                assert path.name in str(error)
+
+
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.parquet.gz"])
 def test_unknown_suffix_lists_the_known(tmp_path: Path, name: str) -> None:
     for call in (stored, read, tables.check):

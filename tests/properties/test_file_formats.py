@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privis import ReleaseKey
+from privis.cards.card_key import CardKey
 from privis.errors import DamagedLedgerError, PrivisError
 from privis.estimators.classification.classifier_file import ClassifierFile
 from privis.estimators.classification.split_record import SplitRecord
@@ -76,6 +77,7 @@ LOADERS: dict[FileFormat, Callable[[Path], Any]] = {
     F.RELEASE_KEY: ReleaseKey.load,
     F.TEMPLATE_KEY: TemplateKey.load,
     F.SITE_KEY: SiteKey.load,
+    F.CARD_KEY: CardKey.load,
     F.ERASURE_RECEIPT: ErasureReceipt.load,
     F.RECEIPT_KEY: ReceiptKey.load,
     F.DEIDENTIFICATION_KEY: ExportKey.load,

@@ -28,7 +28,8 @@ EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are li
 ledger), or a server gives no more answers · 6 a party of a joint computation failed or disagreed · 7 a server failed
 or refused, or keys or messages are damaged or of another program · 8 no: nobody matches (privis face), nothing is
 found (privis search), the accuracy is too low (privis classify), pictures were held back (privis redact), something
-of whom was erased is left, or a receipt does not hold (privis verify) · 130 interrupted (the same command goes on)."""
+of whom was erased is left, or a card, table, ledger or receipt does not hold (privis verify) · 130 interrupted (the
+same command goes on)."""
 SILENT_SECONDS = 2.0  # before work says what it is
 _SENTENCES = (SubjectWarning, DepthWarning, NoiseWarning, VideoWarning)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)

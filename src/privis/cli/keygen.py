@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     RELEASE = "release"
     TEMPLATES = "templates"
     SITE = "site"
+    CARD = "card"
     HOMOMORPHIC = "homomorphic"
     TOKEN = "token"
 
@@ -32,6 +33,7 @@ _OPTIONS = {
     Purpose.RELEASE: (),
     Purpose.TEMPLATES: (),
     Purpose.SITE: (),
+    Purpose.CARD: (),
     Purpose.HOMOMORPHIC: ("--server", "--offer", "--token-file", "--authority", "--terms", "--gallery", "--standard"),
     Purpose.TOKEN: ("--name", "--tokens"),
 }
@@ -63,13 +65,15 @@ def keygen(
     name: Annotated[str | None, typer.Option(help="Token: the client it is for.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="Token: the server's file of token digests.")] = None,
 ) -> None:
-    """Make a release key, a key of face templates or of patients, homomorphic keys for a server, or a client's token.
+    """Make a key of releases, face templates, patients or cards, homomorphic keys for a server, or a client's token.
 
     privis keygen release.key
 
     privis keygen gate.key --for templates
 
     privis keygen site.key --for site
+
+    privis keygen card.key --for card
 
     privis keygen keys/ --for homomorphic --server https://HOST:8443 --offer hog --token-file alice.token
 
@@ -88,6 +92,8 @@ def keygen(
                 _template_key(path)
             case Purpose.SITE:
                 _site_key(path)
+            case Purpose.CARD:
+                _card_key(path)
             case Purpose.TOKEN:
                 assert name is not None and tokens is not None
                 _token(path, name, tokens)
@@ -137,6 +143,16 @@ def _site_key(path: Path) -> None:
     SiteKey.generate().save(path)
     told = "keep it inside, and a copy: without it everybody gets another pseudonym, and a budget of their own again"
     out.print(f"{path}: {told}", markup=False, soft_wrap=True)
+
+
+def _card_key(path: Path) -> None:
+    from privis.cards.card_key import CardKey
+
+    key = CardKey.generate()
+    key.save(path)
+    told = "keep it at the site; whoever has it signs cards in its name"
+    out.print(f"{path}: {told}", markup=False, soft_wrap=True)
+    out.print(f"public key, for whoever checks cards: {key.public}", markup=False, soft_wrap=True)
 
 
 def _token(path: Path, name: str, tokens: Path) -> None:

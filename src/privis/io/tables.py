@@ -24,11 +24,13 @@ import csv
 import hashlib
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +43,14 @@ if TYPE_CHECKING:
     import pyarrow
 
 Vectors = NDArray[np.float32]
+_Found = TypeVar("_Found")
 
 _NAMES = "privis.names"
+_DAMAGES = (
+    OSError, ValueError, LookupError, EOFError, TypeError, StopIteration, ArithmeticError, MemoryError, RuntimeError,
+    SyntaxError, AttributeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, csv.Error,
+)  # fmt: skip
+"""What readers of files raise that were changed somewhere."""
 _BLOCK_VALUES = 1 << 22
 """Float32 values held and written at a time (16 MiB); it decides Parquet's row groups, so it decides bytes."""
 
@@ -53,6 +61,15 @@ class Table:
 
     paths: tuple[str, ...]
     features: Vectors
+    names: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a table file says of itself: ``rows`` is None where only reading all of them tells it."""
+
+    rows: int | None
     names: tuple[str, ...]
     metadata: Mapping[str, str]
 
@@ -115,18 +132,31 @@ def read(path: Path) -> Table:
     Raises:
         ParameterError: unknown suffix, no such file, a damaged one, or a CSV whose ``.json`` is another's.
     """
+    return _read(path, lambda form: form.read(path))
+
+
+def _read(path: Path, reading: Callable[[_Form], _Found]) -> _Found:
     try:
         form = _FORMS.get(path.suffix.lower())
         if form is None:
             found = format_of(path)
             got = repr(path.suffix) if found is FileFormat.TABLE else str(found)
             raise ParameterError(Problem(str(path), got, "a table written by privis: one of .parquet, .npz, .csv"))
-        return form.read(path)
+        return reading(form)
     except ParameterError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, TypeError, StopIteration, zipfile.BadZipFile, csv.Error) as error:
+    except _DAMAGES as error:
         expected, remedy = "a table written by privis", "extract it again"
         raise ParameterError(misfit(path, FileFormat.TABLE, str(error), expected, remedy)) from error
+
+
+def summary(path: Path) -> Summary:
+    """Read what a table says of itself, not its rows.
+
+    Raises:
+        ParameterError: unknown suffix, no such file, or one whose description is damaged.
+    """
+    return _read(path, lambda form: form.summarise(path))
 
 
 def _form(path: Path) -> _Form:
@@ -209,6 +239,12 @@ def _read_parquet(path: Path) -> Table:
     return Table(tuple(table.column("path").to_pylist()), features, names, pairs)
 
 
+def _summarise_parquet(path: Path) -> Summary:
+    found = pyarrow_module().parquet.read_metadata(path)
+    pairs = {key.decode(): value.decode() for key, value in found.metadata.items() if key.startswith(b"privis.")}
+    return Summary(found.num_rows, tuple(json.loads(pairs.pop(_NAMES))), pairs)
+
+
 def _floats(values: Any) -> Vectors:
     return np.frombuffer(values.buffers()[1], np.float32, len(values), 4 * values.offset)
 
@@ -246,6 +282,12 @@ def _read_npz(path: Path) -> Table:
         paths = tuple(arrays["paths"].tolist())
         names = tuple(arrays["names"].tolist())
         return Table(paths, arrays["features"], names, json.loads(str(arrays["metadata"])))
+
+
+def _summarise_npz(path: Path) -> Summary:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        rows, names = len(arrays["paths"]), tuple(arrays["names"].tolist())
+        return Summary(rows, names, json.loads(str(arrays["metadata"])))
 
 
 # CSV --------------------------------------------------------------------------------------------------------
@@ -291,11 +333,22 @@ def _read_csv(path: Path) -> Table:
     return Table(tuple(paths), np.array(vectors, np.float32).reshape(-1, len(names)), names, document["metadata"])
 
 
+def _summarise_csv(path: Path) -> Summary:
+    document = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+    with open(path, encoding="utf-8", newline="") as file:
+        return Summary(None, tuple(next(csv.reader(file))[1:]), document["metadata"])
+
+
 @dataclass(frozen=True)
 class _Form:
     write: Callable[[Path, _Content], None]
     read: Callable[[Path], Table]
+    summarise: Callable[[Path], Summary]
 
 
-_PARQUET = _Form(_write_parquet, _read_parquet)
-_FORMS = {".parquet": _PARQUET, ".npz": _Form(_write_npz, _read_npz), ".csv": _Form(_write_csv, _read_csv)}
+_PARQUET = _Form(_write_parquet, _read_parquet, _summarise_parquet)
+_FORMS = {
+    ".parquet": _PARQUET,
+    ".npz": _Form(_write_npz, _read_npz, _summarise_npz),
+    ".csv": _Form(_write_csv, _read_csv, _summarise_csv),
+}

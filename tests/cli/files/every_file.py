@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from privis import Laplace, PixelRelease, ReleaseKey
+from privis.cards.card_key import CardKey
 from privis.cli.classification.classify_words import FeatureWords
 from privis.estimators.classification.classifier_file import ClassifierFile
 from privis.estimators.classification.default_feature import default_feature
@@ -93,6 +94,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
     ReleaseKey(bytes(range(32))).save(folder / "release.key")
     TemplateKey(bytes(range(32))).save(folder / "template.key")
     SiteKey(bytes(range(32))).save(folder / "site.key")
+    CardKey(bytes(range(32))).save(folder / "card.key")
     for kind in key_file.KeyKind:
         key_file.write(folder / f"{kind.name.lower()}.bundle", kind, SPECIFICATION, b"content")
     (folder / "query.bin").write_bytes(written(MessageKind.QUERY, SPECIFICATION, [b"content"]))
@@ -155,6 +157,7 @@ def every_file(folder: Path) -> dict[FileFormat, Path]:
         FileFormat.RELEASE_KEY: folder / "release.key",
         FileFormat.TEMPLATE_KEY: folder / "template.key",
         FileFormat.SITE_KEY: folder / "site.key",
+        FileFormat.CARD_KEY: folder / "card.key",
         FileFormat.SECRET_KEY: folder / "secret.bundle",
         FileFormat.EVALUATION_KEY: folder / "evaluation.bundle",
         FileFormat.PUBLIC_KEY: folder / "public.bundle",

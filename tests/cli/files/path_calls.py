@@ -251,6 +251,13 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("verify",): {"RECEIPT": "{receipt}", "--index": "{erased}", "--subject": "bob", "--write-salt": "{new}"},
     ("verify", "by a salt"): {"RECEIPT": "{receipt}", "--subject": "bob", "--salt": "{salt}"},
+    ("verify", "a table"): {
+        "RECEIPT": "{table}", "--card": "{signed}", "--ledger": "{budget}", "--answers": "{answers}",
+    },
+    ("card",): {
+        "TABLE": "{table}", "--key": "{card_key}", "-o": "{new}.json", "--ledger": "{budget}", "--answers": "{answers}",
+        "--attack": "{json}", "--declared": "{declared}",
+    },
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {

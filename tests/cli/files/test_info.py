@@ -42,6 +42,7 @@ SAID = {
     FileFormat.ERASURE_RECEIPT: ("gone: 1 rows of 1 people", "(gallery), signed by"),
     FileFormat.RECEIPTS: ("receipts: 1 of store", "intact"),
     FileFormat.RECEIPT_KEY: ("signs as", "not shown"),
+    FileFormat.CARD_KEY: ("signs as", "not shown"),
     FileFormat.SITE_KEY: ("whole, and readable by you alone", "not shown"),
     FileFormat.TOKENS: ("alice",),
     FileFormat.CARD: ("ColourHistogram(", "PixelRelease("),

@@ -20,6 +20,9 @@ import typer
 from typer.testing import CliRunner
 
 from privis import Budget, BudgetUnit, FileLedger, Per
+from privis.cards.card_key import CardKey
+from privis.cards.signed_card import SignedCard
+from privis.cards.table_bytes import content_of
 from privis.cli.main import app
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
@@ -134,6 +137,11 @@ def place(tmp_path_factory) -> Path:
     built = ("--recipe", "colour", "--workers", "1", "--projection", str(folder / "directions.npz"))
     words = ["search", "build", str(folder / "people"), "-o", str(folder / "released.index"), *built]
     assert CliRunner().invoke(app, [*words, "--release", "privunit", "--epsilon", "1"]).exit_code == 0
+    (folder / "declared.toml").write_text('site = "here"\n')
+    signed = SignedCard.issued(
+        content_of(files[FileFormat.TABLE]), CardKey(bytes(32)), time="2026-01-01T00:00:00+00:00", chain={}
+    )
+    (folder / "signed.json").write_bytes(signed.to_bytes())
     known = {form.name: str(path) for form, path in files.items()}
     (folder / "known.json").write_text(json.dumps(known))
     return folder
@@ -161,7 +169,8 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "boxes": place / "boxes.csv", "places": place / "places.toml",
         "pairs": place / "pairs.csv", "people": place / "people",
         "windows": place / "windows.npy", "days": place / "days",
-        "names": place / "names.txt",
+        "names": place / "names.txt", "signed": place / "signed.json", "card_key": known["CARD_KEY"],
+        "json": known["JSON"], "declared": place / "declared.toml",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

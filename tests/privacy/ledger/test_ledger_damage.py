@@ -160,3 +160,11 @@ def test_a_torn_head_leaves_the_earlier_one(ledger):
     FileLedger(ledger.path).charge("a.png", COSTLY, "2")
     FileLedger(ledger.path).charge("b.png", COSTLY, "3")
     assert not ledger.verify().problems and ledger.verify().charges == 4
+
+
+@pytest.mark.parametrize("place", range(0, 2 * SLOT_BYTES, 31))
+def test_a_damaged_head_of_a_new_ledger_is_said(ledger, place):
+    head = bytearray(head_of(ledger).read_bytes())
+    head[place] ^= 1
+    head_of(ledger).write_bytes(head)
+    assert ledger.verify().problems

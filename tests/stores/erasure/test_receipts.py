@@ -19,7 +19,7 @@ import pytest
 from privis.errors import DamagedLedgerError, ParameterError
 from privis.privacy import Budget, FileLedger
 from privis.stores.erasure.erasing import erased, windows_of
-from privis.stores.erasure.erasure_receipt import ErasureReceipt, status_of
+from privis.stores.erasure.erasure_receipt import ErasureReceipt, status_of, was_receipt
 from privis.stores.erasure.receipt_checks import checked
 from privis.stores.erasure.receipt_key import ReceiptKey, is_signed, reference
 from privis.stores.erasure.receipt_log import ReceiptFiles, ReceiptLog
@@ -328,3 +328,25 @@ def test_nothing_is_gone_without_a_search() -> None:
         assert [status_of(*case) for case in cases] == [status] * len(cases)
     blobs = [os.urandom(40) for _ in range(5000)] + [b"short"]
     assert 1000 < len(windows_of(blobs)) <= 2048 and windows_of([b"short"]) == ()
+
+
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
+def test_every_changed_byte_of_a_receipt_is_found(
+    store: FolderStore, files: ReceiptFiles, tmp_path: Path, step: int
+) -> None:
+    receipt = erased(store, ["ann"], files)
+    receipt = replace(receipt, searched=(*receipt.searched, "Größe")).signed(ReceiptKey.load(files.key), "")
+    path = tmp_path / "receipt.json"
+    document = receipt.to_dict()
+    for text in (json.dumps(document), json.dumps(document, indent=2, ensure_ascii=False)):
+        data = text.encode()
+        path.write_bytes(data)
+        assert ErasureReceipt.load(path).is_signed
+        for place in range(0, len(data), step):
+            for mask in (0x01, 0x20):
+                path.write_bytes(data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :])
+                assert was_receipt(path)
+                try:
+                    assert not ErasureReceipt.load(path).is_signed, place
+                except ParameterError:
+                    continue

@@ -16,7 +16,7 @@ from privis.cli.console import explained, out
 from privis.cli.files.classifier_facts import classifier_facts, detector_facts, split_record_facts
 from privis.cli.files.face_facts import calibration_facts, gallery_facts, template_key_facts
 from privis.cli.files.index_facts import index_facts, index_file_facts
-from privis.cli.files.key_facts import certificate_facts, site_key_facts, token_facts, tokens_facts
+from privis.cli.files.key_facts import card_key_facts, certificate_facts, site_key_facts, token_facts, tokens_facts
 from privis.cli.files.receipt_facts import erasure_facts, receipt_key_facts, receipt_log_facts
 from privis.cli.files.video_lines import lines_of_video
 from privis.errors import ParameterError, Problem, ProtocolError
@@ -362,6 +362,7 @@ _FACTS: Mapping[FileFormat, Callable[[Path], Iterator[str]]] = MappingProxyType(
         FileFormat.RECEIPTS: receipt_log_facts,
         FileFormat.RECEIPT_KEY: receipt_key_facts,
         FileFormat.SITE_KEY: site_key_facts,
+        FileFormat.CARD_KEY: card_key_facts,
         FileFormat.SECRET_KEY: _bundle,
         FileFormat.EVALUATION_KEY: _bundle,
         FileFormat.PUBLIC_KEY: _bundle,

@@ -44,6 +44,24 @@ def site_key_facts(path: Path) -> Iterator[str]:
     yield "whole, and readable by you alone; not shown"
 
 
+def card_key_facts(path: Path) -> Iterator[str]:
+    """Say which key of cards a file holds, and nothing from which it follows.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        A line each.
+
+    Raises:
+        ParameterError: it is damaged, or others may read it.
+    """
+    from privis.cards.card_key import CardKey
+
+    yield f"whole, and readable by you alone; signs as {CardKey.load(path).public}"
+    yield "whoever has it can sign cards in the name of the site, so it is not shown"
+
+
 def tokens_facts(path: Path) -> Iterator[str]:
     """Name the clients of a server.
 

@@ -1,4 +1,4 @@
-"""``privis verify``: whether a receipt is genuine, and whether what it says still holds."""
+"""``privis verify``: whether a card, a table, a ledger or a receipt is genuine, and whether what it says holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from privis.stores.vector_store import VectorStore
 
 ReceiptFile = Annotated[
-    Path, typer.Argument(metavar="RECEIPT", help="A receipt of an erasure, as JSON; or a whole log, INDEX.receipts.")
+    Path, typer.Argument(metavar="RECEIPT", help="A card, a table, a ledger, a receipt of an erasure, or their log.")
+]
+Card = Annotated[Path | None, typer.Option("--card", help="Signed card of the table; else TABLE.card.json.")]
+PublicKey = Annotated[
+    str | None, typer.Option("--public-key", metavar="HEX", help="Of the site that is meant to have signed.")
+]
+BudgetLedger = Annotated[Path | None, typer.Option("--ledger", help="Budget ledger that the card is chained to.")]
+AnswersLedger = Annotated[Path | None, typer.Option("--answers", help="Answer ledger that the card is chained to.")]
+ImageSize = Annotated[
+    str | None, typer.Option("--image-size", metavar="HxW", help="Of the images, where noise is on their pixels.")
 ]
 Index = Annotated[
     Path | None, typer.Option("--index", help="Index or gallery that it is of: its log, key and content are compared.")
@@ -38,9 +47,18 @@ def verify(
     subject: Subject = None,
     salt: Salt = None,
     write_salt: WriteSalt = None,
+    card: Card = None,
+    public_key: PublicKey = None,
+    ledger: BudgetLedger = None,
+    answers: AnswersLedger = None,
+    image_size: ImageSize = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a receipt: its signature, its place in the log, and that what it says was erased did not come back.
+    """Check a card or table (bytes, signature, ledgers, arithmetic of epsilon), a ledger, or a receipt of an erasure.
+
+    privis verify hog.npz --public-key HEX --ledger budget
+
+    privis verify hog.npz.card.json --public-key HEX
 
     privis verify receipt.json --index photos.index
 
@@ -49,13 +67,28 @@ def verify(
     Exit code 0: it holds, as far as it was checked. 8: it does not, or it says itself that something is left.
     """
     with explained():
-        from privis.stores.erasure.erasure_receipt import ErasureReceipt
+        from privis.cli.cards.verify_card import CardWords, verified_card
+        from privis.stores.erasure.erasure_receipt import ErasureReceipt, was_receipt
         from privis.stores.erasure.receipt_checks import checked
 
+        words = CardWords(card, public_key, ledger, answers, image_size)
+        words.check()
+        receipts = {"--index": index, "--subject": subject, "--salt": salt, "--write-salt": write_salt}
+        if verified_card(receipt, words, [name for name, value in receipts.items() if value is not None]):
+            return
         _require(index, subject, salt, write_salt)
         if format_of(receipt) is FileFormat.RECEIPTS:
+            words.require_of_receipt()
             _verify_log(receipt)
-        read = ErasureReceipt.load(receipt)
+        try:
+            read = ErasureReceipt.load(receipt)
+        except ParameterError as error:
+            if was_receipt(receipt):
+                reasons = [problem.got for problem in error.problems]
+                print(json.dumps({"status": "unsupported", "searched": [], "remains": reasons}))
+                raise SystemExit(NO) from None
+            raise
+        words.require_of_receipt()
         store, files = (None, None) if index is None else _store_at(index)
         check = checked(read, files, store, () if index is None else _beside(index))
         document = {
@@ -66,8 +99,11 @@ def verify(
         if subject is not None:
             about = _is_about(read, subject, files, salt, write_salt)
             document["about_subject"] = about
+        by_them = public_key in (None, read.public_key)
+        if not by_them:
+            document["remains"] = [*check.remains, f"signed by another key than {public_key}"]
         print(json.dumps(document))
-        raise SystemExit(0 if check.holds and about else NO)
+        raise SystemExit(0 if check.holds and about and by_them else NO)
 
 
 def _verify_log(path: Path) -> NoReturn:

@@ -102,7 +102,7 @@ def _head_problems(trail: list[LedgerHead], known: list[LedgerHead], head_data: 
 
 def _half_written(trail: list[LedgerHead], known: LedgerHead, head_data: bytes) -> bool:
     """Whether a process ended while it wrote the head of the line after ``known``; the next charge writes it again."""
-    if known.lines + 2 != len(trail):
+    if known.lines + 2 != len(trail) or len(trail) < 3:  # the first two heads are written together
         return False
     new, old = trail[-1], trail[-3]
     slot = head_data[new.slot : new.slot + SLOT_BYTES]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -27,6 +28,9 @@ OUT_OF_REACH = "copies, backups and snapshots made elsewhere, and blocks that th
 LEAST_FORMS = frozenset({"float32", "float16", "int8 by the largest"})
 """Forms of vectors without which nothing is called gone."""
 _LARGEST = 1 << 28
+_MARKS = (FORMAT.encode(), b'"sealed_windows"', b'"out_of_reach"')
+"""Of which a receipt that was changed in one place holds two."""
+_TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,10 @@ class ErasureReceipt:
         try:
             if Path(path).stat().st_size > _LARGEST:
                 raise ValueError("a file that is too large")
-            document = json.loads(Path(path).read_bytes())
+            data = Path(path).read_bytes()
+            document = json.loads(data)
+            if not _is_faithful(data, document):
+                raise ValueError("letters that were not written so")
             if isinstance(document, Mapping) and isinstance(document.get("receipt"), Mapping):
                 document = document["receipt"]
             return cls.from_dict(document)
@@ -223,6 +230,24 @@ class ErasureReceipt:
             reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
             expected = "a receipt of an erasure, as privis search erase or privis face remove printed it"
             raise ParameterError(misfit(path, FileFormat.ERASURE_RECEIPT, reason, expected)) from None
+
+
+def was_receipt(path: str | Path) -> bool:
+    """Whether a file that cannot be read was a receipt before it was damaged.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Whether it has marks of one.
+    """
+    try:
+        if not Path(path).is_file() or Path(path).stat().st_size > _LARGEST:
+            return False
+        data = Path(path).read_bytes()
+    except OSError:
+        return False
+    return sum(mark in data for mark in _MARKS) > 1
 
 
 def status_of(search: ResidueSearch, sealed: bool) -> ErasureStatus:
@@ -241,6 +266,12 @@ def status_of(search: ResidueSearch, sealed: bool) -> ErasureStatus:
     if not search.remains and not search.unsearched and set(search.forms) >= LEAST_FORMS:
         return ErasureStatus.GONE
     return ErasureStatus.KEY_DESTROYED if sealed else ErasureStatus.UNSUPPORTED
+
+
+def _is_faithful(data: bytes, document: Any) -> bool:
+    """Whether a text is what its document is written as, whatever spaces are between: no other spelling of a letter."""
+    packed = _TOKENS.sub(lambda found: found[1] or "", data.decode("utf-8"))
+    return packed in (json.dumps(document, separators=(",", ":"), ensure_ascii=ascii) for ascii in (True, False))
 
 
 def _signed_part(document: Mapping[str, Any]) -> bytes:

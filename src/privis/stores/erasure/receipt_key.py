@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import math
 import os
+import re
 from pathlib import Path
 from typing import Self
 
@@ -21,8 +22,40 @@ from privis.file_formats import FileFormat
 from privis.io.writer_lock import one_writer
 from privis.privacy.sampling.secret_file import SecretFile, StoredKey, derived
 
+_DIGITS = re.compile("[0-9a-f]+")
 
-class ReceiptKey(StoredKey):
+
+class SigningKey(StoredKey):
+    """Signs with Ed25519 (RFC 8032), whose private key its 32 bytes are.
+
+    Args:
+        secret: 32 random bytes.
+    """
+
+    __slots__ = ()
+
+    @property
+    def public(self) -> str:
+        """The public key that checks its signatures, 64 hexadecimal digits."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(self._secret).public_key().public_bytes_raw().hex()
+
+    def sign(self, message: bytes) -> str:
+        """Sign a message.
+
+        Args:
+            message: the bytes.
+
+        Returns:
+            The signature, 128 hexadecimal digits.
+        """
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(self._secret).sign(message).hex()
+
+
+class ReceiptKey(SigningKey):
     """Signs receipts and refers to subjects; in no representation, and never pickled.
 
     Args:
@@ -53,26 +86,6 @@ class ReceiptKey(StoredKey):
                 cls.generate().save(path)
         return cls.load(path)
 
-    @property
-    def public(self) -> str:
-        """The public key that checks its signatures, 64 hexadecimal digits."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        return Ed25519PrivateKey.from_private_bytes(self._secret).public_key().public_bytes_raw().hex()
-
-    def sign(self, message: bytes) -> str:
-        """Sign a message.
-
-        Args:
-            message: the bytes.
-
-        Returns:
-            The signature, 128 hexadecimal digits.
-        """
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        return Ed25519PrivateKey.from_private_bytes(self._secret).sign(message).hex()
-
     def salt(self, nonce: str, place: int) -> str:
         """Derive the salt of a reference: who is told it can check a name against this one reference.
 
@@ -95,11 +108,13 @@ def is_signed(message: bytes, signature: str, public: str) -> bool:
         public: key, hexadecimal.
 
     Returns:
-        Whether that key signed the message.
+        Whether that key signed the message; texts in capitals are none, so that every changed letter shows.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    if _DIGITS.fullmatch(signature) is None or _DIGITS.fullmatch(public) is None:
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError):

@@ -1,0 +1,176 @@
+"""``privis verify`` of cards, tables and ledgers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from privis.cli.console import NO
+from privis.errors import ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of, misfit
+
+if TYPE_CHECKING:
+    from privis.cards.card_check import CardCheck
+
+_CARDS = (FileFormat.CARD, FileFormat.RUN)
+_LEDGERS = (FileFormat.LEDGER, FileFormat.ANSWER_LEDGER)
+_DAMAGED = (FileFormat.UNKNOWN, FileFormat.ZIP, FileFormat.ARRAYS, FileFormat.PARQUET)
+_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+
+
+@dataclass(frozen=True)
+class CardWords:
+    """The options of ``privis verify`` that are about cards.
+
+    Args:
+        card: signed card of a table.
+        public_key: of the site that is meant to have signed.
+        ledger: budget ledger.
+        answers: answer ledger.
+        image_size: HEIGHTxWIDTH.
+    """
+
+    card: Path | None
+    public_key: str | None
+    ledger: Path | None
+    answers: Path | None
+    image_size: str | None
+
+    @property
+    def given(self) -> list[str]:
+        """Names of those that are given."""
+        words = {
+            "--card": self.card, "--public-key": self.public_key, "--ledger": self.ledger, "--answers": self.answers,
+            "--image-size": self.image_size,
+        }  # fmt: skip
+        return [name for name, value in words.items() if value is not None]
+
+    def check(self) -> None:
+        """Refuse words that mean nothing, all at once.
+
+        Raises:
+            ParameterError: naming them.
+        """
+        problems = []
+        if self.public_key is not None and not re.fullmatch("[0-9a-f]{64}", self.public_key):
+            remedy = "privis info of the card key shows it to the site, which tells it to whoever checks"
+            expected = "a public key, 64 hexadecimal digits"
+            problems.append(Problem("--public-key", repr(self.public_key)[:80], expected, remedy))
+        if self.image_size is not None and not _SIZE.fullmatch(self.image_size):
+            problems.append(Problem("--image-size", repr(self.image_size)[:80], "HEIGHTxWIDTH, like 256x256"))
+        refuse(ParameterError, problems)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) in pixels."""
+        return None if self.image_size is None else image_size_of(self.image_size)
+
+    def require_of_receipt(self) -> None:
+        """Refuse what a receipt of an erasure does not know.
+
+        Raises:
+            ParameterError: naming the options.
+        """
+        refuse(ParameterError, [Problem(name, "with a receipt", "a card or table with it")
+                                for name in self.given if name != "--public-key"])  # fmt: skip
+
+
+def image_size_of(text: str) -> tuple[int, int]:
+    """Read the size of images from one word.
+
+    Args:
+        text: as given.
+
+    Returns:
+        Both in pixels.
+
+    Raises:
+        ParameterError: it is something else.
+
+    >>> image_size_of("64x48")
+    (64, 48)
+    """
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ParameterError(Problem("--image-size", repr(text)[:80], "HEIGHTxWIDTH, like 256x256"))
+    return int(found[1]), int(found[2])
+
+
+def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> bool:
+    """Check a card, table or ledger, print what was found and leave with 8 where it does not hold.
+
+    Args:
+        path: of the file.
+        words: options.
+        of_receipts: names of options that were given and belong to receipts.
+
+    Returns:
+        Whether it is one of these.
+
+    Raises:
+        ParameterError: a file is something else, or an option does not belong to it.
+    """
+    from privis.cards.card_check import Against, beside, checked_card, checked_table, is_damaged_card
+    from privis.cards.ledger_chain import ANSWERS, BUDGET
+    from privis.privacy.ledger.disk import head_path
+
+    form = format_of(path)
+    is_table = form is FileFormat.TABLE or (_was_table(path, form) and (words.card or beside(path)).is_file())
+    if words.card is not None and not is_table:
+        raise ParameterError(misfit(path, FileFormat.TABLE, "no table", "the table that the card is of"))
+    is_card = form in _CARDS or (form in (FileFormat.UNKNOWN, FileFormat.JSON) and is_damaged_card(path))
+    was_ledger = form in (FileFormat.UNKNOWN, FileFormat.JSON) and format_of(head_path(path)) is FileFormat.LEDGER_HEAD
+    is_ledger = form in _LEDGERS or was_ledger
+    if not (is_table or is_card or is_ledger):
+        return False
+    if is_ledger and not is_table:
+        _refuse(path, form, [*of_receipts, *words.given])
+        _verify_ledger(path)
+        return True
+    _refuse(path, form, of_receipts)
+    ledgers = {name: place for name, place in ((BUDGET, words.ledger), (ANSWERS, words.answers)) if place is not None}
+    against = Against(words.public_key, ledgers, words.size)
+    _tell(checked_table(path, words.card, against) if is_table else checked_card(path, against))
+    return True
+
+
+def _was_table(path: Path, form: FileFormat) -> bool:
+    """Whether a damaged table may be taken for a file of this format."""
+    beside_csv = form is FileFormat.LIST and path.with_name(path.name + ".json").is_file()
+    return form in _DAMAGED or beside_csv
+
+
+def _refuse(path: Path, form: FileFormat, options: Sequence[str]) -> None:
+    refuse(ParameterError, [Problem(str(path), f"{form}, with {name}", "another file with it") for name in options])
+
+
+def _tell(check: CardCheck) -> None:
+    found = check.findings
+    guarantee = check.card.get("guarantee") if isinstance(check.card.get("guarantee"), Mapping) else {}
+    assert isinstance(guarantee, Mapping)
+    _print(
+        found.holds,
+        {
+            "problems": list(found.problems), "checked": list(found.checked), "not_checked": list(found.not_checked),
+            "signed_by": check.signed_by or None, "unit": guarantee.get("unit"), "epsilon": guarantee.get("epsilon"),
+            "delta": guarantee.get("delta"), "whole_image_epsilon": guarantee.get("whole_image_epsilon"),
+        },
+    )  # fmt: skip
+
+
+def _verify_ledger(path: Path) -> None:
+    from privis.cards.ledger_chain import audited
+
+    audit = audited(path)
+    words = {"problems": list(audit.problems), "notes": list(audit.notes), "head": audit.head, "lines": audit.charges}
+    _print(not audit.problems, words)
+
+
+def _print(holds: bool, words: Mapping[str, Any]) -> None:
+    print(json.dumps({"status": "holds" if holds else "does not hold", **words}, allow_nan=False))
+    if not holds:
+        raise SystemExit(NO)
