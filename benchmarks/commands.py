@@ -44,6 +44,7 @@ COMMANDS = {
     "private_classification": "training.private_classification",
     "private_detection": "detection.private_detection",
     "private_detector": "detection.private_detector",
+    "quadratic_window": "detection.quadratic_window",
     "mpc_wan": "mpc.wan",
     "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",
