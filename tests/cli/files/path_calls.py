@@ -228,6 +228,10 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("document", "check", "by a detector"): {"ID": "{picture}", "--selfie": "{picture}", "--detector": "{network}"},
     ("document", "check", "by an embedder"): {"ID": "{picture}", "--selfie": "{picture}", "--embedder": "{network}"},
     ("detect", "train"): {"IMAGES": "{picture}", "--boxes": "{boxes}", "-o": "{new}.model"},
+    ("detect", "count"): {
+        "IMAGES": "{picture}", "--boxes": "{boxes}", "-o": "{new}.csv", "--epsilon": "1", "--key": "{key}",
+        "--ledger": "{budget}",
+    },
     ("detect", "evaluate"): {"IMAGES": "{picture}", "--boxes": "{boxes}", "--model": "{detector}"},
     ("classify", "train"): {
         "IMAGES": "{picture}", "-o": "{new}.model", "--labels-from": "column:label", "--metadata": "{labels}",

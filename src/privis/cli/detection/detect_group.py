@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from privis.cli.detection.count_boxes import COUNT_EXIT_CODES, count
 from privis.cli.detection.detect import detect_pictures
 from privis.cli.detection.detect_options import DETECT_EXIT_CODES, OTHERS
 from privis.cli.detection.evaluate_detector import EVALUATE_EXIT_CODES, evaluate
@@ -21,3 +22,4 @@ detect = typer.Typer(
 detect.command(PICTURES, epilog=f"{OTHERS}\n\n{DETECT_EXIT_CODES}")(detect_pictures)
 detect.command(epilog=TRAIN_EXIT_CODES)(train)
 detect.command(epilog=EVALUATE_EXIT_CODES)(evaluate)
+detect.command(epilog=COUNT_EXIT_CODES)(count)
