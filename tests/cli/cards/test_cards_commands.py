@@ -138,7 +138,7 @@ def test_nothing_is_signed_that_does_not_follow(room: str) -> None:
         (("t.npz", "--index", "t.npz"), "with --index"),
         (("budget", "--public-key", "0" * 64), "with --public-key"),
         (("card.key", "--card", "t.npz"), "a card key"),
-        (("in.json", "--ledger", "budget"), "no such file"),
+        (("in.json", "--ledger", "budget"), "no such file, expected a card, a table"),
     ],
 )
 def test_words_that_do_not_go_together_are_said(room: str, words: tuple[str, ...], wanted: str) -> None:

@@ -67,6 +67,7 @@ def verify(
     Exit code 0: it holds, as far as it was checked. 8: it does not, or it says itself that something is left.
     """
     with explained():
+        from privis.cards.card_check import not_a_card
         from privis.cli.cards.verify_card import CardWords, verified_card
         from privis.stores.erasure.erasure_receipt import ErasureReceipt, was_receipt
         from privis.stores.erasure.receipt_checks import checked
@@ -77,6 +78,8 @@ def verify(
         if verified_card(receipt, words, [name for name, value in receipts.items() if value is not None]):
             return
         _require(index, subject, salt, write_salt)
+        if format_of(receipt) is FileFormat.MISSING:
+            raise not_a_card(receipt)
         if format_of(receipt) is FileFormat.RECEIPTS:
             words.require_of_receipt()
             _verify_log(receipt)
