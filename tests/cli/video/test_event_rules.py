@@ -97,3 +97,18 @@ def test_tables_of_the_mot_challenge_are_read_and_others_are_refused(tmp_path: P
             read_tracks(tmp_path / name, 4.0)
     (tmp_path / "empty.csv").write_text("frame,id,x,y,w,h,score\n")
     assert len(read_tracks(tmp_path / "empty.csv", 4.0)) == 0
+
+
+def test_what_spreadsheets_make_of_a_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "spreadsheet.csv"
+    path.write_bytes("\ufeffID,Frame,note,x,y,w,h,score\r\n7.0,2,a,1,2,3,4,1\r\n,,,,,,,\r\n".encode())
+    tracks = read_tracks(path, 10.0)
+    assert tracks.ids.tolist() == [7] and tracks.frames.tolist() == [2] and tracks.boxes.tolist() == [[1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("row", ["1e30,1,0,0,1,1,1", "1,1e30,0,0,1,1,1", "1,1,0,0,-3,1,1", "1,,0,0,3,1,1", "", ",,,"])
+def test_rows_that_are_none_are_refused(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "tracks.csv"
+    path.write_text(row)
+    with pytest.raises(ParameterError, match="a table of"):
+        read_tracks(path, 10.0)

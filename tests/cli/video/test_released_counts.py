@@ -93,3 +93,25 @@ def test_a_grid_and_a_ledger_that_do_not_fit_are_named(clip: Path, tmp_path: Pat
     FileLedger.create(tmp_path / "images", Budget(9.0, 1e-6))
     code, _, said = called(*words, "--epsilon", 1, "--ledger", tmp_path / "images")
     assert code == 2 and "one per corpus" in said and "ledger init" in said
+
+
+def test_equal_counts_of_two_questions_have_noise_of_their_own(clip: Path, tmp_path: Path) -> None:
+    """Nobody is in either corner: one noise for both would say so for nothing."""
+    ledger = FileLedger.create(tmp_path / "ledger", Budget(1000.0, 1e-6, Per.CORPUS, BudgetUnit.ADD_OR_REMOVE_PERSON))
+    noisy = ("--epsilon", 0.001, "--key", tmp_path / "key", "--ledger", tmp_path / "ledger", "--json")
+    words = ("video", "count", clip, *HEIGHT, *noisy)
+    corner, other = ("--zone", "a=0,0 2,0 2,2", "--inside", "a"), ("--zone", "a=0,0 2,0 2,3", "--inside", "a")
+    spelled = ("--zone", "b=0,0 2.0,0 2,2", "--inside", "b", "--from", "0ms")
+    told = [called(*words, "--window", "1s", *place)[1] for place in (corner, other, corner)]
+    assert told[0] == told[2] == called(*words, "--window", "1000ms", *spelled)[1] != told[1]
+    assert ledger.spent().charges == 2
+    another = tmp_path / "elsewhere" / clip.name
+    another.parent.mkdir()
+    another.write_bytes(clip.read_bytes())
+    assert called(*words[:2], another, *words[3:], "--window", "1s", *corner)[1] == told[0], "a copy is the same"
+    another.write_bytes(clip.read_bytes() + bytes(8))
+    assert called(*words[:2], another, *words[3:], "--window", "1s", *corner)[1] != told[0], "another day of one name"
+    assert ledger.spent().charges == 3
+    cells = ("video", "map", clip, *HEIGHT, *noisy, "--unit", "person-day:1", "-o", tmp_path / "map.csv")
+    maps = [json.loads(called(*cells, "--grid", grid)[1])["people"] for grid in ("4x1", "1x4", "4x1")]
+    assert maps[0] == maps[2] and np.ravel(maps[0]).tolist() != np.ravel(maps[1]).tolist()

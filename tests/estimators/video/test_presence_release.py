@@ -28,6 +28,7 @@ def test_windows_beyond_those_of_the_unit_are_cut_off() -> None:
     assert np.abs(released.counts - [3, 1, 0, 0, 0]).max() <= 1 and abs(released.people_cut_off - 1) <= 2
     assert "at most 2 windows count" in released.guarantee.sentence and released.guarantee.epsilon == 100.0
     assert released.card.images == 0 and "tracks of people" in released.card.to_json()
+    assert "nobody has more than one id" in released.guarantee.sentence and "everybody else" in released.card.to_json()
     assert told(Gaussian(50.0, 1e-6), PersonDay(2, ids=3)).guarantee.promises[0] == "nobody has more than 3 ids"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -125,6 +126,27 @@ def readable_once(source: str) -> bool:
         or source == STANDARD_INPUT
         or bool(address_scheme(source))
     )
+
+
+def tracking_words(
+    person_height: str | None, whatever_moves: bool, what: str | None, model: Path | None, least: float | None
+) -> tuple[object, ...]:
+    """Say how people are followed in plain values, which are equal where the same is asked in other words.
+
+    Args:
+        person_height: how tall people are.
+        whatever_moves: whether connected regions are followed as they are.
+        what: is found by a detector; None: nothing.
+        model: of the detector.
+        least: score of it.
+
+    Returns:
+        The values; a model is its file's SHA-256.
+    """
+    scale = person_scale(person_height)
+    heights = None if scale is None else (float(scale.slope), float(scale.intercept))
+    weights = None if model is None or not model.is_file() else hashlib.sha256(model.read_bytes()).hexdigest()
+    return heights, whatever_moves, what, weights, None if least is None else float(least)
 
 
 def tracking_of(

@@ -7,18 +7,20 @@ tracks of others are what they would be without them. How many windows or cells 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.extraction.card import Card
-from privis.extraction.vectors.vector_release import release
+from privis.extraction.vectors.origin import origin_of
+from privis.extraction.vectors.vector_release import released
 from privis.privacy import Guarantee, Ledger, Noise, PersonDay, ReleaseKey, WindowCountRelease
 from privis.privacy.sampling.release_key import KeySource
 
 FEATURE = "tracks of people before a fixed camera"
+UNDISTURBED = "the tracks of everybody else are what they would be without the person"
 RESOLUTION = 5
 """Grid steps of a person: a fifth more noise at most than without the number of people who were cut off."""
 
@@ -52,6 +54,7 @@ def released_counts(
     key: KeySource = None,
     ledger: Ledger | None = None,
     resolution: int = RESOLUTION,
+    question: tuple[object, ...] = (),
 ) -> ReleasedCounts:
     """Release how many different people were in each window.
 
@@ -67,6 +70,9 @@ def released_counts(
         key: of the noise; None: one that nobody keeps, so that every call is another release.
         ledger: of presence, that is charged before any noise is drawn.
         resolution: grid steps of a person.
+        question: plain values that say of what the windows are: their length, the zone, how people are followed, which
+            bytes were read. Two questions that go by one name have equal noise where their counts are equal, which
+            shows that they are.
 
     Returns:
         The counts.
@@ -85,14 +91,12 @@ def released_counts(
         expected = "one window and one id for every sighting"
         refuse(ParameterError, [Problem("windows, people", f"shapes {numbers.shape}, {ids.shape}", expected)])
     counted = WindowCountRelease(noise, count, unit, resolution)
-    told = release(
-        numbers,
-        counted,
-        records=recording,
-        subjects=ids,
-        key=ReleaseKey.generate() if key is None else key,
-        ledger=ledger,
-        feature=FEATURE,
-    )
+    origin = origin_of(FEATURE)
+    asked = replace(origin, question=(*origin.question, *question))
+    secret = ReleaseKey.generate() if key is None else key
+    told = released(asked, numbers, None, counted, recording, ids, secret, ledger)
     *counts, cut_off = told.features[0].tolist()
-    return ReleasedCounts(np.array(counts, np.int64), int(cut_off), told.guarantee, told.card)
+    single = ("nobody has more than one id",) if unit.ids == 1 else ()
+    guarantee = replace(told.guarantee, promises=(*single, *told.guarantee.promises, UNDISTURBED))
+    card = replace(told.card, guarantee=guarantee)
+    return ReleasedCounts(np.array(counts, np.int64), int(cut_off), guarantee, card)

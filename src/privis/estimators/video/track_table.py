@@ -19,6 +19,9 @@ from privis.file_formats import FileFormat, misfit
 from privis.io.atomic import check_writable, replacing
 from privis.tasks.tracking.tracks import COLUMNS, Tracks
 
+LARGEST = 2.0**53
+"""Beyond it floating-point numbers skip whole ones, and two ids would be one."""
+
 
 class TrackWriter:
     """Writes rows as they are decided.
@@ -68,7 +71,7 @@ def read_tracks(path: Path, rate: float) -> Tracks:
     """Read a table of tracks, of Privis or of the MOT challenge: without names, and with more columns.
 
     Args:
-        path: of the table.
+        path: of the table; where its first line has the names of the columns, in any order.
         rate: frames a second, as tables hold no times; the first frame is shown at 0.
 
     Returns:
@@ -77,16 +80,23 @@ def read_tracks(path: Path, rate: float) -> Tracks:
     Raises:
         ParameterError: it is no such table; the first row that does not fit is named.
     """
-    rows = []
+    rows: list[list[float]] = []
+    order, lines = tuple(range(len(COLUMNS))), 0
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             for number, words in enumerate(csv.reader(file), 1):
-                if words and (number > 1 or tuple(word.strip() for word in words[: len(COLUMNS)]) != COLUMNS):
-                    rows.append(_row(path, number, words))
+                names = [word.strip().lower() for word in words]
+                lines += any(names)
+                if number == 1 and set(COLUMNS) <= set(names):
+                    order = tuple(map(names.index, COLUMNS))
+                elif any(names):  # spreadsheets leave rows of commas
+                    rows.append(_row(path, number, words, order))
     except OSError as error:
         raise ParameterError(misfit(path, FileFormat.UNKNOWN, str(error.strerror), "a table of tracks")) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(misfit(path, FileFormat.UNKNOWN, f"no text ({error})", "a table of tracks")) from None
+    if not lines:
+        raise ParameterError(misfit(path, FileFormat.UNKNOWN, "nothing", "a table of tracks, with names at least"))
     if not rows:
         return Tracks.none()
     values = np.array(sorted(rows, key=lambda row: row[0]))
@@ -94,12 +104,19 @@ def read_tracks(path: Path, rate: float) -> Tracks:
     return Tracks(frames, values[:, 1].astype(np.int64), values[:, 2:6], values[:, 6], (frames - 1) / rate)
 
 
-def _row(path: Path, number: int, words: list[str]) -> list[float]:
+def _row(path: Path, number: int, words: list[str], order: tuple[int, ...]) -> list[float]:
     try:
-        row = [float(word) for word in words[: len(COLUMNS)]]
-    except ValueError:
+        row = [float(words[place]) for place in order]
+    except (ValueError, IndexError):
         row = []
-    if len(row) < len(COLUMNS) or not np.isfinite(row).all() or row[0] % 1 or row[1] % 1:
+    if (
+        not row
+        or not np.isfinite(row).all()
+        or np.abs(row).max() > LARGEST
+        or row[0] % 1
+        or row[1] % 1
+        or min(row[4:6]) < 0
+    ):
         got = f"{path}, line {number}: {','.join(words)[:80]!r}"
         raise ParameterError(misfit(path, FileFormat.UNKNOWN, got, f"a table of numbers {','.join(COLUMNS)}"))
     return row

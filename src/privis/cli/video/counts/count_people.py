@@ -24,7 +24,7 @@ from privis.cli.video.counts.released_counts import (
     UnitWords,
     say_release,
 )
-from privis.cli.video.following import VideoPass, tracking_of
+from privis.cli.video.following import VideoPass, tracking_of, tracking_words
 from privis.cli.video.place_words import watched_places
 from privis.cli.video.tracking_options import (
     AsJson,
@@ -119,7 +119,16 @@ def count(
         table, told = log.table(reading.end), None
         if wanted is not None:
             numbers, columns = np.nonzero(table.present)
-            told = words.released(wanted, numbers, table.people[columns], len(table.starts), file)
+            corners = None if region is None else region.polygon.tolist()
+            frames = choice.words
+            question = (
+                "windows",
+                length,
+                frames,
+                corners,
+                tracking_words(person_height, whatever_moves, what, model, score),
+            )
+            told = words.released(wanted, numbers, table.people[columns], len(table.starts), file, question)
         windows = _windows(table, table.counts if told is None else told.counts, watched.lines, crossed.crossings)
         if as_json:
             print(json.dumps(windows, ensure_ascii=False))

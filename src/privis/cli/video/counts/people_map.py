@@ -25,7 +25,7 @@ from privis.cli.video.counts.released_counts import (
     UnitWords,
     say_release,
 )
-from privis.cli.video.following import VideoPass, tracking_of
+from privis.cli.video.following import VideoPass, tracking_of, tracking_words
 from privis.cli.video.tracking_options import (
     AsJson,
     End,
@@ -107,7 +107,9 @@ def people_map(
             raise ImageError(Problem(file, "no frame", "at least one"))
         counts, told = log.counts(), None
         if wanted is not None:
-            told = words.released(wanted, *log.sightings(), cells.cells, file)
+            followed_by = tracking_words(person_height, whatever_moves, what, model, score)
+            question = ("cells", columns, rows, choice.words, followed_by)
+            told = words.released(wanted, *log.sightings(), cells.cells, file, question)
             counts = told.counts.reshape(rows, columns)
         _write(output, cells, counts)
         if as_json:

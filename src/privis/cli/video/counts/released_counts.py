@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -96,9 +98,19 @@ class CountWords:
             raise ParameterError(Problem("--ledger", got, expected, remedy))
 
     def released(
-        self, wanted: tuple[Noise, PersonDay], windows: npt.ArrayLike, people: npt.ArrayLike, count: int, source: str
+        self,
+        wanted: tuple[Noise, PersonDay],
+        windows: npt.ArrayLike,
+        people: npt.ArrayLike,
+        count: int,
+        source: str,
+        question: tuple[object, ...],
     ) -> ReleasedCounts:
-        """Release counts, and write the card where one is asked for; the ledger is charged before noise is drawn."""
+        """Release counts, and write the card where one is asked for; the ledger is charged before noise is drawn.
+
+        Noise hangs on ``question``, which says all that decides who is counted where, and on the bytes of the video: of
+        two questions, or two days, equal counts would otherwise have equal noise, and show that they are equal.
+        """
         if self.key is not None and not self.key.exists():
             ReleaseKey.generate().save(self.key)
         told = released_counts(
@@ -110,12 +122,29 @@ class CountWords:
             key=self.key,
             ledger=None if self.ledger is None else FileLedger(self.ledger),
             resolution=self.resolution,
+            question=(*question, contents(source)),
         )
         if self.card is not None:
             document = {**told.card.to_dict(), "people_cut_off": told.people_cut_off}
             with replacing(self.card) as temporary:
                 temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return told
+
+
+def contents(source: str) -> str:
+    """Name what is read by its bytes.
+
+    Args:
+        source: path, ``-``, or an address.
+
+    Returns:
+        SHA-256 of a file in hexadecimal digits; of what cannot be read again, a name that is never given twice.
+    """
+    path = Path(source)
+    if not path.is_file():
+        return secrets.token_hex(32)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def say_release(told: ReleasedCounts, to_stdout: bool) -> None:
