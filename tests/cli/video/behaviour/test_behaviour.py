@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from privis.cli.main import app
+from privis.cli.video.behaviour import predict_behaviour
 from privis.tasks.classification import balanced_accuracy, classification_report
 from tests.io.video.video_files import write, write_sound
 
@@ -148,3 +149,18 @@ def test_balanced_accuracy_of_classes_without_images() -> None:
     assert math.isnan(balanced_accuracy(report).value) and balanced_accuracy(report).to_dict()["value"] is None
     found: Any = balanced_accuracy(classification_report(["a", "b"], ["a"] * 90 + ["b"] * 10, ["a"] * 90 + ["b"] * 10))
     assert found.value == 1.0 and found.interval[1] == 1.0 and 0.8 < found.interval[0] < 0.9
+
+
+def test_times_late_in_a_recording_keep_their_fractions(tmp_path: Path) -> None:
+    with open(tmp_path / "late.csv", "w") as file:
+        late = {"start": 12345.066667, "end": 12348.0, "class": "fall", "probability": 0.5}
+        predict_behaviour._write(file, [{"path": "a.mp4", **late}])
+    assert (tmp_path / "late.csv").read_text().splitlines()[1] == "a.mp4,12345.066667,12348,fall,0.500000"
+
+
+def test_of_a_video_of_one_frame_it_is_said_that_nothing_moves(model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "one.mkv", (0,), size=(48, 64))
+    longer = write(tmp_path / "longer.mkv", (0, 100, 200), size=(48, 64))
+    done = CliRunner().invoke(app, ["video", "behaviour", "predict", str(path), str(longer), "--model", str(model)])
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 0 and "one.mkv has one frame" in said and "longer.mkv has" not in said

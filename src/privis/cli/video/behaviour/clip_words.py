@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from privis.cli.console import working
+from privis.cli.console import err, working
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.motion.clip_motion import ClipMotion
 from privis.io.images.file_parts import file_part
@@ -105,6 +105,13 @@ def clip_names(
         for number, path in enumerate(videos):
             names.append(busiest_frames(path, feature.frames, feature.rate, max_pixels=max_pixels))
             show((number + 1) / len(videos))
+    for name in names:
+        if len(set(file_part(name).numbers or (0, 1))) == 1:
+            path = file_part(name).path
+            told = (
+                f"privis: {path} has one frame at {feature.rate} a second, in which nothing moves: its class is a guess"
+            )
+            err.print(told, markup=False, soft_wrap=True)
     return tuple(names)
 
 

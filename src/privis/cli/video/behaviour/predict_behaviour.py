@@ -96,4 +96,5 @@ def _write(file: Any, rows: list[dict[str, Any]]) -> None:
     writer.writerow(COLUMNS)
     for row in rows:
         share = "" if row["probability"] is None else f"{row['probability']:.6f}"
-        writer.writerow([row["path"], f"{row['start']:.6g}", f"{row['end']:.6g}", row["class"] or "", share])
+        times = (f"{row[side]:.6f}".rstrip("0").rstrip(".") for side in ("start", "end"))
+        writer.writerow([row["path"], *times, row["class"] or "", share])
