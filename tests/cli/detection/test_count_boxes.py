@@ -65,6 +65,19 @@ def test_noise_hides_a_picture_and_is_charged_once_each(place: Path) -> None:
     assert code == 5 and "spent epsilon 25 of 30" in said, "counts of another label are another release"
 
 
+def test_two_questions_of_equal_counts_have_noise_of_their_own(place: Path) -> None:
+    """Else equal answers would say that as many cars as people are there, and nobody was charged for it."""
+    lines = (place / "boxes.csv").read_text(encoding="utf-8").splitlines()
+    (place / "boxes.csv").write_text("\n".join([lines[0], lines[1], lines[3]]) + "\n", encoding="utf-8")
+    words = ("detect", "count", place / "street", "--boxes", place / "boxes.csv", "-o", place / "counts.csv",
+             "--epsilon", 0.1, "--total", 50, "--key", place / "key", "--grid", "3x3")  # fmt: skip
+    answers = []
+    for label in ("person", "car", "person"):
+        assert called(*words, "--label", label)[0] == 0
+        answers.append(table(place / "counts.csv")[2])  # of the picture in which there is neither
+    assert answers[0] == answers[2] != answers[1]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -91,7 +92,8 @@ def count(
             raise ImageError(*(Problem(each["path"], each["why"], "an image") for each in failed))
         table, told = np.array(counts, np.int64), None
         if wanted is not None:
-            told = _release(table, wanted, records, key, ledger)
+            asked = _question(boxes, label, columns, rows)
+            told = _release(table, wanted, records, asked, key, ledger)
             table = told.features.astype(np.int64)
         names = [f"cell_{column}_{row}" for row in range(rows) for column in range(columns)]
         _write(output, paths, ["count"] if rows * columns == 1 else names, table)
@@ -142,10 +144,18 @@ def _counted(
     return np.bincount(grid.numbers(own[:, :2] + own[:, 2:] / 2), minlength=grid.cells)
 
 
+def _question(boxes: Path, label: str | None, columns: int, rows: int) -> str:
+    """What is counted, in words: equal counts of two questions would otherwise have equal noise, and show that."""
+    with boxes.open("rb") as file:
+        listed = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{FEATURE}: label {label!r}, {columns} x {rows} cells, list {listed}"
+
+
 def _release(
     table: npt.NDArray[np.int64],
     wanted: HistogramRelease,
     records: list[str],
+    question: str,
     key: Path | None,
     ledger: Path | None,
 ) -> Released:
@@ -157,7 +167,7 @@ def _release(
         records=records,
         key=ReleaseKey.generate() if key is None else key,
         ledger=None if ledger is None else FileLedger(ledger),
-        feature=FEATURE,
+        feature=question,
     )
 
 
