@@ -7,7 +7,7 @@ import time
 import pytest
 
 from privis.cli import console
-from privis.cli.console import working
+from privis.cli.console import explained, working
 
 
 def test_quick_work_is_silent_and_long_work_says_what_it_is(
@@ -34,3 +34,11 @@ def test_an_error_ends_the_lines(monkeypatch: pytest.MonkeyPatch, capfd: pytest.
     capfd.readouterr()
     time.sleep(0.05)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("words", [(), ("the same command goes on",)])
+def test_an_interrupt_is_said(words: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, explained():
+        raise KeyboardInterrupt(*words)
+    said = capfd.readouterr().err
+    assert ended.value.code == 130 and said == f"privis: {words[0] if words else 'interrupted'}\n"

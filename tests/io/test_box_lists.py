@@ -32,6 +32,7 @@ def listed(folder: Path, text: str) -> Path:
     [
         "path,x,y,w,h,score,label\na.jpg,1,2,3,4,0.5,person\n",
         "file,xmin,ymin,xmax,ymax,class\na.jpg,1,2,4,6,person\n",
+        'Path,X,Y,W,H,Label,note\na.jpg,1,2,3,4,person,one\x85line\n',
         "\ufefffilename, x, y, width, height, name\r\na.jpg, 1, 2, 3, 4, person\r\n",
     ],
 )
@@ -92,6 +93,18 @@ def test_images_are_matched_by_place_then_by_a_name_that_is_alone(tmp_path: Path
     matched, absent, unused = found.found([str(tmp_path / name) for name in ("one/a.jpg", "two/a.jpg", "two/b.jpg")])
     assert sorted(matched) == [str(tmp_path / "one/a.jpg"), str(tmp_path / "two/b.jpg")]
     assert absent == (str(tmp_path / "two/a.jpg"),) and unused == ("c.jpg",)
+
+
+def test_names_from_the_working_directory_are_found_wherever_the_list_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one/a.jpg", "two/a.jpg", "out/list"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    found = read_boxes(listed(tmp_path / "out", "path,x,y,w,h\none/a.jpg,1,2,3,4\ntwo/a.jpg,5,6,7,8\n"))
+    matched, absent, unused = found.found(["two/a.jpg", str(tmp_path / "one/a.jpg")])
+    assert [own.boxes[0, 0] for own in matched.values()] == [5, 1] and absent == unused == ()
 
 
 def test_boxes_of_one_label_are_chosen(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def explained() -> Iterator[None]:
         err.print(f"privis: {problem}", markup=False, soft_wrap=True)
         raise SystemExit(OUTPUT if error.errno in _FULL else USAGE) from None
     except KeyboardInterrupt as interrupt:
-        err.print(f"privis: {interrupt or 'interrupted'}", markup=False, soft_wrap=True)
+        err.print(f"privis: {str(interrupt) or 'interrupted'}", markup=False, soft_wrap=True)
         raise SystemExit(INTERRUPTED) from None
 
 

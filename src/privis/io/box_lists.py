@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
@@ -79,7 +80,7 @@ class BoxList:
         return tuple(sorted({label for image in self.images.values() for label in image.labels}))
 
     def found(self, paths: Sequence[str]) -> tuple[dict[str, ImageBoxes], tuple[str, ...], tuple[str, ...]]:
-        """Match images with the list: by the path, from the list's folder on, or else by a name that is there once.
+        """Match images with the list: by a path, from the list's folder on or as it is, or by a name that only one has.
 
         Args:
             paths: of images.
@@ -91,6 +92,8 @@ class BoxList:
         places: dict[Hashable, str] = {}
         for name in self.images:
             places.setdefault(file_identity(os.path.join(folder, name)), name)
+        for name in self.images:  # as in what `privis detect -o elsewhere/boxes.csv` wrote from this directory
+            places.setdefault(file_identity(name), name)
         ends = _alone(self.images)
         given = _alone(paths)
         matched: dict[str, str] = {}
@@ -182,8 +185,8 @@ def _gathered(where: str, rows: Sequence[_Row], problems: Sequence[Problem]) -> 
 
 def _of_rows(where: str, text: str) -> BoxList:
     try:
-        reader = csv.DictReader(text.splitlines(), strict=True)
-        names = [(name or "").strip() for name in reader.fieldnames or ()]
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
         reader.fieldnames = names
         listed = [(reader.line_num, row) for row in reader]
     except csv.Error as error:

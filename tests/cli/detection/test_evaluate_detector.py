@@ -51,13 +51,26 @@ def test_a_label_that_is_looked_for_is_the_one_to_be_found(folder):
 
 def test_several_labels_and_none_said_is_refused(folder):
     done = evaluate(folder, "--boxes", folder / "boxes.csv", "--what", "cat")
-    assert done.exit_code == 2 and "dog, person" in done.output
+    assert done.exit_code == 2 and "dog, person" in done.output and "--label dog" in done.output
 
 
 def test_images_that_cannot_be_read_are_listed(folder):
     (folder / "b.png").write_bytes(b"none")
     done = evaluate(folder, "--boxes", folder / "boxes.csv", "--label", "person")
     assert done.exit_code == 1 and "b.png" in done.output
+
+
+def test_boxes_of_other_kinds_are_no_false_ones(folder, monkeypatch):
+    class Finder:
+        labels = ("dog", "person")
+
+        def detect(self, image):
+            return DetectedBoxes([[5, 5, 20, 40], [50, 5, 20, 40]], [0.8, 0.9], ("person", "dog"))
+
+    monkeypatch.setattr("privis.cli.detection.detect_words.DetectWords.finder", lambda self: Finder())
+    done = evaluate(folder, "--boxes", folder / "boxes.csv", "--what", "all", "--label", "person", "--json")
+    said = json.loads(done.stdout)
+    assert (said["average_precision"], said["false_per_image"]) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("words", [("--at", 0), ("--at", 1.5)])

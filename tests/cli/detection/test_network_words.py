@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from privis.cli.detection.detect_options import NetworkHead
+from privis.cli.detection.detect_words import DetectWords
+from privis.cli.detection.hidden_detection import HiddenDetection
+from privis.estimators.detection.detector import Detector
+from privis.estimators.detection.hidden_detector import HiddenDetector
 from privis.estimators.detection.networks.face_outputs import DETECTION_HEADS
+from privis.estimators.detection.networks.kept_labels import KeptLabels
+from privis.estimators.detection.other_finders import FaceBoxes
+from privis.io.images.decode import Decoding
 from tests.cli.detection.test_detect import detect
 from tests.tasks.detection.networks import detector_graphs as graphs
 
@@ -41,6 +48,30 @@ def test_kinds_of_things(place):
     assert len(boxes(detect(picture, "--what", "all", "--most", "1", *model))) == 1
     listed = ("--model", place / "listed.onnx", "--names", place / "names.txt", "--json")
     assert boxes(detect(picture, "--what", "leaf", *listed)) == [("leaf", *GREEN)]
+
+
+def test_networks_are_measured_by_names_that_are_given(place):
+    (place / "boxes.csv").write_text("path,x,y,w,h,label\na.png,96,32,16,16,leaf\n")
+    words = (place / "a.png", "--boxes", place / "boxes.csv", "--model", place / "plain.onnx", "--head", "yolov6")
+    done = detect("evaluate", *words, "--names", place / "names.txt", "--what", "leaf", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout)["average_precision"] == 1.0
+
+
+def test_kinds_of_a_network_are_kept_of_what_parties_find(place):
+    finder = DetectWords("grass", place / "yolo.onnx", hidden=True).finder()
+    assert isinstance(finder, KeptLabels)
+    with HiddenDetection("aby3").opened(finder, [str(place / "a.png")], Decoding()) as asked:
+        assert isinstance(asked, KeptLabels) and isinstance(asked.finder, HiddenDetector)
+        assert asked.labels == ("grass",)
+    done = detect(place / "a.png", "--model", place / "listed.onnx", "--what", "all", "--under", "aby3")
+    assert done.exit_code == 2 and "only onnxruntime runs" in done.stderr
+
+
+def test_faces_run_as_one_program_where_pictures_are_hidden(shared):
+    yunet = shared / "weights" / "face_detection" / "yunet_n_320_320.onnx"
+    hidden = DetectWords("faces", yunet, hidden=True).finder()
+    assert isinstance(hidden, KeptLabels) and isinstance(hidden.finder, Detector) and hidden.labels == ("face",)
+    assert isinstance(DetectWords("faces", yunet).finder(), FaceBoxes)
 
 
 def test_heads_and_names_are_said_where_files_leave_them_open(place):

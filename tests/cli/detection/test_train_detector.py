@@ -56,6 +56,9 @@ def test_what_was_trained_is_said_and_finds_things_in_new_pictures(trained, tmp_
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     truth = list(csv.DictReader((new / "boxes.csv").read_text().splitlines()))
     assert {row["label"] for row in rows} == {"disc"} and all(0.3 <= float(row["score"]) <= 1 for row in rows)
+    for word in ("faces", "plates", "discs"):  # also a word that has a detector of its own
+        done = detect(new / "100.png", "--model", place / "discs.model", "--what", word, "--json")
+        assert {box["label"] for box in json.loads(done.stdout)[0]["boxes"]} == {word}, done.output
     near = [
         any(
             Path(row["path"]).name == box["path"] and abs(float(row["x"]) - float(box["x"])) < 12

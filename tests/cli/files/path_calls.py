@@ -233,6 +233,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--ledger": "{budget}",
     },
     ("detect", "evaluate"): {"IMAGES": "{picture}", "--boxes": "{boxes}", "--model": "{detector}"},
+    ("detect", "evaluate", "by a network"): {
+        "IMAGES": "{picture}", "--boxes": "{boxes}", "--what": "all", "--model": "{network}", "--names": "{names}",
+    },
     ("classify", "train"): {
         "IMAGES": "{picture}", "-o": "{new}.model", "--labels-from": "column:label", "--metadata": "{labels}",
         "--workers": "1",

@@ -87,7 +87,9 @@ def detect_pictures(
         if output is not None:
             check_writable(output)
         sources = find(images, sys.stdin)
-        finder = DetectWords(what, model, least, overlap, step, border, largest, most, head, names, size).finder()
+        finder = DetectWords(
+            what, model, least, overlap, step, border, largest, most, head, names, size, hidden.hides
+        ).finder()
         pictures: list[PictureBoxes] = []
         keep = pictures.append if as_json else lambda picture: None
         processes = workers or max(1, min(os.cpu_count() or 1, len(sources) // FILES_FOR_A_PROCESS))

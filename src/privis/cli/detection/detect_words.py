@@ -35,6 +35,7 @@ class DetectWords:
         head: of an ONNX network.
         names: file of the names of its classes.
         size: of its input, ``HEIGHTxWIDTH`` in pixels.
+        hidden: whether the detector is to run on what whoever computes does not see.
     """
 
     what: str
@@ -48,6 +49,7 @@ class DetectWords:
     head: NetworkHead | None = None
     names: Path | None = None
     size: str | None = None
+    hidden: bool = False
 
     def finder(self) -> FindsBoxes:
         """Make what finds boxes.
@@ -63,25 +65,33 @@ class DetectWords:
         if self.model is not None and (networks or self.model.suffix.lower() == NETWORK):
             self._refuse("an ONNX network", "step", "border", "largest")
             return OnnxDetectorWords(
-                self.what, self.model, self.head, self.names, self.size, self.least, self.overlap, self.most
+                self.what,
+                self.model,
+                self.head,
+                self.names,
+                self.size,
+                self.least,
+                self.overlap,
+                self.most,
+                self.hidden,
             ).finder()
         self._refuse_network_words()  # without any file
+        if not self.what.strip():
+            raise ParameterError(Problem("--what", "no word", f"{PEOPLE}, {FACES}, {PLATES}, or a label with --model"))
+        if self.model is not None and format_of(self.model) is FileFormat.DETECTOR:  # whatever its label is
+            return self._trained(self.model)
         if self.what == FACES:
             self._refuse("--what faces", "step", "border", "largest", "most", "overlap")
             return self._faces()
         if self.what == PLATES:
             self._refuse("--what plates", "model", "step", "border", "largest", "most")
             return self._plates()
-        if not self.what.strip():
-            raise ParameterError(Problem("--what", "no word", f"{PEOPLE}, {FACES}, {PLATES}, or a label with --model"))
         if self.what != PEOPLE and self.model is None:
             expected = f"{PEOPLE}, {FACES} or {PLATES}; for anything else its --model"
             raise ParameterError(Problem("--what", self.what, expected))
         return self._windows(PERSON if self.what == PEOPLE else self.what)
 
     def _windows(self, label: str) -> FindsBoxes:
-        if self.model is not None and format_of(self.model) is FileFormat.DETECTOR:
-            return self._trained(self.model)
         from privis.estimators.detection.detector import Detector
         from privis.tasks.detection import installed_people_weights, opencv_weights, window_model_of
 

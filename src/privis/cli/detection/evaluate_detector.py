@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from privis.cli.console import NO, SOME_FAILED, err, explained, out, working
-from privis.cli.detection.detect_options import PEOPLE, Least, MaxPixels, Model, Overlap, What
+from privis.cli.detection.detect_options import PEOPLE, Head, Least, MaxPixels, Model, Names, Overlap, Size, What
 from privis.cli.detection.detect_words import DetectWords
 from privis.cli.detection.train_options import AsJson, Background, Boxes, CutBoxes, Images
 from privis.errors import ParameterError, Problem
@@ -43,6 +44,9 @@ def evaluate(
     at_least: AtLeast = None,
     least: Least = None,
     overlap: Overlap = None,
+    head: Head = None,
+    names: Names = None,
+    size: Size = None,
     background: Background = False,
     cut_boxes: CutBoxes = False,
     max_pixels: MaxPixels = MAX_PIXELS,
@@ -63,17 +67,17 @@ def evaluate(
         from privis.io.box_lists import read_boxes
         from privis.tasks.detection import DetectedBoxes, detection_curve
 
-        finder = DetectWords(what, model, least, overlap).finder()
+        finder = DetectWords(what, model, least, overlap, head=head, names=names, size=size).finder()
         listed = read_boxes(boxes)
         wanted = what if label is None and what in listed.labels else label
         decoding = Decoding(max_pixels)
-        known = annotated_images(find(images, sys.stdin), listed, wanted, background)
+        known = annotated_images(find(images, sys.stdin), listed, wanted, background, "--label")
         with working("privis detect evaluate: reading") as tell:
             known = known.checked(decoding, cut_boxes, tell)
         found, truth, ignored = [], [], []
         with working("privis detect evaluate") as tell:
             for done, (path, own) in enumerate(known.boxes.items(), 1):
-                found.append(finder.detect(decoding(path)))
+                found.append(_of_label(finder.detect(decoding(path)), known.label, finder.labels))
                 truth.append(DetectedBoxes(own.boxes, [1.0] * len(own.boxes), known.label))
                 ignored.append(own.crowd)
                 tell(done / len(known.boxes))
@@ -99,6 +103,13 @@ def evaluate(
             raise SystemExit(NO)
         if known.refused:
             raise SystemExit(SOME_FAILED)
+
+
+def _of_label(found: Any, label: str, labels: Sequence[str]) -> Any:
+    """What was found of the kind that is measured, by a detector that tells it from others; else all."""
+    if label not in labels:
+        return found
+    return found[[number for number, own in enumerate(found.labels) if own == label]]
 
 
 def _tell(document: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,6 +43,11 @@ class HiddenDetection:
     extracted_by: ExtractingSide = ExtractingSide.SERVER
     show_model: bool = False
 
+    @property
+    def hides(self) -> bool:
+        """Whether anything is hidden from whoever computes."""
+        return self.under != CLEAR
+
     def check(self) -> None:
         """Refuse words that do not fit each other, before any model is opened.
 
@@ -80,11 +85,14 @@ class HiddenDetection:
             return
         from privis.estimators.detection.detector import Detector
         from privis.estimators.detection.hidden_detector import HiddenDetector
+        from privis.estimators.detection.networks.kept_labels import KeptLabels
 
+        if isinstance(finder, KeptLabels):  # of the boxes, which their owner has
+            with self.opened(finder.finder, sources, decoding) as asked:
+                yield replace(finder, finder=asked)
+            return
         if not isinstance(finder, Detector):
-            expected = "people, or another detector that runs as one program"
-            remedy = "leave --under out, or name a network: --model FILE.onnx"
-            raise ParameterError(Problem("--under", f"{self.under} with {finder.labels[0]}s", expected, remedy))
+            refuse(ParameterError, [self._not_a_program(finder)])
         by_owner = self.extracted_by is ExtractingSide.OWNER
         hidden = HiddenDetector(finder, self._executor(), by_owner, self.show_model)
         try:
@@ -95,6 +103,16 @@ class HiddenDetection:
             yield hidden
         finally:
             hidden.close()
+
+    def _not_a_program(self, finder: FindsBoxes) -> Problem:
+        from privis.estimators.detection.networks.onnxruntime_detector import OnnxruntimeDetector
+
+        if isinstance(finder, OnnxruntimeDetector):
+            got = "a network that only onnxruntime runs: of open size, or with what no program has, as suppression"
+            remedy = "export it without suppression, and say --size HEIGHTxWIDTH where the size is open"
+            return Problem("--model", got, f"with --under {self.under} a network that runs as one program", remedy)
+        got, expected = f"{self.under} with {finder.labels[0]}s", "people, or another detector that runs as one program"
+        return Problem("--under", got, expected, "leave --under out, or name a network: --model FILE.onnx")
 
     def _executor(self) -> Any:
         from privis.cli.parsing import executor_named

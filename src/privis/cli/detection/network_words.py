@@ -40,6 +40,7 @@ class OnnxDetectorWords:
         least: score from which something is found.
         overlap: from which two boxes are one thing.
         most: boxes of one picture at most.
+        hidden: whether it is to run on what whoever computes does not see, so as one program on one size of a picture.
     """
 
     what: str
@@ -50,6 +51,7 @@ class OnnxDetectorWords:
     least: float | None = None
     overlap: float | None = None
     most: int | None = None
+    hidden: bool = False
 
     def finder(self) -> FindsBoxes:
         """Make what finds boxes.
@@ -72,7 +74,7 @@ class OnnxDetectorWords:
                 least=self.least, overlap=self.overlap, most=self.most if self.what == ALL else None,
             )  # fmt: skip
         network = network_of(found)
-        if self.what == FACES and isinstance(network.head, FaceOutputs):
+        if self.what == FACES and not self.hidden and isinstance(network.head, FaceOutputs):
             return self._faces(network.head.head, size, network.score)
         if self.what == ALL:
             return found

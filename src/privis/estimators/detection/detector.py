@@ -54,7 +54,8 @@ class Detector:
 
     Args:
         model: what runs, and what decodes afterwards.
-        under: who computes.
+        under: who computes; of parties each sees the model, which
+            `privis.estimators.detection.hidden_detector.HiddenDetector` hides, too.
         overlap: intersection over union from which two boxes of one label are one thing, in [0, 1].
         most: boxes of one picture at most, those of the highest scores; None: all.
 

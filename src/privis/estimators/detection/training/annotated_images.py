@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -124,7 +125,11 @@ class AnnotatedImages:
 
 
 def annotated_images(
-    paths: Sequence[str], listed: BoxList, label: str | None = None, background: bool = False
+    paths: Sequence[str],
+    listed: BoxList,
+    label: str | None = None,
+    background: bool = False,
+    called: str = "--what",
 ) -> AnnotatedImages:
     """Match images with the boxes of a list.
 
@@ -133,6 +138,7 @@ def annotated_images(
         listed: the boxes.
         label: what is trained; None: the list has one label or none.
         background: whether images that are not in the list show nothing; otherwise they are refused.
+        called: what ``label`` is called in messages.
 
     Returns:
         The images, in their order.
@@ -149,10 +155,10 @@ def annotated_images(
         problems.append(Problem(listed.where, got, "a label for each box, or for none"))
     elif named and label is not None and label not in named:
         known = ", ".join(map(repr, named))
-        problems.append(Problem("--what", repr(label), f"a label of {listed.where}, which has {known}"))
+        problems.append(Problem(called, repr(label), f"a label of {listed.where}, which has {known}"))
     elif label is None and len(named) > 1:
         got = f"{len(named)} labels in {listed.where}: {', '.join(named[:12])}"
-        problems.append(Problem("--what", got, "one that is trained", f"--what {named[0]}"))
+        problems.append(Problem(called, got, "one of them", f"{called} {shlex.quote(named[0])}"))
     if not matched:
         got = f"no boxes of any of the {len(paths):,} images"
         remedy = f"its names are like {next(iter(listed.images))!r}"
