@@ -32,7 +32,7 @@ def listed(folder: Path, text: str) -> Path:
     [
         "path,x,y,w,h,score,label\na.jpg,1,2,3,4,0.5,person\n",
         "file,xmin,ymin,xmax,ymax,class\na.jpg,1,2,4,6,person\n",
-        'Path,X,Y,W,H,Label,note\na.jpg,1,2,3,4,person,one\x85line\n',
+        "Path,X,Y,W,H,Label,note\na.jpg,1,2,3,4,person,one\x85line\n",
         "\ufefffilename, x, y, width, height, name\r\na.jpg, 1, 2, 3, 4, person\r\n",
     ],
 )

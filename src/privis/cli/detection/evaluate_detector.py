@@ -67,11 +67,11 @@ def evaluate(
         from privis.io.box_lists import read_boxes
         from privis.tasks.detection import DetectedBoxes, detection_curve
 
+        sources, listed = find(images, sys.stdin), read_boxes(boxes)
         finder = DetectWords(what, model, least, overlap, head=head, names=names, size=size).finder()
-        listed = read_boxes(boxes)
         wanted = what if label is None and what in listed.labels else label
         decoding = Decoding(max_pixels)
-        known = annotated_images(find(images, sys.stdin), listed, wanted, background, "--label")
+        known = annotated_images(sources, listed, wanted, background, "--label")
         with working("privis detect evaluate: reading") as tell:
             known = known.checked(decoding, cut_boxes, tell)
         found, truth, ignored = [], [], []
