@@ -6,6 +6,7 @@ Answers for `privis.cli.detection.count_boxes`.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def test_noise_hides_a_picture_and_is_charged_once_each(place: Path) -> None:
              "--epsilon", 25, "--total", 2, "--key", place / "key", "--ledger", place / "ledger", "--json")  # fmt: skip
     code, said, _ = called(*words)
     card = json.loads(said)["card"]
+    digest = hashlib.sha256((place / "boxes.csv").read_bytes()).hexdigest()
+    assert digest not in said, "whoever has a card could test guesses of boxes with it"
     assert code == 0 and card["guarantee"]["epsilon"] == 25.0 and "whole image" in card["guarantee"]["relation"]
     first = table(place / "counts.csv")
     assert all(abs(int(row[1]) - exact) <= 2 for row, exact in zip(first[1:], (2, 0, 1), strict=True))

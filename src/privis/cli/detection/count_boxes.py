@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ import typer
 from privis.cli.console import SOME_FAILED, err, explained, out, working
 from privis.cli.detection.train_options import AsJson, Images, MaxPixels
 from privis.errors import ImageError, ParameterError, Problem, refuse
-from privis.extraction.vectors.vector_release import Released, release
+from privis.extraction.vectors.origin import Origin, origin_of
+from privis.extraction.vectors.vector_release import Released, released
 from privis.io.atomic import check_writable, replacing
 from privis.io.box_lists import ImageBoxes, read_boxes
 from privis.io.images.decode import MAX_PIXELS, Decoding
@@ -144,31 +146,30 @@ def _counted(
     return np.bincount(grid.numbers(own[:, :2] + own[:, 2:] / 2), minlength=grid.cells)
 
 
-def _question(boxes: Path, label: str | None, columns: int, rows: int) -> str:
-    """What is counted, in words: equal counts of two questions would otherwise have equal noise, and show that."""
+def _question(boxes: Path, label: str | None, columns: int, rows: int) -> Origin:
+    """What is counted: equal counts of two questions would otherwise have equal noise, and show that.
+
+    The digest of the list is no name: cards carry names, and whoever has a card could test guesses of boxes with it.
+    """
     with boxes.open("rb") as file:
         listed = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{FEATURE}: label {label!r}, {columns} x {rows} cells, list {listed}"
+    named = origin_of(f"{FEATURE}: label {label!r}, {columns} x {rows} cells")
+    return replace(named, question=(*named.question, listed))
 
 
 def _release(
     table: npt.NDArray[np.int64],
     wanted: HistogramRelease,
     records: list[str],
-    question: str,
+    question: Origin,
     key: Path | None,
     ledger: Path | None,
 ) -> Released:
     if key is not None and not key.exists():
         ReleaseKey.generate().save(key)
-    return release(
-        table,
-        wanted,
-        records=records,
-        key=ReleaseKey.generate() if key is None else key,
-        ledger=None if ledger is None else FileLedger(ledger),
-        feature=question,
-    )
+    secret = ReleaseKey.generate() if key is None else key
+    charged = None if ledger is None else FileLedger(ledger)
+    return released(question, table, None, wanted, records, None, secret, charged)
 
 
 def _write(output: Path, paths: list[str], names: list[str], table: npt.NDArray[np.int64]) -> None:
