@@ -105,9 +105,9 @@ def test_no_pair_of_images_is_further_apart_than_stated(feature: Feature, moves:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.label)
 def test_every_feature_is_bounded_or_refused(sample) -> None:
-    """With moves=1: accepted for one joint histogram only."""
+    """With moves=1: accepted for one joint histogram, and where pixels of frames are compared one by one."""
     image = np.zeros((64, 64, 3), np.uint8)
-    if sample.label == "colour-hsv-joint":
+    if sample.label in ("colour-hsv-joint", "frame-difference", "foreground"):
         assert explain(sample.feature, image.shape, release=counts_release(1)).guarantee.sensitivity == 2
         return
     with pytest.raises(ParameterError, match=r"HistogramRelease\.(moves|unit)"):

@@ -134,7 +134,7 @@ def usual_motion(motion: npt.NDArray[np.floating], plan: UnusualMotionPlan = Unu
     Raises:
         ParameterError: motion has another shape.
 
-    >>> usual_motion(np.full((3, 4, 5), 2.0, np.float32)).tolist()
+    >>> usual_motion(np.full((3, 4, 5), 2.0, np.float32)).round(3).tolist()
     [2.0, 2.0, 2.0, 2.0]
     """
     import cv2

@@ -43,7 +43,7 @@ def balanced_accuracy(report: ClassificationReport) -> BalancedAccuracy:
     >>> report = classification_report(["a", "b"], ["a"] * 8 + ["b"] * 2, ["a"] * 8 + ["a", "b"])
     >>> found = balanced_accuracy(report)
     >>> found.value, [round(end, 2) for end in found.interval]
-    (0.75, [0.46, 0.95])
+    (0.75, [0.49, 0.95])
     """
     shares = [each.sensitivity for each in report.per_class.values()]
     if not shares or not all(share.tries for share in shares):

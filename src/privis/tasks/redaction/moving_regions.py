@@ -51,6 +51,7 @@ class RegionHold:
     Raises:
         ParameterError: naming everything that does not fit.
 
+    >>> from privis.tasks.redaction.regions import RegionKind
     >>> face = ImageRegion.of_box(RegionKind.FACE, 10, 10, 20, 20)
     >>> found = [(), (), (face,), (), (), ()]
     >>> [len(regions) for regions in RegionHold(0.1).over(found, [0, 0.04, 0.08, 0.12, 0.16, 1])]
