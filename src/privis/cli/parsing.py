@@ -131,6 +131,19 @@ def parameter_types(build: Callable[..., Feature]) -> dict[str, Any]:
     return hints
 
 
+def grid_of(text: str, most: int) -> tuple[int, int]:
+    """Read ``--grid``: columns and rows of cells.
+
+    >>> grid_of("12x9", 1000)
+    (12, 9)
+    """
+    numbers = text.lower().split("x")
+    if len(numbers) != 2 or not all(n.isdecimal() and 1 <= int(n) <= most for n in numbers):
+        raise ParameterError(Problem("--grid", repr(text), f"COLUMNSxROWS, each 1 to {most:,}, as in 12x9"))
+    columns, rows = map(int, numbers)
+    return columns, rows
+
+
 def parse(kind: Any, text: str) -> Any:
     """Read ``text`` as ``kind``; ValueError says what was expected.
 

@@ -6,13 +6,15 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from privis.cli.console import err
-from privis.errors import ImageError, ParameterError, Problem
+from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.noise_level import nothing_left, number, predicted
 from privis.extraction.placement import alternative, best_release, largest_norm, moves_and_total
 from privis.features.feature import Feature
 from privis.features.postprocessing.projection import RandomProjection
+from privis.io.atomic import check_writable
 from privis.io.images import image_headers
 from privis.privacy import (
     AddOrRemovePerson,
@@ -23,6 +25,7 @@ from privis.privacy import (
     Gaussian,
     HistogramRelease,
     Laplace,
+    Noise,
     Patch,
     Person,
     PersonDay,
@@ -31,6 +34,7 @@ from privis.privacy import (
     PrivUnit,
     RandomisedResponse,
     Release,
+    ReleaseKey,
     VonMisesFisher,
     WholeImage,
 )
@@ -264,6 +268,39 @@ def image_size(text: str) -> tuple[int, int]:
     if height.isdecimal() and width.isdecimal() and int(height) and int(width):
         return int(height), int(width)
     raise ParameterError(Problem("--shape", repr(text), "HEIGHTxWIDTH in pixels, as in 480x640"))
+
+
+def additive_noise_of(name: str, epsilon: float, delta: float | None) -> Noise:
+    """Read ``--release``, ``--epsilon`` and ``--delta`` of counts; ParameterError names all words that do not fit.
+
+    >>> additive_noise_of("laplace", 2.0, None)
+    Laplace(epsilon=2.0)
+    """
+    problems = []
+    if name not in ADDITIVE:
+        problems.append(Problem("--release", repr(name), "laplace or gaussian"))
+    if (delta is None) == (name == "gaussian"):
+        got = "nothing" if delta is None else f"{delta:g}"
+        problems.append(Problem("--delta", got, "a probability such as 1e-6 with gaussian noise, and none else"))
+    refuse(ParameterError, problems)
+    return Laplace(epsilon) if name == "laplace" else Gaussian(epsilon, delta or 0.0)
+
+
+def check_release_key(key: Path | None) -> None:
+    """Refuse a path that holds no release key, or where none can be written, before anything is computed."""
+    if key is not None and key.exists():
+        ReleaseKey.of(key)
+    elif key is not None:
+        check_writable(key)
+
+
+def kept_release_key(key: Path | None) -> ReleaseKey:
+    """The release key at a path, made there if there is none; without a path one that nobody keeps."""
+    if key is None:
+        return ReleaseKey.generate()
+    if not key.exists():
+        ReleaseKey.generate().save(key)
+    return ReleaseKey.of(key)
 
 
 def person_day_of(text: str) -> PersonDay | None:

@@ -28,7 +28,7 @@ def test_boxes_have_one_partner_each():
     assert benchmark.partners(boxes[2:], DetectedBoxes([[43, 0, 10, 10]], [1.0], "person")) == (0, 2)
 
 
-@pytest.mark.skipif(not benchmark.SHARED.is_dir(), reason="no ../shared/data")
+@pytest.mark.skipif(not benchmark.SHARED.is_dir(), reason="no shared/data beside the checkout: research-only images")
 def test_pictures_are_of_the_sizes_that_are_said():
     assert [each.shape for each in benchmark.people(benchmark.SHARED, 2)] == [(240, 320, 3)] * 2
     assert [each.shape for each in benchmark.persons(benchmark.SHARED, 2)] == [(128, 96, 3)] * 2
@@ -36,7 +36,7 @@ def test_pictures_are_of_the_sizes_that_are_said():
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not benchmark.SHARED.is_dir(), reason="no ../shared/data")
+@pytest.mark.skipif(not benchmark.SHARED.is_dir(), reason="no shared/data beside the checkout: research-only images")
 def test_a_row_is_measured(capsys):
     benchmark.main(["--only", "hog", "--images", "1", "--step", "3", "--border", "0"])
     lines = capsys.readouterr().out.splitlines()

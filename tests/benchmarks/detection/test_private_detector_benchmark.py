@@ -23,7 +23,7 @@ def test_a_row_is_measured_and_weights_come_back_from_scores():
     assert few < 217 < many and vague < 0.9 < 0.99 < sharp
 
 
-@pytest.mark.skipif(not benchmark.SHARED.is_dir(), reason="no ../shared/data")
+@pytest.mark.skipif(not benchmark.SHARED.is_dir(), reason="no shared/data beside the checkout: research-only images")
 def test_boxes_lie_in_the_pictures():
     truth = benchmark.truth_of(benchmark.SHARED, 2)
     ends = np.concatenate([each.boxes[:, :2] + each.boxes[:, 2:] for each in truth])

@@ -16,6 +16,8 @@ import typer
 
 from privis.cli.console import SOME_FAILED, err, explained, out, working
 from privis.cli.detection.train_options import AsJson, Images, MaxPixels
+from privis.cli.parsing import grid_of
+from privis.cli.releases import additive_noise_of, check_release_key, kept_release_key
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.vectors.origin import Origin, origin_of
 from privis.extraction.vectors.vector_release import Released, released
@@ -23,7 +25,7 @@ from privis.io.atomic import check_writable, replacing
 from privis.io.box_lists import ImageBoxes, read_boxes
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.sources import find
-from privis.privacy import Gaussian, HistogramRelease, Laplace, ReleaseKey, WholeImage
+from privis.privacy import HistogramRelease, WholeImage
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.ledger.records import record_of_pixels
 from privis.tasks.tracking.occupied_cells import CellGrid
@@ -71,7 +73,7 @@ def count(
     privis detect count photos --boxes boxes.csv --grid 2x1 --epsilon 4 --total 6 --key release.key -o counts.csv
     """
     with explained():
-        columns, rows = _cells(grid)
+        columns, rows = grid_of(grid, LARGEST_SIDE)
         check_writable(output)
         wanted = _released_as(epsilon, release, delta, total, key, ledger)
         sources, decoding = find(images, sys.stdin), Decoding(max_pixels)
@@ -102,14 +104,6 @@ def count(
         _say(output, len(paths), told, failed, as_json)
 
 
-def _cells(grid: str) -> tuple[int, int]:
-    numbers = grid.lower().split("x")
-    if len(numbers) != 2 or not all(n.isdecimal() and 1 <= int(n) <= LARGEST_SIDE for n in numbers):
-        raise ParameterError(Problem("--grid", repr(grid), f"COLUMNSxROWS, each 1 to {LARGEST_SIDE}, as in 2x1"))
-    columns, rows = map(int, numbers)
-    return columns, rows
-
-
 def _released_as(
     epsilon: float | None, name: str, delta: float | None, total: int, key: Path | None, ledger: Path | None
 ) -> HistogramRelease | None:
@@ -118,20 +112,10 @@ def _released_as(
         given = {"--key": key, "--ledger": ledger, "--delta": delta}
         refuse(ParameterError, [Problem(n, str(v), "--epsilon as well") for n, v in given.items() if v is not None])
         return None
-    problems = []
-    if name not in ("laplace", "gaussian"):
-        problems.append(Problem("--release", repr(name), "laplace or gaussian"))
-    if (delta is None) == (name == "gaussian"):
-        got = "nothing" if delta is None else f"{delta:g}"
-        problems.append(Problem("--delta", got, "a probability such as 1e-6 with gaussian noise, and none else"))
-    refuse(ParameterError, problems)
-    if key is not None and key.exists():
-        ReleaseKey.of(key)
-    elif key is not None:
-        check_writable(key)
+    noise = additive_noise_of(name, epsilon, delta)
+    check_release_key(key)
     if ledger is not None:
         FileLedger(ledger)
-    noise = Laplace(epsilon) if name == "laplace" else Gaussian(epsilon, delta or 0.0)
     return HistogramRelease(noise, moves=1, unit=WholeImage(), total=total)
 
 
@@ -165,11 +149,8 @@ def _release(
     key: Path | None,
     ledger: Path | None,
 ) -> Released:
-    if key is not None and not key.exists():
-        ReleaseKey.generate().save(key)
-    secret = ReleaseKey.generate() if key is None else key
     charged = None if ledger is None else FileLedger(ledger)
-    return released(question, table, None, wanted, records, None, secret, charged)
+    return released(question, table, None, wanted, records, None, kept_release_key(key), charged)
 
 
 def _write(output: Path, paths: list[str], names: list[str], table: npt.NDArray[np.int64]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.estimators.video.people_tracking import FollowedFrame
 from privis.estimators.video.track_pictures import TrackPictures, boxes_drawn
 from privis.io.atomic import check_writable, replacing
+from privis.io.video.encoded_video import FORMS, TimedFrame, form_of, write_video
 from privis.io.video.frame_choice import FrameChoice
 from privis.io.video.frame_reading import video_frames
-from privis.io.video.video_writer import SUFFIXES, written_video
 from privis.tasks.tracking.tracks import Tracks
 
 Picture = npt.NDArray[np.uint8]
@@ -50,8 +51,8 @@ def checked_pictures(
         if path is not None and path.suffix.lower() not in _PICTURES:
             problems.append(Problem(option, repr(str(path)), f"a name that ends in {', '.join(_PICTURES)}"))
     if annotated is not None:
-        if annotated.suffix.lower() not in SUFFIXES:
-            problems.append(Problem("--annotated", repr(str(annotated)), f"a name that ends in {', '.join(SUFFIXES)}"))
+        if annotated.suffix.lower() not in FORMS:
+            problems.append(Problem("--annotated", repr(str(annotated)), f"a name that ends in {', '.join(FORMS)}"))
         if once:
             got = "a pipe or a camera, which is read once"
             problems.append(Problem("--annotated", got, "a file, which is read again", "record it first"))
@@ -121,19 +122,22 @@ class TrackDrawing:
             if self._timeline is not None:
                 _save(self._timeline, self._pictures.timeline(reading.end))
         if self._annotated is not None:
-            with written_video(self._annotated) as video:
-                for time, frame in self._drawn(source, choice, reading.frames, max_pixels):
-                    video.add(time, frame)
+            drawn, rate = self._drawn(source, choice, reading.frames, max_pixels), Fraction(reading.rate)
+            with replacing(self._annotated) as temporary:
+                write_video(drawn, temporary, form_of(self._annotated.name), rate.limit_denominator(1000))
 
-    def _drawn(self, source: str, choice: FrameChoice, frames: int, max_pixels: int) -> Iterator[tuple[float, Picture]]:
-        parts = deque(self._rows)
+    def _drawn(self, source: str, choice: FrameChoice, frames: int, max_pixels: int) -> Iterator[TimedFrame]:
+        parts, start = deque(self._rows), Fraction(0)
         given: Any = video_frames(source, choice, max_pixels=max_pixels)
         with contextlib.closing(given):
             for number, frame in enumerate(itertools.islice(given, frames), 1):
                 while parts and parts[0].frames[-1] < number:
                     parts.popleft()
                 rows = Tracks.none() if not parts else parts[0][parts[0].frames == number]
-                yield frame.time, boxes_drawn(frame.pixels, rows, self._watched.zones, self._watched.lines)
+                pixels = boxes_drawn(frame.pixels, rows, self._watched.zones, self._watched.lines)
+                time = Fraction(frame.time)
+                start = time if number == 1 else start
+                yield TimedFrame(time - start, pixels)
 
 
 def _save(path: Path, picture: Picture) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import typer
 
 from privis.cli.console import explained, out, working
+from privis.cli.parsing import grid_of
 from privis.cli.video.counts.released_counts import (
     CardPath,
     CountWords,
@@ -39,7 +40,7 @@ from privis.cli.video.tracking_options import (
     What,
     WhateverMoves,
 )
-from privis.errors import ImageError, ParameterError, Problem
+from privis.errors import ImageError, Problem
 from privis.estimators.video.presence_release import RESOLUTION
 from privis.io.atomic import check_writable, replacing
 from privis.io.video.frame_choice import FrameChoice
@@ -87,7 +88,7 @@ def people_map(
     privis video map hall.mp4 -o map.csv --epsilon 2 --unit person-day:8 --key release.key --ledger hall.ledger
     """
     with explained():
-        columns, rows = _cells(grid)
+        columns, rows = grid_of(grid, LARGEST_SIDE)
         check_writable(output)
         words = CountWords(epsilon, release, delta, unit, resolution, recording, key, ledger, card)
         wanted = words.checked()
@@ -119,14 +120,6 @@ def people_map(
         if told is not None:
             say_release(told, to_stdout=not as_json)
         reading.finish()
-
-
-def _cells(grid: str) -> tuple[int, int]:
-    numbers = grid.lower().split("x")
-    if len(numbers) != 2 or not all(n.isdecimal() and 1 <= int(n) <= LARGEST_SIDE for n in numbers):
-        raise ParameterError(Problem("--grid", repr(grid), f"COLUMNSxROWS, each 1 to {LARGEST_SIDE:,}, as in 12x9"))
-    columns, rows = map(int, numbers)
-    return columns, rows
 
 
 def _write(output: Path, cells: CellGrid, counts: npt.NDArray[np.int64]) -> None:

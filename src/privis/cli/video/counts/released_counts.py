@@ -13,11 +13,11 @@ import numpy.typing as npt
 import typer
 
 from privis.cli.console import err, out
-from privis.cli.releases import person_day_of
+from privis.cli.releases import additive_noise_of, check_release_key, kept_release_key, person_day_of
 from privis.errors import ParameterError, Problem, refuse
 from privis.estimators.video.presence_release import ReleasedCounts, released_counts
 from privis.io.atomic import check_writable, replacing
-from privis.privacy import Gaussian, Laplace, Noise, PersonDay, ReleaseKey
+from privis.privacy import Noise, PersonDay
 from privis.privacy.ledger.budget import Per
 from privis.privacy.ledger.file import FileLedger
 
@@ -73,25 +73,21 @@ class CountWords:
         if unit is None:
             expected = "person-day:WINDOWS or person-day:WINDOWS:IDS, as in person-day:4"
             problems.append(Problem("--unit", repr(self.unit), expected))
-        if self.noise not in ("laplace", "gaussian"):
-            problems.append(Problem("--release", repr(self.noise), "laplace or gaussian"))
-        if (self.delta is None) == (self.noise == "gaussian"):
-            got = "nothing" if self.delta is None else f"{self.delta:g}"
-            problems.append(Problem("--delta", got, "a probability such as 1e-6 with gaussian noise, and none else"))
+        noise: Noise | None = None
+        try:
+            noise = additive_noise_of(self.noise, self.epsilon, self.delta)
+        except ParameterError as error:
+            problems += error.problems
         refuse(ParameterError, problems)
-        assert unit is not None
+        assert unit is not None and noise is not None
         self._check_files()
-        noise = Laplace(self.epsilon) if self.noise == "laplace" else Gaussian(self.epsilon, self.delta or 0.0)
         return noise, unit
 
     def _check_files(self) -> None:
         """Refuse files that do not fit before a video is read for minutes."""
         if self.card is not None:
             check_writable(self.card)
-        if self.key is not None and self.key.exists():
-            ReleaseKey.of(self.key)
-        elif self.key is not None:
-            check_writable(self.key)
+        check_release_key(self.key)
         if self.ledger is not None and (budget := FileLedger(self.ledger).budget).per is not Per.CORPUS:
             remedy = "privis ledger init PATH --per corpus --unit add-or-remove-person --epsilon E --delta D"
             got, expected = f"a budget {budget.per.value} at {self.ledger}", "one per corpus, which the recording is"
@@ -111,15 +107,13 @@ class CountWords:
         Noise hangs on ``question``, which says all that decides who is counted where, and on the bytes of the video: of
         two questions, or two days, equal counts would otherwise have equal noise, and show that they are equal.
         """
-        if self.key is not None and not self.key.exists():
-            ReleaseKey.generate().save(self.key)
         told = released_counts(
             windows,
             people,
             count,
             *wanted,
             recording=self.recording or Path(source).name,
-            key=self.key,
+            key=kept_release_key(self.key),
             ledger=None if self.ledger is None else FileLedger(self.ledger),
             resolution=self.resolution,
             question=(*question, contents(source)),
