@@ -28,7 +28,7 @@ from privis.io.video.frame_reading import video_frames
 from tests.estimators.video.test_people_tracking import walkers
 from tests.io.video.video_files import cut
 
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 HEIGHT = ("--person-height", "40")
 
 
@@ -69,6 +69,8 @@ def test_an_annotated_video_has_all_frames_and_boxes_and_pipes_give_none(clip: P
     before, after = list(video_frames(clip, FrameChoice.named(start="2s", end="4s"))), list(video_frames(drawn))
     assert code == 0 and len(before) == len(after) == 20
     assert [each.time for each in after] == pytest.approx([each.time - 2 for each in before], abs=1e-4)
+    with av.open(str(drawn)) as file:
+        assert file.start_time == 0, "players begin with the first frame"
     changed = np.abs(after[14].pixels.astype(int) - before[14].pixels).max(axis=2) > 60
     assert 50 < changed.sum() < 0.1 * changed.size
     columns = np.nonzero(changed[78:96].any(axis=0))[0]
