@@ -1,0 +1,1 @@
+"""Attackers that know the mechanism, and how far each of them gets against outputs of Privis."""
