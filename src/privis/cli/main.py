@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from privis.cli.attack.attack_command import attack
 from privis.cli.cards.sign_card import card
 from privis.cli.classification.classify import classify
 from privis.cli.console import EXIT_CODES, err, explained, out
@@ -99,6 +100,7 @@ app.command(epilog=EXIT_CODES)(redact)
 app.command()(info)
 app.command(epilog=EXIT_CODES)(card)
 app.command(epilog=EXIT_CODES)(verify)
+app.command(epilog=EXIT_CODES)(attack)
 app.add_typer(ledger)
 app.add_typer(answers)
 app.add_typer(mpc)

@@ -265,6 +265,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "TABLE": "{table}", "--key": "{card_key}", "-o": "{new}.json", "--ledger": "{budget}", "--answers": "{answers}",
         "--attack": "{json}", "--declared": "{declared}",
     },
+    ("attack",): {
+        "--against": "{table}", "--known": "{people}", "--originals": "{people}", "-o": "{new}.html",
+    },
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {

@@ -1,0 +1,1 @@
+"""``privis attack``: what somebody who has an output of Privis, and knows how it was made, gets out of it."""

@@ -1,0 +1,152 @@
+"""``privis attack``: attacks that know how an output was made, chosen by what the output is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from privis.attack.attack_finding import attack_document
+from privis.cli.attack.attack_results import tell, write_page
+from privis.cli.attack.gallery_attacks import GALLERY_ATTACKS
+from privis.cli.attack.model_attacks import MODEL_ATTACKS
+from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack
+from privis.cli.attack.server_attacks import SERVER_ATTACKS
+from privis.cli.attack.table_attacks import TABLE_ATTACKS
+from privis.cli.console import SOME_FAILED, err, explained, working
+from privis.cli.extract import Post
+from privis.errors import ParameterError, Problem, refuse
+from privis.file_formats import FileFormat, format_of
+from privis.io.atomic import check_writable
+from privis.io.images.sources import find
+
+_GALLERIES = (FileFormat.FACE_GALLERY, FileFormat.SEARCH_INDEX, FileFormat.STORE)
+_MODELS = (FileFormat.HEAD, FileFormat.LINEAR_HEAD, FileFormat.CLASSIFIER, FileFormat.DETECTOR)
+
+
+def attack(
+    against: Annotated[str, typer.Option(metavar="TARGET", help="What is attacked: a table of features.")],
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME", help="Only this attack; repeatable. All unless said.")
+    ] = None,
+    originals: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures that were extracted: hits are counted by them.")
+    ] = None,
+    known: Annotated[
+        Path | None, typer.Option(help="Folder of pictures of known people, a sub-folder each, that the attacker has.")
+    ] = None,
+    subject_from: Annotated[
+        str, typer.Option(help="Where it stands whose a picture is: folder, filename:REGEX.")
+    ] = "folder",
+    feature: Annotated[
+        str | None, typer.Option("-f", "--feature", help="What computed the rows, where their card does not say it.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="Parameter of the feature, NAME=VALUE; repeatable.")
+    ] = None,
+    post: Post = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Page of reconstructions beside originals, .html.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Attack an output as somebody would who has it and knows how it was made, and say what they get.
+
+    privis attack --against hog.npz --known people/
+
+    Attacks for which something was not given are listed with what they need, and the rest runs.
+    """
+    with explained():
+        found = None if _is_address(against) else format_of(against)
+        offered = _chosen(_offered(against, found), with_ or ())
+        options = AttackOptions(
+            against, found, originals, known, subject_from, feature, tuple(parameter or ()), post, output is not None
+        )
+        ready = [each for each in offered if not each.missing(options)]
+        lacking = [each for each in offered if each.missing(options)]
+        if output is not None:
+            check_writable(output)
+        _check_folders({"--originals": originals, "--known": known})
+        if not ready:
+            refuse(ParameterError, [_lack(each, options) for each in lacking])
+        for each in lacking:
+            err.print(f"privis: not run: {_lack(each, options)}", markup=False, soft_wrap=True)
+        results = _run(ready, options)
+        findings = [finding for result in results for finding in result.findings]
+        if output is not None:
+            write_page(against, results, output)
+        if as_json:
+            print(json.dumps(attack_document(against, findings), allow_nan=False))
+        else:
+            tell(findings, output)
+        for warning in dict.fromkeys(warning for result in results for warning in result.warnings):
+            err.print(f"privis: {warning}", markup=False, soft_wrap=True)
+        failed = dict.fromkeys(name for result in results for name in result.failed)
+        for name in failed:
+            err.print(f"privis: {name}", markup=False, soft_wrap=True)
+        raise SystemExit(SOME_FAILED if failed else 0)
+
+
+def _check_folders(folders: Mapping[str, Path | None]) -> None:
+    """Refuse what is no folder of pictures before anything is computed."""
+    given = {name: folder for name, folder in folders.items() if folder is not None}
+    refuse(
+        ParameterError,
+        [
+            Problem(f"{name} {folder}", str(format_of(folder)), "a folder of pictures", "check the path")
+            for name, folder in given.items()
+            if not folder.is_dir()
+        ],
+    )
+    if given:
+        find([str(folder) for folder in given.values()])
+
+
+def _is_address(against: str) -> bool:
+    return against.startswith(("https://", "http://"))
+
+
+def _offered(against: str, found: FileFormat | None) -> tuple[OfferedAttack, ...]:
+    """The attacks against what is there, told by its content."""
+    by_kind = {FileFormat.TABLE: TABLE_ATTACKS}
+    by_kind |= dict.fromkeys(_GALLERIES, GALLERY_ATTACKS) | dict.fromkeys(_MODELS, MODEL_ATTACKS)
+    offered = SERVER_ATTACKS if found is None else by_kind.get(found, ())
+    if not offered:
+        known = [kind for kind, attacks in by_kind.items() if attacks]
+        words = [str(kind) for kind in known] + (["the address of a server"] if SERVER_ATTACKS else [])
+        got = "the address of a server" if found is None else str(found)
+        raise ParameterError(Problem(f"--against {against}", got, " or ".join(words)))
+    return offered
+
+
+def _chosen(offered: tuple[OfferedAttack, ...], names: Sequence[str]) -> list[OfferedAttack]:
+    known = [each.name for each in offered]
+    refuse(
+        ParameterError,
+        [Problem("--with", repr(name), f"one of {', '.join(known)}") for name in names if name not in known],
+    )
+    return [each for each in offered if not names or each.name in names]
+
+
+def _lack(each: OfferedAttack, options: AttackOptions) -> Problem:
+    return Problem(f"{each.name} ({each.summary})", "nothing", " and ".join(each.missing(options)))
+
+
+def _run(ready: Sequence[OfferedAttack], options: AttackOptions) -> list[Attacked]:
+    """Run one after another; what cannot be done by one does not stop the others."""
+    results: list[Attacked] = []
+    refused: list[Problem] = []
+    for each in ready:
+        with working(f"privis attack: {each.name}") as show:
+            try:
+                results += list(each.run(options, show))
+            except ParameterError as error:
+                refused += error.problems
+    if refused and not results:
+        raise ParameterError(*dict.fromkeys(refused))
+    if refused:
+        results.append(Attacked((), warnings=tuple(str(problem) for problem in dict.fromkeys(refused))))
+    return results

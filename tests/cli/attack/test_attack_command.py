@@ -1,0 +1,147 @@
+"""``privis attack``: what is offered against what, exit codes, and a document that cards and reports take.
+
+Answers for `privis.cli.attack.attack_command`, `privis.cli.attack.attack_results`, `privis.cli.attack.attacked_table`,
+`privis.cli.attack.gallery_attacks`, `privis.cli.attack.model_attacks`, `privis.cli.attack.offered_attack`,
+`privis.cli.attack.server_attacks` and `privis.cli.attack.table_attacks`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from privis.cli.main import app
+from privis.io import tables
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people with three pictures each, and a table of the first two of each."""
+    folder = tmp_path_factory.mktemp("attack")
+    random = np.random.default_rng(7)
+    for person in range(4):
+        own = random.integers(0, 256, (32, 32))
+        for shot in range(3):
+            kind = "extracted" if shot < 2 else "known"
+            path = folder / kind / f"person{person}" / f"{person}{shot}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.clip(own + random.normal(0, 20, own.shape), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    assert run("extract", f"{folder}/extracted", "-f", "hog", "-p", "size=32x32", "-o", f"{folder}/hog.npz")[0] == 0
+    return folder
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(words))
+    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def attack(*words: str) -> tuple[int, Any, str]:
+    code, text, told = run("attack", *words)
+    return code, json.loads(text) if "--json" in words and text else text, told
+
+
+def test_rows_are_told_apart_by_pictures_of_known_people(place: Path) -> None:
+    code, found, _ = attack("--against", f"{place}/hog.npz", "--known", f"{place}/known", "--json")
+    assert code == 0 and found["format"] == "privis.attack/1"
+    (finding,) = found["attacks"]
+    assert (finding["attack"], finding["value"], finding["tries"]) == ("neighbour", 1.0, 8)
+    assert finding["chance"] == pytest.approx(0.25)
+    assert finding["guarantee"]["mechanism"] == "none"
+
+
+def test_a_picture_is_never_found_by_itself(place: Path) -> None:
+    """Known are the very pictures of the table: each is found by the other one of the same person."""
+    code, found, _ = attack("--against", f"{place}/hog.npz", "--known", f"{place}/extracted", "--json")
+    assert code == 0
+    assert found["attacks"][0]["chance"] == pytest.approx(1 / 7)  # one other of the person, of seven others
+
+
+@pytest.mark.parametrize("post", [(), ("--post", "random:16,l2")])
+def test_released_rows_are_attacked_with_the_feature_of_their_card(
+    place: Path, tmp_path: Path, post: tuple[str, ...]
+) -> None:
+    table = f"{tmp_path}/released.npz"
+    words = ("-f", "hog", "-p", "size=32x32", *post, "--release", "privunit", "--epsilon", "1", "--yes", "-o", table)
+    code, _, told = run("extract", f"{place}/extracted", *words)
+    assert code == 0, told
+    code, found, _ = attack("--against", table, "--known", f"{place}/known", "--json")
+    finding = found["attacks"][0]
+    assert code == 0 and finding["against"] == "hog, release=privunit epsilon=1 unit=WholeImage"
+    assert finding["knows"][0] == "released rows" and finding["guarantee"]["epsilon"] == 1.0
+    assert finding["value"] < 1.0
+
+
+def test_the_table_and_the_page_say_the_figures(place: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    code, text, _ = attack("--against", f"{place}/hog.npz", "--known", f"{place}/known", "-o", str(page))
+    assert code == 0 and "100.0 % of 8" in text and "25.0 %" in text
+    assert "8 of 8 rows give away whose they are" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("https://host:1", "the address of a server"),
+        ("known", "a folder"),
+        ("nothing", "no such file"),
+    ],
+)
+def test_what_has_no_attack_is_refused(place: Path, target: str, said: str) -> None:
+    against = target if ":" in target else str(place / target)
+    code, _, told = attack("--against", against, "--known", str(place / "known"))
+    assert code == 2 and said in told and "expected a table of features" in told
+
+
+def test_an_attack_says_what_it_lacks(place: Path) -> None:
+    code, _, told = attack("--against", f"{place}/hog.npz")
+    assert code == 2 and "neighbour" in told and "--known" in told
+    code, _, told = attack("--against", f"{place}/hog.npz", "--with", "magic")
+    assert code == 2 and "'magic'" in told and "neighbour" in told
+
+
+def test_a_feature_that_the_card_contradicts_is_refused(place: Path) -> None:
+    words = ("--against", f"{place}/hog.npz", "--known", f"{place}/known")
+    code, _, told = attack(*words, "-f", "hog", "-p", "size=32x32", "-p", "cell=4")
+    assert code == 2 and "cell 8" in told
+    assert attack(*words, "-f", "hog", "-p", "size=32x32")[0] == 0
+
+
+def test_a_table_of_unknown_origin_needs_its_feature(place: Path, tmp_path: Path) -> None:
+    table = tables.read(place / "hog.npz")
+    tables.write(tmp_path / "bare.npz", table.paths, [table.features], names=table.names, metadata={})
+    words = ("--against", f"{tmp_path}/bare.npz", "--known", f"{place}/known")
+    code, _, told = attack(*words)
+    assert code == 2 and "-f, -p and --post" in told
+    assert attack(*words, "-f", "hog", "-p", "size=32x32")[0] == 0
+
+
+def test_a_file_that_is_no_picture_is_named_and_the_others_are_used(place: Path, tmp_path: Path) -> None:
+    for person in range(2):
+        (tmp_path / f"person{person}").mkdir()
+        source = place / "known" / f"person{person}" / f"{person}2.png"
+        (tmp_path / f"person{person}" / "a.png").write_bytes(source.read_bytes())
+    (tmp_path / "person0" / "broken.png").write_bytes(b"no picture")
+    code, found, told = attack("--against", f"{place}/hog.npz", "--known", str(tmp_path), "--json")
+    assert code == 1 and "broken.png" in told
+    assert found["attacks"][0]["tries"] == 4  # rows of the two people who are known
+
+
+def test_rows_find_their_originals_by_the_ends_of_their_paths(place: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    (place / "extracted").rename(moved)
+    try:
+        words = ("--against", f"{place}/hog.npz", "--known", f"{place}/known")
+        code, found, _ = attack(*words, "--originals", str(moved), "--json")
+        assert code == 0 and found["attacks"][0]["value"] == 1.0
+        code, _, told = attack(*words, "--originals", f"{place}/known")
+        assert code == 2 and "no picture" in told
+    finally:
+        moved.rename(place / "extracted")
