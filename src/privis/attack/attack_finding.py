@@ -1,4 +1,8 @@
-"""What an attack found: a figure with its interval, what guessing gives, and what the attacker knew."""
+"""What an attack found: a figure with its interval, what guessing gives, and what the attacker knew.
+
+Evolution of the format: ``format`` names it. Keys may be added under the same number, so readers skip those that they
+do not know; a key that goes, or means something else, takes the next number.
+"""
 
 from __future__ import annotations
 
