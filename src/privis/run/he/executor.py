@@ -259,7 +259,7 @@ class CKKS:
 
     def together(self, program: Program, expected: int | None = None) -> int:
         """How many images ``prepare_many`` computes at once, for the ``expected`` number of them; 1: each alone."""
-        return self._shared(program, expected).spec.batch_size
+        return self.shared(program, expected).spec.batch_size
 
     def prepare_many(self, program: Program, expected: int | None = None) -> ManyImages:
         """Make a program ready for many images, which share ciphertexts.
@@ -270,13 +270,24 @@ class CKKS:
         Raises:
             UnsupportedError, DomainError: ``supports`` has objections.
         """
-        made = self._shared(program, expected)
+        made = self.shared(program, expected)
         keys = SecretKeys.generate(made.spec)
         evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), at_once=cores())
         return ManyImages(made, keys, evaluator)
 
-    def _shared(self, program: Program, images: int | None) -> CompiledProgram:
-        """CompiledProgram for ``images`` in the quickest of the ways that fit."""
+    def shared(self, program: Program, images: int | None) -> CompiledProgram:
+        """Compile a program for many images, in the quickest of the ways to share ciphertexts that fit.
+
+        Args:
+            program: the core of a feature.
+            images: how many there will be; None: any number.
+
+        Returns:
+            Parameters, layout and instructions, which hold no secret.
+
+        Raises:
+            UnsupportedError, DomainError: ``supports`` has objections.
+        """
         return self._keep(f"{digest(program)} for {images}", lambda: self._quickest(program, images))
 
     def _quickest(self, program: Program, images: int | None) -> CompiledProgram:

@@ -1,0 +1,129 @@
+"""``prior_cost``: what a job takes by counts and by this machine's calibration, where nothing was probed.
+
+Seconds of the homomorphic and of the shared computation come from the constants that ``privis doctor --calibrate``
+measures; what surrounds them (a process that starts, images that are decoded, keys, parties) has constants here, which
+hold for two cores of 2.5 GHz and which a probe replaces.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from privis.program import Program
+from privis.program.shapes import Shape
+from privis.readings import cost
+from privis.run.clear import Clear
+from privis.run.machine_profile import MachineProfile
+from privis.run.protocol import Executor
+
+if TYPE_CHECKING:
+    from privis.run.he.executor import CKKS
+    from privis.run.mpc.executor import MPC
+
+MEBIBYTE = 1 << 20
+START, START_MEMORY = 1.7, 190 * MEBIBYTE  # of the command, until the first image
+WORKER_START = 1.6  # seconds more until processes of a pool work
+DECODED = 2.5e-8  # seconds of a pixel read from a file
+OPERATION = 1.2e-9  # seconds of a multiply-add in a compiled kernel
+KEY_BYTE, MESSAGE_BYTE = 2e-8, 4e-8  # seconds for a byte of keys made, of a ciphertext made or opened
+PARTY_START, PARTY_MEMORY = 1.2, 230 * MEBIBYTE  # seconds until all parties run, bytes of each
+
+
+@dataclass(frozen=True)
+class PriorCost:
+    """What one run takes by counts alone.
+
+    Args:
+        fixed: seconds until the first images are done, less ``each``.
+        each: seconds of ``unit`` images more.
+        unit: images that are computed at once.
+        memory: bytes at the peak, of all processes together.
+        sent_once: bytes that are sent once, keys for one.
+        sent_each: bytes that ``unit`` images send: to and from a server, or from each party.
+        rounds_each: messages one after another for ``unit`` images.
+        basis: in plain words, what ``seconds`` rest on.
+    """
+
+    fixed: float
+    each: float
+    unit: int
+    memory: int
+    sent_once: int
+    sent_each: int
+    rounds_each: int
+    basis: str
+
+    def units(self, images: int) -> int:
+        """How often something is computed for ``images``."""
+        return -(-images // self.unit)
+
+    def seconds(self, images: int) -> float:
+        """Seconds of the whole run, on one process."""
+        return self.fixed + self.each * self.units(images)
+
+
+def prior_cost(
+    program: Program, under: Executor, shape: Shape, images: int, profile: MachineProfile | None = None
+) -> PriorCost:
+    """Count what ``images`` of ``shape`` take under an executor.
+
+    Args:
+        program: the core of the feature.
+        under: who computes; it supports the program.
+        shape: of the files' images, (H, W) or (H, W, 3) in pixels.
+        images: how many there will be.
+        profile: speeds of the machine; None: of this one.
+
+    Returns:
+        Seconds, bytes and rounds.
+    """
+    decoded = DECODED * math.prod(shape)
+    if not isinstance(under, Clear):  # whoever computes in the clear has no need to load what follows
+        from privis.run.he.executor import CKKS
+        from privis.run.mpc.executor import MPC
+
+        speeds = profile or MachineProfile.of_this_machine()
+        if isinstance(under, CKKS):
+            return _encrypted(program, under, images, decoded, speeds)
+        if isinstance(under, MPC):
+            return _shared(program, under, decoded, speeds)
+    counted, basis = under.cost(program), "what the executor says of one image"
+    own = counted.seconds
+    if own is None:
+        own, basis = OPERATION * (cost(program).operations or 0), "counts of operations, of which none was timed"
+    memory = START_MEMORY + (counted.memory or 0)
+    return PriorCost(START, decoded + own, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
+
+
+def _encrypted(program: Program, under: CKKS, images: int, decoded: float, speeds: MachineProfile) -> PriorCost:
+    from privis.run.he.compiler.circuit_cost import SECTION, CKKSTimings, predict
+    from privis.run.he.evaluation.evaluator import CACHE
+
+    made = under.compiled(program) if images == 1 else under.shared(program, images)
+    expected = predict(made.spec, made.choice.arrangement, CACHE, speeds.section(SECTION, CKKSTimings()))
+    unit, messages = made.spec.batch_size, expected.query + expected.reply
+    fixed = START + KEY_BYTE * expected.keys + max(0.0, expected.first_seconds - expected.seconds)
+    each = expected.seconds + MESSAGE_BYTE * messages + decoded * min(unit, images)
+    basis = _basis(speeds.has(SECTION, CKKSTimings())) + (f", {unit:,} images at once" if unit > 1 else "")
+    return PriorCost(fixed, each, unit, START_MEMORY + expected.memory, expected.keys, messages, 2, basis)
+
+
+def _shared(program: Program, under: MPC, decoded: float, speeds: MachineProfile) -> PriorCost:
+    from privis.run.mpc.cost.predict import MPCTimings, predicted, section
+    from privis.run.mpc.lowering.precision import choose_fixed_point
+
+    name = section(under.preset)
+    machine = speeds.section(name, MPCTimings())
+    counted = predicted(program, under.preset, choose_fixed_point([program]), machine=machine)
+    memory = START_MEMORY + under.preset.parties * PARTY_MEMORY + (counted.memory or 0)
+    basis = _basis(speeds.has(name, MPCTimings()))
+    if counted.seconds is None:
+        basis = "the start of the parties alone: the protocol has no formula"
+    each = decoded + (counted.seconds or 0.0)
+    return PriorCost(START + PARTY_START, each, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
+
+
+def _basis(measured: bool) -> str:
+    return "this machine's calibration" if measured else "speeds of another machine (privis doctor --calibrate)"

@@ -1,0 +1,134 @@
+"""The process of a probe: ``python -m privis.choose.cost.probe_process STARTED`` reads a pickled `CostProbe` on stdin.
+
+STARTED is the monotonic clock when it was started. It answers two lines: that clock when it was done, and a
+`ProbedCost` as JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pickle
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.choose.cost.cost_probes import TIMED, CostProbe, ProbedCost
+from privis.choose.cost.energy_counter import EnergyCounter
+from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process
+from privis.run.clear import Clear
+
+FIRST = 2  # images of the first run of each process, in the clear
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the probe on stdin and print what it found."""
+    modules, probe = pickle.load(sys.stdin.buffer)  # written by the process that started this one
+    for name in modules:
+        importlib.import_module(name)
+    from privis.extraction import folder  # noqa: F401  what the command loads before its first image
+
+    start = time.monotonic() - float(arguments[1])
+    found = measured(probe, start)
+    sys.stdout.write(f"{time.monotonic()!r}\n{found.to_json()}\n")
+
+
+def measured(probe: CostProbe, start: float) -> ProbedCost:
+    """Time a probe in this process.
+
+    Args:
+        probe: what to run.
+        start: seconds that this process took to load.
+
+    Returns:
+        What it found.
+    """
+    counter, began = EnergyCounter.of_this_machine(), time.perf_counter()
+    joules = counter.joules()
+    with tempfile.TemporaryDirectory(prefix="privis-probe-") as name:
+        runs = Runs(probe, Path(name))
+        try:
+            fixed, each = runs.times(probe.pool or 1)
+            memory = runs.first_memory
+            alone = runs.times(1) if probe.pool else (0.0, 0.0)
+        finally:
+            runs.close()
+        if not probe.pool:
+            memory += runs.parties * peak_of_children()
+    spent = counter.since(joules)
+    watts = None if spent is None else spent / (time.perf_counter() - began)
+    return ProbedCost(start, fixed, each, memory, watts, alone)
+
+
+class Runs:
+    """Runs of a probe on images that are made once."""
+
+    def __init__(self, probe: CostProbe, folder: Path) -> None:
+        self.probe, self.folder = probe, folder
+        self.paths: list[str] = []
+        self.number = self.first_memory = 0
+        preset = getattr(probe.under, "preset", None)
+        self.parties = 0 if preset is None else preset.parties
+
+    def times(self, workers: int) -> tuple[float, float]:
+        """Seconds of a run without its images, and of one unit of images, with so many processes."""
+        unit, quick = self.probe.unit, isinstance(self.probe.under, Clear)
+        few = min(self.probe.most, unit * workers * (FIRST if quick else 1))
+        first = again = self.seconds(few, workers)
+        self.first_memory = peak_of_this_process()  # later runs keep what earlier ones left
+        units = math.ceil(few / unit)
+        if self.probe.most <= few:
+            return first, 0.0
+        if quick or self.parties:  # the first run loaded code, or started parties
+            again = self.seconds(few, workers)
+        more = units + 1
+        if quick:
+            more = units + workers * max(2, math.ceil(TIMED * units / again if workers == 1 else 100))
+        many = self.seconds(min(more * unit, self.probe.most), workers)
+        each = max(many - again, 1e-6) / (math.ceil(min(more * unit, self.probe.most) / unit) - units)
+        return max(0.0, first - each * units), each
+
+    def seconds(self, images: int, workers: int) -> float:
+        """Seconds of one run on so many images."""
+        from privis.extraction.folder import extract_folder
+
+        while len(self.paths) < images:
+            self.paths.append(made_up_file(self.folder, len(self.paths), self.probe.shape))
+        self.number += 1
+        output = self.folder / f"table{self.number}.parquet"
+        probe, began = self.probe, time.perf_counter()
+        extract_folder(
+            probe.feature, self.paths[:images], output, under=probe.under, release=probe.release, workers=workers
+        )
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        """End what the executor started."""
+        close = getattr(self.probe.under, "close", None)
+        if close is not None:
+            close()
+
+
+def made_up_file(folder: Path, number: int, shape: Sequence[int]) -> str:
+    """Write a JPEG file with edges, smooth parts and texture; another one for every ``number``."""
+    import cv2
+
+    generator = np.random.default_rng(number)
+    height, width = shape[:2]
+    coarse = generator.integers(0, 256, (max(2, height // 16), max(2, width // 16), 3), np.uint8)
+    smooth: NDArray[Any] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    texture = generator.integers(0, 24, smooth.shape, np.uint8)
+    image = cv2.add(smooth, texture)
+    path = str(folder / f"image{number}.jpg")
+    cv2.imwrite(path, image if len(shape) == 3 else image[:, :, 0], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return path
+
+
+if __name__ == "__main__":
+    main(sys.argv)
