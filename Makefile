@@ -11,7 +11,7 @@ setup: .venv/setup
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "privis needs CPython 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cnn,faces,sklearn,demo,mpc,he,serve,tiff,dicom,slides,video,postgresql,lancedb]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cnn,faces,sklearn,demo,mpc,he,serve,tiff,dicom,slides,video,postgresql,lancedb,registry]'
 	touch $@
 
 # torch first and exactly: any other spelling brings gigabytes of CUDA

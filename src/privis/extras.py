@@ -67,6 +67,7 @@ EXTRAS = {
         Extra("train", ("torch", "opacus")),
         Extra("postgresql", ("psycopg", "pgvector")),
         Extra("lancedb", ("lancedb",)),
+        Extra("registry", ("yaml",)),
     )
 }
 """By name, as in ``pyproject.toml``."""

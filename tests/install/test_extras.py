@@ -99,6 +99,7 @@ DOORS = {
     ],
     "torch": NETWORKS[:1],
     "opacus": NETWORKS[:1],
+    "yaml": ["card t.npz --format dp-registry -o e.yaml"],
     "lancedb": [
         "from privis.stores.lance import LanceStore; LanceStore.open('nothing')",
         "from privis.stores import VectorSpace; from privis.stores.lance import LanceStore; "

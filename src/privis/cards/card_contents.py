@@ -15,7 +15,7 @@ from privis.file_formats import FileFormat, misfit
 DERIVED, DECLARED = "derived", "declared by the signer"
 PUBLIC_NUMBERS = ("clip", "total", "moves")
 """Parameters of releases that bound what noise hides, and have to be public."""
-_KEYS = {"site": str, "custody": dict, "provenance": dict, "cost": dict, "limits": list}
+_KEYS = {"site": str, "custody": dict, "provenance": dict, "cost": dict, "limits": list, "registry": dict}
 _COSTS = ("predicted", "measured")
 _HARDLY = 10.0
 _SEEN = {
@@ -46,6 +46,7 @@ class Declaration:
         provenance: where a bound or projection comes from, by its name.
         cost: ``predicted`` and ``measured``, each by what is counted.
         limits: further sentences.
+        registry: for an entry of the registry of deployments (`privis.cards.registry`); no signed card holds it.
     """
 
     site: str = ""
@@ -53,6 +54,7 @@ class Declaration:
     provenance: Mapping[str, str] = field(default_factory=dict)
     cost: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    registry: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> Declaration:

@@ -67,23 +67,8 @@ class SignedCard:
         Returns:
             The card.
         """
-        known, card = declared or Declaration(), table.card
-        document: dict[str, Any] = {
-            **card,
-            "format": FORMAT,
-            "issued": time,
-            "site": known.site,
-            "table": table.described(),
-            **({} if image_size is None else {"image_size": list(image_size)}),
-            "seen": seen_by(card),
-            "keys": keys_of(card, known),
-            "provenance": provenance_of(card, known),
-            "cost": {kind: known.cost.get(kind) for kind in ("predicted", "measured")},
-            "attacks": list(attacks),
-            "chain": dict(chain),
-            "limits": limits_of(card, chain, len(attacks), known),
-            "signature": {"algorithm": ALGORITHM, "public_key": key.public},
-        }
+        document = unsigned_document(table, time, chain, attacks, declared or Declaration(), image_size)
+        document["signature"] = {"algorithm": ALGORITHM, "public_key": key.public}
         signature = {**document["signature"], "value": key.sign(_signed_part(document))}
         return cls({**document, "signature": signature})
 
@@ -191,6 +176,45 @@ class SignedCard:
             if any(self.document.get(name) != value for name, value in carried.items()):
                 problems.append("the card that the table carries says something else")
         return Findings(tuple(problems), ("every byte of the table",))
+
+
+def unsigned_document(
+    table: TableContent,
+    time: str,
+    chain: Mapping[str, Any],
+    attacks: Sequence[Mapping[str, Any]],
+    declared: Declaration,
+    image_size: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Say all that a card of a table says, before it is signed.
+
+    Args:
+        table: that it is of.
+        time: of signing, UTC, ISO 8601.
+        chain: what `privis.cards.ledger_chain` gives of the ledgers.
+        attacks: figures of attacks that were run.
+        declared: what only who signs can know.
+        image_size: (height, width) of the images in pixels, where noise is on pixels.
+
+    Returns:
+        The document, without ``signature``.
+    """
+    card = table.card
+    return {
+        **card,
+        "format": FORMAT,
+        "issued": time,
+        "site": declared.site,
+        "table": table.described(),
+        **({} if image_size is None else {"image_size": list(image_size)}),
+        "seen": seen_by(card),
+        "keys": keys_of(card, declared),
+        "provenance": provenance_of(card, declared),
+        "cost": {kind: declared.cost.get(kind) for kind in ("predicted", "measured")},
+        "attacks": list(attacks),
+        "chain": dict(chain),
+        "limits": limits_of(card, chain, len(attacks), declared),
+    }
 
 
 def _signed_part(document: Mapping[str, Any]) -> bytes:

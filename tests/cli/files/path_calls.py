@@ -268,6 +268,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("attack",): {
         "--against": "{table}", "--known": "{people}", "--originals": "{people}", "-o": "{new}.html",
     },
+    ("card", "for the registry"): {
+        "TABLE": "{table}", "--format": "dp-registry", "--declared": "{registered}", "-o": "{new}.yaml",
+    },
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {

@@ -28,6 +28,7 @@ from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
 from privis.run.he.wire import key_file
 from privis.serve.offerings.offering import Estimate, Terms
+from tests.cards.registry.declared_words import WORDS
 from tests.cli.files.every_file import every_file, stored_table
 from tests.cli.files.path_calls import BASE, CREATED, FINE, WRITTEN
 
@@ -138,6 +139,7 @@ def place(tmp_path_factory) -> Path:
     words = ["search", "build", str(folder / "people"), "-o", str(folder / "released.index"), *built]
     assert CliRunner().invoke(app, [*words, "--release", "privunit", "--epsilon", "1"]).exit_code == 0
     (folder / "declared.toml").write_text('site = "here"\n')
+    (folder / "registered.toml").write_text(WORDS)
     signed = SignedCard.issued(
         content_of(files[FileFormat.TABLE]), CardKey(bytes(32)), time="2026-01-01T00:00:00+00:00", chain={}
     )
@@ -171,6 +173,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "windows": place / "windows.npy", "days": place / "days",
         "names": place / "names.txt", "signed": place / "signed.json", "card_key": known["CARD_KEY"],
         "json": known["JSON"], "declared": place / "declared.toml",
+        "registered": place / "registered.toml",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():

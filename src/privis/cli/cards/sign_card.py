@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from privis.cli.cards.attack_figures import attack_figures
+from privis.cli.cards.registry_entry import EntryOptions, write_entry
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import explained, out
 from privis.errors import ParameterError, Problem
-from privis.file_formats import FileFormat, misfit
+
+
+class CardForm(StrEnum):
+    """What ``privis card`` writes."""
+
+    SIGNED = "signed"
+    REGISTRY = "dp-registry"
+
 
 TableFile = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="A table that privis extract or privis release wrote.")
+    Path,
+    typer.Argument(
+        metavar="TABLE",
+        help="A table that privis extract or privis release wrote; for dp-registry also a signed card.",
+    ),
 ]
-KeyFile = Annotated[Path, typer.Option("--key", help="Card key of the site: privis keygen KEY --for card.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Card to write; else TABLE.card.json.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", help="Card key of the site: privis keygen KEY --for card. Needed to sign.")
+]
+Form = Annotated[
+    CardForm,
+    typer.Option("--format", help="A signed card, or an entry (YAML) for OpenDP's registry of deployments."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="File to write; else TABLE.card.json. Needed for dp-registry, .yaml."),
+]
 BudgetLedger = Annotated[Path | None, typer.Option("--ledger", help="Budget ledger that the run was charged to.")]
 AnswersLedger = Annotated[Path | None, typer.Option("--answers", help="Ledger of answers about what is in the table.")]
 Attacks = Annotated[
@@ -28,20 +50,21 @@ Attacks = Annotated[
 Declared = Annotated[
     Path | None,
     typer.Option(
-        help="TOML file with what you know: site, custody, provenance, cost.predicted, cost.measured, limits."
+        help="TOML file with what you know: site, custody, provenance, cost.predicted, cost.measured, limits, "
+        "registry (for dp-registry: all that is missing is told at once)."
     ),
 ]
 ImageSize = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Of the images, where noise is on their pixels.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-_LARGEST = 1 << 24
 
 
 def card(
     table: TableFile,
-    key: KeyFile,
+    key: KeyFile = None,
     output: Output = None,
+    form: Form = CardForm.SIGNED,
     ledger: BudgetLedger = None,
     answers: AnswersLedger = None,
     attack: Attacks = None,
@@ -54,8 +77,17 @@ def card(
     privis card hog.npz --key card.key --ledger budget
 
     privis verify hog.npz --public-key HEX --ledger budget
+
+    privis card hog.npz --format dp-registry --declared words.toml -o ward_7_hog_2026.yaml
     """
     with explained():
+        if form is CardForm.REGISTRY:
+            options = EntryOptions(table, key, output, ledger, answers, tuple(attack or ()), declared, image_size)
+            write_entry(options, as_json)
+            return
+        if key is None:
+            remedy = "privis keygen KEY --for card makes one; --format dp-registry needs none"
+            raise ParameterError(Problem("--key", "nothing", "the card key of the site, which signs", remedy))
         from privis.cards.card_check import beside
         from privis.cards.card_contents import Declaration
         from privis.cards.card_key import CardKey
@@ -76,7 +108,7 @@ def card(
             raise ParameterError(
                 Problem(str(table), "; ".join(wrong), "a guarantee that follows from its release", remedy)
             )
-        figures = _figures(attack or ())
+        figures = attack_figures(attack or ())
         known = None if declared is None else Declaration.load(declared)
         chain: dict[str, Any] = {}
         if answers is not None:
@@ -95,20 +127,3 @@ def card(
         out.print(f"{place}: signed by {signing.public}", markup=False, soft_wrap=True)
         for sentence in made.document["limits"]:
             out.print(str(sentence), markup=False, soft_wrap=True)
-
-
-def _figures(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """What attacks found, each a JSON document as it was printed."""
-    found = []
-    for path in paths:
-        try:
-            if path.stat().st_size > _LARGEST:
-                raise ValueError("a file that is too large")
-            figures = json.loads(path.read_bytes())
-            json.dumps(figures, allow_nan=False)
-        except (OSError, ValueError, RecursionError) as error:
-            reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
-            expected = "figures of an attack, as JSON"
-            raise ParameterError(misfit(path, FileFormat.JSON, reason, expected)) from None
-        found.append({"file": path.name, "figures": figures})
-    return found

@@ -1,0 +1,1 @@
+"""A card as an entry of OpenDP's registry of deployments of differential privacy."""
