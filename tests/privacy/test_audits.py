@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
 
+from privis.attack.audits.epsilon_bounds import two_point_bound
 from privis.privacy import (
     CodeRelease,
     DirectionRelease,
@@ -61,22 +61,8 @@ class Slice(NoiseStream):
 
 
 def proved_epsilon(draw: Draw, count: int = COUNT) -> float:
-    """Largest epsilon that an attacker proves with 97.5 % confidence twice, for the best threshold on the score.
-
-    The threshold is chosen on a tenth of the releases, which do not count any more: choosing proves nothing.
-    """
-    first, second = draw(0, count), draw(1, count)
-    tried, left = count // 10, slice(count // 10, None)
-    candidates = np.unique(np.quantile(np.concatenate([first[:tried], second[:tried]]), np.linspace(0.02, 0.98, 97)))
-    threshold = max(candidates, key=lambda at: _ratio(first[:tried], second[:tried], at))
-    return _ratio(first[left], second[left], threshold)
-
-
-def _ratio(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], threshold: float) -> float:
-    hits, misses = int((first >= threshold).sum()), int((second >= threshold).sum())
-    at_least = stats.beta.ppf(0.025, max(hits, 1), first.size - hits + 1)
-    at_most = stats.beta.ppf(0.975, misses + 1, max(second.size - misses, 1))
-    return math.log(at_least / at_most)
+    """Largest epsilon that an attacker proves with 97.5 % confidence twice, for the best threshold on the score."""
+    return two_point_bound(draw(0, count), draw(1, count), level=0.05).epsilon
 
 
 def laplace_pixels(epsilon: float) -> Draw:

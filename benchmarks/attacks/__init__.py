@@ -1,0 +1,1 @@
+"""Attacks on outputs, beside their bars."""
