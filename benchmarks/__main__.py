@@ -14,6 +14,7 @@ BENCHMARKS = (
     ("private_extraction", "what a release adds to HOG", None),
     ("ledger", "speed of the ledger", None),
     ("answers", "what answers give away, and limits under race and kill", None),
+    ("answer_attacks", "answers until half of the templates fall, beside the default limits", DATA),
     ("folder", "speed of a folder run", None),
     ("cnn", "networks beside onnxruntime", DATA / "weights"),
     ("prepared", "what is kept between calls and processes", None),

@@ -52,6 +52,7 @@ COMMANDS = {
     "private_extraction": "privacy.private_extraction",
     "ledger": "privacy.ledger",
     "answers": "privacy.answers",
+    "answer_attacks": "attacks.answers",
     "verification": "cards.verification",
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",

@@ -13,8 +13,8 @@ the ledger says, and a large gallery is as usable as a small one.
 
 Both share what a client may get: used shares of the two limits add up to at most one.
 
-**What the limits rest on** is measured, not proved (``python -m benchmarks.answers``): how similar an attacker's
-estimate of a template becomes with the number of answers. `AnswerLimits.of_vectors` stays well below.
+**What the limits rest on** is measured, not proved (``python -m benchmarks.answer_attacks``): how many answers it takes
+until half of the templates are passed. `AnswerLimits.of_vectors` stays below in total, which nothing per hour would.
 """
 
 from __future__ import annotations

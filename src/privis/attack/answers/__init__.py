@@ -1,0 +1,1 @@
+"""Attacks on what a gallery answers, whoever computes it: guesses, scores, decisions, linkage."""
