@@ -32,6 +32,7 @@ from privis.cli.releases import (
     refuse_what_leaves_nothing,
     shapes_of,
 )
+from privis.cli.scores.run_record import note_extraction
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
 from privis.extraction.folder import FolderResult, extract_folder
@@ -157,6 +158,7 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr wh
 
 
 def extract(
+    context: typer.Context,
     inputs: Inputs,
     feature: FeatureNames,
     output: Output,
@@ -247,6 +249,8 @@ def extract(
         processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
         with progress(", ".join(feature)) as show:
             results = _extracted(planned, sources, subjects, executor, book, key, processes, decoding, show)
+        tables = [(table.feature, table.release) for table in planned]
+        note_extraction(context, executor, processes, release, tables, results, sources)
         for result, path in zip(results, reports, strict=bool(reports)):
             from privis.report import folder_report, write
 

@@ -54,6 +54,7 @@ from privis.cli.parsing import (
     shown_value,
 )
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
+from privis.cli.scores.run_record import RunRecord
 from privis.cli.search.search_group import search
 from privis.cli.server.answers import answers
 from privis.cli.server.query import query
@@ -263,4 +264,8 @@ given_once(app)
 
 def main() -> None:
     """Entry point of the ``privis`` command."""
-    app(prog_name="privis")
+    record = RunRecord()
+    try:
+        app(prog_name="privis", obj=record)
+    finally:
+        record.finish()

@@ -138,3 +138,13 @@ class ClosableExecutor(Protocol):
     def close(self) -> None:
         """End what stays; the next run starts it again."""
         ...
+
+
+@runtime_checkable
+class CountingExecutor(Protocol):
+    """An executor that counts what it sends."""
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent so far by this process and for it, keys included; of parties the mean of what each sends."""
+        ...

@@ -115,10 +115,10 @@ def test_encrypted_bytes_and_rounds_are_counted(tmp_path: Path) -> None:
     under = CKKS()
     prior = prior_cost(program, under, shape, 3, MachineProfile())
     made = under.shared(program, 3)
-    assert prior.unit == made.spec.batch_size
+    assert prior.batch == made.spec.batch_size
     told = predict_cost(feature, under, shape, 3, probes=none_new(tmp_path), profile=MachineProfile())
-    assert told.sent == prior.sent_once + prior.units(3) * prior.sent_each
-    assert told.rounds == 2 * prior.units(3)
+    assert told.sent == prior.sent(3)
+    assert told.rounds == prior.rounds(3) == 2 * made.spec.groups(3)
     slow = NetworkProfile(0.05, 1e6)
     behind = predict_cost(feature, under, shape, 3, probes=none_new(tmp_path), profile=MachineProfile(), network=slow)
     assert behind.seconds - told.seconds == pytest.approx(slow.seconds(told.rounds, told.sent))

@@ -91,8 +91,7 @@ def predict_cost(
     found = probes or CostProbes()
     probed = found.of(CostProbe(feature, under, release, shape, processes > 1, prior.unit), prior, images)
     predicted = _seconds_and_memory(prior, probed, found, images, processes)
-    units = prior.units(images)
-    sent, rounds = prior.sent_once + units * prior.sent_each, units * prior.rounds_each
+    sent, rounds = prior.sent(images), prior.rounds(images)
     seconds, memory, basis = predicted
     if network is not None:
         seconds += network.seconds(rounds, sent)

@@ -28,6 +28,7 @@ WORKER_START = 1.6  # seconds more until processes of a pool work
 DECODED = 2.5e-8  # seconds of a pixel read from a file
 OPERATION = 1.2e-9  # seconds of a multiply-add in a compiled kernel
 KEY_BYTE, MESSAGE_BYTE = 2e-8, 4e-8  # seconds for a byte of keys made, of a ciphertext made or opened
+SPAN, PAIR = 64, 2  # files that a run computes before it writes: at most, and in batches that share ciphertexts
 PARTY_START, PARTY_MEMORY = 1.2, 230 * MEBIBYTE  # seconds until all parties run, bytes of each
 
 
@@ -39,16 +40,18 @@ class PriorCost:
         fixed: seconds until the first images are done, less ``each``.
         each: seconds of ``unit`` images more.
         unit: images that are computed at once.
+        batch: images that share messages.
         memory: bytes at the peak, of all processes together.
         sent_once: bytes that are sent once, keys for one.
-        sent_each: bytes that ``unit`` images send: to and from a server, or from each party.
-        rounds_each: messages one after another for ``unit`` images.
+        sent_each: bytes that ``batch`` images send: to and from a server, or from each party.
+        rounds_each: messages one after another for ``batch`` images.
         basis: in plain words, what ``seconds`` rest on.
     """
 
     fixed: float
     each: float
     unit: int
+    batch: int
     memory: int
     sent_once: int
     sent_each: int
@@ -58,6 +61,14 @@ class PriorCost:
     def units(self, images: int) -> int:
         """How often something is computed for ``images``."""
         return -(-images // self.unit)
+
+    def sent(self, images: int) -> int:
+        """Bytes that are sent for ``images``."""
+        return self.sent_once + -(-images // self.batch) * self.sent_each
+
+    def rounds(self, images: int) -> int:
+        """Messages one after another for ``images``."""
+        return -(-images // self.batch) * self.rounds_each
 
     def seconds(self, images: int) -> float:
         """Seconds of the whole run, on one process."""
@@ -94,20 +105,25 @@ def prior_cost(
     if own is None:
         own, basis = OPERATION * (cost(program).operations or 0), "counts of operations, of which none was timed"
     memory = START_MEMORY + (counted.memory or 0)
-    return PriorCost(START, decoded + own, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
+    return PriorCost(START, decoded + own, 1, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
 
 
 def _encrypted(program: Program, under: CKKS, images: int, decoded: float, speeds: MachineProfile) -> PriorCost:
     from privis.run.he.compiler.circuit_cost import SECTION, CKKSTimings, predict
     from privis.run.he.evaluation.evaluator import CACHE
+    from privis.run.he.evaluation.forked_map import cores
 
     made = under.compiled(program) if images == 1 else under.shared(program, images)
-    expected = predict(made.spec, made.choice.arrangement, CACHE, speeds.section(SECTION, CKKSTimings()))
-    unit, messages = made.spec.batch_size, expected.query + expected.reply
+    machine = speeds.section(SECTION, CKKSTimings())
+    expected = predict(made.spec, made.choice.arrangement, CACHE, machine)
+    batch, messages = made.spec.batch_size, expected.query + expected.reply
+    spans = min(max(SPAN // batch, 1), PAIR, -(-images // batch)) if batch > 1 else 1  # batches in a span of files
+    beside = spans if made.choice.arrangement.processes > 1 or cores() == 1 else 1 + (spans - 1) * (machine.beside - 1)
     fixed = START + KEY_BYTE * expected.keys + max(0.0, expected.first_seconds - expected.seconds)
-    each = expected.seconds + MESSAGE_BYTE * messages + decoded * min(unit, images)
+    unit = spans * batch
+    each = beside * expected.seconds + spans * MESSAGE_BYTE * messages + decoded * min(unit, images)
     basis = _basis(speeds.has(SECTION, CKKSTimings())) + (f", {unit:,} images at once" if unit > 1 else "")
-    return PriorCost(fixed, each, unit, START_MEMORY + expected.memory, expected.keys, messages, 2, basis)
+    return PriorCost(fixed, each, unit, batch, START_MEMORY + expected.memory, expected.keys, messages, 2, basis)
 
 
 def _shared(program: Program, under: MPC, decoded: float, speeds: MachineProfile) -> PriorCost:
@@ -122,7 +138,7 @@ def _shared(program: Program, under: MPC, decoded: float, speeds: MachineProfile
     if counted.seconds is None:
         basis = "the start of the parties alone: the protocol has no formula"
     each = decoded + (counted.seconds or 0.0)
-    return PriorCost(START + PARTY_START, each, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
+    return PriorCost(START + PARTY_START, each, 1, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
 
 
 def _basis(measured: bool) -> str:

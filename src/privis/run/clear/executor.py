@@ -34,6 +34,11 @@ class Clear:
         """The process that runs the program sees the images."""
         return "The machine that runs Privis sees the images."
 
+    @property
+    def sent(self) -> int:
+        """Nothing leaves the process."""
+        return 0
+
     def supports(self, program: Program) -> list[Problem]:
         """Every op runs in the clear."""
         return []

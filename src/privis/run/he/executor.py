@@ -76,6 +76,9 @@ class CKKS:
     _refused: dict[str, tuple[Problem, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False, metadata=UNIDENTIFIED
     )
+    _messages: list[int] = field(
+        default_factory=lambda: [0], init=False, repr=False, compare=False, metadata=UNIDENTIFIED
+    )  # bytes of all so far
 
     def __post_init__(self) -> None:
         problems = option_problems("CKKS", self.precision, self.signs)
@@ -245,14 +248,18 @@ class CKKS:
         """
         made = self.compiled(program)
         keys = SecretKeys.generate(made.spec)
-        evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), weights_of(made, CACHE))
+        message = keys.evaluation_keys(made.spec)
+        self._count(message)
+        evaluator = Evaluator.open(made, message, weights_of(made, CACHE))
         promises = bool(domain_problems(made.head))
 
         def run(*inputs: Any) -> Any:
             if promises:
                 refuse(DomainError, broken_promises(made.head, *inputs))
             query = keys.encrypt(made.spec, [inputs])
-            (outputs,) = keys.decrypt(made.spec, query, evaluator.run(query.message))
+            reply = evaluator.run(query.message)
+            self._count(query.message, reply)
+            (outputs,) = keys.decrypt(made.spec, query, reply)
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
         return run
@@ -272,8 +279,18 @@ class CKKS:
         """
         made = self.shared(program, expected)
         keys = SecretKeys.generate(made.spec)
-        evaluator = Evaluator.open(made, keys.evaluation_keys(made.spec), at_once=cores())
-        return ManyImages(made, keys, evaluator)
+        message = keys.evaluation_keys(made.spec)
+        self._count(message)
+        return ManyImages(made, keys, Evaluator.open(made, message, at_once=cores()), self._count)
+
+    def _count(self, *messages: bytes) -> None:
+        """Add their bytes to what was sent."""
+        self._messages[0] += sum(map(len, messages))
+
+    @property
+    def sent(self) -> int:
+        """Bytes of keys, queries and replies so far: what a server elsewhere would be sent, and send."""
+        return self._messages[0]
 
     def shared(self, program: Program, images: int | None) -> CompiledProgram:
         """Compile a program for many images, in the quickest of the ways to share ciphertexts that fit.
@@ -301,6 +318,7 @@ class ManyImages:
     made: CompiledProgram
     keys: SecretKeys = field(repr=False)
     evaluator: Evaluator = field(repr=False)
+    count: Callable[[bytes, bytes], None] = field(default=lambda query, reply: None, repr=False)
 
     def check(self, *inputs: Any) -> None:
         """Raise DomainError where the inputs of an image break a domain that the program relies on."""
@@ -316,7 +334,9 @@ class ManyImages:
         if not images:
             return []
         query = self.keys.encrypt(self.made.spec, images)
-        results = self.keys.decrypt(self.made.spec, query, self.evaluator.run(query.message))
+        reply = self.evaluator.run(query.message)
+        self.count(query.message, reply)
+        results = self.keys.decrypt(self.made.spec, query, reply)
         return [outputs[0] if len(outputs) == 1 else tuple(outputs) for outputs in results]
 
 

@@ -85,6 +85,11 @@ class MPC:
         parties = "the parties, here processes of the owner's machine, hold shares"
         return f"Only their owner sees the images; {parties} ({self.preset.model})."
 
+    @property
+    def sent(self) -> int:
+        """Bytes that a party sent so far, mean of all parties."""
+        return self._sessions.sent
+
     def supports(self, program: Program) -> list[Problem]:
         """All nodes whose values cannot be represented in fixed point, with their numbers."""
         try:

@@ -14,7 +14,7 @@ from privis.run.machine_profile import MachineProfile
 SECTION = "ckks"  # of a machine's profile
 LARGE = 1 << 15  # the ring that times are stated for
 WORD = 8  # bytes of a residue in memory
-ON_WIRE = 1.03  # of the bytes that residues fill: the library's compression
+ON_WIRE, EMPTY_ON_WIRE = 1.012, 0.168  # of the bytes of a word that a residue fills, and leaves: after compression
 BASE = 64 << 20  # bytes of an interpreter with the libraries
 ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
 SERIAL_SHARE = 0.3  # of the work that two processes cannot share, and passing results on
@@ -150,8 +150,9 @@ def _fresh_bytes(spec: Spec, level: int) -> int:
 
 
 def _polynomial_bytes(spec: Spec, rows: Any) -> int:
-    filled = sum(math.ceil(spec.parameters.bits[row] / 8) for row in rows)
-    return math.ceil(ON_WIRE * spec.parameters.degree * filled)
+    filled = [math.ceil(spec.parameters.bits[row] / 8) for row in rows]
+    sent = sum(ON_WIRE * size + EMPTY_ON_WIRE * (WORD - size) for size in filled)
+    return math.ceil(spec.parameters.degree * sent)
 
 
 def _alive(spec: Spec, arrangement: Arrangement) -> int:

@@ -46,6 +46,7 @@ class LocalParties:
     def __init__(self, preset: Preset, fixed: FixedPoint, *, addresses: Sequence[Sequence[str]] | None = None) -> None:
         self.preset, self.fixed = preset, fixed
         self.measured: list[LinkMeasurement] = []  # of rank 0, one per Run of the last job
+        self.sent = 0  # bytes by a party, mean of all, in all runs
         self._compiled: dict[str, None] = {}  # the program that was not run for longest is the first
         self._digests: WeakKeyDictionary[Program, str] = WeakKeyDictionary()  # hashing weights takes a while
         self._folder = PrivateFolder("privis-parties-")
@@ -149,6 +150,7 @@ class LocalParties:
                 case Run(program, inputs, outputs):
                     took = self.call_all(lambda _, w, k=keys[program], i=inputs, o=outputs: w.run(k, i, o))
                     self.measured.append(took[0])
+                    self.sent += sum(party.sent for party in took) // len(took)
                 case Reveal(name):
                     parts = self.call_all(lambda _, worker, n=name: worker.take(n))
                     revealed[name] = join(parts, self.preset, self.fixed)

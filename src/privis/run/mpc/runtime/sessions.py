@@ -27,6 +27,7 @@ class PartySessions:
     """
 
     running: dict[FixedPoint, LocalParties] = field(default_factory=dict)
+    sent: int = 0  # bytes by a party, mean of all, in all jobs
     _process: int = field(default_factory=os.getpid)
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
@@ -38,7 +39,10 @@ class PartySessions:
     def run(self, job: Job, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run ``job`` as `LocalParties.run` does; after a failure parties start afresh with the next one."""
         with self._session(job.preset, job.fixed) as parties:
-            return parties.run(job, arrays)
+            before = parties.sent
+            revealed = parties.run(job, arrays)
+            self.sent += parties.sent - before
+            return revealed
 
     @contextmanager
     def _session(self, preset: Preset, fixed: FixedPoint) -> Iterator[LocalParties]:
