@@ -318,3 +318,21 @@ def test_a_card_is_no_place_for_other_json(tmp_path: Path) -> None:
     with pytest.raises(ParameterError):
         SignedCard.load(place)
     assert not holds(place, Against())
+
+
+def test_unknown_keys_are_signed_and_skipped_and_newer_formats_are_named(room: tuple[Path, dict[str, Path]]) -> None:
+    table, _ = room
+    document = {name: value for name, value in checked_card(beside(table), Against()).card.items()}
+    del document["signature"]
+    later = SignedCard.of({**document, "later": {"x": 1}, "table": {**document["table"], "more": "y"}}, KEY)
+    beside(table).write_bytes(later.to_bytes())
+    assert checked_table(table, None, Against(KEY.public)).findings.holds
+    beside(table).write_bytes(later.to_bytes().replace(b'"x": 1', b'"x": 2'))
+    assert not checked_table(table, None, Against(KEY.public)).findings.holds, "the signature covers them"
+    for name in ("format", "guarantee", "table"):
+        without = SignedCard.of({key: value for key, value in document.items() if key != name}, KEY)
+        beside(table).write_bytes(without.to_bytes())
+        assert not holds(table, Against(KEY.public)) and not holds(beside(table), Against(KEY.public)), name
+    beside(table).write_bytes(SignedCard.of({**document, "format": "privis.card/9"}, KEY).to_bytes())
+    for check in (checked_table(table, None, Against()), checked_card(beside(table), Against())):
+        assert any("privis.card/9" in each and "newer version" in each for each in check.findings.problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 from privis.cards.epsilon_check import epsilon_findings
 from privis.cards.findings import Findings
 from privis.cards.ledger_chain import chain_findings
-from privis.cards.signed_card import FORMAT, SignedCard
+from privis.cards.signed_card import FORMAT, OF_CONTENT, SignedCard
+from privis.cards.signed_content import SignedContent
 from privis.cards.table_bytes import TableContent, content_of, digests
 from privis.errors import ParameterError
 from privis.extraction.card import FORMAT as UNSIGNED
 from privis.file_formats import FileFormat, misfit
 from privis.privacy import Guarantee
 
-_MARKS = (FORMAT.encode(), b'"public_key"', b'"guarantee"')
-"""Of which a card that was changed in one place holds two, and nothing else does."""
+_MARKS = (b'"public_key"', b'"guarantee"')
+"""Of which, and of the format's name, a card that was changed in one place holds two, and nothing else does."""
+_FAMILY = "privis.card/"
 _LARGEST = 1 << 26
 
 
@@ -80,7 +82,8 @@ def is_damaged_card(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    return sum(mark in data for mark in _MARKS) > 1
+    named = any(form.encode() in data for form in (FORMAT, OF_CONTENT))
+    return sum((named, *(mark in data for mark in _MARKS))) > 1
 
 
 def checked_card(path: Path, against: Against) -> CardCheck:
@@ -97,24 +100,30 @@ def checked_card(path: Path, against: Against) -> CardCheck:
         ParameterError: it is no card.
     """
     document = _document(path)
-    if document is not None and document.get("format") != FORMAT:
+    if document is not None and document.get("format") not in (FORMAT, OF_CONTENT):
         card = document.get("card", document)
         components = document.get("components") if "card" in document else None
         return _unsigned(card, components if isinstance(components, int) else None, against)
     signed = _signed(path)
     if signed is None:
         return CardCheck(Findings(("the card's bytes are not as they were signed",)), "", {})
-    found = _of_signed(signed, against) + Findings(not_checked=("the table: it was not given",))
+    found = _of_signed(signed, against) + Findings(not_checked=(f"the {signed.kind}: it was not given",))
     return CardCheck(found, signed.public_key, signed.document)
 
 
-def checked_table(path: Path, card: Path | None, against: Against) -> CardCheck:
+def checked_table(
+    path: Path,
+    card: Path | None,
+    against: Against,
+    read: Callable[[Path], TableContent | SignedContent] = content_of,
+) -> CardCheck:
     """Check a table by its signed card, or by the card that it carries where there is no other.
 
     Args:
-        path: of the table.
+        path: of the table, or of another content.
         card: of its signed card; None: beside it, if it is there.
         against: what the verifier gives.
+        read: reads what the card is of.
 
     Returns:
         What was found.
@@ -125,20 +134,25 @@ def checked_table(path: Path, card: Path | None, against: Against) -> CardCheck:
     """
     place = card or beside(path)
     if card is None and not place.is_file():
-        content = content_of(path)
+        content = read(path)
         return _unsigned(content.card, content.components, against)
+    document = _document(place) or {}
+    if str(document.get("format")).startswith(_FAMILY) and document["format"] not in (FORMAT, OF_CONTENT):
+        return CardCheck(Findings((f"{place}: {_unknown(document)}",)), "", {})
     signed = _signed(place)
     if signed is None:
         return CardCheck(Findings((f"{place}: the card's bytes are not as they were signed",)), "", {})
-    found = _of_signed(signed, against) + signed.table_findings(_read(path))
+    found = _of_signed(signed, against) + signed.content_findings(_read(path, read))
     return CardCheck(found, signed.public_key, signed.document)
 
 
-def _read(path: Path) -> TableContent | tuple[str, str]:
+def _read(
+    path: Path, read: Callable[[Path], TableContent | SignedContent]
+) -> TableContent | SignedContent | tuple[str, str]:
     try:
-        return content_of(path)
+        return read(path)
     except ParameterError:  # damaged, which its digest shows
-        return digests(path)
+        return digests(path) if path.is_file() else ("", "")
 
 
 def _document(path: Path) -> Mapping[str, Any] | None:
@@ -160,9 +174,15 @@ def _signed(path: Path) -> SignedCard | None:
         raise
 
 
+def _unknown(card: Any) -> str:
+    form = str(card.get("format"))[:40] if isinstance(card, Mapping) else type(card).__name__
+    known = f"{UNSIGNED}, {FORMAT} and {OF_CONTENT}"
+    return f"a card of the format {form}, and {known} are known here: a newer version of Privis may read it"
+
+
 def _unsigned(card: Any, components: int | None, against: Against) -> CardCheck:
     if not isinstance(card, Mapping) or not card.get("format") == UNSIGNED:
-        return CardCheck(Findings(("the card is of no format that is known here",)), "", {})
+        return CardCheck(Findings((_unknown(card),)), "", {})
     found = epsilon_findings(card, components, against.image_size)
     found += Findings(not_checked=("signature and bytes: a card of format 1 is not signed",))
     if against.public_key is not None:
@@ -175,9 +195,8 @@ def _unsigned(card: Any, components: int | None, against: Against) -> CardCheck:
 def _of_signed(signed: SignedCard, against: Against) -> Findings:
     """Everything but the table."""
     document = signed.document
-    components = document["table"].get("components")
     found = signed.signature_findings(against.public_key)
-    found += epsilon_findings(document, components if isinstance(components, int) else None, against.image_size)
+    found += epsilon_findings(document, signed.components, against.image_size)
     try:
         guarantee = Guarantee.from_dict(document["guarantee"])
     except (KeyError, TypeError):

@@ -109,18 +109,25 @@ def _miscounted(where: str, cost: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"{where}.{kind}", "a value that is no number", "numbers, like seconds = 3.5")
 
 
-def seen_by(card: Mapping[str, Any]) -> list[dict[str, str]]:
+def seen_by(card: Mapping[str, Any], kind: str = "table") -> list[dict[str, str]]:
     """Say who saw what.
 
     Args:
         card: of format 1.
+        kind: what it is of.
 
     Returns:
         Who and what, one of them per party.
     """
     parties = _SEEN.get(card["under"].get("class", ""), (("see threat_model", card["threat_model"]),))
-    received = "exact features" if card["release"] is None else "features with the noise of the release, and this card"
-    return [{"who": who, "what": what} for who, what in (*parties, ("whoever receives the table", received))]
+    exact = card["release"] is None
+    if kind == "table":
+        received = "exact features" if exact else "features with the noise of the release, and this card"
+    else:
+        received = (
+            f"the {kind}, without noise" if exact else f"the {kind}, with the noise of its release, and this card"
+        )
+    return [{"who": who, "what": what} for who, what in (*parties, (f"whoever receives the {kind}", received))]
 
 
 def keys_of(card: Mapping[str, Any], declared: Declaration) -> list[dict[str, str]]:
@@ -186,7 +193,9 @@ def _sources(value: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from _sources(inner, f"{name}[{number}]")
 
 
-def limits_of(card: Mapping[str, Any], chain: Mapping[str, Any], attacks: int, declared: Declaration) -> list[str]:
+def limits_of(
+    card: Mapping[str, Any], chain: Mapping[str, Any], attacks: int, declared: Declaration, kind: str = "table"
+) -> list[str]:
     """Say in plain words what the card does not show.
 
     Args:
@@ -194,13 +203,15 @@ def limits_of(card: Mapping[str, Any], chain: Mapping[str, Any], attacks: int, d
         chain: ledgers that it is tied to.
         attacks: how many figures of attacks it holds.
         declared: by who signs.
+        kind: what the card is of.
 
     Returns:
         Sentences.
     """
     guarantee, found = card["guarantee"], []
     if card["release"] is None:
-        found.append("The features are exact: whoever has the table may recover much of the images.")
+        exact = "The features are exact: whoever has the table may recover much of the images."
+        found.append(exact if kind == "table" else f"Without noise: whoever has the {kind} may learn of every image.")
     else:
         whole = guarantee["whole_image_epsilon"]
         if whole is None or whole > _HARDLY:
@@ -208,10 +219,10 @@ def limits_of(card: Mapping[str, Any], chain: Mapping[str, Any], attacks: int, d
             found.append(f"Whole images are hardly hidden: their epsilon is {shown}.")
         if "budget" not in chain:
             found.append("No ledger: other releases of the same images add to this epsilon, and are not counted here.")
-        found.append("That the noise was drawn as stated cannot be seen from the table: who signs answers for it.")
+        found.append(f"That the noise was drawn as stated cannot be seen from the {kind}: who signs answers for it.")
     if guarantee.get("promises"):
         found.append(f"Promised by the caller, and not checked: {'; '.join(guarantee['promises'])}.")
     if not attacks:
-        found.append("No attack was run on this table.")
+        found.append(f"No attack was run on this {kind}.")
     found.append("The signature shows who states this and that nothing changed since, not that it is true.")
     return [*found, *declared.limits]

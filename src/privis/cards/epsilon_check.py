@@ -15,8 +15,17 @@ from typing import Any
 
 from privis import privacy
 from privis.cards.findings import Findings
+from privis.cards.signed_content import NOT_KEPT
 from privis.errors import PrivisError
-from privis.privacy import NO_GUARANTEE, Gaussian, Guarantee, Laplace, PixelRelease
+from privis.privacy import (
+    NO_GUARANTEE,
+    Gaussian,
+    Guarantee,
+    Laplace,
+    LeastSquaresTraining,
+    LogisticTraining,
+    PixelRelease,
+)
 from privis.privacy.accounting import gaussian_epsilon
 from privis.version import VERSION
 
@@ -25,13 +34,15 @@ _OF_UNIT = ("scale", "sensitivity", "epsilon", "delta")
 _OF_IMAGE = ("step", "whole_image_epsilon", "whole_image_delta")
 _TOLERANCE = 1e-6
 """Relative: what versions and machines may differ by in a figure, far below what anybody could gain by a change."""
+_STEPS = 1_000_000
+"""Of a training, whose accounting takes a few seconds; more of them are the work of somebody who wants it to hang."""
 _SIDE = 1 << 15
 """Side of an image that is larger than any unit of pixels, in pixels."""
 _NAMES = (
     "Laplace", "Gaussian", "PrivUnit", "VonMisesFisher", "RandomisedResponse", "WholeImage", "Pixels", "Patch",
     "Person", "AddOrRemovePerson", "PersonDay", "Enrolment", "Dataset", "Metric", "PixelRelease", "FeatureRelease",
     "HistogramRelease", "CodeRelease", "DirectionRelease", "SumRelease", "MeanRelease", "CorpusHistogramRelease",
-    "WindowCountRelease",
+    "WindowCountRelease", "LogisticTraining", "LeastSquaresTraining",
 )  # fmt: skip
 CLASSES: Mapping[str, type[Any]] = MappingProxyType({name: getattr(privacy, name) for name in _NAMES})
 """What a card's release may be made of, by the names that cards hold."""
@@ -58,7 +69,13 @@ def epsilon_findings(
         if card["release"] is None:
             wrong = _differences(stated, NO_GUARANTEE, (*_WORDS, *_OF_UNIT, *_OF_IMAGE))
             return Findings(wrong, ("no release, so that nothing is guaranteed",))
+        if card["release"] == {"class": NOT_KEPT}:
+            return Findings(not_checked=("epsilon: the parameters of its training were not kept",))
+        if int(card["release"].get("steps", 0)) > _STEPS:
+            return Findings((f"a training of more than {_STEPS:,} steps",))
         release = rebuilt(card["release"])
+        if isinstance(release, LogisticTraining | LeastSquaresTraining):
+            return _of_training(release, stated, components)
         if isinstance(release, PixelRelease):
             return _on_pixels(release, stated, _size(card, image_size))
         if components is None:
@@ -98,6 +115,18 @@ def _size(card: Mapping[str, Any], given: tuple[int, int] | None) -> tuple[int, 
     """Of the images: as given, as the card says, or as the feature brings them to."""
     said = given or card.get("image_size") or card["feature"].get("size")
     return None if said is None else (int(said[0]), int(said[1]))
+
+
+def _of_training(plan: LogisticTraining | LeastSquaresTraining, stated: Guarantee, components: int | None) -> Findings:
+    """By the accountant, for the noise that is stated: which noise is the least is searched for, to some digits."""
+    if not 0 < stated.scale < math.inf:
+        return Findings((f"scale is {stated.scale:g}",))
+    if components not in (None, plan.components):
+        return Findings((f"a training on {plan.components} components, and the model has {components}",))
+    wrong = _differences(stated, plan.guarantee_at(stated.scale), (*_WORDS, *_OF_UNIT, *_OF_IMAGE))
+    if stated.epsilon > plan.noise.epsilon * (1 + _TOLERANCE):
+        wrong += (f"epsilon is stated as {stated.epsilon:g}, and at most {plan.noise.epsilon:g} was chosen",)
+    return Findings(wrong, ("epsilon and delta of the whole training, recomputed by its accountant",))
 
 
 def _compared(release: Any, stated: Guarantee, shape: tuple[int, ...]) -> Findings:

@@ -33,6 +33,11 @@ class TableContent:
     components: int
     card: Mapping[str, Any]
 
+    key = "table"
+    """Of a card, under which it is described."""
+    kind = "table"
+    """What it is, in one word."""
+
     def described(self) -> dict[str, Any]:
         """Give what stands in a card.
 

@@ -6,6 +6,7 @@ from .fitting import TrainingProgress as TrainingProgress
 from .fitting import solve_head as solve_head
 from .fitting import train_head as train_head
 from .heads import Head as Head
+from .heads import head_content as head_content
 from .heads import load_head as load_head
 from .learned import private_codebook as private_codebook
 from .learned import private_projection as private_projection

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.extraction.card import described
 from privis.privacy.learning.clipped_gradients import IntegerRows, Integers, check_vectors
 from privis.privacy.learning.least_squares import LeastSquaresTraining
 from privis.privacy.learning.logistic_regression import LogisticTraining, TrainingState, first_sums, prepared, steps
@@ -174,6 +175,7 @@ def train_head(
     kept_state = None if checkpoint is None else checkpoints.load(checkpoint, release_id, shape, plan.steps)
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, release_id)
+    names = tuple(map(str, classes))
     first = state = kept_state or _start(plan, given, stream, release_id, checkpoint)
     kept = first.standardisation
     rows = IntegerRows.of(given.vectors if kept is None else kept(given.vectors))
@@ -185,7 +187,7 @@ def train_head(
             saved = now
         left = (now - started) / (state.step - first.step) * (plan.steps - state.step)
         on_progress(TrainingProgress(state.step, plan.steps, state.loss, now - started, left))
-    return Head(tuple(map(str, classes)), state.released, plan.guarantee, kept, dict(feature or {}))
+    return Head(names, state.released, plan.guarantee, kept, dict(feature or {}), described(plan))
 
 
 def solve_head(
@@ -229,7 +231,8 @@ def solve_head(
     if ledger is not None:
         ledger.charge(corpus, plan.guarantee, stream.narrowed(b"release id").words(0, 2).tobytes().hex())
     weights = plan.weights(IntegerRows.of(given.vectors), given.labels, given.shares, stream)
-    return Head(tuple(map(str, classes)), weights, plan.guarantee, None, dict(feature or {}))
+    names = tuple(map(str, classes))
+    return Head(names, weights, plan.guarantee, None, dict(feature or {}), described(plan))
 
 
 def _start(

@@ -6,10 +6,9 @@ under the same number; one that goes, or means something else, takes the next.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from privis.cards.signed_content import SignedContent, model_card
 from privis.errors import ParameterError, Problem, refuse
 from privis.extraction.card import described
 from privis.extraction.owner.at_owner import AtOwner
@@ -36,6 +36,7 @@ from privis.version import VERSION
 FORMAT = "privis.head/1"
 _ROWS = 4096
 
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -51,6 +52,7 @@ class Head:
         guarantee: what the weights guarantee.
         standardisation: of the components; None: none.
         feature: from what the vectors were computed, as a card says it.
+        training: the private training, as a card says a release; empty: a file of a version that did not keep it.
 
     Raises:
         ParameterError: the parts do not fit each other.
@@ -61,6 +63,7 @@ class Head:
     guarantee: Guarantee
     standardisation: Standardisation | None = None
     feature: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = []
@@ -209,6 +212,7 @@ class Head:
             "classes": self.classes,
             "guarantee": self.guarantee.to_dict(),
             "feature": dict(self.feature),
+            **({"training": dict(self.training)} if self.training else {}),
         }
         arrays = {"weights": self.weights, "metadata": np.array(json.dumps(text, sort_keys=True))}
         if self.standardisation is not None:
@@ -240,9 +244,10 @@ class Head:
                 if "mean" in members:
                     kept = Standardisation(members["mean"], members["deviation"])
                 guarantee = Guarantee.from_dict(text["guarantee"])
-                return cls(tuple(text["classes"]), members["weights"], guarantee, kept, text["feature"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            if isinstance(error, ParameterError):
+                training = text.get("training", {})
+                return cls(tuple(text["classes"]), members["weights"], guarantee, kept, text["feature"], training)
+        except Exception as error:  # whatever damaged or hostile bytes do to a decoder, the file is no classifier
+            if isinstance(error, ParameterError | MemoryError):
                 raise
             reason = f"{type(error).__name__}: {error}"
             raise ParameterError(misfit(path, FileFormat.HEAD, reason, "a classifier that Head.save wrote")) from None
@@ -251,6 +256,29 @@ class Head:
         if self.standardisation is None:
             return unit_length(vectors)
         return unit_length(self.standardisation(vectors))
+
+
+def head_content(path: Path) -> SignedContent:
+    """Read what a card says of a head that `privis train` or `Head.save` wrote.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Digest of its bytes, counts, and its card.
+
+    Raises:
+        ParameterError: it is no such file.
+    """
+    head = Head.load(path)
+    data = path.read_bytes()
+    with np.load(io.BytesIO(data), allow_pickle=False) as members:
+        version = str(json.loads(str(members["metadata"])).get("version", ""))
+    card = model_card(head.feature, head.guarantee, head.training, version)
+    counts = {"classes": len(head.classes), "components": head.components}
+    return SignedContent(
+        "classifier", path.name, hashlib.sha256(data).hexdigest(), "every byte of the file", counts, card
+    )
 
 
 def load_head(path: str | Path) -> Head | LinearHead:

@@ -1,6 +1,6 @@
 """A table or a signed card becomes an entry of the registry from the command line.
 
-Answers for `privis.cli.cards.registry_entry` and `privis.cli.cards.attack_figures`.
+Answers for `privis.cli.cards.registry_entry`, `privis.cli.cards.attack_figures` and `privis.cli.cards.card_subject`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from privis.cards.card_key import CardKey
 from privis.cli.main import app
 from privis.features import ColourHistogram
 from privis.io import tables
-from privis.privacy import FeatureRelease, Laplace, ReleaseKey
+from privis.privacy import Dataset, FeatureRelease, Gaussian, Laplace, LogisticTraining, ReleaseKey
+from privis.training import train_head
 from tests.cards.registry.declared_words import WORDS, problems_of
 
 yaml = pytest.importorskip("yaml")
@@ -74,3 +75,24 @@ def test_nothing_is_written_where_something_is_wrong(room: Path) -> None:
     code, said = run(str(signed), *given)
     assert code == 2 and "does not fit the card" in said
     assert not Path("e.yaml").exists()
+
+
+def test_a_trained_head_is_signed_checked_and_registered(room: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(2000, 8)) + np.repeat([[2.0], [-2.0]], 1000, axis=0)
+    plan = LogisticTraining(2, 8, 2000, Gaussian(1.0, 1e-5), Dataset(), sampling=0.25, steps=20)
+    names = ["a"] * 1000 + ["b"] * 1000
+    train_head(plan, vectors, names, ["a", "b"], corpus="made up", key=ReleaseKey(bytes(32))).save("head.npz")
+    code, said = run("head.npz", "--key", "card.key", "--json")
+    assert code == 0 and json.loads(said)["content"]["kind"] == "classifier"
+    for target in ("head.npz", "head.npz.card.json"):
+        done = CliRunner().invoke(app, ["verify", target, "--public-key", CardKey(bytes(range(32))).public])
+        assert done.exit_code == 0 and json.loads(done.output)["status"] == "holds"
+        given = ("--format", "dp-registry", "--declared", "words.toml", "-o", "head.yaml")
+        assert run(target, *given)[0] == 0
+        entry = yaml.safe_load(Path("head.yaml").read_text())
+        assert problems_of(entry) == [] and entry["deployment"]["basic"]["data_product_type"].startswith("Machine")
+    data = Path("head.npz").read_bytes()
+    for place in (0, 40, len(data) // 2, len(data) - 3):
+        Path("head.npz").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert CliRunner().invoke(app, ["verify", "head.npz"]).exit_code == 8, place

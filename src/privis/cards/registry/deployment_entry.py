@@ -67,15 +67,21 @@ def slug(basic: Mapping[str, Any]) -> str:
 
 
 def _basic(document: Mapping[str, Any], guarantee: Guarantee, words: EntryWords) -> dict[str, Any]:
-    rows, components = (document["table"].get(name) for name in ("rows", "components"))
-    of_images = guarantee.computed_from == ONE_IMAGE
-    what = "A vector for each image" if of_images else "Figures of a set of images"
-    said = f"{what}: {_described(document['feature'])}, as a table of {rows} rows and {components} columns."
+    of_images, table = guarantee.computed_from == ONE_IMAGE, document.get("table")
+    if table is None:
+        content = document["content"]
+        counts = ", ".join(f"{number} {name}" for name, number in content["counts"].items())
+        said = f"A {content['kind']} of {_described(document['feature'])}: {counts}."
+    else:
+        what = "A vector for each image" if of_images else "Figures of a set of images"
+        size = f"{table.get('rows')} rows and {table.get('components')} columns"
+        said = f"{what}: {_described(document['feature'])}, as a table of {size}."
+    product = "Machine learning model" if table is None else "Dataset" if of_images else "Summary statistics"
     values = words.values
     return {
         "name": values["name"], "data_curators": [dict(each) for each in values["data_curators"]],
         "description": words.text("description", said), "intended_use": values["intended_use"],
-        "data_product_type": "Dataset" if of_images else "Summary statistics",
+        "data_product_type": product,
         "data_product_region": values["data_product_region"], "data_product_sector": values["data_product_sector"],
         "publication_date": values["publication_date"],
     }  # fmt: skip
@@ -209,7 +215,8 @@ def _composition(guarantee: Guarantee, chain: Mapping[str, Any]) -> str:
 
 def _information(document: Mapping[str, Any]) -> Iterator[str]:
     yield from document["limits"]
-    yield f"SHA-256 of the table: {document['table']['sha256']}"
+    content = document.get("table") or document["content"]
+    yield f"SHA-256 of the {content.get('kind', 'table')}: {content['sha256']}"
     if document.get("site"):
         yield f"Site: {document['site']}"
     signature = document.get("signature")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from privis.cli.cards.attack_figures import attack_figures
+from privis.cli.cards.card_subject import subject_at
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import err, out
 from privis.errors import ParameterError, Problem, refuse
@@ -86,8 +87,7 @@ def _document(options: EntryOptions, known: Any) -> Mapping[str, Any]:
     from privis.cards.card_check import Against, checked_card
     from privis.cards.epsilon_check import epsilon_findings
     from privis.cards.ledger_chain import ANSWERS, BUDGET, answers_link, budget_link
-    from privis.cards.signed_card import FORMAT, unsigned_document
-    from privis.cards.table_bytes import content_of
+    from privis.cards.signed_card import FORMAT, OF_CONTENT, unsigned_document
     from privis.privacy import Guarantee
 
     size = None if options.image_size is None else image_size_of(options.image_size)
@@ -95,14 +95,14 @@ def _document(options: EntryOptions, known: Any) -> Mapping[str, Any]:
         ledgers = {name: path for name, path in ((BUDGET, options.ledger), (ANSWERS, options.answers)) if path}
         check = checked_card(options.table, Against(None, ledgers, size))
         _refuse_problems(options.table, list(check.findings.problems))
-        if check.card.get("format") != FORMAT:
+        if check.card.get("format") not in (FORMAT, OF_CONTENT):
             remedy = "give the table, which carries it, or sign a card of the table"
             raise ParameterError(Problem(str(options.table), "a card that is not signed", "a signed card", remedy))
         if options.attacks:
             remedy = "give --attack where the card is signed"
             raise ParameterError(Problem("--attack", "with a signed card", "a table with it", remedy))
         return check.card
-    content = content_of(options.table, whole=True)
+    content = subject_at(options.table)
     _refuse_problems(options.table, list(epsilon_findings(content.card, content.components, size).problems))
     figures = attack_figures(options.attacks)
     chain: dict[str, Any] = {}

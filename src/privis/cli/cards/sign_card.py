@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from privis.cli.cards.attack_figures import attack_figures
+from privis.cli.cards.card_subject import subject_at
 from privis.cli.cards.registry_entry import EntryOptions, write_entry
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import explained, out
@@ -28,7 +29,7 @@ TableFile = Annotated[
     Path,
     typer.Argument(
         metavar="TABLE",
-        help="A table that privis extract or privis release wrote; for dp-registry also a signed card.",
+        help="A table that privis extract or privis release wrote, or a classifier; of dp-registry also a signed card.",
     ),
 ]
 KeyFile = Annotated[
@@ -72,7 +73,7 @@ def card(
     image_size: ImageSize = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign a card of a table: what it guarantees, what it is charged to, who saw what, and what it does not show.
+    """Sign a card of a table or a classifier: its guarantee, its ledgers, who saw what, and what it does not show.
 
     privis card hog.npz --key card.key --ledger budget
 
@@ -94,13 +95,12 @@ def card(
         from privis.cards.epsilon_check import epsilon_findings
         from privis.cards.ledger_chain import ANSWERS, BUDGET, answers_link, budget_link
         from privis.cards.signed_card import SignedCard
-        from privis.cards.table_bytes import content_of
         from privis.io.atomic import check_writable, replacing
         from privis.privacy import Guarantee
 
         place = output or beside(table)
         check_writable(place)
-        signing, content = CardKey.load(key), content_of(table, whole=True)
+        signing, content = CardKey.load(key), subject_at(table)
         size = None if image_size is None else image_size_of(image_size)
         wrong = epsilon_findings(content.card, content.components, size).problems
         if wrong:
@@ -122,7 +122,7 @@ def card(
         with replacing(place) as temporary:
             temporary.write_bytes(made.to_bytes())
         if as_json:
-            print(json.dumps({"card": str(place), "public_key": signing.public, "table": made.document["table"]}))
+            print(json.dumps({"card": str(place), "public_key": signing.public, content.key: made.content}))
             return
         out.print(f"{place}: signed by {signing.public}", markup=False, soft_wrap=True)
         for sentence in made.document["limits"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from privis.cli.cards.card_subject import READERS, subject_at
 from privis.cli.console import NO
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
@@ -119,7 +120,8 @@ def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> b
     from privis.privacy.ledger.disk import head_path
 
     form = format_of(path)
-    is_table = form is FileFormat.TABLE or (_was_table(path, form) and (words.card or beside(path)).is_file())
+    has_card = (words.card or beside(path)).is_file()
+    is_table = form in READERS or (_was_table(path, form) and has_card)
     if words.card is not None and not is_table:
         raise ParameterError(misfit(path, FileFormat.TABLE, "no table", "the table that the card is of"))
     is_card = form in _CARDS or (form in (FileFormat.UNKNOWN, FileFormat.JSON) and is_damaged_card(path))
@@ -134,7 +136,7 @@ def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> b
     _refuse(path, form, of_receipts)
     ledgers = {name: place for name, place in ((BUDGET, words.ledger), (ANSWERS, words.answers)) if place is not None}
     against = Against(words.public_key, ledgers, words.size)
-    _tell(checked_table(path, words.card, against) if is_table else checked_card(path, against))
+    _tell(checked_table(path, words.card, against, subject_at) if is_table else checked_card(path, against))
     return True
 
 

@@ -9,6 +9,7 @@ under the same number; one that goes, or means something else, takes the next.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from privis.cards.signed_content import SignedContent, model_card
 from privis.errors import ParameterError, Problem
 from privis.estimators.classification.default_feature import default_feature
 from privis.estimators.classification.trained_classifier import TrainedClassifier
@@ -27,6 +29,7 @@ from privis.features.feature import Feature
 from privis.file_formats import FileFormat, misfit
 from privis.identity import identity
 from privis.io.atomic import replacing
+from privis.privacy import NO_GUARANTEE, Guarantee
 from privis.tasks.classification.decision_rule import DecisionRule
 from privis.tasks.classification.probability_calibration import CalibrationMethod, ScoreScaling
 from privis.tasks.decisions import Link
@@ -76,7 +79,7 @@ class ClassifierFile:
                 "sensitivity": rule.sensitivity,
             },
             "split": dict(model.split), "guarantee": None if model.guarantee is None else dict(model.guarantee),
-            "words": dict(model.words),
+            "words": dict(model.words), **({} if model.training is None else {"training": dict(model.training)}),
         }  # fmt: skip
         return cls(text, found)
 
@@ -170,4 +173,26 @@ class ClassifierFile:
             feature, classes, head, ScoreScaling(float(scaling["factor"]), float(scaling["shift"])), link,
             DecisionRule(rule["watched"], rule["threshold"], rule["abstain_below"], rule["sensitivity"]),
             CalibrationMethod(text["calibration"]), dict(text["split"]), text["guarantee"], dict(text["words"]),
+            text.get("training"),
         )  # fmt: skip
+
+
+def classifier_content(path: Path) -> SignedContent:
+    """Read what a card says of a classifier that `privis classify train` wrote.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Digest of its bytes, counts, and its card.
+
+    Raises:
+        ParameterError: it is no such file.
+    """
+    text = ClassifierFile.load(path).text
+    told = text["guarantee"]
+    guarantee = NO_GUARANTEE if told is None else Guarantee.from_dict(told)
+    card = model_card(text["feature"], guarantee, text.get("training"), str(text["version"]))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    counts = {"classes": len(text["classes"])}
+    return SignedContent("classifier of images", path.name, digest, "every byte of the file", counts, card)

@@ -139,4 +139,12 @@ def train_privately(
     )
     rule = DecisionRule(abstain_below=plan.abstain_below)
     told = trained.guarantee.to_dict()
-    return TrainedClassifier(feature, plan.classes, trained.linear, rule=rule, guarantee=told, words=dict(words or {}))
+    return TrainedClassifier(
+        feature,
+        plan.classes,
+        trained.linear,
+        rule=rule,
+        guarantee=told,
+        words=dict(words or {}),
+        training=trained.training,
+    )

@@ -41,6 +41,7 @@ class TrainedClassifier:
         split: what the training was of, in numbers alone: never a name, a path or a digest of an image.
         guarantee: of a private training, as `Guarantee.to_dict` gives it; None: there is none.
         words: from which the command line makes the feature again.
+        training: a private training, as a card says a release; None: there was none, or it was not kept.
 
     Raises:
         ParameterError: the parts do not fit each other.
@@ -63,6 +64,7 @@ class TrainedClassifier:
     split: Mapping[str, Any] = field(default_factory=dict)
     guarantee: Mapping[str, Any] | None = None
     words: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    training: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         problems = []

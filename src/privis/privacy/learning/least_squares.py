@@ -106,13 +106,24 @@ class LeastSquaresTraining:
     @cached_property
     def guarantee(self) -> Guarantee:
         """What the weights guarantee; computed without looking at any vector."""
-        sums = _once(self.scale / math.sqrt(self.squared))
+        return self.guarantee_at(self.scale)
+
+    def guarantee_at(self, scale: float) -> Guarantee:
+        """State what it would guarantee with noise of another scale.
+
+        Args:
+            scale: standard deviation of the noise, in grid steps.
+
+        Returns:
+            The guarantee.
+        """
+        sums = _once(scale / math.sqrt(self.squared))
         relations = (Neighbours.of(self.unit), Neighbours.REPLACED)
         epsilon, whole = (epsilon_of(sums, self.noise.delta, relation) for relation in relations)
         check_sampling(self.numbers, whole, self.noise.delta)
         reason = "rows have a bounded integer length; their products are in one vector"
         distance = relations[0].parts * math.sqrt(self.squared)
-        return corpus_guarantee(self.unit, Gaussian.name, self.scale, 1.0, reason, epsilon, whole, self.noise, distance)
+        return corpus_guarantee(self.unit, Gaussian.name, scale, 1.0, reason, epsilon, whole, self.noise, distance)
 
     @property
     def digest(self) -> bytes:

@@ -45,6 +45,7 @@ from privis.privacy.learning.subsampling import (
     CorpusUnit,
     Neighbours,
     NoisySums,
+    StepSums,
     check_sampling,
     drawn,
     epsilon_of,
@@ -177,13 +178,13 @@ class LogisticTraining:
     @cached_property
     def noise_multiplier(self) -> float:
         """Standard deviation of the noise of a step over what one member may add; never too little."""
-        make = _Parts(self.sampling, self.steps, self.standardise)
+        make = StepSums(self.sampling, self.steps, self.standardise)
         return least_multiplier(make, self.noise.epsilon, self.noise.delta, self.neighbours)
 
     @cached_property
     def parts(self) -> tuple[NoisySums, ...]:
         """The noisy sums of the whole training: the steps, then the standardisation if there is one."""
-        return _Parts(self.sampling, self.steps, self.standardise)(self.noise_multiplier)
+        return StepSums(self.sampling, self.steps, self.standardise)(self.noise_multiplier)
 
     @property
     def squared(self) -> int:
@@ -199,8 +200,23 @@ class LogisticTraining:
     @cached_property
     def guarantee(self) -> Guarantee:
         """What the trained model, all states on the way and the printed losses guarantee together."""
-        epsilon = epsilon_of(self.parts, self.noise.delta, self.neighbours)
-        whole = epsilon_of(self.parts, self.noise.delta, Neighbours.REPLACED)
+        return self._guarantee_with(self.noise_multiplier)
+
+    def guarantee_at(self, scale: float) -> Guarantee:
+        """State what it would guarantee with noise of another scale.
+
+        Args:
+            scale: standard deviation of the noise of a step, in grid steps.
+
+        Returns:
+            The guarantee.
+        """
+        return self._guarantee_with(scale / math.sqrt(self.squared))
+
+    def _guarantee_with(self, multiplier: float) -> Guarantee:
+        parts = StepSums(self.sampling, self.steps, self.standardise)(multiplier)
+        epsilon = epsilon_of(parts, self.noise.delta, self.neighbours)
+        whole = epsilon_of(parts, self.noise.delta, Neighbours.REPLACED)
         check_sampling(self.numbers, whole, self.noise.delta)
         member = "person, whose rows share it" if self.unit.needs_subjects else "row"
         prepared = "; means and squares of components once" if self.standardise else ""
@@ -214,7 +230,7 @@ class LogisticTraining:
             unit=UNIT_NAMES[type(self.unit)],
             relation=relation,
             mechanism=f"rounded Gaussian in {self.steps} steps, each on a Poisson sample of {self.sampling:.4g}",
-            scale=self.scale,
+            scale=_scaled(multiplier, self.squared),
             step=1 / (LEVELS * unit_steps(self.components)),
             step_unit="summed gradients, of which a clipped one is 1",
             sensitivity=self.neighbours.parts * math.sqrt(self.squared),
@@ -261,23 +277,6 @@ class LogisticTraining:
                 f"about {math.ceil(self.size * self.noise_multiplier / signal * 30):,} {member}, or a larger epsilon"
             )
             raise ParameterError(Problem("LogisticTraining", got, "a training that can learn something", remedy))
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """Noisy sums of a training for any noise multiplier; the standardisation's follows from the share it may have."""
-
-    sampling: float
-    steps: int
-    standardise: float
-
-    def __call__(self, multiplier: float) -> tuple[NoisySums, ...]:
-        steps = NoisySums(multiplier, self.sampling, self.steps)
-        if not self.standardise:
-            return (steps,)
-        # Signal over noise, squared, is about steps * (sampling / multiplier)**2 for the steps.
-        share = self.standardise / (1 - self.standardise)
-        return steps, NoisySums(multiplier / (self.sampling * math.sqrt(self.steps * share)))
 
 
 @dataclass(frozen=True, eq=False)

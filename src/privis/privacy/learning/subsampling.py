@@ -101,6 +101,30 @@ class NoisySums:
         return dp_accounting.SelfComposedDpEvent(sampled, self.steps)
 
 
+@dataclass(frozen=True)
+class StepSums:
+    """Noisy sums of a training for any noise multiplier; the standardisation's follows from the share it may have.
+
+    Args:
+        sampling: probability of being in the sample of a step.
+        steps: how many.
+        standardise: share of the signal for a private standardisation; 0: none.
+    """
+
+    sampling: float
+    steps: int
+    standardise: float
+
+    def __call__(self, multiplier: float) -> tuple[NoisySums, ...]:
+        """Give the sums of all steps, then those of the standardisation."""
+        steps = NoisySums(multiplier, self.sampling, self.steps)
+        if not self.standardise:
+            return (steps,)
+        # Signal over noise, squared, is about steps * (sampling / multiplier)**2 for the steps.
+        share = self.standardise / (1 - self.standardise)
+        return steps, NoisySums(multiplier / (self.sampling * math.sqrt(self.steps * share)))
+
+
 @lru_cache(maxsize=4096)
 def epsilon_of(parts: tuple[NoisySums, ...], delta: float, neighbours: Neighbours) -> float:
     """Epsilon of all ``parts`` together at ``delta``, from above.
