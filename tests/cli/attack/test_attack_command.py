@@ -1,13 +1,14 @@
 """``privis attack``: what is offered against what, exit codes, and a document that cards and reports take.
 
 Answers for `privis.cli.attack.attack_command`, `privis.cli.attack.attack_results`, `privis.cli.attack.attacked_table`,
-`privis.cli.attack.gallery_attacks`, `privis.cli.attack.model_attacks`, `privis.cli.attack.offered_attack`,
-`privis.cli.attack.server_attacks` and `privis.cli.attack.table_attacks`.
+`privis.cli.attack.gallery_attacks`, `privis.cli.attack.inversion_attacks`, `privis.cli.attack.model_attacks`,
+`privis.cli.attack.offered_attack`, `privis.cli.attack.server_attacks` and `privis.cli.attack.table_attacks`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,60 @@ def test_rows_find_their_originals_by_the_ends_of_their_paths(place: Path, tmp_p
         assert code == 2 and "no picture" in told
     finally:
         moved.rename(place / "extracted")
+
+
+@pytest.fixture(scope="module")
+def inverted(place: Path) -> tuple[str, ...]:
+    """Words of an inversion: twelve other people's pictures beside those of the table."""
+    random = np.random.default_rng(8)
+    for person in range(12):
+        path = place / "others" / f"other{person}" / "one.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(random.integers(0, 256, (32, 32)).astype(np.uint8)).save(path)
+    return "--against", f"{place}/hog.npz", "--public", f"{place}/others", "--originals", f"{place}/extracted"
+
+
+def test_pictures_are_made_of_rows_and_drawn_beside_originals(inverted: tuple[str, ...], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    code, found, told = attack(*inverted, "--with", "ridge", "-o", str(page), "--json")
+    assert code == 0, told
+    matched = {each["measure"]: each for each in found["attacks"]}["matched to its original"]
+    assert matched["tries"] == 8 and matched["chance"] == 1 / 8
+    assert matched["knows"] == ["exact rows", "the program", "12 pictures of 12 other people"]
+    text = page.read_text()
+    assert text.count("data:image/") == 8 and "person3/31.png" in text and "http" not in text.split("</style>")[1]
+
+
+def test_the_descent_looks_at_as_many_rows_as_said(inverted: tuple[str, ...]) -> None:
+    pytest.importorskip("torch")
+    code, found, _ = attack(*inverted, "--with", "gradient", "--most", "2", "--json")
+    matched = {each["measure"]: each for each in found["attacks"]}["matched to its original"]
+    assert code == 0 and matched["tries"] == 2 and matched["processor_seconds"] > 0
+
+
+def test_without_pytorch_the_rest_runs(inverted: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, found, told = attack(*inverted, "--json")
+    assert code == 0 and "privis[train]" in told
+    assert {each["attack"] for each in found["attacks"]} == {"ridge"}
+    code, _, told = attack(*inverted, "--with", "gradient")
+    assert code == 2 and "privis[train]" in told
+
+
+def test_an_attacker_who_learned_from_the_attacked_pictures_is_refused(place: Path) -> None:
+    words = ("--public", f"{place}/extracted", "--originals", f"{place}/extracted")
+    code, _, told = attack("--against", f"{place}/hog.npz", *words)
+    assert code == 2 and "pictures of other people" in told
+
+
+def test_an_interrupted_attack_tells_what_was_finished(
+    inverted: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("privis.attack.inversion.gradient_inversion.feature_program", stop)
+    code, text, told = attack(*inverted)
+    assert code == 130 and "ridge" in text and "interrupted" in told

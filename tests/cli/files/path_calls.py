@@ -266,7 +266,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--attack": "{json}", "--declared": "{declared}",
     },
     ("attack",): {
-        "--against": "{table}", "--known": "{people}", "--originals": "{people}", "-o": "{new}.html",
+        "--against": "{table}", "--public": "{people}", "--known": "{people}", "--originals": "{people}",
+        "-o": "{new}.html",
     },
     ("card", "for the registry"): {
         "TABLE": "{table}", "--format": "dp-registry", "--declared": "{registered}", "-o": "{new}.yaml",

@@ -18,7 +18,7 @@ from privis.cli.attack.server_attacks import SERVER_ATTACKS
 from privis.cli.attack.table_attacks import TABLE_ATTACKS
 from privis.cli.console import SOME_FAILED, err, explained, working
 from privis.cli.extract import Post
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import MissingExtraError, ParameterError, PrivisError, Problem, UnsupportedError, refuse
 from privis.file_formats import FileFormat, format_of
 from privis.io.atomic import check_writable
 from privis.io.images.sources import find
@@ -31,6 +31,9 @@ def attack(
     against: Annotated[str, typer.Option(metavar="TARGET", help="What is attacked: a table of features.")],
     with_: Annotated[
         list[str] | None, typer.Option("--with", metavar="NAME", help="Only this attack; repeatable. All unless said.")
+    ] = None,
+    public: Annotated[
+        Path | None, typer.Option(help="Folder of pictures of other people that the attacker learns from.")
     ] = None,
     originals: Annotated[
         Path | None, typer.Option(help="Folder of the pictures that were extracted: hits are counted by them.")
@@ -48,6 +51,7 @@ def attack(
         list[str] | None, typer.Option("-p", "--parameter", help="Parameter of the feature, NAME=VALUE; repeatable.")
     ] = None,
     post: Post = None,
+    most: Annotated[int, typer.Option(min=1, help="Rows that slow attacks look at, evenly chosen.")] = 50,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Page of reconstructions beside originals, .html.")
     ] = None,
@@ -55,7 +59,9 @@ def attack(
 ) -> None:
     """Attack an output as somebody would who has it and knows how it was made, and say what they get.
 
-    privis attack --against hog.npz --known people/
+    privis attack --against hog.npz --public others/ --originals people/ -o pictures.html
+
+    privis attack --against hog.npz --known acquaintances/
 
     Attacks for which something was not given are listed with what they need, and the rest runs.
     """
@@ -63,18 +69,20 @@ def attack(
         found = None if _is_address(against) else format_of(against)
         offered = _chosen(_offered(against, found), with_ or ())
         options = AttackOptions(
-            against, found, originals, known, subject_from, feature, tuple(parameter or ()), post, output is not None
-        )
+            against, found, public, originals, known, subject_from, feature, tuple(parameter or ()), post, most,
+            output is not None,
+        )  # fmt: skip
         ready = [each for each in offered if not each.missing(options)]
         lacking = [each for each in offered if each.missing(options)]
         if output is not None:
             check_writable(output)
-        _check_folders({"--originals": originals, "--known": known})
+        _check_folders({"--public": public, "--originals": originals, "--known": known})
         if not ready:
             refuse(ParameterError, [_lack(each, options) for each in lacking])
         for each in lacking:
             err.print(f"privis: not run: {_lack(each, options)}", markup=False, soft_wrap=True)
-        results = _run(ready, options)
+        results: list[Attacked] = []
+        stopped = _run(ready, options, results)
         findings = [finding for result in results for finding in result.findings]
         if output is not None:
             write_page(against, results, output)
@@ -87,6 +95,8 @@ def attack(
         failed = dict.fromkeys(name for result in results for name in result.failed)
         for name in failed:
             err.print(f"privis: {name}", markup=False, soft_wrap=True)
+        if stopped:
+            raise KeyboardInterrupt(f"interrupted in {stopped}: what was finished before is told above")
         raise SystemExit(SOME_FAILED if failed else 0)
 
 
@@ -135,18 +145,26 @@ def _lack(each: OfferedAttack, options: AttackOptions) -> Problem:
     return Problem(f"{each.name} ({each.summary})", "nothing", " and ".join(each.missing(options)))
 
 
-def _run(ready: Sequence[OfferedAttack], options: AttackOptions) -> list[Attacked]:
-    """Run one after another; what cannot be done by one does not stop the others."""
-    results: list[Attacked] = []
-    refused: list[Problem] = []
+def _run(ready: Sequence[OfferedAttack], options: AttackOptions, results: list[Attacked]) -> str:
+    """Add what each finds to ``results``; the name of the one that was interrupted, or nothing.
+
+    What one of them cannot do does not stop the others.
+    """
+    refused: list[PrivisError] = []
     for each in ready:
         with working(f"privis attack: {each.name}") as show:
             try:
-                results += list(each.run(options, show))
-            except ParameterError as error:
-                refused += error.problems
+                results.extend(each.run(options, show))
+            except (ParameterError, UnsupportedError, MissingExtraError) as error:
+                refused.append(error)
+            except KeyboardInterrupt:
+                if not results:
+                    raise
+                return each.name
     if refused and not results:
-        raise ParameterError(*dict.fromkeys(refused))
+        first = refused[0]
+        raise type(first)(*dict.fromkeys(problem for error in refused for problem in error.problems))
     if refused:
-        results.append(Attacked((), warnings=tuple(str(problem) for problem in dict.fromkeys(refused))))
-    return results
+        problems = dict.fromkeys(problem for error in refused for problem in error.problems)
+        results.append(Attacked((), warnings=tuple(f"not run: {problem}" for problem in problems)))
+    return ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -207,23 +208,36 @@ class ComputedRows:
     failed: tuple[str, ...]
 
 
-def computed_rows(feature: Feature, paths: Sequence[str], where: str) -> ComputedRows:
+def computed_rows(
+    feature: Feature,
+    paths: Sequence[str],
+    where: str,
+    release: Any = None,
+    people: Mapping[str, str] | None = None,
+    show: Callable[[float], None] | None = None,
+) -> ComputedRows:
     """Compute the table's feature of other pictures, one by one: what cannot be used is left out and named.
+
+    With a release they get noise of their own, as the attacked rows have: so the attacker learns what noise leaves.
 
     Raises:
         ImageError: none can be used.
-        ParameterError: they have other lengths than each other.
+        ParameterError: they have other lengths than each other, or the release is one of several pictures at once.
     """
     rows, kept, failed = [], [], []
     problems: list[Problem] = []
-    with prepare(feature) as extracted:
-        for path in paths:
+    with prepare(feature, release=release) as extracted, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of noise that leaves nothing: that is what is measured
+        for number, path in enumerate(paths):
             try:
-                rows.append(extracted(decode.load(path)).features[0])
+                own = None if release is None or people is None else [people[path]]
+                rows.append(extracted(decode.load(path), subjects=own).features[0])
                 kept.append(path)
             except ImageError as error:
                 problems += error.problems
                 failed.append(f"{path}: {error.problems[0]}")
+            if show is not None:
+                show((number + 1) / len(paths))
     if not rows:
         raise ImageError(*problems)
     if len({row.shape for row in rows}) > 1:

@@ -21,23 +21,27 @@ class AttackOptions:
     Args:
         against: path or address of what is attacked, as given.
         found: what is at the path by its content; None: an address.
+        public: folder of pictures of other people, or things, that the attacker learns from.
         originals: pictures that rows of a table were computed from, for the count of hits alone.
         known: pictures of known people, one sub-folder each, that the attacker has.
         subject_from: where it stands whose a picture is.
         feature: what computed the rows, where a card does not say it whole: its name.
         parameters: its parameters, NAME=VALUE.
         post: public steps after it, as of ``privis extract --post``.
+        most: rows that slow attacks look at, evenly chosen.
         pictures: whether reconstructions are drawn.
     """
 
     against: str
     found: FileFormat | None
+    public: Path | None = None
     originals: Path | None = None
     known: Path | None = None
     subject_from: str = "folder"
     feature: str | None = None
     parameters: tuple[str, ...] = ()
     post: str | None = None
+    most: int = 50
     pictures: bool = False
 
 
