@@ -25,6 +25,8 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.privacy.answers.answer_limits import Allowance, AnswerLimits
 
 MOST_GUESSES, MOST_STEPS = 4096, 400
+NAME = "answers"
+"""Of all findings, as ``privis attack --with`` spells it."""
 RECOVERED = 0.9
 """Cosine with a template from which on it counts as recovered."""
 MOST_WALKED = 40
@@ -136,11 +138,11 @@ def score_findings(gallery: AttackedGallery) -> Iterator[AttackFinding]:
     cosines = cosines_by_scores(gallery)
     passed, used = cosines >= gallery.threshold, time.process_time() - began
     allowed = gallery.limits.scores
-    yield _within("scores", gallery, passed, allowed, "score", used)
+    yield _within(gallery, passed, allowed, "score", used)
     needed = needed_answers(passed)
-    yield _until("scores", gallery, needed, allowed, "score", "are passed by what was rebuilt", used)
+    yield _until(gallery, needed, allowed, "score", "are passed by what was rebuilt", used)
     yield AttackFinding.of_share(
-        "scores", gallery.against, gallery.knows, f"template rebuilt from {components} scores",
+        NAME, gallery.against, gallery.knows, f"template rebuilt from {components} scores",
         int((cosines[-1] >= RECOVERED).sum()), len(gallery.templates), chance=0.0, processor_seconds=used,
         sentence=f"As many scores as a template has components ({components}) are the template.",
         guarantee=gallery.guarantee,
@@ -160,9 +162,9 @@ def guess_findings(gallery: AttackedGallery, most: int = MOST_GUESSES) -> Iterat
     began = time.process_time()
     passed = passed_by_guesses(gallery, most)
     used = time.process_time() - began
-    yield _within("guesses", gallery, passed, gallery.limits.decisions, "decision", used)
+    yield _within(gallery, passed, gallery.limits.decisions, "decision", used)
     needed = needed_answers(passed)
-    yield _until("guesses", gallery, needed, gallery.limits.decisions, "decision", "accept one of the guesses", used)
+    yield _until(gallery, needed, gallery.limits.decisions, "decision", "accept one of the guesses", used)
 
 
 def walk_findings(gallery: AttackedGallery, most: int = MOST_STEPS) -> Iterator[AttackFinding]:
@@ -181,14 +183,14 @@ def walk_findings(gallery: AttackedGallery, most: int = MOST_STEPS) -> Iterator[
     knows = (*gallery.knows, "a vector that was accepted")
     within = most if allowed.total is None else min(allowed.total, most)
     yield AttackFinding.of_share(
-        "walk", gallery.against, knows, f"template rebuilt to a cosine of {RECOVERED} within {within} decisions",
+        NAME, gallery.against, knows, f"template rebuilt to a cosine of {RECOVERED} within {within} decisions",
         int((cosines[within - 1] >= RECOVERED).sum()), cosines.shape[1], chance=0.0, processor_seconds=used,
         sentence=f"After {within} decisions the mean cosine is {cosines[within - 1].mean():.2f}.",
         guarantee=gallery.guarantee,
     )  # fmt: skip
     needed = needed_answers(cosines >= RECOVERED)
     done = f"are rebuilt to a cosine of {RECOVERED}"
-    yield _until("walk", gallery, needed, allowed, "decision", done, used, knows, cosines.shape[1])
+    yield _until(gallery, needed, allowed, "decision", done, used, knows, cosines.shape[1])
 
 
 def _walked(gallery: AttackedGallery, template: Array, most: int, random: np.random.Generator) -> list[float]:
@@ -206,14 +208,14 @@ def _walked(gallery: AttackedGallery, template: Array, most: int, random: np.ran
 
 
 def _within(
-    name: str, gallery: AttackedGallery, passed: NDArray[np.bool_], allowed: Allowance, kind: str, used: float
+    gallery: AttackedGallery, passed: NDArray[np.bool_], allowed: Allowance, kind: str, used: float
 ) -> AttackFinding:
     """How many templates are passed by what a client is answered before it is locked out."""
     count = len(passed) if allowed.total is None else min(allowed.total, len(passed))
     share = passed[count - 1]
     limit = "without a limit" if allowed.total is None else "all that one client gets"
     return AttackFinding.of_share(
-        name, gallery.against, gallery.knows, f"accepted after {count:,} {kind}s",
+        NAME, gallery.against, gallery.knows, f"accepted after {count:,} {kind}s",
         int(share.sum()), share.size, chance=1 - (1 - gallery.rate) ** (1 if kind == "score" else count),
         processor_seconds=used,
         sentence=f"{count:,} {kind}s about a template ({limit}) open {share.mean():.0%} of the templates.",
@@ -222,7 +224,6 @@ def _within(
 
 
 def _until(
-    name: str,
     gallery: AttackedGallery,
     needed: NeededAnswers,
     allowed: Allowance,
@@ -233,9 +234,10 @@ def _until(
     targets: int | None = None,
 ) -> AttackFinding:
     return AttackFinding(
-        name, gallery.against, knows or gallery.knows, f"{kind}s until half of the templates {done}",
-        needed.count, needed.interval, math.nan, targets or len(gallery.templates), used,
-        f"Half of the templates {done} after {needed.words} {kind}s; {waiting(needed, allowed)}.", gallery.guarantee,
+        NAME, gallery.against, knows or gallery.knows, f"{kind}s until half of the templates {done}",
+        needed.count, needed.interval, math.nan, 0, used,
+        f"Half of {targets or len(gallery.templates):,} templates {done} after {needed.words} {kind}s; "
+        f"{waiting(needed, allowed)}.", gallery.guarantee,
     )  # fmt: skip
 
 

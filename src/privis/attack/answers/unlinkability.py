@@ -134,7 +134,8 @@ def unlinkability_finding(
     told = "can be told to be of one person" if linked else "cannot be told to be of one person by their cosine"
     return AttackFinding(
         "unlinkability", against, ("both sets of protected templates", "neither key"), "D_sys",
-        found.value, found.interval, found.chance, found.mated, time.process_time() - began,
-        f"Two protected templates of one person {told} (0: never, 1: always; chance {found.chance:.2f}).",
+        found.value, found.interval, found.chance, 0, time.process_time() - began,
+        f"Two protected templates of one person {told} (0: never, 1: always; chance {found.chance:.2f}); "
+        f"{found.mated:,} pairs of one person, {found.non_mated:,} of two.",
         dict(guarantee or {}),
     )  # fmt: skip

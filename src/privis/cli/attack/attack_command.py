@@ -11,7 +11,7 @@ import typer
 
 from privis.attack.attack_finding import attack_document
 from privis.cli.attack.attack_results import tell, write_page
-from privis.cli.attack.gallery_attacks import GALLERY_ATTACKS
+from privis.cli.attack.gallery_attacks import GALLERY_ATTACKS, INDEX_ATTACKS
 from privis.cli.attack.model_attacks import MODEL_ATTACKS
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack
 from privis.cli.attack.server_attacks import SERVER_ATTACKS
@@ -23,12 +23,11 @@ from privis.file_formats import FileFormat, format_of
 from privis.io.atomic import check_writable
 from privis.io.images.sources import find
 
-_GALLERIES = (FileFormat.FACE_GALLERY, FileFormat.SEARCH_INDEX, FileFormat.STORE)
 _MODELS = (FileFormat.HEAD, FileFormat.LINEAR_HEAD, FileFormat.CLASSIFIER, FileFormat.DETECTOR)
 
 
 def attack(
-    against: Annotated[str, typer.Option(metavar="TARGET", help="What is attacked: a table of features.")],
+    against: Annotated[str, typer.Option(metavar="TARGET", help="What is attacked: a table, gallery or index.")],
     with_: Annotated[
         list[str] | None, typer.Option("--with", metavar="NAME", help="Only this attack; repeatable. All unless said.")
     ] = None,
@@ -121,8 +120,9 @@ def _is_address(against: str) -> bool:
 
 def _offered(against: str, found: FileFormat | None) -> tuple[OfferedAttack, ...]:
     """The attacks against what is there, told by its content."""
-    by_kind = {FileFormat.TABLE: TABLE_ATTACKS}
-    by_kind |= dict.fromkeys(_GALLERIES, GALLERY_ATTACKS) | dict.fromkeys(_MODELS, MODEL_ATTACKS)
+    by_kind = {FileFormat.TABLE: TABLE_ATTACKS, FileFormat.FACE_GALLERY: GALLERY_ATTACKS}
+    by_kind[FileFormat.SEARCH_INDEX] = INDEX_ATTACKS
+    by_kind |= dict.fromkeys(_MODELS, MODEL_ATTACKS)
     offered = SERVER_ATTACKS if found is None else by_kind.get(found, ())
     if not offered:
         known = [kind for kind, attacks in by_kind.items() if attacks]

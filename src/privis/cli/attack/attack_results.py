@@ -44,6 +44,8 @@ def shown(value: float, share: bool) -> str:
     >>> shown(0.1234, True), shown(1234.5, False)
     ('12.3 %', '1,234')
     """
+    if math.isinf(value):
+        return "more than tried"
     if share:
         return f"{100 * value:.1f} %"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,1 @@
+"""Attacks on erasure: what is left of erased vectors in the files of a store."""
