@@ -14,7 +14,7 @@ from privis.choose.cost.prediction_scores import Ratios, scores_of
 from privis.choose.cost.run_log import FORMAT, RunLog, ScoredRun, Taken
 from privis.errors import OutputError
 
-RUN = ScoredRun("extract", "clear", "", "lbp", 10, 1, "a probe", Taken(2.0, 1000, 0), Taken(2.5, 1000, 0))
+RUN = ScoredRun("extract", "clear", "", "lbp", 10, 0, 1, "a probe", Taken(2.0, 1000, 0), Taken(2.5, 1000, 0))
 
 
 def test_the_log_keeps_the_last_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,8 @@ def test_the_switch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_nothing_but_figures_is_in_a_line() -> None:
     found = json.loads(RUN.to_line())
     assert found.keys() == {
-        "format", "command", "mechanism", "noise", "feature", "images", "workers", "basis", "predicted", "measured"
+        "format", "command", "mechanism", "noise", "feature", "images", "rows", "workers",
+        "basis", "predicted", "measured",
     }  # fmt: skip
     assert found["format"] == FORMAT
 

@@ -60,7 +60,7 @@ def test_a_score_that_fails_fails_nothing(log: RunLog) -> None:
 
 
 def test_what_is_known_is_what_was_predicted(log: RunLog) -> None:
-    found = scored(RunNote("extract", Clear(), 7, 1, LBP(), None, "", (24, 32)))
+    found = scored(RunNote("extract", Clear(), 7, 0, 1, LBP(), None, "", (24, 32)))
     assert found is not None and found.predicted is not None and found.basis
     seconds = seconds_of_this_process()
     assert seconds is not None and seconds >= found.measured.seconds
@@ -73,8 +73,8 @@ def test_mechanisms_are_called_as_on_the_command_line() -> None:
 def test_the_table_of_scores(log: RunLog, capsys: pytest.CaptureFixture[str]) -> None:
     tell_scores()
     assert "No run is in" in capsys.readouterr().out
-    log.append(ScoredRun("extract", "ckks", "", "hog", 1, 1, "a probe", Taken(8.0, 90, 110), Taken(10.0, 100, 100)))
-    log.append(ScoredRun("extract", "ckks", "", "hog", 1, 1, "", None, Taken(10.0, 100, 100)))
+    log.append(ScoredRun("extract", "ckks", "", "hog", 1, 0, 1, "a probe", Taken(8.0, 90, 110), Taken(10.0, 100, 100)))
+    log.append(ScoredRun("extract", "ckks", "", "hog", 1, 0, 1, "", None, Taken(10.0, 100, 100)))
     tell_scores()
     told = capsys.readouterr().out
     assert "2 (1 not predicted)" in told and "0.80" in told and "25 %" in told and "100 %" in told

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from privis.choose.cost.cost_probes import TIMED, CostProbe, ProbedCost
 from privis.choose.cost.energy_counter import EnergyCounter
-from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process
+from privis.choose.cost.peak_memory import peak_of_this_process, peaks_of_running_children
 from privis.run.clear import Clear
 
 FIRST = 2  # images of the first run of each process, in the clear
@@ -59,8 +59,6 @@ def measured(probe: CostProbe, start: float) -> ProbedCost:
             alone = runs.times(1) if probe.pool else (0.0, 0.0)
         finally:
             runs.close()
-        if not probe.pool:
-            memory += runs.parties * peak_of_children()
     spent = counter.since(joules)
     watts = None if spent is None else spent / (time.perf_counter() - began)
     return ProbedCost(start, fixed, each, memory, watts, alone)
@@ -81,7 +79,7 @@ class Runs:
         unit, quick = self.probe.unit, isinstance(self.probe.under, Clear)
         few = min(self.probe.most, unit * workers * (FIRST if quick else 1))
         first = again = self.seconds(few, workers)
-        self.first_memory = peak_of_this_process()  # later runs keep what earlier ones left
+        self.first_memory = peak_of_this_process() + peaks_of_running_children()  # later runs keep more
         units = math.ceil(few / unit)
         if self.probe.most <= few:
             return first, 0.0

@@ -1,10 +1,10 @@
 """``RunLog``: what runs of the command were predicted to take, and took: a small file of this user.
 
 The file, ``runs.jsonl`` in the folder ``privis`` of the user's cache, has a JSON object a line: ``format``
-(``privis.runs/1``), the command, the mechanism, the name of the noise and of the feature, the number of images and of
-processes, what the prediction rested on, and seconds, bytes of memory and bytes sent, predicted and measured. Nothing
-else is in it: no names of files, no time of day, no result. It is replaced whole, the last `MOST` lines are kept, and
-``PRIVIS_SCORES=off`` keeps everything out of it.
+(``privis.runs/1``), the command, the mechanism, the name of the noise and of the feature, the numbers of images,
+rows and processes, what the prediction rested on, and seconds, bytes of memory and bytes sent, predicted and measured.
+Nothing else is in it: no names of files, no time of day, no result. It is replaced whole, the last `MOST` lines are
+kept, and ``PRIVIS_SCORES=off`` keeps everything out of it.
 
 How it evolves: lines of another format, and lines that cannot be read, are passed over and go with the next run.
 """
@@ -57,6 +57,7 @@ class ScoredRun:
         noise: name of the release's mechanism; empty without one.
         feature: its name; empty where the command is of none.
         images: how many there were.
+        rows: of the gallery or index that they were compared with; 0: none.
         workers: processes.
         basis: what the prediction rested on; empty without one.
         predicted: what was expected; None: nothing was known.
@@ -68,6 +69,7 @@ class ScoredRun:
     noise: str
     feature: str
     images: int
+    rows: int
     workers: int
     basis: str
     predicted: Taken | None
@@ -83,7 +85,8 @@ class ScoredRun:
             texts = [str(found[name]) for name in ("command", "mechanism", "noise", "feature")]
             predicted = None if found["predicted"] is None else Taken.of_json(found["predicted"])
             measured = Taken.of_json(found["measured"])
-            return cls(*texts, int(found["images"]), int(found["workers"]), str(found["basis"]), predicted, measured)
+            counts = [int(found[name]) for name in ("images", "rows", "workers")]
+            return cls(*texts, *counts, str(found["basis"]), predicted, measured)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
@@ -100,7 +103,8 @@ class RunLog:
         path: of the file.
 
     >>> import tempfile
-    >>> run = ScoredRun("extract", "clear", "", "lbp", 10, 1, "a probe", Taken(2.0, 1 << 28, 0), Taken(2.5, 1 << 28, 0))
+    >>> taken = Taken(2.0, 1 << 28, 0)
+    >>> run = ScoredRun("extract", "clear", "", "lbp", 10, 0, 1, "a probe", taken, taken)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = RunLog(Path(folder) / "runs.jsonl")
     ...     log.append(run)

@@ -29,6 +29,7 @@ from privis.cli.classification.hidden_words import (
 from privis.cli.classification.labelled_words import labelled_images
 from privis.cli.console import SOME_FAILED, explained, out
 from privis.cli.extraction.hidden_options import ExtractedBy, ExtractingSide, Under
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ParameterError, Problem
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing
@@ -47,6 +48,7 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def predict(
+    context: typer.Context,
     images: Images,
     model: ModelOption,
     output: Output = None,
@@ -84,6 +86,7 @@ def predict(
         with kept_beside(output) as table:
             answer = asked(hidden, opened, known, reading, table)
         known = answer.images
+        note_run(context, RunNote("classify predict", under, len(known.paths) + len(known.refused)))
         rows = class_rows(opened, answer, every_class)
         if output is not None:
             _write(output, rows, known.refused)

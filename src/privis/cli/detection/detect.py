@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
 from privis.cli.detection.detect_options import (
     PEOPLE,
@@ -32,6 +34,7 @@ from privis.cli.detection.detect_options import (
 from privis.cli.detection.detect_words import DetectWords
 from privis.cli.detection.hidden_detection import HiddenDetection, ShowModel
 from privis.cli.extraction.hidden_options import CLEAR, ExtractedBy, ExtractingSide, Under
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.io.atomic import check_writable
 from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.sources import find
@@ -42,6 +45,7 @@ FILES_FOR_A_PROCESS = 16
 
 
 def detect_pictures(
+    context: typer.Context,
     images: Inputs,
     what: What = PEOPLE,
     model: Model = None,
@@ -105,6 +109,7 @@ def detect_pictures(
                 on_progress=show, on_picture=keep,
             )  # fmt: skip
             text = "" if output is not None or as_json else table.read_text(encoding="utf-8")
+        note_run(context, RunNote("detect", under, len(sources)))
         failed = [{"path": failure.path, "why": failure.reason} for failure in outcome.failures]
         if as_json:
             rows = [*map(_row, pictures), *failed]

@@ -47,6 +47,7 @@ from privis.cli.faces.face_words import (
 )
 from privis.cli.faces.matcher_words import ServedWords, claimed_template, served_gallery, served_words
 from privis.cli.faces.release_words import drawing_once, knowing_release
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ParameterError, Problem
 from privis.io.images.sources import find
 
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 
 def verify(
+    context: typer.Context,
     reference: Annotated[str, typer.Argument(metavar="A", help="The picture that is known.")],
     probe: Annotated[
         str | None, typer.Argument(metavar="[B]", help="The picture that is asked about; with --gallery it is A.")
@@ -110,6 +112,7 @@ def verify(
             answer = _verified(words, [Path(picture) for picture in pictures], gallery, subject, show_score)
         else:
             answer = _verified_by(server, words, pictures, subject)
+        note_run(context, RunNote("face verify", under, len(pictures), 1))
         if as_json:
             document: dict[str, Any] = {"match": answer.match, "fmr": answer.fmr, "undecided": answer.undecided}
             print(json.dumps(document | ({} if answer.score is None else {"score": answer.score})))
@@ -123,6 +126,7 @@ def verify(
 
 
 def identify(
+    context: typer.Context,
     probes: Pictures,
     gallery: Gallery = None,
     top: Annotated[int, typer.Option(min=1, help="Most people that are named of each picture.")] = 1,
@@ -169,6 +173,7 @@ def identify(
             identifier = knowing_release(identifier_of(words), known)
             with working("privis face identify") as show:
                 answers = identifier.identify(known, paths, count=top, where=str(gallery), on_progress=show)
+            note_run(context, RunNote("face identify", under, len(paths), len(known.subjects)))
         _tell(paths, answers, top, as_json)
         raise SystemExit(_code(answers))
 

@@ -17,7 +17,7 @@ from privis.io.images import image_headers
 from privis.privacy import Release
 from privis.program.shapes import Shape
 from privis.run.clear import Clear
-from privis.run.protocol import ClosableExecutor, CountingExecutor, Executor
+from privis.run.protocol import CountingExecutor, Executor
 
 if TYPE_CHECKING:
     from privis.choose.cost.run_log import ScoredRun, Taken
@@ -29,8 +29,9 @@ class RunNote:
 
     Args:
         command: as ``extract``.
-        under: who computed.
+        under: who computed, or what ``--under`` calls it.
         images: how many were dealt with.
+        rows: of a gallery or index that they were compared with.
         workers: processes.
         feature: what was extracted; None: something else, or several.
         release: what its noise is; None: none.
@@ -39,8 +40,9 @@ class RunNote:
     """
 
     command: str
-    under: Executor
+    under: Executor | str
     images: int
+    rows: int = 0
     workers: int = 1
     feature: Feature | None = None
     release: Release | None = None
@@ -109,7 +111,7 @@ def note_extraction(
     shape = next((found for path in sources if (found := image_headers.shape(path)) is not None), None)
     feature, release = tables[0] if len(tables) == 1 else (None, None)
     images = outcome.rows + len(outcome.failures)
-    note_run(context, RunNote("extract", under, images, workers, feature, release, noise or "", shape))
+    note_run(context, RunNote("extract", under, images, 0, workers, feature, release, noise or "", shape))
 
 
 def scored(note: RunNote) -> ScoredRun | None:
@@ -128,12 +130,14 @@ def scored(note: RunNote) -> ScoredRun | None:
         return None
     predicted, basis = _predicted(note)
     feature = "" if note.feature is None else note.feature.name
-    parts = note.command, mechanism_of(note.under), note.noise, feature, note.images, note.workers
+    parts = note.command, mechanism_of(note.under), note.noise, feature, note.images, note.rows, note.workers
     return ScoredRun(*parts, basis, predicted, measured)
 
 
-def mechanism_of(under: Executor) -> str:
+def mechanism_of(under: Executor | str) -> str:
     """What ``--under`` calls an executor."""
+    if isinstance(under, str):
+        return under
     if isinstance(under, Clear):
         return "clear"
     preset = getattr(under, "preset", None)
@@ -151,29 +155,39 @@ def seconds_of_this_process() -> float | None:
 
 
 def _measured(note: RunNote) -> Taken | None:
-    from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process
+    from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process, peaks_of_running_children
     from privis.choose.cost.run_log import Taken
 
     seconds = seconds_of_this_process()
     if seconds is None:
         return None
     sent = note.under.sent if isinstance(note.under, CountingExecutor) else None
-    own = peak_of_this_process()  # before the prediction adds to it
-    if isinstance(note.under, ClosableExecutor):
-        note.under.close()  # what processes took is known once they have ended
-    preset = getattr(note.under, "preset", None)
-    children = preset.parties if preset is not None else note.workers if note.workers > 1 else 0
-    return Taken(seconds, own + children * peak_of_children(), sent)
+    others = peaks_of_running_children() or _processes(note) * peak_of_children()
+    return Taken(seconds, peak_of_this_process() + others, sent)
+
+
+def _processes(note: RunNote) -> int:
+    """How many processes ran beside this one."""
+    name = mechanism_of(note.under)
+    if name == "clear":
+        return note.workers if note.workers > 1 else 0
+    from privis.run.mpc.protocols import PRESETS
+
+    return next((preset.parties for preset in PRESETS if preset.name == name), 0)
 
 
 def _predicted(note: RunNote) -> tuple[Taken | None, str]:
     """What was to be expected, by what was known before the run: nothing is probed now."""
     from privis.choose.cost.cost_probes import CostProbes
+    from privis.choose.cost.earlier_runs import earlier_cost
     from privis.choose.cost.prediction import predict_cost
-    from privis.choose.cost.run_log import Taken
+    from privis.choose.cost.run_log import RunLog, Taken
 
-    if note.feature is None or note.shape is None:
-        return None, ""
+    if isinstance(note.under, str) or note.feature is None or note.shape is None:
+        earlier = earlier_cost(
+            RunLog.of_this_user().runs(), note.command, mechanism_of(note.under), note.images, note.rows
+        )
+        return (None, "") if earlier is None else (Taken(earlier.seconds, earlier.memory, earlier.sent), earlier.basis)
     found = predict_cost(
         note.feature,
         note.under,

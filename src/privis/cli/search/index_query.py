@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import NO, err, explained, out, working
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.cli.search.index_release_words import Key, LedgerPath, asking
 from privis.cli.search.private.private_words import (
     GalleryRows,
@@ -48,6 +49,7 @@ Draw = Annotated[Path | None, typer.Option("--draw", help="Also draw the query a
 
 
 def query(
+    context: typer.Context,
     image: Query,
     index: IndexOption,
     top: Top = 10,
@@ -98,6 +100,7 @@ def query(
         if private is not None:
             with working("privis search query"):
                 answer = asked_privately(known, image, private, top, wanted)
+            note_run(context, RunNote("search query", under.value, 1, known.info().rows))
             return tell_private(answer, top, threshold, as_json)
         with working("privis search query"), warnings.catch_warnings(record=True) as caught:
             if near_duplicates:
@@ -107,6 +110,8 @@ def query(
                     str(image), top, where=wanted, reranker=_reranker(rerank), approximate=approximate,
                     on_recall=_recall,
                 )[0]  # fmt: skip
+        if not (near_duplicates or rerank or approximate):
+            note_run(context, RunNote("search query", "clear", 1, known.info().rows))
         for each in caught:
             err.print(f"privis: warning: {each.message}", markup=False, soft_wrap=True)
         kept = [each for each in found if within is None or each.distance <= within]
