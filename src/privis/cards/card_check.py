@@ -152,7 +152,7 @@ def _read(
     try:
         return read(path)
     except ParameterError:  # damaged, which its digest shows
-        return digests(path) if path.is_file() else ("", "")
+        return ("", "") if path.is_dir() else digests(path)
 
 
 def _document(path: Path) -> Mapping[str, Any] | None:

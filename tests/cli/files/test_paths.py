@@ -214,6 +214,8 @@ def test_a_wrong_path_is_named_in_a_sentence(place, tmp_path, words, name):
             continue
         if (right, what) == ("labels", "a list"):
             continue
+        if (command[0], name, what) == ("card", "TABLE", "a classifier"):
+            continue  # of which there are cards, too
         done = called(place, tmp_path / f"new{number}", words, {name: str(path)})
         crashed = done.exception is not None and not isinstance(done.exception, SystemExit)
         assert not crashed, f"{what}: {done.exception!r}"

@@ -35,7 +35,8 @@ def deployment_entry(document: Mapping[str, Any], words: EntryWords) -> dict[str
     if document["release"] is None:
         remedy = "extract with --release, or train with --epsilon"
         expected = "a release under differential privacy"
-        raise ParameterError(Problem("privis card --format dp-registry", "an exact result", expected, remedy))
+        name = (document.get("table") or document["content"])["name"]
+        raise ParameterError(Problem(name, "an exact result", expected, remedy))
     basic = _basic(document, guarantee, words)
     deployment = {
         "basic": basic,

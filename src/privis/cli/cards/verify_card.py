@@ -124,6 +124,8 @@ def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> b
     is_table = form in READERS or (_was_table(path, form) and has_card)
     if words.card is not None and not is_table:
         raise ParameterError(misfit(path, FileFormat.TABLE, "no table", "the table that the card is of"))
+    if words.card is not None:
+        _refuse_other_kind(path, form, words.card)
     is_card = form in _CARDS or (form in (FileFormat.UNKNOWN, FileFormat.JSON) and is_damaged_card(path))
     was_ledger = form in (FileFormat.UNKNOWN, FileFormat.JSON) and format_of(head_path(path)) is FileFormat.LEDGER_HEAD
     is_ledger = form in _LEDGERS or was_ledger
@@ -138,6 +140,19 @@ def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> b
     against = Against(words.public_key, ledgers, words.size)
     _tell(checked_table(path, words.card, against, subject_at) if is_table else checked_card(path, against))
     return True
+
+
+def _refuse_other_kind(path: Path, form: FileFormat, card: Path) -> None:
+    """ParameterError where somebody took the card of a table for that of a classifier, or the other way round."""
+    from privis.cards.signed_card import SignedCard
+    from privis.cards.table_bytes import TableContent
+
+    try:
+        kind = SignedCard.load(card).kind
+    except ParameterError:
+        return  # damaged, or none: told by the check
+    if form in READERS and (kind == TableContent.kind) != (form is FileFormat.TABLE):
+        raise ParameterError(misfit(path, FileFormat.TABLE, str(form), f"the {kind} that {card} is of"))
 
 
 def _was_table(path: Path, form: FileFormat) -> bool:
