@@ -54,6 +54,7 @@ COMMANDS = {
     "answers": "privacy.answers",
     "answer_attacks": "attacks.answers",
     "verification": "cards.verification",
+    "report_pages": "reports.report_pages",
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
     "heads": "tasks.heads",

@@ -54,6 +54,7 @@ from privis.cli.parsing import (
     shown_value,
 )
 from privis.cli.releases import ReleaseWords, image_size, instead, mention_place, placed_release
+from privis.cli.reports.report import report
 from privis.cli.scores.run_record import RunRecord
 from privis.cli.search.search_group import search
 from privis.cli.server.answers import answers
@@ -102,6 +103,7 @@ app.command()(info)
 app.command(epilog=EXIT_CODES)(card)
 app.command(epilog=EXIT_CODES)(verify)
 app.command(epilog=EXIT_CODES)(attack)
+app.command(epilog=EXIT_CODES)(report)
 app.add_typer(ledger)
 app.add_typer(answers)
 app.add_typer(mpc)

@@ -25,7 +25,7 @@ def drawn(chart: Chart) -> str:
         parts.append(f'<polyline class="line c{index % COLOURS}" points="{corners}"/>')
         parts += [f'<circle class="dot c{index % COLOURS}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>' for x, y in path]
     parts += _names(chart.lines, [path[-1] for path in paths])
-    described = f"{chart.y_label} against {chart.x_label}. The numbers are in the table below."
+    described = chart.described or f"{chart.y_label} against {chart.x_label}. The numbers are in the table below."
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(described)}">{"".join(parts)}</svg>'
 
 

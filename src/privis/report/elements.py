@@ -88,7 +88,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over a logarithmic x axis; y is a share from 0 to 1, written in per cent."""
+    """Lines over a logarithmic x axis; y is a share from 0 to 1, written in per cent.
+
+    ``described`` says what it shows to who cannot see it; where it is empty, that follows from the axes.
+    """
 
     title: str
     sentence: str
@@ -96,6 +99,7 @@ class Chart:
     y_label: str
     lines: tuple[Line, ...]
     levels: tuple[Level, ...] = ()
+    described: str = ""
 
 
 @dataclass(frozen=True)

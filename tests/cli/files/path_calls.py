@@ -272,6 +272,10 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("card", "for the registry"): {
         "TABLE": "{table}", "--format": "dp-registry", "--declared": "{registered}", "-o": "{new}.yaml",
     },
+    ("report",): {
+        "FILES": "{table}", "-o": "{new}.html", "--ledger": "{budget}", "--answers": "{answers}",
+        "--attack": "{attacks}", "--declared": "{declared}",
+    },
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
@@ -294,7 +298,7 @@ FINE = {
     ("--key", "a release key"), ("--key", "no such file"), ("--tokens", "no such file"), ("--tokens", "an empty file"),
     ("--secret", "no such file"), ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
     ("FILE", "a table of features"), ("FILE", "a classifier"), ("FILE", "a list"), ("FOLDER", "a folder"),
-    ("--io", "a folder"),
+    ("--io", "a folder"), ("FILES", "a table of features"), ("FILES", "a classifier"),
 }  # fmt: skip
 """What is no mistake at that place."""
 OTHERS = {"-o": (".npz", ".csv", ".json", ".png"), "--report": (".html",)}

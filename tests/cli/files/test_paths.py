@@ -138,6 +138,7 @@ def place(tmp_path_factory) -> Path:
     built = ("--recipe", "colour", "--workers", "1", "--projection", str(folder / "directions.npz"))
     words = ["search", "build", str(folder / "people"), "-o", str(folder / "released.index"), *built]
     assert CliRunner().invoke(app, [*words, "--release", "privunit", "--epsilon", "1"]).exit_code == 0
+    (folder / "attacks.json").write_text('{"format": "privis.attack/1", "against": "x", "attacks": []}')
     (folder / "declared.toml").write_text('site = "here"\n')
     (folder / "registered.toml").write_text(WORDS)
     signed = SignedCard.issued(
@@ -172,7 +173,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "pairs": place / "pairs.csv", "people": place / "people",
         "windows": place / "windows.npy", "days": place / "days",
         "names": place / "names.txt", "signed": place / "signed.json", "card_key": known["CARD_KEY"],
-        "json": known["JSON"], "declared": place / "declared.toml",
+        "json": known["JSON"], "declared": place / "declared.toml", "attacks": place / "attacks.json",
         "registered": place / "registered.toml",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]

@@ -1,0 +1,1 @@
+"""Sections and annexes of a report."""
