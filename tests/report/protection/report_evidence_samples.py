@@ -9,7 +9,6 @@ from typing import Any
 from privis.extraction.card import Card, described
 from privis.features.colour import ColourHistogram
 from privis.privacy import FeatureRelease, Guarantee, Laplace, PixelRelease, Pixels, no_release
-from privis.report.protection.given.attack_figures import AttackFigure
 from privis.report.protection.given.report_declaration import SENTENCES, ReportDeclaration
 from privis.report.protection.given.report_evidence import (
     AnswerFacts,
@@ -18,6 +17,7 @@ from privis.report.protection.given.report_evidence import (
     ReportEvidence,
     Standing,
 )
+from privis.report.protection.given.reported_attacks import AttackFigure
 from privis.run.clear import Clear
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x>&amp;{epsilon}.npz"

@@ -4,7 +4,8 @@ Answers for `privis.report.protection.protection_report`, `privis.report.protect
 `privis.report.protection.report_blocks`, `privis.report.protection.report_figures`,
 `privis.report.protection.report_words`, `privis.report.protection.legal_sources`,
 `privis.report.protection.given.report_evidence`, `privis.report.protection.sections.work_sections`,
-`privis.report.protection.sections.risk_sections`, `privis.report.protection.sections.summaries`,
+`privis.report.protection.sections.risk_sections`, `privis.report.protection.sections.use_sections`,
+`privis.report.protection.given.report_declaration`, `privis.report.protection.given.reported_attacks`, `privis.report.protection.sections.summaries`,
 `privis.report.protection.sections.standard_annexes` and `privis.report.protection.sections.law_annexes`.
 """
 

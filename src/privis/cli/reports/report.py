@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -76,7 +77,7 @@ def report(
 
         from privis.cli.reports.report_files import (
             LEDGERS,
-            Verifier,
+            FileVerifier,
             answer_facts,
             budget_facts,
             checked_file,
@@ -84,9 +85,9 @@ def report(
             without_doubles,
         )
         from privis.io.atomic import check_writable
-        from privis.report.protection.given.attack_figures import figures_of_file
         from privis.report.protection.given.report_declaration import ReportDeclaration
         from privis.report.protection.given.report_evidence import ReportEvidence
+        from privis.report.protection.given.reported_attacks import figures_of_file
         from privis.report.protection.protection_report import USES, written
         from privis.report.protection.report_words import Language
 
@@ -109,9 +110,11 @@ def report(
         if not about:
             expected, remedy = "at least one table, card, classifier, gallery or index", "name what the report is about"
             problems.append(Problem("FILES", "ledgers alone", expected, remedy))
-        verifier = Verifier()
+        verifier = FileVerifier()
         if not problems:
-            verifier = Verifier(public_key, tuple(dict.fromkeys(budgets)), tuple(dict.fromkeys(answered)), words.size)
+            verifier = FileVerifier(
+                public_key, tuple(dict.fromkeys(budgets)), tuple(dict.fromkeys(answered)), words.size
+            )
         checked = [collect.from_call(lambda path=path: checked_file(path, verifier)) for path in dict.fromkeys(about)]
         refuse(ParameterError, problems)
         check_writable(output)
@@ -158,12 +161,12 @@ def _worded(language: str, uses: Iterable[str], languages: list[str], known: tup
 
 def _would_replace(output: Path, named: Iterable[Path]) -> list[Problem]:
     """Refuse to write over what the report is made of."""
-    place = output.resolve()
+    place = os.path.realpath(output)
     remedy = "choose another name for the report"
     return [
         Problem("-o", f"{output}, which the report is made of", "a new file", remedy)
         for path in dict.fromkeys(named)
-        if path.resolve() == place
+        if os.path.realpath(path) == place
     ]
 
 

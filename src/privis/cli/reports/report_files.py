@@ -19,15 +19,15 @@ from privis.errors import ParameterError, PrivisError
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
 from privis.privacy import AnswerLedger, FileLedger, Guarantee
-from privis.report.protection.given.attack_figures import AttackFigure, figures_of
 from privis.report.protection.given.report_evidence import AnswerFacts, BudgetFacts, CheckedFile, Standing
+from privis.report.protection.given.reported_attacks import AttackFigure, figures_of
 
 LEDGERS = (FileFormat.LEDGER, FileFormat.ANSWER_LEDGER)
 _EXPECTED = "a table of features, a card, a classifier, a gallery of faces, a search index or a ledger"
 
 
 @dataclass(frozen=True)
-class Verifier:
+class FileVerifier:
     """What files are checked against.
 
     Args:
@@ -65,7 +65,7 @@ class Verifier:
         return Against(self.public_key, found, self.image_size)
 
 
-def checked_file(path: Path, verifier: Verifier) -> CheckedFile:
+def checked_file(path: Path, verifier: FileVerifier) -> CheckedFile:
     """Read and check one file.
 
     Args:
@@ -147,7 +147,7 @@ def answer_facts(path: Path) -> AnswerFacts:
     )  # fmt: skip
 
 
-def _of_table(path: Path, verifier: Verifier) -> CheckedFile:
+def _of_table(path: Path, verifier: FileVerifier) -> CheckedFile:
     counts: dict[str, int] = {}
     try:
         table = tables.summary(path)
@@ -165,7 +165,9 @@ def _of_table(path: Path, verifier: Verifier) -> CheckedFile:
     return _of_check(path, "table", checked_table(path, None, verifier.against(card)), counts, verifier)
 
 
-def _of_check(path: Path, kind: str, check: CardCheck, counted: Mapping[str, int], verifier: Verifier) -> CheckedFile:
+def _of_check(
+    path: Path, kind: str, check: CardCheck, counted: Mapping[str, int], verifier: FileVerifier
+) -> CheckedFile:
     named = (path, beside(path), *verifier.budgets, *verifier.answers)
     card, found = check.card, check.findings
     table = card.get("table") if isinstance(card.get("table"), Mapping) else {}
@@ -178,9 +180,11 @@ def _of_check(path: Path, kind: str, check: CardCheck, counted: Mapping[str, int
         standing = Standing.SIGNED if is_known else Standing.SIGNED_BY_ANYBODY
     else:
         standing = Standing.RECOMPUTED
-    told = [tuple(_named(each, named) for each in said) for said in (found.problems, found.checked, found.not_checked)]
+    problems, checked, not_checked = (
+        tuple(_named(each, named) for each in said) for said in (found.problems, found.checked, found.not_checked)
+    )
     return CheckedFile(path.name, kind, digest_of(path), standing, _guarantee(card.get("guarantee")), card, counts, {},
-                       *told, check.signed_by)  # fmt: skip
+                       problems, checked, not_checked, check.signed_by)  # fmt: skip
 
 
 def _named(sentence: str, paths: Sequence[Path]) -> str:

@@ -9,7 +9,7 @@ from privis.errors import OutputError
 from privis.io.atomic import replacing, unwritable
 from privis.report.elements import bound
 from privis.report.protection.given.report_evidence import CheckedFile, ReportEvidence
-from privis.report.protection.report_blocks import Block, Fact, Facts, Grid, Kind, Note, Section
+from privis.report.protection.report_blocks import Block, Fact, Facts, Grid, Note, Section, StatementKind
 from privis.report.protection.report_document import document
 from privis.report.protection.report_figures import figure_text
 from privis.report.protection.report_words import Html, Language, Words
@@ -22,6 +22,7 @@ from privis.report.protection.sections.law_annexes import (
 )
 from privis.report.protection.sections.risk_sections import risk_sections
 from privis.report.protection.sections.standard_annexes import iso_27559, nist_800_226
+from privis.report.protection.sections.use_sections import use_sections
 from privis.report.protection.sections.work_sections import has_guarantee, unit_words, work_sections
 from privis.version import VERSION
 
@@ -41,7 +42,7 @@ def rendered(evidence: ReportEvidence, language: Language) -> str:
     """
     words = Words.of(language)
     title = words.say("document.title", {"name": _subject(evidence, words)})
-    sections = [*work_sections(evidence, words), *risk_sections(evidence, words)]
+    sections = [*work_sections(evidence, words), *use_sections(evidence, words), *risk_sections(evidence, words)]
     foot = words.say("document.foot", {"version": VERSION, "day": evidence.made.isoformat()})
     return document(title, tuple(_head(evidence, words)), sections, _annexes(evidence, words), foot, words)
 
@@ -75,27 +76,30 @@ def _head(evidence: ReportEvidence, words: Words) -> Iterator[Block]:
     """What somebody reads who reads no further."""
     site = evidence.declared.sentences.get("site")
     uses = Html(words.messages["between.items"].join(words.say(f"use.{each}") for each in evidence.uses))
-    facts = [Fact(words.say("head.label.day"), words.plain(evidence.made.isoformat()), Kind.MEASURED)]
+    facts = [Fact(words.say("head.label.day"), words.plain(evidence.made.isoformat()), StatementKind.MEASURED)]
     if site:
-        facts.append(Fact(words.say("head.label.site"), words.original(site), Kind.DECLARED))
+        facts.append(Fact(words.say("head.label.site"), words.original(site), StatementKind.DECLARED))
     if evidence.uses:
-        facts.append(Fact(words.say("head.label.use"), uses, Kind.DECLARED))
+        facts.append(Fact(words.say("head.label.use"), uses, StatementKind.DECLARED))
     yield Facts(tuple(facts))
     broken = [each for each in evidence.files if not each.holds]
     for each in broken:
         problems = Html("; ".join(words.translated(problem) for problem in each.problems))
-        yield Note(words.say("head.broken", {"name": each.name, "problems": problems}), True, Kind.MEASURED)
+        yield Note(words.say("head.broken", {"name": each.name, "problems": problems}), True, StatementKind.MEASURED)
     heads = tuple(words.say(f"head.grid.{key}") for key in ("file", "kind", "unit", "epsilon", "whole", "standing"))
     rows = tuple(_row(each, words) for each in evidence.files)
     yield Grid(words.say("head.caption"), heads, rows, None, frozenset({3, 4}))
     signed = all(each.signed for each in evidence.attacks)
-    yield Note(_strongest_attack(evidence, words), kind=Kind.DECLARED if signed and evidence.attacks else Kind.MEASURED)
+    yield Note(
+        _strongest_attack(evidence, words),
+        kind=StatementKind.DECLARED if signed and evidence.attacks else StatementKind.MEASURED,
+    )
     yield Grid(
         words.say("kinds.caption"),
         (words.say("kinds.head.kind"), words.say("kinds.head.means")),
         tuple(
             (Html(f'<span class="kind {kind.value}">{words.say(f"kind.{kind.value}")}</span>'),
-             words.say(f"kinds.{kind.value}")) for kind in Kind
+             words.say(f"kinds.{kind.value}")) for kind in StatementKind
         ),
     )  # fmt: skip
 

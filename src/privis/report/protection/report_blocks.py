@@ -9,7 +9,7 @@ from enum import Enum
 from privis.report.protection.report_words import Html, Words
 
 
-class Kind(Enum):
+class StatementKind(Enum):
     """How a statement is known."""
 
     MEASURED = "measured"
@@ -32,7 +32,7 @@ class Fact:
 
     label: Html
     text: Html
-    kind: Kind
+    kind: StatementKind
     number: str = ""
 
 
@@ -58,12 +58,12 @@ class Grid:
     caption: Html
     heads: tuple[Html, ...]
     rows: tuple[tuple[Html, ...], ...]
-    kind: Kind | None = None
+    kind: StatementKind | None = None
     numeric: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
-class Figure:
+class Drawing:
     """A drawing that is HTML already, and what it shows."""
 
     drawing: Html
@@ -77,7 +77,7 @@ class Note:
 
     text: Html
     warns: bool = False
-    kind: Kind | None = None
+    kind: StatementKind | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Section:
     sections: tuple[Section, ...] = ()
 
 
-Block = Facts | Grid | Figure | Note | Checklist
+Block = Facts | Grid | Drawing | Note | Checklist
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class FactWriter:
     words: Words
     group: str
 
-    def fact(self, key: str, kind: Kind, values: Mapping[str, object] | None = None, label: str = "") -> Fact:
+    def fact(self, key: str, kind: StatementKind, values: Mapping[str, object] | None = None, label: str = "") -> Fact:
         """Make a statement.
 
         Args:
@@ -135,7 +135,7 @@ class FactWriter:
         heading = self.words.say(f"{self.group}.label.{label or key}")
         return Fact(heading, self.words.say(f"{self.group}.{key}", values), kind)
 
-    def said(self, label: str, text: Html, kind: Kind) -> Fact:
+    def said(self, label: str, text: Html, kind: StatementKind) -> Fact:
         """Make a statement whose text is at hand.
 
         Args:

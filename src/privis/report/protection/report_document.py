@@ -8,13 +8,13 @@ from importlib import resources
 from privis.report.protection.report_blocks import (
     Block,
     Checklist,
+    Drawing,
     Fact,
     Facts,
-    Figure,
     Grid,
-    Kind,
     Note,
     Section,
+    StatementKind,
 )
 from privis.report.protection.report_words import Html, Words
 
@@ -101,7 +101,7 @@ class _Layout:
                 return self._facts(facts)
             case Grid():
                 return self._grid(block)
-            case Figure(drawing, caption, wide):
+            case Drawing(drawing, caption, wide):
                 inner = (
                     f'<div class="wide" tabindex="0" role="region" aria-label="{_attribute(caption)}">{drawing}</div>'
                 )
@@ -111,7 +111,7 @@ class _Layout:
                 lines = "".join(f"<li>{box}<span>{item}</span></li>" for item in items)
                 return f'<p class="caption">{caption}</p><ul class="checklist">{lines}</ul>'
 
-    def _kind(self, kind: Kind) -> str:
+    def _kind(self, kind: StatementKind) -> str:
         name = self.words.say(f"kind.{kind.value}")
         return f'<span class="kind {kind.value}">{name}</span>'
 

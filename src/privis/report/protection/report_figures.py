@@ -8,7 +8,7 @@ from html import escape
 
 from privis.report.chart import drawn
 from privis.report.elements import Chart, Level, Line, number
-from privis.report.protection.given.attack_figures import AttackFigure
+from privis.report.protection.given.reported_attacks import AttackFigure
 from privis.report.protection.report_words import Html, Words
 
 _WIDTH, _HEIGHT = 1000, 24

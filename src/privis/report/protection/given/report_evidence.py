@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any
 
 from privis.privacy import Guarantee
-from privis.report.protection.given.attack_figures import AttackFigure
 from privis.report.protection.given.report_declaration import ReportDeclaration
+from privis.report.protection.given.reported_attacks import AttackFigure
 
 
 class Standing(Enum):

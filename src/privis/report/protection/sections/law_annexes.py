@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from privis.report.protection.given.report_evidence import ReportEvidence
 from privis.report.protection.legal_sources import legal_sources
-from privis.report.protection.report_blocks import Block, Checklist, Facts, Grid, Kind, Note, Section
+from privis.report.protection.report_blocks import Block, Checklist, Facts, Grid, Note, Section, StatementKind
 from privis.report.protection.report_words import Html, Words
 from privis.report.protection.sections.summaries import Summaries
 
@@ -47,13 +47,13 @@ def gdpr_35(evidence: ReportEvidence, words: Words) -> Section:
         ),
         "c": (
             say.epsilons("identification"), say.attacks("measured"), say.declared("harms", "harms"),
-            say.stated("severity", kind=Kind.LAWYER),
+            say.stated("severity", kind=StatementKind.LAWYER),
         ),
         "d": (
             say.executors("computing"), say.stated("release"), say.ledgers("ledger"),
             say.declared("security", "security"), say.declared("incidents", "incidents"),
             say.declared("review", "review"),
-            say.stated("opinion", kind=Kind.LAWYER), say.stated("residual", kind=Kind.LAWYER),
+            say.stated("opinion", kind=StatementKind.LAWYER), say.stated("residual", kind=StatementKind.LAWYER),
         ),
     }  # fmt: skip
     sections = tuple(
@@ -76,7 +76,7 @@ def face_rule(evidence: ReportEvidence, words: Words) -> Section:
     stored, limit = evidence.people, f"{FILING_LIMIT:,}"
     blocks: list[Block] = [Note(words.say("face.intro"))]
     if stored is None:
-        blocks.append(Facts((say.stated("not_counted", "15", Kind.LAWYER),)))
+        blocks.append(Facts((say.stated("not_counted", "15", StatementKind.LAWYER),)))
     else:
         rows = [
             (words.plain(each.name), words.say(f"kind_of_file.{each.kind}"), words.plain(f"{each.people:,}"))
@@ -85,12 +85,12 @@ def face_rule(evidence: ReportEvidence, words: Words) -> Section:
         ]
         rows.append((words.say("face.all"), Html(""), words.plain(f"{stored:,}")))
         heads = tuple(words.say(f"face.head.{key}") for key in ("file", "kind", "people"))
-        blocks.append(Grid(words.say("face.counted"), heads, tuple(rows), Kind.MEASURED, frozenset({2})))
+        blocks.append(Grid(words.say("face.counted"), heads, tuple(rows), StatementKind.MEASURED, frozenset({2})))
         reached = stored >= FILING_LIMIT
         values = {"stored": f"{stored:,}", "limit": limit, "left": f"{max(0, FILING_LIMIT - stored):,}"}
         key = "reached" if reached else "distance"
-        blocks.append(Note(words.say(f"face.{key}", values), reached, Kind.MEASURED))
-        blocks.append(Facts((say.stated("counting", "15", Kind.LAWYER),)))
+        blocks.append(Note(words.say(f"face.{key}", values), reached, StatementKind.MEASURED))
+        blocks.append(Facts((say.stated("counting", "15", StatementKind.LAWYER),)))
     rules = Section("face-rules", words.say("face.part.rules"), (
         Facts((
             say.declared("purpose", "necessity", "4"), say.declared("consent", "consent", "6"),
@@ -104,7 +104,7 @@ def face_rule(evidence: ReportEvidence, words: Words) -> Section:
         Note(words.say("face.assessment")),
         Facts((
             say.declared("legality", "purpose", "9"), say.epsilons("impact", "9"), say.attacks("risks", "9"),
-            say.executors("measures", "9"), say.stated("fit", "9", Kind.LAWYER),
+            say.executors("measures", "9"), say.stated("fit", "9", StatementKind.LAWYER),
         )),
     ))  # fmt: skip
     return Section("face", words.say("title.face"), tuple(blocks), (rules, filing, assessment))
@@ -127,7 +127,7 @@ def pipl_55_56(evidence: ReportEvidence, words: Words) -> Section:
         Facts((
             say.declared("purpose", "purpose", "56 (1)"), say.declared("necessity", "necessity", "56 (1)"),
             say.epsilons("impact", "56 (2)"), say.attacks("risk", "56 (2)"), say.executors("measures", "56 (3)"),
-            say.stated("fit", "56 (3)", Kind.LAWYER), say.stated("kept", "56"),
+            say.stated("fit", "56 (3)", StatementKind.LAWYER), say.stated("kept", "56"),
         )),
     ))  # fmt: skip
     return Section("pipl", words.say("title.pipl"), (Note(words.say("pipl.intro")),), (needed, content))
@@ -150,9 +150,9 @@ def hipaa_expert(evidence: ReportEvidence, words: Words) -> Section:
         say.epsilons("bound", "(b)(1)(i)"),
         say.attacks("tests", "(b)(1)(i)"),
         say.declared("recipient", "recipients", "(b)(1)(i)"),
-        say.stated("very_small", "(b)(1)(i)", Kind.LAWYER),
+        say.stated("very_small", "(b)(1)(i)", StatementKind.LAWYER),
         say.stated("documents", "(b)(1)(ii)"),
-        say.stated("safe_harbor", "(b)(2)", Kind.LAWYER),
+        say.stated("safe_harbor", "(b)(2)", StatementKind.LAWYER),
     )
     return Section("hipaa", words.say("title.hipaa"), (Note(words.say("hipaa.intro")), Facts(facts)))
 

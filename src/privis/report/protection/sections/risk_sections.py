@@ -8,7 +8,17 @@ from typing import Any
 
 from privis.cards.card_contents import DECLARED, Declaration, keys_of, limits_of, provenance_of, seen_by
 from privis.report.protection.given.report_evidence import CheckedFile, ReportEvidence
-from privis.report.protection.report_blocks import Block, Fact, Facts, FactWriter, Figure, Grid, Kind, Note, Section
+from privis.report.protection.report_blocks import (
+    Block,
+    Drawing,
+    Fact,
+    Facts,
+    FactWriter,
+    Grid,
+    Note,
+    Section,
+    StatementKind,
+)
 from privis.report.protection.report_figures import attack_bars, figure_text
 from privis.report.protection.report_words import Html, Words
 from privis.report.protection.sections.work_sections import said_by
@@ -45,11 +55,11 @@ def _attacks(evidence: ReportEvidence, words: Words) -> Section:
         return Section("attacks", words.say("title.attacks"), tuple(blocks))
     above = sum(each.verdict == "above" for each in found)
     counted = {"all": len(found), "above": above, "unknown": sum(each.verdict == "unknown" for each in found)}
-    kind = Kind.DECLARED if all(each.signed for each in found) else Kind.MEASURED
+    kind = StatementKind.DECLARED if all(each.signed for each in found) else StatementKind.MEASURED
     blocks.append(Note(words.say("attacks.counted", counted), above > 0, kind))
     shares = [each for each in found if each.is_share]
     if shares:
-        blocks.append(Figure(attack_bars(shares, words), words.say("attacks.drawn")))
+        blocks.append(Drawing(attack_bars(shares, words), words.say("attacks.drawn")))
     heads = tuple(words.say(f"attacks.head.{key}") for key in ("attack", "measure", "figure", "tries", "verdict"))
     rows = [
         (
@@ -72,7 +82,7 @@ def _attackers(evidence: ReportEvidence, write: FactWriter) -> Iterator[Fact]:
     """What attackers knew, and what their figures mean."""
     words, listed = write.words, set()
     for each in evidence.attacks:
-        kind = Kind.DECLARED if each.signed else Kind.MEASURED
+        kind = StatementKind.DECLARED if each.signed else StatementKind.MEASURED
         if each.knows and (each.attack, each.knows) not in listed:
             listed.add((each.attack, each.knows))
             knows = Html(words.messages["between.items"].join(words.translated(part) for part in each.knows))
@@ -103,10 +113,10 @@ def _custody(evidence: ReportEvidence, words: Words) -> Section:
     return Section("custody", words.say("title.custody"), (*blocks, *bounds))
 
 
-def _holders(evidence: ReportEvidence) -> list[tuple[str, tuple[str, str, Kind]]]:
+def _holders(evidence: ReportEvidence) -> list[tuple[str, tuple[str, str, StatementKind]]]:
     """Every key with what it opens, who holds it and how that is known; one that several files state stands once."""
     declared, opens = evidence.declared.custody, {}
-    holders: dict[tuple[str, str], Kind] = {}
+    holders: dict[tuple[str, str], StatementKind] = {}
     for file in evidence.files:
         for each in _keys(file, evidence):
             name, what, held = (str(each.get(part, "")) for part in ("key", "opens", "held_by"))
@@ -114,15 +124,15 @@ def _holders(evidence: ReportEvidence) -> list[tuple[str, tuple[str, str, Kind]]
                 opens[name] = what
             if held in (_NOT_STATED, ""):
                 held = declared.get(name, "")
-                kind = Kind.DECLARED if held else Kind.LAWYER
+                kind = StatementKind.DECLARED if held else StatementKind.LAWYER
             else:
-                kind = said_by(file, Kind.DECLARED if each.get("basis") == DECLARED else Kind.DERIVED)
+                kind = said_by(file, StatementKind.DECLARED if each.get("basis") == DECLARED else StatementKind.DERIVED)
             holders.setdefault((name, held), kind)
     named = {name for name, held in holders if held}
     return [(name, (opens[name], held, kind)) for (name, held), kind in holders.items() if held or name not in named]
 
 
-def _holder(key: str, opens: str, held: str, kind: Kind, words: Words) -> tuple[Html, ...]:
+def _holder(key: str, opens: str, held: str, kind: StatementKind, words: Words) -> tuple[Html, ...]:
     holder = words.original(held) if held else words.say("custody.open")
     return words.translated(key), words.translated(opens), holder, words.say(f"kind.{kind.value}")
 
@@ -158,7 +168,7 @@ def _bounds(evidence: ReportEvidence, words: Words) -> list[Block]:
         for each in listed:
             if isinstance(each, Mapping):
                 is_declared = each.get("basis") == DECLARED
-                kind = said_by(file, Kind.DECLARED if is_declared else Kind.DERIVED)
+                kind = said_by(file, StatementKind.DECLARED if is_declared else StatementKind.DERIVED)
                 where = str(each.get("provenance", ""))
                 text = words.original(where) if is_declared else words.translated(where)
                 value = each.get("value")
@@ -199,18 +209,18 @@ def _limits(evidence: ReportEvidence, words: Words) -> Section:
     facts: list[Fact] = []
     for file in evidence.files:
         if not file.holds:
-            facts.append(Fact(words.plain(file.name), words.say("limits.broken"), Kind.MEASURED))
+            facts.append(Fact(words.plain(file.name), words.say("limits.broken"), StatementKind.MEASURED))
         if not _whole(file.card):
             key = f"limits.{file.kind}"
             if key in words.messages:
-                facts.append(Fact(words.plain(file.name), words.say(key), Kind.DERIVED))
+                facts.append(Fact(words.plain(file.name), words.say(key), StatementKind.DERIVED))
             continue
         for sentence in _of_card(file, evidence):
             facts.append(Fact(words.plain(file.name), words.translated(sentence), said_by(file)))
-    facts.append(write.fact("file_only", Kind.DERIVED, None, "all"))
-    facts.append(write.fact("law", Kind.LAWYER, None, "all"))
+    facts.append(write.fact("file_only", StatementKind.DERIVED, None, "all"))
+    facts.append(write.fact("law", StatementKind.LAWYER, None, "all"))
     facts += [
-        Fact(words.say("limits.label.declared"), words.original(each), Kind.DECLARED)
+        Fact(words.say("limits.label.declared"), words.original(each), StatementKind.DECLARED)
         for each in evidence.declared.limits
     ]
     return Section("limits", words.say("title.limits"), (Facts(tuple(facts)),))
@@ -230,10 +240,12 @@ def _checks(evidence: ReportEvidence, words: Words) -> Section:
     write = FactWriter(words, "checks")
     parts = []
     for place, file in enumerate(evidence.files, 1):
-        facts = [write.said("digest", Html(f"<code>{file.sha256 or '–'}</code>"), Kind.MEASURED)]
+        facts = [write.said("digest", Html(f"<code>{file.sha256 or '–'}</code>"), StatementKind.MEASURED)]
         if file.signed_by:
-            facts.append(write.said("signed_by", Html(f"<code>{words.plain(file.signed_by)}</code>"), Kind.MEASURED))
+            facts.append(
+                write.said("signed_by", Html(f"<code>{words.plain(file.signed_by)}</code>"), StatementKind.MEASURED)
+            )
         for key, sentences in (("problem", file.problems), ("checked", file.checked), ("open", file.not_checked)):
-            facts += [write.said(key, words.translated(each), Kind.MEASURED) for each in sentences]
+            facts += [write.said(key, words.translated(each), StatementKind.MEASURED) for each in sentences]
         parts.append(Section(f"checks-{place}", words.plain(file.name), (Facts(tuple(facts)),)))
     return Section("checks", words.say("title.checks"), (Note(words.say("checks.intro")),), tuple(parts))

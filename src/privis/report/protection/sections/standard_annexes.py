@@ -6,7 +6,7 @@ Only headings and numbers of clauses are theirs; what stands under them is about
 from __future__ import annotations
 
 from privis.report.protection.given.report_evidence import ReportEvidence
-from privis.report.protection.report_blocks import Facts, Kind, Note, Section
+from privis.report.protection.report_blocks import Facts, Note, Section, StatementKind
 from privis.report.protection.report_words import Words
 from privis.report.protection.sections.summaries import Summaries
 
@@ -26,7 +26,7 @@ def iso_27559(evidence: ReportEvidence, words: Words) -> Section:
         "context": (
             say.executors("threats", "6.2"),
             say.declared("practices", "security", "6.2.2"),
-            say.stated("motives", "6.2.3", Kind.LAWYER),
+            say.stated("motives", "6.2.3", StatementKind.LAWYER),
             say.declared("transparency", "transparency", "6.3.2"),
             say.declared("harms", "harms", "6.3.3"),
         ),
@@ -48,7 +48,7 @@ def iso_27559(evidence: ReportEvidence, words: Words) -> Section:
         ),
         "governance": (
             say.roles("roles", "9.2.2"),
-            say.stated("policies", "9.2.3", Kind.LAWYER),
+            say.stated("policies", "9.2.3", StatementKind.LAWYER),
             say.declared("disclosure", "recipients", "9.2.4"),
             say.declared("stakeholders", "contact", "9.2.5"),
             say.declared("monitoring", "monitoring", "9.3.2"),
@@ -86,7 +86,7 @@ def nist_800_226(evidence: ReportEvidence, words: Words) -> Section:
             say.stated("bounds"),
             say.ledgers("composition"),
             say.stated("smaller_units"),
-            say.stated("choices", kind=Kind.LAWYER),
+            say.stated("choices", kind=StatementKind.LAWYER),
             say.attacks("tested"),
         ),
     }

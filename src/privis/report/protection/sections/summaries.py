@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from privis.report.elements import bound
 from privis.report.protection.given.report_evidence import ReportEvidence
-from privis.report.protection.report_blocks import Fact, Kind, joined
+from privis.report.protection.report_blocks import Fact, StatementKind, joined
 from privis.report.protection.report_figures import figure_text
 from privis.report.protection.report_words import Html, Words
 from privis.report.protection.sections.work_sections import has_guarantee, strongest, unit_words
@@ -26,7 +26,7 @@ class Summaries:
         self.words = words
         self.group = group
 
-    def fact(self, key: str, text: Html, kind: Kind, number: str = "") -> Fact:
+    def fact(self, key: str, text: Html, kind: StatementKind, number: str = "") -> Fact:
         """Put a text under a heading.
 
         Args:
@@ -40,7 +40,7 @@ class Summaries:
         """
         return Fact(self.words.say(f"{self.group}.label.{key}"), text, kind, number)
 
-    def stated(self, key: str, number: str = "", kind: Kind = Kind.DERIVED) -> Fact:
+    def stated(self, key: str, number: str = "", kind: StatementKind = StatementKind.DERIVED) -> Fact:
         """Put the message ``GROUP.KEY`` under its heading.
 
         Args:
@@ -66,8 +66,8 @@ class Summaries:
         """
         said = self.evidence.declared.sentences.get(sentence)
         if said:
-            return self.fact(key, self.words.original(said), Kind.DECLARED, number)
-        return self.fact(key, self.words.say(f"open.{sentence}"), Kind.LAWYER, number)
+            return self.fact(key, self.words.original(said), StatementKind.DECLARED, number)
+        return self.fact(key, self.words.say(f"open.{sentence}"), StatementKind.LAWYER, number)
 
     def files(self, key: str, number: str = "") -> Fact:
         """Say what kind of data the files are.
@@ -81,7 +81,7 @@ class Summaries:
         """
         kinds = dict.fromkeys(each.kind for each in self.evidence.files)
         texts = [self.words.say(f"data.{kind}") for kind in kinds]
-        return self.fact(key, joined(texts, self.words), Kind.DERIVED, number)
+        return self.fact(key, joined(texts, self.words), StatementKind.DERIVED, number)
 
     def counts(self, key: str, number: str = "") -> Fact:
         """Say how much the files hold.
@@ -104,8 +104,8 @@ class Summaries:
                 listed = Html(self.words.messages["between.items"].join(counted))
                 texts.append(self.words.say("count.of_file", {"name": each.name, "counted": listed}))
         if not texts:
-            return self.fact(key, self.words.say("count.none"), Kind.LAWYER, number)
-        return self.fact(key, joined(texts, self.words), Kind.MEASURED, number)
+            return self.fact(key, self.words.say("count.none"), StatementKind.LAWYER, number)
+        return self.fact(key, joined(texts, self.words), StatementKind.MEASURED, number)
 
     def epsilons(self, key: str, number: str = "") -> Fact:
         """Say what every file guarantees.
@@ -117,10 +117,10 @@ class Summaries:
         Returns:
             The statement.
         """
-        texts, kind = [], Kind.DERIVED
+        texts, kind = [], StatementKind.DERIVED
         for each in self.evidence.files:
             if not each.holds:
-                kind = Kind.UNVERIFIED
+                kind = StatementKind.UNVERIFIED
                 texts.append(self.words.say("short.broken", {"name": each.name}))
             elif not has_guarantee(each) or each.guarantee is None:
                 texts.append(self.words.say("short.exact", {"name": each.name}))
@@ -143,9 +143,9 @@ class Summaries:
         """
         found = self.evidence.attacks
         if not found:
-            return self.fact(key, self.words.say("short.no_attack"), Kind.LAWYER, number)
+            return self.fact(key, self.words.say("short.no_attack"), StatementKind.LAWYER, number)
         above = [each for each in found if each.verdict == "above"]
-        kind = Kind.DECLARED if all(each.signed for each in found) else Kind.MEASURED
+        kind = StatementKind.DECLARED if all(each.signed for each in found) else StatementKind.MEASURED
         text = self.words.say("short.attacks", {"all": len(found), "above": len(above)})
         worst = max((each for each in above if each.is_share), key=lambda each: each.value, default=None)
         if worst is not None:
@@ -171,8 +171,8 @@ class Summaries:
             } if not each.problems else {"name": each.name}  # fmt: skip
             texts.append(self.words.say("short.ledger_damaged" if each.problems else "short.ledger", values))
         if not texts:
-            return self.fact(key, self.words.say("short.no_ledger"), Kind.LAWYER, number)
-        return self.fact(key, joined(texts, self.words), Kind.MEASURED, number)
+            return self.fact(key, self.words.say("short.no_ledger"), StatementKind.LAWYER, number)
+        return self.fact(key, joined(texts, self.words), StatementKind.MEASURED, number)
 
     def executors(self, key: str, number: str = "") -> Fact:
         """Say who saw images while features were computed.
@@ -186,8 +186,8 @@ class Summaries:
         """
         texts = list(self._executors())
         if not texts:
-            return self.fact(key, self.words.say("short.no_executor"), Kind.LAWYER, number)
-        return self.fact(key, joined(texts, self.words), Kind.DERIVED, number)
+            return self.fact(key, self.words.say("short.no_executor"), StatementKind.LAWYER, number)
+        return self.fact(key, joined(texts, self.words), StatementKind.DERIVED, number)
 
     def _executors(self) -> Iterator[Html]:
         names = dict.fromkeys(str(each.card["under"].get("class", "")) for each in self.evidence.files
@@ -208,6 +208,6 @@ class Summaries:
         """
         given = self.evidence.declared.roles
         if not given:
-            return self.fact(key, self.words.say("open.roles"), Kind.LAWYER, number)
+            return self.fact(key, self.words.say("open.roles"), StatementKind.LAWYER, number)
         listed = [self.words.original(f"{role}: {who}") for role, who in given.items()]
-        return self.fact(key, joined(listed, self.words), Kind.DECLARED, number)
+        return self.fact(key, joined(listed, self.words), StatementKind.DECLARED, number)

@@ -1,4 +1,4 @@
-"""Sections on what was done, what it guarantees, what is left to use, and what it took."""
+"""Sections on what was done, and what it guarantees."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from privis.report.elements import bound, number, scientific
 from privis.report.protection.given.report_evidence import CheckedFile, ReportEvidence
 from privis.report.protection.report_blocks import (
     Block,
+    Drawing,
     Fact,
     Facts,
     FactWriter,
-    Figure,
     Grid,
-    Kind,
     Note,
     Section,
+    StatementKind,
 )
-from privis.report.protection.report_figures import guess_chart, most_guessed, of_hundred, percent, share_bar
+from privis.report.protection.report_figures import guess_chart, most_guessed, of_hundred
 from privis.report.protection.report_words import Html, Words
 
 _UNITS = {
@@ -31,7 +31,6 @@ _UNITS = {
 }  # fmt: skip
 _COUNTED = ("feature", "rows", "components", "images", "classes", "people", "usable")
 _EXECUTORS = ("Clear", "CKKS", "Paillier", "MPC")
-_DEVIATION = {"discrete Laplace": math.sqrt(2), "rounded Gaussian": 1.0}
 
 
 def work_sections(evidence: ReportEvidence, words: Words) -> list[Section]:
@@ -42,17 +41,12 @@ def work_sections(evidence: ReportEvidence, words: Words) -> list[Section]:
         words: of its language.
 
     Returns:
-        What was done, guarantee, utility and cost.
+        What was done, and its guarantee.
     """
-    return [
-        _done(evidence, words),
-        guarantee_section(evidence, words),
-        _utility(evidence, words),
-        _cost(evidence, words),
-    ]
+    return [_done(evidence, words), guarantee_section(evidence, words)]
 
 
-def said_by(file: CheckedFile, otherwise: Kind = Kind.DERIVED) -> Kind:
+def said_by(file: CheckedFile, otherwise: StatementKind = StatementKind.DERIVED) -> StatementKind:
     """Give the kind of what a file says.
 
     Args:
@@ -62,7 +56,7 @@ def said_by(file: CheckedFile, otherwise: Kind = Kind.DERIVED) -> Kind:
     Returns:
         The kind.
     """
-    return otherwise if file.holds else Kind.UNVERIFIED
+    return otherwise if file.holds else StatementKind.UNVERIFIED
 
 
 def described(values: Mapping[str, Any]) -> Html:
@@ -113,7 +107,7 @@ def _done(evidence: ReportEvidence, words: Words) -> Section:
         for place, file in enumerate(evidence.files, 1)
     ]
     stated = [
-        write.said(key, words.original(evidence.declared.sentences[key]), Kind.DECLARED)
+        write.said(key, words.original(evidence.declared.sentences[key]), StatementKind.DECLARED)
         for key in ("site", "controller", "purpose", "people", "recipients")
         if key in evidence.declared.sentences
     ]
@@ -132,15 +126,19 @@ def _deeds(file: CheckedFile, write: FactWriter) -> Iterator[Fact]:
     key = file.kind
     if file.kind in ("table", "card"):
         key = "table" if counts.get("images") else "table_hidden"
-    yield write.fact(key, said_by(file, Kind.MEASURED if file.kind != "card" else Kind.DERIVED), values, "what")
+    yield write.fact(
+        key, said_by(file, StatementKind.MEASURED if file.kind != "card" else StatementKind.DERIVED), values, "what"
+    )
     if file.kind == "table":
-        yield write.fact("table_paths", Kind.DERIVED, None, "names")
+        yield write.fact("table_paths", StatementKind.DERIVED, None, "names")
     if isinstance(card.get("under"), Mapping):
         name = str(card["under"].get("class", ""))
         yield write.fact(f"under.{name if name in _EXECUTORS else 'other'}", said_by(file),
                          {"under": described(card["under"])}, "under")  # fmt: skip
     if file.kind in ("gallery", "index"):
-        yield write.fact(f"stored.{file.words.get('protection', 'exact')}", Kind.MEASURED, file.words, "protection")
+        yield write.fact(
+            f"stored.{file.words.get('protection', 'exact')}", StatementKind.MEASURED, file.words, "protection"
+        )
     elif isinstance(card.get("release"), Mapping):
         yield write.fact("released", said_by(file), {"release": described(card["release"])}, "protection")
     elif file.guarantee is not None and math.isfinite(file.guarantee.epsilon):
@@ -151,7 +149,9 @@ def _deeds(file: CheckedFile, write: FactWriter) -> Iterator[Fact]:
         yield write.fact(
             "exact" if file.kind in ("table", "card") else "exact_model", said_by(file), None, "protection"
         )
-    yield write.fact(f"standing.{file.standing.value}", Kind.MEASURED, {"key": file.signed_by[:16]}, "standing")
+    yield write.fact(
+        f"standing.{file.standing.value}", StatementKind.MEASURED, {"key": file.signed_by[:16]}, "standing"
+    )
 
 
 def guarantee_section(evidence: ReportEvidence, words: Words) -> Section:
@@ -172,13 +172,13 @@ def guarantee_section(evidence: ReportEvidence, words: Words) -> Section:
     points = [(file.name, *strongest(file.guarantee)) for file in evidence.files if has_guarantee(file)]
     if points:
         blocks.append(Note(words.say("guess.intro")))
-        blocks.append(Figure(guess_chart(points, words), words.say("guess.caption"), wide=True))
+        blocks.append(Drawing(guess_chart(points, words), words.say("guess.caption"), wide=True))
         heads = tuple(words.say(f"guess.head.{key}") for key in ("file", "epsilon", "right"))
         rows = [
             (words.plain(name), words.plain(bound(epsilon)), words.plain(of_hundred(most_guessed(epsilon, delta))))
             for name, epsilon, delta in points
         ]
-        blocks.append(Grid(words.say("guess.table"), heads, tuple(rows), Kind.DERIVED, frozenset({1, 2})))
+        blocks.append(Grid(words.say("guess.table"), heads, tuple(rows), StatementKind.DERIVED, frozenset({1, 2})))
     parts.append(Section("together", words.say("title.together"), tuple(_together(evidence, write))))
     return Section("guarantee", words.say("title.guarantee"), tuple(blocks), tuple(parts))
 
@@ -215,7 +215,7 @@ def _promises(file: CheckedFile, write: FactWriter) -> Iterator[Fact]:
     """What one file guarantees."""
     words, found, kind = write.words, file.guarantee, said_by(file)
     if not file.holds:
-        yield write.fact("broken", Kind.MEASURED, None, "broken")
+        yield write.fact("broken", StatementKind.MEASURED, None, "broken")
     if found is None or not math.isfinite(found.epsilon):
         yield write.fact("none", kind, None, "protects")
         return
@@ -238,7 +238,7 @@ def _promises(file: CheckedFile, write: FactWriter) -> Iterator[Fact]:
     })  # fmt: skip
     yield write.said("reason", words.translated(found.sensitivity_reason), kind)
     for promise in found.promises:
-        yield write.said("promise", words.translated(promise), Kind.UNVERIFIED)
+        yield write.said("promise", words.translated(promise), StatementKind.UNVERIFIED)
 
 
 def factor(epsilon: float) -> str:
@@ -262,17 +262,17 @@ def _together(evidence: ReportEvidence, write: FactWriter) -> Iterator[Block]:
     """What all releases add up to."""
     words = write.words
     if not evidence.budgets:
-        yield Facts((write.fact("no_ledger", Kind.DERIVED, None, "ledger"),))
+        yield Facts((write.fact("no_ledger", StatementKind.DERIVED, None, "ledger"),))
     for each in evidence.budgets:
         if each.problems:
             yield Facts((_chain(each.name, each.head, each.problems, write),))
             continue
         unit = words.say(f"budget.{each.per}.{each.unit}")
         facts = [
-            write.fact("budget", Kind.MEASURED, {
+            write.fact("budget", StatementKind.MEASURED, {
                 "name": each.name, "epsilon": bound(each.epsilon), "delta": scientific(each.delta), "about": unit,
             }, "ledger"),
-            write.fact("spent", Kind.MEASURED, {
+            write.fact("spent", StatementKind.MEASURED, {
                 "charges": f"{each.charges:,}", "records": f"{each.records:,}", "most": bound(each.most_spent),
                 "left": f"{max(0.0, each.epsilon - each.most_spent):.4g}",
             }),
@@ -283,102 +283,15 @@ def _together(evidence: ReportEvidence, write: FactWriter) -> Iterator[Block]:
         counts = {"name": given.name, "accounts": f"{given.accounts:,}", "decisions": f"{given.decisions:,}",
                   "scores": f"{given.scores:,}", "most": f"{given.most:,}"}  # fmt: skip
         yield Facts(
-            (write.fact("answers", Kind.MEASURED, counts), _chain(given.name, given.head, given.problems, write))
+            (
+                write.fact("answers", StatementKind.MEASURED, counts),
+                _chain(given.name, given.head, given.problems, write),
+            )
         )
 
 
 def _chain(name: str, head: str, problems: tuple[str, ...], write: FactWriter) -> Fact:
     if not problems:
-        return write.fact("intact", Kind.MEASURED, {"head": head[:16]}, "chain")
+        return write.fact("intact", StatementKind.MEASURED, {"head": head[:16]}, "chain")
     listed = Html("; ".join(write.words.translated(each) for each in problems))
-    return write.fact("damaged", Kind.MEASURED, {"name": name, "problems": listed}, "chain")
-
-
-def _utility(evidence: ReportEvidence, words: Words) -> Section:
-    write = FactWriter(words, "utility")
-    facts = [fact for file in evidence.files for fact in _errors(file, write)]
-    blocks: list[Block] = [Note(words.say("utility.intro"))]
-    if facts:
-        blocks.append(Facts(tuple(facts)))
-    measured = evidence.declared.utility
-    grid = _costs(measured, words, "utility")
-    if grid is None:
-        blocks.append(Note(words.say("utility.not_stated")))
-    else:
-        blocks.append(grid)
-        shares = {name: value for name, value in measured.get("measured", {}).items() if 0 <= value <= 1}
-        if shares:
-            bars = [
-                f'<li><div class="named"><strong>{_counted(name, words)}</strong></div>'
-                f'{share_bar(value, f"{name}: {percent(value)}")}<div class="told">{percent(value)}</div></li>'
-                for name, value in shares.items()
-            ]
-            drawing = Html(f'<ul class="bars">{"".join(bars)}</ul>')
-            blocks.append(Figure(drawing, words.say("utility.drawn")))
-    return Section("utility", words.say("title.utility"), tuple(blocks))
-
-
-def _errors(file: CheckedFile, write: FactWriter) -> Iterator[Fact]:
-    """Predicted errors and noise of one file."""
-    words, name, kind = write.words, file.name, said_by(file)
-    error = file.card.get("error")
-    if isinstance(error, Mapping):
-        known = error.get("relative")
-        basis = words.translated(str(error.get("basis", "")))
-        if known is None:
-            yield write.fact("error_unknown", kind, {"name": name, "basis": basis}, "error")
-        else:
-            yield write.fact("error", kind, {"name": name, "error": f"{known:.2g}", "basis": basis})
-    elif isinstance(file.card.get("under"), Mapping) and file.card["under"].get("class") == "Clear":
-        yield write.fact("error_clear", kind, {"name": name}, "error")
-    found = file.guarantee
-    if found is not None and math.isfinite(found.epsilon) and found.scale > 0:
-        deviation = _DEVIATION.get(found.mechanism)
-        values = {
-            "name": name, "noise": number((deviation or 1.0) * found.scale * found.step),
-            "unit": words.translated(found.step_unit), "mechanism": words.translated(found.mechanism),
-        }  # fmt: skip
-        yield write.fact("noise" if deviation else "noise_of_vector", kind, values, "noise")
-
-
-def _cost(evidence: ReportEvidence, words: Words) -> Section:
-    blocks: list[Block] = [Note(words.say("cost.intro"))]
-    for file in evidence.files:
-        stated = file.card.get("cost")
-        grid = _costs(stated, words, "cost", file.name, said_by(file, Kind.DECLARED)) if stated else None
-        blocks += [] if grid is None else [grid]
-    declared = _costs(evidence.declared.cost, words, "cost")
-    listed = [block.rows for block in blocks if isinstance(block, Grid)]
-    blocks += [] if declared is None or declared.rows in listed else [declared]
-    if len(blocks) == 1:
-        blocks.append(Note(words.say("cost.not_stated")))
-    return Section("cost", words.say("title.cost"), tuple(blocks))
-
-
-def _costs(stated: Any, words: Words, group: str, name: str = "", kind: Kind = Kind.DECLARED) -> Grid | None:
-    """Figures that were predicted and measured, side by side; None without any."""
-    sides = {}
-    for side in ("predicted", "measured"):
-        found = stated.get(side) if isinstance(stated, Mapping) else None
-        sides[side] = found if isinstance(found, Mapping) else {}
-    names = list(dict.fromkeys([*sides["predicted"], *sides["measured"]]))
-    if not names:
-        return None
-    rows = []
-    for each in names:
-        rows.append(
-            (_counted(each, words), *(words.plain(_shown(sides[side].get(each))) for side in ("predicted", "measured")))
-        )
-    heads = tuple(words.say(f"counted.head.{key}") for key in ("what", "predicted", "measured"))
-    caption = words.say(f"{group}.caption_of", {"name": name}) if name else words.say(f"{group}.caption")
-    return Grid(caption, heads, tuple(rows), kind, frozenset({1, 2}))
-
-
-def _counted(name: str, words: Words) -> Html:
-    """The word for what is counted; as it was written where there is none."""
-    key = f"counted.{name}"
-    return words.say(key) if key in words.messages else words.plain(name)
-
-
-def _shown(value: Any) -> str:
-    return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else "–"
+    return write.fact("damaged", StatementKind.MEASURED, {"name": name, "problems": listed}, "chain")
