@@ -1,12 +1,20 @@
 """Reports on protection: both languages whole, nothing loaded from outside, every statement with its kind.
 
-Answers for `privis.report.protection.protection_report`, `privis.report.protection.report_document`,
-`privis.report.protection.report_blocks`, `privis.report.protection.report_figures`,
-`privis.report.protection.report_words`, `privis.report.protection.legal_sources`,
-`privis.report.protection.given.report_evidence`, `privis.report.protection.sections.work_sections`,
-`privis.report.protection.sections.risk_sections`, `privis.report.protection.sections.use_sections`,
-`privis.report.protection.given.report_declaration`, `privis.report.protection.given.reported_attacks`, `privis.report.protection.sections.summaries`,
-`privis.report.protection.sections.standard_annexes` and `privis.report.protection.sections.law_annexes`.
+Answers for `privis.report.protection.protection_report`,
+`privis.report.protection.report_document`,
+`privis.report.protection.report_blocks`,
+`privis.report.protection.report_figures`,
+`privis.report.protection.report_words`,
+`privis.report.protection.legal_sources`,
+`privis.report.protection.given.report_evidence`,
+`privis.report.protection.sections.work_sections`,
+`privis.report.protection.sections.risk_sections`,
+`privis.report.protection.sections.use_sections`,
+`privis.report.protection.given.report_declaration`,
+`privis.report.protection.given.reported_attacks`,
+`privis.report.protection.sections.summaries`,
+`privis.report.protection.sections.standard_annexes` and
+`privis.report.protection.sections.law_annexes`.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ def report(
     with explained():
         from datetime import date
 
+        from privis.attack.attack_finding import FORMAT
         from privis.cli.reports.report_files import (
             LEDGERS,
             FileVerifier,
@@ -104,7 +105,9 @@ def report(
         problems += _would_replace(output, named)
         problems += _no_ledgers(budgets, FileFormat.LEDGER) + _no_ledgers(answered, FileFormat.ANSWER_LEDGER)
         figures = [
-            each for path in attack or () for each in collect.from_call(lambda path=path: figures_of_file(path)) or ()
+            each
+            for path in attack or ()
+            for each in collect.from_call(lambda path=path: figures_of_file(path, FORMAT)) or ()
         ]
         said = None if declared is None else collect.from_call(lambda: ReportDeclaration.load(declared))
         if not about:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from privis.attack.attack_finding import FORMAT
 from privis.cards.card_check import Against, CardCheck, beside, checked_card, checked_table, is_damaged_card
 from privis.cards.ledger_chain import ANSWERS, BUDGET
 from privis.cards.table_bytes import carried
@@ -101,7 +102,7 @@ def signed_attacks(file: CheckedFile) -> tuple[AttackFigure, ...]:
     found: list[AttackFigure] = []
     for each in file.card.get("attacks") or () if file.holds else ():
         try:
-            found += figures_of(each.get("figures"), file.name, signed=True)
+            found += figures_of(each.get("figures"), file.name, FORMAT, signed=True)
         except (ParameterError, AttributeError):
             continue
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Figures of attacks, read from the documents that attacks print (format privis.attack/1)."""
+"""Figures of attacks, read from the documents that attacks print; their format is said by who calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, misfit
 
-FORMAT = "privis.attack/1"
 _LARGEST = 1 << 24
 _MOST_WORDS = 2000
 
@@ -62,11 +61,12 @@ class AttackFigure:
         return 0 <= self.value <= 1 and (not math.isfinite(self.high) or self.high <= 1)
 
 
-def figures_of_file(path: Path) -> tuple[AttackFigure, ...]:
+def figures_of_file(path: Path, name: str) -> tuple[AttackFigure, ...]:
     """Read a document of attacks.
 
     Args:
         path: of the JSON file.
+        name: of the format, and its number.
 
     Returns:
         Its figures.
@@ -80,16 +80,17 @@ def figures_of_file(path: Path) -> tuple[AttackFigure, ...]:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
-        raise ParameterError(misfit(path, FileFormat.JSON, reason, _EXPECTED)) from None
-    return figures_of(document, str(path))
+        raise ParameterError(misfit(path, FileFormat.JSON, reason, _expected(name))) from None
+    return figures_of(document, str(path), name)
 
 
-def figures_of(document: Any, where: str, signed: bool = False) -> tuple[AttackFigure, ...]:
+def figures_of(document: Any, where: str, name: str, signed: bool = False) -> tuple[AttackFigure, ...]:
     """Read the document that attacks print.
 
     Args:
         document: parsed JSON.
         where: what messages call it.
+        name: of the format, and its number.
         signed: whether it stood in a signed card.
 
     Returns:
@@ -98,8 +99,8 @@ def figures_of(document: Any, where: str, signed: bool = False) -> tuple[AttackF
     Raises:
         ParameterError: naming all that does not fit.
     """
-    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise ParameterError(Problem(where, "another document", _EXPECTED, "privis attack --json prints one"))
+    if not isinstance(document, Mapping) or document.get("format") != name:
+        raise ParameterError(Problem(where, "another document", _expected(name), "privis attack --json prints one"))
     attacks = document.get("attacks")
     if not isinstance(attacks, Sequence) or isinstance(attacks, str):
         raise ParameterError(Problem(f"{where}: attacks", type(attacks).__name__, "a list of figures"))
@@ -107,7 +108,8 @@ def figures_of(document: Any, where: str, signed: bool = False) -> tuple[AttackF
     return tuple(_figure(found, signed) for found in attacks)
 
 
-_EXPECTED = f"figures of attacks, a JSON document of the format {FORMAT}"
+def _expected(name: str) -> str:
+    return f"figures of attacks, a JSON document of the format {name}"
 
 
 def _wrong(found: Any, where: str, number: int) -> Iterator[Problem]:
