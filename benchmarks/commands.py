@@ -53,6 +53,8 @@ COMMANDS = {
     "ledger": "privacy.ledger",
     "answers": "privacy.answers",
     "answer_attacks": "attacks.answers",
+    "recorded_attacks": "attacks.feature_table.recorded",
+    "attack_table": "attacks.feature_table.table",
     "verification": "cards.verification",
     "report_pages": "reports.report_pages",
     "denoising": "privacy.denoising",
