@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from privis.cards.attack_check import attack_findings
 from privis.cards.epsilon_check import epsilon_findings
 from privis.cards.findings import Findings
 from privis.cards.ledger_chain import chain_findings
@@ -197,6 +198,7 @@ def _of_signed(signed: SignedCard, against: Against) -> Findings:
     document = signed.document
     found = signed.signature_findings(against.public_key)
     found += epsilon_findings(document, signed.components, against.image_size)
+    found += attack_findings(document)
     try:
         guarantee = Guarantee.from_dict(document["guarantee"])
     except (KeyError, TypeError):

@@ -126,6 +126,13 @@ def test_nothing_is_signed_that_does_not_follow(room: str) -> None:
     assert json.loads(Path("c.json").read_text())["attacks"] == [
         {"file": "attack.json", "figures": {"reidentified": 0.1}}
     ]
+    figure = {"attack": "epsilon", "measure": "epsilon, lower bound at delta 0", "value": 3.0, "interval": [3.0, None]}
+    for value, wanted in (("x", "no number"), (3.0, "and 2 is claimed"), (1.0, "")):
+        told = {"format": "privis.attack/1", "attacks": [{**figure, "value": value, "interval": [None, None]}]}
+        Path("attack.json").write_text(json.dumps(told))
+        code, said = run("card", "t.npz", "--key", "card.key", "--attack", "attack.json", "-o", "e.json")
+        assert (code == 0) == (not wanted) and wanted in said and Path("e.json").exists() == (not wanted)
+    assert verify("e.json")[1]["attacks"][0]["value"] == 1.0
     code, said = run("card", "t.npz", "--key", "card.key", "--image-size", "8", "-o", "d.json")
     assert code == 2 and "HEIGHTxWIDTH" in said and not Path("d.json").exists()
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from privis.cards.attack_check import figures_in
 from privis.cards.registry.entry_words import EntryWords
 from privis.errors import ParameterError, Problem
 from privis.privacy import Guarantee, Laplace, Metric, Pixels, WholeImage
@@ -224,10 +225,9 @@ def _information(document: Mapping[str, Any]) -> Iterator[str]:
     if signature:
         yield f"Signed card: {signature['algorithm']}, public key {signature['public_key']}"
     for each in document["attacks"]:
-        figures = each["figures"]
-        findings = figures.get("attacks") if isinstance(figures, Mapping) else None
-        for found in findings if isinstance(findings, list) else ():
-            yield f"Attack {found.get('attack')}: {found.get('measure')} {found.get('value')}, {found.get('interval')}"
+        for found in figures_in(each["figures"]):
+            told = f"{found.get('measure')} {found.get('value')}, interval {found.get('interval')}"
+            yield f"Attack {found.get('attack')}: {told}, by chance {found.get('chance')}"
         yield f"Figures of attacks: {each['file']}"
 
 

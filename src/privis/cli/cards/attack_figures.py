@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from privis.cards.attack_check import attack_problems, figures_in
 from privis.errors import ParameterError
 from privis.file_formats import FileFormat, misfit
 
@@ -32,9 +33,26 @@ def attack_figures(paths: Sequence[Path]) -> list[dict[str, Any]]:
                 raise ValueError("a file that is too large")
             figures = json.loads(path.read_bytes())
             json.dumps(figures, allow_nan=False)
+            if wrong := attack_problems(figures):
+                raise ValueError("; ".join(wrong[:5]))
         except (OSError, ValueError, RecursionError) as error:
             reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
             expected = "figures of an attack, as JSON"
             raise ParameterError(misfit(path, FileFormat.JSON, reason, expected)) from None
         found.append({"file": path.name, "figures": figures})
     return found
+
+
+def attacks_shown(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give what attacks reached, as ``privis verify`` shows it.
+
+    Args:
+        card: whatever its attacks are.
+
+    Returns:
+        Attack, measure, value, interval and what guessing gives, one for each figure of Privis.
+    """
+    attacks = card.get("attacks")
+    found = [each.get("figures") for each in attacks if isinstance(each, Mapping)] if isinstance(attacks, list) else []
+    names = ("attack", "measure", "value", "interval", "chance")
+    return [{name: each.get(name) for name in names} for figures in found for each in figures_in(figures)]

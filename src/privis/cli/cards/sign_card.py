@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from privis.cli.cards.card_subject import subject_at
 from privis.cli.cards.registry_entry import EntryOptions, write_entry
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import explained, out
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, refuse
 
 
 class CardForm(StrEnum):
@@ -109,6 +110,7 @@ def card(
                 Problem(str(table), "; ".join(wrong), "a guarantee that follows from its release", remedy)
             )
         figures = attack_figures(attack or ())
+        _refuse_contradictions(content.card["guarantee"], figures)
         known = None if declared is None else Declaration.load(declared)
         chain: dict[str, Any] = {}
         if answers is not None:
@@ -127,3 +129,13 @@ def card(
         out.print(f"{place}: signed by {signing.public}", markup=False, soft_wrap=True)
         for sentence in made.document["limits"]:
             out.print(str(sentence), markup=False, soft_wrap=True)
+
+
+def _refuse_contradictions(guarantee: Mapping[str, Any], figures: list[dict[str, Any]]) -> None:
+    """ParameterError where an attack refutes what would be signed."""
+    from privis.cards.attack_check import attack_findings
+
+    remedy = "give figures of attacks on this very output, and look for what is wrong with its noise"
+    problems = attack_findings({"guarantee": guarantee, "attacks": figures}).problems
+    expected = "figures that do not contradict its guarantee"
+    refuse(ParameterError, [Problem("--attack", each, expected, remedy) for each in problems])

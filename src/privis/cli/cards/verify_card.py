@@ -167,6 +167,8 @@ def _refuse(path: Path, form: FileFormat, options: Sequence[str]) -> None:
 
 def _tell(check: CardCheck) -> None:
     found = check.findings
+    from privis.cli.cards.attack_figures import attacks_shown
+
     guarantee = check.card.get("guarantee") if isinstance(check.card.get("guarantee"), Mapping) else {}
     assert isinstance(guarantee, Mapping)
     _print(
@@ -175,6 +177,7 @@ def _tell(check: CardCheck) -> None:
             "problems": list(found.problems), "checked": list(found.checked), "not_checked": list(found.not_checked),
             "signed_by": check.signed_by or None, "unit": guarantee.get("unit"), "epsilon": guarantee.get("epsilon"),
             "delta": guarantee.get("delta"), "whole_image_epsilon": guarantee.get("whole_image_epsilon"),
+            "attacks": attacks_shown(check.card),
         },
     )  # fmt: skip
 
