@@ -90,20 +90,20 @@ def test_the_table_and_the_page_say_the_figures(place: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("https://host:1", "the address of a server"),
         ("known", "a folder"),
         ("nothing", "no such file"),
     ],
 )
 def test_what_has_no_attack_is_refused(place: Path, target: str, said: str) -> None:
-    against = target if ":" in target else str(place / target)
-    code, _, told = attack("--against", against, "--known", str(place / "known"))
+    code, _, told = attack("--against", str(place / target), "--known", str(place / "known"))
     assert code == 2 and said in told and "expected a table of features" in told
 
 
 def test_an_attack_says_what_it_lacks(place: Path) -> None:
     code, _, told = attack("--against", f"{place}/hog.npz")
     assert code == 2 and "neighbour" in told and "--known" in told
+    code, _, told = attack("--against", "https://host:1")
+    assert code == 2 and "limits" in told and "--keys and --token-file" in told
     code, _, told = attack("--against", f"{place}/hog.npz", "--with", "magic")
     assert code == 2 and "'magic'" in told and "neighbour" in told
 

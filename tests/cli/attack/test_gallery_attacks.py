@@ -61,7 +61,7 @@ def test_answers_of_a_gallery_are_attacked_with_and_without_known_faces(room: Pa
     assert whole["value"] == 1.0 and whole["tries"] == 3
     until = by["scores until half of the templates are passed by what was rebuilt"]
     assert until["value"] >= 1 and "no template at all" in until["knows"]
-    code, known, told = attack("gate", "--known", "others", "--with", "answers")
+    code, known, told = attack("gate", "--public", "others", "--with", "answers")
     assert code == 0 and "8 public templates" in known[0]["knows"]
 
 

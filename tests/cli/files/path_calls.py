@@ -269,6 +269,10 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--against": "{table}", "--public": "{people}", "--known": "{people}", "--originals": "{people}",
         "-o": "{new}.html",
     },
+    ("attack", "a server"): {
+        "--against": "https://127.0.0.1:1", "--keys": "{keys}", "--token-file": "{token}",
+        "--authority": "{certificate}",
+    },
     ("card", "for the registry"): {
         "TABLE": "{table}", "--format": "dp-registry", "--declared": "{registered}", "-o": "{new}.yaml",
     },

@@ -53,3 +53,23 @@ def template_from_scores(
     left = (answers.T - asked @ prior.mean).T
     found = prior.mean + np.linalg.solve(shared @ asked.T + noise, left).T @ shared
     return unit_rows(found)
+
+
+def expected_cosine(queries: npt.ArrayLike, prior: TemplatePrior) -> float:
+    """Reckon how near an estimate from exact scores of these queries is to its template, without the template.
+
+    Args:
+        queries: (queries, components) unit vectors.
+        prior: what is known of templates.
+
+    Returns:
+        The root of the share of a template's length that the scores and the mean tell.
+
+    >>> round(expected_cosine(np.eye(16)[:4], TemplatePrior.isotropic(16)), 3)
+    0.5
+    """
+    asked = np.asarray(queries, np.float64).reshape(-1, prior.components)
+    shared = asked @ prior.covariance
+    told = np.trace(np.linalg.solve(shared @ asked.T + 1e-12 * np.eye(len(asked)), shared @ shared.T))
+    known = float(prior.mean @ prior.mean)
+    return float(np.sqrt((known + told) / (known + np.trace(prior.covariance))))

@@ -51,6 +51,11 @@ def attack(
     ] = None,
     post: Post = None,
     most: Annotated[int, typer.Option(min=1, help="Rows that slow attacks look at, evenly chosen.")] = 50,
+    keys: Annotated[
+        Path | None, typer.Option(help="Server: folder of keys for its gallery, as of privis keygen.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="Server: the attacker's token.")] = None,
+    authority: Annotated[Path | None, typer.Option(help="Server: certificate to trust, if it is its own.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Page of reconstructions beside originals, .html.")
     ] = None,
@@ -69,7 +74,7 @@ def attack(
         offered = _chosen(_offered(against, found), with_ or ())
         options = AttackOptions(
             against, found, public, originals, known, subject_from, feature, tuple(parameter or ()), post, most,
-            output is not None,
+            output is not None, keys, token_file, authority,
         )  # fmt: skip
         ready = [each for each in offered if not each.missing(options)]
         lacking = [each for each in offered if each.missing(options)]

@@ -50,18 +50,21 @@ def attacked_gallery(options: AttackOptions, show: Show) -> tuple[AttackedGaller
         raise ParameterError(Problem(options.against, "nobody", "at least one person who may be recognised", remedy))
     components = gallery.templates.shape[1]
     threshold = _calibration(gallery, options.against).threshold(RATE)
+    folder = options.public or options.known
     known, warnings = KnownFaces(np.zeros((0, components), np.float32), ()), []
-    if options.known is not None and gallery.protection is not None:
-        warnings.append("--known was not used: templates are rotated under a key that the attacker does not have")
-    elif options.known is not None:
-        known, enrolled = _others(_known_faces(options.known, gallery, options, show), gallery)
+    if folder is not None and gallery.protection is not None:
+        warnings.append("pictures of others were not used: templates are under a key that the attacker does not have")
+    elif folder is not None:
+        known, enrolled = _others(_known_faces(folder, gallery, options, show), gallery)
         if enrolled:
             warnings.append(
                 f"{enrolled:,} pictures of people who are in the gallery were left out: they are no guesses"
             )
     few = len(set(known.subjects)) < 3
     if few and known.subjects:
-        warnings.append("--known was not used: it shows fewer than three people who are not in the gallery")
+        warnings.append(
+            "pictures of others were not used: they show fewer than three people who are not in the gallery"
+        )
     prior = TemplatePrior.isotropic(components) if few else TemplatePrior.of_public(known.vectors, known.subjects)
     made = AttackedGallery(
         gallery.templates.astype(np.float64), threshold, RATE, prior, AnswerLimits.of_vectors(components),

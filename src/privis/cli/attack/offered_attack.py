@@ -30,6 +30,9 @@ class AttackOptions:
         post: public steps after it, as of ``privis extract --post``.
         most: rows that slow attacks look at, evenly chosen.
         pictures: whether reconstructions are drawn.
+        keys: of a server: folder of the attacker's keys.
+        token_file: of a server: the attacker's token.
+        authority: of a server: certificate that is trusted.
     """
 
     against: str
@@ -43,6 +46,9 @@ class AttackOptions:
     post: str | None = None
     most: int = 50
     pictures: bool = False
+    keys: Path | None = None
+    token_file: Path | None = None
+    authority: Path | None = None
 
 
 @dataclass(frozen=True)
