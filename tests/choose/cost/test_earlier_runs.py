@@ -13,7 +13,7 @@ RUN = ScoredRun("face identify", "aby3", "", "", 2, 100, 1, "", None, Taken(5.5,
 
 
 def test_nothing_is_said_without_a_run_like_it() -> None:
-    for other in ({"command": "face verify"}, {"mechanism": "clear"}, {"rows": 10}, {"rows": 0}):
+    for other in ({"command": "face verify"}, {"mechanism": "clear"}, {"rows": 10}, {"rows": 0}, {"feature": "hog"}):
         assert earlier_cost([replace(RUN, **other)], "face identify", "aby3", 2, 100) is None
     assert earlier_cost([RUN], "face identify", "aby3", 2, 150) is not None
 

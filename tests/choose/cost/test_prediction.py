@@ -63,10 +63,10 @@ def test_processes_start_and_slow_each_other(tmp_path: Path) -> None:
     probes = with_known(tmp_path, CostProbe(LBP(), Clear(), None, SHAPE, shared=True), ProbedCost(1.0, 0.5, 0.1, 1000))
     assert probes.pool(2) is None
     pool = CostProbe(LBP(size=(256, 256)), Clear(), None, (256, 256), True, pool=2)
-    probes.cache.store(pool.key(), [ProbedCost(1.0, 2.5, 0.03, 700, None, (0.5, 0.04)).to_json().encode()])
+    probes.cache.store(pool.key(), [ProbedCost(1.0, 2.5, 0.03, 700, None, (0.5, 0.04, 900, 300)).to_json().encode()])
     told = predict_cost(LBP(), Clear(), SHAPE, 10, workers=2, probes=probes)
     assert told.seconds == pytest.approx(1.0 + 0.5 + 2.0 + 0.1 * 1.5 * 10 / 2)  # 0.03 s of two are 0.06 s of each
-    assert told.memory == 700 + 2 * 1000
+    assert told.memory == 700 + 2 * (300 + 100)  # a worker, and what this feature takes more than that of the pool
 
 
 def test_a_damaged_result_counts_as_unknown(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ SECONDS = 8.0  # that probing may take
 LEAST = 2.0  # seconds below which no probe is begun
 TIMED = 0.8  # seconds of images that are timed
 COMMAND = ("privis.__main__", "privis.cli.main")  # modules that the command loads before it does anything
-KIND = "probe/1"
+KIND = "probe/2"
 LIBRARIES = ("numpy", "opencv-python-headless", "numba", "pyarrow", "tenseal", "spu")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -57,6 +57,7 @@ class CostProbe:
         unit: images that are computed at once.
         most: images that are used at most.
         pool: processes to start beside, to find what that takes; 0: the probe is of the feature.
+        expected: seconds of a unit by counts, for units that differ too little to be timed.
     """
 
     feature: Feature
@@ -67,6 +68,7 @@ class CostProbe:
     unit: int = 1
     most: int = 256
     pool: int = 0
+    expected: float = 0.0
 
     def key(self) -> CacheKey:
         """Under which its result is kept.
@@ -91,7 +93,8 @@ class ProbedCost:
         each: seconds of ``unit`` images; of all processes of a pool, where there is one.
         memory: bytes at the peak of all processes together; of a pool, of the process that started it.
         watts: that the processors took meanwhile; None where they have no counter.
-        alone: of a pool: ``fixed`` and ``each`` of one process, on the same images.
+        alone: of a pool: ``fixed``, ``each`` and ``memory`` of one process on the same images, and ``memory`` of one
+            that the pool started.
     """
 
     start: float
@@ -99,7 +102,7 @@ class ProbedCost:
     each: float
     memory: int
     watts: float | None = None
-    alone: tuple[float, float] = (0.0, 0.0)
+    alone: tuple[float, float, int, int] = (0.0, 0.0, 0, 0)
 
     @classmethod
     def from_json(cls, text: bytes | memoryview | str) -> ProbedCost:
@@ -109,8 +112,8 @@ class ProbedCost:
         if not all(math.isfinite(number) and number >= 0 for number in numbers):
             raise ValueError("times below zero")
         watts = None if found["watts"] is None else float(found["watts"])
-        first, second = found["alone"]
-        return cls(*numbers, int(found["memory"]), watts, (float(first), float(second)))
+        first, second, own, worker = found["alone"]
+        return cls(*numbers, int(found["memory"]), watts, (float(first), float(second), int(own), int(worker)))
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -162,8 +165,8 @@ class CostProbes:
             return found
         if self.seconds < LEAST or 2 * prior.fixed + 3 * prior.each > self.seconds:
             return None
-        most = min(probe.most, images) if probe.unit > 1 else probe.most  # images of a unit share what they take
-        return self.measured(replace(probe, most=most))
+        most = probe.most if isinstance(probe.under, Clear) else min(probe.most, images)  # more may be shared otherwise
+        return self.measured(replace(probe, most=most, expected=prior.each))
 
     def pool(self, processes: int) -> ProbedCost | None:
         """What it takes to start ``processes``, and how much they slow each other."""

@@ -35,7 +35,7 @@ class EarlierCost:
 
 
 def earlier_cost(
-    runs: Sequence[ScoredRun], command: str, mechanism: str, images: int, rows: int = 0
+    runs: Sequence[ScoredRun], command: str, mechanism: str, images: int, rows: int = 0, what: str = ""
 ) -> EarlierCost | None:
     """Predict what a command takes.
 
@@ -48,11 +48,13 @@ def earlier_cost(
         mechanism: who computes.
         images: how many there will be.
         rows: of the gallery or index; 0: none.
+        what: name of the feature or recipe; empty where the command has none.
 
     Returns:
         The prediction; None where no run is like it.
     """
-    like = [run for run in runs if (run.command, run.mechanism) == (command, mechanism) and _near(run.rows, rows)]
+    alike = command, mechanism, what
+    like = [run for run in runs if (run.command, run.mechanism, run.feature) == alike and _near(run.rows, rows)]
     like = like[-LATEST:]
     if not like:
         return None

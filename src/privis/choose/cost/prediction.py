@@ -118,11 +118,12 @@ def _seconds_and_memory(
     if pool is None:
         seconds = probed.start + probed.fixed + WORKER_START + each * math.ceil(images / processes)
         return seconds, probed.memory * (1 + processes), basis
-    alone_fixed, alone_each = pool.alone
+    alone_fixed, alone_each, alone_memory, worker = pool.alone
     slower = pool.each * processes / alone_each if alone_each else 1.0
     extra = max(0.0, pool.fixed - alone_fixed)
     seconds = probed.start + probed.fixed + extra + each * max(1.0, slower) * images / processes
-    return seconds, pool.memory + processes * probed.memory, f"{basis}; {processes} processes"
+    memory = pool.memory + processes * (worker + max(0, probed.memory - alone_memory))
+    return seconds, memory, f"{basis}; {processes} processes"
 
 
 def _images(unit: int) -> str:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from privis.choose.cost.cost_probes import TIMED, CostProbe, ProbedCost
 from privis.choose.cost.energy_counter import EnergyCounter
-from privis.choose.cost.peak_memory import peak_of_this_process, peaks_of_running_children
+from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process, peaks_of_running_children
 from privis.run.clear import Clear
 
+LONGEST = 12  # units more in the last run, of who computes on hidden values
 FIRST = 2  # images of the first run of each process, in the clear
 
 
@@ -55,8 +56,10 @@ def measured(probe: CostProbe, start: float) -> ProbedCost:
         runs = Runs(probe, Path(name))
         try:
             fixed, each = runs.times(probe.pool or 1)
-            memory = runs.first_memory
-            alone = runs.times(1) if probe.pool else (0.0, 0.0)
+            memory, alone = runs.memory, (0.0, 0.0, 0, 0)
+            if probe.pool:
+                worker = peak_of_children()
+                alone = (*runs.times(1), runs.memory, worker)
         finally:
             runs.close()
     spent = counter.since(joules)
@@ -70,7 +73,7 @@ class Runs:
     def __init__(self, probe: CostProbe, folder: Path) -> None:
         self.probe, self.folder = probe, folder
         self.paths: list[str] = []
-        self.number = self.first_memory = 0
+        self.number = self.memory = 0
         preset = getattr(probe.under, "preset", None)
         self.parties = 0 if preset is None else preset.parties
 
@@ -78,18 +81,22 @@ class Runs:
         """Seconds of a run without its images, and of one unit of images, with so many processes."""
         unit, quick = self.probe.unit, isinstance(self.probe.under, Clear)
         few = min(self.probe.most, unit * workers * (FIRST if quick else 1))
+        units, hint = math.ceil(few / unit), self.probe.expected
         first = again = self.seconds(few, workers)
-        self.first_memory = peak_of_this_process() + peaks_of_running_children()  # later runs keep more
-        units = math.ceil(few / unit)
+        self.memory = peak_of_this_process() + peaks_of_running_children()
         if self.probe.most <= few:
-            return first, 0.0
+            return max(0.0, first - hint * units), hint
         if quick or self.parties:  # the first run loaded code, or started parties
             again = self.seconds(few, workers)
-        more = units + 1
         if quick:
             more = units + workers * max(2, math.ceil(TIMED * units / again if workers == 1 else 100))
-        many = self.seconds(min(more * unit, self.probe.most), workers)
-        each = max(many - again, 1e-6) / (math.ceil(min(more * unit, self.probe.most) / unit) - units)
+        else:
+            more = units + min(LONGEST, max(1, math.ceil(TIMED / hint) if hint else 1))
+        images = min(more * unit, self.probe.most)
+        each = (self.seconds(images, workers) - again) / (math.ceil(images / unit) - units)
+        if quick:  # what others computed is kept from run to run, which no single run does
+            self.memory = peak_of_this_process()
+        each = max(each, hint / 3, 1e-6)
         return max(0.0, first - each * units), each
 
     def seconds(self, images: int, workers: int) -> float:

@@ -86,7 +86,9 @@ def predict(
         with kept_beside(output) as table:
             answer = asked(hidden, opened, known, reading, table)
         known = answer.images
-        note_run(context, RunNote("classify predict", under, len(known.paths) + len(known.refused)))
+        note_run(
+            context, RunNote("classify predict", under, len(known.paths) + len(known.refused), what=opened.feature.name)
+        )
         rows = class_rows(opened, answer, every_class)
         if output is not None:
             _write(output, rows, known.refused)

@@ -37,6 +37,7 @@ class RunNote:
         release: what its noise is; None: none.
         noise: what ``--release`` calls it; empty without one.
         shape: of the images of the files; None: not known.
+        what: name of the feature or recipe, where ``feature`` says nothing.
     """
 
     command: str
@@ -48,6 +49,7 @@ class RunNote:
     release: Release | None = None
     noise: str = ""
     shape: Shape | None = None
+    what: str = ""
 
 
 @dataclass
@@ -129,7 +131,7 @@ def scored(note: RunNote) -> ScoredRun | None:
     if measured is None:
         return None
     predicted, basis = _predicted(note)
-    feature = "" if note.feature is None else note.feature.name
+    feature = note.what if note.feature is None else note.feature.name
     parts = note.command, mechanism_of(note.under), note.noise, feature, note.images, note.rows, note.workers
     return ScoredRun(*parts, basis, predicted, measured)
 
@@ -162,7 +164,7 @@ def _measured(note: RunNote) -> Taken | None:
     if seconds is None:
         return None
     sent = note.under.sent if isinstance(note.under, CountingExecutor) else None
-    others = peaks_of_running_children() or _processes(note) * peak_of_children()
+    others = max(peaks_of_running_children(), _processes(note) * peak_of_children())  # parties run, workers ended
     return Taken(seconds, peak_of_this_process() + others, sent)
 
 
@@ -185,7 +187,7 @@ def _predicted(note: RunNote) -> tuple[Taken | None, str]:
 
     if isinstance(note.under, str) or note.feature is None or note.shape is None:
         earlier = earlier_cost(
-            RunLog.of_this_user().runs(), note.command, mechanism_of(note.under), note.images, note.rows
+            RunLog.of_this_user().runs(), note.command, mechanism_of(note.under), note.images, note.rows, note.what
         )
         return (None, "") if earlier is None else (Taken(earlier.seconds, earlier.memory, earlier.sent), earlier.basis)
     found = predict_cost(

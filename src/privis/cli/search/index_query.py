@@ -100,7 +100,7 @@ def query(
         if private is not None:
             with working("privis search query"):
                 answer = asked_privately(known, image, private, top, wanted)
-            note_run(context, RunNote("search query", under.value, 1, known.info().rows))
+            note_run(context, RunNote("search query", under.value, 1, known.info().rows, what=known.recipe.name))
             return tell_private(answer, top, threshold, as_json)
         with working("privis search query"), warnings.catch_warnings(record=True) as caught:
             if near_duplicates:
@@ -111,7 +111,7 @@ def query(
                     on_recall=_recall,
                 )[0]  # fmt: skip
         if not (near_duplicates or rerank or approximate):
-            note_run(context, RunNote("search query", "clear", 1, known.info().rows))
+            note_run(context, RunNote("search query", "clear", 1, known.info().rows, what=known.recipe.name))
         for each in caught:
             err.print(f"privis: warning: {each.message}", markup=False, soft_wrap=True)
         kept = [each for each in found if within is None or each.distance <= within]
