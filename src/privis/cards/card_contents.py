@@ -109,6 +109,25 @@ def _miscounted(where: str, cost: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"{where}.{kind}", "a value that is no number", "numbers, like seconds = 3.5")
 
 
+def cost_of(declared: Declaration, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what the run was predicted to take, and took.
+
+    Args:
+        declared: by who signs, which goes before.
+        found: in the log of runs: ``predicted`` and ``measured``, where they are known, and ``source``.
+
+    Returns:
+        ``predicted``, ``measured`` and, where there is one of them, ``basis``: how each is known.
+    """
+    kinds = {kind: declared.cost.get(kind) or found.get(kind) for kind in _COSTS}
+    basis = {
+        kind: DECLARED if declared.cost.get(kind) else str(found.get("source", DERIVED))
+        for kind, value in kinds.items()
+        if value
+    }
+    return {**kinds, **({"basis": basis} if basis else {})}
+
+
 def seen_by(card: Mapping[str, Any], kind: str = "table") -> list[dict[str, str]]:
     """Say who saw what.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from privis.cards.card_contents import Declaration, keys_of, limits_of, provenance_of, seen_by
+from privis.cards.card_contents import Declaration, cost_of, keys_of, limits_of, provenance_of, seen_by
 from privis.cards.card_key import CardKey
 from privis.cards.findings import Findings
 from privis.cards.signed_content import SignedContent
@@ -57,6 +57,7 @@ class SignedCard:
         attacks: Sequence[Mapping[str, Any]] = (),
         declared: Declaration | None = None,
         image_size: tuple[int, int] | None = None,
+        cost: Mapping[str, Any] | None = None,
     ) -> SignedCard:
         """Make and sign a card.
 
@@ -68,11 +69,13 @@ class SignedCard:
             attacks: figures of attacks that were run.
             declared: what only who signs can know.
             image_size: (height, width) of the images in pixels, where noise is on pixels.
+            cost: what is known of the run: ``predicted``, ``measured`` and ``source``.
 
         Returns:
             The card.
         """
-        return cls.of(unsigned_document(table, time, chain, attacks, declared or Declaration(), image_size), key)
+        known = declared or Declaration()
+        return cls.of(unsigned_document(table, time, chain, attacks, known, image_size, cost), key)
 
     @classmethod
     def of(cls, document: Mapping[str, Any], key: CardKey) -> SignedCard:
@@ -238,6 +241,7 @@ def unsigned_document(
     attacks: Sequence[Mapping[str, Any]],
     declared: Declaration,
     image_size: tuple[int, int] | None = None,
+    cost: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Say all that a card says, before it is signed.
 
@@ -248,6 +252,7 @@ def unsigned_document(
         attacks: figures of attacks that were run.
         declared: what only who signs can know.
         image_size: (height, width) of the images in pixels, where noise is on pixels.
+        cost: what is known of the run: ``predicted``, ``measured`` and ``source``.
 
     Returns:
         The document, without ``signature``.
@@ -263,7 +268,7 @@ def unsigned_document(
         "seen": seen_by(card, table.kind),
         "keys": keys_of(card, declared),
         "provenance": provenance_of(card, declared),
-        "cost": {kind: declared.cost.get(kind) for kind in ("predicted", "measured")},
+        "cost": cost_of(declared, cost or {}),
         "attacks": list(attacks),
         "chain": dict(chain),
         "limits": limits_of(card, chain, len(attacks), declared, table.kind),

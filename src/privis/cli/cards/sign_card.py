@@ -14,6 +14,7 @@ import typer
 from privis.cli.cards.attack_figures import attack_figures
 from privis.cli.cards.card_subject import subject_at
 from privis.cli.cards.registry_entry import EntryOptions, write_entry
+from privis.cli.cards.run_cost import run_cost
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import explained, out
 from privis.errors import ParameterError, Problem, refuse
@@ -119,7 +120,14 @@ def card(
             chain[BUDGET] = budget_link(ledger, Guarantee.from_dict(content.card["guarantee"]))
         time = datetime.now(UTC).isoformat(timespec="seconds")
         made = SignedCard.issued(
-            content, signing, time=time, chain=chain, attacks=figures, declared=known, image_size=size
+            content,
+            signing,
+            time=time,
+            chain=chain,
+            attacks=figures,
+            declared=known,
+            image_size=size,
+            cost=run_cost(content.card, getattr(content, "rows", None)),
         )
         with replacing(place) as temporary:
             temporary.write_bytes(made.to_bytes())
