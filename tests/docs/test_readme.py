@@ -24,6 +24,7 @@ PAGES = [
     *("docs/search.md", "docs/search.zh-CN.md"),
     *("docs/detection.md", "docs/detection.zh-CN.md"),
     *("docs/classification.md", "docs/classification.zh-CN.md"),
+    *("docs/attacks.md", "docs/attacks.zh-CN.md"),
     *("docs/proof.md", "docs/proof.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
 ]

@@ -170,6 +170,20 @@ def test_pictures_are_made_of_rows_and_drawn_beside_originals(inverted: tuple[st
     assert text.count("data:image/") == 8 and "person3/31.png" in text and "http" not in text.split("</style>")[1]
 
 
+def test_an_attacker_of_released_rows_learns_from_pictures_released_alike(
+    place: Path, inverted: tuple[str, ...], tmp_path: Path
+) -> None:
+    table = f"{tmp_path}/released.npz"
+    words = ("-f", "hog", "-p", "size=32x32", "--release", "laplace", "--at", "pixels", "--epsilon", "1")
+    code, _, told = run("extract", f"{place}/extracted", *words, "--yes", "-o", table)
+    assert code == 0, told
+    code, found, told = attack("--against", table, *inverted[2:], "--with", "ridge", "--json")
+    assert code == 0 and "warning" not in told, told
+    (matched,) = (each for each in found["attacks"] if each["measure"] == "matched to its original")
+    assert matched["knows"][0] == "released rows" and matched["guarantee"]["epsilon"] == 1.0
+    assert matched["against"].startswith("hog, release=laplace epsilon=1")
+
+
 def test_the_descent_looks_at_as_many_rows_as_said(inverted: tuple[str, ...]) -> None:
     pytest.importorskip("torch")
     code, found, _ = attack(*inverted, "--with", "gradient", "--most", "2", "--json")

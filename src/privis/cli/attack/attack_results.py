@@ -78,5 +78,7 @@ def write_page(against: str, results: Sequence[Attacked], path: Path) -> None:
         for each in findings
     ]
     parts = tuple(part for result in results for part in result.pictures)
-    sentence = f"Attacks against {against}. The page holds private pictures: keep it where they are kept."
+    said = dict.fromkeys(each.sentence for each in findings if each.sentence)
+    kept = "This page holds private pictures: keep it where they are kept." if parts else ""
+    sentence = " ".join(filter(None, [f"Attacks against {against}.", *said, kept]))
     write(Report("What an attacker gets", sentence, (), parts, (), tuple(notes)), path)
