@@ -106,4 +106,7 @@ def test_what_does_not_fit_is_refused(room: Path, monkeypatch: pytest.MonkeyPatc
     assert code == 2 and "--originals" in told
     monkeypatch.setattr(shipped_calibration, "shipped_calibration", lambda embedding: None)
     code, _, told = attack("gate", "--with", "answers")
-    assert code == 2 and "no calibration comes with Privis" in told
+    assert code == 2 and "no calibration comes with Privis, of 3 people" in told
+    assert run("face", "enrol", "gate", "others", "--subject-from", "folder")[0] == 0
+    code, found, told = attack("gate", "--with", "answers")
+    assert code == 0 and found and "is estimated from the gallery" in told

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from privis.io.face_gallery import FaceGallery
     from privis.tasks.verification import CalibrationTable
 
+_LEAST_PEOPLE = 5
 RATE = 1e-4
 """False-match rate of the threshold, which is that of ``privis face`` where nobody chooses."""
 
@@ -49,9 +50,14 @@ def attacked_gallery(options: AttackOptions, show: Show) -> tuple[AttackedGaller
         remedy = "enrol people with privis face enrol"
         raise ParameterError(Problem(options.against, "nobody", "at least one person who may be recognised", remedy))
     components = gallery.templates.shape[1]
-    threshold = _calibration(gallery, options.against).threshold(RATE)
+    calibration = _calibration(gallery)
+    threshold = _estimated(gallery, options.against) if calibration is None else calibration.threshold(RATE)
     folder = options.public or options.known
     known, warnings = KnownFaces(np.zeros((0, components), np.float32), ()), []
+    if calibration is None:
+        warnings.append(
+            f"no calibration of {gallery.network}: its threshold, {threshold:.2f}, is estimated from the gallery"
+        )
     if folder is not None and gallery.protection is not None:
         warnings.append("pictures of others were not used: templates are under a key that the attacker does not have")
     elif folder is not None:
@@ -73,17 +79,27 @@ def attacked_gallery(options: AttackOptions, show: Show) -> tuple[AttackedGaller
     return made, Attacked((), warnings=tuple(warnings), failed=known.failed)
 
 
-def _calibration(gallery: FaceGallery, where: str) -> CalibrationTable:
+def _estimated(gallery: FaceGallery, where: str) -> float:
+    """A threshold from the cosines of the gallery's own people, as if they were normal."""
+    from scipy.special import ndtri
+
+    rows = gallery.templates / np.linalg.norm(gallery.templates, axis=1, keepdims=True)
+    cosines = (rows @ rows.T)[np.triu_indices(len(rows), 1)]
+    if len(rows) < _LEAST_PEOPLE:
+        got = f"templates of {gallery.network}, of which no calibration comes with Privis, of {len(rows)} people"
+        raise ParameterError(Problem(where, got, f"at least {_LEAST_PEOPLE} people, whose scores say what is alike"))
+    return float(np.clip(cosines.mean() - float(ndtri(RATE)) * cosines.std(), 0.05, 0.95))
+
+
+def _calibration(gallery: FaceGallery) -> CalibrationTable | None:
+    """Public scores of the gallery's network; None: none come with Privis."""
     from privis.estimators.faces.released_templates import release_of
     from privis.estimators.faces.shipped_calibration import shipped_calibration
 
     plain = gallery.embedding if gallery.protection is None else bytes.fromhex(gallery.protection.embedding)
     table = shipped_calibration(plain)
-    if table is None:
-        got = f"templates of {gallery.network}, of which no calibration comes with Privis"
-        raise ParameterError(Problem(where, got, "templates of the networks that come with Privis"))
     release = release_of(gallery)
-    return table if release is None else release.calibrated(table, gallery.templates.shape[1])
+    return table if table is None or release is None else release.calibrated(table, gallery.templates.shape[1])
 
 
 def _known_faces(folder: Path, gallery: FaceGallery, options: AttackOptions, show: Show) -> KnownFaces:
