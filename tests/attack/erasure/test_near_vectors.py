@@ -52,3 +52,10 @@ def test_pages_and_cells_are_opened_and_what_is_too_large_is_said(tmp_path: Path
     assert found.cosines[2] < 0.8 and found.skipped == () and found.searched > 0
     few = nearest_in_files([tmp_path / "a.parquet"], ROWS, 1000)
     assert few.skipped == (str(tmp_path / "a.parquet"),) and few.cosines.max() == -1
+
+
+@pytest.mark.parametrize("place", [0, 16_384 - 64, 16_384 - 30, 16_384 - 1, 16_384, 40_000 - 64])
+def test_copies_across_blocks_are_found(place: int) -> None:
+    numbers = RANDOM.normal(size=40_000).astype(np.float32)
+    numbers[place : place + 64] = 3 * ROWS[2]
+    assert nearest_in_bytes(numbers.tobytes(), ROWS)[2] > 0.999

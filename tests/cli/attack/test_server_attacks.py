@@ -40,12 +40,13 @@ def test_scores_are_asked_for_until_the_server_refuses(tmp_path: Path) -> None:
     offer = OfferGallery("faces", "twenty faces", NAMES, FACES)
     limits = replace(LIMITS, memory=1200 * MIB, job_memory=400 * MIB)
     answers = AnswerSettings(scores=Allowance(total=4))
-    with serving(new_place(tmp_path), limits, offer, answers=answers) as running:
+    copy, other = OfferGallery("copy", "the same", NAMES, FACES), OfferGallery("short", "others", NAMES, FACES[:, :8])
+    with serving(new_place(tmp_path), limits, offer, copy, other, answers=answers) as running:
         with running.client() as client:
             GalleryKeys.generate(client.terms("faces"), tmp_path / "keys")
         words = (running.url, "--keys", f"{tmp_path}/keys", "--token-file", f"{tmp_path}/alice.token")
         code, found, told = attack(*words)
-        assert code == 0, told
+        assert code == 0 and "copy has templates of 16 components" in told and "short" not in told
         refused = found["questions answered before it refused"]
         assert refused["value"] == 2  # a message counts as 2 scores
         assert "4 scores about a template in total" in refused["sentence"]

@@ -63,7 +63,17 @@ def _limits(options: AttackOptions, show: Show) -> Iterator[Attacked]:
             options.most,
         )  # fmt: skip
         findings = limited_guess_findings(server, threshold) if decides else limited_score_findings(server)
-        yield Attacked(tuple(findings))
+        found = tuple(findings)
+        yield Attacked(found, warnings=tuple(_copies(client, terms)))
+
+
+def _copies(client: Client, terms: Terms) -> Iterator[str]:
+    """Other galleries of the server whose templates may be the same, under a limit of their own."""
+    mine = terms.words["gallery"]["dimension"]
+    for name, _ in client.offers():
+        other = {} if name == terms.name else client.terms(name).words.get("gallery", {})
+        if isinstance(other, dict) and other.get("dimension") == mine and "templates" not in other:
+            yield f"{name} has templates of {mine} components, too: if they are the same, a client gets both limits"
 
 
 def _new_keys(terms: Terms, folder: Path, decides: bool) -> None:
