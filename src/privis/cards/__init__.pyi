@@ -8,6 +8,7 @@ from .card_contents import Declaration as Declaration
 from .card_key import CardKey as CardKey
 from .epsilon_check import epsilon_findings as epsilon_findings
 from .findings import Findings as Findings
+from .gallery_content import gallery_content as gallery_content
 from .ledger_chain import answers_link as answers_link
 from .ledger_chain import budget_link as budget_link
 from .registry.deployment_entry import deployment_entry as deployment_entry

@@ -32,10 +32,17 @@ def _classifier(path: Path) -> SignedContent:
     return classifier_content(path)
 
 
+def _gallery(path: Path) -> SignedContent:
+    from privis.cards.gallery_content import gallery_content
+
+    return gallery_content(path)
+
+
 READERS: Mapping[FileFormat, Callable[[Path], TableContent | SignedContent]] = {
     FileFormat.TABLE: _table,
     FileFormat.HEAD: _head,
     FileFormat.CLASSIFIER: _classifier,
+    FileFormat.FACE_GALLERY: _gallery,
 }
 
 
@@ -43,7 +50,7 @@ def subject_at(path: Path) -> TableContent | SignedContent:
     """Read what a card is of.
 
     Args:
-        path: of a table, or of a classifier.
+        path: of a table, a classifier, or a gallery of faces.
 
     Returns:
         Its digest, and what it says of itself.
@@ -53,5 +60,6 @@ def subject_at(path: Path) -> TableContent | SignedContent:
     """
     form = format_of(path)
     if form not in READERS:
-        raise ParameterError(misfit(path, FileFormat.TABLE, str(form), "a table that carries a card, or a classifier"))
+        expected = "a table that carries a card, a classifier, or a gallery of faces"
+        raise ParameterError(misfit(path, FileFormat.TABLE, str(form), expected))
     return READERS[form](path)
