@@ -79,12 +79,21 @@ def test_one_report_of_tables_a_gallery_a_classifier_and_ledgers(room: Path) -> 
     said = told(*files, "--public-key", public_key(), "-o", "report.html")
     standings = {each["file"]: each["standing"] for each in said["files"]}
     assert standings == {"t.npz": "signed", "exact.npz": "recomputed", "faces.gallery": "without_card",
-                         "head.npz": "without_card"}  # fmt: skip
+                         "head.npz": "recomputed"}  # fmt: skip
     assert said["stored_people"] == 3
     page = Path("report.html").read_text("utf-8")
     assert "2 releases were charged to 2 accounts" in page and "99,997" in page
     assert "the chain of budget, to line 3" in page
     assert run("info", "report.html")[0] != 0, "a report is a page, and nothing else of Privis"
+
+
+def test_a_signed_classifier_is_checked_and_a_changed_one_is_found(room: Path) -> None:
+    assert run("card", "head.npz", "--key", "card.key")[0] == 0
+    said = told("head.npz", "head.npz.card.json", "--public-key", public_key(), "-o", "a.html")
+    assert [each["standing"] for each in said["files"]] == ["signed", "signed"]
+    Head(("well", "ill"), np.full((2, 7), 2.0), no_release()).save(Path("head.npz"))
+    assert told("head.npz", "-o", "b.html", "--language", "zh")["files"][0]["standing"] == "broken"
+    assert "收到该分类器的人" in Path("b.html").read_text("utf-8")
 
 
 def test_nothing_private_is_on_the_page(room: Path) -> None:

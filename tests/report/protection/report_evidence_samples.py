@@ -6,6 +6,7 @@ import math
 from datetime import date
 from typing import Any
 
+from privis.cards.signed_content import model_card
 from privis.extraction.card import Card, described
 from privis.features.colour import ColourHistogram
 from privis.privacy import FeatureRelease, Guarantee, Laplace, PixelRelease, Pixels, no_release
@@ -56,7 +57,8 @@ def files() -> tuple[CheckedFile, ...]:
                     counts),
         CheckedFile("forged.npz", "table", "78" * 32, Standing.BROKEN, promised, card_of(promised, release), counts, {},
                     ("the signature does not fit the card", "epsilon is stated as 0.1, and 2 was chosen")),
-        CheckedFile("head.npz", "head", "9a" * 32, Standing.WITHOUT_CARD, promised, {},
+        CheckedFile("head.npz", "head", "9a" * 32, Standing.WITHOUT_CARD, promised,
+                    model_card(described(ColourHistogram(bins=4)), promised, None, "1.0"),
                     {"classes": 2, "components": 12}, {"protection": "released"}),
         CheckedFile("faces.gallery", "gallery", "bc" * 32, Standing.WITHOUT_CARD, None, {},
                     {"people": 1240, "images": 2480, "usable": 1200}, {"protection": "keyed"}),

@@ -16,6 +16,7 @@ from privis.attack.attack_finding import FORMAT
 from privis.cards.card_check import Against, CardCheck, beside, checked_card, checked_table, is_damaged_card
 from privis.cards.ledger_chain import ANSWERS, BUDGET
 from privis.cards.table_bytes import carried
+from privis.cli.cards.card_subject import READERS, subject_at
 from privis.errors import ParameterError, PrivisError
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
@@ -24,6 +25,7 @@ from privis.report.protection.given.report_evidence import AnswerFacts, BudgetFa
 from privis.report.protection.given.reported_attacks import AttackFigure, figures_of
 
 LEDGERS = (FileFormat.LEDGER, FileFormat.ANSWER_LEDGER)
+_MODELS = MappingProxyType({FileFormat.HEAD: "head", FileFormat.CLASSIFIER: "classifier"})
 _EXPECTED = "a table of features, a card, a classifier, a gallery of faces, a search index or a ledger"
 
 
@@ -81,10 +83,12 @@ def checked_file(path: Path, verifier: FileVerifier) -> CheckedFile:
         OSError: it cannot be read.
     """
     form = format_of(path)
-    if form is FileFormat.TABLE or (path.is_file() and form not in _READERS and beside(path).is_file()):
+    if form is FileFormat.TABLE or (path.is_file() and form not in (*_READERS, *_MODELS) and beside(path).is_file()):
         return _of_table(path, verifier)
-    if form in (FileFormat.CARD, FileFormat.RUN) or (form not in _READERS and is_damaged_card(path)):
+    if form in (FileFormat.CARD, FileFormat.RUN) or (form not in (*_READERS, *_MODELS) and is_damaged_card(path)):
         return _of_check(path, "card", checked_card(path, verifier.against(_document(path))), {}, verifier)
+    if form in _MODELS:
+        return _trained(path, _MODELS[form], verifier)
     if form not in _READERS:
         raise ParameterError(misfit(path, FileFormat.TABLE, str(form), _EXPECTED))
     return _READERS[form](path)
@@ -171,8 +175,9 @@ def _of_check(
 ) -> CheckedFile:
     named = (path, beside(path), *verifier.budgets, *verifier.answers)
     card, found = check.card, check.findings
-    table = card.get("table") if isinstance(card.get("table"), Mapping) else {}
-    stated = {name: table.get(name) for name in ("rows", "components")} | {"images": card.get("images")}  # type: ignore[union-attr]
+    table = next((card[key] for key in ("table", "content") if isinstance(card.get(key), Mapping)), {})
+    inner = table.get("counts") if isinstance(table.get("counts"), Mapping) else {}
+    stated = {name: table.get(name) for name in ("rows", "components")} | {"images": card.get("images")} | dict(inner)
     counts = {name: value for name, value in stated.items() if isinstance(value, int) and value > 0} | dict(counted)
     if not found.holds:
         standing = Standing.BROKEN
@@ -180,7 +185,8 @@ def _of_check(
         is_known = not any(each.startswith("whose signature") for each in found.not_checked)
         standing = Standing.SIGNED if is_known else Standing.SIGNED_BY_ANYBODY
     else:
-        standing = Standing.RECOMPUTED
+        known = any("recomputed" in each or each.startswith("no release") for each in found.checked)
+        standing = Standing.RECOMPUTED if known else Standing.WITHOUT_CARD
     problems, checked, not_checked = (
         tuple(_named(each, named) for each in said) for said in (found.problems, found.checked, found.not_checked)
     )
@@ -195,14 +201,6 @@ def _named(sentence: str, paths: Sequence[Path]) -> str:
     return sentence
 
 
-def _head(path: Path) -> CheckedFile:
-    from privis.training.heads import Head
-
-    head = Head.load(path)
-    counts = {"classes": len(head.classes), "components": head.components}
-    return _model(path, "head", head.guarantee, counts)
-
-
 def _linear_head(path: Path) -> CheckedFile:
     from privis.tasks.linear_head import LinearHead
 
@@ -210,11 +208,17 @@ def _linear_head(path: Path) -> CheckedFile:
     return _model(path, "head", None, {"classes": len(head.classes), "components": head.components})
 
 
-def _classifier(path: Path) -> CheckedFile:
-    from privis.estimators.classification.classifier_file import ClassifierFile
-
-    text = ClassifierFile.load(path).text
-    return _model(path, "classifier", _guarantee(text["guarantee"]), {"classes": len(text["classes"])})
+def _trained(path: Path, kind: str, verifier: FileVerifier) -> CheckedFile:
+    """Check a classifier as `privis verify` does: by its signed card, or by the training that it says of itself."""
+    card = _document(beside(path)) if beside(path).is_file() else None
+    try:
+        counts = dict(READERS[format_of(path)](path).described().get("counts", {}))
+    except PrivisError:
+        if card is None:
+            raise
+        counts = {}  # damaged, which its card shows
+    check = checked_table(path, None, verifier.against(card), subject_at)
+    return _of_check(path, kind, check, counts, verifier)
 
 
 def _model(path: Path, kind: str, guarantee: Guarantee | None, counts: Mapping[str, int]) -> CheckedFile:
@@ -251,9 +255,7 @@ def _index(path: Path) -> CheckedFile:
 
 _READERS: Mapping[FileFormat, Callable[[Path], CheckedFile]] = MappingProxyType(
     {
-        FileFormat.HEAD: _head,
         FileFormat.LINEAR_HEAD: _linear_head,
-        FileFormat.CLASSIFIER: _classifier,
         FileFormat.FACE_GALLERY: _gallery,
         FileFormat.SEARCH_INDEX: _index,
     }

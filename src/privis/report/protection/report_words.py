@@ -105,6 +105,17 @@ class Words:
         known = self._known(text)
         return Html(f'<span lang="en">{escape(text)}</span>') if known is None else known
 
+    def knows(self, text: str) -> bool:
+        """Tell whether a sentence of Privis has words in the language of the report.
+
+        Args:
+            text: as a file has it.
+
+        Returns:
+            Whether it has.
+        """
+        return self._known(text) is not None
+
     def _known(self, text: str) -> Html | None:
         if self.language is Language.ENGLISH:
             return Html(escape(text))

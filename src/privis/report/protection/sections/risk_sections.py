@@ -24,7 +24,9 @@ from privis.report.protection.report_words import Html, Words
 from privis.report.protection.sections.work_sections import said_by
 
 _AS_DECLARED, _NOT_STATED = "as declared", "not stated"
-_NO_ATTACK = "No attack was run on this table."
+_NO_ATTACK = "No attack was run on this "
+_NAMED = {"head": "classifier", "classifier": "classifier"}
+"""What cards call a file, by its kind; the others are tables."""
 _CARD = ("feature", "under", "release", "guarantee", "threat_model")
 
 
@@ -87,7 +89,7 @@ def _attackers(evidence: ReportEvidence, write: FactWriter) -> Iterator[Fact]:
             listed.add((each.attack, each.knows))
             knows = Html(words.messages["between.items"].join(words.translated(part) for part in each.knows))
             yield Fact(words.plain(each.attack), words.say("attacks.knows", {"knows": knows}), kind)
-        if each.sentence:
+        if each.sentence and words.knows(each.sentence):
             yield Fact(words.plain(each.attack), words.translated(each.sentence), kind)
 
 
@@ -187,7 +189,7 @@ def _seen(evidence: ReportEvidence, words: Words) -> Section:
         rows: list[tuple[Html, ...]] = []
         if _whole(file.card):
             signed = file.card.get("seen")
-            listed = signed if isinstance(signed, list) else seen_by(file.card)
+            listed = signed if isinstance(signed, list) else seen_by(file.card, _NAMED.get(file.kind, "table"))
             rows = [
                 (words.translated(str(each.get("who", ""))), words.translated(str(each.get("what", ""))))
                 for each in listed
@@ -210,12 +212,10 @@ def _limits(evidence: ReportEvidence, words: Words) -> Section:
     for file in evidence.files:
         if not file.holds:
             facts.append(Fact(words.plain(file.name), words.say("limits.broken"), StatementKind.MEASURED))
-        if not _whole(file.card):
-            key = f"limits.{file.kind}"
-            if key in words.messages:
-                facts.append(Fact(words.plain(file.name), words.say(key), StatementKind.DERIVED))
-            continue
-        for sentence in _of_card(file, evidence):
+        key = f"limits.{file.kind}"
+        if key in words.messages:
+            facts.append(Fact(words.plain(file.name), words.say(key), StatementKind.DERIVED))
+        for sentence in _of_card(file, evidence) if _whole(file.card) else ():
             facts.append(Fact(words.plain(file.name), words.translated(sentence), said_by(file)))
     facts.append(write.fact("file_only", StatementKind.DERIVED, None, "all"))
     facts.append(write.fact("law", StatementKind.LAWYER, None, "all"))
@@ -230,9 +230,9 @@ def _of_card(file: CheckedFile, evidence: ReportEvidence) -> list[str]:
     """What a card does not show: as it was signed, or as it follows from a card that nobody signed."""
     signed = file.card.get("limits")
     if isinstance(signed, list):
-        return [str(each) for each in signed if not (evidence.attacks and each == _NO_ATTACK)]
+        return [str(each) for each in signed if not (evidence.attacks and each.startswith(_NO_ATTACK))]
     ledgers = {"budget": {}} if evidence.budgets else {}
-    found = limits_of(file.card, ledgers, len(evidence.attacks), Declaration())
+    found = limits_of(file.card, ledgers, len(evidence.attacks), Declaration(), _NAMED.get(file.kind, "table"))
     return [each for each in found if not each.startswith("The signature")]
 
 

@@ -139,7 +139,7 @@ def _deeds(file: CheckedFile, write: FactWriter) -> Iterator[Fact]:
         yield write.fact(
             f"stored.{file.words.get('protection', 'exact')}", StatementKind.MEASURED, file.words, "protection"
         )
-    elif isinstance(card.get("release"), Mapping):
+    elif file.kind not in ("head", "classifier") and isinstance(card.get("release"), Mapping):
         yield write.fact("released", said_by(file), {"release": described(card["release"])}, "protection")
     elif file.guarantee is not None and math.isfinite(file.guarantee.epsilon):
         yield write.fact(
