@@ -26,6 +26,15 @@ from privis.report.protection.given.reported_attacks import AttackFigure, figure
 
 LEDGERS = (FileFormat.LEDGER, FileFormat.ANSWER_LEDGER)
 _MODELS = MappingProxyType({FileFormat.HEAD: "head", FileFormat.CLASSIFIER: "classifier"})
+_TYPES: Mapping[str, Any] = MappingProxyType(
+    {
+        "feature": Mapping, "under": Mapping, "release": (Mapping, type(None)), "guarantee": Mapping,
+        "threat_model": str, "error": Mapping, "cost": Mapping, "keys": list, "provenance": list, "seen": list,
+        "limits": list, "attacks": list, "table": Mapping, "content": Mapping, "chain": Mapping,
+    }
+)  # fmt: skip
+"""Of what the keys of a card are."""
+_NESTED, _DEEPEST = ("feature", "under", "release"), 16
 _EXPECTED = "a table of features, a card, a classifier, a gallery of faces, a search index or a ledger"
 
 
@@ -174,7 +183,7 @@ def _of_check(
     path: Path, kind: str, check: CardCheck, counted: Mapping[str, int], verifier: FileVerifier
 ) -> CheckedFile:
     named = (path, beside(path), *verifier.budgets, *verifier.answers)
-    card, found = check.card, check.findings
+    card, found = _readable(check.card), check.findings
     table = next((card[key] for key in ("table", "content") if isinstance(card.get(key), Mapping)), {})
     inner = table.get("counts") if isinstance(table.get("counts"), Mapping) else {}
     stated = {name: table.get(name) for name in ("rows", "components")} | {"images": card.get("images")} | dict(inner)
@@ -192,6 +201,37 @@ def _of_check(
     )
     return CheckedFile(path.name, kind, digest_of(path), standing, _guarantee(card.get("guarantee")), card, counts, {},
                        problems, checked, not_checked, check.signed_by)  # fmt: skip
+
+
+def _readable(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card without what is not of its type, as a forged one may have it; a check says that it does not hold."""
+    kept = {key: value for key, value in card.items() if isinstance(value, _TYPES.get(key, object))}
+    kept = {key: value for key, value in kept.items() if key not in _NESTED or _depth(value) <= _DEEPEST}
+    if _guarantee(kept.get("guarantee")) is None:
+        kept.pop("guarantee", None)
+    if not isinstance(kept.get("under", {}).get("class", ""), str):
+        del kept["under"]
+    relative = kept.get("error", {}).get("relative")
+    if relative is not None and not _is_number(relative):
+        del kept["error"]
+    return kept
+
+
+def _depth(value: Any) -> int:
+    depth, inside = 0, [value] if _holds_more(value) else []
+    while inside and depth <= _DEEPEST:
+        depth += 1
+        parts = [part.values() if isinstance(part, Mapping) else part for part in inside]
+        inside = [each for part in parts for each in part if _holds_more(each)]
+    return depth
+
+
+def _holds_more(value: Any) -> bool:
+    return isinstance(value, Mapping | list)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _named(sentence: str, paths: Sequence[Path]) -> str:
@@ -294,7 +334,11 @@ def _guarantee(said: Any) -> Guarantee | None:
         return None
     try:
         found = Guarantee.from_dict(said)
-        _ = found.sentence  # whose numbers have to be numbers
+        _ = found.sentence
+        numbers = (found.scale, found.step, found.sensitivity, found.whole_image_epsilon, found.whole_image_delta)
+        texts = (found.mechanism, found.step_unit, found.norm, found.sensitivity_reason, *found.promises)
+        if not (all(map(_is_number, numbers)) and all(isinstance(text, str) for text in texts)):
+            return None
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
         return None
     return found

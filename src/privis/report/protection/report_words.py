@@ -128,9 +128,10 @@ class Words:
     def _part(self, text: str) -> Html:
         if not re.search("[A-Za-z]{3}", text):
             return Html(escape(text))
-        if " " not in text and ("." in text or "_" in text):
-            return Html(f"<code>{escape(text)}</code>")
-        return self.translated(text)
+        known = self._known(text)
+        if known is None and " " not in text:  # a name
+            return Html(f"<code>{escape(text)}</code>" if re.search(r"[._]", text) else escape(text))
+        return self.translated(text) if known is None else known
 
     def original(self, text: str) -> Html:
         """Give words of whoever wrote a file, as they are.
