@@ -12,6 +12,7 @@ from rich.table import Table
 
 from privis.cli.attack.attack_command import attack
 from privis.cli.cards.sign_card import card
+from privis.cli.choose.choose_command import choose
 from privis.cli.classification.classify import classify
 from privis.cli.console import EXIT_CODES, err, explained, out
 from privis.cli.detection.detect_group import detect
@@ -100,6 +101,7 @@ app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(predict)
 app.command(epilog=EXIT_CODES)(redact)
 app.command()(info)
+app.command(epilog=EXIT_CODES)(choose)
 app.command(epilog=EXIT_CODES)(card)
 app.command(epilog=EXIT_CODES)(verify)
 app.command(epilog=EXIT_CODES)(attack)

@@ -280,6 +280,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "FILES": "{table}", "-o": "{new}.html", "--ledger": "{budget}", "--answers": "{answers}",
         "--attack": "{attacks}", "--declared": "{declared}",
     },
+    ("choose",): {"--job": "{chosen}"},
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {

@@ -141,6 +141,7 @@ def place(tmp_path_factory) -> Path:
     (folder / "attacks.json").write_text('{"format": "privis.attack/1", "against": "x", "attacks": []}')
     (folder / "declared.toml").write_text('site = "here"\n')
     (folder / "registered.toml").write_text(WORDS)
+    (folder / "chosen.toml").write_text(CHOSEN)
     signed = SignedCard.issued(
         content_of(files[FileFormat.TABLE]), CardKey(bytes(32)), time="2026-01-01T00:00:00+00:00", chain={}
     )
@@ -175,6 +176,7 @@ def called(place: Path, new: Path, words: tuple[str, ...], change: dict[str, str
         "names": place / "names.txt", "signed": place / "signed.json", "card_key": known["CARD_KEY"],
         "json": known["JSON"], "declared": place / "declared.toml", "attacks": place / "attacks.json",
         "registered": place / "registered.toml",
+        "chosen": place / "chosen.toml",
     }  # fmt: skip
     given: list[str] = [*_words(words).split()]
     for name, value in ({name: value.format(**names) for name, value in BASE[words].items()} | change).items():
@@ -251,6 +253,10 @@ def test_a_result_that_cannot_be_written_is_said(place, tmp_path, words, name):
         assert str(path) in " ".join(done.output.split()), f"{what}: {done.output}"
 
 
+CHOSEN = """task = "extract"
+features = ["colour"]
+images = { path = "in", number = 2, size = "32x32" }
+"""
 IN_WORDS = {
     "extract INPUT": ["extract", "{bad}", "-f", "colour", "-o", "{new}.npz"],
     "extract --subject-column": ["extract", "{bad}", "--subject-column", "who", "-f", "colour", "-o", "{new}.npz"],

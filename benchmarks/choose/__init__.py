@@ -1,0 +1,1 @@
+"""Whether ``privis choose`` recommends what runs, and predicts what it takes."""

@@ -1,0 +1,1 @@
+"""``privis choose``: from words about a job to a recommendation."""

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from privis.choose.way import Under, Way
+from privis.choose.way_cost import LENGTHS, RECIPE_PARTS, WayCosts
+from privis.cli.choose.choose_words import vocabulary
+from tests.choose.choosing import FAST, job, stated
+
+
+def costs() -> WayCosts:
+    return WayCosts(vocabulary(), predict=stated)
+
+
+def test_searches_take_longer_the_more_rows_there_are() -> None:
+    few, many = (job("search", images__rows=rows) for rows in (30, 100_000))
+    for under in (Under.CLEAR, Under.CKKS, Under.ABY3, Under.CHEETAH):
+        first, second = (costs().cost(asked, Way("colour", under), None, None) for asked in (few, many))
+        assert first.seconds < second.seconds and first.sent <= second.sent
+    assert costs().cost(few, Way("colour"), None, None).sent == 0
+
+
+def test_recipes_are_all_known() -> None:
+    assert set(LENGTHS) == set(RECIPE_PARTS)
+    for recipe in RECIPE_PARTS:
+        assert costs().cost(job("search"), Way(recipe), None, None).seconds > 0
+
+
+def test_an_encrypted_gallery_costs_more() -> None:
+    ways = (Way("colour", Under.CKKS, encrypted=encrypted) for encrypted in (False, True))
+    plain, encrypted = (costs().cost(job("search", images__rows=20_000), way, None, None) for way in ways)
+    assert encrypted.seconds > plain.seconds
+
+
+@pytest.mark.parametrize("under", [Under.CLEAR, Under.ABY3, Under.CKKS])
+def test_faces(under: Under) -> None:
+    one = costs().cost(job("verify", images__number=1), Way("sface", under), None, None)
+    more = costs().cost(job("identify", images__number=9), Way("sface", under), None, None)
+    assert 0 < one.seconds < more.seconds
+
+
+def test_scores_of_a_made_up_classifier_are_what_is_predicted() -> None:
+    asked = job("classify", images__classes="a,b,c,d")
+    way = Way("lbp:patterns=uniform,density=yes,size=32x32", Under.CKKS)
+    feature = vocabulary().feature("lbp", ["patterns=uniform", "density=yes", "size=32x32"])
+    seen = {}
+
+    def predict(feature, under, shape, images, **more):  # type: ignore[no-untyped-def]
+        seen["components"] = len(feature.names((1024,)))
+        return FAST
+
+    from privis.choose.way import Side
+
+    owner = Way(way.feature, Under.CKKS, extracted_by=Side.OWNER)
+    WayCosts(vocabulary(), predict=predict).cost(asked, owner, feature, None)
+    assert seen["components"] == 4
