@@ -58,7 +58,7 @@ def test_epsilon_of_released_templates_is_recomputed(tmp_path: Path) -> None:
     unknown = check(gallery_at(tmp_path / "unknown", told(kept=False))).findings
     assert unknown.holds and any(each.startswith("epsilon:") for each in unknown.not_checked)
     exact = check(gallery_at(tmp_path / "exact", None))
-    assert exact.findings.holds and "Without noise" in exact.card["limits"][0]
+    assert exact.findings.holds and "Without noise" in exact.card["limits"][0] and "guess" in exact.card["limits"][1]
 
 
 @pytest.mark.parametrize("step", STEPS)

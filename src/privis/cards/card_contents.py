@@ -231,6 +231,7 @@ def limits_of(
     if card["release"] is None:
         exact = "The features are exact: whoever has the table may recover much of the images."
         found.append(exact if kind == "table" else f"Without noise: whoever has the {kind} may learn of every image.")
+        found.append(f"Whoever guesses the whole {kind} can confirm the guess by its digest, as no noise is in it.")
     else:
         whole = guarantee["whole_image_epsilon"]
         if whole is None or whole > _HARDLY:

@@ -278,3 +278,18 @@ def test_a_limit_of_file_sizes_loses_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert content(store) == before
     assert store.add(rows(["newcomer"], first=500)) == 0
+
+
+def test_a_manifest_that_names_another_fragment_costs_no_fragment(tmp_path):
+    before = content(made(tmp_path / "index", rows(people(3))))
+    manifest, (fragment,) = tmp_path / "index" / "store.json", (tmp_path / "index").glob("fragment-*.parquet")
+    whole = manifest.read_bytes()
+    name = fragment.stem.removeprefix("fragment-").encode()
+    for place in (0, 7, len(name) - 1):
+        other = name[:place] + (b"0" if name[place : place + 1] != b"0" else b"1") + name[place + 1 :]
+        manifest.write_bytes(whole.replace(name, other))
+        with pytest.raises((ParameterError, OutputError)):
+            content(ParquetStore.open(tmp_path / "index"))
+        assert fragment.exists()
+    manifest.write_bytes(whole)
+    assert content(ParquetStore.open(tmp_path / "index")) == before

@@ -205,12 +205,16 @@ class StoreFolder:
     def remove_leftovers(self, manifest: StoreManifest) -> None:
         """Remove files that a killed writer left: fragments that the manifest does not name, and unfinished files.
 
-        The caller holds the lock of the writer.
+        The caller holds the lock of the writer. Where a fragment that the manifest names is missing, nothing is
+        removed: fragments are written before the manifest, so that it is the manifest that is damaged, and what looks
+        like a leftover may be the fragment.
 
         Args:
             manifest: what counts.
         """
         kept = {self.fragment(name).name for name in manifest.fragments}
+        if not all((self.path / name).exists() for name in kept):
+            return
         gone = False
         for path in [*self.path.glob("fragment-*.parquet"), *self.path.glob(".*.unfinished")]:
             if path.name not in kept:
