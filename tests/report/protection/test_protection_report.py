@@ -183,6 +183,15 @@ def test_stored_persons_are_counted_to_the_limit(language: Language) -> None:
     assert PAGES[language].count('<span class="box"') == 9 + 5
 
 
+def test_annexes_claim_no_protection_that_a_file_has_not() -> None:
+    say = Words.of(Language.ENGLISH).say
+    mixed, exact = PAGES[Language.ENGLISH], replace(evidence(), files=evidence().files[2:4])
+    missing = "exact.npz, forged.npz, faces.gallery, photos.index"
+    assert mixed.count(say("short.not_so", {"names": missing})) == 8 and say("short.no_bound") not in mixed
+    page = rendered(exact, Language.ENGLISH)
+    assert page.count(say("short.no_bound")) == 8 and say("hipaa.methods") not in page and say("iso.models") not in page
+
+
 def test_fields_of_use_choose_annexes() -> None:
     alone = replace(evidence(), files=evidence().files[:1])
     has = {use: set(re.findall('<section id="(\\w+)">', rendered(replace(alone, uses=use), Language.ENGLISH)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from privis.report.protection.given.report_evidence import ReportEvidence
 from privis.report.protection.legal_sources import legal_sources
 from privis.report.protection.report_blocks import Block, Checklist, Facts, Grid, Note, Section, StatementKind
@@ -43,14 +45,14 @@ def gdpr_35(evidence: ReportEvidence, words: Words) -> Section:
         ),
         "b": (
             say.declared("necessity", "necessity"), say.declared("basis", "legal_basis"),
-            say.declared("alternatives", "alternatives"), say.stated("minimisation"),
+            say.declared("alternatives", "alternatives"), say.protected("minimisation"),
         ),
         "c": (
             say.epsilons("identification"), say.attacks("measured"), say.declared("harms", "harms"),
             say.stated("severity", kind=StatementKind.LAWYER),
         ),
         "d": (
-            say.executors("computing"), say.stated("release"), say.ledgers("ledger"),
+            say.executors("computing"), say.protected("release"), say.ledgers("ledger"),
             say.declared("security", "security"), say.declared("incidents", "incidents"),
             say.declared("review", "review"),
             say.stated("opinion", kind=StatementKind.LAWYER), say.stated("residual", kind=StatementKind.LAWYER),
@@ -146,7 +148,7 @@ def hipaa_expert(evidence: ReportEvidence, words: Words) -> Section:
     say = Summaries(evidence, words, "hipaa")
     facts = (
         say.declared("expert", "expert", "(b)(1)"),
-        say.stated("methods", "(b)(1)(i)"),
+        say.protected("methods", "(b)(1)(i)"),
         say.epsilons("bound", "(b)(1)(i)"),
         say.attacks("tests", "(b)(1)(i)"),
         say.declared("recipient", "recipients", "(b)(1)(i)"),
@@ -155,6 +157,11 @@ def hipaa_expert(evidence: ReportEvidence, words: Words) -> Section:
         say.stated("safe_harbor", "(b)(2)", StatementKind.LAWYER),
     )
     return Section("hipaa", words.say("title.hipaa"), (Note(words.say("hipaa.intro")), Facts(facts)))
+
+
+def _whole(day: date) -> Html:
+    """A day that no line breaks."""
+    return Html(f'<span class="option">{day.isoformat()}</span>')
 
 
 def dates_and_sources(evidence: ReportEvidence, words: Words) -> Section:
@@ -170,10 +177,10 @@ def dates_and_sources(evidence: ReportEvidence, words: Words) -> Section:
     rows = [
         (
             words.plain(each.titles[words.language]),
-            words.plain("–" if each.day is None else each.day.isoformat()),
+            words.plain("–") if each.day is None else _whole(each.day),
             words.plain(each.states[words.language]),
             Html(f"<code>{words.plain(each.source)}</code> ({words.say(f'dates.read.{each.read}')})"),
-            words.plain(each.checked_on.isoformat()),
+            _whole(each.checked_on),
         )
         for each in legal_sources()
         if each.concerns(evidence.uses)

@@ -35,15 +35,15 @@ def iso_27559(evidence: ReportEvidence, words: Words) -> Section:
             say.files("type", "7.2.3"),
             say.stated("attributes", "7.2.4"),
             say.counts("dataset", "7.2.5"),
-            say.stated("risk", "7.3.2"),
+            say.protected("risk", "7.3.2"),
             say.stated("population", "7.3.3"),
-            say.stated("models", "7.3.4"),
+            say.protected("models", "7.3.4"),
         ),
         "identifiability": (
             say.epsilons("quantifying", "8.2.2"),
             say.attacks("testing", "8.2.3"),
             say.stated("environment", "8.3.2"),
-            say.stated("transforming", "8.3.3"),
+            say.protected("transforming", "8.3.3"),
             say.ledgers("again", "8.3.4"),
         ),
         "governance": (
@@ -75,14 +75,14 @@ def nist_800_226(evidence: ReportEvidence, words: Words) -> Section:
     parts = {
         "top": (say.epsilons("epsilon"), say.stated("unit")),
         "middle": (
-            say.stated("mechanism"),
+            say.protected("mechanism"),
             say.stated("utility"),
             say.stated("side_channels"),
             say.declared("access", "security"),
         ),
         "base": (say.executors("trust"), say.declared("collection", "people")),
         "hazards": (
-            say.stated("floating_point"),
+            say.protected("floating_point"),
             say.stated("bounds"),
             say.ledgers("composition"),
             say.stated("smaller_units"),

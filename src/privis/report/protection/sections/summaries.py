@@ -53,6 +53,26 @@ class Summaries:
         """
         return self.fact(key, self.words.say(f"{self.group}.{key}"), kind, number)
 
+    def protected(self, key: str, number: str = "") -> Fact:
+        """Put the message ``GROUP.KEY`` under its heading as far as it is so: of files with a bound; others are named.
+
+        Args:
+            key: of heading and message.
+            number: of the heading.
+
+        Returns:
+            The statement.
+        """
+        bounded = [has_guarantee(each) for each in self.evidence.files]
+        if not any(bounded):
+            return self.fact(key, self.words.say("short.no_bound"), StatementKind.DERIVED, number)
+        text = self.words.say(f"{self.group}.{key}")
+        if not all(bounded):
+            names = [each.name for each, has in zip(self.evidence.files, bounded, strict=True) if not has]
+            listed = self.words.say("short.not_so", {"names": self.words.messages["between.parts"].join(names)})
+            text = joined([text, listed], self.words)
+        return self.fact(key, text, StatementKind.DERIVED, number)
+
     def declared(self, key: str, sentence: str, number: str = "") -> Fact:
         """Give what the user declared, or say that it is open.
 
