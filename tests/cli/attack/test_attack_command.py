@@ -184,6 +184,21 @@ def test_an_attacker_of_released_rows_learns_from_pictures_released_alike(
     assert matched["against"].startswith("hog, release=laplace epsilon=1")
 
 
+def test_pictures_of_nobody_are_attacked_too(place: Path, inverted: tuple[str, ...], tmp_path: Path) -> None:
+    """Folders without sub-folders: things, of which each is told from all others."""
+    for name, source in (("a", "extracted"), ("b", "others")):
+        (tmp_path / name).mkdir()
+        for path in (place / source).rglob("*.png"):
+            (tmp_path / name / f"{path.parent.name}{path.name}").write_bytes(path.read_bytes())
+    table = f"{tmp_path}/things.csv"
+    assert run("extract", f"{tmp_path}/a", "-f", "hog", "-p", "size=32x32", "-o", table)[0] == 0
+    words = ("--against", table, "--public", f"{tmp_path}/b", "--originals", f"{tmp_path}/a")
+    code, found, told = attack(*words, "--with", "ridge", "--json")
+    assert code == 0, told
+    (matched,) = found["attacks"]
+    assert matched["tries"] == 8 and matched["knows"][-1] == "12 other pictures"
+
+
 def test_the_descent_looks_at_as_many_rows_as_said(inverted: tuple[str, ...]) -> None:
     pytest.importorskip("torch")
     code, found, _ = attack(*inverted, "--with", "gradient", "--most", "2", "--json")

@@ -96,15 +96,21 @@ def _computed(options: AttackOptions, show: Show) -> _Inverted:
     computed = computed_rows(attacked.feature, public.paths, str(options.public), attacked.release, others, half)
     pictures = np.stack([_small(decode.load(path)) for path in computed.paths])
     people = [others[path] for path in computed.paths]
-    made = RidgeInverter.fit(computed.rows, pictures, people)(attacked.table.features)
+    several = len(set(people)) > 1  # a folder without sub-folders is of things, not of one person
+    made = RidgeInverter.fit(computed.rows, pictures, people if several else None)(attacked.table.features)
     seconds = time.process_time() - started
     originals = tuple(decode.load(path) for path in paths)
     names = [whose[path] for path in paths]
     judge, warnings = _judge(originals, names)
     both = sorted(set(people) & set(names))
-    if both:
+    if both and several:
         warnings += (f"{', '.join(both[:6])}: in --public and --originals; other people make an honest figure",)
-    knows = attacked.knows, "the program", f"{len(people):,} pictures of {len(set(people)):,} other people"
+    learned = (
+        f"{len(people):,} pictures of {len(set(people)):,} other people"
+        if several
+        else f"{len(people):,} other pictures"
+    )
+    knows = attacked.knows, "the program", learned
     return _Inverted(attacked, made, originals, tuple(paths), judge, knows, seconds, warnings, computed.failed)
 
 
