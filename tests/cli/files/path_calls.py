@@ -267,6 +267,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("attack",): {
         "--against": "{table}", "--public": "{people}", "--known": "{people}", "--originals": "{people}",
+        "--release-of": "{table}",
         "-o": "{new}.html",
     },
     ("attack", "a server"): {

@@ -40,6 +40,10 @@ def attack(
     known: Annotated[
         Path | None, typer.Option(help="Folder of pictures of known people, a sub-folder each, that the attacker has.")
     ] = None,
+    release_of: Annotated[
+        Path | None,
+        typer.Option(help="A second table of the same people: its rows are linked with those of the first."),
+    ] = None,
     subject_from: Annotated[
         str, typer.Option(help="Where it stands whose a picture is: folder, filename:REGEX.")
     ] = "folder",
@@ -67,6 +71,8 @@ def attack(
 
     privis attack --against hog.npz --known acquaintances/
 
+    privis attack --against november.npz --release-of december.npz
+
     Attacks for which something was not given are listed with what they need, and the rest runs.
     """
     with explained():
@@ -74,7 +80,7 @@ def attack(
         offered = _chosen(_offered(against, found), with_ or ())
         options = AttackOptions(
             against, found, public, originals, known, subject_from, feature, tuple(parameter or ()), post, most,
-            output is not None, keys, token_file, authority,
+            output is not None, keys, token_file, authority, release_of,
         )  # fmt: skip
         ready = [each for each in offered if not each.missing(options)]
         lacking = [each for each in offered if each.missing(options)]

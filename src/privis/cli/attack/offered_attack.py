@@ -33,6 +33,7 @@ class AttackOptions:
         keys: of a server: folder of the attacker's keys.
         token_file: of a server: the attacker's token.
         authority: of a server: certificate that is trusted.
+        release_of: another table of the same people or pictures, whose rows are looked up.
     """
 
     against: str
@@ -49,6 +50,7 @@ class AttackOptions:
     keys: Path | None = None
     token_file: Path | None = None
     authority: Path | None = None
+    release_of: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from privis.attack.attack_finding import AttackFinding
 from privis.cli.attack.attacked_table import attacked_table, computed_rows, people_of_rows, pictures_of
 from privis.cli.attack.inversion_attacks import INVERSION_ATTACKS
+from privis.cli.attack.linkage_attack import LINKAGE_ATTACKS
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
 from privis.errors import ParameterError, Problem
 
@@ -58,4 +59,5 @@ def _neighbour(options: AttackOptions, show: Show) -> Iterator[Attacked]:
 TABLE_ATTACKS: tuple[OfferedAttack, ...] = (
     *INVERSION_ATTACKS,
     OfferedAttack("neighbour", "takes every row for the person of the nearest known picture", ("--known",), _neighbour),
+    *LINKAGE_ATTACKS,
 )
