@@ -163,7 +163,8 @@ class CostProbes:
         found = self.known(probe)
         if found is not None:
             return found
-        if self.seconds < LEAST or 2 * prior.fixed + 3 * prior.each > self.seconds:
+        starts = 2 if prior.sent_once else 1  # keys are made for every run
+        if self.seconds < LEAST or starts * prior.fixed + 4 * prior.each > self.seconds:
             return None
         most = probe.most if isinstance(probe.under, Clear) else min(probe.most, images)  # more may be shared otherwise
         return self.measured(replace(probe, most=most, expected=prior.each))

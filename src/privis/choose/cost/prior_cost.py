@@ -29,7 +29,7 @@ DECODED = 2.5e-8  # seconds of a pixel read from a file
 OPERATION = 1.2e-9  # seconds of a multiply-add in a compiled kernel
 KEY_BYTE, MESSAGE_BYTE = 2e-8, 4e-8  # seconds for a byte of keys made, of a ciphertext made or opened
 SPAN, PAIR = 64, 2  # files that a run computes before it writes: at most, and in batches that share ciphertexts
-PARTY_START, PARTY_MEMORY = 1.2, 230 * MEBIBYTE  # seconds until all parties run, bytes of each
+PARTY_START, PARTY_MEMORY = 1.2, 150 * MEBIBYTE  # seconds until all parties run, bytes of each
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Runs:
         self.memory = peak_of_this_process() + peaks_of_running_children()
         if self.probe.most <= few:
             return max(0.0, first - hint * units), hint
-        if quick or self.parties:  # the first run loaded code, or started parties
+        if (quick and workers == 1) or self.parties:  # the first run loaded code, or started parties
             again = self.seconds(few, workers)
         if quick:
             more = units + workers * max(2, math.ceil(TIMED * units / again if workers == 1 else 100))

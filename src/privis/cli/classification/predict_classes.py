@@ -86,9 +86,8 @@ def predict(
         with kept_beside(output) as table:
             answer = asked(hidden, opened, known, reading, table)
         known = answer.images
-        note_run(
-            context, RunNote("classify predict", under, len(known.paths) + len(known.refused), what=opened.feature.name)
-        )
+        what = opened.feature.name + (" of the owner" if extracted_by is ExtractingSide.OWNER else "")
+        note_run(context, RunNote("classify predict", under, len(known.paths) + len(known.refused), what=what))
         rows = class_rows(opened, answer, every_class)
         if output is not None:
             _write(output, rows, known.refused)
