@@ -77,27 +77,46 @@ class WayCosts:
         match job.task:
             case Task.EXTRACT | Task.CLASSIFY:
                 assert feature is not None
-                return self._extraction(job, way, feature, release)
+                found = self._extraction(job, way, feature, release)
+                return self._as_before(job, way, found)
             case Task.VERIFY | Task.IDENTIFY:
                 pictures = job.number + (job.task is Task.VERIFY)
                 seconds = START + pictures * TEMPLATE_SECONDS
                 made = CostPrediction(seconds, MEMORY, 0, 0, None, "measured seconds of a face")
                 found = self._compared(job, way, made, 128 if way.feature == "sface" else 3200, decides=True)
-                return found if way.encrypted else self._as_before(job, way, found, pictures)
+                return self._as_before(job, way, found)
             case Task.SEARCH:
-                return self._searched(job, way)
+                return self._as_before(job, way, self._searched(job, way))
             case _:
-                return self._detected(job, way)
+                return self._as_before(job, way, self._detected(job, way))
 
-    def _as_before(self, job: JobDescription, way: Way, found: CostPrediction, pictures: int) -> CostPrediction:
+    def _as_before(self, job: JobDescription, way: Way, found: CostPrediction) -> CostPrediction:
         """What earlier runs of the same command took, where there are any."""
-        known = job.task is Task.IDENTIFY
-        command, rows = ("face identify", job.rows) if known else ("face verify", 1)
-        before = earlier_cost(self.runs, command, way.under.value, pictures, rows)
+        alike = self._command(job, way)
+        before = None if alike is None else earlier_cost(self.runs, alike[0], way.under.value, *alike[1:])
         if before is None:
             return found
         sent = found.sent if before.sent is None else before.sent
         return replace(found, seconds=before.seconds, memory=before.memory, sent=sent, basis=before.basis)
+
+    def _command(self, job: JobDescription, way: Way) -> tuple[str, int, int, str] | None:
+        """The command of a way, how many images and rows it has, and of what; None: several, or one like no other."""
+        if way.encrypted or way.shown_model or way.under is Under.SERVER or is_video(job):
+            return None
+        match job.task:
+            case Task.VERIFY:
+                return "face verify", job.number + 1, 1, ""
+            case Task.IDENTIFY:
+                return "face identify", job.number, job.rows, ""
+            case Task.SEARCH:
+                return "search query", 1, job.rows, way.feature
+            case Task.CLASSIFY:
+                owner = way.under is not Under.CLEAR and way.extracted_by is Side.OWNER
+                name = self.words.feature(*parted(way.feature)).name
+                return "classify predict", job.number, 0, f"{name} of the owner" if owner else name
+            case Task.DETECT if way.under is Under.CLEAR:
+                return "detect", job.number, 0, ""
+        return None
 
     def _extraction(self, job: JobDescription, way: Way, feature: Feature, release: Release | None) -> CostPrediction:
         shape = (*job.size, 3)
