@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.attack.attack_finding import AttackFinding
-from privis.attack.inversion.face_judge import FaceJudge, Judgement, matched_originals
 from privis.cli.attack.attacked_table import (
     AttackedTable,
     attacked_table,
@@ -27,6 +26,9 @@ from privis.features.image_ops import grey, owner_image, resize
 from privis.io.images import decode
 from privis.report.elements import Figure, FigureGroup
 from privis.subjects import shortened
+
+if TYPE_CHECKING:
+    from privis.attack.inversion.face_judge import FaceJudge, Judgement
 
 SIDE = 64
 """Of pictures that the ridge inverter makes, in pixels."""
@@ -142,6 +144,7 @@ class _Silent:
 
 def _judge(originals: Sequence[NDArray[np.uint8]], names: Sequence[str]) -> tuple[FaceJudge | None, tuple[str, ...]]:
     """A network for faces, where it is installed and somebody has two pictures."""
+    from privis.attack.inversion.face_judge import FaceJudge
     from privis.extraction.faces.face_networks import face_template_extractor, has_face_networks
 
     if len(set(names)) in (1, len(names)):
@@ -159,6 +162,8 @@ def _judged(
     inverted: _Inverted, attack: str, made: NDArray[Any], places: Sequence[int] | NDArray[Any], seconds: float
 ) -> tuple[tuple[AttackFinding, ...], tuple[str, ...]]:
     """Figures of reconstructions, and who a network took them for (empty where none judges)."""
+    from privis.attack.inversion.face_judge import matched_originals
+
     own = [int(place) for place in places]
     small = np.stack([_small(picture) for picture in inverted.originals])
     matched = matched_originals(made, small, own)
