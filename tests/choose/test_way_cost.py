@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from privis.choose.cost.cost_probes import CostProbes
 from privis.choose.way import Under, Way
 from privis.choose.way_cost import LENGTHS, RECIPE_PARTS, WayCosts
 from privis.cli.choose.choose_words import vocabulary
+from privis.errors import Problem, UnsupportedError
+from privis.run.program_cache import ProgramCache
 from tests.choose.choosing import FAST, job, stated
 
 
@@ -54,3 +59,23 @@ def test_scores_of_a_made_up_classifier_are_what_is_predicted() -> None:
     owner = Way(way.feature, Under.CKKS, extracted_by=Side.OWNER)
     WayCosts(vocabulary(), predict=predict).cost(asked, owner, feature, None)
     assert seen["components"] == 4
+
+
+def test_a_refusal_of_ciphertexts_is_kept(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def refused(feature, under, shape, images, **more):  # type: ignore[no-untyped-def]
+        asked.append(feature.name)
+        raise UnsupportedError(Problem("CKKS", "too many levels", "fewer", "a smaller size"))
+
+    words = vocabulary()
+    probes = CostProbes(0.0, ProgramCache(tmp_path))
+    for _ in range(2):
+        with pytest.raises(UnsupportedError, match="too many levels, expected fewer; a smaller size"):
+            WayCosts(words, probes, refused).cost(
+                job("extract"), Way("colour", Under.CKKS), words.feature("colour", []), None
+            )
+    assert asked == ["colour"]
+    with pytest.raises(UnsupportedError):
+        WayCosts(words, probes, refused).cost(job("extract"), Way("lbp", Under.CKKS), words.feature("lbp", []), None)
+    assert asked == ["colour", "lbp"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,12 +18,16 @@ from privis.choose.cost.run_log import ScoredRun
 from privis.choose.job_description import JobDescription, Task
 from privis.choose.way import ReleaseKind, Side, Under, Vocabulary, Way
 from privis.choose.way_commands import DETECTING_STEP, is_video, parted
-from privis.errors import Problem, UnsupportedError
+from privis.errors import DomainError, Problem, UnsupportedError
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
 from privis.privacy import Release
+from privis.program import Program
+from privis.program import digest as program_digest
 from privis.program.shapes import Shape
 from privis.readings import cost
+from privis.run.program_cache import CacheKey
+from privis.run.protocol import Executor
 
 MEBIBYTE = 1 << 20
 START, MEMORY = 1.7, 260 * MEBIBYTE
@@ -125,7 +131,9 @@ class WayCosts:
         if under is Under.CKKS and way.extracted_by is Side.SERVER:
             _refuse_too_large(way, feature, owner_image_shape(feature, shape))
         if job.task is Task.EXTRACT:
-            return self.predict(feature, executor, shape, job.number, release=release, probes=self.probes)
+            program = feature.program(core_shape(feature, owner_image_shape(feature, shape)))
+            with self._refusals(executor, program, under):
+                return self.predict(feature, executor, shape, job.number, release=release, probes=self.probes)
         if under is Under.CLEAR:
             return self.predict(feature, executor, shape, job.number, probes=self.probes)
         from privis.estimators.classification.hidden_classifier import HiddenClassifier
@@ -133,8 +141,26 @@ class WayCosts:
 
         learn = Revealed.CLASS if under.parties > 1 else Revealed.SCORES
         hidden = HiddenClassifier(_made_up(job, feature), executor, learn, way.extracted_by is Side.OWNER)
-        hidden.check(feature.size or job.size)
-        return self.predict(hidden.feature, hidden.runner, shape, job.number, probes=self.probes)
+        with self._refusals(executor, hidden.program(feature.size or job.size), under):
+            hidden.check(feature.size or job.size)
+            return self.predict(hidden.feature, hidden.runner, shape, job.number, probes=self.probes)
+
+    @contextlib.contextmanager
+    def _refusals(self, executor: Executor, program: Program, under: Under) -> Iterator[None]:
+        """Keep why ciphertexts refuse a program: finding it out takes as long as compiling it."""
+        if under is not Under.CKKS:
+            yield
+            return
+        key = CacheKey("refusal/1", program_digest(program), repr(executor), ("tenseal",))
+        kept = self.probes.cache.load(key)
+        if kept is not None:
+            raise UnsupportedError(*(Problem(*words) for words in json.loads(bytes(kept))))
+        try:
+            yield
+        except (UnsupportedError, DomainError) as error:
+            words = [[one.where, one.got, one.expected, one.remedy] for one in error.problems]
+            self.probes.cache.store(key, [json.dumps(words).encode()])
+            raise
 
     def _searched(self, job: JobDescription, way: Way) -> CostPrediction:
         from privis.run.clear import Clear
