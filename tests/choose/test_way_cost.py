@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from privis.choose.cost.cost_probes import CostProbes
-from privis.choose.way import Under, Way
+from privis.choose.way import ReleaseKind, Under, Way
 from privis.choose.way_cost import LENGTHS, RECIPE_PARTS, WayCosts
 from privis.cli.choose.choose_words import vocabulary
 from privis.errors import Problem, UnsupportedError
@@ -79,3 +79,10 @@ def test_a_refusal_of_ciphertexts_is_kept(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError):
         WayCosts(words, probes, refused).cost(job("extract"), Way("lbp", Under.CKKS), words.feature("lbp", []), None)
     assert asked == ["colour", "lbp"]
+
+
+def test_a_mean_takes_a_second_command() -> None:
+    feature = vocabulary().feature("colour", [])
+    ways = (Way("colour", release=kind) for kind in (ReleaseKind.NONE, ReleaseKind.AGGREGATE))
+    rows, mean = (costs().cost(job("extract"), way, feature, None).seconds for way in ways)
+    assert mean > rows + 1

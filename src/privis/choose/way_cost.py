@@ -133,7 +133,9 @@ class WayCosts:
         if job.task is Task.EXTRACT:
             program = feature.program(core_shape(feature, owner_image_shape(feature, shape)))
             with self._refusals(executor, program, under):
-                return self.predict(feature, executor, shape, job.number, release=release, probes=self.probes)
+                found = self.predict(feature, executor, shape, job.number, release=release, probes=self.probes)
+            second = START if way.release is ReleaseKind.AGGREGATE else 0.0  # the command that releases the mean
+            return replace(found, seconds=found.seconds + second)
         if under is Under.CLEAR:
             return self.predict(feature, executor, shape, job.number, probes=self.probes)
         from privis.estimators.classification.hidden_classifier import HiddenClassifier
