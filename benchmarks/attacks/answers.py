@@ -35,7 +35,7 @@ from privis.attack.answers.gallery_answers import (
     walked_cosines,
 )
 from privis.attack.answers.template_prior import TemplatePrior, unit_rows
-from privis.attack.answers.unlinkability import Linkability, linkability
+from privis.attack.answers.unlinkability import Linkability, linkability, neighbourhood_scores, score_linkability
 from privis.extraction.faces.face_networks import face_template_extractor, has_face_networks, sface
 from privis.extraction.vectors.vector_release import release
 from privis.features.cnn import CNN
@@ -129,6 +129,8 @@ def linked(vectors: Array, people: NDArray[np.str_], seed: int = 0) -> Iterator[
     turned = [TemplateKey(bytes([seed + side]) * 32).rotation(vectors.shape[1]) for side in (1, 2)]
     found = linkability(vectors[first] @ turned[0].T, vectors[second] @ turned[1].T, *whose)
     yield "rotated, two secret keys", found, True
+    near = neighbourhood_scores(vectors[first] @ turned[0].T, vectors[second] @ turned[1].T)
+    yield "rotated, two secret keys, whole sets", score_linkability(near, *whose), False
     for epsilon in EPSILONS:
         noise = DirectionRelease(PrivUnit(epsilon), WholeImage())
         with warnings.catch_warnings():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from privis.attack.answers.unlinkability import linkability, unlinkability_finding
+from privis.attack.answers.unlinkability import linkability, score_linkability, unlinkability_findings
 from privis.errors import ParameterError
 from privis.privacy import TemplateKey
 from tests.attack.answers.test_template_prior import people
@@ -19,10 +19,12 @@ WHOSE = NAMES[0::2]
 
 
 def test_plain_templates_are_linked_and_rotated_ones_are_not() -> None:
-    plain = unlinkability_finding(FIRST, SECOND, WHOSE, WHOSE, "toy")
+    plain, whole = unlinkability_findings(FIRST, SECOND, WHOSE, WHOSE, "toy")
+    assert whole.measure == "D_sys of whole sets" and "both whole sets" in whole.knows
     assert plain.value > 0.6 and plain.interval[0] > plain.chance and "can be told" in plain.sentence
     turned = [TemplateKey(bytes([number]) * 32).rotation(32) for number in (1, 2)]
-    rotated = unlinkability_finding(FIRST @ turned[0].T, SECOND @ turned[1].T, WHOSE, WHOSE, "toy")
+    rotated, still = unlinkability_findings(FIRST @ turned[0].T, SECOND @ turned[1].T, WHOSE, WHOSE, "toy")
+    assert still.value == pytest.approx(whole.value, abs=1e-6), "a rotation changes no neighbourhood"
     assert rotated.value < 0.35 and "cannot be told" in rotated.sentence
     assert rotated.interval[0] <= rotated.value <= rotated.interval[1] and "120 pairs of one person" in rotated.sentence
 
@@ -59,3 +61,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
         linkability(FIRST, SECOND[:, :5], WHOSE, WHOSE)
     with pytest.raises(ParameterError, match="at least 20"):
         linkability(FIRST[:4], SECOND[:4], WHOSE[:4], WHOSE[:4])
+
+
+def test_people_of_one_set_alone_are_nobodys_pair() -> None:
+    names = [f"p{number}" for number in range(40)]
+    found = score_linkability(np.eye(40), names, [*names[:25], *[f"q{number}" for number in range(15)]], replicates=20)
+    assert found.mated == 25 and 0.5 < found.value <= 1

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from privis.cli.faces import face_words
 from privis.cli.main import app
 from privis.estimators.faces import shipped_calibration
+from privis.io.face_gallery import EnrolledPerson, FaceGallery
 from privis.tasks.verification import CalibrationTable
 from privis.tasks.verification.score_calibration import STEPS
 from tests.estimators.faces.painted_faces import EXTRACTOR, picture
@@ -81,6 +82,33 @@ def test_a_removed_person_is_found_in_a_copy_alone(room: Path) -> None:
     assert code == 0 and [each["value"] for each in found] == [0.0, 0.0]
     code, found, _ = attack("gate", "--originals", "people/p2", "--with", "erased")
     assert found[1]["value"] > 0, "the control: somebody who is there"
+
+
+def test_people_of_two_galleries_are_told_apart_or_not(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    middles = random.normal(size=(24, 32))
+    people = tuple(EnrolledPerson(f"p{number}", 1, "2026-11-30") for number in range(24))
+
+    def gallery(name: str, rows: np.ndarray, who: tuple[EnrolledPerson, ...] = people) -> str:
+        unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        (tmp_path / name).write_bytes(FaceGallery(bytes(32), "toy", who, unit).to_bytes())
+        return str(tmp_path / name)
+
+    shots = [middles + 0.2 * random.normal(size=middles.shape) for _ in range(2)]
+    turns = [np.linalg.qr(random.normal(size=(32, 32)))[0] for _ in range(2)]
+    plain = gallery("one", shots[0]), gallery("two", shots[1])
+    turned = gallery("three", shots[0] @ turns[0]), gallery("four", shots[1] @ turns[1])
+    for (first, second), linked in ((plain, True), (turned, False)):
+        code, found, told = attack(first, "--release-of", second, "--with", "unlinkability")
+        assert code == 0, told
+        alone, whole = found
+        assert (alone["value"] > 0.6) == linked and (alone["interval"][0] > alone["chance"]) == linked
+        assert whole["measure"] == "D_sys of whole sets" and whole["value"] > 0.2
+    few = gallery("few", shots[1][:19], people[:19])
+    code, _, told = attack(plain[0], "--release-of", few, "--with", "unlinkability")
+    assert code == 2 and "19 people of the same id" in told
+    code, _, told = attack(plain[0], "--release-of", __file__, "--with", "unlinkability")
+    assert code == 2 and "a gallery of faces" in told
 
 
 @pytest.mark.long

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from privis.tasks.verification import global_linkability
 
 REPLICATES = 200
 _QUANTILE, _DEVIATIONS = 0.975, 1.96
+_LEAST_PAIRS = 20
+_PROFILE = 32  # quantiles of a template's cosines with the others of its set
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,55 @@ def linkability(
     if not fits or (len(one), len(two)) != (len(first_people), len(second_people)):
         got = f"shapes {one.shape} and {two.shape} of {len(first_people)} and {len(second_people)} people"
         raise ParameterError(Problem("linkability", got, "templates of one length, each with its person"))
+    return score_linkability(
+        unit_rows(one) @ unit_rows(two).T, first_people, second_people, replicates=replicates, seed=seed
+    )
+
+
+def score_linkability(
+    scores: npt.ArrayLike,
+    first_people: Sequence[str],
+    second_people: Sequence[str],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Linkability:
+    """Measure D_sys of two sets of protected templates by scores of an attacker's own.
+
+    Args:
+        scores: (first templates, second templates), higher for two of one person.
+        first_people: whose each of the first set is.
+        second_people: whose each of the second set is.
+        replicates: of the bootstrap, and of the random assignments.
+        seed: of both.
+
+    Returns:
+        The measure, its interval and what chance gives.
+
+    Raises:
+        ParameterError: fewer than 20 pairs of one person or of two people.
+
+    >>> names = [f"person {number}" for number in range(40)]
+    >>> score_linkability(np.eye(40), names, names, replicates=2).value
+    1.0
+    """
+    given, random = np.asarray(scores, np.float64), np.random.default_rng(seed)
     names, number = np.unique([*first_people, *second_people], return_inverse=True)
-    left, right = number[: len(one)], number[len(one) :]
-    scores, random = unit_rows(one) @ unit_rows(two).T, np.random.default_rng(seed)
+    left, right = number[: len(first_people)], number[len(first_people) :]
     same = left[:, None] == right[None]
-    value = global_linkability(scores[same], scores[~same])
+    value = global_linkability(given[same], given[~same])
     drawn, assigned = [], []
     for _ in range(replicates):
         weights = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
-        drawn.append(_weighted(scores, same, weights[left], weights[right], random))
+        drawn.append(_weighted(given, same, weights[left], weights[right], random))
         # whole people change places: pictures of one are alike
         exchanged = left[:, None] == random.permutation(len(names))[right][None]
-        assigned.append(global_linkability(scores[exchanged], scores[~exchanged]))
+        if exchanged.sum() >= _LEAST_PAIRS:  # people who are in one set alone are nobody's pair
+            assigned.append(global_linkability(given[exchanged], given[~exchanged]))
     error = _DEVIATIONS * float(np.std(drawn))
     interval = (max(value - error, 0.0), min(value + error, 1.0))
-    most = float(np.quantile(assigned, _QUANTILE))
-    return Linkability(value, interval, float(np.mean(assigned)), most, int(same.sum()), int((~same).sum()))
+    most = float(np.quantile(assigned or [0.0], _QUANTILE))
+    return Linkability(value, interval, float(np.mean(assigned or [0.0])), most, int(same.sum()), int((~same).sum()))
 
 
 def _weighted(scores: Array, same: npt.NDArray[np.bool_], left: Any, right: Any, random: np.random.Generator) -> float:
@@ -101,18 +136,44 @@ def _weighted(scores: Array, same: npt.NDArray[np.bool_], left: Any, right: Any,
     own = np.repeat(scores[same], np.broadcast_to(left[:, None], same.shape)[same])
     chances = (left[:, None] * right[None])[~same].astype(np.float64)
     drawn = random.choice(scores[~same], chances.size, p=chances / chances.sum())
-    return global_linkability(own, drawn) if own.size >= 20 else 0.0
+    return global_linkability(own, drawn) if own.size >= _LEAST_PAIRS else 0.0
 
 
-def unlinkability_finding(
+def neighbourhood_scores(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
+    """Compare templates by how similar each is to the others of its own set, which no rotation under one key changes.
+
+    Args:
+        first: (templates, components), at least three.
+        second: (templates, components), of any key and length.
+
+    Returns:
+        (first templates, second templates), 0 for the same neighbourhood, else below.
+
+    >>> rows = np.random.default_rng(0).normal(size=(30, 8))
+    >>> turned = rows @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
+    >>> bool((neighbourhood_scores(rows, turned).argmax(1) == np.arange(30)).all())
+    True
+    """
+    profiles = [_profiles(unit_rows(rows)) for rows in (first, second)]
+    distances: Array = np.linalg.norm(profiles[0][:, None] - profiles[1][None], axis=2)
+    return -distances
+
+
+def _profiles(rows: Array) -> Array:
+    cosines = (rows @ rows.T)[~np.eye(len(rows), dtype=bool)].reshape(len(rows), -1)
+    found: Array = np.quantile(cosines, np.linspace(0, 1, _PROFILE), axis=1).T
+    return found
+
+
+def unlinkability_findings(
     first: npt.ArrayLike,
     second: npt.ArrayLike,
     first_people: Sequence[str],
     second_people: Sequence[str],
     against: str,
     guarantee: Mapping[str, Any] | None = None,
-) -> AttackFinding:
-    """Measure the linkability of two sets of protected templates, and say what it means.
+) -> Iterator[AttackFinding]:
+    """Measure whether templates of two sets are linked, one by one and by their places among the others.
 
     Args:
         first: (templates, components) under one key, or of one release.
@@ -122,20 +183,34 @@ def unlinkability_finding(
         against: what was compared.
         guarantee: of both releases, as a card has it.
 
-    Returns:
-        The finding: D_sys, with its interval and what chance gives.
+    Yields:
+        D_sys by the cosine of two templates, and by whole sets, each with its interval and what chance gives.
 
     Raises:
         ParameterError: as `linkability`.
     """
     began = time.process_time()
-    found = linkability(first, second, first_people, second_people)
+    alone = linkability(first, second, first_people, second_people)
+    yield _said(alone, "D_sys of one template each", ("a template of each set",), against, began, guarantee)
+    began = time.process_time()
+    whole = score_linkability(neighbourhood_scores(first, second), first_people, second_people)
+    yield _said(whole, "D_sys of whole sets", ("both whole sets",), against, began, guarantee)
+
+
+def _said(
+    found: Linkability,
+    measure: str,
+    has: tuple[str, ...],
+    against: str,
+    began: float,
+    guarantee: Mapping[str, Any] | None,
+) -> AttackFinding:
     linked = found.value > found.most_by_chance and found.interval[0] > found.chance
-    told = "can be told to be of one person" if linked else "cannot be told to be of one person by their cosine"
+    told = "can be told to be of one person" if linked else "cannot be told to be of one person so"
     return AttackFinding(
-        "unlinkability", against, ("both sets of protected templates", "neither key"), "D_sys",
+        "unlinkability", against, (*has, "neither key"), measure,
         found.value, found.interval, found.chance, 0, time.process_time() - began,
-        f"Two protected templates of one person {told} (0: never, 1: always; chance {found.chance:.2f}); "
+        f"With {has[0]}: two templates of one person {told} (0: never, 1: always; chance {found.chance:.2f}); "
         f"{found.mated:,} pairs of one person, {found.non_mated:,} of two.",
         dict(guarantee or {}),
     )  # fmt: skip

@@ -42,7 +42,7 @@ def attack(
     ] = None,
     release_of: Annotated[
         Path | None,
-        typer.Option(help="A second table of the same people: its rows are linked with those of the first."),
+        typer.Option(help="A second table or gallery of the same people, which is linked with the first."),
     ] = None,
     subject_from: Annotated[
         str, typer.Option(help="Where it stands whose a picture is: folder, filename:REGEX.")

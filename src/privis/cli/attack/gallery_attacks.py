@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from privis.tasks.verification import CalibrationTable
 
 _LEAST_PEOPLE = 5
+_LEAST_COMMON = 20
 RATE = 1e-4
 """False-match rate of the threshold, which is that of ``privis face`` where nobody chooses."""
 
@@ -142,6 +143,30 @@ def _answers(options: AttackOptions, show: Show) -> Iterator[Attacked]:
     yield Attacked(tuple(walk_findings(gallery)))
 
 
+def _unlinkability(options: AttackOptions, show: Show) -> Iterator[Attacked]:
+    """Whether people of two galleries, under two keys or of two releases, are told to be the same."""
+    from privis.attack.answers.unlinkability import unlinkability_findings
+    from privis.file_formats import FileFormat, format_of
+    from privis.io.face_gallery import FaceGallery
+
+    assert options.release_of is not None
+    found = format_of(options.release_of)
+    if found is not FileFormat.FACE_GALLERY:
+        raise ParameterError(Problem(f"--release-of {options.release_of}", str(found), str(FileFormat.FACE_GALLERY)))
+    galleries = [FaceGallery.load(path) for path in (Path(options.against), options.release_of)]
+    shapes = [gallery.templates.shape for gallery in galleries]
+    common = set(galleries[0].subjects) & set(galleries[1].subjects)
+    if shapes[0][1] != shapes[1][1] or len(common) < _LEAST_COMMON:
+        got = f"{len(common)} people of the same id, templates of {shapes[0][1]} and {shapes[1][1]} components"
+        expected = f"at least {_LEAST_COMMON} people who are in both, under the same ids, and one length"
+        raise ParameterError(Problem(f"--release-of {options.release_of}", got, expected))
+    against = f"two face galleries, {' and '.join(map(_protection, galleries))}"
+    guarantee = dict(galleries[0].guarantee or {})
+    subjects = (galleries[0].subjects, galleries[1].subjects)
+    first, second = (gallery.templates for gallery in galleries)
+    yield Attacked(tuple(unlinkability_findings(first, second, *subjects, against, guarantee)))
+
+
 def _removed(options: AttackOptions, show: Show) -> Iterator[Attacked]:
     """Templates of people who were removed: of every picture, and of all pictures of a person together."""
     from privis.attack.erasure.erased_vectors import erased_vector_findings
@@ -199,6 +224,7 @@ GALLERY_ATTACKS: tuple[OfferedAttack, ...] = (
     OfferedAttack(
         "answers", "asks with vectors of its choice, and rebuilds templates from what is answered", (), _answers
     ),
+    OfferedAttack("unlinkability", "tells who is in two galleries of other keys", ("--release-of",), _unlinkability),
     OfferedAttack("erased", "looks for templates of removed people in the files", ("--originals",), _removed),
 )
 INDEX_ATTACKS: tuple[OfferedAttack, ...] = (
