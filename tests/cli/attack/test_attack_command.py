@@ -73,7 +73,7 @@ def test_released_rows_are_attacked_with_the_feature_of_their_card(
     words = ("-f", "hog", "-p", "size=32x32", *post, "--release", "privunit", "--epsilon", "1", "--yes", "-o", table)
     code, _, told = run("extract", f"{place}/extracted", *words)
     assert code == 0, told
-    code, found, _ = attack("--against", table, "--known", f"{place}/known", "--json")
+    code, found, _ = attack("--against", table, "--known", f"{place}/known", "--with", "neighbour", "--json")
     finding = found["attacks"][0]
     assert code == 0 and finding["against"] == "hog, release=privunit epsilon=1 unit=WholeImage"
     assert finding["knows"][0] == "released rows" and finding["guarantee"]["epsilon"] == 1.0

@@ -74,7 +74,7 @@ def test_little_epsilon_hides_and_public_pictures_are_rehearsed(place: Path, tmp
     private = ("--release", "privunit", "--epsilon", "1", "--yes")
     first = extract(place / "shot0", tmp_path / "a.npz", *private)
     second = extract(place / "moved", tmp_path / "b.npz", *private)
-    rank, _ = link(first, second, "--public", str(place / "public"))
+    rank, _ = link(first, second, "--public", str(place / "public"), "--with", "linkage")
     assert rank["value"] < 0.7
     assert rank["guarantee"]["epsilon"] == 1.0
     assert rank["against"] == "hog, release=privunit epsilon=1 unit=WholeImage"

@@ -267,7 +267,7 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("attack",): {
         "--against": "{table}", "--public": "{people}", "--known": "{people}", "--originals": "{people}",
-        "--release-of": "{table}",
+        "--release-of": "{table}", "--members": "{people}", "--non-members": "{people}",
         "-o": "{new}.html",
     },
     ("attack", "a server"): {

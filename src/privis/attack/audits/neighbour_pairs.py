@@ -52,6 +52,7 @@ FAR = 30
 """Scales of noise between a count and zero, where negative counts are cut off."""
 OTHERS = 1000
 """Images of everybody else in a corpus: enough for a private count of them to say little."""
+_TURN = 256  # tries at once: vectors may be long
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,16 +86,16 @@ class NeighbourPair:
             A score per try.
         """
         chosen = np.asarray(inputs, np.int64)
-        streams = [
-            [key.stream(f"audit {attempt} {image}", b"", b"") for image in range(self.images)]
-            for attempt in range(chosen.size)
-        ]
         found = np.empty(chosen.size)
         for which in (0, 1):
             own = np.flatnonzero(chosen == which)
-            if own.size:
-                values = np.asarray(self.released(which, [each for place in own for each in streams[place]]))
-                found[own] = self.score(values.reshape(own.size, -1).astype(np.float64))
+            for start in range(0, own.size, _TURN):
+                part = own[start : start + _TURN]
+                streams = [
+                    key.stream(f"audit {place} {image}", b"", b"") for place in part for image in range(self.images)
+                ]
+                values = np.asarray(self.released(which, streams))
+                found[part] = self.score(values.reshape(part.size, -1).astype(np.float64))
         return found
 
     def two_point(self, tries: int, key: ReleaseKey, level: float = LEVEL) -> EpsilonBound:

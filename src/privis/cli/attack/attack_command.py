@@ -44,6 +44,15 @@ def attack(
         Path | None,
         typer.Option(help="A second table or gallery of the same people, which is linked with the first."),
     ] = None,
+    members: Annotated[
+        Path | None, typer.Option(help="Folder of pictures that a model was trained on, a sub-folder for each class.")
+    ] = None,
+    non_members: Annotated[
+        Path | None, typer.Option(help="Folder of pictures that it was not trained on, likewise.")
+    ] = None,
+    attribute_from: Annotated[
+        str | None, typer.Option(help="Where it stands what attribute a picture has: folder, filename:REGEX.")
+    ] = None,
     subject_from: Annotated[
         str, typer.Option(help="Where it stands whose a picture is: folder, filename:REGEX.")
     ] = "folder",
@@ -73,20 +82,27 @@ def attack(
 
     privis attack --against november.npz --release-of december.npz
 
+    privis attack --against hog.npz --public others/ --attribute-from folder --with attribute --with epsilon
+
+    privis attack --against scans.model --members trained/ --non-members held-out/ --public others/
+
     Attacks for which something was not given are listed with what they need, and the rest runs.
     """
     with explained():
         found = None if _is_address(against) else format_of(against)
         offered = _chosen(_offered(against, found), with_ or ())
         options = AttackOptions(
-            against, found, public, originals, known, subject_from, feature, tuple(parameter or ()), post, most,
-            output is not None, keys, token_file, authority, release_of,
+            against, found, public, originals, known, members, non_members, attribute_from, subject_from, feature,
+            tuple(parameter or ()), post, most, output is not None, keys, token_file, authority, release_of,
         )  # fmt: skip
         ready = [each for each in offered if not each.missing(options)]
         lacking = [each for each in offered if each.missing(options)]
         if output is not None:
             check_writable(output)
-        _check_folders({"--public": public, "--originals": originals, "--known": known})
+        if release_of is not None and found is FileFormat.TABLE and format_of(release_of) is not found:
+            raise ParameterError(Problem(f"--release-of {release_of}", str(format_of(release_of)), str(found)))
+        folders = {"--public": public, "--originals": originals, "--known": known}
+        _check_folders({**folders, "--members": members, "--non-members": non_members})
         if not ready:
             refuse(ParameterError, [_lack(each, options) for each in lacking])
         for each in lacking:

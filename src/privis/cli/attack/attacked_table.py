@@ -65,10 +65,20 @@ def attacked_table(options: AttackOptions) -> AttackedTable:
     table = tables.read(Path(options.against))
     card = json.loads(table.metadata["privis.card"]) if "privis.card" in table.metadata else {}
     said = {key: value for key, value in card.get("feature", {}).items() if key != "name"}
-    feature = _of_card(said, options.against) if options.feature is None else _named(said, options)
+    feature = feature_of_words(said, options)
     release = None if card.get("release") is None else _release(card["release"], options.against)
     words = feature.name if release is None else f"{feature.name}, {_release_words(card['release'])}"
     return AttackedTable(table, feature, release, card.get("guarantee", {}), words)
+
+
+def feature_of_words(said: Mapping[str, Any], options: AttackOptions) -> Feature:
+    """Rebuild a feature from what a card or a head says of it, or from ``-f``.
+
+    Raises:
+        ParameterError: neither names it whole, or ``-f`` names another one.
+    """
+    own = {key: value for key, value in said.items() if key != "name"}
+    return _of_card(own, options.against) if options.feature is None else _named(own, options)
 
 
 def _named(said: Mapping[str, Any], options: AttackOptions) -> Feature:

@@ -24,6 +24,9 @@ class AttackOptions:
         public: folder of pictures of other people, or things, that the attacker learns from.
         originals: pictures that rows of a table were computed from, for the count of hits alone.
         known: pictures of known people, one sub-folder each, that the attacker has.
+        members: pictures that a model was trained on, a sub-folder for each class.
+        non_members: pictures that it was not trained on, likewise.
+        attribute_from: where it stands what attribute a picture has, as of ``subject_from``.
         subject_from: where it stands whose a picture is.
         feature: what computed the rows, where a card does not say it whole: its name.
         parameters: its parameters, NAME=VALUE.
@@ -41,6 +44,9 @@ class AttackOptions:
     public: Path | None = None
     originals: Path | None = None
     known: Path | None = None
+    members: Path | None = None
+    non_members: Path | None = None
+    attribute_from: str | None = None
     subject_from: str = "folder"
     feature: str | None = None
     parameters: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from privis.cli.attack.attacked_table import attacked_table, computed_rows, peop
 from privis.cli.attack.inversion_attacks import INVERSION_ATTACKS
 from privis.cli.attack.linkage_attack import LINKAGE_ATTACKS
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
+from privis.cli.attack.release_attacks import RELEASE_ATTACKS
 from privis.errors import ParameterError, Problem
 
 
@@ -60,4 +61,5 @@ TABLE_ATTACKS: tuple[OfferedAttack, ...] = (
     *INVERSION_ATTACKS,
     OfferedAttack("neighbour", "takes every row for the person of the nearest known picture", ("--known",), _neighbour),
     *LINKAGE_ATTACKS,
+    *RELEASE_ATTACKS,
 )
