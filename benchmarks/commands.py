@@ -58,6 +58,7 @@ COMMANDS = {
     "inversion": "attacks.inversion",
     "verification": "cards.verification",
     "report_pages": "reports.report_pages",
+    "studio_page": "studio.page_times",
     "denoising": "privacy.denoising",
     "utility": "privacy.utility",
     "heads": "tasks.heads",

@@ -64,6 +64,7 @@ from privis.cli.server.serve import serve
 from privis.cli.server.stages import stage
 from privis.cli.shell import completion
 from privis.cli.shell.once import HELP_NAMES, given_once
+from privis.cli.studio.studio_command import studio
 from privis.cli.train import predict, train
 from privis.cli.video.video_group import video
 from privis.errors import ParameterError, Problem
@@ -121,6 +122,7 @@ app.command()(serve)
 app.add_typer(document)
 app.add_typer(stage)
 app.command(epilog=EXIT_CODES)(query)
+app.command(epilog=EXIT_CODES)(studio)
 
 
 @app.command()

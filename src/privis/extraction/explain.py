@@ -113,7 +113,7 @@ class Explanation:
             told.append(self.person)
         return [
             f"Hidden: {secret.what}, at epsilon {_bound(secret.epsilon)} and delta {shown_delta(secret.delta)}. "
-            f"Who must guess which of two it was is right at most {_percent(secret.success)} of the time; a coin is "
+            f"Who must guess which of two it was is right at most {at_most(secret.success)} of the time; a coin is "
             "right 50 %."
             for secret in told
         ]
@@ -267,10 +267,10 @@ def _bound(value: float) -> str:
     return "without bound" if math.isinf(value) else shown(value)
 
 
-def _percent(share: float) -> str:
+def at_most(share: float) -> str:
     """Rounded up, with a digit that is not 9 where there is one: a bound stays one.
 
-    >>> _percent(0.662366), _percent(0.9996646), _percent(1.0)
+    >>> at_most(0.662366), at_most(0.9996646), at_most(1.0)
     ('66.3 %', '99.97 %', '100 %')
     """
     missing = 1 - share

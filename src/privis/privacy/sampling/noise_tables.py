@@ -69,7 +69,7 @@ SMALLEST_SCALE = 2.0**-10
 _LOG_ERROR = -112 * math.log(2)  # natural log of the error allowed to the tail, and to all Taylor remainders
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def laplace_table(scale: float) -> NoiseTable:
     """Table of the discrete Laplace distribution P(k) proportional to exp(-\\|k\\|/scale); scale in grid steps.
 
@@ -117,7 +117,7 @@ def laplace_table(scale: float) -> NoiseTable:
     return assemble(scale, width_bits, parts, remainder + math.exp(_LOG_ERROR))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def gaussian_table(scale: float) -> NoiseTable:
     """Table of the rounded Gaussian, round(N) for N ~ Normal(0, scale^2); scale in grid steps.
 

@@ -1,0 +1,56 @@
+"""Pictures that the page shows, encoded once and kept for as long as they are looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis import draw
+
+LONGEST = 1024
+"""Pixels of the long side of a picture on the page."""
+_MOST_BYTES = 48 << 20
+
+
+class RenderedPictures:
+    """Keeps encoded pictures by a key that follows from their content; the oldest make room.
+
+    Args:
+        most: bytes of all pictures together.
+    """
+
+    def __init__(self, most: int = _MOST_BYTES) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._kept: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+
+    def add(self, picture: NDArray[np.uint8], kind: str = "JPEG") -> str:
+        """Encode a picture, smaller where it is large.
+
+        Every n-th pixel is shown of a large one: a mean of neighbours would hide the noise that is on each of them.
+
+        Args:
+            picture: uint8 (H, W) or (H, W, 3).
+            kind: JPEG or PNG.
+
+        Returns:
+            Its key.
+        """
+        step = math.ceil(max(picture.shape[:2]) / LONGEST)
+        content = draw.encoded(np.ascontiguousarray(picture[::step, ::step]), kind)
+        key = hashlib.sha256(content).hexdigest()[:32]
+        with self._lock:
+            self._kept[key] = (f"image/{kind.lower()}", content)
+            self._kept.move_to_end(key)
+            while sum(len(content) for _, content in self._kept.values()) > self._most and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+        return key
+
+    def get(self, key: str) -> tuple[str, bytes] | None:
+        """Give media type and bytes; None: they made room for later ones."""
+        with self._lock:
+            return self._kept.get(key)

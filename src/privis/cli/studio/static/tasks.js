@@ -1,0 +1,182 @@
+"use strict";
+/* Forms of tasks, and the commands that they start: progress, a stop button, the result as a table or as boxes. */
+const values = (form) =>
+  Object.fromEntries([...form.querySelectorAll("[data-name]")].map((each) => [each.dataset.name, each.value]));
+function labelled(text, control) {
+  const label = element("label", text);
+  label.append(control);
+  return label;
+}
+function choice(options, known) {
+  const select = element("select");
+  for (const option of options) select.append(new Option(known[option] ?? option, option));
+  return select;
+}
+
+/* the form of a task: what it is, which images, and its fields */
+const task = choice(Object.keys(data.tasks), Object.fromEntries(Object.keys(data.tasks).map((n) => [n, say(`task.${n}`)])));
+const fields = element("div", "", { class: "controls" });
+const start = element("button", say("run"), { type: "submit", class: "run" });
+const stop = element("button", say("stop"), { type: "button", class: "stop", hidden: "" });
+at("task-controls").append(labelled(say("task"), task), fields, start, stop);
+function form() {
+  const chosen = data.tasks[task.value];
+  const made = [];
+  for (let index = 0; index < chosen.images; index++) {
+    const select = choice(state.images.map((each) => each.key), Object.fromEntries(state.images.map((e) => [e.key, e.name])));
+    select.dataset.image = index;
+    select.selectedIndex = Math.min(index, state.images.length - 1);
+    made.push(labelled(say(chosen.images > 1 ? `image.${index}` : "image"), select));
+  }
+  for (const field of chosen.fields) {
+    const control = field.choices.length
+      ? choice(field.choices, names(field))
+      : element("input", "", { type: "text", spellcheck: "false" });
+    control.dataset.name = field.name;
+    made.push(labelled(say(`field.${field.name}`), control));
+  }
+  if (!state.images.length) made.unshift(element("p", say("task.empty"), { class: "note" }));
+  fields.replaceChildren(...made);
+}
+function names(field) {
+  const key = (option) => data.messages[`${field.name}.${option}`] ?? option;
+  return Object.fromEntries(field.choices.map((option) => [option, key(option)]));
+}
+task.addEventListener("change", form);
+tabs.find((tab) => tab.id === "tab-task").addEventListener("click", form);
+document.addEventListener("listed", form);
+
+let running = null;
+at("task-controls").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  show([]);
+  const images = [...fields.querySelectorAll("[data-image]")].map((each) => each.value).filter(Boolean);
+  try {
+    const begun = await post("views/start", { task: task.value, images, values: values(fields) });
+    running = begun.key;
+    start.disabled = true;
+    stop.hidden = false;
+    await follow(begun, images);
+  } catch (error) {
+    failed(error);
+  }
+  running = null;
+  start.disabled = false;
+  stop.hidden = true;
+});
+stop.addEventListener("click", () => running && request(`commands/${running}`, { method: "DELETE" }).catch(failed));
+
+async function follow(begun, images) {
+  const bar = element("progress", "", { "aria-label": say("progress") });
+  const line = element("p", "", { role: "status" });
+  const lines = element("pre", "", { tabindex: "0" });
+  const command = element("pre", begun.command, { tabindex: "0", id: "task-command" });
+  const copy = element("button", say("copy"), { type: "button", class: "copy" });
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(begun.command);
+    at("status").textContent = say("copied");
+  });
+  const result = element("div", "", { class: "scroll" });
+  at("task-results").replaceChildren(line, bar, result, element("h2", say("command")), command, copy, lines);
+  for (;;) {
+    const told = await request(`commands/${begun.key}`);
+    const seconds = told.seconds.toFixed(1);
+    if (told.predicted) bar.value = Math.min(1, told.seconds / told.predicted);
+    line.textContent = say(`state.${told.state}`, { seconds, left: Math.ceil(told.left ?? 0) });
+    lines.textContent = told.lines.join("\n");
+    lines.hidden = !told.lines.length || told.state === "stopped";
+    if (told.state !== "running") {
+      bar.remove();
+      if (told.result !== null) result.append(...drawn(told.result, images));
+      else if (told.text) result.append(element("pre", told.text, { tabindex: "0" }));
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  }
+}
+
+/* a JSON document as people read it */
+const isTable = (value) => Array.isArray(value) && value.length && value.every((row) => row && typeof row === "object");
+function drawn(value, images) {
+  const boxes = found(value);
+  return boxes.length ? [overlay(boxes, images[0]), tree(value)] : [tree(value)];
+}
+function found(value) {
+  if (!value || typeof value !== "object") return [];
+  if (isTable(value) && "w" in value[0] && "h" in value[0]) return value;
+  return Object.values(value).flatMap(found);
+}
+function tree(value) {
+  if (isTable(value)) {
+    const columns = [...new Set(value.flatMap((row) => Object.keys(row)))];
+    const table = element("table");
+    const head = table.createTHead().insertRow();
+    for (const column of columns) head.append(element("th", column, { scope: "col" }));
+    const body = table.createTBody();
+    for (const row of value.slice(0, 200)) {
+      const line = body.insertRow();
+      for (const column of columns) line.insertCell().append(tree(row[column] ?? null));
+    }
+    return table;
+  }
+  if (value && typeof value === "object" && !Array.isArray(value)) {
+    const table = element("table");
+    for (const [key, each] of Object.entries(value)) {
+      const line = table.insertRow();
+      line.append(element("th", key, { scope: "row" }));
+      line.insertCell().append(tree(each));
+    }
+    return table;
+  }
+  const text = Array.isArray(value) ? value.map((each) => JSON.stringify(each)).join(", ") : value;
+  return document.createTextNode(text === null ? "–" : typeof text === "boolean" ? say(`answer.${text}`) : String(text));
+}
+function overlay(boxes, key) {
+  const image = state.images.find((each) => each.key === key);
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", say("boxes", { count: boxes.length }));
+  const picture = document.createElementNS(space, "image");
+  picture.setAttribute("href", `images/${key}`);
+  picture.setAttribute("width", image.width);
+  picture.setAttribute("height", image.height);
+  svg.append(picture);
+  for (const box of boxes) {
+    const rectangle = document.createElementNS(space, "rect");
+    for (const [name, from] of [["x", "x"], ["y", "y"], ["width", "w"], ["height", "h"]])
+      rectangle.setAttribute(name, box[from]);
+    svg.append(rectangle);
+  }
+  return svg;
+}
+
+/* ledgers */
+const path = element("input", "", { type: "text", spellcheck: "false", "data-name": "ledger" });
+at("ledger-controls").append(labelled(say("field.ledger"), path), element("button", say("look"), { type: "submit", class: "run" }));
+at("ledger-controls").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  show([]);
+  try {
+    const told = await post("views/budget", values(at("ledger-controls")));
+    const sentence = say("budget", { epsilon: told.epsilon, delta: told.delta, total: told.total });
+    const table = element("table");
+    table.append(element("caption", say("budget.caption")));
+    const head = table.createTHead().insertRow();
+    for (const key of ["account", "charges", "spent", "left", "share"])
+      head.append(element("th", say(`budget.${key}`), { scope: "col" }));
+    const body = table.createTBody();
+    for (const each of told.accounts) {
+      const line = body.insertRow();
+      line.append(element("th", each.account, { scope: "row" }));
+      for (const key of ["charges", "spent", "left"]) line.insertCell().textContent = each[key];
+      line.insertCell().append(element("progress", "", { value: each.share, "aria-label": say("budget.share") }));
+    }
+    const scroll = element("div", "", { class: "scroll" });
+    scroll.append(table);
+    at("ledger-results").replaceChildren(element("p", sentence), scroll);
+  } catch (error) {
+    failed(error);
+  }
+});
