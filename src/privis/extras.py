@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ def optional_import(extra: str, purpose: str) -> Iterator[None]:
     """
     try:
         yield
+        _keep_thread_limit()
     except MissingExtraError:
         raise  # said already, by a module of Privis
     except ModuleNotFoundError as error:
@@ -99,6 +101,17 @@ def optional_import(extra: str, purpose: str) -> Iterator[None]:
         got = f"a package that does not import ({error})"
         remedy = f"in a fresh environment {EXTRAS[extra].remedy}"
         raise MissingExtraError(Problem(purpose, got, "one that does", remedy)) from error
+
+
+def _keep_thread_limit() -> None:
+    """Give PyTorch no more threads than OpenMP may start: with more, gradients of some convolutions are wrong.
+
+    PyTorch 2.13.0 shares work out to as many threads as it was told of, and where ``OMP_THREAD_LIMIT`` allows fewer the
+    parts of the others stay undone, without a word (findings/torch_gradients_under_a_thread_limit.sh).
+    """
+    torch, limit = sys.modules.get("torch"), os.environ.get("OMP_THREAD_LIMIT", "")
+    if torch is not None and limit.isdecimal() and 0 < int(limit) < torch.get_num_threads():
+        torch.set_num_threads(int(limit))
 
 
 def require(extra: str, purpose: str, *modules: str) -> None:

@@ -268,3 +268,20 @@ def test_nothing_is_required_that_was_not_named(monkeypatch: pytest.MonkeyPatch)
     require("mpc", "x", "numpy")
     with pytest.raises(MissingExtraError, match="no_such"):
         require("mpc", "x")
+
+
+def test_pytorch_gets_no_more_threads_than_openmp_may_start() -> None:
+    pytest.importorskip("torch")
+    script = (
+        "from privis.extras import optional_import\n"
+        "with optional_import('train', 'a test'):\n"
+        "    import torch\n"
+        "    torch.set_num_threads(4)\n"
+        "print(torch.get_num_threads())"
+    )
+    found = []
+    for limit in ("1", "3", "", "many"):
+        environment = {**os.environ, "OMP_THREAD_LIMIT": limit}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        found.append(done.stdout.strip())
+    assert found == ["1", "3", "4", "4"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from privis.cli.studio.studio_app import Studio
@@ -107,3 +108,34 @@ def test_memory_stays_bounded_after_many_images(studio: Studio, picture: Callabl
         studio.uploads.add(f"{number}.png", content + number.to_bytes(4, "big"))
     assert sum(1 for _ in studio.uploads.listed()) <= 500
     assert studio.uploads._decoded is not None  # one image is decoded, whatever was dropped
+
+
+def test_the_card_and_the_report_are_of_what_is_shown(page: Any, picture: Callable[..., bytes]) -> None:
+    key = page.drop(picture(), "x<b>.png")
+    asked = {"image": key, "feature": "hog", "parameters": ["size=64x64"], **PIXELS}
+    told = page.post("views/documented?language=zh", **asked).json()
+    assert told["card"]["release"]["noise"]["epsilon"] == 15.0
+    report = page.get(f"reports/{told['report']}")
+    assert report.headers["content-type"].startswith("text/html")
+    assert "sandbox" in report.headers["content-security-policy"]
+    assert '<html lang="zh' in report.text and "<b>.png" not in report.text
+    assert page.get("reports/unknown").status_code == 404
+
+
+def test_an_attacker_gets_back_more_from_an_exact_feature_than_from_noise(
+    page: Any, picture: Callable[..., bytes]
+) -> None:
+    pytest.importorskip("torch")
+    content = picture(64)
+    key = page.drop(content)
+    true = np.asarray(Image.open(io.BytesIO(content)).convert("L"), float)
+    likeness = []
+    for release in ({}, {"noise": "laplace", "at": "pixels", "unit": "image", "epsilon": 1000.0, "block": 1}):
+        asked = {"image": key, "feature": "scattering", **release}
+        told = page.post("views/attacked", **asked).json()
+        found = np.asarray(Image.open(io.BytesIO(page.get(f"pictures/{told['attack']}").content)), float)
+        likeness.append(float(np.corrcoef(found.ravel(), true.ravel())[0, 1]))
+    assert likeness[0] > 0.8
+    assert likeness[1] < 0.4
+    refused = page.post("views/attacked", image=key, feature="glcm")
+    assert refused.status_code == 422 and "glcm" in refused.json()["problems"][0]

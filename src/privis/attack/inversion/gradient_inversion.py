@@ -127,6 +127,8 @@ class GradientInversion:
             loss = loss + self.tie * (low_frequencies(pixels) - before).square().mean()
             adam.zero_grad()
             (len(pixels) * loss).backward()  # Adam's steps do not hang on its size
+            if pixels.grad is not None:  # a root of almost nothing has a slope beyond what floats hold
+                pixels.grad.nan_to_num_(0.0, 0.0, 0.0)
             adam.step()
             with torch.no_grad():
                 pixels.clamp_(declared.low, declared.high)

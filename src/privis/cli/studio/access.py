@@ -14,6 +14,9 @@ with optional_import("serve", "the local page"):
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 """Content-Security-Policy of everything that is sent: a browser asks nobody but this process."""
+REPORTS = "/reports/"
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
+"""Of reports below `REPORTS`, which carry their style and pictures in themselves; no script of theirs would run."""
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -94,10 +97,13 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
 
+        reports = scope.get("path", "").startswith(f"/{self._access.token}{REPORTS}")
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = [(name, value) for name, value in message.get("headers", []) if name.decode() not in HEADERS]
-                message["headers"] = kept + [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                own = {**HEADERS, "content-security-policy": REPORT_POLICY} if reports else HEADERS
+                message["headers"] = kept + [(name.encode(), value.encode()) for name, value in own.items()]
             await send(message)
 
         if scope["type"] != "http":

@@ -1,4 +1,4 @@
-"""Pictures that the page shows, encoded once and kept for as long as they are looked at."""
+"""Pictures and reports that the page shows, encoded once and kept for as long as they are looked at."""
 
 from __future__ import annotations
 
@@ -41,10 +41,21 @@ class RenderedPictures:
             Its key.
         """
         step = math.ceil(max(picture.shape[:2]) / LONGEST)
-        content = draw.encoded(np.ascontiguousarray(picture[::step, ::step]), kind)
+        return self.keep(f"image/{kind.lower()}", draw.encoded(np.ascontiguousarray(picture[::step, ::step]), kind))
+
+    def keep(self, media_type: str, content: bytes) -> str:
+        """Keep what is encoded already.
+
+        Args:
+            media_type: of the content.
+            content: bytes that a browser is sent.
+
+        Returns:
+            Its key.
+        """
         key = hashlib.sha256(content).hexdigest()[:32]
         with self._lock:
-            self._kept[key] = (f"image/{kind.lower()}", content)
+            self._kept[key] = (media_type, content)
             self._kept.move_to_end(key)
             while sum(len(content) for _, content in self._kept.values()) > self._most and len(self._kept) > 1:
                 self._kept.popitem(last=False)

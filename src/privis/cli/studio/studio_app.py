@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from privis.cli.parsing import FEATURES, described_type, parameter_types
-from privis.cli.studio.access import Access, PageGuard
+from privis.cli.studio.access import REPORTS, Access, PageGuard
 from privis.cli.studio.background import BackgroundCommands
 from privis.cli.studio.catalogue import LANGUAGES, messages, preferred
 from privis.cli.studio.rendered_pictures import RenderedPictures
@@ -53,6 +53,8 @@ class Studio:
         self.views: dict[str, View] = {
             "noised": lambda body, language: self.images.noised(Asked.of(body), language),
             "seen": lambda body, language: self.images.seen(Asked.of(body), language),
+            "attacked": lambda body, language: self.images.attacked(Asked.of(body), language),
+            "documented": lambda body, language: self.images.documented(Asked.of(body), language),
             "start": self._start,
             "budget": budget_view,
         }
@@ -63,6 +65,7 @@ class Studio:
             Route("/", self._page),
             Route("/static/{name}", self._static),
             Route("/pictures/{key}", self._picture),
+            Route(f"{REPORTS}{{key}}", self._picture),
             Route("/images", self._listed),
             Route("/images", self._upload, methods=["POST"]),
             Route("/images/{key}", self._image),

@@ -178,6 +178,8 @@ async function draw(view = "seen") {
       picture("drawn", answer.drawn);
       at("released-figure").hidden = !answer.released;
       if (answer.released) picture("released", answer.released);
+      at("attack").hidden = true;
+      at("attack-run").hidden = false;
     }
     if (view === "seen" && answer.stops.length) stops(answer.stops);
     show([]);
@@ -193,6 +195,24 @@ async function draw(view = "seen") {
     draw(next);
   }
 }
+at("attack-run").addEventListener("click", async () => {
+  const of = state.asked;
+  at("attack-run").disabled = true;
+  at("status").textContent = say("attacking");
+  try {
+    const answer = await post("views/attacked", asked());
+    if (of === state.asked) {
+      picture("attack", answer.attack);
+      at("attack").hidden = false;
+      at("attack-run").hidden = true;
+    }
+    show([]);
+  } catch (error) {
+    failed(error);
+  }
+  at("attack-run").disabled = false;
+  at("status").textContent = "";
+});
 slider.addEventListener("input", () => draw("noised"));
 slider.addEventListener("change", () => draw());
 for (const id of ["feature", "noise", "unit", "at", "under", "block", "delta", "clip", "parameters"])

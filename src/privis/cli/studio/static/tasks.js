@@ -180,3 +180,24 @@ at("ledger-controls").addEventListener("submit", async (event) => {
     failed(error);
   }
 });
+
+/* card and report of what the first view shows */
+at("card-controls").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  show(state.image ? [] : [say("task.empty")]);
+  if (!state.image) return;
+  at("status").textContent = say("drawing");
+  try {
+    const told = await post("views/documented", asked());
+    const open = element("a", say("card.report"), { href: `reports/${told.report}`, target: "_blank", rel: "noopener" });
+    const save = element("a", say("card.save"), { href: `reports/${told.report}`, download: "report.html" });
+    const links = element("p");
+    links.append(open, " · ", save);
+    const scroll = element("div", "", { class: "scroll", tabindex: "0" });
+    scroll.append(tree(told.card));
+    at("card-results").replaceChildren(links, element("h2", say("card")), scroll);
+  } catch (error) {
+    failed(error);
+  }
+  at("status").textContent = "";
+});

@@ -25,7 +25,7 @@ from privis.errors import ParameterError, PrivisError, Problem
 from privis.extraction.counts_of_pixels import stated
 from privis.extraction.explain import explain
 from privis.extraction.extractor import Extractor
-from privis.extraction.images import extract
+from privis.extraction.images import Result, extract
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
 from privis.identity import identity
@@ -176,12 +176,56 @@ class ProtectedImages:
         found |= {"stops": self._stops(asked, feature, pixels)}
         found |= {"image": self._pictures.add(pixels), "drawn": drawn, "components": len(exact), "released": None}
         if release is not None:
-            vector = extract(feature, [pixels], release=release, key=self._key).features[0]
+            vector = self._result(feature, release, pixels).features[0]
             found["released"] = self._pictures.add(self._released(feature, release, pixels, vector), "PNG")
             found["exact"] = self._pictures.add(draw.columns(exact.astype(np.float64)), "PNG")
             spread = float(np.linalg.norm(exact))
             found["relative_difference"] = float(np.linalg.norm(vector - exact)) / spread if spread else None
         return found
+
+    def attacked(self, asked: Asked, language: str) -> dict[str, Any]:
+        """Show what an attacker gets back from what `seen` shows; takes seconds.
+
+        Args:
+            asked: image, feature and release.
+            language: of the sentences.
+
+        Returns:
+            For JSON: the picture's key.
+
+        Raises:
+            PrivisError: what speaks against it.
+        """
+        from privis.cli.studio.views.attacked_image import attacked_picture
+
+        pixels = self._uploads.pixels(asked.image)
+        feature, release = self._chosen(asked, pixels)
+        vector = self._result(feature, release, pixels).features[0]
+        return {"attack": self._pictures.add(attacked_picture(feature, release, pixels, vector), "PNG")}
+
+    def documented(self, asked: Asked, language: str) -> dict[str, Any]:
+        """Make the card and the report of what `seen` shows.
+
+        Args:
+            asked: image, feature and release.
+            language: of the report.
+
+        Returns:
+            For JSON: the card, and the report's key.
+
+        Raises:
+            PrivisError: what speaks against it.
+        """
+        from privis.cli.studio.views.card_view import documents_of
+
+        pixels, upload = self._uploads.pixels(asked.image), self._uploads.get(asked.image)
+        feature, release = self._chosen(asked, pixels)
+        result = self._result(feature, release, pixels)
+        card, report = documents_of(result, upload.name, asked.feature, language)
+        return {"card": card, "report": self._pictures.keep("text/html", report.encode())}
+
+    def _result(self, feature: Feature, release: Release | None, pixels: NDArray[np.uint8]) -> Result:
+        return extract(feature, [pixels], release=release, key=None if release is None else self._key)
 
     def _stops(self, asked: Asked, feature: Feature, pixels: NDArray[np.uint8]) -> list[float]:
         """Which stops of the slider some noise can keep."""
