@@ -282,6 +282,7 @@ def test_pytorch_gets_no_more_threads_than_openmp_may_start() -> None:
     found = []
     for limit in ("1", "3", "", "many"):
         environment = {**os.environ, "OMP_THREAD_LIMIT": limit}
-        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found.append(done.stdout.strip())
     assert found == ["1", "3", "4", "4"]
