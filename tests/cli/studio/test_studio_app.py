@@ -1,4 +1,8 @@
-"""What the page gets for what it asks: the words and figures of the commands, and errors as sentences."""
+"""What the page gets for what it asks: the words and figures of the commands, and errors as sentences.
+
+Answers for `privis.cli.studio.views.protected_image`, `privis.cli.studio.views.attacked_image`,
+`privis.cli.studio.views.card_view` and `privis.cli.studio.views.budget_view`.
+"""
 
 from __future__ import annotations
 

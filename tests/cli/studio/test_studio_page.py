@@ -82,6 +82,18 @@ def test_tabs_answer_to_arrow_keys(page: Any, address: str) -> None:
     assert page.is_visible("#task") and not page.is_visible("#see")
 
 
+def test_the_error_that_is_accepted_becomes_an_epsilon(page: Any, address: str) -> None:
+    page.goto(f"{address}?language=zh")
+    page.click("#tab-choose")
+    page.select_option("#choose-controls select >> nth=0", "solve")
+    for name, value in (("error", "5%"), ("people", "400")):
+        page.fill(f"#choose-controls [data-name={name}]", value)
+    page.click("#choose-controls .run")
+    page.wait_for_selector("#choose-results table", timeout=120_000)
+    assert "privis choose --error=5% --of=count --people=400 --json" in page.text_content("#choose-results")
+    assert "0.1" in page.text_content("#choose-results table")
+
+
 class _Foreign(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)

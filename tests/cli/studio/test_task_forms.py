@@ -42,3 +42,10 @@ def test_the_output_in_memory_is_a_file_for_others() -> None:
 def test_the_page_gets_every_task() -> None:
     assert set(described_tasks()) == set(TASKS)
     assert described_tasks()["verify"]["images"] == 2
+
+
+def test_what_others_chose_is_a_command_too() -> None:
+    assert TASKS["precedents"].words({"sector": "finance"}) == ["choose", "--precedents", "--sector=finance", "--json"]
+    words = TASKS["choose"].words({"job": "extract", "images": "photos", "hide": "person", "epsilon": "4"})
+    assert words[:3] == ["choose", "--no-ask", "--task=extract"]
+    assert described_tasks()["solve"]["view"] == "choose"

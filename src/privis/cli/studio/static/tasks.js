@@ -13,76 +13,77 @@ function choice(options, known) {
   return select;
 }
 
-/* the form of a task: what it is, which images, and its fields */
-const task = choice(Object.keys(data.tasks), Object.fromEntries(Object.keys(data.tasks).map((n) => [n, say(`task.${n}`)])));
-const fields = element("div", "", { class: "controls" });
-const start = element("button", say("run"), { type: "submit", class: "run" });
-const stop = element("button", say("stop"), { type: "button", class: "stop", hidden: "" });
-at("task-controls").append(labelled(say("task"), task), fields, start, stop);
-function form() {
-  const chosen = data.tasks[task.value];
-  const made = [];
-  for (let index = 0; index < chosen.images; index++) {
-    const select = choice(state.images.map((each) => each.key), Object.fromEntries(state.images.map((e) => [e.key, e.name])));
-    select.dataset.image = index;
-    select.selectedIndex = Math.min(index, state.images.length - 1);
-    made.push(labelled(say(chosen.images > 1 ? `image.${index}` : "image"), select));
-  }
-  for (const field of chosen.fields) {
-    const control = field.choices.length
-      ? choice(field.choices, names(field))
-      : element("input", "", { type: "text", spellcheck: "false" });
-    control.dataset.name = field.name;
-    made.push(labelled(say(`field.${field.name}`), control));
-  }
-  if (!state.images.length) made.unshift(element("p", say("task.empty"), { class: "note" }));
-  fields.replaceChildren(...made);
-}
+/* the forms of a view: which task, which images, and its fields */
 function names(field) {
   const key = (option) => data.messages[`${field.name}.${option}`] ?? option;
   return Object.fromEntries(field.choices.map((option) => [option, key(option)]));
 }
-task.addEventListener("change", form);
-tabs.find((tab) => tab.id === "tab-task").addEventListener("click", form);
-document.addEventListener("listed", form);
-
-let running = null;
-at("task-controls").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  show([]);
-  const images = [...fields.querySelectorAll("[data-image]")].map((each) => each.value).filter(Boolean);
-  try {
-    const begun = await post("views/start", { task: task.value, images, values: values(fields) });
-    running = begun.key;
-    start.disabled = true;
-    stop.hidden = false;
-    await follow(begun, images);
-  } catch (error) {
-    failed(error);
+function panel(view) {
+  const known = Object.entries(data.tasks).filter(([, task]) => task.view === view).map(([name]) => name);
+  const task = choice(known, Object.fromEntries(known.map((name) => [name, say(`task.${name}`)])));
+  const fields = element("div", "", { class: "controls" });
+  const start = element("button", say("run"), { type: "submit", class: "run" });
+  const stop = element("button", say("stop"), { type: "button", class: "stop", hidden: "" });
+  const controls = at(`${view}-controls`);
+  controls.append(labelled(say("task"), task), fields, start, stop);
+  function form() {
+    const chosen = data.tasks[task.value];
+    const made = [];
+    for (let index = 0; index < chosen.images; index++) {
+      const named = Object.fromEntries(state.images.map((each) => [each.key, each.name]));
+      const select = choice(Object.keys(named), named);
+      select.dataset.image = index;
+      select.selectedIndex = Math.min(index, state.images.length - 1);
+      made.push(labelled(say(chosen.images > 1 ? `image.${index}` : "image"), select));
+    }
+    for (const field of chosen.fields) {
+      const control = field.choices.length
+        ? choice(field.choices, names(field))
+        : element("input", "", { type: "text", spellcheck: "false" });
+      control.dataset.name = field.name;
+      if (field.required) control.setAttribute("aria-required", "true");
+      made.push(labelled(say(`field.${field.name}`), control));
+    }
+    if (chosen.images && !state.images.length) made.unshift(element("p", say("task.empty"), { class: "note" }));
+    fields.replaceChildren(...made);
   }
-  running = null;
-  start.disabled = false;
-  stop.hidden = true;
-});
-stop.addEventListener("click", () => running && request(`commands/${running}`, { method: "DELETE" }).catch(failed));
+  task.addEventListener("change", form);
+  tabs.find((tab) => tab.id === `tab-${view}`).addEventListener("click", form);
+  document.addEventListener("listed", form);
+  form();
 
-async function follow(begun, images) {
+  let running = null;
+  controls.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    show([]);
+    const images = [...fields.querySelectorAll("[data-image]")].map((each) => each.value).filter(Boolean);
+    try {
+      const begun = await post("views/start", { task: task.value, images, values: values(fields) });
+      running = begun.key;
+      start.disabled = true;
+      stop.hidden = false;
+      await follow(view, begun, images);
+    } catch (error) {
+      failed(error);
+    }
+    running = null;
+    start.disabled = false;
+    stop.hidden = true;
+  });
+  stop.addEventListener("click", () => running && request(`commands/${running}`, { method: "DELETE" }).catch(failed));
+}
+panel("task");
+panel("choose");
+
+async function follow(view, begun, images) {
   const bar = element("progress", "", { "aria-label": say("progress") });
   const line = element("p", "", { role: "status" });
   const lines = element("pre", "", { tabindex: "0" });
-  const command = element("pre", begun.command, { tabindex: "0", id: "task-command" });
-  const copy = element("button", say("copy"), { type: "button", class: "copy" });
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(begun.command);
-    at("status").textContent = say("copied");
-  });
-  const result = element("div", "", { class: "scroll" });
-  at("task-results").replaceChildren(line, bar, result, element("h2", say("command")), command, copy, lines);
+  const result = element("div", "", { class: "scroll", tabindex: "0" });
+  at(`${view}-results`).replaceChildren(line, bar, result, element("h2", say("command")), ...copied(begun.command), lines);
   for (;;) {
     const told = await request(`commands/${begun.key}`);
-    const seconds = told.seconds.toFixed(1);
-    if (told.predicted) bar.value = Math.min(1, told.seconds / told.predicted);
-    line.textContent = say(`state.${told.state}`, { seconds, left: Math.ceil(told.left ?? 0) });
+    line.textContent = say(`state.${told.state}`, { seconds: told.seconds.toFixed(1) });
     lines.textContent = told.lines.join("\n");
     lines.hidden = !told.lines.length || told.state === "stopped";
     if (told.state !== "running") {
@@ -94,12 +95,38 @@ async function follow(begun, images) {
     await new Promise((resolve) => setTimeout(resolve, 400));
   }
 }
+function copied(text) {
+  const button = element("button", say("copy"), { type: "button", class: "copy" });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    at("status").textContent = say("copied");
+  });
+  return [element("pre", text, { tabindex: "0" }), button];
+}
 
 /* a JSON document as people read it */
 const isTable = (value) => Array.isArray(value) && value.length && value.every((row) => row && typeof row === "object");
 function drawn(value, images) {
+  if (value.recommended !== undefined) return recommended(value);
   const boxes = found(value);
   return boxes.length ? [overlay(boxes, images[0]), tree(value)] : [tree(value)];
+}
+function recommended(answer) {
+  const made = [element("p", answer.why)];
+  if (answer.recommended) {
+    const lines = [...answer.recommended.before, answer.recommended.command];
+    made.push(element("h2", say("choose.recommended")), ...copied(lines.join("\n")));
+  }
+  const columns = ["feature", "under", "release", "seconds", "memory_mib", "megabytes", "epsilon", "accuracy"];
+  const figure = (value) => (value === null || typeof value !== "object" ? value : `${value.metric} ${value.value}`);
+  const ways = [answer.recommended, ...answer.alternatives].filter(Boolean);
+  const shown = ways.map((way) => Object.fromEntries(columns.map((name) => [say(`choose.${name}`), figure(way[name])])));
+  if (shown.length) made.push(element("h2", say("choose.ways")), tree(shown));
+  if (answer.excluded.length) {
+    const why = answer.excluded.map((each) => ({ [say("choose.what")]: each.what, [say("choose.why")]: each.why }));
+    made.push(element("h2", say("choose.excluded")), tree(why));
+  }
+  return made;
 }
 function found(value) {
   if (!value || typeof value !== "object") return [];
@@ -128,6 +155,8 @@ function tree(value) {
     }
     return table;
   }
+  if (typeof value === "number")
+    return document.createTextNode(value.toLocaleString(data.language, { maximumSignificantDigits: 4 }));
   const text = Array.isArray(value) ? value.map((each) => JSON.stringify(each)).join(", ") : value;
   return document.createTextNode(text === null ? "–" : typeof text === "boolean" ? say(`answer.${text}`) : String(text));
 }

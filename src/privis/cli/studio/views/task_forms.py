@@ -11,6 +11,7 @@ from privis.cli.parsing import UNDER
 from privis.errors import ParameterError, Problem, refuse
 
 OWNERS = ("server", "owner")
+JOBS = ("verify", "identify", "search", "classify", "detect", "count", "extract")
 OUTPUT = "{output}"
 """In a command: a file in memory that is gone with it."""
 
@@ -43,12 +44,14 @@ class TaskForm:
         images: how many dropped images it reads.
         fields: what it asks for besides.
         ends: words at the end of the command.
+        view: which view of the page has it.
     """
 
     command: tuple[str, ...]
     images: int
     fields: tuple[FormField, ...]
     ends: tuple[str, ...] = ("--json",)
+    view: str = "task"
 
     def words(self, values: Mapping[str, Any]) -> list[str]:
         """Fill in the command, with ``{0}``, ``{1}`` for its images.
@@ -106,6 +109,36 @@ TASKS: Mapping[str, TaskForm] = {
         ),
         ("-o", OUTPUT, "--json"),
     ),
+    "choose": TaskForm(
+        ("choose", "--no-ask"),
+        0,
+        (
+            FormField("job", "--task", JOBS, required=True),
+            FormField("images", "--images", required=True),
+            FormField("number", "--number"),
+            FormField("size", "--size"),
+            FormField("labelled", "--labelled"),
+            FormField("reference", "--reference"),
+            FormField("hide", "--hide"),
+            FormField("network", "--network", ("local", "lan", "wan")),
+            FormField("operators", "--operators"),
+            FormField("accuracy", "--accuracy"),
+            FormField("epsilon", "--epsilon"),
+            FormField("hidden", "--unit"),
+        ),
+        view="choose",
+    ),
+    "solve": TaskForm(
+        ("choose",),
+        0,
+        (
+            FormField("error", "--error", required=True),
+            FormField("of", "--of", ("count", "mean", "histogram"), required=True),
+            FormField("people", "--people", required=True),
+        ),
+        view="choose",
+    ),
+    "precedents": TaskForm(("choose", "--precedents"), 0, (FormField("sector", "--sector"),), view="choose"),
 }
 
 
@@ -114,6 +147,7 @@ def described_tasks() -> dict[str, Any]:
     return {
         name: {
             "images": task.images,
+            "view": task.view,
             "fields": [
                 {"name": field.name, "choices": list(field.choices), "required": field.required}
                 for field in task.fields
