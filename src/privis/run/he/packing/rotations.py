@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 Chain = tuple[tuple[int, int], ...]  # (amount, made from which amount), in an order in which that can be done
+_TABLE, _SPARSE = 1 << 22, 32  # keys of a table that needs no thought; keys for each entry that are too many
 
 
 def doublings(amounts: Integers) -> tuple[int, ...] | None:
@@ -45,15 +46,24 @@ def giant_modulus(ciphertexts: Integers, sources: Integers, distances: Integers,
 
 
 def distinct(ciphertext: Integers, source: Integers, distance: Integers) -> tuple[Integers, Integers]:
-    """The different triples, (3, count), and where each is first."""
+    """The different triples, (3, count), and where each is first.
+
+    >>> distinct(np.array([0, 1, 0]), np.array([5, 5, 5]), np.array([2, 2**33, 2]))[1]
+    array([0, 1])
+    """
     names, number = np.unique(source, return_inverse=True)
     span = int(distance.max(initial=0)) + 1
     key = (ciphertext * len(names) + number) * span + distance
-    first = np.full(int(key.max(initial=0)) + 1, -1)
-    first[key[::-1]] = np.arange(len(key))[::-1]
-    found = np.flatnonzero(first >= 0)
+    most = int(key.max(initial=0)) + 1
+    if most > max(_TABLE, _SPARSE * len(key)):  # sorting takes longer, and no gigabytes
+        found, first = np.unique(key, return_index=True)
+    else:
+        table = np.full(most, -1)
+        table[key[::-1]] = np.arange(len(key))[::-1]
+        found = np.flatnonzero(table >= 0)
+        first = table[found]
     rest, at = np.divmod(found, span)
-    return np.stack([rest // len(names), names[rest % len(names)], at]), first[found]
+    return np.stack([rest // len(names), names[rest % len(names)], at]), first
 
 
 def chain(amounts: set[int]) -> Chain:
