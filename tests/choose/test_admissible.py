@@ -104,3 +104,44 @@ def test_needs() -> None:
     told = " ".join(need_reasons(asked, choice, 8.0))
     assert "2 s an image" in told and "MiB" in told and "nobody measured" in told
     assert not need_reasons(job("classify"), AdmissibleWay(Way("hog"), FAST, 4, (), "", None, None), 2.0)
+
+
+@pytest.mark.parametrize("under", [Under.CKKS, Under.SERVER])
+@pytest.mark.parametrize("task", ["verify", "identify", "search"])
+def test_a_gallery_of_the_owner_is_not_shown_to_whoever_computes(task: str, under: Under) -> None:
+    asked = job(task, roles__images="h", roles__computes="cloud", hide="features", machines__server="https://x:1")
+    if (task, under) != ("verify", Under.SERVER) and (task, under) != ("search", Under.SERVER):
+        assert "cloud would see the vectors that h compares with" in way_reason(asked, Way("a", under))
+    assert not way_reason(asked, Way("a", Under.CKKS, encrypted=True))
+    own = job(task, roles__images="h", roles__model="cloud", roles__computes="cloud", hide="pixels,features")
+    assert not way_reason(own, Way("a", Under.CKKS))
+
+
+def test_networks_are_not_hidden_detectors() -> None:
+    asked = job("detect", features="faces", **HIDDEN)
+    assert "networks" in way_reason(asked, Way("faces", Under.ABY3, extracted_by=Side.OWNER))
+    assert not way_reason(asked, Way("people", Under.ABY3, extracted_by=Side.OWNER))
+
+
+@pytest.mark.parametrize(
+    ("task", "unit", "release", "admissible"),
+    [
+        ("search", "person:3", ReleaseKind.PRIVUNIT, False), ("search", "image", ReleaseKind.PRIVUNIT, True),
+        ("identify", "person:3", ReleaseKind.PRIVUNIT, True), ("count", "person:3", ReleaseKind.FEATURE, False),
+        ("count", "person:3", ReleaseKind.AGGREGATE, False), ("count", "person-day:4", ReleaseKind.AGGREGATE, False),
+        ("count", "image", ReleaseKind.AGGREGATE, True), ("extract", "person:3", ReleaseKind.FEATURE, True),
+        ("classify", "person:3", ReleaseKind.TRAINING, False), ("classify", "image", ReleaseKind.TRAINING, True),
+    ],
+)  # fmt: skip
+def test_a_release_hides_the_unit_that_is_said(task: str, unit: str, release: ReleaseKind, admissible: bool) -> None:
+    asked = job(task, hide="person", budget__epsilon=4, budget__unit=unit, images__classes="ill,well")
+    assert (release_reasons(asked, 4.0)[release] == "") == admissible
+
+
+def test_a_video_hides_everything_of_a_person() -> None:
+    asked = job("count", hide="person", budget__epsilon=4, images__path="hall.mp4")
+    assert "person-day" in release_reasons(asked, 4.0)[ReleaseKind.FEATURE]
+
+
+def test_an_error_is_a_release() -> None:
+    assert needs_release(job("extract", needs__error="5%"))

@@ -99,3 +99,10 @@ def test_a_file_that_is_none_is_said(tmp_path) -> None:
 def test_units_and_roles() -> None:
     job = JobDescription(Task.EXTRACT, "in", 1, (8, 8), owner="a", computes="b", receives="a", unit="pixels:3")
     assert job.outsourced and not job.leaves and not job.hides_person
+
+
+@pytest.mark.parametrize("wrong", ["0%", "-5%", "5", "nan", "150%"])
+def test_a_budget_that_cannot_be_read_is_one_problem(wrong: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        job_of({**PLAIN, "hide": "person", "needs.error": wrong})
+    assert [problem.where for problem in refused.value.problems] == ["job: needs.error"]

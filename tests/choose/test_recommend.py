@@ -98,8 +98,8 @@ def test_nothing_admissible_is_an_answer() -> None:
 def test_unknown_words_are_refused() -> None:
     with pytest.raises(ParameterError, match="like"):
         answer(job("extract", needs__like="holidays"))
-    found = answer(job("extract", features="hogg"))
-    assert found.recommended is None and "hogg" in why(found, "hogg")
+    with pytest.raises(ParameterError, match="hogg"):
+        answer(job("extract", features="hogg"))
 
 
 def test_a_probe_may_turn_the_order() -> None:
@@ -121,3 +121,35 @@ def test_a_probe_may_turn_the_order() -> None:
 def test_sides_are_told_apart() -> None:
     found = answer(job("extract", features="lbp", roles__images="a", roles__computes="b"))
     assert {choice.way.extracted_by for choice in found.choices if choice.way.under is Under.CLEAR} == set(Side)
+
+
+def test_all_unknown_words_are_told_at_once() -> None:
+    with pytest.raises(ParameterError) as refused:
+        answer(job("extract", features="hogg,colour,lpb", needs__like="nothing"))
+    assert [problem.got for problem in refused.value.problems] == ["'hogg'", "'lpb'", "'nothing'"]
+    for task in ("identify", "detect", "search"):
+        with pytest.raises(ParameterError, match="foo"):
+            answer(job(task, features="foo"))
+
+
+def test_a_stated_budget_whose_error_is_too_large_is_out() -> None:
+    more = dict(hide="person", features="colour", result="aggregate", images__number=1000, budget__epsilon=0.1)
+    assert answer(job("extract", needs__error="90%", **more)).recommended is not None
+    assert "at epsilon 0.1, at most 1 % allowed" in why(answer(job("extract", needs__error="1%", **more)), "colour")
+
+
+def test_an_aggregate_of_which_noise_leaves_nothing_is_out() -> None:
+    found = answer(job("extract", hide="person", features="colour", result="aggregate", budget__epsilon=1e-4))
+    assert "nothing is left" in why(found, "colour") and found.recommended is None
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "where"),
+    [
+        ("classify", {}, "needs.error"), ("extract", {"budget__unit": "pixels:4"}, "budget.unit"),
+        ("count", {"images__path": "hall.mp4"}, "needs.error"), ("extract", {"result": "rows"}, "needs.error"),
+    ],
+)  # fmt: skip
+def test_an_error_that_cannot_be_solved_for_is_refused(task: str, more: dict[str, str], where: str) -> None:
+    with pytest.raises(ParameterError, match=where):
+        answer(job(task, needs__error="20%", **more))

@@ -45,3 +45,16 @@ def test_videos() -> None:
     assert is_video(job("count", images__path="a.MP4")) and not is_video(job("count", images__path="a.png"))
     line = commands(job("count", images__path="a.mp4"), Way("people", release=ReleaseKind.FEATURE), 2.0)[1]
     assert "--epsilon 2" in line
+
+
+def test_a_command_never_spends_more_than_the_budget() -> None:
+    asked = job("count", budget__epsilon="1.23456789")
+    line = commands(asked, Way("people", release=ReleaseKind.AGGREGATE), 1.23456789)[1]
+    assert "--epsilon 1.23456789 " in line and "--unit image" in line
+
+
+def test_people_of_a_server_are_its_own() -> None:
+    asked = job("identify", machines__server="https://x:1")
+    before, line = commands(asked, Way("sface", Under.SERVER), None)
+    assert "--under server https://x:1 " in line and "--gallery" not in line
+    assert before == ("privis keygen ./keys --for homomorphic --server https://x:1 --token-file ./token",)

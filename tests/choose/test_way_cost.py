@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from privis.choose.cost.cost_probes import CostProbes
-from privis.choose.way import ReleaseKind, Under, Way
+from privis.choose.cost.run_log import ScoredRun, Taken
+from privis.choose.way import ReleaseKind, Side, Under, Way
 from privis.choose.way_cost import LENGTHS, RECIPE_PARTS, WayCosts
 from privis.cli.choose.choose_words import vocabulary
 from privis.errors import Problem, UnsupportedError
@@ -86,3 +88,19 @@ def test_a_mean_takes_a_second_command() -> None:
     ways = (Way("colour", release=kind) for kind in (ReleaseKind.NONE, ReleaseKind.AGGREGATE))
     rows, mean = (costs().cost(job("extract"), way, feature, None).seconds for way in ways)
     assert mean > rows + 1
+
+
+def test_a_detector_whose_compilation_takes_minutes_is_not_tried() -> None:
+    more = dict(roles__images="m", roles__computes="v", hide="pixels", images__size="128x96")
+    asked, way = job("detect", **more), Way("people", Under.CKKS, extracted_by=Side.SERVER, shown_model=True)
+    with pytest.raises(UnsupportedError, match="24,530,341 operations"):
+        costs().cost(asked, way, None, None)
+
+
+def test_a_training_is_no_prediction_of_classes() -> None:
+    asked, words = job("classify", features="colour"), vocabulary()
+    way, feature = Way("colour", extracted_by=Side.OWNER), words.feature("colour", [])
+    run = ScoredRun("classify predict", "clear", "", feature.name, 4, 0, 1, "", None, Taken(99.0, 1 << 30))
+    found = WayCosts(words, predict=stated, runs=[run])
+    assert found.cost(asked, way, feature, None).seconds == 99.0
+    assert found.cost(asked, replace(way, release=ReleaseKind.TRAINING), feature, None).seconds < 99.0

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from privis.choose.job_description import Concealed, JobDescription, ResultKind, Task
 from privis.choose.way import AdmissibleWay, ReleaseKind, Side, Under, Way
 from privis.choose.way_commands import is_video
-from privis.choose.ways import releases_of
+from privis.choose.ways import PEOPLE, releases_of
 
 _ROWS = (ReleaseKind.PIXELS, ReleaseKind.FEATURE, ReleaseKind.PRIVUNIT)
 _LEAST_CLASSES = 2
+_COMPARED = (Task.VERIFY, Task.IDENTIFY, Task.SEARCH)
 
 
 def needs_release(job: JobDescription) -> bool:
@@ -21,9 +22,10 @@ def needs_release(job: JobDescription) -> bool:
         job: that is to be done.
 
     Returns:
-        Whether a person is to be hidden from whoever receives, or a budget is stated.
+        Whether a person is to be hidden from whoever receives, or a budget or an error is stated.
     """
-    return (Concealed.PERSON in job.hide or job.epsilon is not None) and (job.leaves or job.receives is None)
+    budget = job.epsilon is not None or job.error is not None
+    return (Concealed.PERSON in job.hide or budget) and (job.leaves or job.receives is None)
 
 
 def release_reasons(job: JobDescription, epsilon: float | None) -> Mapping[ReleaseKind, str]:
@@ -74,8 +76,23 @@ def _unit_reason(job: JobDescription, release: ReleaseKind) -> str:
         return f"{release.value} hides whole images, more than {job.unit} asks for, at a higher price"
     if release is ReleaseKind.TRAINING and len(job.classes) < _LEAST_CLASSES:
         return "a training under privacy needs the public list of classes: say images.classes"
-    if unit == "person-day" and job.task is not Task.COUNT:
-        return "person-day is a unit of counts in windows of time"
+    return _other_unit(job, release)
+
+
+def _other_unit(job: JobDescription, release: ReleaseKind) -> str:
+    """Why the command of a release hides something else than the job's unit; empty: it hides just that."""
+    unit, _, count = job.unit.partition(":")
+    people = unit in ("person", "add-or-remove-person")
+    if is_video(job):
+        told = "of a video everything of a person in it is hidden: say budget.unit as person-day:WINDOWS"
+        return "" if unit == "person-day" else told
+    if unit == "person-day":
+        return "person-day is a unit of counts in windows of time, of a video"
+    if people and release is ReleaseKind.AGGREGATE:
+        return f"{job.unit} needs a list of whose images they are: privis release --subjects has it, a job has none"
+    by_image = (Task.SEARCH, ReleaseKind.PRIVUNIT), (Task.COUNT, ReleaseKind.FEATURE), (Task.CLASSIFY, release.TRAINING)
+    if people and count != "1" and (job.task, release) in by_image:
+        return f"its noise hides one image, and {job.unit} has more: nobody says here whose images they are"
     return ""
 
 
@@ -118,10 +135,22 @@ def way_reason(job: JobDescription, way: Way) -> str:
         return "a training under privacy runs in the clear, at whoever holds the images"
     if way.under is Under.SERVER and job.task in (Task.SEARCH, Task.DETECT, Task.COUNT):
         return f"no server answers the task {job.task.value}: galleries, heads and features are what privis serve has"
+    if way.under is Under.SERVER and job.task is Task.VERIFY:
+        return "a server compares with people whom it knows: verify by --subject, or identify"
     if way.under is Under.CLEAR and way.extracted_by is Side.SERVER:
         seen = [what.value for what in (Concealed.PIXELS, Concealed.FEATURES) if what in job.hide]
         if seen:
             return f"{computing} would see {' and '.join(seen)}"
+    owns = job.model_owner or owner
+    if way.under in (Under.CKKS, Under.SERVER) and job.task in _COMPARED and not way.encrypted and owns != computing:
+        if job.outsourced and job.hide & {Concealed.PIXELS, Concealed.FEATURES}:
+            return f"{computing} would see the vectors that {owns} compares with, as they are not encrypted"
+    if job.task in (Task.DETECT, Task.COUNT) and way.under is not Under.CLEAR and way.feature != PEOPLE:
+        return (
+            f"{way.under.value} has a detector of people, and {way.feature} are found by networks: name one by --model"
+        )
+    if way.release is ReleaseKind.TRAINING and way.extracted_by is Side.SERVER:
+        return "a training under privacy runs at whoever holds the images"
     extracts = job.task in (Task.EXTRACT, Task.CLASSIFY, Task.DETECT, Task.COUNT) and way.extracted_by is Side.OWNER
     if extracts and not job.owner_computes:
         return f"{owner} has no machine to extract features on"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -370,7 +370,7 @@ def job_of(document: Mapping[str, Any], where: str = "job") -> JobDescription:
     for key in _NEEDED:
         if key not in document:
             problems.append(Problem(f"{where}: {key}", "nothing", known[key].meaning, f"say it as {known[key].option}"))
-    problems += _together(values, where)
+    problems += _together(values, document.keys(), where)
     refuse(ParameterError, problems)
     kind = values.get("network", NetworkKind.LOCAL)
     values.setdefault("round_trip", ROUND_TRIPS[kind])
@@ -381,18 +381,18 @@ def job_of(document: Mapping[str, Any], where: str = "job") -> JobDescription:
     return JobDescription(**values)
 
 
-def _together(values: Mapping[str, Any], where: str) -> list[Problem]:
-    """What does not fit each other."""
+def _together(values: Mapping[str, Any], said: Collection[str], where: str) -> list[Problem]:
+    """What does not fit each other; ``said`` has the keys of values that could not be read, too."""
     problems, hide, task = [], values.get("hide", frozenset()), values.get("task")
-    budget = values.get("epsilon") is not None or values.get("error") is not None
+    budget = "budget.epsilon" in said or "needs.error" in said
     if Concealed.PERSON in hide and not budget:
         remedy = "say budget.epsilon, or needs.error and it is solved for; privis choose --precedents shows others'"
         problems.append(Problem(f"{where}: hide", "person, without a budget", "a privacy budget with it", remedy))
-    if Concealed.MODEL in hide and "model_owner" not in values:
+    if Concealed.MODEL in hide and "roles.model" not in said:
         problems.append(Problem(f"{where}: hide", "model, whose nobody says", "roles.model, who owns it"))
-    if task is Task.VERIFY and "reference" not in values:
+    if task is Task.VERIFY and "images.reference" not in said:
         problems.append(Problem(f"{where}: images.reference", "nothing", "the known picture, of verify"))
-    if task in (Task.CLASSIFY, Task.IDENTIFY, Task.SEARCH) and "labelled" not in values:
+    if task in (Task.CLASSIFY, Task.IDENTIFY, Task.SEARCH) and "images.labelled" not in said:
         expected = "a folder: of classes, of people, or of the images to be searched"
         problems.append(Problem(f"{where}: images.labelled", "nothing", expected))
     return problems

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from privis.choose.admissible import need_reasons, release_reasons, under_reason, way_reason
+from privis.choose.admissible import need_reasons, needs_release, release_reasons, under_reason, way_reason
 from privis.choose.expected_accuracy import expected, sets
-from privis.choose.job_description import JobDescription, Task
+from privis.choose.job_description import JobDescription, ResultKind, Task
 from privis.choose.published_rules import RuleCheck, network_seconds, rule_checks
 from privis.choose.tolerable_error import Quantity, corpus_error, epsilon_for
 from privis.choose.way import AdmissibleWay, Excluded, ReleaseKind, Under, Vocabulary, Way
 from privis.choose.way_commands import BOXES, COMPONENTS, commands, is_video, parted
-from privis.choose.way_cost import WayCosts
-from privis.choose.ways import features_of, ways_of
-from privis.errors import ParameterError, PrivisError, Problem
-from privis.extraction.noise_level import nothing_left, predicted
+from privis.choose.way_cost import LENGTHS, WayCosts
+from privis.choose.ways import features_of, unknown_features, ways_of
+from privis.errors import ParameterError, PrivisError, Problem, refuse
+from privis.extraction.noise_level import LEAST_LEFT, nothing_left, predicted
 from privis.extraction.placement import best_release, largest_norm
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
@@ -121,12 +121,29 @@ def recommend(
     Raises:
         ParameterError: a feature or unit of the job is none, or no epsilon has so small an error.
     """
+    problems = unknown_features(job) + _unread(job, words)
     if job.like is not None and job.like not in sets():
-        raise ParameterError(Problem("job: needs.like", repr(job.like), f"one of {', '.join(sets())}"))
+        problems.append(Problem("job: needs.like", repr(job.like), f"one of {', '.join(sets())}"))
+    refuse(ParameterError, problems)
     epsilon, solved = _budget(job, words)
     found = _Search(job, words, costs or WayCosts(words), epsilon, say or (lambda _: None))
     choices, excluded = found.all()
     return _answered(job, choices, tuple(excluded), epsilon, solved)
+
+
+def _unread(job: JobDescription, words: Vocabulary) -> list[Problem]:
+    """Problems of features that are extracted and of recipes, none of which the vocabulary reads."""
+    if job.task not in (Task.EXTRACT, Task.CLASSIFY, Task.SEARCH):
+        return []
+    problems: list[Problem] = []
+    for one in job.features:
+        if job.task is Task.SEARCH and one in LENGTHS:
+            continue
+        try:
+            words.feature(*parted(one))
+        except ParameterError as error:
+            problems += error.problems
+    return problems
 
 
 def _answered(
@@ -147,22 +164,37 @@ def _budget(job: JobDescription, words: Vocabulary) -> tuple[float | None, str]:
     """The epsilon that is stated, or that has the error which can be accepted."""
     if job.epsilon is not None or job.error is None:
         return job.epsilon, ""
-    unit = words.unit(job.unit)
-    if not isinstance(unit, WholeImage | Dataset | Person | AddOrRemovePerson) or job.task not in (
-        Task.COUNT,
-        Task.EXTRACT,
-    ):
+    if not needs_release(job):
         return None, ""
+    unit = words.unit(job.unit)
+    problems = []
+    if job.task not in (Task.COUNT, Task.EXTRACT) or is_video(job):
+        what = "a video" if is_video(job) else f"task {job.task.value}"
+        problems.append(Problem("job: needs.error", what, "task count or extract, of images", _STATED))
+    if job.result is ResultKind.ROWS:
+        problems.append(Problem("job: needs.error", "rows", "an aggregate, for which it is solved", _STATED))
+    if not isinstance(unit, WholeImage | Dataset | Person | AddOrRemovePerson):
+        expected_words = "image, person:IMAGES, add-or-remove-person:IMAGES or dataset, with an error"
+        problems.append(Problem("job: budget.unit", job.unit, expected_words, _STATED))
+    refuse(ParameterError, problems)
+    features = [] if job.task is Task.COUNT else [words.feature(*parted(feature)) for feature in features_of(job)]
+    length = max((_length(job, feature) for feature in features), default=1)
+    epsilon = epsilon_for(job.error, lambda e: _aggregate_error(job, words, e, length))
+    what = f"the mean of {length:,} numbers over {job.number:,} images"
     if job.task is Task.COUNT:
         what = f"the sum of counts, with one person in each of {job.number:,} images"
-        epsilon = epsilon_for(job.error, lambda e: BOXES * corpus_error(Quantity.COUNT, Laplace(e), unit, job.number))
-    else:
-        length = max(_length(job, words.feature(*parted(feature))) for feature in features_of(job))
-        what = f"the mean of {length:,} numbers over {job.number:,} images"
-        epsilon = epsilon_for(
-            job.error, lambda e: corpus_error(Quantity.MEAN, Gaussian(e, job.delta), unit, job.number, length)
-        )
     return epsilon, f"an error of {100 * job.error:g} % of {what} takes epsilon {epsilon:g} for {job.unit}"
+
+
+_STATED = "say budget.epsilon; privis explain tells the noise of a vector at an epsilon"
+
+
+def _aggregate_error(job: JobDescription, words: Vocabulary, epsilon: float, length: int) -> float:
+    """Of the sum of counts, or of the mean of vectors of ``length`` numbers, as a share."""
+    unit = words.unit(job.unit)
+    if job.task is Task.COUNT:
+        return BOXES * corpus_error(Quantity.COUNT, Laplace(epsilon), unit, job.number)
+    return corpus_error(Quantity.MEAN, Gaussian(epsilon, job.delta), unit, job.number, length)
 
 
 def _length(job: JobDescription, feature: Feature) -> int:
@@ -223,6 +255,10 @@ class _Search:
             if level.leaves_nothing:
                 return Excluded(way.words, nothing_left(level))
             signal = level.signal_to_noise
+        if way.release is ReleaseKind.AGGREGATE or signal is not None:
+            reason = self._too_noisy(feature, signal)
+            if reason:
+                return Excluded(way.words, reason)
         measured = "people-in-video" if is_video(job) else name[0]
         accuracy = expected(job, measured, way.release.value, None if way.release is ReleaseKind.NONE else self.epsilon)
         if job.accuracy is not None and accuracy is None and job.task is not Task.COUNT:
@@ -231,6 +267,20 @@ class _Search:
         spent = None if way.release is ReleaseKind.NONE else self.epsilon
         before, command = commands(job, way, spent, detail)
         return AdmissibleWay(way, cost, job.number, before, command, accuracy, spent, signal)
+
+    def _too_noisy(self, feature: Feature | None, signal: float | None) -> str:
+        """Why the noise of an aggregate, or of vectors with ``signal`` over noise, is too large; empty: it is not."""
+        if signal is None:
+            length = 1 if feature is None else _length(self.job, feature)
+            error, what = _aggregate_error(self.job, self.words, self.epsilon or 0.0, length), "largest value"
+        else:
+            error, what = 1 / signal, "longest signal"
+        if error > 1 / LEAST_LEFT:
+            return f"noise {error:.4g} times as long as the {what}: nothing is left"
+        if self.job.error is not None and error > self.job.error * (1 + 1e-6):
+            allowed = f"at most {100 * self.job.error:g} % allowed"
+            return f"its error is {100 * error:.3g} % at epsilon {self.epsilon:g}, {allowed}"
+        return ""
 
     def _release(self, way: Way, feature: Feature) -> tuple[Release | None, tuple[str, ...], Feature]:
         """The release of vectors one by one, the words that place it, and the feature with its public steps."""
@@ -256,19 +306,15 @@ class _Search:
         best = max(kept, key=lambda release: predicted(feature, release, shapes[0]).signal_to_noise)
         gaussian = isinstance(best.noise, Gaussian)  # type: ignore[union-attr]
         place = "counts" if isinstance(best, HistogramRelease) else "feature"
-        delta = ("--delta", f"{self.job.delta:g}") if gaussian else ()
+        delta = ("--delta", f"{self.job.delta!r}") if gaussian else ()
         return best, ("--release", "gaussian" if gaussian else "laplace", *delta, "--at", place), feature
 
     def _mean_words(self, feature: Feature, shapes: Sequence[tuple[int, ...]]) -> tuple[str, ...]:
         clip = largest_norm(feature, "L2", shapes)
         if clip is None:
             raise ParameterError(Problem(feature.name, "a vector of unknown length", "a public bound of its norm"))
-        unit = self.job.unit
-        if unit.partition(":")[0] in ("person", "add-or-remove-person"):
-            got, expected_words = f"{unit} without a list of whose images they are", "unit image or dataset"
-            raise ParameterError(Problem("aggregate", got, expected_words, "privis release --subjects has the list"))
-        noise = ("--release", "gaussian", "--delta", f"{self.job.delta:g}", "--clip", f"{clip:.6g}", "--unit", unit)
-        return noise
+        words = ("--release", "gaussian", "--delta", f"{self.job.delta!r}", "--clip", f"{clip:.6g}")
+        return (*words, "--unit", self.job.unit)
 
 
 def _seconds(job: JobDescription, choice: AdmissibleWay) -> float:

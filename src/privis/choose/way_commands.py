@@ -114,7 +114,7 @@ def _under(way: Way) -> list[str]:
 def _spent(epsilon: float | None) -> str:
     if epsilon is None:
         raise ParameterError(Problem("commands", "a release without a budget", "an epsilon"))
-    return f"{epsilon:.6g}"
+    return f"{epsilon!r}"  # as it is: rounded to nearest it might be more than the budget
 
 
 def _extract(
@@ -139,7 +139,7 @@ def _classify(job: JobDescription, way: Way, epsilon: float | None) -> tuple[tup
     model, words = _out(job, "job.model"), feature_words(way.feature)
     train = ["classify", "train", job.labelled or job.images, "--labels-from", "folder", *words, "-o", model]
     if way.release is ReleaseKind.TRAINING:
-        train += ["--epsilon", _spent(epsilon), "--delta", f"{job.delta:g}", "--classes", ",".join(job.classes)]
+        train += ["--epsilon", _spent(epsilon), "--delta", f"{job.delta!r}", "--classes", ",".join(job.classes)]
         return (), _line(*train, "--key", _out(job, "release.key"))
     if way.under is Under.SERVER:
         return (_line(*train), _keygen(job)), _line("query", job.images, *_server(job), "-o", _out(job, "scores.csv"))
@@ -153,11 +153,13 @@ def _faces(job: JobDescription, way: Way, epsilon: float | None) -> tuple[tuple[
     under = [] if way.under is Under.CLEAR else ["--under", way.under.value]
     under += ["--encrypted-gallery"] if way.encrypted else []
     if way.under is Under.SERVER:
-        under = ["--under", job.server or "", "--keys", _out(job, "keys"), "--token-file", _out(job, "token")]
+        under = ["--under", "server", job.server or "", "--keys", _out(job, "keys"), "--token-file", _out(job, "token")]
     release = ["--release", "privunit", "--epsilon", _spent(epsilon)] if way.release is ReleaseKind.PRIVUNIT else []
     rate = ["--threshold", "fmr:1e-2" if release else "fmr:1e-4"]
     if job.task is Task.VERIFY:
         return (), _line("face", "verify", job.reference or "", job.images, *rate, *under, *release)
+    if way.under is Under.SERVER:
+        return (_keygen(job),), _line("face", "identify", job.images, *rate, *under)
     gallery = _out(job, "people.gallery")
     enrol = _line("face", "enrol", gallery, job.labelled or "", "--subject-from", "folder", *release)
     return (enrol,), _line("face", "identify", job.images, "--gallery", gallery, *rate, *under)
@@ -181,7 +183,7 @@ def _count(job: JobDescription, way: Way, epsilon: float | None) -> tuple[tuple[
     key = ["--key", _out(job, "release.key")]
     if is_video(job):
         noise = [] if epsilon is None or way.release is ReleaseKind.NONE else ["--epsilon", _spent(epsilon), *key]
-        unit = ["--unit", job.unit] if noise and job.unit.startswith("person-day") else []
+        unit = ["--unit", job.unit] if noise else []
         return (), _line("video", "count", job.images, "--window", WINDOW, "--json", *noise, *unit)
     boxes, counts = _out(job, "boxes.csv"), _out(job, "counts.csv")
     found = _line("detect", job.images, *_detecting(way), "-o", boxes)
@@ -191,9 +193,8 @@ def _count(job: JobDescription, way: Way, epsilon: float | None) -> tuple[tuple[
     line = f"{found} && {_line(*count)}"
     if way.release is not ReleaseKind.AGGREGATE:
         return (), line
-    unit = job.unit if job.unit.partition(":")[0] in ("person", "add-or-remove-person") else "image"
     total = ["release", counts, "--release", "laplace", "--aggregate", "sum", "--corpus", "job", "--clip", str(BOXES)]
-    total += ["--unit", unit, "--epsilon", _spent(epsilon), *key, "--record-column", "path"]
+    total += ["--unit", job.unit, "--epsilon", _spent(epsilon), *key, "--record-column", "path"]
     return (), f"{line} && {_line(*total, '-o', _out(job, 'sum.csv'))}"
 
 
@@ -202,4 +203,5 @@ def _server(job: JobDescription) -> list[str]:
 
 
 def _keygen(job: JobDescription) -> str:
-    return _line("keygen", _out(job, "keys"), "--for", "homomorphic", "--server", job.server or "")
+    return _line("keygen", _out(job, "keys"), "--for", "homomorphic", "--server", job.server or "",
+                 "--token-file", _out(job, "token"))  # fmt: skip

@@ -109,6 +109,8 @@ class WayCosts:
         """The command of a way, how many images and rows it has, and of what; None: several, or one like no other."""
         if way.encrypted or way.shown_model or way.under is Under.SERVER or is_video(job):
             return None
+        if way.release is ReleaseKind.TRAINING:  # its command trains, and predicts nothing
+            return None
         match job.task:
             case Task.VERIFY:
                 return "face verify", job.number + 1, 1, ""
@@ -236,6 +238,8 @@ class WayCosts:
         model = replace(model, pyramid=replace(model.pyramid, step=DETECTING_STEP))
         executor: Any = self.words.executor(way.under, job.task)
         hidden = HiddenDetector(Detector(model), executor, way.extracted_by is Side.OWNER, way.shown_model)
+        if way.under is Under.CKKS and way.extracted_by is Side.SERVER:
+            _refuse_operations(way, sum(cost(one).operations or 0 for one in hidden.programs((height, width, 3))))
         found = hidden.check((height, width, 3))
         if found.seconds is None or found.sent is None:
             raise UnsupportedError(Problem(way.words, "no formula for its seconds", "a protocol that has one"))
@@ -248,7 +252,10 @@ class WayCosts:
 
 def _refuse_too_large(way: Way, feature: Feature, shape: Shape) -> None:
     """Raise UnsupportedError where nobody waits for a program to be compiled to ciphertexts."""
-    operations = cost(feature.program(core_shape(feature, shape))).operations or 0
+    _refuse_operations(way, cost(feature.program(core_shape(feature, shape))).operations or 0)
+
+
+def _refuse_operations(way: Way, operations: int) -> None:
     if operations > MOST_OPERATIONS:
         got, most = f"{operations:,} operations an image on ciphertexts", f"at most {MOST_OPERATIONS:,}"
         remedy = "name a smaller size; the feature is public, so the images' owner may extract it as well"

