@@ -126,7 +126,9 @@ class Workplace:
 
     def chosen(self, job: Path) -> tuple[float, dict[str, Any]]:
         """What ``privis choose`` answers, and how long that took."""
-        seconds, code, said, _ = self.run(["privis", "choose", "--job", str(job), "--json"])
+        output = Path("out") / job.stem  # of its own: an index of another recipe is not written over
+        (self.folder / output).mkdir(parents=True, exist_ok=True)
+        seconds, code, said, _ = self.run(["privis", "choose", "--job", str(job), "--json", "--output", str(output)])
         if code != 0:
             raise RuntimeError(f"privis choose --job {job.name}: exit code {code}: {said}")
         return seconds, json.loads(said)["recommended"]

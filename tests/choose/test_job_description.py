@@ -101,6 +101,11 @@ def test_units_and_roles() -> None:
     assert job.outsourced and not job.leaves and not job.hides_person
 
 
+def test_parameters_of_a_typed_feature_stay_with_it() -> None:
+    typed = job_of({**PLAIN, "features": "lbp:patterns=uniform,density=yes, colour,hog:size=64x64,cell=8,glcm"})
+    assert typed.features == ("lbp:patterns=uniform,density=yes", "colour", "hog:size=64x64,cell=8", "glcm")
+
+
 @pytest.mark.parametrize("wrong", ["0%", "-5%", "5", "nan", "150%"])
 def test_a_budget_that_cannot_be_read_is_one_problem(wrong: str) -> None:
     with pytest.raises(ParameterError) as refused:

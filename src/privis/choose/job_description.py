@@ -7,6 +7,7 @@ before; a key that is not known is refused, so that no file means less than it s
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -247,10 +248,13 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(one.strip() for one in found)
 
 
+def _features(value: Any) -> tuple[str, ...]:  # commas part features, and within one its parameters, NAME=VALUE
+    return _texts(re.split(r",(?![^,:]*=)", value) if isinstance(value, str) else value)
+
+
 def _hide(value: Any) -> frozenset[Concealed]:
     words = _texts([]) if value in ("", "nothing") else _texts(value)
-    read = _word(Concealed)
-    return frozenset(read(word) for word in words)
+    return frozenset(_word(Concealed)(word) for word in words)
 
 
 def _yes_or_no(value: Any) -> bool:
@@ -273,7 +277,6 @@ def _unit(value: Any) -> str:
     raise ValueError("image, person:IMAGES, add-or-remove-person:IMAGES, pixels:COUNT, patch:SIDE, or dataset")
 
 
-_POSITIVE = "a number above 0"
 ENTRIES = (
     Entry("task", "task", _word(Task), "what is to be done"),
     Entry("images.path", "images", _text, "file, folder or glob of the images that are asked about"),
@@ -283,7 +286,7 @@ ENTRIES = (
     Entry("images.reference", "reference", _text, "the known picture, of verify"),
     Entry("images.rows", "rows", _whole(1), "people of a gallery, or images of an index"),
     Entry("images.classes", "classes", _texts, "public names of classes, for a training under privacy"),
-    Entry("features", "features", _texts, "features to choose from, as in lbp or hog:size=64x64"),
+    Entry("features", "features", _features, "features to choose from, as in lbp or hog:size=64x64"),
     Entry("roles.images", "owner", _text, "who owns the images"),
     Entry("roles.model", "model_owner", _text, "who owns the model, gallery or index"),
     Entry("roles.computes", "computes", _text, "whose machines compute"),
@@ -304,7 +307,7 @@ ENTRIES = (
     Entry("needs.accuracy", "accuracy", share, "least accuracy, in the measure of the task"),
     Entry("needs.error", "error", share, "largest error of what is released"),
     Entry("needs.like", "like", _text, "the measured set that the images are like"),
-    Entry("budget.epsilon", "epsilon", _number(0, 1e6, _POSITIVE), "privacy budget of the unit"),
+    Entry("budget.epsilon", "epsilon", _number(0, 1e6, "a number above 0"), "privacy budget of the unit"),
     Entry("budget.delta", "delta", _number(0, 0.1, "a probability above 0, at most 0.1"), "its failure probability"),
     Entry("budget.unit", "unit", _unit, "what noise hides"),
     Entry("output", "output", _text, "folder for what is written"),
