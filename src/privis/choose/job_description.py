@@ -290,9 +290,7 @@ ENTRIES = (
     Entry("roles.images", "owner", _text, "who owns the images"),
     Entry("roles.model", "model_owner", _text, "who owns the model, gallery or index"),
     Entry("roles.computes", "computes", _text, "whose machines compute"),
-    Entry(
-        "roles.owner_computes", "owner_computes", _yes_or_no, "whether the images' owner can extract features: yes, no"
-    ),
+    Entry("roles.owner_computes", "owner_computes", _yes_or_no, "whether the images' owner can extract features"),
     Entry("roles.receives", "receives", _text, "who gets the result"),
     Entry("result", "result", _word(ResultKind), "what is wanted of many images: rows or aggregate"),
     Entry("hide", "hide", _hide, "what must not be seen: pixels, features, person, model, or nothing"),
