@@ -48,6 +48,19 @@ def test_what_attacks_print_is_taken_and_a_refuted_epsilon_is_not() -> None:
     assert attack_findings({"guarantee": GUARANTEE, "attacks": [3]}).problems
 
 
+@pytest.mark.parametrize("key", ["table", "content"])
+def test_figures_of_another_file_are_found_and_old_ones_are_said_to_name_none(key: str) -> None:
+    """A table that was attacked before it was made anew, or one of the same guarantee beside it."""
+    share = AttackFinding.of_share("ridge", "x", ("all",), "re-identified", 4, 10, guarantee=GUARANTEE)
+    of = {key: {"sha256": "ab" * 32}}
+    same, other = (attack_document("t", [share], digest * 32) for digest in ("ab", "cd"))
+    assert attack_findings(card_of(same) | of) == attack_findings(card_of(same))
+    (said,) = attack_findings(card_of(same, other) | of).problems
+    assert said == "1.json: its figures are of another file, as its SHA-256 says"
+    found = attack_findings(card_of(attack_document("t", [share]), {"mine": 1}) | of)
+    assert found.holds and found.not_checked == ("whether 0.json attacked what this card is of: it names no SHA-256",)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -125,17 +125,19 @@ class AttackFinding:
         return found
 
 
-def attack_document(against: str, findings: Sequence[AttackFinding]) -> dict[str, Any]:
+def attack_document(against: str, findings: Sequence[AttackFinding], sha256: str = "") -> dict[str, Any]:
     """Give what ``privis attack --json`` prints, ``privis card --attack`` signs and ``privis report --attack`` draws.
 
     Args:
         against: path, address or name of what was attacked, as given.
         findings: of all attacks that ran.
+        sha256: of what was attacked, as a card of it states it; empty where no card can be of it.
 
     Returns:
         A document of format privis.attack/1.
     """
-    return {"format": FORMAT, "against": against, "attacks": [finding.to_dict() for finding in findings]}
+    of = {"sha256": sha256} if sha256 else {}
+    return {"format": FORMAT, "against": against, **of, "attacks": [finding.to_dict() for finding in findings]}
 
 
 def _known(value: float) -> float | None:

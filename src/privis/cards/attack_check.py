@@ -54,20 +54,28 @@ def attack_findings(card: Mapping[str, Any]) -> Findings:
         card: of format 2 or later, or 1, which has none.
 
     Returns:
-        What cannot be, and what contradicts the guarantee.
+        What cannot be, what contradicts the guarantee, and what was found against something else than the card is of.
     """
     attacks, guarantee = card.get("attacks", []), card.get("guarantee")
     if not isinstance(attacks, list) or not isinstance(guarantee, Mapping):
         return Findings(("its attacks cannot be read",) if not isinstance(attacks, list) else ())
-    problems = []
+    of = card.get("table", card.get("content"))
+    digest = of.get("sha256") if isinstance(of, Mapping) else None
+    problems, unknown = [], []
     for each in attacks:
         if not isinstance(each, Mapping):
             problems.append("an entry of its attacks is no figure")
             continue
-        wrong = attack_problems(each.get("figures"))
-        found = wrong or list(_contradictions(figures_in(each.get("figures")), guarantee))
-        problems += [f"{each.get('file', 'an attack')}: {problem}" for problem in found]
-    return Findings(tuple(problems), ("figures of attacks, beside the guarantee",) if attacks else ())
+        figures, name = each.get("figures"), each.get("file", "an attack")
+        wrong = attack_problems(figures)
+        found = wrong or list(_contradictions(figures_in(figures), guarantee))
+        attacked = figures.get("sha256") if isinstance(figures, Mapping) else None
+        if not wrong and attacked is not None and digest is not None and attacked != digest:
+            found = ["its figures are of another file, as its SHA-256 says", *found]
+        elif not wrong and attacked is None and figures_in(figures):
+            unknown.append(f"whether {name} attacked what this card is of: it names no SHA-256")
+        problems += [f"{name}: {problem}" for problem in found]
+    return Findings(tuple(problems), ("figures of attacks, beside the guarantee",) if attacks else (), tuple(unknown))
 
 
 def figures_in(document: Any) -> list[Mapping[str, Any]]:

@@ -2,13 +2,16 @@
 
 Answers for `privis.cli.attack.attack_command`, `privis.cli.attack.attack_results`, `privis.cli.attack.attacked_table`,
 `privis.cli.attack.gallery_attacks`, `privis.cli.attack.inversion_attacks`, `privis.cli.attack.model_attacks`,
-`privis.cli.attack.offered_attack`, `privis.cli.attack.server_attacks` and `privis.cli.attack.table_attacks`.
+`privis.cli.attack.offered_attack`, `privis.cli.attack.same_pictures`, `privis.cli.attack.server_attacks` and
+`privis.cli.attack.table_attacks`.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from privis.attack.attack_finding import AttackFinding
+from privis.cli.attack.attack_results import figure, interval
+from privis.cli.attack.attacked_table import people_of_rows
+from privis.cli.attack.offered_attack import AttackOptions
 from privis.cli.main import app
 from privis.io import tables
 
@@ -63,6 +70,88 @@ def test_a_picture_is_never_found_by_itself(place: Path) -> None:
     code, found, _ = attack("--against", f"{place}/hog.npz", "--known", f"{place}/extracted", "--json")
     assert code == 0
     assert found["attacks"][0]["chance"] == pytest.approx(1 / 7)  # one other of the person, of seven others
+
+
+def coded_again(folder: Path, to: Path) -> Path:
+    """Every picture as a JPEG of another name, in a folder of another name."""
+    for number, path in enumerate(sorted(folder.rglob("*.png"))):
+        place = to / path.parent.name / f"renamed{number}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as picture:
+            picture.save(place, quality=95)
+    return to
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_copies_of_the_attacked_pictures_are_no_other_pictures(place: Path, tmp_path: Path, there: bool) -> None:
+    """As a JPEG while rows' files are there; where they are not, a renamed copy still has the row itself."""
+    table, known = place / "hog.npz", tmp_path / "known"
+    if there:
+        coded_again(place / "extracted", known)
+    else:
+        table, moved = tmp_path / "hog.npz", tmp_path / "moved"
+        shutil.copytree(place / "extracted", moved)
+        assert run("extract", str(moved), "-f", "hog", "-p", "size=32x32", "-o", str(table))[0] == 0
+        moved.rename(known)
+        for path in list(known.rglob("*.png")):
+            path.rename(path.with_name(f"x{path.name}"))
+    code, found, told = attack("--against", str(table), "--known", str(known), "--json")
+    assert code == 0 and "8 pictures of --known are attacked, too" in told
+    assert found["attacks"][0]["chance"] == pytest.approx(1 / 7)
+
+
+def test_who_learns_from_copies_of_what_is_attacked_is_refused(place: Path, tmp_path: Path) -> None:
+    copies, table = str(coded_again(place / "extracted", tmp_path / "copies")), f"{place}/hog.npz"
+    for words in (("--originals", f"{place}/extracted"), ("--attribute-from", "folder", "--with", "attribute")):
+        code, _, told = attack("--against", table, "--public", copies, *words)
+        assert code == 2 and "no picture but those that are attacked" in told
+    for path in (place / "known").rglob("*.png"):
+        with Image.open(path) as picture:
+            for name, turned in (("a", picture.rotate(90)), ("b", picture.rotate(180))):
+                turned.save(tmp_path / "copies" / path.parent.name / f"{name}.png")
+    words = ("--public", copies, "--attribute-from", "folder", "--with", "attribute", "--json")
+    code, found, told = attack("--against", table, *words)
+    assert "8 pictures of --public" in told
+    assert code == 0 and "8 public pictures" in found["attacks"][0]["knows"][2]
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("filename", ("ann_7", "bob_8")),
+        (r"filename:_(\d)", ("7", "8")),
+        (r"filename:(?P<end>n|b)_(?P<subject>\d)", ("7", "8")),
+        ("filename:x(y*)", ("ann_7", "bob_8")),
+        ("folder", ("ann", "2024")),
+    ],
+)
+def test_rows_are_called_as_pictures_are(source: str, names: tuple[str, ...]) -> None:
+    """Of a person's folder with folders in it, the one is taken that pictures have; names of files as everywhere."""
+    table = tables.Table(("in/ann/2023/ann_7.png", "in/bob/2024/bob_8.png"), np.zeros((2, 1)), ("x",), {})
+    options = AttackOptions("x.npz", None, subject_from=source)
+    assert people_of_rows(table, options, {"ann", "carl"}) == names
+
+
+def test_no_regular_expression_is_refused(place: Path) -> None:
+    words = ("--known", f"{place}/known", "--subject-from", "filename:(")
+    code, _, told = attack("--against", f"{place}/hog.npz", *words)
+    assert code == 2 and "--subject-from" in told
+
+
+def test_attacked_people_in_the_public_folder_are_told_in_the_document(place: Path) -> None:
+    words = ("--public", f"{place}/known", "--originals", f"{place}/extracted", "--with", "ridge", "--json")
+    code, found, told = attack("--against", f"{place}/hog.npz", *words)
+    assert code == 0 and "in --public and --originals" in told
+    assert found["attacks"][0]["knows"][2] == "4 other pictures of 4 people, 4 of whom are attacked"
+
+
+def test_only_hits_among_tries_are_shown_in_per_cent() -> None:
+    share = AttackFinding.of_share("ridge", "x", (), "re-identified", 1, 4)
+    bound = AttackFinding("epsilon", "x", (), "epsilon, lower bound", 0.92, (0.92, float("inf")), 0.0, 800)
+    area = AttackFinding("membership", "x", (), "area under the curve", 0.7, (0.65, 0.75), 0.5, 100)
+    assert (figure(share), interval(share)) == ("25.0 % of 4", "0.6 % to 80.6 %")
+    assert (figure(bound), interval(bound)) == ("0.92 (800 tries)", "at least 0.92")
+    assert (figure(area), interval(replace(area, confidence=0.9))) == ("0.7 (100 tries)", "0.65 to 0.75 (90 %)")
 
 
 @pytest.mark.parametrize("post", [(), ("--post", "random:16,l2")])

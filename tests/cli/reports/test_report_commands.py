@@ -5,6 +5,7 @@ Answers for `privis.cli.reports.report` and `privis.cli.reports.report_files`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -137,6 +138,15 @@ def test_a_damaged_ledger_is_shown_without_sums(room: Path) -> None:
     told("exact.npz", "budget", "-o", "report.html")
     page = Path("report.html").read_text("utf-8")
     assert "The ledger budget is damaged" in page and "releases were charged" not in page
+
+
+def test_figures_of_a_file_that_is_not_reported_are_refused(room: Path) -> None:
+    found = {"attack": "ridge", "against": "colour", "measure": "re-identified", "value": 0.4, "tries": 10}
+    document = {"format": "privis.attack/1", "against": "t.npz", "attacks": [found]}
+    for digest, expected in ((hashlib.sha256(Path("t.npz").read_bytes()).hexdigest(), 0), ("ab" * 32, 2)):
+        Path("of.json").write_text(json.dumps({**document, "sha256": digest}))
+        code, said = run("report", "t.npz", "--attack", "of.json", "-o", "of.html")
+        assert code == expected and ("figures of another file" in said) == (expected == 2)
 
 
 def test_figures_of_attacks_are_drawn_once(room: Path) -> None:

@@ -20,6 +20,8 @@ Answers for `privis.report.protection.protection_report`,
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import re
 import tomllib
 from dataclasses import replace
@@ -29,11 +31,14 @@ from pathlib import Path
 
 import pytest
 
-from privis.errors import OutputError
+from privis.attack.attack_finding import AttackFinding, attack_document
+from privis.errors import OutputError, ParameterError
 from privis.report.protection.given.report_evidence import CheckedFile
+from privis.report.protection.given.reported_attacks import figures_of
 from privis.report.protection.legal_sources import legal_sources
 from privis.report.protection.protection_report import rendered, written
 from privis.report.protection.report_document import POLICY
+from privis.report.protection.report_figures import figure_text
 from privis.report.protection.report_words import Language, Words
 from tests.report.protection.report_evidence_samples import HOSTILE, evidence
 
@@ -212,6 +217,26 @@ def test_names_and_declarations_are_escaped() -> None:
         page = rendered(replace(found, files=(hostile,), attacks=(attack,), declared=said), language)
         tags = {tag for tag, _ in ReadPage(page).tags}
         assert {"script", "img"}.isdisjoint(tags) and "{epsilon}.npz" in page
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_a_lower_bound_of_epsilon_is_no_share_and_no_figure_is_needed(language: Language) -> None:
+    """Documents that ``privis attack --json`` prints of audits and of galleries whose templates nobody reached."""
+    bound = AttackFinding("epsilon", "x", (), "epsilon, lower bound", 0.92, (0.92, math.inf), 0.0, 800)
+    beyond = AttackFinding("answers", "x", (), "decisions until half", math.inf, (92.0, math.inf))
+    share = AttackFinding.of_share("ridge", "x", (), "re-identified", 1, 4, chance=0.25)
+    document = json.loads(json.dumps(attack_document("t", [bound, beyond, share]), allow_nan=False))
+    figures = figures_of(document, "found.json", "privis.attack/1")
+    assert [each.verdict for each in figures] == ["bound", "unknown", "within"]
+    assert [each.is_share for each in figures] == [False, False, True]
+    words = Words.of(language)
+    told = [figure_text(each, words) for each in figures]
+    assert "0.92" in told[0] and "%" not in told[0] and "92" in told[1] and "25" in told[2]
+    page = rendered(replace(evidence(), attacks=figures), language)
+    assert words.messages["attacks.verdict.bound"] in page and words.messages["attacks.beyond"] in page
+    del document["attacks"][1]["value"]
+    with pytest.raises(ParameterError, match="or null"):
+        figures_of(document, "found.json", "privis.attack/1")
 
 
 def test_dates_of_laws_are_data_with_source_and_day() -> None:

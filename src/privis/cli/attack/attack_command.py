@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 
 from privis.attack.attack_finding import attack_document
+from privis.cards.table_bytes import digests
 from privis.cli.attack.attack_results import tell, write_page
 from privis.cli.attack.gallery_attacks import GALLERY_ATTACKS, INDEX_ATTACKS
 from privis.cli.attack.model_attacks import MODEL_ATTACKS
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack
 from privis.cli.attack.server_attacks import SERVER_ATTACKS
 from privis.cli.attack.table_attacks import TABLE_ATTACKS
+from privis.cli.cards.card_subject import READERS
 from privis.cli.console import SOME_FAILED, err, explained, working
 from privis.cli.extract import Post
 from privis.errors import MissingExtraError, ParameterError, PrivisError, Problem, UnsupportedError, refuse
@@ -27,7 +29,10 @@ _MODELS = (FileFormat.HEAD, FileFormat.LINEAR_HEAD, FileFormat.CLASSIFIER, FileF
 
 
 def attack(
-    against: Annotated[str, typer.Option(metavar="TARGET", help="What is attacked: a table, gallery or index.")],
+    against: Annotated[
+        str,
+        typer.Option(metavar="TARGET", help="What is attacked: a table, classifier, gallery, index, or server's URL."),
+    ],
     with_: Annotated[
         list[str] | None, typer.Option("--with", metavar="NAME", help="Only this attack; repeatable. All unless said.")
     ] = None,
@@ -113,7 +118,7 @@ def attack(
         if output is not None:
             write_page(against, results, output)
         if as_json:
-            print(json.dumps(attack_document(against, findings), allow_nan=False))
+            print(json.dumps(attack_document(against, findings, _digest(against, found)), allow_nan=False))
         else:
             tell(findings, output)
         for warning in dict.fromkeys(warning for result in results for warning in result.warnings):
@@ -139,6 +144,13 @@ def _check_folders(folders: Mapping[str, Path | None]) -> None:
     )
     if given:
         find([str(folder) for folder in given.values()])
+
+
+def _digest(against: str, found: FileFormat | None) -> str:
+    """SHA-256 of what was attacked, by which a card knows that figures are of the very same."""
+    if found is FileFormat.TABLE:
+        return digests(Path(against))[0]
+    return READERS[found](Path(against)).described()["sha256"] if found in READERS else ""
 
 
 def _is_address(against: str) -> bool:

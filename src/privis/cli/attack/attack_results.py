@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from privis.attack.attack_finding import AttackFinding
+from privis.attack.attack_finding import CONFIDENCE, AttackFinding
 from privis.cli.attack.offered_attack import Attacked
 from privis.cli.console import out
+from privis.tasks.verification.error_rates import clopper_pearson
 
 
 def tell(findings: Sequence[AttackFinding], page: Path | None) -> None:
@@ -34,8 +36,11 @@ def tell(findings: Sequence[AttackFinding], page: Path | None) -> None:
 
 
 def is_share(finding: AttackFinding) -> bool:
-    """Whether a figure is a share of tries, which is written in per cent."""
-    return finding.tries > 0 and 0 <= finding.value <= 1
+    """Whether a figure counts hits among its tries, which is written in per cent; epsilon, areas and D_sys do not."""
+    hits = finding.value * finding.tries
+    if not finding.tries or not 0 <= finding.value <= 1 or abs(hits - round(hits)) > 1e-6:
+        return False
+    return np.allclose(finding.interval, clopper_pearson(round(hits), finding.tries, finding.confidence))
 
 
 def shown(value: float, share: bool) -> str:
@@ -52,9 +57,11 @@ def shown(value: float, share: bool) -> str:
 
 
 def figure(finding: AttackFinding) -> str:
-    """The value, and of a share how many tries are behind it."""
+    """The value, and how many tries are behind it."""
     text = shown(finding.value, is_share(finding))
-    return f"{text} of {finding.tries:,}" if finding.tries else text
+    if is_share(finding):
+        return f"{text} of {finding.tries:,}"
+    return f"{text} ({finding.tries:,} tries)" if finding.tries else text
 
 
 def interval(finding: AttackFinding) -> str:
@@ -62,7 +69,10 @@ def interval(finding: AttackFinding) -> str:
     ends = finding.interval
     if any(map(math.isnan, ends)):
         return "–"
-    return " to ".join(shown(end, is_share(finding)) for end in ends)
+    level = "" if finding.confidence == CONFIDENCE else f" ({100 * finding.confidence:.6g} %)"
+    if math.isinf(ends[1]) and finding.attack == "epsilon":
+        return f"at least {shown(ends[0], False)}{level}"
+    return " to ".join(shown(end, is_share(finding)) for end in ends) + level
 
 
 def write_page(against: str, results: Sequence[Attacked], path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -152,18 +152,32 @@ def _release_words(said: Mapping[str, Any]) -> str:
     return " ".join([f"release={name}", *numbers, f"unit={unit.get('class', 'unknown')}"])
 
 
-def people_of_rows(table: tables.Table, options: AttackOptions) -> tuple[str, ...]:
-    """Whose every row is: by the originals' folders where they are given, else by the rows' own paths."""
+def people_of_rows(table: tables.Table, options: AttackOptions, names: Collection[str] = ()) -> tuple[str, ...]:
+    """Whose every row is: by the originals' folders where they are given, else by the rows' own paths.
+
+    Of the folders of a path the innermost is taken that is called like one of ``names``, else the one of the file.
+
+    Raises:
+        ParameterError: ``--subject-from`` is none, or a row has no original.
+    """
     if options.originals is not None:
         named = pictures_of(options.originals, options)
         whose = dict(zip(named.paths, named.subjects, strict=True))
         return tuple(whose[path] for path in originals_of(table.paths, named.paths, str(options.originals)))
     kind, _, pattern = options.subject_from.partition(":")
     if kind == "folder":
-        return tuple(Path(path).parent.name for path in table.paths)
+        folders = [Path(path).parent for path in table.paths]
+        return tuple(next((part for part in folder.parts[::-1] if part in names), folder.name) for folder in folders)
     stems = [Path(path).stem for path in table.paths]
-    found = [re.search(pattern, stem) for stem in stems]
-    return tuple(stem if each is None else each[each.re.groups and 1] for stem, each in zip(stems, found, strict=True))
+    if not pattern:
+        return tuple(stems)
+    try:
+        rule = re.compile(pattern)
+    except re.error as error:
+        got = f"{options.subject_from} ({error})"
+        raise ParameterError(Problem("--subject-from", got, "filename:REGEX with a regular expression")) from None
+    group = "subject" if "subject" in rule.groupindex else min(1, rule.groups)
+    return tuple(match[group] or stem if (match := rule.search(stem)) else stem for stem in stems)
 
 
 def pictures_of(folder: Path, options: AttackOptions) -> NamedPictures:

@@ -21,6 +21,7 @@ from privis.cli.attack.attacked_table import (
     pictures_of,
 )
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
+from privis.cli.attack.same_pictures import alike, without_attacked
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.image_ops import grey, owner_image, resize
 from privis.io.images import decode
@@ -96,6 +97,7 @@ def _computed(options: AttackOptions, show: Show) -> _Inverted:
     others = dict(zip(public.paths, public.subjects, strict=True))
     half = functools.partial(_half, show)
     computed = computed_rows(attacked.feature, public.paths, str(options.public), attacked.release, others, half)
+    computed, warnings = without_attacked(computed, alike(paths, computed.paths), f"--public {options.public}")
     pictures = np.stack([_small(decode.load(path)) for path in computed.paths])
     people = [others[path] for path in computed.paths]
     several = len(set(people)) > 1  # a folder without sub-folders is of things, not of one person
@@ -103,15 +105,15 @@ def _computed(options: AttackOptions, show: Show) -> _Inverted:
     seconds = time.process_time() - started
     originals = tuple(decode.load(path) for path in paths)
     names = [whose[path] for path in paths]
-    judge, warnings = _judge(originals, names)
+    judge, told = _judge(originals, names)
+    warnings += told
     both = sorted(set(people) & set(names))
     if both and several:
         warnings += (f"{', '.join(both[:6])}: in --public and --originals; other people make an honest figure",)
-    learned = (
-        f"{len(people):,} pictures of {len(set(people)):,} other people"
-        if several
-        else f"{len(people):,} other pictures"
-    )
+    learned = f"{len(people):,} other pictures"
+    if several:
+        known = f"people, {len(both):,} of whom are attacked" if both else "other people"
+        learned = f"{len(people):,} {'' if not both else 'other '}pictures of {len(set(people)):,} {known}"
     knows = attacked.knows, "the program", learned
     return _Inverted(attacked, made, originals, tuple(paths), judge, knows, seconds, warnings, computed.failed)
 

@@ -13,6 +13,7 @@ import numpy as np
 from privis.attack.attack_finding import AttackFinding
 from privis.cli.attack.attacked_table import AttackedTable, attacked_table, computed_rows, people_of_rows, pictures_of
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
+from privis.cli.attack.same_pictures import same_pictures, without_attacked
 from privis.errors import ParameterError, Problem
 
 DRAWS = 3
@@ -28,7 +29,8 @@ def _attribute(options: AttackOptions, show: Show) -> Iterator[Attacked]:
     started = time.process_time()
     attacked = attacked_table(options)
     asked = replace(options, subject_from=options.attribute_from)
-    true, named = people_of_rows(attacked.table, asked), pictures_of(options.public, asked)
+    named = pictures_of(options.public, asked)
+    true = people_of_rows(attacked.table, asked, set(named.subjects))
     which = dict(zip(named.paths, named.subjects, strict=True))
     draws = 1 if attacked.release is None else DRAWS
     people = None
@@ -45,6 +47,10 @@ def _attribute(options: AttackOptions, show: Show) -> Iterator[Attacked]:
         )
         for draw in range(draws)
     ]
+    same, _ = same_pictures(attacked, computed[0], options)
+    where = f"--public {options.public}"
+    warnings = without_attacked(computed[0], same, where)[1]
+    computed = [without_attacked(each, same, where)[0] for each in computed]
     found = infer_attribute(
         np.concatenate([each.rows for each in computed]),
         [which[path] for each in computed for path in each.paths],
@@ -69,6 +75,7 @@ def _attribute(options: AttackOptions, show: Show) -> Iterator[Attacked]:
                 guarantee=attacked.guarantee,
             ),
         ),
+        warnings=warnings,
         failed=computed[0].failed,
     )
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
-
-import numpy as np
 
 from privis.attack.attack_finding import AttackFinding
 from privis.cli.attack.attacked_table import attacked_table, computed_rows, people_of_rows, pictures_of
@@ -14,6 +11,7 @@ from privis.cli.attack.inversion_attacks import INVERSION_ATTACKS
 from privis.cli.attack.linkage_attack import LINKAGE_ATTACKS
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
 from privis.cli.attack.release_attacks import RELEASE_ATTACKS
+from privis.cli.attack.same_pictures import same_pictures
 from privis.errors import ParameterError, Problem
 
 
@@ -22,8 +20,8 @@ def _neighbour(options: AttackOptions, show: Show) -> Iterator[Attacked]:
 
     assert options.known is not None
     attacked = attacked_table(options)
-    people = people_of_rows(attacked.table, options)
     named = pictures_of(options.known, options)
+    people = people_of_rows(attacked.table, options, set(named.subjects))
     started = time.process_time()
     computed = computed_rows(attacked.feature, named.paths, str(options.known))
     whose = dict(zip(named.paths, named.subjects, strict=True))
@@ -33,17 +31,20 @@ def _neighbour(options: AttackOptions, show: Show) -> Iterator[Attacked]:
         remedy = "extract the table with a size, or give pictures of the size that was extracted"
         raise ParameterError(Problem(str(options.known), got, expected, remedy))
     names = [whose[path] for path in computed.paths]
-    own = [Path(path).resolve() for path in computed.paths]
-    same = np.array([[Path(row).resolve() == path for path in own] for row in attacked.table.paths])
+    same, compared = same_pictures(attacked, computed, options)
     found = nearest_people(attacked.table.features, people, computed.rows, names, same)
     spent = time.process_time() - started
+    copies, other = int(same.any(0).sum()), "other " if compared else ""
+    warnings = ()
+    if copies:
+        warnings = (f"{copies:,} pictures of --known are attacked, too: none counts as known for its own row",)
     who = f"{found.hits:,} of {found.tries:,} rows give away whose they are to somebody with {len(names):,} pictures of"
     yield Attacked(
         (
             AttackFinding.of_share(
                 "neighbour",
                 attacked.words,
-                (attacked.knows, "the feature", f"{len(names):,} other pictures of {len(set(names)):,} named people"),
+                (attacked.knows, "the feature", f"{len(names):,} {other}pictures of {len(set(names)):,} named people"),
                 "re-identified",
                 found.hits,
                 found.tries,
@@ -53,6 +54,7 @@ def _neighbour(options: AttackOptions, show: Show) -> Iterator[Attacked]:
                 guarantee=attacked.guarantee,
             ),
         ),
+        warnings=warnings,
         failed=computed.failed,
     )
 

@@ -111,7 +111,7 @@ def card(
                 Problem(str(table), "; ".join(wrong), "a guarantee that follows from its release", remedy)
             )
         figures = attack_figures(attack or ())
-        _refuse_contradictions(content.card["guarantee"], figures)
+        _refuse_contradictions({**content.card, content.key: content.described()}, figures)
         known = None if declared is None else Declaration.load(declared)
         chain: dict[str, Any] = {}
         if answers is not None:
@@ -139,11 +139,11 @@ def card(
             out.print(str(sentence), markup=False, soft_wrap=True)
 
 
-def _refuse_contradictions(guarantee: Mapping[str, Any], figures: list[dict[str, Any]]) -> None:
-    """ParameterError where an attack refutes what would be signed."""
+def _refuse_contradictions(card: Mapping[str, Any], figures: list[dict[str, Any]]) -> None:
+    """ParameterError where an attack refutes what would be signed, or attacked something else."""
     from privis.cards.attack_check import attack_findings
 
     remedy = "give figures of attacks on this very output, and look for what is wrong with its noise"
-    problems = attack_findings({"guarantee": guarantee, "attacks": figures}).problems
+    problems = attack_findings({**card, "attacks": figures}).problems
     expected = "figures that do not contradict its guarantee"
     refuse(ParameterError, [Problem("--attack", each, expected, remedy) for each in problems])

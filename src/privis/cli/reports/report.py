@@ -80,6 +80,7 @@ def report(
             LEDGERS,
             FileVerifier,
             answer_facts,
+            attacks_of_others,
             budget_facts,
             checked_file,
             signed_attacks,
@@ -119,9 +120,11 @@ def report(
                 public_key, tuple(dict.fromkeys(budgets)), tuple(dict.fromkeys(answered)), words.size
             )
         checked = [collect.from_call(lambda path=path: checked_file(path, verifier)) for path in dict.fromkeys(about)]
+        found_files = tuple(each for each in checked if each is not None)
+        if len(found_files) == len(checked):
+            problems += attacks_of_others(attack or (), found_files)
         refuse(ParameterError, problems)
         check_writable(output)
-        found_files = tuple(each for each in checked if each is not None)
         signed = [each for file in found_files for each in signed_attacks(file)]
         evidence = ReportEvidence(
             found_files, without_doubles([*figures, *signed]), tuple(map(budget_facts, verifier.budgets)),

@@ -17,7 +17,7 @@ from privis.cards.card_check import Against, CardCheck, beside, checked_card, ch
 from privis.cards.ledger_chain import ANSWERS, BUDGET
 from privis.cards.table_bytes import carried
 from privis.cli.cards.card_subject import READERS, subject_at
-from privis.errors import ParameterError, PrivisError
+from privis.errors import ParameterError, PrivisError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
 from privis.privacy import AnswerLedger, FileLedger, Guarantee
@@ -119,6 +119,29 @@ def signed_attacks(file: CheckedFile) -> tuple[AttackFigure, ...]:
         except (ParameterError, AttributeError):
             continue
     return tuple(found)
+
+
+def attacks_of_others(paths: Sequence[Path], files: Sequence[CheckedFile]) -> list[Problem]:
+    """Find documents whose figures are of none of the files of a report, by the SHA-256 that they name.
+
+    Args:
+        paths: of documents of attacks; what cannot be read is left out.
+        files: that the report is about.
+
+    Returns:
+        A problem for each.
+    """
+    cards = [each.card.get(key) for each in files for key in ("table", "content")]
+    about = {each.sha256 for each in files} | {each.get("sha256") for each in cards if isinstance(each, Mapping)}
+    named = {path: (_document(path) or {}).get("sha256") for path in paths}
+    remedy = "run privis attack against the file as it is now, or report that one"
+    return [
+        Problem(
+            f"--attack {path}", "figures of another file, as their SHA-256 says", "of a file of this report", remedy
+        )
+        for path, digest in named.items()
+        if digest is not None and digest not in about
+    ]
 
 
 def budget_facts(path: Path) -> BudgetFacts:

@@ -138,7 +138,9 @@ def figure_text(figure: AttackFigure, words: Words) -> str:
         return percent(value) if figure.is_share else number(value)
 
     texts = words.messages
-    parts = [shown(figure.value)]
+    parts = [shown(figure.value)] if math.isfinite(figure.value) else [texts["attacks.beyond"]]
+    if not math.isfinite(figure.value) and math.isfinite(figure.low):
+        parts[0] += texts["attacks.least"].replace("{low}", shown(figure.low))
     if math.isfinite(figure.low) and math.isfinite(figure.high):
         ends = texts["attacks.interval"].replace("{low}", shown(figure.low)).replace("{high}", shown(figure.high))
         parts[0] += ends

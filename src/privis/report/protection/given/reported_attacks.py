@@ -25,7 +25,7 @@ class AttackFigure:
         against: output that was attacked.
         knows: what the attacker was given.
         measure: what ``value`` is.
-        value: the figure.
+        value: the figure; NaN: larger than what was tried.
         low: lower end of its interval; NaN where none is known.
         high: upper end.
         chance: what guessing gives; NaN where it has no figure.
@@ -50,7 +50,12 @@ class AttackFigure:
 
     @property
     def verdict(self) -> str:
-        """``above``, ``within`` or ``unknown``: where the whole interval lies, seen from chance."""
+        """``above``, ``within`` or ``unknown``: where the whole interval lies, seen from chance; or ``bound``.
+
+        A lower bound of epsilon is above zero where there is any release; what counts is the epsilon that is claimed.
+        """
+        if self.is_bound:
+            return "bound"
         if not (math.isfinite(self.chance) and math.isfinite(self.low)):
             return "unknown"
         return "above" if self.low > self.chance else "within"
@@ -58,7 +63,12 @@ class AttackFigure:
     @property
     def is_share(self) -> bool:
         """Whether it can be drawn between 0 and 1."""
-        return 0 <= self.value <= 1 and (not math.isfinite(self.high) or self.high <= 1)
+        return 0 <= self.value <= 1 and not self.is_bound and (not math.isfinite(self.high) or self.high <= 1)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is the lower end of an interval that has no upper one, and no share."""
+        return math.isfinite(self.low) and not math.isfinite(self.high) and self.value == self.low
 
 
 def figures_of_file(path: Path, name: str) -> tuple[AttackFigure, ...]:
@@ -120,8 +130,8 @@ def _wrong(found: Any, where: str, number: int) -> Iterator[Problem]:
     for name in ("attack", "against", "measure"):
         if not isinstance(found.get(name), str) or not 0 < len(found[name]) <= _MOST_WORDS:
             yield Problem(f"{place}.{name}", _shown(found.get(name)), "a text")
-    if not _is_number(found.get("value")):
-        yield Problem(f"{place}.value", _shown(found.get("value")), "a number")
+    if "value" not in found or not (found["value"] is None or _is_number(found["value"])):
+        yield Problem(f"{place}.value", _shown(found.get("value")), "a number, or null")
     ends = found.get("interval", [None, None])
     if not isinstance(ends, list) or len(ends) != 2 or not all(end is None or _is_number(end) for end in ends):
         yield Problem(f"{place}.interval", _shown(ends), "two numbers, or null")
@@ -144,9 +154,9 @@ def _wrong(found: Any, where: str, number: int) -> Iterator[Problem]:
 
 def _figure(found: Mapping[str, Any], signed: bool) -> AttackFigure:
     low, high = (math.nan if end is None else float(end) for end in found.get("interval", (None, None)))
-    chance = found.get("chance")
+    chance, value = found.get("chance"), math.nan if found["value"] is None else float(found["value"])
     return AttackFigure(
-        found["attack"], found["against"], tuple(found.get("knows", ())), found["measure"], float(found["value"]), low,
+        found["attack"], found["against"], tuple(found.get("knows", ())), found["measure"], value, low,
         high, math.nan if chance is None else float(chance), found.get("tries", 0),
         float(found.get("confidence", 0.95)), found.get("sentence", "")[:_MOST_WORDS], signed,
     )  # fmt: skip
