@@ -2,7 +2,7 @@
 
 Answers for `privis.cli.attack.attack_command`, `privis.cli.attack.attack_results`, `privis.cli.attack.attacked_table`,
 `privis.cli.attack.gallery_attacks`, `privis.cli.attack.inversion_attacks`, `privis.cli.attack.model_attacks`,
-`privis.cli.attack.offered_attack`, `privis.cli.attack.same_pictures`, `privis.cli.attack.server_attacks` and
+`privis.cli.attack.offered_attack`, `privis.cli.attack.pictures.same_pictures`, `privis.cli.attack.server_attacks` and
 `privis.cli.attack.table_attacks`.
 """
 

@@ -97,6 +97,11 @@ def test_roles_that_lie_are_refused(place: Path, tmp_path: Path) -> None:
     code, _, told = attack("--against", f"{place}/m.model", *sides(tmp_path))
     assert code == 2 and "new.png" in told and "--members" in told
     (tmp_path / "others/lying/new.png").unlink()
+    with Image.open(place / "members/lying/3.png") as picture:
+        picture.convert("RGB").save(tmp_path / "others/lying/new.bmp")
+    code, _, told = attack("--against", f"{place}/m.model", *sides(tmp_path))
+    assert code == 2 and "new.bmp" in told and "the same picture" in told
+    (tmp_path / "others/lying/new.bmp").unlink()
     (tmp_path / "others/lying").rename(tmp_path / "others/sitting")
     code, _, told = attack("--against", f"{place}/m.model", *sides(tmp_path))
     assert code == 2 and "sitting" in told and "lying, standing" in told

@@ -21,7 +21,7 @@ from privis.cli.attack.attacked_table import (
     pictures_of,
 )
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
-from privis.cli.attack.same_pictures import alike, without_attacked
+from privis.cli.attack.pictures.same_pictures import alike, without_attacked
 from privis.errors import ParameterError, Problem, refuse
 from privis.features.image_ops import grey, owner_image, resize
 from privis.io.images import decode

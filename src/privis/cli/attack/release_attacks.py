@@ -13,7 +13,7 @@ import numpy as np
 from privis.attack.attack_finding import AttackFinding
 from privis.cli.attack.attacked_table import AttackedTable, attacked_table, computed_rows, people_of_rows, pictures_of
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
-from privis.cli.attack.same_pictures import same_pictures, without_attacked
+from privis.cli.attack.pictures.same_pictures import same_pictures, without_attacked
 from privis.errors import ParameterError, Problem
 
 DRAWS = 3

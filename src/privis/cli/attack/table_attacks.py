@@ -10,8 +10,8 @@ from privis.cli.attack.attacked_table import attacked_table, computed_rows, peop
 from privis.cli.attack.inversion_attacks import INVERSION_ATTACKS
 from privis.cli.attack.linkage_attack import LINKAGE_ATTACKS
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
+from privis.cli.attack.pictures.same_pictures import same_pictures
 from privis.cli.attack.release_attacks import RELEASE_ATTACKS
-from privis.cli.attack.same_pictures import same_pictures
 from privis.errors import ParameterError, Problem
 
 

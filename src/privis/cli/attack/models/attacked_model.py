@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +15,7 @@ from privis.attack.inference.membership import MembershipAttack, membership_scor
 from privis.attack.inference.reference_models import LabelledVectors, Model, train_references
 from privis.cli.attack.attacked_table import feature_of_words
 from privis.cli.attack.offered_attack import AttackOptions
+from privis.cli.attack.pictures.same_pictures import content_digest
 from privis.cli.classification.classify_words import FileReading, decoding_of, kept_beside, opened_model
 from privis.cli.classification.labelled_words import labelled_images
 from privis.errors import ParameterError, Problem, refuse
@@ -147,16 +147,16 @@ def scored_pictures(options: AttackOptions) -> ScoredPictures:
 
 def _refuse_shared(folders: Mapping[str, Sequence[str]]) -> None:
     """A picture cannot be trained on and not, and what the attacker learns from must be neither."""
-    where: dict[str, tuple[str, str]] = {}
+    where: dict[bytes, tuple[str, str]] = {}
     problems = []
     for name, paths in folders.items():
         for path in paths:
-            content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            content = content_digest(path)
             other, first = where.setdefault(content, (name, path))
             if other != name:
                 remedy = "leave it in one folder: figures would be of pictures that are on both sides"
                 problems.append(
-                    Problem(path, f"the same file as {first} of {other}", f"a file of {name} alone", remedy)
+                    Problem(path, f"the same picture as {first} of {other}", f"a picture of {name} alone", remedy)
                 )
     more = len(problems) - SHOWN
     refuse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,27 @@ def alike(first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         (n, m) whether two of them show one picture; never where one cannot be read or has no contrast.
     """
     return np.asarray(_profiles(first) @ _profiles(second).T >= ALIKE)
+
+
+def content_digest(path: str) -> bytes:
+    """Give what a picture and a copy of it that was coded again without loss have in common.
+
+    Args:
+        path: of its file.
+
+    Returns:
+        SHA-256 of its pixels, in grey where it has no colour; of the file where it cannot be read as a picture.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        pixels = decode.load(path)
+    except ImageError:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    return hashlib.sha256(f"{pixels.dtype} {pixels.shape} ".encode() + np.ascontiguousarray(pixels).data).digest()
 
 
 def without_attacked(own: ComputedRows, same: NDArray[np.bool_], where: str) -> tuple[ComputedRows, tuple[str, ...]]:

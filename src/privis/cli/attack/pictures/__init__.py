@@ -1,0 +1,1 @@
+"""Pictures of an attacker, held against those that are attacked."""
