@@ -29,3 +29,15 @@ def test_the_oldest_pictures_make_room() -> None:
     assert pictures.get(keys[0]) is None
     assert pictures.get(keys[-1]) is not None
     assert pictures.get("unknown") is None
+
+
+def test_what_is_looked_at_stays_and_all_can_be_forgotten() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    pictures = RenderedPictures(most=6000)
+    first, second = (pictures.add(each, "PNG") for each in noise[:2])
+    assert pictures.get(first) is not None
+    pictures.add(noise[2], "PNG")
+    assert pictures.get(first) is not None
+    assert pictures.get(second) is None
+    pictures.clear()
+    assert pictures.get(first) is None

@@ -7,6 +7,7 @@ Answers for `privis.cli.studio.views.protected_image`, `privis.cli.studio.views.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,40 @@ def test_an_attacker_gets_back_more_from_an_exact_feature_than_from_noise(
     assert likeness[1] < 0.4
     refused = page.post("views/attacked", image=key, feature="glcm")
     assert refused.status_code == 422 and "glcm" in refused.json()["problems"][0]
+
+
+def test_a_drawn_feature_that_made_room_is_drawn_again(
+    studio: Studio, page: Any, picture: Callable[..., bytes]
+) -> None:
+    key = page.drop(picture())
+    asked = {"image": key, "feature": "lbp"}
+    page.post("views/seen", **asked)
+    studio.pictures.clear()  # as many other pictures would
+    told = page.post("views/seen", **asked).json()
+    assert page.get(f"pictures/{told['drawn']}").status_code == 200
+
+
+def test_pictures_of_a_forgotten_image_are_forgotten_with_it(page: Any, picture: Callable[..., bytes]) -> None:
+    key = page.drop(picture())
+    told = page.post("views/seen", image=key, feature="lbp").json()
+    page.own("DELETE", f"images/{key}")
+    assert [page.get(f"pictures/{told[name]}").status_code for name in ("image", "drawn")] == [404, 404]
+
+
+def test_a_page_that_is_loaded_again_finds_what_runs(studio: Studio, page: Any, picture: Callable[..., bytes]) -> None:
+    assert page.get("commands").json() == []
+    key = page.drop(picture(), "x.png")
+    begun = page.post("views/start", task="extract", images=[key], values={"feature": "lbp"}).json()
+    (told,) = page.get("commands").json()
+    assert told == begun
+    assert (told["view"], told["images"]) == ("task", [key])
+    assert told["command"].startswith("privis extract x.png")
+    command = studio.commands.get(begun["key"])
+    deadline = time.monotonic() + 20
+    while command.predicted is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert command.predicted is not None and command.predicted > 0
+    page.own("DELETE", f"commands/{begun['key']}")
+    while page.get("commands").json() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert page.get("commands").json() == []

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from privis.cli.studio import studio_command
 from privis.cli.studio.access import Access
@@ -24,6 +31,36 @@ def test_it_serves_on_loopback_until_it_is_interrupted() -> None:
         process.terminate()
         _, errors = process.communicate(timeout=30)
     assert address.split("/")[3] not in errors
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no files in memory here")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_it_ends_its_commands_and_what_they_wrote(number: int, picture: Callable[..., bytes]) -> None:
+    before = set(Path("/dev/shm").glob("privis-studio-*"))
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+
+        def post(path: str, content: bytes) -> str:
+            request = urllib.request.Request(address + path, content, {"origin": address.rpartition("/")[0][:-44]})
+            return str(json.load(urllib.request.urlopen(request))["key"])
+
+        values = {"feature": "hog", "under": "aby3"}
+        asked = {"task": "extract", "images": [post("images", picture())], "values": values}
+        post("views/start", json.dumps(asked).encode())
+        (child,) = (int(each) for each in _children(process.pid))
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+    assert not Path(f"/proc/{child}").exists()
+    assert set(Path("/dev/shm").glob("privis-studio-*")) <= before
+
+
+def _children(process: int) -> list[str]:
+    return [
+        each
+        for path in Path(f"/proc/{process}/task").iterdir()
+        for each in (path / "children").read_text("ascii").split()
+    ]
 
 
 def test_a_taken_port_and_an_unknown_language_are_said() -> None:

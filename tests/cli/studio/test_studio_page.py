@@ -94,6 +94,46 @@ def test_the_error_that_is_accepted_becomes_an_epsilon(page: Any, address: str) 
     assert "0.1" in page.text_content("#choose-results table")
 
 
+def test_what_was_refused_stays_said_and_a_shown_image_can_be_forgotten(page: Any, address: str) -> None:
+    page.goto(address)
+    page.wait_for_timeout(300)
+    before = page_times.drawn(page)
+    good, bad = page_times.photograph(128), b"no picture"
+    files = {"fresh.jpg": good, "bad <b>.jpg": bad, "last.jpg": good}
+    page.set_input_files(
+        "#files", [{"name": name, "mimeType": "image/jpeg", "buffer": content} for name, content in files.items()]
+    )
+    page_times.await_drawing(page, before)
+    assert "bad <b>.jpg" in page.text_content("#problems")
+    assert "last.jpg" in page.text_content("#command")
+    before = page_times.drawn(page)
+    page.click("#forget")
+    page_times.await_drawing(page, before)
+    assert "last.jpg" not in page.text_content("#thumbs")
+    assert "last.jpg" not in page.text_content("#command")
+
+
+def test_a_form_keeps_what_was_typed_and_a_reload_what_runs(page: Any, address: str) -> None:
+    page.goto(address)
+    page_times.drop(page, "photo.jpg", page_times.photograph(128))
+    page.click("#tab-task")
+    page.select_option("#task-controls select >> nth=0", "extract")
+    for name, value in (("feature", "hog"), ("under", "aby3")):
+        page.select_option(f"#task-controls [data-name={name}]", value)
+    page.fill("#task-controls [data-name=parameter]", "size=128x128")
+    page.click("#tab-see")
+    page.click("#tab-task")
+    assert page.input_value("#task-controls [data-name=parameter]") == "size=128x128"
+    page.click("#task-controls .run")
+    page.wait_for_selector("#task-results progress")
+    page.reload()
+    page.wait_for_selector("#task-results progress")
+    assert "--parameter=size=128x128" in page.text_content("#task-results pre")
+    page.click("#task-controls .stop")
+    page.wait_for_selector("#task-results p:has-text('Stopped')", timeout=30_000)
+    assert page.is_enabled("#task-controls .run")
+
+
 class _Foreign(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)

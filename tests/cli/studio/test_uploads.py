@@ -49,3 +49,11 @@ def test_a_name_is_shown_and_never_a_path(picture: Callable[..., bytes]) -> None
     assert upload.name.isprintable()
     assert len(upload.name) <= 120
     assert "content" not in repr(upload)
+
+
+def test_many_tiny_images_make_room_too(picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("privis.cli.studio.uploads._MOST_IMAGES", 2)
+    uploads, content = Uploads(), picture(16)
+    for number in range(4):
+        uploads.add(str(number), content)
+    assert [each["name"] for each in uploads.listed()] == ["2", "3"]

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from privis.cli.studio.uploads import Upload
@@ -76,7 +76,7 @@ class BackgroundCommand:
 
     def stop(self) -> None:
         """Interrupt it as Ctrl+C does, and end it with all its processes if that takes too long."""
-        if self._process.poll() is not None:
+        if self.state != RUNNING:
             return
         self._stopped = True
         self._signal(signal.SIGINT)
@@ -147,18 +147,24 @@ class BackgroundCommands:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, BackgroundCommand] = OrderedDict()
+        self._told: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
 
-    def start(self, words: Sequence[str], images: Sequence[Upload], predicted: float | None = None) -> str:
-        """Start a command; ParameterError while another one runs. Returns its key."""
+    def start(self, words: Sequence[str], images: Sequence[Upload], told: Mapping[str, Any] | None = None) -> str:
+        """Start a command; ParameterError while another one runs. Returns its key; ``told`` is what `running` says."""
         with self._lock:
             if any(each.state == RUNNING for each in self._kept.values()):
                 raise ParameterError(Problem("command", "one that still runs", "none", "wait for it or stop it"))
             key = secrets.token_urlsafe(12)
-            self._kept[key] = BackgroundCommand(words, images, predicted)
+            self._kept[key], self._told[key] = BackgroundCommand(words, images), told or {}
             while len(self._kept) > _MOST_JOBS:
-                self._kept.popitem(last=False)
+                del self._told[self._kept.popitem(last=False)[0]]
         return key
+
+    def running(self) -> list[dict[str, Any]]:
+        """Key of the one that runs, with what was told of it: a page that was loaded again goes on showing it."""
+        with self._lock:
+            return [{**self._told[key], "key": key} for key, each in self._kept.items() if each.state == RUNNING]
 
     def get(self, key: str) -> BackgroundCommand:
         """Give one; ParameterError: there is none of that key."""

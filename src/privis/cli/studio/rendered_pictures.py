@@ -64,4 +64,11 @@ class RenderedPictures:
     def get(self, key: str) -> tuple[str, bytes] | None:
         """Give media type and bytes; None: they made room for later ones."""
         with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
             return self._kept.get(key)
+
+    def clear(self) -> None:
+        """Forget every picture and report, also what is looked at."""
+        with self._lock:
+            self._kept.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from html import escape
 from importlib import resources
@@ -16,6 +17,7 @@ from privis.cli.studio.catalogue import LANGUAGES, messages, preferred
 from privis.cli.studio.rendered_pictures import RenderedPictures
 from privis.cli.studio.uploads import MOST_BYTES_OF_ONE, Uploads, described
 from privis.cli.studio.views.budget_view import budget_view
+from privis.cli.studio.views.expected_seconds import expected_seconds
 from privis.cli.studio.views.protected_image import EPSILON, EPSILONS, Asked, ProtectedImages
 from privis.cli.studio.views.task_forms import TASKS, described_tasks, shown_command
 from privis.errors import ParameterError, PrivisError, Problem
@@ -70,6 +72,7 @@ class Studio:
             Route("/images", self._upload, methods=["POST"]),
             Route("/images/{key}", self._image),
             Route("/images/{key}", self._forget, methods=["DELETE"]),
+            Route("/commands", self._running),
             Route("/commands/{key}", self._command),
             Route("/commands/{key}", self._stop, methods=["DELETE"]),
             Route("/views/{name}", self._view, methods=["POST"]),
@@ -88,7 +91,15 @@ class Studio:
             raise ParameterError(Problem("images", f"{len(images)}", f"{task.images}, dropped on the page"))
         chosen, words = [self.uploads.get(str(key)) for key in images], task.words(values)
         shown = shown_command(words, [each.name for each in chosen])
-        return {"key": self.commands.start(words, chosen), "command": shown}
+        told = {"command": shown, "view": task.view, "images": images}
+        key = self.commands.start(words, chosen, told)
+        started, shapes = self.commands.get(key), [each.shape for each in chosen]
+
+        def predict() -> None:
+            started.predicted = expected_seconds(name, values, shapes)
+
+        threading.Thread(target=predict, daemon=True).start()  # the command need not wait for it
+        return {**told, "key": key}
 
     def _language(self, request: Request) -> str:
         asked = request.query_params.get("language") or self.language
@@ -124,7 +135,12 @@ class Studio:
 
     async def _forget(self, request: Request) -> Response:
         self.uploads.remove(request.path_params["key"])
+        self.pictures.clear()
+        self.images.forget()
         return JSONResponse({})
+
+    async def _running(self, request: Request) -> Response:
+        return JSONResponse(self.commands.running())
 
     async def _command(self, request: Request) -> Response:
         return JSONResponse(self.commands.get(request.path_params["key"]).to_dict())

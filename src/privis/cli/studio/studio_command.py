@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -11,6 +12,7 @@ import webbrowser
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +45,7 @@ def studio(port: Port = 0, browser: Browser = True, language: Language = None) -
 
         if language is not None and language not in LANGUAGES:
             raise ParameterError(Problem("--language", repr(language), f"one of {', '.join(LANGUAGES)}"))
-        with _listening(port) as listening:
+        with _ended_by_signals(), _listening(port) as listening:
             access = Access(listening.getsockname()[1])
             opened = Studio(language)
             threading.Thread(target=opened.images.warm, daemon=True).start()
@@ -70,6 +72,23 @@ def _listening(port: int) -> Iterator[socket.socket]:
             raise ServiceError(Problem("--port", f"{port}: {reason}", "a free port", "leave it out")) from None
         listening.listen(64)
         yield listening
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the command as Ctrl+C does: with its processes, and with what they wrote."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ MOST_BYTES = 128 << 20
 """Of all files that are kept; the oldest ones make room."""
 MOST_BYTES_OF_ONE = 64 << 20
 MOST_PIXELS = 50_000_000
+_MOST_IMAGES = 2000
 _LONGEST_NAME = 120
 
 
@@ -68,8 +69,9 @@ class Uploads:
         key = secrets.token_urlsafe(12)
         with self._lock:
             self._kept[key], self._decoded = upload, (key, pixels)
-            while sum(len(each.content) for each in self._kept.values()) > self._most and len(self._kept) > 1:
-                self._kept.popitem(last=False)
+            size = sum(len(each.content) for each in self._kept.values())
+            while (size > self._most or len(self._kept) > _MOST_IMAGES) and len(self._kept) > 1:
+                size -= len(self._kept.popitem(last=False)[1].content)
         return key, upload
 
     def get(self, key: str) -> Upload:

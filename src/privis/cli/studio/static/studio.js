@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const say = (key, values = {}) =>
   Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`{${name}}`, value), data.messages[key]);
 const at = (id) => document.getElementById(id);
-const state = { image: null, images: [], asked: 0, drawing: false, again: null };
+const state = { image: null, images: [], asked: 0, drawing: false, again: null, refused: [] };
 
 async function request(path, options = {}) {
   const answer = await fetch(`${path}?language=${data.language}`, options);
@@ -59,6 +59,7 @@ at("language").addEventListener("change", () => {
 
 /* images */
 async function upload(files) {
+  state.refused = [];
   show([]);
   for (const file of files) {
     at("status").textContent = say("reading", { name: file.name });
@@ -67,30 +68,55 @@ async function upload(files) {
       const told = await request("images", { method: "POST", headers, body: file });
       state.image = told.key;
     } catch (error) {
-      failed(error);
+      state.refused.push(...(error instanceof Problems ? error.list : [say("unreadable", { name: file.name })]));
     }
   }
   at("status").textContent = "";
-  await list();
-  if (state.image) draw();
+  show(state.refused);
+  await list().then(() => draw()).catch(failed);
 }
+const FEW = 24;
 async function list() {
   state.images = await request("images");
   if (!state.images.some((each) => each.key === state.image)) state.image = state.images.at(-1)?.key ?? null;
-  at("thumbs").replaceChildren(
-    ...state.images.slice(-24).map((each) => {
-      const button = element("button", each.name, { type: "button", "aria-pressed": each.key === state.image });
-      button.title = `${each.width} × ${each.height}`;
-      button.addEventListener("click", () => {
-        state.image = each.key;
-        list();
-        draw();
-      });
-      return button;
-    }),
-  );
+  at("forget").hidden = !state.image;
+  at("thumbs").replaceChildren(...(state.images.length > FEW ? [chooser()] : state.images.map(thumb)));
   document.dispatchEvent(new Event("listed"));
 }
+function choose(key) {
+  state.image = key;
+  state.refused = [];
+  return list().then(() => void draw()).catch(failed);
+}
+function thumb(each) {
+  const chosen = each.key === state.image;
+  const button = element("button", each.name, { type: "button", "aria-pressed": chosen, "data-image": each.key });
+  button.title = `${each.name}, ${each.width} × ${each.height}`;
+  button.addEventListener("click", async () => {
+    await choose(each.key);
+    document.querySelector(`#thumbs [data-image="${each.key}"]`)?.focus();
+  });
+  return button;
+}
+function chooser() {
+  const select = element("select", "", { "aria-label": say("images") });
+  for (const each of state.images) select.append(new Option(each.name, each.key, false, each.key === state.image));
+  select.addEventListener("change", () => choose(select.value));
+  return select;
+}
+at("forget").addEventListener("click", async () => {
+  try {
+    await request(`images/${state.image}`, { method: "DELETE" });
+    state.refused = [];
+    await list();
+    at("results").hidden = !state.image;
+    at("empty").hidden = Boolean(state.image);
+    draw();
+    at(state.image ? "forget" : "files").focus();
+  } catch (error) {
+    failed(error);
+  }
+});
 at("files").addEventListener("change", () => {
   upload([...at("files").files]);
   at("files").value = "";
@@ -126,6 +152,8 @@ function asked() {
     at: place,
     block: place === "pixels" ? number("block") : null,
     clip: place === "feature" ? number("clip") : null,
+    moves: place === "counts" ? number("moves") : null,
+    total: place === "counts" ? number("total") : null,
   };
 }
 /* only what some noise can keep: the slider stays at its value, or at the nearest one */
@@ -143,6 +171,7 @@ function describe() {
   at("epsilon-shown").textContent = shown;
   slider.setAttribute("aria-valuetext", shown);
   at("epsilons").hidden = !at("noise").value;
+  at("counts").hidden = !at("noise").value || at("noise").value === "privunit" || at("at").value !== "counts";
   const known = data.features[at("feature").value];
   at("takes").textContent = known.map((each) => `${each.name} (${each.takes})`).join(", ");
   at("under-note").hidden = at("under").value === "clear";
@@ -182,7 +211,7 @@ async function draw(view = "seen") {
       at("attack-run").hidden = false;
     }
     if (view === "seen" && answer.stops.length) stops(answer.stops);
-    show([]);
+    show(state.refused);
   } catch (error) {
     failed(error);
   }
@@ -215,8 +244,15 @@ at("attack-run").addEventListener("click", async () => {
 });
 slider.addEventListener("input", () => draw("noised"));
 slider.addEventListener("change", () => draw());
-for (const id of ["feature", "noise", "unit", "at", "under", "block", "delta", "clip", "parameters"])
-  at(id).addEventListener("change", () => draw());
+for (const id of ["feature", "noise", "unit", "at", "under", "block", "delta", "clip", "moves", "total", "parameters"])
+  at(id).addEventListener("change", () => {
+    state.refused = [];
+    draw();
+  });
+at("pixels").addEventListener("change", () => {
+  at("pane").classList.toggle("full", at("pixels").checked);
+  at("pane").tabIndex = at("pixels").checked ? 0 : -1;
+});
 at("divider").addEventListener("input", () => at("compare").style.setProperty("--at", `${at("divider").value}%`));
 at("controls").addEventListener("submit", (event) => event.preventDefault());
 for (const button of document.querySelectorAll("button.copy"))

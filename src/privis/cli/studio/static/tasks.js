@@ -18,6 +18,7 @@ function names(field) {
   const key = (option) => data.messages[`${field.name}.${option}`] ?? option;
   return Object.fromEntries(field.choices.map((option) => [option, key(option)]));
 }
+const watches = {};
 function panel(view) {
   const known = Object.entries(data.tasks).filter(([, task]) => task.view === view).map(([name]) => name);
   const task = choice(known, Object.fromEntries(known.map((name) => [name, say(`task.${name}`)])));
@@ -28,12 +29,16 @@ function panel(view) {
   controls.append(labelled(say("task"), task), fields, start, stop);
   function form() {
     const chosen = data.tasks[task.value];
+    const typed = values(fields);
+    const picked = [...fields.querySelectorAll("[data-image]")].map((each) => each.dataset.picked);
     const made = [];
     for (let index = 0; index < chosen.images; index++) {
       const named = Object.fromEntries(state.images.map((each) => [each.key, each.name]));
       const select = choice(Object.keys(named), named);
       select.dataset.image = index;
-      select.selectedIndex = Math.min(index, state.images.length - 1);
+      select.addEventListener("change", () => (select.dataset.picked = select.value));
+      if (picked[index] in named) select.value = select.dataset.picked = picked[index];
+      else select.selectedIndex = Math.min(index, state.images.length - 1);
       made.push(labelled(say(chosen.images > 1 ? `image.${index}` : "image"), select));
     }
     for (const field of chosen.fields) {
@@ -41,6 +46,8 @@ function panel(view) {
         ? choice(field.choices, names(field))
         : element("input", "", { type: "text", spellcheck: "false" });
       control.dataset.name = field.name;
+      const before = typed[field.name];
+      if (before && (!field.choices.length || field.choices.includes(before))) control.value = before;
       if (field.required) control.setAttribute("aria-required", "true");
       made.push(labelled(say(`field.${field.name}`), control));
     }
@@ -58,35 +65,53 @@ function panel(view) {
     show([]);
     const images = [...fields.querySelectorAll("[data-image]")].map((each) => each.value).filter(Boolean);
     try {
-      const begun = await post("views/start", { task: task.value, images, values: values(fields) });
-      running = begun.key;
-      start.disabled = true;
-      stop.hidden = false;
-      await follow(view, begun, images);
+      await watch(await post("views/start", { task: task.value, images, values: values(fields) }));
     } catch (error) {
+      await attach().catch(failed); // where another one runs, it is shown, with what stops it
       failed(error);
     }
+  });
+  async function watch(begun) {
+    running = begun.key;
+    start.disabled = true;
+    stop.hidden = false;
+    await follow(view, begun, begun.images).catch(failed);
     running = null;
     start.disabled = false;
     stop.hidden = true;
-  });
+  }
+  watches[view] = (begun) => running || void watch(begun);
   stop.addEventListener("click", () => running && request(`commands/${running}`, { method: "DELETE" }).catch(failed));
+}
+/* what runs although this page did not start it: it was loaded again, or another one is open */
+async function attach() {
+  for (const begun of await request("commands")) {
+    open(at(`tab-${begun.view}`));
+    watches[begun.view](begun);
+  }
 }
 panel("task");
 panel("choose");
+attach().catch(failed);
 
 async function follow(view, begun, images) {
   const bar = element("progress", "", { "aria-label": say("progress") });
-  const line = element("p", "", { role: "status" });
+  const line = element("p", "", { "aria-live": "off" }); // a clock that is read aloud would drown everything else
   const lines = element("pre", "", { tabindex: "0" });
   const result = element("div", "", { class: "scroll", tabindex: "0" });
   at(`${view}-results`).replaceChildren(line, bar, result, element("h2", say("command")), ...copied(begun.command), lines);
   for (;;) {
     const told = await request(`commands/${begun.key}`);
     line.textContent = say(`state.${told.state}`, { seconds: told.seconds.toFixed(1) });
+    if (told.left > 0) {
+      line.textContent += ` ${say("state.left", { seconds: Math.ceil(told.left) })}`;
+      bar.value = told.seconds / told.predicted;
+    } else bar.removeAttribute("value"); // longer than predicted, or never predicted
     lines.textContent = told.lines.join("\n");
     lines.hidden = !told.lines.length || told.state === "stopped";
     if (told.state !== "running") {
+      line.setAttribute("aria-live", "polite");
+      line.textContent += " ";
       bar.remove();
       if (told.result !== null) result.append(...drawn(told.result, images));
       else if (told.text) result.append(element("pre", told.text, { tabindex: "0" }));

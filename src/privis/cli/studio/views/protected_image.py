@@ -224,6 +224,12 @@ class ProtectedImages:
         card, report = documents_of(result, upload.name, asked.feature, language)
         return {"card": card, "report": self._pictures.keep("text/html", report.encode())}
 
+    def forget(self) -> None:
+        """Forget the exact vectors that are kept."""
+        with self._lock:
+            self._turn += 1
+            self._exact.clear()
+
     def _result(self, feature: Feature, release: Release | None, pixels: NDArray[np.uint8]) -> Result:
         return extract(feature, [pixels], release=release, key=None if release is None else self._key)
 
@@ -279,7 +285,7 @@ class ProtectedImages:
     def _exact_of(self, asked: Asked, feature: Feature, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], str]:
         name = identity((feature, record_of_pixels(pixels)), "studio.exact")
         with self._lock:
-            if name in self._exact:
+            if name in self._exact and self._pictures.get(self._exact[name][1]) is not None:
                 self._exact.move_to_end(name)
                 return self._exact[name]
         made = (
