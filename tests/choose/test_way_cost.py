@@ -104,3 +104,26 @@ def test_a_training_is_no_prediction_of_classes() -> None:
     found = WayCosts(words, predict=stated, runs=[run])
     assert found.cost(asked, way, feature, None).seconds == 99.0
     assert found.cost(asked, replace(way, release=ReleaseKind.TRAINING), feature, None).seconds < 99.0
+
+
+@pytest.mark.parametrize(("under", "measured"), [(Under.CLEAR, 469), (Under.CHEETAH, 1451), (Under.CKKS, 1160)])
+def test_memory_of_faces_is_as_it_was_measured(under: Under, measured: int) -> None:
+    found = costs().cost(job("verify"), Way("sface", under, extracted_by=Side.OWNER), None, None)
+    assert found.memory / (1 << 20) == pytest.approx(measured, rel=0.05)
+
+
+def test_parties_that_classify_are_processes_that_start() -> None:
+    words = vocabulary()
+    feature, asked = words.feature("hog", ["size=64x64"]), job("classify", machines__operators=3)
+    first = Way("hog:size=64x64", Under.CLEAR, extracted_by=Side.OWNER)
+    clear, joint = (
+        costs().cost(asked, replace(first, under=under), feature, None) for under in (first.under, Under.ABY3)
+    )
+    assert joint.memory > 3 * clear.memory and joint.seconds > FAST.seconds
+
+
+@pytest.mark.parametrize(("under", "measured"), [(Under.CKKS, 264), (Under.ABY3, 1158)])
+def test_memory_of_searches_is_as_it_was_measured(under: Under, measured: int) -> None:
+    asked = job("search", images__rows=30, images__size="256x384")
+    found = WayCosts(vocabulary()).cost(asked, Way("colour", under, extracted_by=Side.OWNER), None, None)
+    assert found.memory / (1 << 20) == pytest.approx(measured, rel=0.1)

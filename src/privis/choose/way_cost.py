@@ -32,6 +32,12 @@ from privis.run.protocol import Executor
 MEBIBYTE = 1 << 20
 START, MEMORY = 1.7, 260 * MEBIBYTE
 """Seconds and bytes of a command that loads models, before its first image."""
+FACE_MEMORY = 468 * MEBIBYTE
+"""Of a command that finds and embeds faces, with its networks."""
+SEARCHING, PARTY_MORE, DECIDING = 72 * MEBIBYTE, 16 * MEBIBYTE, 690 * MEBIBYTE
+"""Of a search beyond an extraction, of a party beyond what started it, and of encrypted decisions about faces."""
+CLASSIFIER, CLASSIFYING_PARTY = 100 * MEBIBYTE, 65 * MEBIBYTE
+"""Beyond an extraction: what a trained classifier loads, and what each process has where parties compute."""
 TEMPLATE_SECONDS = 0.12
 """Of one face: found, aligned and embedded by SFace, in the clear, on one core of 2.5 GHz."""
 DETECTED_PIXEL = 0.043 / (400 * 350)
@@ -88,7 +94,7 @@ class WayCosts:
             case Task.VERIFY | Task.IDENTIFY:
                 pictures = job.number + (job.task is Task.VERIFY)
                 seconds = START + pictures * TEMPLATE_SECONDS
-                made = CostPrediction(seconds, MEMORY, 0, 0, None, "measured seconds of a face")
+                made = CostPrediction(seconds, FACE_MEMORY, 0, 0, None, "measured seconds of a face")
                 found = self._compared(job, way, made, 128 if way.feature == "sface" else 3200, decides=True)
                 return self._as_before(job, way, found)
             case Task.SEARCH:
@@ -139,7 +145,9 @@ class WayCosts:
             second = START if way.release is ReleaseKind.AGGREGATE else 0.0  # the command that releases the mean
             return replace(found, seconds=found.seconds + second)
         if under is Under.CLEAR:
-            return self.predict(feature, executor, shape, job.number, probes=self.probes)
+            processes = 0 if way.release is ReleaseKind.TRAINING else 1  # classify predict has one
+            found = self.predict(feature, executor, shape, job.number, workers=processes, probes=self.probes)
+            return replace(found, memory=found.memory + CLASSIFIER)
         from privis.estimators.classification.hidden_classifier import HiddenClassifier
         from privis.tasks.decisions import Revealed
 
@@ -147,7 +155,11 @@ class WayCosts:
         hidden = HiddenClassifier(_made_up(job, feature), executor, learn, way.extracted_by is Side.OWNER)
         with self._refusals(executor, hidden.program(feature.size or job.size), under):
             hidden.check(feature.size or job.size)
-            return self.predict(hidden.feature, hidden.runner, shape, job.number, probes=self.probes)
+            found = self.predict(hidden.feature, hidden.runner, shape, job.number, probes=self.probes)
+        if under.parties == 1:
+            return replace(found, memory=found.memory + CLASSIFIER)
+        memory = (1 + under.parties) * (found.memory + CLASSIFIER + CLASSIFYING_PARTY)
+        return replace(found, seconds=found.seconds + PARTIES_START, memory=memory)
 
     @contextlib.contextmanager
     def _refusals(self, executor: Executor, program: Program, under: Under) -> Iterator[None]:
@@ -179,6 +191,7 @@ class WayCosts:
             seconds = found.seconds + (made.seconds - START if made.seconds else 0.0)  # one process extracts them all
             made = replace(found, seconds=seconds, memory=max(made.memory, found.memory))
             length += len(feature.names(core_shape(feature, owner_image_shape(feature, (*job.size, 3)))))
+        made = replace(made, memory=made.memory + SEARCHING)
         return self._compared(job, way, made, LENGTHS.get(way.feature, length), decides=False)
 
     def _compared(
@@ -199,7 +212,9 @@ class WayCosts:
         else:
             seconds, total, basis = self._encrypted(way, length, rows, asked, decides)
             messages = 2 * asked
-        memory = made.memory + (230 * MEBIBYTE * way.under.parties if way.under in _COMPARED else 200 * MEBIBYTE)
+        memory = made.memory + (DECIDING if decides else 0)
+        if way.under in _COMPARED:  # each party is made of the process that starts it
+            memory = made.memory + way.under.parties * (made.memory + PARTY_MORE)
         basis = f"{made.basis}; {basis}".strip("; ")
         return CostPrediction(made.seconds + seconds, memory, total, messages, None, basis)
 
