@@ -116,6 +116,7 @@ def test_an_erased_picture_is_found_in_a_copy_alone(room: Path) -> None:
     assert run("search", "build", "people", "-o", "index", "--subject-from", "folder")[0] == 0
     code, found, _ = attack("index", "--originals", "people/p0")
     assert code == 0 and found[0]["against"].startswith("search index in parquet")
+    assert found[2]["measure"] == "vectors that the index still holds" and found[2]["value"] == 1.0
     shutil.copytree("index", "before")
     assert run("search", "erase", "--index", "index", "--subject", "p0")[0] == 0
     code, found, _ = attack("index", "--originals", "people/p0")

@@ -1,6 +1,6 @@
 """``privis report`` from files to a page; what it is not given, what does not verify, and what is wrong at once.
 
-Answers for `privis.cli.reports.report` and `privis.cli.reports.report_files`.
+Answers for `privis.cli.reports.report`, `privis.cli.reports.report_attacks` and `privis.cli.reports.report_files`.
 """
 
 from __future__ import annotations
@@ -147,6 +147,22 @@ def test_figures_of_a_file_that_is_not_reported_are_refused(room: Path) -> None:
         Path("of.json").write_text(json.dumps({**document, "sha256": digest}))
         code, said = run("report", "t.npz", "--attack", "of.json", "-o", "of.html")
         assert code == expected and ("figures of another file" in said) == (expected == 2)
+    bound = {**found, "attack": "epsilon", "measure": "epsilon, lower bound at delta 0", "interval": [0.4, None]}
+    for value, standing in ((1.9, False), (2.1, True)):
+        figure = {**bound, "value": value, "interval": [value, None]}
+        digest = hashlib.sha256(Path("t.npz").read_bytes()).hexdigest()
+        Path("of.json").write_text(json.dumps({**document, "sha256": digest, "attacks": [figure]}))
+        (file,) = told("t.npz", "--attack", "of.json", "-o", "of.html")["files"]
+        assert (file["standing"] == "broken") == standing
+
+
+def test_what_is_declared_for_the_registry_may_stand_in_the_same_file(room: Path) -> None:
+    Path("words.toml").write_text('site = "Ward 7"\n[registry]\nname = "Gait of ward 7"\n')
+    told("t.npz", "--declared", "words.toml", "-o", "words.html")
+    assert "Ward 7" in Path("words.html").read_text() and "Gait" not in Path("words.html").read_text()
+    Path("words.toml").write_text('registry = "Gait"')
+    code, said = run("report", "t.npz", "--declared", "words.toml", "-o", "words.html")
+    assert code == 2 and "a table" in said
 
 
 def test_figures_of_attacks_are_drawn_once(room: Path) -> None:

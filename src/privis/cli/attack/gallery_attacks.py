@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from privis.attack.attack_finding import AttackFinding
 from privis.cli.attack.attacked_table import pictures_of
 from privis.cli.attack.offered_attack import Attacked, AttackOptions, OfferedAttack, Show
 from privis.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
     from privis.attack.answers.gallery_answers import AttackedGallery
+    from privis.estimators.search.search_index import SearchIndex
     from privis.io.face_gallery import FaceGallery
     from privis.tasks.verification import CalibrationTable
 
 _LEAST_PEOPLE = 5
 _LEAST_COMMON = 20
+_SAME = 0.99999
+"""Cosine from which on two vectors are of one picture."""
 RATE = 1e-4
 """False-match rate of the threshold, which is that of ``privis face`` where nobody chooses."""
 
@@ -217,7 +221,24 @@ def _erased(options: AttackOptions, show: Show) -> Iterator[Attacked]:
 
     known = index.store.describe()
     against = f"search index in {known.kind}, {'sealed' if known.sealed else 'open'}"
-    yield Attacked(tuple(erased_vector_findings(rows, search, [folder], against)))
+    yield Attacked((*erased_vector_findings(rows, search, [folder], against), *_still_there(rows, index, against)))
+
+
+def _still_there(rows: NDArray[np.float32], index: SearchIndex, against: str) -> Iterator[AttackFinding]:
+    """Pictures that were never erased: their vectors are sealed, and whoever asks the index is answered with them."""
+    asked = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    there = np.zeros(len(rows), bool)
+    for block in index.store.rows():
+        kept = block.vectors / np.maximum(np.linalg.norm(block.vectors, axis=1, keepdims=True), 1e-30)
+        there |= (asked @ kept.T >= _SAME).any(1)
+    if there.any():
+        hits = int(there.sum())
+        yield AttackFinding.of_share(
+            "erased", against, ("the erased vectors", "the keys of the index"), "vectors that the index still holds",
+            hits, len(rows), chance=0.0,
+            sentence=f"{hits} of {len(rows)} vectors are rows of the index, or equal to one: these pictures were not "
+            "erased, or are there under another name.",
+        )  # fmt: skip
 
 
 GALLERY_ATTACKS: tuple[OfferedAttack, ...] = (

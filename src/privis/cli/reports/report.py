@@ -76,11 +76,11 @@ def report(
         from datetime import date
 
         from privis.attack.attack_finding import FORMAT
+        from privis.cli.reports.report_attacks import attacks_of_others, refuted
         from privis.cli.reports.report_files import (
             LEDGERS,
             FileVerifier,
             answer_facts,
-            attacks_of_others,
             budget_facts,
             checked_file,
             signed_attacks,
@@ -125,6 +125,7 @@ def report(
             problems += attacks_of_others(attack or (), found_files)
         refuse(ParameterError, problems)
         check_writable(output)
+        found_files = refuted(attack or (), found_files)
         signed = [each for file in found_files for each in signed_attacks(file)]
         evidence = ReportEvidence(
             found_files, without_doubles([*figures, *signed]), tuple(map(budget_facts, verifier.budgets)),

@@ -17,7 +17,7 @@ from privis.cards.card_check import Against, CardCheck, beside, checked_card, ch
 from privis.cards.ledger_chain import ANSWERS, BUDGET
 from privis.cards.table_bytes import carried
 from privis.cli.cards.card_subject import READERS, subject_at
-from privis.errors import ParameterError, PrivisError, Problem
+from privis.errors import ParameterError, PrivisError
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
 from privis.privacy import AnswerLedger, FileLedger, Guarantee
@@ -95,7 +95,7 @@ def checked_file(path: Path, verifier: FileVerifier) -> CheckedFile:
     if form is FileFormat.TABLE or (path.is_file() and form not in (*_READERS, *_MODELS) and beside(path).is_file()):
         return _of_table(path, verifier)
     if form in (FileFormat.CARD, FileFormat.RUN) or (form not in (*_READERS, *_MODELS) and is_damaged_card(path)):
-        return _of_check(path, "card", checked_card(path, verifier.against(_document(path))), {}, verifier)
+        return _of_check(path, "card", checked_card(path, verifier.against(document_of(path))), {}, verifier)
     if form in _MODELS:
         return _trained(path, _MODELS[form], verifier)
     if form not in _READERS:
@@ -119,29 +119,6 @@ def signed_attacks(file: CheckedFile) -> tuple[AttackFigure, ...]:
         except (ParameterError, AttributeError):
             continue
     return tuple(found)
-
-
-def attacks_of_others(paths: Sequence[Path], files: Sequence[CheckedFile]) -> list[Problem]:
-    """Find documents whose figures are of none of the files of a report, by the SHA-256 that they name.
-
-    Args:
-        paths: of documents of attacks; what cannot be read is left out.
-        files: that the report is about.
-
-    Returns:
-        A problem for each.
-    """
-    cards = [each.card.get(key) for each in files for key in ("table", "content")]
-    about = {each.sha256 for each in files} | {each.get("sha256") for each in cards if isinstance(each, Mapping)}
-    named = {path: (_document(path) or {}).get("sha256") for path in paths}
-    remedy = "run privis attack against the file as it is now, or report that one"
-    return [
-        Problem(
-            f"--attack {path}", "figures of another file, as their SHA-256 says", "of a file of this report", remedy
-        )
-        for path, digest in named.items()
-        if digest is not None and digest not in about
-    ]
 
 
 def budget_facts(path: Path) -> BudgetFacts:
@@ -198,7 +175,7 @@ def _of_table(path: Path, verifier: FileVerifier) -> CheckedFile:
         if carried(table.metadata) is None and not beside(path).is_file():
             guarantee = _guarantee(_parsed(table.metadata.get("privis.guarantee")))
             return CheckedFile(path.name, "table", digest_of(path), Standing.WITHOUT_CARD, guarantee, {}, counts)
-    card = _document(beside(path)) if beside(path).is_file() else None
+    card = document_of(beside(path)) if beside(path).is_file() else None
     return _of_check(path, "table", checked_table(path, None, verifier.against(card)), counts, verifier)
 
 
@@ -273,7 +250,7 @@ def _linear_head(path: Path) -> CheckedFile:
 
 def _trained(path: Path, kind: str, verifier: FileVerifier) -> CheckedFile:
     """Check a classifier as `privis verify` does: by its signed card, or by the training that it says of itself."""
-    card = _document(beside(path)) if beside(path).is_file() else None
+    card = document_of(beside(path)) if beside(path).is_file() else None
     try:
         counts = dict(READERS[format_of(path)](path).described().get("counts", {}))
     except PrivisError:
@@ -374,7 +351,15 @@ def _parsed(text: str | None) -> Any:
         return None
 
 
-def _document(path: Path) -> Any:
+def document_of(path: Path) -> Any:
+    """Read a JSON document.
+
+    Args:
+        path: of its file.
+
+    Returns:
+        The document; None where there is none.
+    """
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -58,7 +58,7 @@ class ReportDeclaration:
         Raises:
             ParameterError: naming all that does not fit.
         """
-        known = (*SENTENCES, *_TEXTS, *_NUMBERS, "limits")
+        known = (*SENTENCES, *_TEXTS, *_NUMBERS, "limits", "registry")
         expected = f"a TOML file with some of {', '.join(known)}"
         try:
             if path.stat().st_size > _LARGEST:
@@ -89,6 +89,9 @@ def _wrong(path: Path, said: Mapping[str, Any], expected: str) -> Iterator[Probl
         elif key == "limits":
             if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
                 yield Problem(where, type(value).__name__, "a list of sentences")
+        elif key == "registry":  # of privis card --format dp-registry, which takes the same file; no section has it
+            if not isinstance(value, Mapping):
+                yield Problem(where, type(value).__name__, "a table")
         else:
             yield Problem(where, "an unknown key", expected)
 
