@@ -217,6 +217,9 @@ def test_names_and_declarations_are_escaped() -> None:
         page = rendered(replace(found, files=(hostile,), attacks=(attack,), declared=said), language)
         tags = {tag for tag, _ in ReadPage(page).tags}
         assert {"script", "img"}.isdisjoint(tags) and "{epsilon}.npz" in page
+    said = replace(found.declared, limits=("\x1b[31mred", "\u202egnp.exe", "一 é"))
+    page = rendered(replace(found, declared=said), Language.ENGLISH)
+    assert "\ufffd[31mred" in page and not {"\x1b", "\u202e"} & set(page) and "一 é" in page
 
 
 @pytest.mark.parametrize("language", list(Language))

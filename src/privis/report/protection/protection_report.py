@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from privis.version import VERSION
 USES = ("security", "medical", "finance", "retrieval")
 """Fields of use that a report may be for; they decide which annexes it has."""
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What turns a line round or moves a terminal's cursor: no name and no declaration needs it."""
+
 
 def rendered(evidence: ReportEvidence, language: Language) -> str:
     """Make the page.
@@ -44,7 +48,8 @@ def rendered(evidence: ReportEvidence, language: Language) -> str:
     title = words.say("document.title", {"name": _subject(evidence, words)})
     sections = [*work_sections(evidence, words), *use_sections(evidence, words), *risk_sections(evidence, words)]
     foot = words.say("document.foot", {"version": VERSION, "day": evidence.made.isoformat()})
-    return document(title, tuple(_head(evidence, words)), sections, _annexes(evidence, words), foot, words)
+    page = document(title, tuple(_head(evidence, words)), sections, _annexes(evidence, words), foot, words)
+    return _CONTROL.sub("\ufffd", page)
 
 
 def written(evidence: ReportEvidence, language: Language, path: Path) -> None:
