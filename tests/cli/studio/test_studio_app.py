@@ -103,7 +103,8 @@ def test_a_ledger_is_shown_as_the_command_has_it(page: Any, tmp_path: Path) -> N
 def test_a_task_needs_its_images(page: Any, picture: Callable[..., bytes]) -> None:
     key = page.drop(picture())
     assert page.post("views/start", task="verify", images=[key], values={}).status_code == 422
-    assert page.post("views/start", task="rm", images=[key], values={}).status_code == 422
+    for task in ("rm", ["detect"]):
+        assert page.post("views/start", task=task, images=[key], values={}).status_code == 422
     assert page.post("views/start", task="detect", images=[key], values={"what": "cats"}).status_code == 422
 
 

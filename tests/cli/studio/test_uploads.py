@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from privis.cli.studio.uploads import Uploads
 from privis.errors import ImageError
@@ -42,6 +44,13 @@ def test_what_was_removed_is_gone(picture: Callable[..., bytes]) -> None:
 def test_what_is_no_picture_is_refused_by_its_name(content: bytes) -> None:
     with pytest.raises(ImageError, match="odd"):
         Uploads().add("odd.png", content)
+
+
+def test_a_picture_of_too_many_pixels_is_refused_for_them() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (20000, 20000)).save(buffer, "PNG")
+    with pytest.raises(ImageError, match="at most 50,000,000 pixels"):
+        Uploads().add("large.png", buffer.getvalue())
 
 
 def test_a_name_is_shown_and_never_a_path(picture: Callable[..., bytes]) -> None:

@@ -83,7 +83,12 @@ class Studio:
     def _start(self, body: Mapping[str, Any], language: str) -> dict[str, Any]:
         """Start the command of a task."""
         name, images, values = body.get("task"), body.get("images"), body.get("values")
-        if name not in TASKS or not isinstance(images, list) or not isinstance(values, dict):
+        if (
+            not isinstance(name, str)
+            or name not in TASKS
+            or not isinstance(images, list)
+            or not isinstance(values, dict)
+        ):
             expected = "a task, a list of images and an object of values"
             raise ParameterError(Problem("request", "something else", expected))
         task = TASKS[name]

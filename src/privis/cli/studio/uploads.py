@@ -123,6 +123,9 @@ def _decoded(name: str, content: bytes) -> NDArray[np.uint8]:
         raise ImageError(
             *(Problem(name, p.got, p.expected, "use the command for it") for p in error.problems)
         ) from None
+    except Image.DecompressionBombError:
+        expected = f"at most {MOST_PIXELS:,} pixels"
+        raise ImageError(Problem(name, "far more pixels", expected, "use the command for it")) from None
     except Exception:  # decoders meet hostile bytes
         expected = f"a picture: one of {', '.join(decode.FORMATS)}"
         raise ImageError(Problem(name, "bytes of no picture that can be read", expected)) from None
