@@ -55,6 +55,7 @@ COMMANDS = {
     "answer_attacks": "attacks.answers",
     "recorded_attacks": "attacks.feature_table.recorded",
     "attack_table": "attacks.feature_table.table",
+    "attack_pages": "attacks.feature_table.pages",
     "inversion": "attacks.inversion",
     "verification": "cards.verification",
     "report_pages": "reports.report_pages",

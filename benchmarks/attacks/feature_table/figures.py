@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import resource
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Figure:
         seconds: of processor, of the attack without its judge.
         monotone: name of a series of epsilons; empty: none.
         note: what a reader has to know.
+        spent: seconds of processor since the figure before was kept: extraction, attack and judge; 0: not timed.
     """
 
     pictures: str
@@ -49,6 +51,7 @@ class Figure:
     seconds: float = 0.0
     monotone: str = ""
     note: str = ""
+    spent: float = field(default=0.0, compare=False)
 
     @property
     def key(self) -> str:
@@ -89,6 +92,7 @@ class FigureFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.figures: dict[str, Figure] = {}
+        self._spent = spent_by_now()
         if path.exists():
             for line in path.read_text("utf-8").splitlines():
                 try:
@@ -102,12 +106,20 @@ class FigureFile:
         return " / ".join(words) in self.figures
 
     def add(self, figure: Figure) -> None:
-        """Keep one, at once."""
+        """Keep one, at once, with what it took since the one before."""
+        before, self._spent = self._spent, spent_by_now()
+        figure = replace(figure, spent=round(self._spent - before, 3))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         cut = self.path.exists() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size
         with self.path.open("a", encoding="utf-8") as file:
             file.write(("\n" if cut else "") + json.dumps(asdict(figure)) + "\n")
         self.figures[figure.key] = figure
+
+
+def spent_by_now() -> float:
+    """Seconds of processor of this process, all its threads, and of its children that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def figure_of(document: dict[str, Any]) -> Figure:
@@ -131,6 +143,18 @@ BELOW = (  # pictures, feature, attack, least share, in words
 )
 MOST_SECONDS = 2.0
 """Of processor, for gradient inversion of a face's HOG."""
+MOST_MINUTES = 30.0
+"""Of processor, for the whole table, however many runs it took."""
+_WHO = (
+    ("inversion: ridge, gradient", ("ridge", "gradient"), ("faces", "kodak")),
+    ("neighbour of faces", ("neighbour",), ("faces",)),
+    ("neighbour of crops", ("neighbour",), ("kodak",)),
+)
+
+
+def processor_minutes(figures: Sequence[Figure]) -> float:
+    """Of extraction, attacks and judges of all figures, over all runs that made them."""
+    return sum(each.spent for each in figures) / 60
 
 
 def bars(figures: Sequence[Figure]) -> Iterator[Bar]:
@@ -142,13 +166,16 @@ def bars(figures: Sequence[Figure]) -> Iterator[Bar]:
                 took = each.seconds / each.tries
                 yield Bar(f"in at most {MOST_SECONDS:g} s of processor a face", f"{took:.2f} s", took <= MOST_SECONDS)
     private = [f for f in figures if "privunit" in f.protection and f.epsilon is not None and f.epsilon <= 4]
-    for attack, epsilon in (("ridge", 4.0), ("neighbour", 4.0), ("neighbour", 2.0)):
-        low = [each for each in private if each.attack == attack and (each.epsilon or 0) <= epsilon]
-        beyond = [each for each in low if not each.at_chance]
-        if low:
-            words = f"PrivUnit at epsilon of at most {epsilon:g} is at chance ({attack})"
-            yield Bar(words, f"{len(low) - len(beyond)} of {len(low)}", not beyond)
-    released = [each for each in figures if each.attack in ("ridge", "neighbour") and each.most < 1]
+    for words, attacks, kinds in _WHO:
+        for epsilon in (4.0, 2.0) if attacks == ("neighbour",) else (4.0,):
+            low = [each for each in private if each.attack in attacks and each.pictures in kinds]
+            low = [each for each in low if each.epsilon is not None and each.epsilon <= epsilon]
+            told = [each for each in low if not each.at_chance]
+            if low:
+                most, allowed = (max(value) for value in zip(*((each.share, each.most) for each in low), strict=True))
+                shown = f"{len(low) - len(told)} of {len(low)}; told at most {most:.1%}, epsilon allows {allowed:.1%}"
+                yield Bar(f"PrivUnit at epsilon of at most {epsilon:g} is at chance ({words})", shown, not told)
+    released = [each for each in figures if each.attack in ("ridge", "gradient", "neighbour") and each.most < 1]
     above = [each for each in released if each.interval[0] > each.most]
     if released:
         yield Bar("nobody is told more often than epsilon allows", f"{len(above)} of {len(released)} beyond", not above)
@@ -170,13 +197,18 @@ def bars(figures: Sequence[Figure]) -> Iterator[Bar]:
     for each in figures:
         if "a pixel" in each.protection or "a coefficient" in each.protection:
             shown = f"{each.share:.1%} of {each.tries}, {each.chance:.1%} by chance"
-            yield Bar(f"{each.feature} with epsilon {each.protection} is told", shown, not each.at_chance)
+            of = "faces" if each.pictures == "faces" else "crops"
+            yield Bar(f"{each.feature} of {of}, epsilon {each.protection} is told", shown, not each.at_chance)
+    minutes, untimed = processor_minutes(figures), sum(not each.spent for each in figures)
+    shown = f"{minutes:.1f} minutes" + (f", {untimed} figures not timed" if untimed else "")
+    words = f"the whole table takes at most {MOST_MINUTES:g} minutes of processor"
+    yield Bar(words, shown, minutes <= MOST_MINUTES and not untimed)
 
 
 def marked(figures: Sequence[Figure]) -> set[str]:
     """Keys of figures that miss a bar."""
     private = [f for f in figures if "privunit" in f.protection and f.epsilon is not None and f.epsilon <= 4]
-    missed = {f.key for f in private if f.attack in ("ridge", "neighbour") and not f.at_chance}
+    missed = {f.key for f in private if f.attack in ("ridge", "gradient", "neighbour") and not f.at_chance}
     for pictures, feature, attack, least, _ in BELOW:
         found = _of(figures, pictures=pictures, feature=feature, protection="clear", attack=attack)
         missed |= {each.key for each in found if each.share < least}

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import privis
 from benchmarks.attacks.feature_table.attackers import Counted, Judge, counted, neighbour, ridge, sharp_inverter
 from benchmarks.attacks.feature_table.figures import Figure, FigureFile
-from benchmarks.attacks.feature_table.pictures import Pictures
-from benchmarks.attacks.feature_table.protections import COMPONENTS, Protected
+from benchmarks.attacks.feature_table.pictures import SIDE, Pictures
+from benchmarks.attacks.feature_table.protections import COMPONENTS, Protected, protections
 from privis.attack.attack_finding import AttackFinding
 from privis.attack.inversion.gradient_inversion import GradientInversion, feature_program
 from privis.attack.linkage.rehearsal import Rehearsal
@@ -27,6 +27,8 @@ from privis.run.mpc.executor import MPC
 
 Rows = npt.NDArray[np.float32]
 GRADIENT = ("hog",)
+DESCENDED = ("clear", "privunit epsilon=4", "privunit epsilon=2")
+"""Protections that gradients are tried against."""
 ENCRYPTED = ("colour", "hog", "dense_sift", "template")
 """Features whose answers are asked for under HE: others take gigabytes to compile before they are refused."""
 LINKED = ("template", "hog")
@@ -38,23 +40,41 @@ _MOST_SECONDS, _MOST_MEMORY = 20.0, 3 << 30  # of an answer under HE, an image
 def gradient(
     name: str, feature: Feature, pictures: Pictures, judge: Judge, kept: FigureFile, rows: Callable[[], Rows]
 ) -> None:
-    """Invert exact rows of one fold by descent, from ridge's pictures on."""
-    import cv2
-
-    if name not in GRADIENT or kept.has("faces", name, "clear", "gradient"):
+    """Invert rows of one fold by descent, from ridge's pictures on: exact ones, and released ones."""
+    if name not in GRADIENT:
         return
     public = pictures.folds[0]
-    exact = rows()
-    attacked = exact[~public]
-    places = np.linspace(0, len(attacked) - 1, min(_FACES, len(attacked))).astype(np.intp)
+    for protection in protections(SIDE):
+        if protection.name in DESCENDED and not kept.has("faces", name, protection.name, "gradient"):
+            exact = rows()
+            seen = protection.protect(exact, public)
+            whole = None if np.isinf(protection.epsilon) else protection.epsilon
+            found = _descended(feature, pictures, judge, seen.released, _aims(seen.released, exact, public, whole))
+            kept.add(_figure("faces", name, protection.name, "gradient", found, whole))
+
+
+def _aims(released: Rows, exact: Rows, public: npt.NDArray[np.bool_], epsilon: float | None) -> Rows:
+    """Rows that descent aims at: a released direction from the public mean, as long as public rows are."""
+    if epsilon is None:
+        return released
+    mean = exact[public].mean(0)
+    long = np.median(np.linalg.norm(exact[public] - mean, axis=1))
+    return np.asarray(mean + long * released / np.linalg.norm(released, axis=1, keepdims=True), np.float32)
+
+
+def _descended(feature: Feature, pictures: Pictures, judge: Judge, seen: Rows, aims: Rows) -> Counted:
+    import cv2
+
+    public = pictures.folds[0]
+    count = int((~public).sum())
+    places = np.linspace(0, count - 1, min(_FACES, count)).astype(np.intp)
     start = time.process_time()
-    inverter = sharp_inverter(exact[public], judge, public)
-    begun = inverter(attacked[places])
+    inverter = sharp_inverter(seen[public], judge, public)
+    begun = inverter(seen[~public][places])
     shape = np.asarray(feature.before(pictures.images[0])).shape
     large = np.stack([cv2.resize(each, shape[::-1], interpolation=cv2.INTER_CUBIC) for each in begun])
-    made = GradientInversion()(feature_program(feature, shape), attacked[places], np.clip(large, 0, 255))
-    found = judge(made.astype(np.float64), 0, places, time.process_time() - start)
-    kept.add(_figure("faces", name, "clear", "gradient", found))
+    made = GradientInversion()(feature_program(feature, shape), aims[~public][places], np.clip(large, 0, 255))
+    return judge(made.astype(np.float64), 0, places, time.process_time() - start)
 
 
 def linkage(name: str, pictures: Pictures, kept: FigureFile, rows: Callable[[], Rows]) -> None:

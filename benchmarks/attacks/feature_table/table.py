@@ -31,7 +31,7 @@ import privis
 from benchmarks.attacks.feature_table import known_bad
 from benchmarks.attacks.feature_table.attacked_features import attacked_features
 from benchmarks.attacks.feature_table.attackers import Counted, Judge, neighbour, ridge
-from benchmarks.attacks.feature_table.figures import Figure, FigureFile, bars, table
+from benchmarks.attacks.feature_table.figures import Figure, FigureFile, bars, processor_minutes, table
 from benchmarks.attacks.feature_table.more_attacks import answers, gradient, linkage, transcripts
 from benchmarks.attacks.feature_table.pictures import SIDE, Pictures, faces, photographs
 from benchmarks.attacks.feature_table.protections import Protected, Protection, noisy_pictures, protections
@@ -177,8 +177,10 @@ def main() -> None:
     figures = list(kept.figures.values())
     print(table(figures))
     for bar in bars(figures):
-        print(f"{bar.words}: {bar.measured} ({'kept' if bar.kept else 'MISSED'})")
-    print(f"{time.process_time() - spent:.0f} s of processor, {time.perf_counter() - start:.0f} s of wall clock")
+        print(f"{bar.words}: {bar.measured} ({'hit' if bar.kept else 'MISSED'})")
+    took = time.process_time() - spent
+    print(f"{processor_minutes(figures):.1f} minutes of processor for all {len(figures)} figures;")
+    print(f"in this run {took:.0f} s of processor, {time.perf_counter() - start:.0f} s of wall clock")
 
 
 if __name__ == "__main__":

@@ -40,8 +40,13 @@ def test_a_killed_run_goes_on(tmp_path) -> None:
         ([HOG], "60 %", True),
         ([replace(HOG, hits=20)], "60 %", False),
         ([replace(HOG, seconds=100.0)], "in at most 2 s", False),
-        ([PRIVUNIT], "PrivUnit at epsilon of at most 4 is at chance (ridge)", True),
-        ([replace(PRIVUNIT, hits=30)], "PrivUnit at epsilon of at most 4 is at chance (ridge)", False),
+        ([PRIVUNIT], "PrivUnit at epsilon of at most 4 is at chance (inversion: ridge, gradient)", True),
+        ([replace(PRIVUNIT, hits=30)], "at most 4 is at chance (inversion: ridge, gradient)", False),
+        ([replace(PRIVUNIT, hits=30, attack="gradient")], "at most 4 is at chance (inversion: ridge, gradient)", False),
+        ([replace(PRIVUNIT, hits=30, attack="neighbour")], "at most 4 is at chance (neighbour of faces)", False),
+        ([replace(PRIVUNIT, spent=1700.0)], "at most 30 minutes", True),
+        ([PRIVUNIT, replace(HOG, spent=1700.0)], "at most 30 minutes", False),  # one is not timed
+        ([replace(PRIVUNIT, spent=1900.0)], "at most 30 minutes", False),
         ([replace(PRIVUNIT, hits=120)], "than epsilon allows", False),
         ([PRIVUNIT, replace(PRIVUNIT, protection="privunit epsilon=8", epsilon=8.0)], "never tells less", True),
         ([replace(PRIVUNIT, hits=60), replace(PRIVUNIT, protection="privunit epsilon=8", epsilon=8.0)], "never", False),
@@ -58,6 +63,11 @@ def test_bars_can_be_kept_and_missed(figures: list[Figure], words: str, kept: bo
     found = [bar for bar in bars(figures) if words in bar.words]
     assert [bar.kept for bar in found] == [kept]
     assert ("misses a bar" in table(figures)) == bool(marked(figures))
+
+
+def test_bars_say_what_epsilon_allows() -> None:
+    bar = next(bar for bar in bars([PRIVUNIT]) if "inversion" in bar.words)
+    assert bar.measured == "1 of 1; told at most 3.8%, epsilon allows 69.5%"
 
 
 def test_what_epsilon_allows() -> None:
@@ -99,6 +109,8 @@ def test_a_tiny_run_attacks_every_protection(tmp_path, monkeypatch) -> None:
     size = kept.path.stat().st_size
     of_feature("colour", ColourHistogram(bins=4, density=True), made, Judge(made, DATA), kept, 1)
     assert kept.path.stat().st_size == size, "what is there is not computed again"
+    assert all(each.spent >= each.seconds for each in kept.figures.values()), "extraction and judge are counted, too"
+    assert FigureFile(kept.path).figures == kept.figures
 
 
 @pytest.mark.long
