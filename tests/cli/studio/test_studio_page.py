@@ -113,6 +113,17 @@ def test_what_was_refused_stays_said_and_a_shown_image_can_be_forgotten(page: An
     assert "last.jpg" not in page.text_content("#command")
 
 
+def test_settings_that_cannot_be_show_no_guarantee_of_others(page: Any, address: str) -> None:
+    page.goto(address)
+    page_times.drop(page, "photo.jpg", page_times.photograph(128))
+    for place, shown in (("counts", False), ("pixels", True)):  # counts of HOG: nobody knows how many a pixel moves
+        before = page_times.drawn(page)
+        page.select_option("#at", place)
+        page_times.await_drawing(page, before)
+        assert page.is_visible("#results") == shown
+        assert ("--moves" in page.text_content("#problems")) != shown
+
+
 def test_a_form_keeps_what_was_typed_and_a_reload_what_runs(page: Any, address: str) -> None:
     page.goto(address)
     page_times.drop(page, "photo.jpg", page_times.photograph(128))

@@ -213,6 +213,7 @@ async function draw(view = "seen") {
     if (view === "seen" && answer.stops.length) stops(answer.stops);
     show(state.refused);
   } catch (error) {
+    at("results").hidden = true; // they are of other settings than those that are chosen
     failed(error);
   }
   at("status").textContent = "";
