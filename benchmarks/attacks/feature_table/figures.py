@@ -35,7 +35,8 @@ class Figure:
         seconds: of processor, of the attack without its judge.
         monotone: name of a series of epsilons; empty: none.
         note: what a reader has to know.
-        spent: seconds of processor since the figure before was kept: extraction, attack and judge; 0: not timed.
+        spent: seconds of processor since the figure before was kept: extraction, attack and judge; 0 where both
+            were found at once; null: not timed.
     """
 
     pictures: str
@@ -51,7 +52,7 @@ class Figure:
     seconds: float = 0.0
     monotone: str = ""
     note: str = ""
-    spent: float = field(default=0.0, compare=False)
+    spent: float | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -154,7 +155,7 @@ _WHO = (
 
 def processor_minutes(figures: Sequence[Figure]) -> float:
     """Of extraction, attacks and judges of all figures, over all runs that made them."""
-    return sum(each.spent for each in figures) / 60
+    return sum(each.spent or 0.0 for each in figures) / 60
 
 
 def bars(figures: Sequence[Figure]) -> Iterator[Bar]:
@@ -199,7 +200,7 @@ def bars(figures: Sequence[Figure]) -> Iterator[Bar]:
             shown = f"{each.share:.1%} of {each.tries}, {each.chance:.1%} by chance"
             of = "faces" if each.pictures == "faces" else "crops"
             yield Bar(f"{each.feature} of {of}, epsilon {each.protection} is told", shown, not each.at_chance)
-    minutes, untimed = processor_minutes(figures), sum(not each.spent for each in figures)
+    minutes, untimed = processor_minutes(figures), sum(each.spent is None for each in figures)
     shown = f"{minutes:.1f} minutes" + (f", {untimed} figures not timed" if untimed else "")
     words = f"the whole table takes at most {MOST_MINUTES:g} minutes of processor"
     yield Bar(words, shown, minutes <= MOST_MINUTES and not untimed)

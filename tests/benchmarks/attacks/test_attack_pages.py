@@ -43,7 +43,7 @@ def test_every_feature_is_there_under_every_protection_of_the_page(measured: lis
 
 
 def test_the_whole_table_fits_into_its_minutes(measured: list[Figure]) -> None:
-    assert all(each.spent >= 0 for each in measured)
+    assert all(each.spent is not None and each.spent >= 0 for each in measured)
     assert 0 < processor_minutes(measured) <= 30
 
 

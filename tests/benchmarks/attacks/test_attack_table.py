@@ -109,7 +109,9 @@ def test_a_tiny_run_attacks_every_protection(tmp_path, monkeypatch) -> None:
     size = kept.path.stat().st_size
     of_feature("colour", ColourHistogram(bins=4, density=True), made, Judge(made, DATA), kept, 1)
     assert kept.path.stat().st_size == size, "what is there is not computed again"
-    assert all(each.spent >= each.seconds for each in kept.figures.values()), "extraction and judge are counted, too"
+    assert all((each.spent or 0.0) >= each.seconds for each in kept.figures.values()), (
+        "extraction and judge are counted, too"
+    )
     assert FigureFile(kept.path).figures == kept.figures
 
 
