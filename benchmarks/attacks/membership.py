@@ -11,6 +11,7 @@ positives, by the interval, and no more than epsilon allows.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,9 @@ class Attacked:
     def good(self) -> bool:
         """Whether the bars of this head are kept."""
         if self.epsilon is not None:
-            return self.proved <= self.epsilon and all(rate.interval[0] <= rate.chance for rate in self.rates)
+            allowed = [min(1.0, math.exp(self.epsilon) * rate.chance) for rate in self.rates]  # of all true positives
+            told = all(rate.interval[0] <= most for rate, most in zip(self.rates, allowed, strict=True))
+            return self.proved <= self.epsilon and told
         if self.name == "overfitted":
             return self.area[1][0] >= CONTROL and self.rates[-1].interval[0] > self.rates[-1].chance
         return True

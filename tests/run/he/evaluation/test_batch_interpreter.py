@@ -84,9 +84,9 @@ def test_images_side_by_side_under_encryption(processes, rng):
 def test_the_executor_shares_ciphertexts_in_the_way_that_is_quickest_for_so_many_images():
     under = CKKS()
     squares, large = (trace(lambda x: x * x, Input((n, n), -1.0, 1.0, None)) for n in (32, 1024))
-    few, many = (under._shared(squares, images).spec for images in (5, 10**6))
+    few, many = (under.shared(squares, images).spec for images in (5, 10**6))
     assert few.batch_size < few.parameters.slots and many.batch_size == 2 * many.parameters.slots
-    assert under._shared(large, None).spec.batch_size == 1  # neither way fits
+    assert under.shared(large, None).spec.batch_size == 1  # neither way fits
 
 
 def test_more_ciphertexts_than_memory_are_refused_with_their_number():
