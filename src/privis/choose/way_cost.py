@@ -188,7 +188,8 @@ class WayCosts:
         for name, words in parts:
             feature = self.words.feature(name, words)
             found = self.predict(feature, Clear(), (*job.size, 3), 1, workers=1, probes=self.probes)
-            seconds = found.seconds + (made.seconds - START if made.seconds else 0.0)  # one process extracts them all
+            more = max(0.0, found.seconds - START)  # one process extracts them all: it starts once, however quickly
+            seconds = made.seconds + more if made.seconds else found.seconds
             made = replace(found, seconds=seconds, memory=max(made.memory, found.memory))
             length += len(feature.names(core_shape(feature, owner_image_shape(feature, (*job.size, 3)))))
         made = replace(made, memory=made.memory + SEARCHING)
