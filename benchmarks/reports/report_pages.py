@@ -21,13 +21,13 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
+from benchmarks.studio.page_times import chromium
 from privis.cli.main import app
 from privis.io.face_gallery import EnrolledPerson, FaceGallery
 
 LANGUAGES, SCHEMES, WIDTHS = ("en", "zh"), ("light", "dark"), (360, 768, 1280)
 A4_WIDTH = 672
 """Pixels between the margins of a printed page."""
-CHROMIUM = "/usr/bin/chromium"
 SERIOUS = ("serious", "critical")
 _PEOPLE = 1240
 _SHAPE = (16, 16)
@@ -149,7 +149,7 @@ def browsed(
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = player.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for language, path in pages.items():
             for scheme in schemes:
                 for width in widths:
@@ -173,7 +173,7 @@ def printed(path: Path, pdf: Path) -> tuple[int, int]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = player.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": A4_WIDTH, "height": 990})
         page.goto(path.absolute().as_uri())
         page.emulate_media(media="print")

@@ -70,17 +70,34 @@ class Declaration:
             ParameterError: naming all that does not fit.
         """
         expected = f"a TOML file with some of {', '.join(_KEYS)}"
-        try:
-            if path.stat().st_size > _LARGEST:
-                raise ValueError("a file that is too large")
-            words = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
-            raise ParameterError(misfit(path, FileFormat.TOML, reason, expected)) from None
-        if not words:
-            raise ParameterError(misfit(path, FileFormat.TOML, "nothing declared", expected))
+        words = read_declaration(path, expected)
         refuse(ParameterError, list(_misdeclared(path, words, expected)))
         return cls(**{**words, "limits": tuple(words.get("limits", ()))})
+
+
+def read_declaration(path: Path, expected: str) -> dict[str, Any]:
+    """Read what somebody declares, unchecked.
+
+    Args:
+        path: of a TOML file.
+        expected: what it may hold, in words.
+
+    Returns:
+        Its values by key, at least one.
+
+    Raises:
+        ParameterError: it cannot be read, is no TOML, too large or empty.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("a file that is too large")
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
+        raise ParameterError(misfit(path, FileFormat.TOML, reason, expected)) from None
+    if not said:
+        raise ParameterError(misfit(path, FileFormat.TOML, "nothing declared", expected))
+    return said
 
 
 def _misdeclared(path: Path, words: Mapping[str, Any], expected: str) -> Iterator[Problem]:

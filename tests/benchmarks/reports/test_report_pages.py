@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reports import report_pages
+from benchmarks.studio import page_times
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    if not Path(report_pages.CHROMIUM).exists():
-        pytest.skip("needs Chromium at /usr/bin/chromium")
+    if page_times.chromium() is None:
+        pytest.skip("no Chromium here")
     pytest.importorskip("playwright", reason="needs playwright")
     pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     return report_pages.sample(tmp_path_factory.mktemp("report"))

@@ -59,3 +59,15 @@ def test_a_command_is_stopped_with_all_that_it_started(upload: Upload) -> None:
     with pytest.raises(ParameterError):
         commands.get("unknown")
     commands.close()
+
+
+def test_what_a_command_keeps_while_it_runs_is_in_memory(upload: Upload) -> None:
+    command = BackgroundCommand(["detect", "{0}", "--what", "people", "--json"], [upload])
+    environment = Path(f"/proc/{command._process.pid}/environ").read_bytes().decode().split("\0")
+    (folder,) = (each.partition("=")[2] for each in environment if each.startswith("TMPDIR="))
+    assert folder.startswith("/dev/shm/privis-studio-")
+    ended(command)
+    deadline = time.monotonic() + 5
+    while Path(folder).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(folder).exists()

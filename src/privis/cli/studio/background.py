@@ -42,15 +42,16 @@ class BackgroundCommand:
         self._files = [_in_memory(image) for image in images]
         self._names = {_path_of(file): image.name for file, image in zip(self._files, images, strict=True)}
         paths = [_path_of(file) for file in self._files]
-        self._folder = tempfile.TemporaryDirectory(prefix="privis-studio-", dir=_MEMORY) if OUTPUT in words else None
-        if self._folder is not None:
-            self._names[self._folder.name] = ""
+        place = _MEMORY if os.path.isdir(_MEMORY) else None  # without such a place no image has come so far
+        self._folder = tempfile.TemporaryDirectory(prefix="privis-studio-", dir=place)
+        self._names[self._folder.name] = ""
         self.words = [_filled(word, paths, self._folder) for word in words]
         self.predicted, self._stopped = predicted, False
         self._start, self._seconds = time.monotonic(), 0.0
         self._lines: deque[str] = deque(maxlen=_MOST_LINES)
         self._output = b""
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        # what a command keeps while it runs follows from the image: it belongs into memory, too
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TMPDIR": self._folder.name}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "privis", *self.words],
             stdin=subprocess.DEVNULL,
@@ -134,8 +135,7 @@ class BackgroundCommand:
                 pipe.close()
         for file in self._files:
             os.close(file)
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._folder.cleanup()
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -194,8 +194,8 @@ def _path_of(file: int) -> str:
     return f"/proc/{os.getpid()}/fd/{file}"
 
 
-def _filled(word: str, paths: Sequence[str], folder: tempfile.TemporaryDirectory[str] | None) -> str:
-    if folder is not None and word == OUTPUT:
+def _filled(word: str, paths: Sequence[str], folder: tempfile.TemporaryDirectory[str]) -> str:
+    if word == OUTPUT:
         return os.path.join(folder.name, "features.parquet")
     for number, path in enumerate(paths):
         word = path if word == f"{{{number}}}" else word

@@ -35,8 +35,8 @@ def studio(port: Port = 0, browser: Browser = True, language: Language = None) -
 
     privis studio --no-browser --port 8765
 
-    Only a browser of this machine that has the whole address can use it. Nothing is sent anywhere, nothing is written:
-    what is dropped lies in memory until the command ends (Ctrl+C).
+    Only a browser of this machine that has the whole address can use it. Nothing is sent anywhere. What is dropped,
+    and what is made of it, lies in memory until the command ends (Ctrl+C).
     """
     with explained():
         from privis.cli.studio.access import Access

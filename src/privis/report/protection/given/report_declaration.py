@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from privis.cards.card_contents import read_declaration
 from privis.errors import ParameterError, Problem, refuse
-from privis.file_formats import FileFormat, misfit
 
 SENTENCES = (
     "site", "controller", "contact", "purpose", "necessity", "legal_basis", "people", "recipients", "retention",
@@ -19,7 +18,6 @@ SENTENCES = (
 """Keys whose value is a text."""
 _NUMBERS = {"cost": ("predicted", "measured"), "utility": ("predicted", "measured")}
 _TEXTS = ("custody", "provenance", "roles")
-_LARGEST = 1 << 24
 _LONGEST = 4000
 
 
@@ -60,15 +58,7 @@ class ReportDeclaration:
         """
         known = (*SENTENCES, *_TEXTS, *_NUMBERS, "limits", "registry")
         expected = f"a TOML file with some of {', '.join(known)}"
-        try:
-            if path.stat().st_size > _LARGEST:
-                raise ValueError("a file that is too large")
-            said = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            reason = (error.strerror or "an error") if isinstance(error, OSError) else str(error)[:200]
-            raise ParameterError(misfit(path, FileFormat.TOML, reason, expected)) from None
-        if not said:
-            raise ParameterError(misfit(path, FileFormat.TOML, "nothing declared", expected))
+        said = read_declaration(path, expected)
         refuse(ParameterError, list(_wrong(path, said, expected)))
         tables = {name: said[name] for name in (*_TEXTS, *_NUMBERS) if name in said}
         sentences = {name: said[name] for name in SENTENCES if name in said}
