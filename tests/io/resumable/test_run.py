@@ -1,6 +1,7 @@
 """A folder run gives the same table whatever happens to it, and loses no picture without saying so.
 
-Answers for `privis.io.resumable.contents`, `privis.io.resumable.parts` and `privis.io.resumable.processes`.
+Answers for `privis.io.resumable.contents`, `privis.io.resumable.parts`, `privis.io.resumable.processes`,
+`privis.io.resumable.span_scheduler` and `privis.io.resumable.span_vectors`.
 """
 
 from __future__ import annotations

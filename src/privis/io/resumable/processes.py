@@ -15,22 +15,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from privis.errors import ParameterError, PrivisError, Problem
 from privis.io.images.depth import DepthWarning
 from privis.io.resumable.parts import Span
+from privis.io.resumable.span_scheduler import Answer, Compute
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
-Answer = TypeVar("Answer")
-Compute = Callable[[Span, Sequence[str]], Answer]
-"""Deals with the sources of a span, given with their paths, and returns what became of them, never an exception."""
-
 Pipe = connection.Connection
 
-_ONE_THREAD = (
+ONE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -51,6 +48,36 @@ class _Worker:
     process: SpawnProcess
     task: _Task | None = None
     ready: bool = False
+
+
+@dataclass(frozen=True)
+class LocalProcesses:
+    """The `SpanScheduler` of this machine: processes of one thread each; a single one is the calling process.
+
+    Args:
+        workers: processes.
+    """
+
+    workers: int = 1
+
+    @property
+    def near(self) -> bool:
+        """They have the disk of the calling process."""
+        return True
+
+    def parallelism(self) -> int:
+        """As many as there are processes."""
+        return self.workers
+
+    def share_out(
+        self,
+        spans: Sequence[Span],
+        paths: Sequence[str],
+        make: Callable[[], Compute[Answer]],
+        give_up: Callable[[Span, str], Answer],
+    ) -> Generator[tuple[Span, Answer], None, None]:
+        """Compute all ``spans`` of ``paths`` in processes of this machine; see the function of this name."""
+        return share_out(spans, paths, self.workers, make, give_up)
 
 
 def share_out(
@@ -168,10 +195,10 @@ def _start(make: Callable[[], Compute[Any]]) -> tuple[Pipe, _Worker]:
 @contextmanager
 def _worker_environment() -> Iterator[None]:
     """What a process inherits when it starts: one thread per library, and no interrupts (the parent has them)."""
-    saved = {name: os.environ.get(name) for name in _ONE_THREAD}
+    saved = {name: os.environ.get(name) for name in ONE_THREAD}
     resource_tracker.ensure_running()  # here, because starting it unblocks the signals
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         yield
     finally:

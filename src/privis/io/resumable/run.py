@@ -24,34 +24,18 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from privis.errors import (
-    AnswerLimitError,
-    DamagedLedgerError,
-    ImageError,
-    MissingExtraError,
-    OutputError,
-    ParameterError,
-    PrivisError,
-    Problem,
-    ProtocolError,
-    ServiceError,
-    refuse,
-)
+from privis.errors import DamagedLedgerError, ImageError, ParameterError, Problem, refuse
 from privis.io import tables
 from privis.io.atomic import check_writable, replacing, unwritable
 from privis.io.images import decode as images
 from privis.io.images.dicom.reading import DicomReading
-from privis.io.images.record import ImageRecord, Source
-from privis.io.resumable.contents import Observed, content, contents
+from privis.io.resumable.contents import content, contents
 from privis.io.resumable.parts import (
     Part,
     Shape,
@@ -64,33 +48,11 @@ from privis.io.resumable.parts import (
     read_part,
     write_part,
 )
-from privis.io.resumable.processes import Compute, share_out
-
-NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, AnswerLimitError, MissingExtraError)
-"""What ends a run: the next image would meet it too, and it must not be lost for it."""
+from privis.io.resumable.processes import LocalProcesses
+from privis.io.resumable.span_scheduler import Compute, SpanScheduler
+from privis.io.resumable.span_vectors import Extractor, MakeParts
 
 _MISMATCH = "got a feature of {} components, expected {} as in the first image; pass size=(H, W) for equal ones"
-
-Extractor = Callable[[ImageRecord], NDArray[np.float32]]
-"""A decoded image to a float32 vector; whatever it raises makes the image a listed failure."""
-
-
-@runtime_checkable
-class SharingExtractor(Protocol):
-    """An extractor that may be cheaper for several images at once."""
-
-    @property
-    def shares(self) -> bool:
-        """Whether several images are cheaper together."""
-        ...
-
-    def __call__(self, image: ImageRecord, /) -> NDArray[np.float32]:
-        """As an ``Extractor``, for one."""
-        ...
-
-    def many(self, images: Iterable[Source]) -> Sequence[NDArray[np.float32] | PrivisError]:
-        """For each image, read when its turn comes, a vector or what is wrong with it."""
-        ...
 
 
 class ChargeLog(Protocol):
@@ -129,6 +91,8 @@ class FolderJob:
         where vectors are charged; a part whose mark it does not have is refused.
     fair
         whether spans are so small that every worker is busy to the end: no gain where images are cheaper together.
+    on
+        who computes; None: ``workers`` processes of this machine.
     """
 
     sources: Sequence[str]
@@ -141,6 +105,17 @@ class FolderJob:
     decoding: images.Decoding = images.Decoding()
     account: ChargeLog | None = None
     fair: bool = True
+    on: SpanScheduler | None = None
+
+    @property
+    def scheduler(self) -> SpanScheduler:
+        """Who computes."""
+        return self.on or LocalProcesses(self.workers)
+
+    def most(self) -> int:
+        """How many sources a span has at most: small jobs too keep every worker busy to the end."""
+        fair = -(-len(self.sources) // (4 * self.scheduler.parallelism()))
+        return min(self.chunk, fair) if self.fair else self.chunk
 
 
 @dataclass(frozen=True)
@@ -172,9 +147,6 @@ class Outcome:
     failures: tuple[Failure, ...]
     resumed: int
     seconds: float
-
-
-Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
 
 
 Join = Callable[[FolderJob, Path, Sequence[Span]], tuple[int, int, tuple[Failure, ...]]]  # parts to the output
@@ -277,82 +249,77 @@ def still_true(job: FolderJob, folder: Path) -> tuple[list[Span], int]:
 
 def _computed(job: FolderJob, folder: Path, finished: Sequence[Span]) -> Generator[tuple[Span, int], None, None]:
     """Compute what is not finished; gives each span with its number of failures, in any order."""
-    fair = -(-len(job.sources) // (4 * job.workers))  # small jobs too keep every worker busy to the end
-    spans = open_spans(finished, len(job.sources), min(job.chunk, fair) if job.fair else job.chunk)
-    make = _MakeCompute(folder, job.make_extractor, job.decoding, job.account)
-    yield from share_out(spans, job.sources, job.workers, make, functools.partial(_give_up, folder, job))
+    spans = open_spans(finished, len(job.sources), job.most())
+    make = MakeParts(job.make_extractor, job.decoding)
+    keep, give_up = functools.partial(_keep, folder, job.account), functools.partial(_given_up, job.sources)
+    yield from kept(job.scheduler, spans, job.sources, make, keep, give_up)
+
+
+Found = TypeVar("Found")
+
+
+def kept(
+    scheduler: SpanScheduler,
+    spans: Sequence[Span],
+    paths: Sequence[str],
+    make: Callable[[], Compute[Found]],
+    keep: Callable[[Span, Found], int],
+    give_up: Callable[[Span, str], Found],
+) -> Generator[tuple[Span, int], None, None]:
+    """Compute ``spans`` and ``keep`` what was found: by the worker where it has this disk, here otherwise.
+
+    Args:
+        scheduler: shares the spans out.
+        spans: to compute.
+        paths: all sources.
+        make: as of `SpanScheduler.share_out`.
+        keep: picklable; writes what was found in a span and gives how many of its files failed.
+        give_up: what to keep for a source that ends its workers, from the reason.
+
+    Yields:
+        A span and how many of its files failed.
+    """
+    if scheduler.near:
+        here = _KeepGivenUp(keep, give_up)
+        yield from scheduler.share_out(spans, paths, _MakeKept(make, keep), here)
+        return
+    with closing(scheduler.share_out(spans, paths, make, give_up)) as computed:
+        for span, found in computed:
+            yield span, keep(span, found)
 
 
 @dataclass(frozen=True)
-class _MakeCompute:
-    """Picklable: makes, in the process that is to work, the function that computes and keeps a span."""
+class _MakeKept:
+    """Picklable: makes the function that computes a span and keeps what it found."""
 
-    folder: Path
-    make_extractor: Callable[[], Extractor]
-    decoding: images.Decoding
-    account: ChargeLog | None
+    make: Callable[[], Compute[Any]]
+    keep: Callable[[Span, Any], int]
 
-    def __call__(self) -> Compute:
-        return functools.partial(_compute, self, self.make_extractor())
+    def __call__(self) -> Compute[int]:
+        return functools.partial(_compute_and_keep, self.make(), self.keep)
 
 
-def _compute(made: _MakeCompute, extractor: Extractor, span: Span, paths: Sequence[str]) -> int:
-    observed = [Observed.of(path) for path in paths]
-    if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
-        found = vectors_of(paths, extractor, made.decoding)
-    else:
-        found = [_vector(path, extractor, made.decoding) for path in paths]
-    vectors, shapes = zip(*found, strict=True)
-    part = Part.of(vectors, [file.read() for file in observed], shapes, made.account.mark() if made.account else "")
-    write_part(made.folder, span, part)
+def _compute_and_keep(compute: Compute[Any], keep: Callable[[Span, Any], int], span: Span, paths: Sequence[str]) -> int:
+    return keep(span, compute(span, paths))
+
+
+@dataclass(frozen=True)
+class _KeepGivenUp:
+    keep: Callable[[Span, Any], int]
+    give_up: Callable[[Span, str], Any]
+
+    def __call__(self, span: Span, reason: str) -> int:
+        return self.keep(span, self.give_up(span, reason))
+
+
+def _keep(folder: Path, account: ChargeLog | None, span: Span, part: Part) -> int:
+    """Write the part of a span, with a mark after all of its charges."""
+    write_part(folder, span, replace(part, mark=account.mark()) if account else part)
     return part.failed
 
 
-def _give_up(folder: Path, job: FolderJob, span: Span, reason: str) -> int:
-    mark = job.account.mark() if job.account else ""
-    write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], [()], mark))
-    return 1
-
-
-def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decode: images.Decoding) -> list[Found]:
-    """The vectors of several files, computed together where their extractor can."""
-    shapes: list[Shape] = [()] * len(paths)
-
-    def read(place: int) -> ImageRecord:
-        pixels = decode(paths[place])
-        shapes[place] = pixels.shape
-        return ImageRecord(pixels, paths[place])
-
-    try:
-        found = extractor.many([functools.partial(read, place) for place in range(len(paths))])
-    except PrivisError:
-        raise
-    except Exception:  # one of them: which, and all others on their own
-        return [_vector(path, extractor, decode) for path in paths]
-    return list(zip(map(result_of, paths, found), shapes, strict=True))
-
-
-def _vector(path: str, extractor: Extractor, decode: images.Decoding) -> Found:
-    shape: Shape = ()
-    try:
-        shape = (pixels := decode(path)).shape
-        return result_of(path, extractor(ImageRecord(pixels, path))), shape
-    except PrivisError as error:
-        return result_of(path, error), shape
-    except Exception as error:  # one image must never end a run of a million
-        return f"{type(error).__name__}: {error}", shape
-
-
-def result_of(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:
-    """A vector, or why there is none; raises what is no image's fault."""
-    if isinstance(found, NO_IMAGES_FAULT):
-        raise found
-    if isinstance(found, PrivisError):
-        return "; ".join(str(problem).removeprefix(f"{path}: ") for problem in found.problems)
-    vector = np.asarray(found, dtype=np.float32)
-    if vector.ndim != 1 or not vector.size:
-        return f"got a feature of shape {vector.shape}, expected a vector"
-    return vector
+def _given_up(paths: Sequence[str], span: Span, reason: str) -> Part:
+    return Part.of([reason], [content(paths[span.start])], [()])
 
 
 def join_parts(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int, int, tuple[Failure, ...]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -24,22 +24,19 @@ from privis.io.images.decode import Decoding
 from privis.io.images.record import ImageRecord
 from privis.io.resumable.contents import Observed, content
 from privis.io.resumable.parts import Part, Span, discard, finished_spans, open_spans, part_path, partial, write_part
-from privis.io.resumable.processes import Compute, share_out
 from privis.io.resumable.run import (
     ChargeLog,
-    Extractor,
     FolderJob,
-    Found,
     Outcome,
     Progress,
-    SharingExtractor,
     check_job,
     join_parts,
+    kept,
     manifest_of,
-    result_of,
     still_true,
-    vectors_of,
 )
+from privis.io.resumable.span_scheduler import Compute
+from privis.io.resumable.span_vectors import Extractor, Found, SharingExtractor, result_of, vectors_of
 
 
 @runtime_checkable
@@ -97,7 +94,7 @@ def _refuse_unlike(jobs: Sequence[FolderJob]) -> None:
         for output in dict.fromkeys(outputs)
         if outputs.count(output) > 1
     ]
-    shared = {(tuple(job.sources), job.workers, job.decoding) for job in jobs}
+    shared = {(tuple(job.sources), job.scheduler, job.decoding) for job in jobs}
     if len(shared) != 1:
         problems.append(Problem("run_together", f"{len(jobs)} jobs of {len(shared)} kinds", "jobs over equal sources"))
     refuse(ParameterError, problems)
@@ -119,8 +116,7 @@ def _finished_in_all(jobs: Sequence[FolderJob], folders: Sequence[Path]) -> tupl
 
 def _chunk(jobs: Sequence[FolderJob]) -> int:
     """Most sources of a span: the same in a run that goes on, as it depends on the jobs alone."""
-    fair = -(-len(jobs[0].sources) // (4 * jobs[0].workers))
-    return min(min(job.chunk, fair) if job.fair else job.chunk for job in jobs)
+    return min(job.most() for job in jobs)
 
 
 def _computed(
@@ -128,50 +124,69 @@ def _computed(
 ) -> Generator[tuple[Span, int], None, None]:
     first = jobs[0]
     spans = open_spans(finished, len(first.sources), _chunk(jobs))
-    make = _MakeCompute(tuple(folders), tuple(job.make_extractor for job in jobs), first.decoding, first.account)
-    yield from share_out(spans, first.sources, first.workers, make, functools.partial(_give_up, folders, first))
+    present = tuple(folders) if first.scheduler.near else ()
+    make = _MakeParts(present, tuple(job.make_extractor for job in jobs), first.decoding)
+    keep = functools.partial(_keep, tuple(folders), first.account)
+    yield from kept(first.scheduler, spans, first.sources, make, keep, functools.partial(_given_up, len(jobs), first))
+
+
+Parts = Iterable[tuple[int, Part]]
+"""Numbers of jobs, and the part of a span for each."""
 
 
 @dataclass(frozen=True)
-class _MakeCompute:
-    """Picklable: makes, in the process that is to work, the function that computes and keeps a span for all jobs."""
+class _MakeParts:
+    """Picklable: makes, in the process that is to work, the function that computes the parts of a span for all jobs.
+
+    ``folders`` are those of the jobs' parts, where the process has them: what is there is not computed again.
+    """
 
     folders: tuple[Path, ...]
     make_extractors: tuple[Callable[[], Extractor], ...]
     decoding: Decoding
-    account: ChargeLog | None
 
-    def __call__(self) -> Compute:
+    def __call__(self) -> Compute[Parts]:
         return functools.partial(_compute, self, [make() for make in self.make_extractors])
 
 
-def _compute(made: _MakeCompute, extractors: Sequence[Extractor], span: Span, paths: Sequence[str]) -> int:
-    """Compute a span for every job that does not have it; a job's part is written as soon as it is whole."""
-    missing = [number for number, folder in enumerate(made.folders) if not part_path(folder, span).exists()]
-    wanted = {number: extractors[number] for number in missing}
+def _compute(made: _MakeParts, extractors: Sequence[Extractor], span: Span, paths: Sequence[str]) -> Parts:
+    """Compute a span for every job that does not have it; with the jobs' folders each part as soon as it is whole."""
+    there = {number for number, folder in enumerate(made.folders) if part_path(folder, span).exists()}
+    wanted = {number: each for number, each in enumerate(extractors) if number not in there}
+    parts = _parts(made.decoding, extractors, wanted, paths)
+    return parts if made.folders else list(parts)
+
+
+def _parts(
+    decoding: Decoding, extractors: Sequence[Extractor], wanted: dict[int, Extractor], paths: Sequence[str]
+) -> Iterator[tuple[int, Part]]:
     observed = [Observed.of(path) for path in paths]
     sharing = {number for number, each in wanted.items() if isinstance(each, SharingExtractor) and each.shares}
     found: dict[int, list[Found]] = {number: [] for number in wanted}
     alone = {number: each for number, each in wanted.items() if number not in sharing}
     refused: dict[str, str] = {}
-    failures = 0
     for path in paths:
-        for number, result in _one_image(path, extractors, alone, made.decoding, refused):
+        for number, result in _one_image(path, extractors, alone, decoding, refused):
             found[number].append(result)
             if len(found[number]) == len(paths):  # at once, so that a later job's deadly image takes nothing along
-                failures += _keep(made, number, span, found.pop(number), observed)
+                yield number, _part(found.pop(number), observed)
     for number in sorted(sharing):
-        failures += _keep(made, number, span, _shared(paths, wanted[number], made.decoding, refused), observed)
-    return failures
+        yield number, _part(_shared(paths, wanted[number], decoding, refused), observed)
 
 
-def _keep(made: _MakeCompute, number: int, span: Span, found: Sequence[Found], observed: Sequence[Observed]) -> int:
-    """Write a job's part of a span; gives its number of failures."""
+def _part(found: Sequence[Found], observed: Sequence[Observed]) -> Part:
     vectors, shapes = zip(*found, strict=True)
-    mark = made.account.mark() if made.account else ""
-    part = Part.of(vectors, [file.read() for file in observed], shapes, mark)
-    write_part(made.folders[number], span, part)
-    return part.failed
+    return Part.of(vectors, [file.read() for file in observed], shapes)
+
+
+def _keep(folders: Sequence[Path], account: ChargeLog | None, span: Span, parts: Parts) -> int:
+    """Write the parts of a span, each with a mark after its charges, where there is none; gives the failures."""
+    failures = 0
+    for number, part in parts:
+        if not part_path(folders[number], span).exists():
+            write_part(folders[number], span, replace(part, mark=account.mark()) if account else part)
+            failures += part.failed
+    return failures
 
 
 def _one_image(
@@ -235,13 +250,10 @@ def _shared(paths: Sequence[str], extractor: Extractor, decoding: Decoding, refu
     return [(refused[path], ()) if path in refused else next(computed) for path in paths]
 
 
-def _give_up(folders: Sequence[Path], job: FolderJob, span: Span, reason: str) -> int:
+def _given_up(jobs: int, job: FolderJob, span: Span, reason: str) -> Parts:
     """List a picture that ends processes as a failure of every job that has no vector of it yet."""
-    missing = [folder for folder in folders if not part_path(folder, span).exists()]
-    mark = job.account.mark() if job.account else ""
-    for folder in missing:
-        write_part(folder, span, Part.of([reason], [content(job.sources[span.start])], [()], mark))
-    return len(missing)
+    part = Part.of([reason], [content(job.sources[span.start])], [()])
+    return [(number, part) for number in range(jobs)]
 
 
 def _joined(jobs: Sequence[FolderJob], folders: Sequence[Path], resumed: int, started: float) -> list[Outcome]:
