@@ -68,6 +68,8 @@ EXTRAS = {
         Extra("train", ("torch", "opacus")),
         Extra("postgresql", ("psycopg", "pgvector")),
         Extra("lancedb", ("lancedb",)),
+        Extra("ray", ("ray",)),
+        Extra("daft", ("daft",)),
         Extra("registry", ("yaml",)),
     )
 }

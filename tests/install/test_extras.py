@@ -99,6 +99,8 @@ DOORS = {
     ],
     "torch": NETWORKS[:1],
     "opacus": NETWORKS[:1],
+    "ray": [],
+    "daft": [],
     "yaml": ["card t.npz --format dp-registry -o e.yaml"],
     "lancedb": [
         "from privis.stores.lance import LanceStore; LanceStore.open('nothing')",
