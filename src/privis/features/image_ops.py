@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 
 from privis.features.feature import Array, Feature, Image
 from privis.program.shapes import Shape
 
 Size = tuple[int, int]
+
+_LARGE = 1 << 20  # pixels
+_SEPARATE_ROUNDINGS = ("x86_64", "AMD64")
+"""Processors for which OpenCV is built without fused multiplication and addition, which round once instead of twice."""
 
 
 def grey(image: Image) -> Image:
@@ -58,9 +64,21 @@ def resize(image: Image, size: Size | None) -> Image:
 
     if size is None or image.shape[:2] == size:
         return image
+    if _averages_soon(image, size):
+        from privis.features.resizing.area_average import area_average
+
+        return area_average(image, size)
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)
+
+
+def _averages_soon(image: Image, size: Size) -> bool:
+    """Whether our own kernel gives OpenCV's pixels, and is worth loading the compiler."""
+    large = image.shape[0] * image.shape[1] >= _LARGE
+    shorter = all(new <= old for new, old in zip(size, image.shape[:2], strict=True))
+    whole = all(old % new == 0 for new, old in zip(size, image.shape[:2], strict=True))
+    return large and shorter and not whole and platform.machine() in _SEPARATE_ROUNDINGS
 
 
 def luma(image: Image, size: Size | None) -> Image:

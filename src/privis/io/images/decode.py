@@ -22,7 +22,7 @@ videos                  `privis.io.images.videos.frame_parts`: the frame of ``cl
 ======================  ======================================================================================
 
 Pillow decodes, and only the formats in `FORMATS`: it knows others, some of which start programs (EPS). TIFF layouts
-that it does not know or misreads go to `privis.io.images.tiff`.
+that it does not know or misreads go to `privis.io.images.tiff`, sound JPEG files to `privis.io.images.jpeg`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ from privis.io.images.dicom.pictures import picture
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.file_parts import FRAME, PAGE, TILE, TILES, TIME, TIMES, file_part
+from privis.io.images.jpeg.jpeg_pixels import Size, is_jpeg, jpeg_pixels
+from privis.io.images.jpeg.orientation import orientation, upright
 from privis.io.images.slides.slide_pages import is_slide_page
 from privis.io.images.slides.tiles import tile_pixels
 from privis.io.images.videos.frame_parts import video_picture
@@ -70,7 +72,7 @@ _OWN_DEPTH = ("PPM", "JPEG2000")
 """Formats that state how many bits are used; Pillow scales their samples to the 16 of its type."""
 _DIRECT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _TRANSPARENT = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _PLANES, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ class Decoding:
             problems.append(Problem("bits", str(self.bits), "8 to 32, the depth of deeper samples", remedy))
         refuse(ParameterError, problems)
 
-    def __call__(self, source: Path | str) -> Pixels:
-        """Decode one image."""
-        return load(source, max_pixels=self.max_pixels, bits=self.bits, dicom=self.dicom)
+    def __call__(self, source: Path | str, at_least: Size | None = None) -> Pixels:
+        """Decode one image; a JPEG no larger than needed for ``at_least`` (height, width) in pixels, see `load`."""
+        return load(source, max_pixels=self.max_pixels, bits=self.bits, dicom=self.dicom, at_least=at_least)
 
 
 def load(
@@ -114,6 +116,7 @@ def load(
     max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
     dicom: DicomReading | None = None,
+    at_least: Size | None = None,
 ) -> Pixels:
     """Decode one image to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
@@ -124,6 +127,8 @@ def load(
     is the depth of samples that are stored in more than 8 bits, where it is not the one of their type; signed samples
     then begin at ``-2**(bits - 1)``. Without it an image that leaves top bits unused is warned of (`DepthWarning`).
     ``dicom`` says how DICOM files are read; None: as `privis.io.images.dicom.reading.DicomReading` does by default.
+    ``at_least`` (height, width) in pixels lets a JPEG file be decoded at 1/2, 1/4 or 1/8 of its sides, the smallest
+    that is no smaller than this: other pixels than the whole picture resized, much sooner. All else is read whole.
 
     Raises:
         ImageError: and nothing else, whatever the bytes are.
@@ -138,7 +143,7 @@ def load(
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, Path)):
-        return _from_file(source, max_pixels, bits, dicom or DicomReading())
+        return _from_file(source, max_pixels, bits, dicom or DicomReading(), at_least)
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -150,7 +155,9 @@ def _refusal(where: str, got: str, expected: str, remedy: str = "") -> ImageErro
     return ImageError(Problem(where, got, expected, remedy))
 
 
-def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: DicomReading) -> Pixels:
+def _from_file(
+    source: Path | str, max_pixels: int, depth: int | None, dicom: DicomReading, at_least: Size | None
+) -> Pixels:
     from PIL import Image
 
     where = os.fspath(source)
@@ -178,12 +185,11 @@ def _from_file(source: Path | str, max_pixels: int, depth: int | None, dicom: Di
                 if page:
                     _turn_to(image, page, where)
                 if not _misread(image) and not (depth is not None and _is_deep_tiff(image)):
-                    return _decode(image, where, max_pixels, depth)
+                    return _decode(image, where, max_pixels, depth, opened_here=True, at_least=at_least)
         except Image.UnidentifiedImageError:
             if not tiff.is_tiff(path):
                 raise
-        pixels, orientation = tiff.decode(path, max_pixels, depth, page)
-        return np.ascontiguousarray(_upright(pixels, orientation))
+        return upright(*tiff.decode(path, max_pixels, depth, page))
     except (ImageError, MissingExtraError, DepthWarning):
         raise
     except FileNotFoundError:
@@ -215,7 +221,14 @@ def _turn_to(image: Image.Image, page: int, where: str) -> None:
         raise _refusal(where, "a whole slide", "a TIFF of pages", remedy)
 
 
-def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) -> Pixels:
+def _decode(
+    image: Image.Image,
+    where: str,
+    max_pixels: int,
+    depth: int | None,
+    opened_here: bool = False,
+    at_least: Size | None = None,
+) -> Pixels:
     width, height = image.size
     if width * height > max_pixels:
         raise _bomb(where, f"{width} x {height} pixels", max_pixels)
@@ -226,8 +239,10 @@ def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) 
             where, "a TIFF layout that Pillow misreads", "its path", "pass the path instead of the PIL image"
         )
     try:
+        if opened_here and is_jpeg(image) and (found := jpeg_pixels(image, at_least)) is not None:
+            return upright(found, orientation(image))
         if (deep := deep_pixels(image, where, depth)) is not None:
-            return np.ascontiguousarray(_upright(deep, _orientation(image)))
+            return upright(deep, orientation(image))
         bits = _depth(image, where)  # before load(): Pillow closes the file after it
         transparent, grey = _transparent_sample(image), is_deep_grey_alpha(image)
         read_pixels(image)
@@ -244,7 +259,7 @@ def _decode(image: Image.Image, where: str, max_pixels: int, depth: int | None) 
             pixels[np.asarray(image) == image.info["transparency"]] = 255
         if bits and _tag(image, _PHOTOMETRIC, 1) == 0:  # Pillow inverts 8 bits and leaves 16 as they are
             pixels = 255 - pixels
-        return np.ascontiguousarray(_upright(pixels, _orientation(image)))
+        return upright(pixels, orientation(image))
     except (ImageError, DepthWarning):
         raise
     except Exception as error:  # as above: whatever a decoder raises on hostile bytes
@@ -346,24 +361,6 @@ def _eight_bit(image: Image.Image, where: str) -> Image.Image:
     remedy = "convert it to 8-bit grey or RGB, with a range that does not depend on the image"
     kind = "float pixels" if image.mode == "F" else "pixels"
     raise _refusal(where, f"{kind} of mode {image.mode!r}", "integer grey, RGB, CMYK or palette", remedy)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block must not cost a sound image
-        return 1
-
-
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Undo one of the eight EXIF orientations (Exif 2.32, tag 0x0112)."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
 
 
 def _from_array(array: NDArray[Any]) -> Pixels:

