@@ -119,7 +119,7 @@ def write(
         OutputError: the disk is full, the folder is not writable, …; an earlier file is untouched.
     """
     check(path)
-    content = _Content([_printable(name) for name in paths], blocks, names, dict(sorted(metadata.items())))
+    content = _Content([printable(name) for name in paths], blocks, names, dict(sorted(metadata.items())))
     with replacing(path, scratch) as temporary:
         _form(path).write(temporary, content)
         if path.suffix.lower() == ".csv":
@@ -159,6 +159,17 @@ def summary(path: Path) -> Summary:
     return _read(path, lambda form: form.summarise(path))
 
 
+def paths_of(path: Path) -> tuple[str, ...]:
+    """Read the paths of an npz or CSV table, not its rows.
+
+    Raises:
+        ParameterError: as of `read`.
+    """
+    if path.suffix.lower() == ".npz":
+        return _read(path, lambda form: _npz_paths(path))
+    return read(path).paths
+
+
 def _form(path: Path) -> _Form:
     form = _FORMS.get(path.suffix.lower())
     if form is None:
@@ -167,7 +178,8 @@ def _form(path: Path) -> _Form:
     return form
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """The name that a table gives a path: one that is not UTF-8 with ``\\xff``-like escapes."""
     return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -282,6 +294,11 @@ def _read_npz(path: Path) -> Table:
         paths = tuple(arrays["paths"].tolist())
         names = tuple(arrays["names"].tolist())
         return Table(paths, arrays["features"], names, json.loads(str(arrays["metadata"])))
+
+
+def _npz_paths(path: Path) -> tuple[str, ...]:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return tuple(arrays["paths"].tolist())
 
 
 def _summarise_npz(path: Path) -> Summary:

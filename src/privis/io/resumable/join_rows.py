@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ImageError, Problem
+from privis.io.resumable.failures import Failure, write_failures
 from privis.io.resumable.parts import Span, discard, read_part
-from privis.io.resumable.run import Failure, FolderJob, Join, write_failures
+from privis.io.resumable.run import FolderJob, Join
 
 Row = tuple[str, NDArray[np.float32]]
 

@@ -16,7 +16,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from privis.io.atomic import replacing, unwritable
 Shape = tuple[int, ...]
 
 _MANIFEST = "manifest.json"
+_NAMED = 20  # sources in a message
 
 
 @dataclass(frozen=True, order=True)
@@ -79,6 +80,28 @@ class Part:
         """How many of the span's files gave no vector."""
         return int(np.count_nonzero(self.lengths == 0))
 
+    def loss(self, sources: int, values: bool = True) -> str:
+        """What is missing or too much for as many ``sources``; empty: nothing.
+
+        Args:
+            sources: of the span.
+            values: whether the vectors were read, too.
+
+        Returns:
+            The first thing, in words.
+        """
+        counts = {"lengths": len(self.lengths), "reasons": len(self.reasons), "files": len(self.contents)}
+        counts["shapes"] = len(self.shapes)
+        for name, count in counts.items():
+            if count != sources:
+                return f"{count} {name} of {sources} sources"
+        unsaid = sum(not size and not why for size, why in zip(self.lengths, self.reasons, strict=True))
+        if unsaid or (self.lengths < 0).any():
+            return f"{unsaid} sources without a vector and without a reason"
+        if values and int(self.lengths.sum()) != len(self.values):
+            return f"{len(self.values)} values of {int(self.lengths.sum())}"
+        return ""
+
     def rows(self, length: int) -> NDArray[np.float32]:
         """The vectors that have ``length`` components, float32 (k, length)."""
         return self.values[np.repeat(self.lengths == length, self.lengths)].reshape(-1, length)
@@ -108,7 +131,10 @@ def read_part(folder: Path, span: Span, *, values: bool = True) -> Part:
             text = json.loads(str(arrays["text"]))
             reasons = tuple(text["reasons"]) or ("",) * len(span)
             shapes = tuple(map(tuple, text["shapes"]))
-            return Part(vectors, arrays["lengths"], reasons, tuple(text["contents"]), shapes, text["mark"])
+            part = Part(vectors, arrays["lengths"], reasons, tuple(text["contents"]), shapes, text["mark"])
+            if wrong := part.loss(len(span), values):
+                raise ValueError(wrong)
+            return part
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         remedy = "delete this file and run the same command again"
         raise ParameterError(Problem(str(path), f"a damaged part ({error})", "a whole one", remedy)) from error
@@ -133,6 +159,40 @@ def open_spans(finished: Sequence[Span], total: int, chunk: int) -> list[Span]:
     edges = [0, *(edge for span in finished for edge in (span.start, span.stop)), total]
     gaps = zip(edges[::2], edges[1::2], strict=True)
     return [Span(low, min(low + chunk, stop)) for start, stop in gaps for low in range(start, stop, chunk)]
+
+
+def whole(spans: Iterable[Span], sources: Sequence[str], output: Path) -> list[Span]:
+    """The ``spans`` in order, if every one of ``sources`` is in exactly one of them.
+
+    Args:
+        spans: that were computed; one that was computed twice has one part.
+        sources: of the run.
+        output: of the run, for the message.
+
+    Returns:
+        Each span once.
+
+    Raises:
+        OutputError: sources are in no span, or in two; it names them.
+
+    >>> whole([Span(2, 3), Span(0, 2), Span(2, 3)], ["a", "b", "c"], Path("t.npz"))
+    [Span(start=0, stop=2), Span(start=2, stop=3)]
+    """
+    ordered = sorted(set(spans))
+    times = np.zeros(len(sources) + 1, np.int64)
+    for span in ordered:
+        times[span.start] += 1
+        times[span.stop] -= 1
+    times = np.cumsum(times)[:-1]
+    problems = []
+    for wrong, words in ((times == 0, "lost"), (times > 1, "computed twice, in different parts")):
+        if places := np.flatnonzero(wrong).tolist():
+            names = ", ".join(sources[place] for place in places[:_NAMED])
+            got = f"{len(places)} of {len(sources)} sources {words}: {names}{' …' if len(places) > _NAMED else ''}"
+            remedy = f"the same command goes on; if it says this again, delete {output}.partial"
+            problems.append(Problem(str(output), got, "every source in one part", remedy))
+    refuse(OutputError, problems)
+    return ordered
 
 
 @contextmanager

@@ -19,7 +19,6 @@ features: a `FolderJob` brings a factory for the function that turns an image in
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
 import os
@@ -32,10 +31,12 @@ from typing import Any, Protocol, TypeVar
 
 from privis.errors import DamagedLedgerError, ImageError, ParameterError, Problem, refuse
 from privis.io import tables
-from privis.io.atomic import check_writable, replacing, unwritable
+from privis.io.atomic import check_writable
+from privis.io.completeness.completeness import METADATA, completeness, require_none
 from privis.io.images import decode as images
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.resumable.contents import content, contents
+from privis.io.resumable.failures import Failure, write_failures
 from privis.io.resumable.parts import (
     Part,
     Shape,
@@ -46,6 +47,7 @@ from privis.io.resumable.parts import (
     part_path,
     partial,
     read_part,
+    whole,
     write_part,
 )
 from privis.io.resumable.processes import LocalProcesses
@@ -130,14 +132,6 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A source that gave no row, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a run wrote: ``rows`` vectors of ``length`` components; ``resumed`` sources were done by an earlier run."""
 
@@ -157,6 +151,7 @@ def run(
 ) -> Outcome:
     """Extract a vector from every source and write the table, or what ``join`` makes of the parts.
 
+    The table's metadata hold the statement that every source gave a row or a reason (`privis.io.completeness`).
     The failures are in the outcome and, if there are any, in ``<output>.failures.csv`` (path, reason). Parts
     are kept in ``<output>.partial/`` until the table is written; a run that goes on reads every file of them once, to
     compute again the parts of files that are others by now. It does not try again what failed before and is the same
@@ -165,7 +160,8 @@ def run(
 
     Raises:
         ParameterError: a bad job, or an unfinished run of something else in ``<output>.partial``.
-        OutputError: the table or a part cannot be written; finished parts stay, the same call goes on.
+        OutputError: the table or a part cannot be written, or sources were lost on the way, which are named; finished
+            parts stay, the same call goes on.
         ImageError: not one source gave a vector; no table is written, the list of failures is.
         DamagedLedgerError: the account lacks what finished parts were charged, or is damaged.
         ServiceError, ProtocolError: a server that computes failed; finished parts stay, the same call goes on.
@@ -188,7 +184,7 @@ def run(
                     seconds = time.monotonic() - started
                     eta = seconds * (total - done) / (done - resumed)
                     on_progress(Progress(done, failed, total, seconds, eta))
-            rows, length, failures = (join or join_parts)(job, folder, sorted(spans))
+            rows, length, failures = (join or join_parts)(job, folder, whole(spans, job.sources, job.output))
         except KeyboardInterrupt:
             message = f"interrupted after {done:,} of {total:,} files; the same command goes on from there"
             raise KeyboardInterrupt(message) from None
@@ -344,24 +340,11 @@ def join_parts(job: FolderJob, folder: Path, spans: Sequence[Span]) -> tuple[int
         first = f"the first, {failures[0].path}: {failures[0].reason}"
         raise ImageError(Problem("sources", f"{len(failures)} files, none of them usable", "a usable image", first))
     names, metadata = job.finish(len(rows), length, list(shapes))
+    failed = (failure.path for failure in failures)
+    given, came, refused = (map(tables.printable, paths) for paths in (job.sources, rows, failed))
+    stated, differences = completeness(given, came, refused, scratch=folder)
+    require_none(differences, job.output)
+    metadata = {**metadata, METADATA: stated.to_json()}
     blocks = (read_part(folder, span).rows(length) for span in spans)
     tables.write(job.output, rows, blocks, names=names, metadata=metadata, scratch=folder)
     return len(rows), length, tuple(failures)
-
-
-def write_failures(output: Path, failures: Sequence[Failure]) -> None:
-    """List what failed beside the output; without any, the list of an earlier run goes."""
-    path = output.with_name(output.name + ".failures.csv")
-    if not failures:
-        try:
-            path.unlink(missing_ok=True)  # of an earlier run
-        except OSError as error:
-            raise unwritable(path, error) from error
-        return
-    with (
-        replacing(path) as temporary,
-        open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "reason"])
-        writer.writerows((failure.path, failure.reason) for failure in failures)

@@ -23,7 +23,17 @@ from privis.errors import ImageError, ParameterError, PrivisError, Problem, refu
 from privis.io.images.decode import Decoding
 from privis.io.images.record import ImageRecord
 from privis.io.resumable.contents import Observed, content
-from privis.io.resumable.parts import Part, Span, discard, finished_spans, open_spans, part_path, partial, write_part
+from privis.io.resumable.parts import (
+    Part,
+    Span,
+    discard,
+    finished_spans,
+    open_spans,
+    part_path,
+    partial,
+    whole,
+    write_part,
+)
 from privis.io.resumable.run import (
     ChargeLog,
     FolderJob,
@@ -260,7 +270,7 @@ def _joined(jobs: Sequence[FolderJob], folders: Sequence[Path], resumed: int, st
     outcomes, problems = [], []
     for job, folder in zip(jobs, folders, strict=True):
         try:
-            rows, length, failures = join_parts(job, folder, finished_spans(folder))
+            rows, length, failures = join_parts(job, folder, whole(finished_spans(folder), job.sources, job.output))
         except ImageError as error:
             problems += [Problem(str(job.output), p.got, p.expected, p.remedy) for p in error.problems]
             continue
