@@ -27,6 +27,7 @@ from privis.cards.table_bytes import content_of
 from privis.errors import ParameterError, PrivisError
 from privis.extraction.card import Card, described
 from privis.io import tables
+from privis.io.completeness.completeness import METADATA, completeness
 from privis.privacy import (
     NO_GUARANTEE,
     AddOrRemovePerson,
@@ -72,7 +73,9 @@ def card_of(release: Any, guarantee: Guarantee | None = None, feature: Mapping[s
 
 
 def write(path: Path, card: Card) -> Path:
+    stated, _ = completeness("abc", "abc", "")
     metadata = {"privis.guarantee": json.dumps(card.guarantee.to_dict()), "privis.card": card.to_json()}
+    metadata[METADATA] = stated.to_json()
     names = [str(number) for number in range(WIDTH)]
     tables.write(path, ["a", "b", "c"], [np.ones((3, WIDTH), np.float32)], names=names, metadata=metadata)
     return path

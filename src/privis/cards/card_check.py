@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from privis.cards.attack_check import attack_findings
+from privis.cards.completeness.completeness_check import statement_findings
 from privis.cards.epsilon_check import epsilon_findings
 from privis.cards.findings import Findings
 from privis.cards.ledger_chain import chain_findings
@@ -34,11 +35,13 @@ class Against:
         public_key: of the site that is meant to have signed, hexadecimal.
         ledgers: by `privis.cards.ledger_chain.BUDGET` and `ANSWERS`.
         image_size: (height, width) of the images in pixels, where noise is on pixels.
+        failures: list of records that the table's run refused; None: beside the table, if it is there.
     """
 
     public_key: str | None = None
     ledgers: Mapping[str, Path] | None = None
     image_size: tuple[int, int] | None = None
+    failures: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -136,15 +139,22 @@ def checked_table(
     place = card or beside(path)
     if card is None and not place.is_file():
         content = read(path)
-        return _unsigned(content.card, content.components, against)
+        found = _unsigned(content.card, content.components, against)
+        return replace(found, findings=found.findings + _stated(path, content, against))
     document = _document(place) or {}
     if str(document.get("format")).startswith(_FAMILY) and document["format"] not in (FORMAT, OF_CONTENT):
         return CardCheck(Findings((f"{place}: {_unknown(document)}",)), "", {})
     signed = _signed(place)
     if signed is None:
         return CardCheck(Findings((f"{place}: the card's bytes are not as they were signed",)), "", {})
-    found = _of_signed(signed, against) + signed.content_findings(_read(path, read))
+    subject = _read(path, read)
+    found = _of_signed(signed, against) + signed.content_findings(subject) + _stated(path, subject, against)
     return CardCheck(found, signed.public_key, signed.document)
+
+
+def _stated(path: Path, subject: TableContent | SignedContent | tuple[str, str], against: Against) -> Findings:
+    """What a table says of its completeness, beside its rows."""
+    return statement_findings(path, against.failures) if isinstance(subject, TableContent) else Findings()
 
 
 def _read(

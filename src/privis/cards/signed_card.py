@@ -214,6 +214,8 @@ class SignedCard:
                 problems.append(f"the table has {found.rows} rows")
             if found.components != said.get("components"):
                 problems.append(f"the table has {found.components} components")
+            if found.completeness != said.get("completeness"):
+                problems.append("the table states another completeness than the card")
             carried = {name: value for name, value in found.card.items() if name != "format"}
             if any(self.document.get(name) != value for name, value in carried.items()):
                 problems.append("the card that the table carries says something else")

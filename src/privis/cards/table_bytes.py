@@ -11,6 +11,7 @@ from typing import Any
 
 from privis.errors import ParameterError, Problem
 from privis.io import tables
+from privis.io.completeness.completeness import METADATA
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TableContent:
         rows: how many; None where they were not read.
         components: how many.
         card: that it carries, of format 1.
+        completeness: its statement of what went into its run and what came out; None where it has none.
     """
 
     name: str
@@ -32,6 +34,7 @@ class TableContent:
     rows: int | None
     components: int
     card: Mapping[str, Any]
+    completeness: Mapping[str, Any] | None = None
 
     key = "table"
     """Of a card, under which it is described."""
@@ -45,7 +48,8 @@ class TableContent:
             All but the card that the table carries.
         """
         values = {"name": self.name, "sha256": self.sha256, "rows": self.rows, "components": self.components}
-        return values | ({"record_sha256": self.record_sha256} if self.record_sha256 else {})
+        values |= {"record_sha256": self.record_sha256} if self.record_sha256 else {}
+        return values | ({} if self.completeness is None else {"completeness": dict(self.completeness)})
 
 
 def digests(path: Path) -> tuple[str, str]:
@@ -83,7 +87,8 @@ def content_of(path: Path, whole: bool = False) -> TableContent:
     if card is None:
         remedy = "tables that privis extract and privis release write carry one"
         raise ParameterError(Problem(str(path), "a table without a card", "a table that carries one", remedy))
-    return TableContent(path.name, *digests(path), rows, len(table.names), card)
+    stated = _document_in(table.metadata, METADATA)
+    return TableContent(path.name, *digests(path), rows, len(table.names), card, stated)
 
 
 def carried(metadata: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -95,11 +100,15 @@ def carried(metadata: Mapping[str, str]) -> Mapping[str, Any] | None:
     Returns:
         Its document, or None.
     """
+    return _document_in(metadata, "privis.card")
+
+
+def _document_in(metadata: Mapping[str, str], key: str) -> Mapping[str, Any] | None:
     try:
-        card = json.loads(metadata.get("privis.card", "null"))
+        found = json.loads(metadata.get(key, "null"))
     except (ValueError, RecursionError):
         return None
-    return card if isinstance(card, dict) and card else None
+    return found if isinstance(found, dict) and found else None
 
 
 def _digest(path: Path) -> str:

@@ -261,6 +261,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("verify", "a table"): {
         "RECEIPT": "{table}", "--card": "{signed}", "--ledger": "{budget}", "--answers": "{answers}",
     },
+    ("verify", "its records"): {
+        "RECEIPT": "{table}", "--sources": "{list}", "--failures": "{list}", "--differences": "{new}.csv",
+    },
     ("card",): {
         "TABLE": "{table}", "--key": "{card_key}", "-o": "{new}.json", "--ledger": "{budget}", "--answers": "{answers}",
         "--attack": "{json}", "--declared": "{declared}",
@@ -285,8 +288,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("demo",): {"--output": "{new}"},
 }  # fmt: skip
 WRITTEN = {
-    "-o", "--annotated", "--boxes", "--calibration-output", "--card", "--draw", "--heat-map", "--new-key", "--output",
-    "--picture", "--plots", "--predictions", "--report", "--review", "--state", "--timeline", "--ways",
+    "-o", "--annotated", "--boxes", "--calibration-output", "--card", "--differences", "--draw", "--heat-map",
+    "--new-key", "--output", "--picture", "--plots", "--predictions", "--report", "--review", "--state", "--timeline", "--ways",
     "--write-salt",
 }  # fmt: skip
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
@@ -304,7 +307,8 @@ FINE = {
     ("--key", "a release key"), ("--key", "no such file"), ("--tokens", "no such file"), ("--tokens", "an empty file"),
     ("--secret", "no such file"), ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
     ("FILE", "a table of features"), ("FILE", "a classifier"), ("FILE", "a list"), ("FOLDER", "a folder"),
-    ("--io", "a folder"), ("FILES", "a table of features"), ("FILES", "a classifier"),
+    ("--sources", "a table of features"), ("--sources", "a picture"), ("--sources", "a list"),
+    ("--failures", "a list"), ("--io", "a folder"), ("FILES", "a table of features"), ("FILES", "a classifier"),
 }  # fmt: skip
 """What is no mistake at that place."""
 OTHERS = {"-o": (".npz", ".csv", ".json", ".png"), "--report": (".html",)}

@@ -219,6 +219,8 @@ def test_a_wrong_path_is_named_in_a_sentence(place, tmp_path, words, name):
             continue
         if (command[0], name, what) == ("card", "TABLE", "a classifier"):
             continue  # of which there are cards, too
+        if (words[-1], name, what) == ("its records", "RECEIPT", "a list"):
+            continue  # a table of another program, for all that is known
         done = called(place, tmp_path / f"new{number}", words, {name: str(path)})
         crashed = done.exception is not None and not isinstance(done.exception, SystemExit)
         assert not crashed, f"{what}: {done.exception!r}"

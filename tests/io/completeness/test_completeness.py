@@ -19,7 +19,14 @@ from hypothesis import strategies as st
 from privis.errors import OutputError, ParameterError
 from privis.io import tables
 from privis.io.completeness import name_partition
-from privis.io.completeness.completeness import SHOWN, Completeness, DifferenceKind, completeness, require_none
+from privis.io.completeness.completeness import (
+    SHOWN,
+    Completeness,
+    DifferenceKind,
+    compared,
+    completeness,
+    require_none,
+)
 from privis.io.completeness.name_partition import Role
 from privis.io.completeness.record_names import Columns, listed_sources, refused_in, rows_of
 
@@ -35,9 +42,13 @@ def by_hand(names: list[str]) -> str:
 @given(NAMES, NAMES, NAMES)
 def test_every_name_that_came_out_otherwise_is_found(sources: list[str], rows: list[str], refused: list[str]) -> None:
     seen = {}
-    stated, differences = completeness(
-        sources, rows, refused, on_difference=lambda each: seen.update({each.name: each.kind})
-    )
+    tagged = [
+        *((Role.SOURCE, name) for name in sources),
+        *((Role.ROW, name) for name in rows),
+        *((Role.REFUSED, name) for name in refused),
+    ]
+    stated, differences = compared(tagged, on_difference=lambda each: seen.update({each.name: each.kind}))
+    assert (stated, differences) == completeness(sources, rows, refused)
     went, came = Counter(sources), Counter(rows + refused)
     expected = {
         name: "lost" if came[name] < went[name] else "duplicated" if went[name] else "foreign"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from privis.cli.cards.card_subject import READERS, subject_at
+from privis.cli.cards.verify_records import RecordWords, told
 from privis.cli.console import NO
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
@@ -33,6 +34,7 @@ class CardWords:
         ledger: budget ledger.
         answers: answer ledger.
         image_size: HEIGHTxWIDTH.
+        records: sources of a table, and what goes with them.
     """
 
     card: Path | None
@@ -40,6 +42,7 @@ class CardWords:
     ledger: Path | None
     answers: Path | None
     image_size: str | None
+    records: RecordWords
 
     @property
     def given(self) -> list[str]:
@@ -48,7 +51,7 @@ class CardWords:
             "--card": self.card, "--public-key": self.public_key, "--ledger": self.ledger, "--answers": self.answers,
             "--image-size": self.image_size,
         }  # fmt: skip
-        return [name for name, value in words.items() if value is not None]
+        return [*(name for name, value in words.items() if value is not None), *self.records.given]
 
     def check(self) -> None:
         """Refuse words that mean nothing, all at once.
@@ -64,6 +67,7 @@ class CardWords:
         if self.image_size is not None and not _SIZE.fullmatch(self.image_size):
             problems.append(Problem("--image-size", repr(self.image_size)[:80], "HEIGHTxWIDTH, like 256x256"))
         refuse(ParameterError, problems)
+        self.records.check()
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -137,8 +141,15 @@ def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> b
         return True
     _refuse(path, form, of_receipts)
     ledgers = {name: place for name, place in ((BUDGET, words.ledger), (ANSWERS, words.answers)) if place is not None}
-    against = Against(words.public_key, ledgers, words.size)
-    _tell(checked_table(path, words.card, against, subject_at) if is_table else checked_card(path, against))
+    against = Against(words.public_key, ledgers, words.size, words.records.failures)
+    if words.records.given and form is not FileFormat.TABLE:
+        raise ParameterError(misfit(path, FileFormat.TABLE, str(form), f"a table, with {words.records.given[0]}"))
+    found = checked_table(path, words.card, against, subject_at) if is_table else checked_card(path, against)
+    if not words.records.sources:
+        _tell(found, {})
+        return True
+    check = words.records.checked(path)
+    _tell(replace(found, findings=found.findings + check.findings), {"completeness": told(check)})
     return True
 
 
@@ -165,7 +176,7 @@ def _refuse(path: Path, form: FileFormat, options: Sequence[str]) -> None:
     refuse(ParameterError, [Problem(str(path), f"{form}, with {name}", "another file with it") for name in options])
 
 
-def _tell(check: CardCheck) -> None:
+def _tell(check: CardCheck, more: Mapping[str, Any]) -> None:
     found = check.findings
     from privis.cli.cards.attack_figures import attacks_shown
 
@@ -177,7 +188,7 @@ def _tell(check: CardCheck) -> None:
             "problems": list(found.problems), "checked": list(found.checked), "not_checked": list(found.not_checked),
             "signed_by": check.signed_by or None, "unit": guarantee.get("unit"), "epsilon": guarantee.get("epsilon"),
             "delta": guarantee.get("delta"), "whole_image_epsilon": guarantee.get("whole_image_epsilon"),
-            "attacks": attacks_shown(check.card),
+            "attacks": attacks_shown(check.card), **more,
         },
     )  # fmt: skip
 

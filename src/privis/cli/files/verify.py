@@ -38,6 +38,23 @@ Salt = Annotated[Path | None, typer.Option(help="File of the salt that the owner
 WriteSalt = Annotated[
     Path | None, typer.Option(help="With --index and --subject: new file for the salt, to hand over to that person.")
 ]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sources",
+        help="What the table was made from: a folder, glob, list of names (lines, CSV, JSON lines, Parquet), or -. "
+        "Lost, duplicated and foreign records are named, also of a table of another program. Repeatable.",
+    ),
+]
+FailureList = Annotated[
+    Path | None, typer.Option("--failures", help="List of refused records; else TABLE.failures.csv.")
+]
+RecordColumn = Annotated[str, typer.Option("--record-column", help="Column of the record, in table and list.")]
+FeatureColumn = Annotated[str, typer.Option("--feature-column", help="Column of the vector: without it no row.")]
+ErrorColumn = Annotated[str, typer.Option("--error-column", help="Column of why a record was refused.")]
+DifferenceFile = Annotated[
+    Path | None, typer.Option("--differences", help="CSV file to write every lost, duplicated and foreign record to.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, as without it.")]
 
 
@@ -52,6 +69,12 @@ def verify(
     ledger: BudgetLedger = None,
     answers: AnswersLedger = None,
     image_size: ImageSize = None,
+    sources: Sources = None,
+    failures: FailureList = None,
+    record_column: RecordColumn = "path",
+    feature_column: FeatureColumn = "feature",
+    error_column: ErrorColumn = "error",
+    differences: DifferenceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a card or table (bytes, signature, ledgers, arithmetic of epsilon), a ledger, or a receipt of an erasure.
@@ -59,6 +82,8 @@ def verify(
     privis verify hog.npz --public-key HEX --ledger budget
 
     privis verify hog.npz.card.json --public-key HEX
+
+    privis verify features.parquet --sources photos/ --differences lost.csv
 
     privis verify receipt.json --index photos.index
 
@@ -69,14 +94,24 @@ def verify(
     with explained():
         from privis.cards.card_check import not_a_card
         from privis.cli.cards.verify_card import CardWords, verified_card
+        from privis.cli.cards.verify_records import RecordWords, verify_records, without_card
         from privis.stores.erasure.erasure_receipt import ErasureReceipt, was_receipt
         from privis.stores.erasure.receipt_checks import checked
 
-        words = CardWords(card, public_key, ledger, answers, image_size)
+        columns = (record_column, feature_column, error_column)
+        records = RecordWords(tuple(sources or ()), failures, columns, differences)
+        words = CardWords(card, public_key, ledger, answers, image_size, records)
         words.check()
         receipts = {"--index": index, "--subject": subject, "--salt": salt, "--write-salt": write_salt}
+        if records.given and without_card(receipt):
+            verify_records(
+                receipt, records, {**receipts, "--card": card, "--public-key": public_key, "--ledger": ledger}
+            )
+            return
         if verified_card(receipt, words, [name for name, value in receipts.items() if value is not None]):
             return
+        if records.given:
+            raise ParameterError(misfit(receipt, FileFormat.TABLE, "no table", f"a table, with {records.given[0]}"))
         _require(index, subject, salt, write_salt)
         if format_of(receipt) is FileFormat.MISSING:
             raise not_a_card(receipt)

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -192,13 +191,31 @@ class Differences:
 
 
 def completeness(
-    sources: Iterable[str],
-    rows: Iterable[str],
-    refused: Iterable[str],
+    sources: Iterable[str], rows: Iterable[str], refused: Iterable[str], *, scratch: Path | None = None
+) -> tuple[Completeness, Differences]:
+    """Compare what went in with what came out, as `compared` does.
+
+    Args:
+        sources: names that went in.
+        rows: names of rows that came out.
+        refused: names that were refused.
+        scratch: folder of temporary files; None: that of the system.
+
+    Returns:
+        The statement, and what differs.
+
+    Raises:
+        OutputError: the temporary files cannot be written.
+    """
+    tagged = ((Role.SOURCE, sources), (Role.ROW, rows), (Role.REFUSED, refused))
+    return compared(((role, name) for role, names in tagged for name in names), scratch=scratch)
+
+
+def compared(
+    names: Iterable[tuple[Role, str]],
     *,
     scratch: Path | None = None,
     on_difference: Callable[[Difference], None] = lambda difference: None,
-    key: Callable[[str], str] = lambda name: name,
 ) -> tuple[Completeness, Differences]:
     """Compare what went in with what came out, in memory for a 64th of all names.
 
@@ -206,12 +223,9 @@ def completeness(
     multisets, whatever their order.
 
     Args:
-        sources: names that went in.
-        rows: names of rows that came out.
-        refused: names that were refused.
+        names: all of them, each with what it stands for.
         scratch: folder of temporary files; None: that of the system.
         on_difference: called with every name that is wrong, in no order that means anything.
-        key: what tells names apart, such as an absolute path; digests are of what it gives.
 
     Returns:
         The statement, and what differs.
@@ -223,12 +237,7 @@ def completeness(
     totals: Counter[Role] = Counter()
     counts: Counter[DifferenceKind] = Counter()
     first: dict[DifferenceKind, list[Difference]] = {kind: [] for kind in DifferenceKind}
-    tagged = chain(
-        ((Role.SOURCE, key(name)) for name in sources),
-        ((Role.ROW, key(name)) for name in rows),
-        ((Role.REFUSED, key(name)) for name in refused),
-    )
-    for group in partitioned(tagged, scratch):
+    for group in partitioned(names, scratch):
         for role, digests in _digests(group).items():
             hashes[role].update(b"".join(digests))
             totals[role] += len(digests)

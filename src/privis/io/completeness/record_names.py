@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from privis.io import tables
 from privis.io.completeness.name_partition import Role
 
 _BATCH = 16_384
+_LISTS = (FileFormat.PARQUET, FileFormat.TABLE, FileFormat.LIST, FileFormat.JSON, FileFormat.UNKNOWN)
 _EXPECTED = "a table: Parquet (a file or a folder of them), CSV with a header, or npz of privis"
 
 
@@ -126,7 +127,10 @@ def _csv_records(path: Path, column: str) -> Iterator[dict[str, str]]:
 def _require_column(path: Path, column: str, names: Any) -> None:
     if column not in names:
         got = f"the columns {', '.join(map(str, names))[:200] or 'none'}"
-        raise ParameterError(Problem(str(path), got, f"a column {column}", "name it with --record-column"))
+        expected, remedy = f"a column {column}", "name it with --record-column"
+        if path.is_dir() or format_of(path) in (FileFormat.PARQUET, FileFormat.TABLE):
+            raise ParameterError(Problem(str(path), got, expected, remedy))
+        raise ParameterError(replace(misfit(path, FileFormat.LIST, got, expected), remedy=remedy))
 
 
 def refused_in(failures: Path) -> Iterator[str]:
@@ -157,7 +161,10 @@ def listed_sources(listed: Path, column: str = "path") -> Iterator[str]:
     Raises:
         ParameterError: it cannot be read, or has no such column.
     """
-    if format_of(listed) in (FileFormat.PARQUET, FileFormat.TABLE):
+    form = format_of(listed)
+    if form not in _LISTS:
+        raise ParameterError(misfit(listed, FileFormat.LIST, str(form), "a list of sources"))
+    if form in (FileFormat.PARQUET, FileFormat.TABLE):
         yield from (name for _, name in rows_of(listed, Columns(column, feature="", error="")))
         return
     try:
