@@ -289,8 +289,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
 }  # fmt: skip
 WRITTEN = {
     "-o", "--annotated", "--boxes", "--calibration-output", "--card", "--differences", "--draw", "--heat-map",
-    "--new-key", "--output", "--picture", "--plots", "--predictions", "--report", "--review", "--state", "--timeline", "--ways",
-    "--write-salt",
+    "--new-key", "--output", "--picture", "--plots", "--predictions", "--report", "--review", "--state", "--timeline",
+    "--ways", "--write-salt",
 }  # fmt: skip
 """Options whose value is written, so that nothing there is right, and a file there is replaced."""
 CREATED = {
