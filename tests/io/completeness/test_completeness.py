@@ -27,7 +27,7 @@ from privis.io.completeness.completeness import (
     completeness,
     require_none,
 )
-from privis.io.completeness.name_partition import Role
+from privis.io.completeness.name_partition import RecordRole
 from privis.io.completeness.record_names import Columns, listed_sources, refused_in, rows_of
 
 NAMES = st.lists(st.sampled_from(["a", "b", "ä/b.jpg", "s3://c\nd", "", "\udcff"]), max_size=8)
@@ -43,9 +43,9 @@ def by_hand(names: list[str]) -> str:
 def test_every_name_that_came_out_otherwise_is_found(sources: list[str], rows: list[str], refused: list[str]) -> None:
     seen = {}
     tagged = [
-        *((Role.SOURCE, name) for name in sources),
-        *((Role.ROW, name) for name in rows),
-        *((Role.REFUSED, name) for name in refused),
+        *((RecordRole.SOURCE, name) for name in sources),
+        *((RecordRole.ROW, name) for name in rows),
+        *((RecordRole.REFUSED, name) for name in refused),
     ]
     stated, differences = compared(tagged, on_difference=lambda each: seen.update({each.name: each.kind}))
     assert (stated, differences) == completeness(sources, rows, refused)
@@ -102,7 +102,7 @@ def test_a_statement_is_read_again_or_refused() -> None:
 # Names in files ---------------------------------------------------------------------------------------------
 
 
-def found(table: Path, columns: Columns = Columns()) -> list[tuple[Role, str]]:
+def found(table: Path, columns: Columns = Columns()) -> list[tuple[RecordRole, str]]:
     return list(rows_of(table, columns))
 
 
@@ -110,7 +110,7 @@ def found(table: Path, columns: Columns = Columns()) -> list[tuple[Role, str]]:
 def test_rows_of_privis(tmp_path: Path, suffix: str) -> None:
     table, paths = tmp_path / f"t{suffix}", ["ä, b\n.jpg", "s3://x/y"]
     tables.write(table, paths, [np.ones((2, 3), np.float32)], names=["1", "2", "3"], metadata={})
-    assert found(table) == [(Role.ROW, path) for path in paths]
+    assert found(table) == [(RecordRole.ROW, path) for path in paths]
 
 
 def test_rows_of_an_engine(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_rows_of_an_engine(tmp_path: Path) -> None:
             arrow.table({"id": names, "vector": vectors, "why": errors}), folder / f"{part}_000.parquet"
         )
     words = Columns("id", "vector", "why")
-    assert found(folder, words) == [(Role.ROW, "a"), (Role.REFUSED, "b"), (Role.ROW, "d")]
+    assert found(folder, words) == [(RecordRole.ROW, "a"), (RecordRole.REFUSED, "b"), (RecordRole.ROW, "d")]
     with pytest.raises(ParameterError, match=r"columns id, vector, why.*a column path.*--record-column"):
         found(folder)
     (folder / "2_000.parquet").write_bytes(b"PAR1 cut off")
@@ -136,7 +136,7 @@ def test_rows_of_a_csv_of_others(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     with open(table, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "feature", "error"], ["a", "1 2", ""], ["b", "", "bad"], ["c", "", ""]])
-    assert found(table) == [(Role.ROW, "a"), (Role.REFUSED, "b")]
+    assert found(table) == [(RecordRole.ROW, "a"), (RecordRole.REFUSED, "b")]
     table.write_text("path,feature\na\n")
     with pytest.raises(ParameterError, match="another number of values"):
         found(table)

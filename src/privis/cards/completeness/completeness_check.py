@@ -19,7 +19,7 @@ from privis.io.completeness.completeness import (
     completeness,
     stated_in,
 )
-from privis.io.completeness.name_partition import Role
+from privis.io.completeness.name_partition import RecordRole
 from privis.io.completeness.record_names import Columns, refused_in, rows_of
 from privis.io.resumable.failures import failures_beside
 
@@ -112,9 +112,9 @@ def record_check(
     """
     listed = _failures(table, failures)
     names = chain(
-        ((Role.SOURCE, key(name)) for name in sources),
+        ((RecordRole.SOURCE, key(name)) for name in sources),
         ((role, key(name)) for role, name in rows_of(table, columns or Columns())),
-        ((Role.REFUSED, key(name)) for name in (() if listed is None else refused_in(listed))),
+        ((RecordRole.REFUSED, key(name)) for name in (() if listed is None else refused_in(listed))),
     )
     counted, differences = compared(names, on_difference=on_difference)
     problems = [f"records {sentence}" for sentence in differences.sentences()]

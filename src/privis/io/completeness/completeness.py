@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from privis.errors import OutputError, Problem, refuse
-from privis.io.completeness.name_partition import Entry, Role, partitioned
+from privis.io.completeness.name_partition import RecordRole, TaggedName, partitioned
 
 FORMAT = "privis.completeness/1"
 METADATA = "privis.completeness"
@@ -207,12 +207,12 @@ def completeness(
     Raises:
         OutputError: the temporary files cannot be written.
     """
-    tagged = ((Role.SOURCE, sources), (Role.ROW, rows), (Role.REFUSED, refused))
+    tagged = ((RecordRole.SOURCE, sources), (RecordRole.ROW, rows), (RecordRole.REFUSED, refused))
     return compared(((role, name) for role, names in tagged for name in names), scratch=scratch)
 
 
 def compared(
-    names: Iterable[tuple[Role, str]],
+    names: Iterable[tuple[RecordRole, str]],
     *,
     scratch: Path | None = None,
     on_difference: Callable[[Difference], None] = lambda difference: None,
@@ -233,8 +233,8 @@ def compared(
     Raises:
         OutputError: the temporary files cannot be written.
     """
-    hashes = {role: hashlib.sha256() for role in Role}
-    totals: Counter[Role] = Counter()
+    hashes = {role: hashlib.sha256() for role in RecordRole}
+    totals: Counter[RecordRole] = Counter()
     counts: Counter[DifferenceKind] = Counter()
     first: dict[DifferenceKind, list[Difference]] = {kind: [] for kind in DifferenceKind}
     for group in partitioned(names, scratch):
@@ -246,7 +246,7 @@ def compared(
             if len(first[difference.kind]) < SHOWN:
                 first[difference.kind].append(difference)
             on_difference(difference)
-    stated = [NameSet(totals[role], hashes[role].hexdigest()) for role in Role]
+    stated = [NameSet(totals[role], hashes[role].hexdigest()) for role in RecordRole]
     ordered = {kind: tuple(sorted(found, key=lambda each: each.name)) for kind, found in first.items()}
     return Completeness(*stated), Differences({kind: counts[kind] for kind in DifferenceKind}, ordered)
 
@@ -271,14 +271,14 @@ def require_none(differences: Differences, output: Path) -> None:
     )
 
 
-def _digests(group: list[Entry]) -> dict[Role, list[bytes]]:
-    found: dict[Role, list[bytes]] = {role: [] for role in Role}
+def _digests(group: list[TaggedName]) -> dict[RecordRole, list[bytes]]:
+    found: dict[RecordRole, list[bytes]] = {role: [] for role in RecordRole}
     for entry in group:
         found[entry.role].append(entry.digest)
     return {role: sorted(digests) for role, digests in found.items()}
 
 
-def _differences(group: list[Entry]) -> Iterator[Difference]:
+def _differences(group: list[TaggedName]) -> Iterator[Difference]:
     seen: dict[str, list[int]] = {}
     for _, role, name in group:
         seen.setdefault(name, [0, 0, 0])[role] += 1

@@ -18,7 +18,7 @@ _IN_MEMORY = 1 << 19  # bytes of a bucket before it goes to the disk
 _DIGEST = hashlib.sha256().digest_size
 
 
-class Role(IntEnum):
+class RecordRole(IntEnum):
     """What a name stands for in a run."""
 
     SOURCE = 0
@@ -26,15 +26,15 @@ class Role(IntEnum):
     REFUSED = 2
 
 
-class Entry(NamedTuple):
+class TaggedName(NamedTuple):
     """One name: its SHA-256 (32 bytes), what it stands for, and itself."""
 
     digest: bytes
-    role: Role
+    role: RecordRole
     name: str
 
 
-def partitioned(names: Iterable[tuple[Role, str]], scratch: Path | None = None) -> Iterator[list[Entry]]:
+def partitioned(names: Iterable[tuple[RecordRole, str]], scratch: Path | None = None) -> Iterator[list[TaggedName]]:
     """Give all ``names`` in groups by the first bits of their SHA-256, in the order of these bits.
 
     So equal names are in one group, and a group that is sorted follows the one before it. Memory holds one group, a
@@ -50,8 +50,8 @@ def partitioned(names: Iterable[tuple[Role, str]], scratch: Path | None = None) 
     Raises:
         OutputError: the temporary files cannot be written.
 
-    >>> groups = [group for group in partitioned([(Role.SOURCE, "a"), (Role.ROW, "a"), (Role.ROW, "b")]) if group]
-    >>> [[(entry.role.name, entry.name) for entry in group] for group in groups]
+    >>> names = [(RecordRole.SOURCE, "a"), (RecordRole.ROW, "a"), (RecordRole.ROW, "b")]
+    >>> [[(tagged.role.name, tagged.name) for tagged in group] for group in partitioned(names) if group]
     [[('ROW', 'b')], [('SOURCE', 'a'), ('ROW', 'a')]]
     """
     with ExitStack() as stack:
@@ -75,11 +75,11 @@ def partitioned(names: Iterable[tuple[Role, str]], scratch: Path | None = None) 
             file.close()
 
 
-def _read(file: IO[bytes]) -> Iterator[Entry]:
+def _read(file: IO[bytes]) -> Iterator[TaggedName]:
     while head := file.read(_DIGEST + 5):
         size = int.from_bytes(head[_DIGEST + 1 :], "little")
         encoded = file.read(size)
         if len(encoded) != size:
             where = "temporary files of names"
             raise OutputError(Problem(where, "one that lost its end", "a whole one", "run the same command again"))
-        yield Entry(head[:_DIGEST], Role(head[_DIGEST]), encoded.decode("utf-8", "surrogatepass"))
+        yield TaggedName(head[:_DIGEST], RecordRole(head[_DIGEST]), encoded.decode("utf-8", "surrogatepass"))

@@ -14,7 +14,7 @@ from typing import Any
 from privis.errors import ParameterError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
-from privis.io.completeness.name_partition import Role
+from privis.io.completeness.name_partition import RecordRole
 
 _BATCH = 16_384
 _LISTS = (FileFormat.PARQUET, FileFormat.TABLE, FileFormat.LIST, FileFormat.JSON, FileFormat.UNKNOWN)
@@ -36,7 +36,7 @@ class Columns:
     error: str = "error"
 
 
-def rows_of(table: Path, columns: Columns) -> Iterator[tuple[Role, str]]:
+def rows_of(table: Path, columns: Columns) -> Iterator[tuple[RecordRole, str]]:
     """Give the records of a table, those with an error as refused.
 
     A row without a vector and without an error stands for nothing, and its record is lost: so ends a row of an engine
@@ -54,7 +54,7 @@ def rows_of(table: Path, columns: Columns) -> Iterator[tuple[Role, str]]:
     """
     suffix = table.suffix.lower()
     if suffix == ".npz":
-        yield from ((Role.ROW, name) for name in tables.paths_of(table))
+        yield from ((RecordRole.ROW, name) for name in tables.paths_of(table))
     elif suffix == ".csv":
         yield from _csv_rows(table, columns)
     elif table.is_dir() or format_of(table) in (FileFormat.PARQUET, FileFormat.TABLE):
@@ -63,7 +63,7 @@ def rows_of(table: Path, columns: Columns) -> Iterator[tuple[Role, str]]:
         raise ParameterError(misfit(table, FileFormat.TABLE, "no table", _EXPECTED))
 
 
-def _parquet_rows(table: Path, columns: Columns) -> Iterator[tuple[Role, str]]:
+def _parquet_rows(table: Path, columns: Columns) -> Iterator[tuple[RecordRole, str]]:
     arrow = tables.pyarrow_module()
     import pyarrow.compute
     import pyarrow.dataset
@@ -89,23 +89,23 @@ def _parquet_rows(table: Path, columns: Columns) -> Iterator[tuple[Role, str]]:
 
 def _roles(
     table: Path, names: list[str | None], given: list[bool], errors: list[str | None]
-) -> Iterator[tuple[Role, str]]:
+) -> Iterator[tuple[RecordRole, str]]:
     for name, has_vector, error in zip(names, given, errors, strict=True):
         if name is None:
             raise ParameterError(Problem(str(table), "a row of no record", "the name of a record in every row"))
         if error:
-            yield Role.REFUSED, name
+            yield RecordRole.REFUSED, name
         elif has_vector:
-            yield Role.ROW, name
+            yield RecordRole.ROW, name
 
 
-def _csv_rows(table: Path, columns: Columns) -> Iterator[tuple[Role, str]]:
+def _csv_rows(table: Path, columns: Columns) -> Iterator[tuple[RecordRole, str]]:
     for row in _csv_records(table, columns.record):
         missing = columns.feature in row and not row[columns.feature]
         if row.get(columns.error):
-            yield Role.REFUSED, row[columns.record]
+            yield RecordRole.REFUSED, row[columns.record]
         elif not missing:
-            yield Role.ROW, row[columns.record]
+            yield RecordRole.ROW, row[columns.record]
 
 
 def _csv_records(path: Path, column: str) -> Iterator[dict[str, str]]:
