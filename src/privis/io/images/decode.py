@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +43,14 @@ from privis.io.images.depth import DepthWarning, deep_pixels, is_deep_grey_alpha
 from privis.io.images.dicom.pictures import picture
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.dicom.recognition import is_dicom
-from privis.io.images.file_parts import FRAME, PAGE, TILE, TILES, TIME, TIMES, file_part
+from privis.io.images.file_parts import FRAME, PAGE, TILE, TILES, TIME, TIMES, FilePart, file_part, part_of_source
 from privis.io.images.jpeg.jpeg_pixels import Size, is_jpeg, jpeg_pixels
 from privis.io.images.jpeg.orientation import orientation, upright
 from privis.io.images.slides.slide_pages import is_slide_page
 from privis.io.images.slides.tiles import tile_pixels
 from privis.io.images.videos.frame_parts import video_picture
 from privis.io.images.videos.video_files import is_video
+from privis.io.objects.source_bytes import SourceBytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -105,13 +106,13 @@ class Decoding:
             problems.append(Problem("bits", str(self.bits), "8 to 32, the depth of deeper samples", remedy))
         refuse(ParameterError, problems)
 
-    def __call__(self, source: Path | str, at_least: Size | None = None) -> Pixels:
+    def __call__(self, source: Path | str | SourceBytes, at_least: Size | None = None) -> Pixels:
         """Decode one image; a JPEG no larger than needed for ``at_least`` (height, width) in pixels, see `load`."""
         return load(source, max_pixels=self.max_pixels, bits=self.bits, dicom=self.dicom, at_least=at_least)
 
 
 def load(
-    source: Path | str | Image.Image | NDArray[Any],
+    source: Path | str | SourceBytes | Image.Image | NDArray[Any],
     *,
     max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
@@ -120,8 +121,8 @@ def load(
 ) -> Pixels:
     """Decode one image to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
-    ``source`` is a path, a PIL image or an array; the table at the top of this module says what becomes of
-    each kind. Arrays must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) and are not copied
+    ``source`` is a path, bytes with a name, a PIL image or an array; the table at the top says what becomes of each
+    kind. Arrays must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) and are not copied
     where they can be passed on. ``max_pixels`` bounds width x height of files and PIL images; Pillow's own
     limit (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides. ``bits``
     is the depth of samples that are stored in more than 8 bits, where it is not the one of their type; signed samples
@@ -143,7 +144,12 @@ def load(
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, Path)):
-        return _from_file(source, max_pixels, bits, dicom or DicomReading(), at_least)
+        part, where = file_part(source), os.fspath(source)
+        return _from_file(part, where, max_pixels, bits, dicom or DicomReading(), at_least)
+    if isinstance(source, SourceBytes):
+        with source.as_file() as path:
+            part = replace(part_of_source(source.name), path=path)
+            return _from_file(part, source.name, max_pixels, bits, dicom or DicomReading(), at_least)
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -156,12 +162,10 @@ def _refusal(where: str, got: str, expected: str, remedy: str = "") -> ImageErro
 
 
 def _from_file(
-    source: Path | str, max_pixels: int, depth: int | None, dicom: DicomReading, at_least: Size | None
+    part: FilePart, where: str, max_pixels: int, depth: int | None, dicom: DicomReading, at_least: Size | None
 ) -> Pixels:
     from PIL import Image
 
-    where = os.fspath(source)
-    part = file_part(source)
     path = part.path
     try:
         status = os.stat(path)
@@ -201,7 +205,7 @@ def _from_file(
             remedy = "--every 1s makes a picture of a frame in every second"
             raise _refusal(where, "a video", "a picture, or a frame of a video", remedy) from None
         got, expected = "bytes of no known image format", f"one of {', '.join(FORMATS)}, DICOM"
-        raise ImageError(misfit(where, FileFormat.PICTURE, got, expected)) from None
+        raise ImageError(replace(misfit(path, FileFormat.PICTURE, got, expected), where=where)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(where, str(error), max_pixels) from None
     except Exception as error:  # decoders meet hostile bytes: any exception of theirs means an unusable file

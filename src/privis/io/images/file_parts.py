@@ -82,8 +82,23 @@ def file_part(path: str | os.PathLike[str]) -> FilePart:
     ''
     """
     name = os.fspath(path)
+    return FilePart(name) if "#" in name and os.path.lexists(name) else part_of_source(name)
+
+
+def part_of_source(name: str) -> FilePart:
+    """Take the name of a part apart without a look at any file, as for sources that are not on this machine.
+
+    Args:
+        name: of a source, or of a part of one.
+
+    Returns:
+        The source and its part.
+
+    >>> part_of_source("s3://scans/a.dcm#frame=2").path
+    's3://scans/a.dcm'
+    """
     found = _PART.fullmatch(name) if "#" in name else None
-    if found is None or os.path.lexists(name):
+    if found is None:
         return FilePart(name)
     for kind in (FRAME, PAGE, TILE, TILES, TIME, TIMES):
         if found[kind]:

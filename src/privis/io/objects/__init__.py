@@ -1,0 +1,1 @@
+"""Bytes of sources: of files, of objects in stores, of members of shards, all read through one port."""
