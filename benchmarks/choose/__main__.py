@@ -1,10 +1,10 @@
 """Scripted jobs: ``python -m benchmarks.choose [JOB…] [--work FOLDER] [--again]``.
 
 For each job ``privis choose`` answers, and what it recommends runs as a process of its own on a few images of the
-shared data: once on a machine that never did the job, and, after a second answer, once more. Predictions for the second
-run are held against the bars; those for the first one, which know nothing of the command, are shown beside them.
-Results are kept in FOLDER: a run that was ended goes on. Where the machine does other things meanwhile, seconds say
-little.
+shared data, three times; then it answers anew, and another way that it now recommends is run likewise. The medians of
+three more runs are held against what the last answer predicts; what the first one did, which knew nothing of the
+command, is shown beside it. Results are kept in FOLDER: a run that was ended goes on. Where the machine does other
+things meanwhile, seconds say little.
 """
 
 from __future__ import annotations

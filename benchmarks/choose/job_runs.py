@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from typing import Any
 from privis.choose.cost.run_log import RunLog, ScoredRun
 
 DONE = (0, 8)  # exit codes: done, and an honest "no"
+LEARNED, MEASURED = 3, 3  # runs that the machine learns from, and of whose medians it is held to what it then says
+MOST_WAYS = 3  # that may be recommended in turn, as each is learned
 MEBIBYTE = 1 << 20
 
 
@@ -50,7 +53,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Both trials of a job: of a machine that never did it, and of one that did it once."""
+    """Both trials of a job: of a machine that never did it, and of one that did it a few times."""
 
     job: str
     command: str
@@ -133,34 +136,59 @@ class Workplace:
             raise RuntimeError(f"privis choose --job {job.name}: exit code {code}: {said}")
         return seconds, json.loads(said)["recommended"]
 
-    def trial(self, job: Path, prepared: bool) -> tuple[Trial, str, str]:
-        """Choose, and run what is recommended; the commands that are typed once before it are run unless ``prepared``.
+    def measured(self, told: dict[str, Any], chosen: float, times: int) -> tuple[Trial, str]:
+        """Run what is recommended, some times over.
 
         Returns:
-            The trial, the command, and what went wrong.
+            The trial, of the medians, and what went wrong.
         """
-        chosen, told = self.chosen(job)
-        for line in () if prepared else told["before"]:
-            _, code, said, _ = self.run(line)
+        taken: list[tuple[float, float | None, float | None]] = []
+        code = 0
+        for _ in range(times):
+            known = len(self.log.runs())
+            seconds, code, said, largest = self.run(told["command"])
             if code not in DONE:
-                return _nothing(told, chosen, code), told["command"], f"{line}: {said}"
-        known = len(self.log.runs())
-        seconds, code, said, largest = self.run(told["command"])
-        runs: list[ScoredRun] = self.log.runs()[known:]
-        memory = max([largest, *(run.measured.memory for run in runs)]) / MEBIBYTE
-        counted = [run.measured.sent for run in runs if run.measured.sent is not None]
-        measured = seconds, memory if runs else None, sum(counted) / 1e6 if counted else None
+                return _nothing(told, chosen, code), f"{told['command']}: {said}"
+            runs: list[ScoredRun] = self.log.runs()[known:]
+            memory = max([largest, *(run.measured.memory for run in runs)]) / MEBIBYTE
+            counted = [run.measured.sent for run in runs if run.measured.sent is not None]
+            taken.append((seconds, memory if runs else None, sum(counted) / 1e6 if counted else None))
         predicted = told["seconds_without_network"], told["memory_mib"], told["megabytes"]
-        trial = Trial(predicted, measured, told["basis"], told["under"], chosen, code)
-        return trial, told["command"], "" if code in DONE else said
+        return Trial(predicted, _medians(taken), told["basis"], told["under"], chosen, code), ""
 
     def result(self, job: Path) -> JobResult:
-        """Both trials of a job, kept in ``results``."""
-        first, command, error = self.trial(job, prepared=False)
-        if error:
-            return JobResult(job.stem, command, first, first, error)
-        second, command, error = self.trial(job, prepared=True)
-        return JobResult(job.stem, command, first, second, error)
+        """Ask and run until what is recommended has run, at least `LEARNED` times; ask again, and measure it."""
+        first, done, error = None, set[str](), ""
+        while True:
+            chosen, told = self.chosen(job)
+            if told["command"] in done or len(done) == MOST_WAYS:
+                break
+            for line in told["before"]:
+                _, code, said, _ = self.run(line)
+                if code not in DONE:
+                    failed = _nothing(told, chosen, code)
+                    return JobResult(job.stem, told["command"], failed, failed, f"{line}: {said}")
+            trial, error = self.measured(told, chosen, 1)
+            first = first or trial
+            if not error:
+                _, error = self.measured(told, chosen, LEARNED - 1)
+            if error:
+                return JobResult(job.stem, told["command"], first, first, error)
+            done.add(told["command"])
+        assert first is not None
+        second, error = self.measured(told, chosen, MEASURED)
+        return JobResult(job.stem, told["command"], first, second, error)
+
+
+def _medians(taken: Sequence[tuple[float, float | None, float | None]]) -> tuple[float, float | None, float | None]:
+    """Of seconds, memory and bytes; None where one of the runs does not say."""
+    seconds, memory, sent = (list(column) for column in zip(*taken, strict=True))
+    return statistics.median(seconds), _median(memory), _median(sent)
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if len(known) == len(values) else None
 
 
 def _nothing(told: dict[str, Any], chosen: float, code: int) -> Trial:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from privis.choose.cost.cost_probes import CostProbes
+from privis.choose.cost.earlier_runs import TOTALLED, extraction_digest
 from privis.choose.cost.prediction import CostPrediction
 from privis.choose.cost.run_log import ScoredRun, Taken
 from privis.choose.way import ReleaseKind, Side, Under, Way
@@ -105,6 +106,41 @@ def test_a_training_is_no_prediction_of_classes() -> None:
     found = WayCosts(words, predict=stated, runs=[run])
     assert found.cost(asked, way, feature, None).seconds == 99.0
     assert found.cost(asked, replace(way, release=ReleaseKind.TRAINING), feature, None).seconds < 99.0
+
+
+def test_a_job_of_two_commands_takes_what_both_took() -> None:
+    asked, feature = job("extract"), vocabulary().feature("colour", [])
+    way, digest = Way("colour", release=ReleaseKind.AGGREGATE), extraction_digest(feature, None, asked.size)
+    first = ScoredRun("extract", "clear", "", "colour", 4, 0, 2, "", None, Taken(9.0, 1 << 30, 0), digest)
+    second = ScoredRun("release", "clear", "", TOTALLED, 4, 0, 1, "", None, Taken(4.0, 1 << 29))
+    words = vocabulary()
+    found = WayCosts(words, predict=stated, runs=[first, second]).cost(asked, way, feature, None)
+    assert (found.seconds, found.memory) == (13.0, 1 << 30)
+    alone = WayCosts(words, predict=stated, runs=[first]).cost(asked, way, feature, None)
+    assert alone.seconds == pytest.approx(FAST.seconds + 1.7)
+
+
+def test_nothing_is_probed_that_ran_before() -> None:
+    asked, words, probed = job("extract"), vocabulary(), []
+
+    def predict(feature, under, shape, images, **more):  # type: ignore[no-untyped-def]
+        probed.append(more["probes"].seconds)
+        return FAST
+
+    feature = words.feature("colour", [])
+    digest = extraction_digest(feature, None, asked.size)
+    run = ScoredRun("extract", "clear", "", "colour", 4, 0, 2, "", None, Taken(9.0, 1 << 30, 0), digest)
+    for runs in ([], [run]):
+        WayCosts(words, CostProbes(8.0), predict, runs).cost(asked, Way("colour"), feature, None)
+    assert probed == [8.0, 0.0]
+
+
+@pytest.mark.parametrize("task", ["verify", "search", "detect", "count"])
+def test_a_slower_machine_takes_longer(task: str) -> None:
+    asked, words = job(task), vocabulary()
+    way = Way({"verify": "sface", "search": "colour"}.get(task, "people"))
+    quick, slow = (WayCosts(words, predict=stated, slowness=factor).cost(asked, way, None, None) for factor in (1, 2))
+    assert slow.seconds > quick.seconds
 
 
 @pytest.mark.parametrize(("under", "measured"), [(Under.CLEAR, 469), (Under.CHEETAH, 1451), (Under.CKKS, 1160)])

@@ -7,12 +7,21 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from privis.choose.cost.cost_probes import CostProbes
-from privis.choose.cost.earlier_runs import earlier_cost
+from privis.choose.cost.earlier_runs import (
+    ENCRYPTED,
+    TOTALLED,
+    EarlierCost,
+    LoggedCommand,
+    at_owner,
+    earlier_cost,
+    extraction_digest,
+)
 from privis.choose.cost.prediction import CostPrediction, predict_cost
 from privis.choose.cost.run_log import ScoredRun
 from privis.choose.job_description import JobDescription, Task
@@ -64,12 +73,15 @@ class WayCosts:
         probes: short runs that may be made, and what is known from earlier ones.
         predict: what an extraction takes.
         runs: what earlier commands took on this machine.
+        slowness: how many times as long this machine takes as one with two cores of 2.5 GHz, of whose seconds the
+            constants are (`CommandTimings`).
     """
 
     words: Vocabulary
     probes: CostProbes = field(default_factory=lambda: CostProbes(seconds=0.0))
     predict: Callable[..., CostPrediction] = predict_cost
     runs: Sequence[ScoredRun] = ()
+    slowness: float = 1.0
 
     def cost(self, job: JobDescription, way: Way, feature: Feature | None, release: Release | None) -> CostPrediction:
         """Predict what the commands of a way take, those before it aside.
@@ -89,11 +101,12 @@ class WayCosts:
         match job.task:
             case Task.EXTRACT | Task.CLASSIFY:
                 assert feature is not None
-                found = self._extraction(job, way, feature, release)
-                return self._as_before(job, way, found)
+                unprobed = replace(self, probes=replace(self.probes, seconds=0.0))
+                costs = unprobed if self._before(job, way, feature, release) else self
+                return self._as_before(job, way, costs._extraction(job, way, feature, release), feature, release)
             case Task.VERIFY | Task.IDENTIFY:
                 pictures = job.number + (job.task is Task.VERIFY)
-                seconds = START + pictures * TEMPLATE_SECONDS
+                seconds = self.slowness * (START + pictures * TEMPLATE_SECONDS)
                 made = CostPrediction(seconds, FACE_MEMORY, 0, 0, None, "measured seconds of a face")
                 found = self._compared(job, way, made, 128 if way.feature == "sface" else 3200, decides=True)
                 return self._as_before(job, way, found)
@@ -102,35 +115,65 @@ class WayCosts:
             case _:
                 return self._as_before(job, way, self._detected(job, way))
 
-    def _as_before(self, job: JobDescription, way: Way, found: CostPrediction) -> CostPrediction:
-        """What earlier runs of the same command took, where there are any."""
-        alike = self._command(job, way)
-        before = None if alike is None else earlier_cost(self.runs, alike[0], way.under.value, *alike[1:])
-        if before is None:
+    def _as_before(
+        self,
+        job: JobDescription,
+        way: Way,
+        found: CostPrediction,
+        feature: Feature | None = None,
+        release: Release | None = None,
+    ) -> CostPrediction:
+        """What earlier runs of the same commands took, where there were any of each."""
+        known = self._before(job, way, feature, release)
+        if not known:
             return found
-        sent = found.sent if before.sent is None else before.sent
-        return replace(found, seconds=before.seconds, memory=before.memory, sent=sent, basis=before.basis)
+        counted = [one.sent for one in known if one.sent is not None]
+        return replace(
+            found,
+            seconds=sum(one.seconds for one in known),
+            memory=max(one.memory for one in known),
+            sent=sum(counted) if counted else found.sent,
+            basis="; ".join(one.basis for one in known),
+        )
 
-    def _command(self, job: JobDescription, way: Way) -> tuple[str, int, int, str] | None:
-        """The command of a way, how many images and rows it has, and of what; None: several, or one like no other."""
-        if way.encrypted or way.shown_model or way.under is Under.SERVER or is_video(job):
-            return None
-        if way.release is ReleaseKind.TRAINING:  # its command trains, and predicts nothing
-            return None
+    def _before(
+        self, job: JobDescription, way: Way, feature: Feature | None, release: Release | None
+    ) -> list[EarlierCost]:
+        """What earlier runs say of each command of a way; none where one of them never ran."""
+        before = [earlier_cost(self.runs, one) for one in self._logged(job, way, feature, release)]
+        return [] if None in before else [one for one in before if one is not None]
+
+    def _logged(
+        self, job: JobDescription, way: Way, feature: Feature | None, release: Release | None
+    ) -> list[LoggedCommand]:
+        """The commands of a way, as the log of runs knows them; none: it does not."""
+        number, mean = job.number, way.release is ReleaseKind.AGGREGATE
+        logged = partial(LoggedCommand, mechanism=way.under.value)
+        totalled = [LoggedCommand("release", "clear", number, 0, TOTALLED)] if mean else []
+        by_owner = way.under is not Under.CLEAR and way.extracted_by is Side.OWNER
+        if way.under is Under.SERVER:
+            return []
         match job.task:
+            case Task.EXTRACT:
+                assert feature is not None
+                digest = extraction_digest(feature, release, job.size)
+                return [logged("extract", images=number, what=feature.name, extraction=digest), *totalled]
             case Task.VERIFY:
-                return "face verify", job.number + 1, 1, ""
+                return [logged("face verify", images=number + 1, rows=1)]
             case Task.IDENTIFY:
-                return "face identify", job.number, job.rows, ""
+                return [logged("face identify", images=number, rows=job.rows, what=ENCRYPTED if way.encrypted else "")]
             case Task.SEARCH:
-                return "search query", 1, job.rows, way.feature
+                what = f"{way.feature} {ENCRYPTED}" if way.encrypted else way.feature
+                return [logged("search query", images=1, rows=job.rows, what=what)]
             case Task.CLASSIFY:
-                owner = way.under is not Under.CLEAR and way.extracted_by is Side.OWNER
                 name = self.words.feature(*parted(way.feature)).name
-                return "classify predict", job.number, 0, f"{name} of the owner" if owner else name
-            case Task.DETECT if way.under is Under.CLEAR:
-                return "detect", job.number, 0, ""
-        return None
+                if way.release is ReleaseKind.TRAINING:  # the log would tell how many images there were
+                    return []
+                return [logged("classify predict", images=number, what=at_owner(name, by_owner))]
+        if is_video(job):
+            return [LoggedCommand("video count", "clear", number)] if job.task is Task.COUNT else []
+        found = logged("detect", images=number, what=at_owner("", by_owner, way.shown_model))
+        return [found, *([LoggedCommand("detect count", "clear", number)] if job.task is Task.COUNT else []), *totalled]
 
     def _extraction(self, job: JobDescription, way: Way, feature: Feature, release: Release | None) -> CostPrediction:
         shape = (*job.size, 3)
@@ -142,8 +185,9 @@ class WayCosts:
             program = feature.program(core_shape(feature, owner_image_shape(feature, shape)))
             with self._refusals(executor, program, under):
                 found = self.predict(feature, executor, shape, job.number, release=release, probes=self.probes)
-            second = START if way.release is ReleaseKind.AGGREGATE else 0.0  # the command that releases the mean
-            return replace(found, seconds=found.seconds + second)
+            if way.release is ReleaseKind.AGGREGATE:  # the command that releases the mean
+                return replace(found, seconds=found.seconds + self.slowness * START)
+            return found
         if under is Under.CLEAR:
             processes = 0 if way.release is ReleaseKind.TRAINING else 1  # classify predict has one
             found = self.predict(feature, executor, shape, job.number, workers=processes, probes=self.probes)
@@ -159,7 +203,7 @@ class WayCosts:
         if under.parties == 1:
             return replace(found, memory=found.memory + CLASSIFIER)
         memory = (1 + under.parties) * (found.memory + CLASSIFIER + CLASSIFYING_PARTY)
-        return replace(found, seconds=found.seconds + PARTIES_START, memory=memory)
+        return replace(found, seconds=found.seconds + self.slowness * PARTIES_START, memory=memory)
 
     @contextlib.contextmanager
     def _refusals(self, executor: Executor, program: Program, under: Under) -> Iterator[None]:
@@ -188,7 +232,8 @@ class WayCosts:
         for name, words in parts:
             feature = self.words.feature(name, words)
             found = self.predict(feature, Clear(), (*job.size, 3), 1, workers=1, probes=self.probes)
-            more = max(0.0, found.seconds - START)  # one process extracts them all: it starts once, however quickly
+            # one process extracts them all: it starts once, however quickly
+            more = max(0.0, found.seconds - self.slowness * START)
             seconds = made.seconds + more if made.seconds else found.seconds
             made = replace(found, seconds=seconds, memory=max(made.memory, found.memory))
             length += len(feature.names(core_shape(feature, owner_image_shape(feature, (*job.size, 3)))))
@@ -207,7 +252,7 @@ class WayCosts:
         if way.under in _COMPARED:
             base, each, sent, sent_each, rounds = _COMPARED[way.under]
             wide = length / 512 if length > 512 else 1.0
-            seconds = PARTIES_START + asked * (base + each * rows * wide)
+            seconds = self.slowness * (PARTIES_START + asked * (base + each * rows * wide))
             total, messages = round(asked * (sent + sent_each * rows * wide)), asked * rounds
             basis = "seconds and bytes as they were measured of parties that compare, scaled to the rows"
         else:
@@ -227,24 +272,22 @@ class WayCosts:
         found = predicted(spec, rows, 1, machine=MatchingTimings.of_this_machine())
         assert found.seconds is not None and found.sent is not None
         if not decides:
-            seconds = 0.1 + asked * (0.05 + found.seconds)
-            return (
-                seconds,
-                spec.key_bytes + asked * found.sent,
-                "closed form of encrypted matching, this machine's speeds",
-            )
+            seconds = self.slowness * (0.1 + asked * 0.05) + asked * found.seconds
+            sent = spec.key_bytes + asked * found.sent
+            return seconds, sent, "closed form of encrypted matching, this machine's speeds"
         each = GAP_SECONDS * math.ceil(rows / 10_000) * length / 128
-        return 3.0 + asked * each, round(3e7 + asked * 1.5e6), "measured seconds of encrypted decisions, scaled to rows"
+        seconds, basis = self.slowness * (3.0 + asked * each), "measured seconds of encrypted decisions, scaled to rows"
+        return seconds, round(3e7 + asked * 1.5e6), basis
 
     def _detected(self, job: JobDescription, way: Way) -> CostPrediction:
         height, width = job.size
         if is_video(job):
-            seconds = START + job.number * TRACKED_FRAME
+            seconds = self.slowness * (START + job.number * TRACKED_FRAME)
             return CostPrediction(seconds, MEMORY, 0, 0, None, "measured seconds of a frame that is followed")
         commands = 1 + (job.task is Task.COUNT) + (way.release is ReleaseKind.AGGREGATE)
-        start = START * commands
+        start = self.slowness * START * commands
         if way.under is Under.CLEAR:
-            seconds = start + job.number * height * width * DETECTED_PIXEL
+            seconds = start + self.slowness * job.number * height * width * DETECTED_PIXEL
             return CostPrediction(seconds, MEMORY, 0, 0, None, "measured seconds of a pixel of a picture")
         from privis.estimators.detection.detector import Detector
         from privis.estimators.detection.hidden_detector import HiddenDetector
@@ -263,7 +306,8 @@ class WayCosts:
         sent = found.keys + found.sent * job.number
         memory = MEMORY * (way.under.parties + 1)
         basis = "closed forms of the executor, this machine's speeds"
-        return CostPrediction(start + PARTIES_START + job.number * each, memory, sent, rounds, None, basis)
+        seconds = start + self.slowness * PARTIES_START + job.number * each
+        return CostPrediction(seconds, memory, sent, rounds, None, basis)
 
 
 def _refuse_too_large(way: Way, feature: Feature, shape: Shape) -> None:

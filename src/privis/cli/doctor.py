@@ -106,11 +106,16 @@ def calibration(progress: Callable[[str], None]) -> Iterator[Finding]:
 
 
 def _measurements() -> list[Measurement[Any]]:
-    """Those of all extras that are installed."""
-    from privis.run.machine_measurements import homomorphic_measurements, party_measurements
+    """The command itself, and what belongs to the extras that are installed."""
+    from privis.choose.cost.command_timings import SECTION, CommandTimings
+    from privis.run.machine_measurements import Measurement, homomorphic_measurements, party_measurements
 
+    def told(timings: CommandTimings) -> str:
+        return f"{timings.start:.2f} s for one small image"
+
+    start = Measurement(SECTION, "the command's start", CommandTimings(), CommandTimings.measure, told)
     sources = {"he": homomorphic_measurements, "mpc": party_measurements}
-    return [one for extra in MEASURED if not EXTRAS[extra].missing() for one in sources[extra]()]
+    return [start, *(one for extra in MEASURED if not EXTRAS[extra].missing() for one in sources[extra]())]
 
 
 def _profile() -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -275,3 +276,4 @@ def main() -> None:
         app(prog_name="privis", obj=record)
     finally:
         record.finish()
+        gc.freeze()  # the interpreter's end would look through every module's objects for cycles: a tenth of a command

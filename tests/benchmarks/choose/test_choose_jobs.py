@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.choose.bars import bars, line
-from benchmarks.choose.job_runs import JobResult, Trial, Workplace
+from benchmarks.choose.job_runs import LEARNED, MEASURED, JobResult, Trial, Workplace
 from privis.choose.cost.run_log import ScoredRun, Taken
 
 GOOD = Trial((2.0, 100.0, 1.0), (2.0, 100.0, 1.0), "a probe", "ckks", 3.0, 0)
@@ -20,7 +20,7 @@ def place(tmp_path: Path) -> Workplace:
     made = Workplace(tmp_path)
     made.prepare()
     answer = {
-        "command": 'echo "$XDG_CACHE_HOME" > ran; privis_log', "before": ["echo before >> prepared"],
+        "command": 'echo "$XDG_CACHE_HOME" >> ran; privis_log', "before": ["echo before >> prepared"],
         "basis": "a probe", "under": "clear", "seconds_without_network": 2.0, "memory_mib": 100.0, "megabytes": 0.5,
     }  # fmt: skip
     (tmp_path / "answer.json").write_text(json.dumps({"recommended": answer}))
@@ -33,11 +33,11 @@ def place(tmp_path: Path) -> Workplace:
     return made
 
 
-def test_a_job_is_run_twice_and_what_is_typed_before_once(place: Workplace) -> None:
+def test_a_job_is_learned_and_measured_and_what_is_typed_before_done_once(place: Workplace) -> None:
     result = place.result(Path("some.toml"))
     assert result.error == "" and result.second.code == 0
     assert (place.folder / "prepared").read_text() == "before\n"
-    assert (place.folder / "ran").read_text().strip() == str(place.folder / "cache")
+    assert (place.folder / "ran").read_text().split() == [str(place.folder / "cache")] * (LEARNED + MEASURED)
     assert result.second.predicted == (2.0, 100.0, 0.5)
     assert result.second.memory_ratio == pytest.approx(1.0) and result.second.sent_ratio == 1.0
     result.save(place.folder / "results" / "some.json")

@@ -1,20 +1,85 @@
-"""``earlier_cost``: what a command takes, by what earlier runs of it took on this machine.
-
-For commands that are more than one extraction (faces, search, detection, classifiers), of which no closed form and no
-probe tells the whole.
-"""
+"""``earlier_cost``: what a command takes, by what earlier runs of it took on this machine."""
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from privis.choose.cost.run_log import ScoredRun
+from privis.errors import ParameterError
+from privis.features.feature import Feature
+from privis.identity import identity
+from privis.privacy import Release
+from privis.program.shapes import Shape
 
 START = 1.5  # seconds that any command takes before its first image, at most what the quickest run took
 LATEST = 30  # runs that count
 FEW, MANY = 0.5, 2.0  # times its rows: a gallery of others is another job
+ENCRYPTED, TOTALLED = "encrypted", "aggregate"  # what a command was of, beside its feature
+
+
+@dataclass(frozen=True)
+class LoggedCommand:
+    """A command as `RunLog` knows it.
+
+    Args:
+        command: as ``face identify``.
+        mechanism: who computes.
+        images: how many there are.
+        rows: of the gallery or index; 0: none.
+        what: name of the feature or recipe; empty where the command has none.
+        extraction: what `extraction_digest` says of an extraction; empty for other commands.
+    """
+
+    command: str
+    mechanism: str
+    images: int
+    rows: int = 0
+    what: str = ""
+    extraction: str = ""
+
+    def is_like(self, run: ScoredRun) -> bool:
+        """Whether a run was of this command, with about as many rows."""
+        alike = self.command, self.mechanism, self.what, self.extraction
+        return (run.command, run.mechanism, run.feature, run.extraction) == alike and _near(run.rows, self.rows)
+
+
+def at_owner(what: str, by_owner: bool, shown_model: bool = False) -> str:
+    """What a command was of that may leave extraction to the owner of the images.
+
+    Args:
+        what: name of the feature; empty where there is none.
+        by_owner: whether the owner extracts.
+        shown_model: whether the owner sees the model.
+
+    Returns:
+        As it is logged.
+
+    >>> at_owner("hog", True), at_owner("", True, True), at_owner("lbp", False)
+    ('hog of the owner', 'of the owner who sees the model', 'lbp')
+    """
+    words = [what, "of the owner" if by_owner else "", "who sees the model" if shown_model else ""]
+    return " ".join(word for word in words if word)
+
+
+def extraction_digest(feature: Feature, release: Release | None, shape: Shape) -> str:
+    """Which extractions take equally long: a digest of feature, kind of noise and size of the images.
+
+    Args:
+        feature: what is extracted, with its parameters.
+        release: its noise; None: none. How much there is does not count.
+        shape: of the images of the files, (H, W) or (H, W, 3).
+
+    Returns:
+        16 hexadecimal digits; none where the feature has no identity.
+    """
+    try:
+        parts = feature, "" if release is None else type(release).__name__, tuple(shape[:2])
+        return hashlib.sha256(identity(parts, "extraction")).hexdigest()[:16]
+    except ParameterError:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -34,9 +99,7 @@ class EarlierCost:
     basis: str
 
 
-def earlier_cost(
-    runs: Sequence[ScoredRun], command: str, mechanism: str, images: int, rows: int = 0, what: str = ""
-) -> EarlierCost | None:
+def earlier_cost(runs: Sequence[ScoredRun], asked: LoggedCommand) -> EarlierCost | None:
     """Predict what a command takes.
 
     With runs of several numbers of images a line through them, else what exceeds the start of a command is shared out
@@ -44,18 +107,12 @@ def earlier_cost(
 
     Args:
         runs: all that are known, the earliest first.
-        command: as ``face identify``.
-        mechanism: who computes.
-        images: how many there will be.
-        rows: of the gallery or index; 0: none.
-        what: name of the feature or recipe; empty where the command has none.
+        asked: the command.
 
     Returns:
         The prediction; None where no run is like it.
     """
-    alike = command, mechanism, what
-    like = [run for run in runs if (run.command, run.mechanism, run.feature) == alike and _near(run.rows, rows)]
-    like = like[-LATEST:]
+    images, like = asked.images, [run for run in runs if asked.is_like(run)][-LATEST:]
     if not like:
         return None
     seconds = _scaled(like, images, lambda run: run.measured.seconds, START)
@@ -63,7 +120,7 @@ def earlier_cost(
     counted = [run for run in like if run.measured.sent is not None]
     sent = round(_scaled(counted, images, lambda run: run.measured.sent or 0, 0.0)) if counted else None
     word = "an earlier run" if len(like) == 1 else f"{len(like)} earlier runs"
-    return EarlierCost(seconds, memory, sent, f"{word} of privis {command} on this machine")
+    return EarlierCost(seconds, memory, sent, f"{word} of privis {asked.command} on this machine")
 
 
 def _near(known: int, wanted: int) -> bool:

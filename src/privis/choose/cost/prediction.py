@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from privis.choose.cost.cost_probes import CostProbe, CostProbes, ProbedCost
 from privis.choose.cost.energy_counter import EnergyCounter
-from privis.choose.cost.prior_cost import WORKER_START, PriorCost, prior_cost
+from privis.choose.cost.prior_cost import PriorCost, prior_cost
 from privis.errors import ImageError, ParameterError, Problem, UnsupportedError, refuse
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
@@ -108,7 +108,7 @@ def _seconds_and_memory(
     if probed is None:
         if processes == 1:
             return prior.seconds(images), prior.memory, prior.basis
-        seconds = prior.fixed + WORKER_START + prior.each * math.ceil(images / processes)
+        seconds = prior.fixed + prior.worker_start + prior.each * math.ceil(images / processes)
         return seconds, prior.memory * (1 + processes), prior.basis
     each = probed.each or prior.each
     basis = f"a probe on this machine ({1000 * each:.3g} ms for {_images(prior.unit)})"
@@ -116,7 +116,7 @@ def _seconds_and_memory(
         return probed.start + probed.fixed + each * prior.units(images), probed.memory, basis
     pool = probes.pool(processes)
     if pool is None:
-        seconds = probed.start + probed.fixed + WORKER_START + each * math.ceil(images / processes)
+        seconds = probed.start + probed.fixed + prior.worker_start + each * math.ceil(images / processes)
         return seconds, probed.memory * (1 + processes), basis
     alone_fixed, alone_each, alone_memory, worker = pool.alone
     slower = pool.each * processes / alone_each if alone_each else 1.0

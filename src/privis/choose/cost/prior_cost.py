@@ -2,7 +2,8 @@
 
 Seconds of the homomorphic and of the shared computation come from the constants that ``privis doctor --calibrate``
 measures; what surrounds them (a process that starts, images that are decoded, keys, parties) has constants here, which
-hold for two cores of 2.5 GHz and which a probe replaces.
+hold for two cores of 2.5 GHz, are multiplied by how much slower the command starts here (`CommandTimings`), and which
+a probe replaces.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from privis.choose.cost.command_timings import SECTION, CommandTimings
 from privis.program import Program
 from privis.program.shapes import Shape
 from privis.readings import cost
@@ -46,6 +48,7 @@ class PriorCost:
         sent_each: bytes that ``batch`` images send: to and from a server, or from each party.
         rounds_each: messages one after another for ``batch`` images.
         basis: in plain words, what ``seconds`` rest on.
+        worker_start: seconds more until processes of a pool work.
     """
 
     fixed: float
@@ -57,6 +60,7 @@ class PriorCost:
     sent_each: int
     rounds_each: int
     basis: str
+    worker_start: float = WORKER_START
 
     def units(self, images: int) -> int:
         """How often something is computed for ``images``."""
@@ -90,43 +94,50 @@ def prior_cost(
     Returns:
         Seconds, bytes and rounds.
     """
-    decoded = DECODED * math.prod(shape)
+    speeds = profile or MachineProfile.of_this_machine()
+    slowness = speeds.section(SECTION, CommandTimings()).slowness
+    decoded = slowness * DECODED * math.prod(shape)
     if not isinstance(under, Clear):  # whoever computes in the clear has no need to load what follows
         from privis.run.he.executor import CKKS
         from privis.run.mpc.executor import MPC
 
-        speeds = profile or MachineProfile.of_this_machine()
         if isinstance(under, CKKS):
-            return _encrypted(program, under, images, decoded, speeds)
+            return _encrypted(program, under, images, decoded, speeds, slowness)
         if isinstance(under, MPC):
-            return _shared(program, under, decoded, speeds)
+            return _shared(program, under, decoded, speeds, slowness)
     counted, basis = under.cost(program), "what the executor says of one image"
     own = counted.seconds
     if own is None:
-        own, basis = OPERATION * (cost(program).operations or 0), "counts of operations, of which none was timed"
+        own = slowness * OPERATION * (cost(program).operations or 0)
+        basis = "counts of operations, of which none was timed"
     memory = START_MEMORY + (counted.memory or 0)
-    return PriorCost(START, decoded + own, 1, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
+    start, worker = slowness * START, slowness * WORKER_START
+    sent, rounds = counted.sent or 0, counted.rounds or 0
+    return PriorCost(start, decoded + own, 1, 1, memory, 0, sent, rounds, basis, worker)
 
 
-def _encrypted(program: Program, under: CKKS, images: int, decoded: float, speeds: MachineProfile) -> PriorCost:
-    from privis.run.he.compiler.circuit_cost import SECTION, CKKSTimings, predict
+def _encrypted(
+    program: Program, under: CKKS, images: int, decoded: float, speeds: MachineProfile, slowness: float
+) -> PriorCost:
+    from privis.run.he.compiler import circuit_cost
+    from privis.run.he.compiler.circuit_cost import CKKSTimings, predict
     from privis.run.he.evaluation.evaluator import CACHE
     from privis.run.he.evaluation.forked_map import cores
 
     made = under.compiled(program) if images == 1 else under.shared(program, images)
-    machine = speeds.section(SECTION, CKKSTimings())
+    machine = speeds.section(circuit_cost.SECTION, CKKSTimings())
     expected = predict(made.spec, made.choice.arrangement, CACHE, machine)
     batch, messages = made.spec.batch_size, expected.query + expected.reply
     spans = min(max(SPAN // batch, 1), PAIR, -(-images // batch)) if batch > 1 else 1  # batches in a span of files
     beside = spans if made.choice.arrangement.processes > 1 or cores() == 1 else 1 + (spans - 1) * (machine.beside - 1)
-    fixed = START + KEY_BYTE * expected.keys + max(0.0, expected.first_seconds - expected.seconds)
+    fixed = slowness * (START + KEY_BYTE * expected.keys) + max(0.0, expected.first_seconds - expected.seconds)
     unit = spans * batch
-    each = beside * expected.seconds + spans * MESSAGE_BYTE * messages + decoded * min(unit, images)
-    basis = _basis(speeds.has(SECTION, CKKSTimings())) + (f", {unit:,} images at once" if unit > 1 else "")
+    each = beside * expected.seconds + slowness * spans * MESSAGE_BYTE * messages + decoded * min(unit, images)
+    basis = _basis(speeds.has(circuit_cost.SECTION, CKKSTimings())) + (f", {unit:,} images at once" if unit > 1 else "")
     return PriorCost(fixed, each, unit, batch, START_MEMORY + expected.memory, expected.keys, messages, 2, basis)
 
 
-def _shared(program: Program, under: MPC, decoded: float, speeds: MachineProfile) -> PriorCost:
+def _shared(program: Program, under: MPC, decoded: float, speeds: MachineProfile, slowness: float) -> PriorCost:
     from privis.run.mpc.cost.predict import MPCTimings, predicted, section
     from privis.run.mpc.lowering.precision import choose_fixed_point
 
@@ -138,7 +149,8 @@ def _shared(program: Program, under: MPC, decoded: float, speeds: MachineProfile
     if counted.seconds is None:
         basis = "the start of the parties alone: the protocol has no formula"
     each = decoded + (counted.seconds or 0.0)
-    return PriorCost(START + PARTY_START, each, 1, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
+    start = slowness * (START + PARTY_START)
+    return PriorCost(start, each, 1, 1, memory, 0, counted.sent or 0, counted.rounds or 0, basis)
 
 
 def _basis(measured: bool) -> str:

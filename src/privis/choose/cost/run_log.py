@@ -2,7 +2,8 @@
 
 The file, ``runs.jsonl`` in the folder ``privis`` of the user's cache, has a JSON object a line: ``format``
 (``privis.runs/1``), the command, the mechanism, the name of the noise and of the feature, the numbers of images,
-rows and processes, what the prediction rested on, and seconds, bytes of memory and bytes sent, predicted and measured.
+rows and processes, a digest of what an extraction was of, what the prediction rested on, and seconds, bytes of memory
+and bytes sent, predicted and measured.
 Nothing else is in it: no names of files, no time of day, no result. It is replaced whole, the last `MOST` lines are
 kept, and ``PRIVIS_SCORES=off`` keeps everything out of it.
 
@@ -62,6 +63,7 @@ class ScoredRun:
         basis: what the prediction rested on; empty without one.
         predicted: what was expected; None: nothing was known.
         measured: what it took.
+        extraction: which feature with which parameters, of images of which size: a digest; empty for other commands.
     """
 
     command: str
@@ -74,6 +76,7 @@ class ScoredRun:
     basis: str
     predicted: Taken | None
     measured: Taken
+    extraction: str = ""
 
     @classmethod
     def from_line(cls, line: str) -> ScoredRun | None:
@@ -86,7 +89,7 @@ class ScoredRun:
             predicted = None if found["predicted"] is None else Taken.of_json(found["predicted"])
             measured = Taken.of_json(found["measured"])
             counts = [int(found[name]) for name in ("images", "rows", "workers")]
-            return cls(*texts, *counts, str(found["basis"]), predicted, measured)
+            return cls(*texts, *counts, str(found["basis"]), predicted, measured, str(found.get("extraction", "")))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 

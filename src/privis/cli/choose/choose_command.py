@@ -137,6 +137,7 @@ def choose(
 
 
 def _recommend(path: Path | None, given: dict[str, str | None], probe: bool, as_json: bool, asking: bool) -> None:
+    from privis.choose.cost.command_timings import CommandTimings
     from privis.choose.cost.cost_probes import CostProbes
     from privis.choose.cost.run_log import RunLog
     from privis.choose.recommend import recommend
@@ -148,9 +149,10 @@ def _recommend(path: Path | None, given: dict[str, str | None], probe: bool, as_
     with err.status("choose") as status:
         say = status.update if err.is_terminal else (lambda _: None)
         runs = RunLog.of_this_user().runs()
-        answer = recommend(job, words, WayCosts(words, CostProbes(seconds=0.0), runs=runs), say)
+        slowness = CommandTimings.of_this_machine().slowness
+        answer = recommend(job, words, WayCosts(words, CostProbes(seconds=0.0), runs=runs, slowness=slowness), say)
         if probe and answer.recommended is not None:
-            answer = answer.probed(WayCosts(words, CostProbes(), runs=runs), words)
+            answer = answer.probed(WayCosts(words, CostProbes(), runs=runs, slowness=slowness), words)
     if as_json:
         print(json.dumps(document_of(answer), allow_nan=False))
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from privis.choose.cost.earlier_runs import at_owner
 from privis.cli.classification.classify_options import (
     AbstainBelow,
     AsJson,
@@ -86,7 +87,7 @@ def predict(
         with kept_beside(output) as table:
             answer = asked(hidden, opened, known, reading, table)
         known = answer.images
-        what = opened.feature.name + (" of the owner" if extracted_by is ExtractingSide.OWNER else "")
+        what = at_owner(opened.feature.name, extracted_by is ExtractingSide.OWNER)
         note_run(context, RunNote("classify predict", under, len(known.paths) + len(known.refused), what=what))
         rows = class_rows(opened, answer, every_class)
         if output is not None:

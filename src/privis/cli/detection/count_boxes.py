@@ -18,6 +18,7 @@ from privis.cli.console import SOME_FAILED, err, explained, out, working
 from privis.cli.detection.train_options import AsJson, Images, MaxPixels
 from privis.cli.parsing import grid_of
 from privis.cli.releases import additive_noise_of, check_release_key, kept_release_key
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.vectors.origin import Origin, origin_of
 from privis.extraction.vectors.vector_release import Released, released
@@ -49,6 +50,7 @@ LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledge
 
 
 def count(
+    context: typer.Context,
     images: Images,
     boxes: Boxes,
     output: Output,
@@ -101,6 +103,7 @@ def count(
             table = told.features.astype(np.int64)
         names = [f"cell_{column}_{row}" for row in range(rows) for column in range(columns)]
         _write(output, paths, ["count"] if rows * columns == 1 else names, table)
+        note_run(context, RunNote("detect count", "clear", len(sources)))
         _say(output, len(paths), told, failed, as_json)
 
 

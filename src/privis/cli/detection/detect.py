@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from privis.choose.cost.earlier_runs import at_owner
 from privis.cli.console import SOME_FAILED, err, explained, out, progress
 from privis.cli.detection.detect_options import (
     PEOPLE,
@@ -109,7 +110,8 @@ def detect_pictures(
                 on_progress=show, on_picture=keep,
             )  # fmt: skip
             text = "" if output is not None or as_json else table.read_text(encoding="utf-8")
-        note_run(context, RunNote("detect", under, len(sources)))
+        by_owner = under != CLEAR and extracted_by is ExtractingSide.OWNER
+        note_run(context, RunNote("detect", under, len(sources), what=at_owner("", by_owner, show_model)))
         failed = [{"path": failure.path, "why": failure.reason} for failure in outcome.failures]
         if as_json:
             rows = [*map(_row, pictures), *failed]

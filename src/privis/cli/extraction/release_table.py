@@ -11,10 +11,12 @@ from typing import Annotated
 
 import typer
 
+from privis.choose.cost.earlier_runs import TOTALLED
 from privis.cli.console import err, explained, out
 from privis.cli.files.labels import matched
 from privis.cli.post import WORDS, steps_of
 from privis.cli.releases import ReleaseWords, person_day_of, release_of, unit_of
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.noise_level import NoiseWarning
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card, with_steps
@@ -90,6 +92,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 
 
 def release_table(
+    context: typer.Context,
     table: TablePath,
     output: Output,
     release: Noise,
@@ -157,6 +160,8 @@ def release_table(
                     Problem("--release", str(warning), "noise that leaves something", remedy)
                 ) from None
         _write(output, told, read, record_column, isinstance(chosen.unit, Enrolment))
+        what = "" if corpus is None else TOTALLED
+        note_run(context, RunNote("release", "clear", len(read.values), what=what))
         _tell(output, told, as_json)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from privis.choose.cost.earlier_runs import ENCRYPTED
 from privis.cli.console import NO, SOME_FAILED, UNUSABLE, err, explained, out, working
 from privis.cli.faces.face_options import (
     AsJson,
@@ -173,7 +174,8 @@ def identify(
             identifier = knowing_release(identifier_of(words), known)
             with working("privis face identify") as show:
                 answers = identifier.identify(known, paths, count=top, where=str(gallery), on_progress=show)
-            note_run(context, RunNote("face identify", under, len(paths), len(known.subjects)))
+            what = ENCRYPTED if encrypted_gallery else ""
+            note_run(context, RunNote("face identify", under, len(paths), len(known.subjects), what=what))
         _tell(paths, answers, top, as_json)
         raise SystemExit(_code(answers))
 

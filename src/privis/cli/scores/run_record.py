@@ -125,6 +125,7 @@ def scored(note: RunNote) -> ScoredRun | None:
     Returns:
         Both; None where the system does not say when the process began.
     """
+    from privis.choose.cost.earlier_runs import extraction_digest
     from privis.choose.cost.run_log import ScoredRun
 
     measured = _measured(note)
@@ -132,8 +133,11 @@ def scored(note: RunNote) -> ScoredRun | None:
         return None
     predicted, basis = _predicted(note)
     feature = note.what if note.feature is None else note.feature.name
+    extraction = ""
+    if note.feature is not None and note.shape is not None:
+        extraction = extraction_digest(note.feature, note.release, note.shape)
     parts = note.command, mechanism_of(note.under), note.noise, feature, note.images, note.rows, note.workers
-    return ScoredRun(*parts, basis, predicted, measured)
+    return ScoredRun(*parts, basis, predicted, measured, extraction)
 
 
 def mechanism_of(under: Executor | str) -> str:
@@ -181,14 +185,13 @@ def _processes(note: RunNote) -> int:
 def _predicted(note: RunNote) -> tuple[Taken | None, str]:
     """What was to be expected, by what was known before the run: nothing is probed now."""
     from privis.choose.cost.cost_probes import CostProbes
-    from privis.choose.cost.earlier_runs import earlier_cost
+    from privis.choose.cost.earlier_runs import LoggedCommand, earlier_cost
     from privis.choose.cost.prediction import predict_cost
     from privis.choose.cost.run_log import RunLog, Taken
 
     if isinstance(note.under, str) or note.feature is None or note.shape is None:
-        earlier = earlier_cost(
-            RunLog.of_this_user().runs(), note.command, mechanism_of(note.under), note.images, note.rows, note.what
-        )
+        asked = LoggedCommand(note.command, mechanism_of(note.under), note.images, note.rows, note.what)
+        earlier = earlier_cost(RunLog.of_this_user().runs(), asked)
         return (None, "") if earlier is None else (Taken(earlier.seconds, earlier.memory, earlier.sent), earlier.basis)
     found = predict_cost(
         note.feature,

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from privis.choose.cost.earlier_runs import ENCRYPTED
 from privis.cli.console import NO, err, explained, out, working
 from privis.cli.scores.run_record import RunNote, note_run
 from privis.cli.search.index_release_words import Key, LedgerPath, asking
 from privis.cli.search.private.private_words import (
+    GalleryName,
     GalleryRows,
     Gap,
     Learn,
@@ -100,7 +102,8 @@ def query(
         if private is not None:
             with working("privis search query"):
                 answer = asked_privately(known, image, private, top, wanted)
-            note_run(context, RunNote("search query", under.value, 1, known.info().rows, what=known.recipe.name))
+            what = f"{known.recipe.name} {ENCRYPTED}" if gallery is GalleryName.ENCRYPTED else known.recipe.name
+            note_run(context, RunNote("search query", under.value, 1, known.info().rows, what=what))
             return tell_private(answer, top, threshold, as_json)
         with working("privis search query"), warnings.catch_warnings(record=True) as caught:
             if near_duplicates:

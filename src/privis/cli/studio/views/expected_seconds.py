@@ -24,14 +24,14 @@ def expected_seconds(task: str, values: Mapping[str, Any], shapes: Sequence[tupl
         Seconds; None: not known, or the task cannot run.
     """
     from privis.choose.cost.cost_probes import CostProbes
-    from privis.choose.cost.earlier_runs import earlier_cost
+    from privis.choose.cost.earlier_runs import LoggedCommand, earlier_cost
     from privis.choose.cost.prediction import predict_cost
     from privis.choose.cost.run_log import RunLog
 
     under = str(values.get("under") or "clear")
     if task in _EARLIER:
         command, rows = _EARLIER[task]
-        earlier = earlier_cost(RunLog.of_this_user().runs(), command, under, len(shapes), rows)
+        earlier = earlier_cost(RunLog.of_this_user().runs(), LoggedCommand(command, under, len(shapes), rows))
         return None if earlier is None else earlier.seconds
     if task != "extract":
         return None

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import explained, out, working
+from privis.cli.scores.run_record import RunNote, note_run
 from privis.cli.video.counts.released_counts import (
     CardPath,
     CountWords,
@@ -56,6 +57,7 @@ Inside = Annotated[
 
 
 def count(
+    context: typer.Context,
     file: Source,
     window: Window,
     start: Start = None,
@@ -110,9 +112,10 @@ def count(
         region = None if inside is None else watched.zone(inside)
         tracking = tracking_of(person_height, whatever_moves, what, model, score, max_pixels)
         reading = VideoPass(file, choice, tracking)
-        log, crossed = PresenceLog(length, float(choice.start)), CrossingLog(watched.lines)
+        log, crossed, frames_seen = PresenceLog(length, float(choice.start)), CrossingLog(watched.lines), 0
         with working("privis video count"):
             for followed in reading:
+                frames_seen += 1
                 rows = followed.decided
                 crossed.add(rows)
                 log.add(rows if region is None else rows[region.contains(rows.feet)])
@@ -136,6 +139,7 @@ def count(
             out.print(_table(windows))
         if told is not None:
             say_release(told, to_stdout=not as_json)
+        note_run(context, RunNote("video count", "clear", frames_seen))
         reading.finish()
 
 
