@@ -74,7 +74,7 @@ def test_nothing_but_figures_is_in_a_line() -> None:
     found = json.loads(RUN.to_line())
     assert found.keys() == {
         "format", "command", "mechanism", "noise", "feature", "images", "rows", "workers",
-        "basis", "predicted", "measured",
+        "basis", "predicted", "measured", "extraction",
     }  # fmt: skip
     assert found["format"] == FORMAT
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from privis.choose.cost.made_up_image import made_up_file
 from privis.choose.cost.run_log import OFF, SWITCH
 from privis.errors import ParameterError, Problem
 from privis.run.machine_profile import MachineProfile
@@ -56,8 +57,6 @@ class CommandTimings:
         Raises:
             ParameterError: the command fails; with what it says.
         """
-        from privis.choose.cost.probe_process import made_up_file
-
         environment, taken = {**os.environ, SWITCH: OFF}, []
         with tempfile.TemporaryDirectory(prefix="privis-start-") as name:
             image = made_up_file(Path(name), 0, (64, 64, 3))

@@ -14,13 +14,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from privis.choose.cost.cost_probes import TIMED, CostProbe, ProbedCost
 from privis.choose.cost.energy_counter import EnergyCounter
+from privis.choose.cost.made_up_image import made_up_file
 from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process, peaks_of_running_children
 from privis.run.clear import Clear
 
@@ -118,21 +115,6 @@ class Runs:
         close = getattr(self.probe.under, "close", None)
         if close is not None:
             close()
-
-
-def made_up_file(folder: Path, number: int, shape: Sequence[int]) -> str:
-    """Write a JPEG file with edges, smooth parts and texture; another one for every ``number``."""
-    import cv2
-
-    generator = np.random.default_rng(number)
-    height, width = shape[:2]
-    coarse = generator.integers(0, 256, (max(2, height // 16), max(2, width // 16), 3), np.uint8)
-    smooth: NDArray[Any] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    texture = generator.integers(0, 24, smooth.shape, np.uint8)
-    image = cv2.add(smooth, texture)
-    path = str(folder / f"image{number}.jpg")
-    cv2.imwrite(path, image if len(shape) == 3 else image[:, :, 0], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    return path
 
 
 if __name__ == "__main__":
