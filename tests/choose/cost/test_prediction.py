@@ -9,10 +9,10 @@ import pytest
 
 from privis.choose.cost.cost_probes import CostProbe, CostProbes, ProbedCost, code_state
 from privis.choose.cost.energy_counter import EnergyCounter
+from privis.choose.cost.made_up_image import made_up_file
 from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process
 from privis.choose.cost.prediction import predict_cost
 from privis.choose.cost.prior_cost import START, prior_cost
-from privis.choose.cost.made_up_image import made_up_file
 from privis.choose.cost.probe_process import measured
 from privis.errors import ImageError, ParameterError, UnsupportedError
 from privis.features.colour import ColourHistogram
