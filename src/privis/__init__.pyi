@@ -103,6 +103,7 @@ from .features import Posted as Posted
 from .features import Projection as Projection
 from .features import Quantise as Quantise
 from .features import RandomProjection as RandomProjection
+from .features import ScaledDecoding as ScaledDecoding
 from .features import Scattering as Scattering
 from .features import UnbiasedHOG as UnbiasedHOG
 from .features import WaveletShrinkage as WaveletShrinkage

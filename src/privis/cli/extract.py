@@ -22,7 +22,7 @@ from privis.cli.extraction.dicom_options import (
     Window,
 )
 from privis.cli.extraction.plan import Plan, Planned
-from privis.cli.extraction.several import Chosen, chosen_features, output_of
+from privis.cli.extraction.several import Chosen, JpegDecoding, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
 from privis.cli.releases import (
@@ -125,6 +125,10 @@ MaxPixels = Annotated[int, typer.Option(help="Refuse images of more pixels befor
 Bits = Annotated[
     int | None, typer.Option(help="Depth of samples in more than 8 bits, as 8, 12 or 16 for images in 16-bit files.")
 ]
+Decode = Annotated[
+    JpegDecoding,
+    typer.Option(help="exact, or scaled: JPEGs at 1/2, 1/4 or 1/8 of their sides where -p size= needs no more."),
+]
 Post = Annotated[
     str | None, typer.Option(help=f"Public steps after the feature, as in pca:64@public.npz,l2. Any of {WORDS}.")
 ]
@@ -182,6 +186,7 @@ def extract(
     workers: Workers = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
+    decode: Decode = JpegDecoding.EXACT,
     window: Window = FILE,
     frames: FramesToRead = "1",
     overlays: Overlays = False,
@@ -221,7 +226,7 @@ def extract(
         parts = picture_parts.PartWords(tiles, overlap, tissue, mpp, downsample, pages, every, start, end, stack)
         parts.check(release is not None, subject_from is not None)
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
-        chosen = chosen_features(feature, parameter or [], post)
+        chosen = chosen_features(feature, parameter or [], post, decode)
         several = len(chosen) > 1
         for each in chosen:
             _mention_size(each)

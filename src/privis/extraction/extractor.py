@@ -27,6 +27,7 @@ from privis.extraction.counts_of_pixels import count_problems, stated
 from privis.extraction.programs.prepared_programs import MOST_SHAPES, PreparedFeature, PreparedPrograms, purpose_of
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image, owner_image_shape
+from privis.features.preprocessing.scaled_decoding import least_size
 from privis.identity import identity
 from privis.io.images.record import ImageRecord, Source
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey, Stage
@@ -120,6 +121,11 @@ class Extractor:
     def shares(self) -> bool:
         """Whether several images at once may be cheaper."""
         return self.expected > 1 and isinstance(self.under, BatchingExecutor)
+
+    @property
+    def at_least(self) -> tuple[int, int] | None:
+        """(height, width) in pixels that a JPEG still has after scaled decoding; None: images are read whole."""
+        return least_size(self.feature)
 
     @property
     def charging(self) -> bool:

@@ -25,6 +25,7 @@ from privis.io.images.depth import DepthWarning
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.image_headers import warn_of_unused_bits
 from privis.io.resumable.run import FolderJob, Outcome, Progress, run
+from privis.io.resumable.span_vectors import reading
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
 from privis.privacy.ledger.ledger_protocol import WrittenLedger
 from privis.privacy.sampling.release_key import KeySource
@@ -281,7 +282,7 @@ def probe_of(extractor: Extractor, sources: Sequence[str], decode: Decoding) -> 
     for path in sources if charged or extractor.shares else ():
         try:
             extractor.contributions.admit(path)
-            shape = decode(path).shape
+            shape = reading(decode, extractor.at_least)(path).shape
             length = extractor.check(shape) if charged else None
             return Probe(length, _batch(extractor, core_shape(extractor.feature, owner_shape(extractor, shape))))
         except (ImageError, ParameterError):

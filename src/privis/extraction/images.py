@@ -18,6 +18,7 @@ from privis.extraction.contributions import contributions
 from privis.extraction.counts_of_pixels import feature_problems
 from privis.extraction.extractor import ExactSource, Extractor, Vector, owner_shape
 from privis.extraction.noise_level import warn_if_nothing_is_left
+from privis.extraction.owner.scaled_reading import reading_problems
 from privis.extraction.programs.prepared_programs import PreparedPrograms
 from privis.features.feature import Feature, NamedTensor, core_shape, named_tensors
 from privis.io.images import decode, image_headers
@@ -188,14 +189,13 @@ def image_record(source: Any) -> str:
 def check_release(release: Release | None, ledger: Ledger | None, feature: Feature) -> None:
     """Raise ParameterError for what cannot be kept, before any image is touched.
 
-    That is a budget for exact results, an epsilon that no noise can keep, and single pixels hidden in a feature that
-    is not counts. Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
+    Noise that hides a whole image spreads epsilon over its pixels: only then does the image decide.
     """
     if isinstance(feature, type) or not isinstance(feature, Feature):
         got = feature.__name__ if isinstance(feature, type) else repr(feature)
         remedy = "pass an object, as in privis.HOG(); names are for the command line"
         raise ParameterError(Problem("feature", got, "a feature", remedy))
-    refuse(ParameterError, feature_problems(feature, release))
+    refuse(ParameterError, feature_problems(feature, release) + reading_problems(feature, ledger))
     if release is not None and isinstance(release.unit, Enrolment):
         expected = "a unit of single images: a person's images are one vector only once all of them are extracted"
         remedy = "extract without a release, and give the vectors to privis.release with subjects="
@@ -328,7 +328,7 @@ def sharing_rows(
     """A vector of each source, or what is wrong with it; ``sizes`` gets the shapes of those that can be read."""
 
     def read(label: str, source: Any) -> ImageRecord:
-        pixels = decode.load(source)
+        pixels = decode.load(source, at_least=extractor.at_least)
         sizes[label] = pixels.shape
         return ImageRecord(pixels, label, isinstance(source, str | Path))
 

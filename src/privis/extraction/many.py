@@ -96,7 +96,8 @@ def extract_many(
         check_images(extractors, sources)
     with resumable_call(extractors, fresh):
         found, sizes = _vectors(extractors, labels, sources)
-        gathered = [_gathered(extractor, labels, sizes, own) for extractor, own in zip(extractors, found, strict=True)]
+        each = zip(extractors, sizes, found, strict=True)
+        gathered = [_gathered(extractor, labels, own, vectors) for extractor, own, vectors in each]
         refuse(ImageError, [problem for _, problems in gathered for problem in problems])
     made = [result_of(extractor, *rows, start) for extractor, (rows, _) in zip(extractors, gathered, strict=True)]
     seconds = time.perf_counter() - start
@@ -119,30 +120,34 @@ def releases_of(
 
 def _vectors(
     extractors: Sequence[Extractor], labels: Sequence[str], sources: Sequence[Any]
-) -> tuple[list[list[Vector | PrivisError]], dict[str, Shape]]:
-    """For each extractor a vector, or what is wrong, of each image; and the shapes of the images."""
+) -> tuple[list[list[Vector | PrivisError]], list[dict[str, Shape]]]:
+    """For each extractor a vector, or what is wrong, of each image; and the shapes of the images as it reads them."""
     found: list[list[Vector | PrivisError]] = [[] for _ in extractors]
-    sizes: dict[str, Shape] = {}
+    sizes: list[dict[str, Shape]] = [{} for _ in extractors]
     together = [place for place, extractor in enumerate(extractors) if extractor.shares]
     for label, source in zip(labels, sources, strict=True) if len(together) < len(extractors) else ():
-        image = _decoded(label, source, sizes)
+        images: dict[tuple[int, int] | None, ImageRecord | ImageError] = {}
         for place, extractor in enumerate(extractors):
             if place not in together:
-                own = image if isinstance(image, ImageError) else one_by_one(extractor)(partial(_same, image))
-                found[place].append(own)
+                if extractor.at_least not in images:
+                    images[extractor.at_least] = _decoded(label, source, extractor.at_least)
+                image = images[extractor.at_least]
+                if isinstance(image, ImageError):
+                    found[place].append(image)
+                else:
+                    sizes[place][label] = image.pixels.shape
+                    found[place].append(one_by_one(extractor)(partial(_same, image)))
     for place in together:
-        found[place] = list(sharing_rows(extractors[place], labels, sources, sizes))
+        found[place] = list(sharing_rows(extractors[place], labels, sources, sizes[place]))
     return found, sizes
 
 
-def _decoded(label: str, source: Any, sizes: dict[str, Shape]) -> ImageRecord | ImageError:
-    """The image, or what is wrong with it; ``sizes`` gets its shape."""
+def _decoded(label: str, source: Any, at_least: tuple[int, int] | None) -> ImageRecord | ImageError:
+    """The image, or what is wrong with it."""
     try:
-        image = ImageRecord(decode.load(source), label, isinstance(source, str | Path))
+        return ImageRecord(decode.load(source, at_least=at_least), label, isinstance(source, str | Path))
     except ImageError as error:
         return error
-    sizes[label] = image.pixels.shape
-    return image
 
 
 def _same(image: ImageRecord) -> ImageRecord:

@@ -62,5 +62,6 @@ from .preprocessing.deskew import Deskewed as Deskewed
 from .preprocessing.image_parts import ImagePart as ImagePart
 from .preprocessing.image_parts import ImageParts as ImageParts
 from .preprocessing.image_parts import stack as stack
+from .preprocessing.scaled_decoding import ScaledDecoding as ScaledDecoding
 from .wavelets.gabor import Gabor as Gabor
 from .wavelets.scattering import Scattering as Scattering

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
@@ -320,5 +319,8 @@ def numbered(prefix: str, shape: Shape) -> tuple[str, ...]:
     >>> numbered("hog", (2, 2))
     ('hog_0_0', 'hog_0_1', 'hog_1_0', 'hog_1_1')
     """
-    axes = [list(map(str, range(length))) for length in shape]
-    return tuple(map("_".join, itertools.product([prefix], *axes)))
+    names = [prefix]
+    for length in shape:
+        ends = [f"_{index}" for index in range(length)]
+        names = [name + end for name in names for end in ends]
+    return tuple(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from privis.cli.parsing import FEATURES, feature_named, parameter_types
@@ -12,6 +13,7 @@ from privis.cli.post import steps_of
 from privis.errors import ParameterError, PrivisError, Problem, refuse
 from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Posted
+from privis.features.preprocessing.scaled_decoding import ScaledDecoding
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,17 @@ class Chosen:
     feature: Feature
 
 
-def chosen_features(names: Sequence[str], words: Sequence[str], post: str | None) -> list[Chosen]:
-    """The features that words describe, each ended with the steps of ``--post``.
+class JpegDecoding(StrEnum):
+    """How much of a JPEG is decoded: all of it, or the fraction that a feature's size needs."""
+
+    EXACT = "exact"
+    SCALED = "scaled"
+
+
+def chosen_features(
+    names: Sequence[str], words: Sequence[str], post: str | None, decoding: JpegDecoding = JpegDecoding.EXACT
+) -> list[Chosen]:
+    """The features that words describe, each ended with the steps of ``--post``, of JPEGs decoded as ``decoding`` says.
 
     A parameter is ``NAME=VALUE`` where one of the features alone has it, and ``FEATURE.NAME=VALUE`` everywhere else.
 
@@ -54,7 +65,9 @@ def chosen_features(names: Sequence[str], words: Sequence[str], post: str | None
     for name, given in own.items():
         try:
             feature = feature_named(name, given)
-            chosen.append(Chosen(name, tuple(given), Posted(feature, steps) if post is not None else feature))
+            feature = Posted(feature, steps) if post is not None else feature
+            feature = ScaledDecoding(feature) if decoding is JpegDecoding.SCALED else feature
+            chosen.append(Chosen(name, tuple(given), feature))
         except PrivisError as error:
             kinds.add(type(error))
             where = f"{name}: " if len(own) > 1 else ""

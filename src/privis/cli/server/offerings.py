@@ -147,12 +147,14 @@ class OfferOptions:
         """The public images as a program takes them."""
         if not self.samples:
             return None
+        from privis.features.preprocessing.scaled_decoding import least_size
         from privis.io.images.decode import load
         from privis.io.images.sources import find
         from privis.run.he.compiler.samples import MOST_SAMPLES, PublicSamples
 
         paths = find(self.samples)[:MOST_SAMPLES]
-        return PublicSamples.of([feature.before(owner_image(feature, load(path))) for path in paths], "--samples")
+        shown = [load(path, at_least=least_size(feature)) for path in paths]
+        return PublicSamples.of([feature.before(owner_image(feature, image)) for image in shown], "--samples")
 
 
 def feature_of(terms: Terms) -> Feature:

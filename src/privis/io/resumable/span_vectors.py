@@ -50,6 +50,7 @@ class SharingExtractor(Protocol):
         ...
 
 
+Decode = Callable[[str], NDArray[np.uint8]]
 Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
 
 
@@ -70,14 +71,16 @@ def _part(extractor: Extractor, decoding: Decoding, span: Span, paths: Sequence[
     if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
         found = vectors_of(paths, extractor, decoding)
     else:
-        found = [_vector(path, extractor, decoding) for path in paths]
+        found = _one_by_one(paths, extractor, decoding)
     vectors, shapes = zip(*found, strict=True)
     return Part.of(vectors, [file.read() for file in observed], shapes)
 
 
-def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decode: Decoding) -> list[Found]:
+def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decoding: Decoding) -> list[Found]:
     """The vectors of several files, computed together where their extractor can."""
     shapes: list[Shape] = [()] * len(paths)
+
+    decode = reading(decoding, at_least_of(extractor))
 
     def read(place: int) -> ImageRecord:
         pixels = decode(paths[place])
@@ -89,11 +92,16 @@ def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decode: Decodi
     except PrivisError:
         raise
     except Exception:  # one of them: which, and all others on their own
-        return [_vector(path, extractor, decode) for path in paths]
+        return _one_by_one(paths, extractor, decoding)
     return list(zip(map(result_of, paths, found), shapes, strict=True))
 
 
-def _vector(path: str, extractor: Extractor, decode: Decoding) -> Found:
+def _one_by_one(paths: Sequence[str], extractor: Extractor, decoding: Decoding) -> list[Found]:
+    decode = reading(decoding, at_least_of(extractor))
+    return [_vector(path, extractor, decode) for path in paths]
+
+
+def _vector(path: str, extractor: Extractor, decode: Decode) -> Found:
     shape: Shape = ()
     try:
         shape = (pixels := decode(path)).shape
@@ -102,6 +110,20 @@ def _vector(path: str, extractor: Extractor, decode: Decoding) -> Found:
         return result_of(path, error), shape
     except Exception as error:  # one image must never end a run of a million
         return f"{type(error).__name__}: {error}", shape
+
+
+def at_least_of(extractor: object) -> tuple[int, int] | None:
+    """(height, width) in pixels that a JPEG must still have when it is decoded, by an extractor's word ``at_least``.
+
+    None, where it says nothing: pictures are read whole.
+    """
+    size: tuple[int, int] | None = getattr(extractor, "at_least", None)
+    return size
+
+
+def reading(decoding: Decoding, at_least: tuple[int, int] | None) -> Decode:
+    """How files become pixels for extractors that need pictures of a size."""
+    return decoding if at_least is None else functools.partial(decoding, at_least=at_least)
 
 
 def result_of(path: str, found: NDArray[np.float32] | PrivisError) -> NDArray[np.float32] | str:

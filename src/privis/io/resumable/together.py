@@ -46,7 +46,15 @@ from privis.io.resumable.run import (
     still_true,
 )
 from privis.io.resumable.span_scheduler import Compute
-from privis.io.resumable.span_vectors import Extractor, Found, SharingExtractor, result_of, vectors_of
+from privis.io.resumable.span_vectors import (
+    Extractor,
+    Found,
+    SharingExtractor,
+    at_least_of,
+    reading,
+    result_of,
+    vectors_of,
+)
 
 
 @runtime_checkable
@@ -206,26 +214,32 @@ def _one_image(
     decoding: Decoding,
     refused: dict[str, str],
 ) -> Iterator[tuple[int, Found]]:
-    """Decode a picture once, hear all that is public against it, and only then compute; ``refused`` gets the reason."""
+    """Decode a picture, hear all that is public against it, and only then compute; ``refused`` gets the reason.
+
+    It is decoded once, or once for each size that extractors ask for.
+    """
     charging = [each for each in extractors if isinstance(each, ChargingExtractor) and each.charging]
     if not wanted and not charging:
         return
-    pixels = _decoded(path, decoding)
-    if isinstance(pixels, str):
-        yield from ((number, (pixels, ())) for number in wanted)
-        return
-    image = ImageRecord(pixels, path)
-    reasons = [reason for each in charging if (reason := _against(each, image, path))]
+    images: dict[tuple[int, int] | None, ImageRecord] = {}
+    for size in dict.fromkeys(map(at_least_of, [*wanted.values(), *charging])):
+        pixels = _decoded(path, decoding, size)
+        if isinstance(pixels, str):
+            yield from ((number, (pixels, ())) for number in wanted)
+            return
+        images[size] = ImageRecord(pixels, path)
+    reasons = [reason for each in charging if (reason := _against(each, images[at_least_of(each)], path))]
     if reasons:
         refused[path] = "; ".join(dict.fromkeys(reasons))
     for number, each in wanted.items():
-        yield number, (refused[path] if path in refused else _vector(each, image, path), pixels.shape)
+        image = images[at_least_of(each)]
+        yield number, (refused[path] if path in refused else _vector(each, image, path), image.pixels.shape)
 
 
-def _decoded(path: str, decoding: Decoding) -> NDArray[np.uint8] | str:
+def _decoded(path: str, decoding: Decoding, at_least: tuple[int, int] | None) -> NDArray[np.uint8] | str:
     """The pixels, or why there are none."""
     try:
-        return decoding(path)
+        return reading(decoding, at_least)(path)
     except PrivisError as error:
         reason = result_of(path, error)
         assert isinstance(reason, str)

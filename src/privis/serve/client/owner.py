@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, OutputError, ParameterError, Problem, refuse
 from privis.features.feature import Feature
 from privis.features.image_ops import owner_image
+from privis.features.preprocessing.scaled_decoding import least_size
 from privis.file_formats import FileFormat, misfit
 from privis.io.images import decode
 from privis.run.he.compiler.program_specification import Spec
@@ -179,7 +180,7 @@ class Owner:
         inputs, problems = [], []
         for image in images:
             try:
-                inputs.append((feature.before(owner_image(feature, decode.load(image))),))
+                inputs.append((feature.before(owner_image(feature, decode.load(image, at_least=least_size(feature)))),))
             except ImageError as error:
                 problems += error.problems
         refuse(ImageError, problems)

@@ -13,6 +13,7 @@ from privis.errors import ParameterError, Problem, refuse
 from privis.features.cnn import CNN
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image
+from privis.features.preprocessing.scaled_decoding import least_size
 from privis.file_formats import FileFormat, format_of
 from privis.io.images import decode
 from privis.program import Program, load
@@ -276,5 +277,6 @@ def _public_samples(samples: PublicSamples | Sequence[Any], feature: Feature | N
         return samples
     shown = list(samples)
     if feature is not None:
-        shown = [feature.before(owner_image(feature, decode.load(image))) for image in shown]
+        at_least = least_size(feature)
+        shown = [feature.before(owner_image(feature, decode.load(image, at_least=at_least))) for image in shown]
     return PublicSamples.of(shown, "Offer.samples")
