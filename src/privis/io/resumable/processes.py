@@ -37,6 +37,12 @@ ONE_THREAD = (
 """Environment variables by which libraries choose their number of threads when they are loaded."""
 
 
+_MOST_DEATHS = 4
+"""Of processes with one source, until it is given up: it may be innocent where processes are killed at random."""
+_MOST_KILLED_STARTS = 8
+"""Processes in a row that were killed while they started, until the run ends."""
+
+
 @dataclass(frozen=True)
 class _Task:
     span: Span
@@ -90,8 +96,8 @@ def share_out(
     """Compute all ``spans`` of ``paths`` in ``workers`` processes; gives span and answer as they get finished.
 
     One worker is this process. ``make`` is called once in every process. A span whose process dies is tried again in
-    another one, then in halves; for a single source that still kills its process ``give_up`` is called (here) with the
-    reason. Each process has one span at a time and one thread. Closing the generator ends the processes.
+    another one, then in halves; for a single source that kills its process time after time ``give_up`` is called (here)
+    with the reason. Each process has one span at a time and one thread. Closing the generator ends the processes.
 
     Raises:
         ParameterError: ``make`` cannot be pickled, or a process ended before it was ready to work.
@@ -106,6 +112,7 @@ def share_out(
     _require_picklable(make)
     queue = deque(map(_Task, spans))
     pool: dict[Pipe, _Worker] = {}
+    killed_starts = 0  # one after another: a process may be killed while it starts, by whoever kills the others
     try:
         while queue or any(worker.task for worker in pool.values()):
             _assign(pool, queue, paths)
@@ -120,11 +127,12 @@ def share_out(
                     answer = pipe.recv()
                 except (EOFError, OSError):
                     del pool[pipe]
-                    yield from _reap(worker, queue, give_up)
+                    killed_starts += not worker.ready
+                    yield from _reap(worker, queue, give_up, killed_starts)
                     continue
                 if isinstance(answer, PrivisError):
                     raise answer
-                task, worker.task, worker.ready = worker.task, None, True
+                task, worker.task, worker.ready, killed_starts = worker.task, None, True, 0
                 if task:
                     _assign(pool, queue, paths)
                     yield task.span, answer
@@ -150,13 +158,15 @@ def _assign(pool: dict[Pipe, _Worker], queue: deque[_Task], paths: Sequence[str]
 
 
 def _reap(
-    worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], Answer]
+    worker: _Worker, queue: deque[_Task], give_up: Callable[[Span, str], Answer], killed_starts: int
 ) -> Iterator[tuple[Span, Answer]]:
     """Decide what becomes of the task of a process that has ended."""
     worker.process.join()
     ending = _ending(worker.process.exitcode)
     task = worker.task
     if not worker.ready:
+        if (worker.process.exitcode or 0) < 0 and killed_starts < _MOST_KILLED_STARTS:
+            return
         remedy = (
             'its message is above; a script needs `if __name__ == "__main__":` around the call, '
             "and workers=1 does without processes"
@@ -164,14 +174,15 @@ def _reap(
         raise ParameterError(Problem("workers", f"a process that {ending} while starting", "one that starts", remedy))
     if task is None:
         return
-    if task.deaths == 0:
-        queue.appendleft(_Task(task.span, 1))
-    elif len(task.span) > 1:
+    if task.deaths == 0 or len(task.span) == 1:
+        if task.deaths + 1 < _MOST_DEATHS:
+            queue.appendleft(_Task(task.span, task.deaths + 1))
+        else:
+            yield task.span, give_up(task.span, f"its process {ending}, every time it was tried")
+    else:
         middle = (task.span.start + task.span.stop) // 2
         queue.appendleft(_Task(Span(middle, task.span.stop), 1))
         queue.appendleft(_Task(Span(task.span.start, middle), 1))
-    else:
-        yield task.span, give_up(task.span, f"its process {ending}, every time it was tried")
 
 
 def _ending(exitcode: int | None) -> str:

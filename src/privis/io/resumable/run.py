@@ -9,7 +9,7 @@ What happens to
 - a vector whose length differs from that of the first good image (in order): its image is listed;
 - a server that cannot be reached, or keys that do not fit: no image's fault, the run ends, the same call goes on;
 - a worker process that dies: its span is tried again in another process, then halved and halved again until only
-  the image that kills it is left and listed;
+  the image that kills it, time after time, is left and listed;
 - a privacy ledger that cannot be written or is damaged: no image's fault either;
 - an interrupt, a kill, a full disk: the parts stay; the same call goes on;
 - an image whose file is another one by then: it is read again, with the others of its part.

@@ -1,0 +1,1 @@
+"""From a folder to ten million images: rates, overhead of engines, memory, and a simulation from what was measured."""
