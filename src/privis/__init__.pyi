@@ -110,6 +110,9 @@ from .features import WaveletShrinkage as WaveletShrinkage
 from .features import Wiener as Wiener
 from .features import WordCode as WordCode
 from .features import stacked_frames as stacked_frames
+from .io.resumable.engines.daft_scheduler import DaftScheduler as DaftScheduler
+from .io.resumable.engines.ray_scheduler import RayScheduler as RayScheduler
+from .io.resumable.span_scheduler import SpanScheduler as SpanScheduler
 from .privacy import AddOrRemovePerson as AddOrRemovePerson
 from .privacy import AnswerKind as AnswerKind
 from .privacy import AnswerLedger as AnswerLedger

@@ -56,7 +56,7 @@ MOVED = {
     "io.images.headers": "io.images.image_headers",
     "io.manifest": "io.images.manifest",
     "io.parts": "io.resumable.parts",
-    "io.processes": "io.resumable.processes",
+    "io.processes": "io.resumable.processes io.resumable.span_scheduler",
     "io.same_files": "io.images.same_files",
     "io.sources": "io.images.sources",
     "joint.chaining": "joint.concatenation",
@@ -269,7 +269,7 @@ MOVED = {
     "serve.shares": "serve.fair_shares",
     "serve.tokens": "serve.http.tokens",
     "serve.worker": "serve.workers.worker",
-    "stream": "io.resumable.run",
+    "stream": "io.resumable.run io.resumable.span_vectors io.resumable.failures",
     "tasks.nearest": "tasks.vector_grid tasks.questions tasks.matches tasks.cosine_matching",
 }
 """Former modules, and those that have their names now; all without ``privis.``."""

@@ -12,7 +12,7 @@ import privis
 
 SOURCE = Path(privis.__file__).parent
 STUBS = sorted(SOURCE.rglob("__init__.pyi"))
-HEAVY = {"jax", "torch", "spu", "tenseal", "cv2", "onnx", "onnxruntime", "numba", "sklearn", "pyarrow"}
+HEAVY = {"jax", "torch", "spu", "tenseal", "cv2", "onnx", "onnxruntime", "numba", "sklearn", "pyarrow", "ray", "daft"}
 
 
 def module_of(stub: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 from privis.io.resumable.run import FolderJob
 from tests.io.resumable.stream_place import pictures
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "resumable"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,9 @@ from privis.cli.extraction.dicom_options import (
     SubjectFromDicom,
     Window,
 )
+from privis.cli.extraction.engine_options import Address, EngineName, On, scheduler_named
 from privis.cli.extraction.plan import Plan, Planned
+from privis.cli.extraction.planned_extraction import extracted
 from privis.cli.extraction.several import Chosen, JpegDecoding, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
@@ -35,8 +37,7 @@ from privis.cli.releases import (
 from privis.cli.scores.run_record import note_extraction
 from privis.cli.shell import completion
 from privis.errors import ParameterError, Problem
-from privis.extraction.folder import FolderResult, extract_folder
-from privis.extraction.folder_many import extract_folder_many
+from privis.extraction.folder import FolderResult
 from privis.features.feature import Feature
 from privis.features.postprocessing.steps import Posted
 from privis.io.atomic import check_writable
@@ -44,12 +45,10 @@ from privis.io.images.decode import MAX_PIXELS, Decoding
 from privis.io.images.dicom.reading import FILE
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
-from privis.io.resumable.run import Progress
 from privis.privacy import Release
 from privis.privacy.ledger.file import FileLedger
 from privis.run.clear import Clear
 from privis.run.he.security import SecurityStandard
-from privis.run.protocol import Executor
 
 SHOWN_FAILURES = 20
 EXACT = (
@@ -184,6 +183,8 @@ def extract(
     most_error: MostError = None,
     standard: Standard = None,
     workers: Workers = 0,
+    on: On = EngineName.PROCESSES,
+    address: Address = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     bits: Bits = None,
     decode: Decode = JpegDecoding.EXACT,
@@ -251,9 +252,10 @@ def extract(
         if dry_run:
             out.print("Nothing was read beyond headers, charged or written.", markup=False)
             return
+        engine = scheduler_named(on, address, workers)
         processes = workers or (os.cpu_count() or 1 if under == "clear" else 1)  # parties are processes already
         with progress(", ".join(feature)) as show:
-            results = _extracted(planned, sources, subjects, executor, book, key, processes, decoding, show)
+            results = extracted(planned, sources, subjects, executor, book, key, processes, decoding, engine, show)
         tables = [(table.feature, table.release) for table in planned]
         note_extraction(context, executor, processes, release, tables, results, sources)
         for result, path in zip(results, reports, strict=bool(reports)):
@@ -274,52 +276,6 @@ def _noise(words: ReleaseWords, feature: Feature, sources: Sequence[str], yes: b
         refuse_what_leaves_nothing(feature, release, shapes, sys.argv[1:])
     mention_place(words, release)
     return release
-
-
-def _extracted(
-    planned: Sequence[Planned],
-    sources: Sequence[str],
-    subjects: Sequence[str] | None,
-    under: Executor,
-    ledger: FileLedger | None,
-    key: Path | None,
-    workers: int,
-    decoding: Decoding,
-    show: Callable[[Progress], None],
-) -> Sequence[FolderResult]:
-    first = planned[0]
-    if len(planned) == 1:
-        result = extract_folder(
-            first.feature,
-            sources,
-            first.output,
-            under=under,
-            release=first.release,
-            ledger=ledger,
-            key=key,
-            subjects=subjects,
-            workers=workers,
-            max_pixels=decoding.max_pixels,
-            bits=decoding.bits,
-            dicom=decoding.dicom,
-            on_progress=show,
-        )
-        return [result]
-    return extract_folder_many(
-        [table.feature for table in planned],
-        sources,
-        [table.output for table in planned],
-        under=under,
-        release=[table.release for table in planned],
-        ledger=ledger,
-        key=key,
-        subjects=subjects,
-        workers=workers,
-        max_pixels=decoding.max_pixels,
-        bits=decoding.bits,
-        dicom=decoding.dicom,
-        on_progress=show,
-    )
 
 
 def chosen_feature(name: str, parameters: list[str], post: str | None) -> Feature:

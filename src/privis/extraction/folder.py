@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import secrets
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ from privis.io.images.depth import DepthWarning
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.image_headers import warn_of_unused_bits
 from privis.io.resumable.run import FolderJob, Outcome, Progress, run
+from privis.io.resumable.span_scheduler import SpanScheduler
 from privis.io.resumable.span_vectors import reading
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
 from privis.privacy.ledger.ledger_protocol import WrittenLedger
@@ -35,6 +38,9 @@ from privis.program.shapes import Shape
 from privis.run.clear import Clear
 from privis.run.protocol import Executor
 from privis.version import VERSION
+
+KEY_ON_WORKERS = "PRIVIS_RELEASE_KEY_FILE"
+"""Environment variable of a worker on another machine: the path of the release key there."""
 
 LARGEST_NAMES = 1_000_000  # components named in a table; beyond, names would outweigh the vectors
 
@@ -67,12 +73,32 @@ class MakeExtractor:
     expected: int
     length: int | None = None
     key_name: str = "the key"
+    key_mark: str = ""
 
     def __call__(self) -> Extractor:
-        """Make the extractor, in the process that is to use it."""
-        key = ReleaseKey.load(self.key_path) if self.key_path else None
+        """Make the extractor, in the process that is to use it; ParameterError where that has no key, or another."""
+        key = self._key_here()
         whose = self.contributions
         return Extractor(self.feature, self.under, self.release, key, self.ledger, whose, self.expected, self.length)
+
+    def _key_here(self) -> ReleaseKey | None:
+        """The key of the run, from its path or, on another machine, from the path that its environment names."""
+        if self.key_path is None:
+            return None
+        elsewhere = os.environ.get(KEY_ON_WORKERS)
+        if elsewhere is None or self.key_path.exists():
+            return self._checked(self.key_path)
+        return self._checked(Path(elsewhere))
+
+    def _checked(self, path: Path) -> ReleaseKey:
+        if not path.exists() and self.key_mark:  # not where the run was started, which looked
+            remedy = f"put it there, readable by its owner alone, or name its place on this machine in {KEY_ON_WORKERS}"
+            raise ParameterError(Problem(f"{path} on {platform.node()}", "no file", "the release key", remedy))
+        key = ReleaseKey.load(path)
+        if self.key_mark and key_mark(key) != self.key_mark:
+            got, expected = "another release key", "the one that the run was started with"
+            raise ParameterError(Problem(f"{path} on {platform.node()}", got, expected, "put that one there"))
+        return key
 
 
 def extract_folder(
@@ -90,6 +116,7 @@ def extract_folder(
     max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
     dicom: DicomReading | None = None,
+    on: SpanScheduler | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     key_path: KeySource | None = None,
 ) -> FolderResult:
@@ -127,6 +154,7 @@ def extract_folder(
         max_pixels: of an image; larger ones are listed as failures.
         bits: public depth of samples stored in more than 8 bits (12-bit images in 16-bit files); None: their type's.
         dicom: windows and overlays of DICOM files; None: as the files say, without overlays.
+        on: an engine that reads and computes the files: `RayScheduler` or `DaftScheduler`; None: ``workers`` processes.
         on_progress: called with what is done so far.
         key_path: former name of ``key``.
 
@@ -144,6 +172,7 @@ def extract_folder(
         key = _formerly(key, key_path)
     under, decoding = under or Clear(), Decoding(max_pixels, bits, dicom or DicomReading())
     check_release(release, ledger, feature)
+    check_engine(on, under)
     warn_of_unused_bits(sources, decoding)
     if release is not None:
         shapes = (image_headers.shape(str(source)) for source in sources)
@@ -164,7 +193,8 @@ def extract_folder(
         with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else made_key(Path(key)))
     with with_key as path:
         key_name = "the key" if isinstance(key, ReleaseKey) else str(path)
-        make = MakeExtractor(feature, under, release, ledger, path, whose, len(sources), key_name=key_name)
+        named = (key_name, mark_of(path))
+        make = MakeExtractor(feature, under, release, ledger, path, whose, len(sources), None, *named)
         probe = probe_of(make(), sources, decoding)
         make = replace(make, length=probe.length)
         made: list[tuple[Guarantee, Card]] = []
@@ -179,7 +209,9 @@ def extract_folder(
             chunk = probe.batch * min(max(chunk // probe.batch, 1), 2)
         account = ledger if isinstance(ledger, WrittenLedger) else None
         parts = (workers, chunk, decoding, account)
-        job = FolderJob(sources, output, fingerprint_of(make, sources), make, finish, *parts, fair=probe.batch == 1)
+        job = FolderJob(
+            sources, output, fingerprint_of(make, sources), make, finish, *parts, fair=probe.batch == 1, on=on
+        )
         with resumable_run(make, [output], account), warnings.catch_warnings():
             warnings.simplefilter("ignore", DepthWarning)  # said above
             outcome = run(job, on_progress=show)
@@ -187,6 +219,13 @@ def extract_folder(
             forget_key(path)
     guarantee, card = made[0]
     return FolderResult(outcome, guarantee, card)
+
+
+def check_engine(on: SpanScheduler | None, under: Executor) -> None:
+    """Raise UnsupportedError for an executor whose secrets or connections would travel to an engine's workers."""
+    if on is not None and not on.near and not isinstance(under, Clear):
+        got, expected = f"on={type(on).__name__} with {type(under).__name__}", "Clear, which holds no keys"
+        raise UnsupportedError(Problem("extract_folder.on", got, expected, "leave out one of the two"))
 
 
 def _formerly(key: KeySource | None, key_path: KeySource) -> KeySource:
@@ -307,14 +346,19 @@ def fingerprint_of(make: MakeExtractor, sources: Sequence[str]) -> dict[str, str
         "feature": identity(make.feature, "feature").hex(),
         "executor": identity(make.under, "under").hex(),
         "release": "none" if make.release is None else identity(make.release, "release").hex(),
-        "key": "none" if make.key_path is None else _key_mark(ReleaseKey.load(make.key_path)),
+        "key": make.key_mark or "none",
         "ledger": _ledger_mark(make.ledger),
         "components": "any" if make.length is None else str(make.length),
         "subjects": identity(people, "subjects").hex() if people else "none",
     }
 
 
-def _key_mark(key: ReleaseKey) -> str:
+def mark_of(key_path: Path | None) -> str:
+    """Tell the key of a file apart from others; "" without one."""
+    return "" if key_path is None else key_mark(ReleaseKey.load(key_path))
+
+
+def key_mark(key: ReleaseKey) -> str:
     """Tells keys apart without giving them away: words of a stream that no release uses."""
     return key.stream("which key", b"", b"privis unfinished run 1").words(0, 2).tobytes().hex()
 

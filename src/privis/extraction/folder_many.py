@@ -15,11 +15,13 @@ from privis.extraction.contributions import contributions
 from privis.extraction.folder import (
     FolderResult,
     MakeExtractor,
+    check_engine,
     description_of,
     fingerprint_of,
     forget_key,
     key_of_run,
     made_key,
+    mark_of,
     probe_of,
     resumable_run,
 )
@@ -33,6 +35,7 @@ from privis.io.images.depth import DepthWarning
 from privis.io.images.dicom.reading import DicomReading
 from privis.io.images.image_headers import warn_of_unused_bits
 from privis.io.resumable.run import FolderJob, Progress
+from privis.io.resumable.span_scheduler import SpanScheduler
 from privis.io.resumable.together import run_together
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
 from privis.privacy.ledger.ledger_protocol import WrittenLedger
@@ -71,6 +74,7 @@ def extract_folder_many(
     max_pixels: int = MAX_PIXELS,
     bits: int | None = None,
     dicom: DicomReading | None = None,
+    on: SpanScheduler | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[FolderResult, ...]:
     """Extract several features from the files ``sources``, each into the table of ``outputs`` at its place.
@@ -99,6 +103,7 @@ def extract_folder_many(
         max_pixels: of an image; larger ones are listed as failures.
         bits: public depth of samples stored in more than 8 bits; None: their type's.
         dicom: windows and overlays of DICOM files; None: as the files say, without overlays.
+        on: an engine that reads and computes the files; None: ``workers`` processes.
         on_progress: called with what is done so far.
 
     Returns:
@@ -114,6 +119,7 @@ def extract_folder_many(
         got = f"{len(outputs)} outputs, {len({*outputs})} different"
         raise ParameterError(Problem("extract_folder_many.outputs", got, f"{len(features)}, one for each feature"))
     under, decoding = under or Clear(), Decoding(max_pixels, bits, dicom or DicomReading())
+    check_engine(on, under)
     for feature, wanted in zip(features, releases, strict=True):
         check_release(wanted, ledger, feature)
     warn_of_unused_bits(sources, decoding)
@@ -136,21 +142,22 @@ def extract_folder_many(
     else:
         with_key = nullcontext(key.lent() if isinstance(key, ReleaseKey) else made_key(Path(key)))
     with with_key as path:
-        name = "the key" if isinstance(key, ReleaseKey) else str(path)
+        name, mark = "the key" if isinstance(key, ReleaseKey) else str(path), mark_of(path)
         account = ledger if isinstance(ledger, WrittenLedger) else None
         jobs, finishes = [], []
         for feature, wanted, output in zip(features, releases, outputs, strict=True):
             once = repeatable(wanted, under) and (is_on_image(wanted) or is_own((feature, under)))
             whose = contributions(sources, subjects, wanted, ledger, repeatable=once)
             key_path = None if wanted is None else path
-            make = MakeExtractor(feature, under, wanted, ledger, key_path, whose, len(sources), key_name=name)
+            named = (name, "" if wanted is None else mark)
+            make = MakeExtractor(feature, under, wanted, ledger, key_path, whose, len(sources), None, *named)
             probe = probe_of(make(), sources, decoding)
             finishes.append(_Finish(replace(make, length=probe.length)))
             own = probe.batch * min(max(chunk // probe.batch, 1), 2) if probe.batch > 1 else chunk
             parts = (workers, own, decoding, account)
             made = fingerprint_of(finishes[-1].make, sources)
             jobs.append(
-                FolderJob(sources, output, made, finishes[-1].make, finishes[-1], *parts, fair=probe.batch == 1)
+                FolderJob(sources, output, made, finishes[-1].make, finishes[-1], *parts, fair=probe.batch == 1, on=on)
             )
         charged = next((finish.make for finish in finishes if finish.make.release is not None), finishes[0].make)
         with resumable_run(charged, outputs, account), warnings.catch_warnings():

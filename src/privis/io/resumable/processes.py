@@ -72,7 +72,7 @@ class LocalProcesses:
         return True
 
     def parallelism(self) -> int:
-        """As many as there are processes."""
+        """Count the processes."""
         return self.workers
 
     def share_out(
@@ -109,7 +109,7 @@ def share_out(
             for span in spans:
                 yield span, compute(span, paths[span.start : span.stop])
         return
-    _require_picklable(make)
+    require_picklable(make)
     queue = deque(map(_Task, spans))
     pool: dict[Pipe, _Worker] = {}
     killed_starts = 0  # one after another: a process may be killed while it starts, by whoever kills the others
@@ -140,7 +140,8 @@ def share_out(
         _stop(pool)
 
 
-def _require_picklable(make: Callable[[], Compute[Any]]) -> None:
+def require_picklable(make: Callable[[], Compute[Any]]) -> None:
+    """Raise ParameterError for a ``make`` that no other process can have."""
     try:
         ForkingPickler.dumps(make)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -206,9 +207,19 @@ def _start(make: Callable[[], Compute[Any]]) -> tuple[Pipe, _Worker]:
 @contextmanager
 def _worker_environment() -> Iterator[None]:
     """What a process inherits when it starts: one thread per library, and no interrupts (the parent has them)."""
-    saved = {name: os.environ.get(name) for name in ONE_THREAD}
     resource_tracker.ensure_running()  # here, because starting it unblocks the signals
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with one_thread():
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """An environment in which processes that start have one thread per library."""
+    saved = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         yield
@@ -218,7 +229,6 @@ def _worker_environment() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _work(pipe: Pipe, make: Callable[[], Compute[Any]]) -> None:

@@ -35,7 +35,7 @@ from privis.io.atomic import check_writable
 from privis.io.completeness.completeness import METADATA, completeness, require_none
 from privis.io.images import decode as images
 from privis.io.images.dicom.reading import DicomReading
-from privis.io.resumable.contents import content, contents
+from privis.io.resumable.contents import UNREADABLE, content, contents
 from privis.io.resumable.failures import Failure, write_failures
 from privis.io.resumable.parts import (
     Part,
@@ -111,7 +111,7 @@ class FolderJob:
 
     @property
     def scheduler(self) -> SpanScheduler:
-        """Who computes."""
+        """The scheduler that was given, or one of ``workers`` processes."""
         return self.on or LocalProcesses(self.workers)
 
     def most(self) -> int:
@@ -248,19 +248,20 @@ def _computed(job: FolderJob, folder: Path, finished: Sequence[Span]) -> Generat
     spans = open_spans(finished, len(job.sources), job.most())
     make = MakeParts(job.make_extractor, job.decoding)
     keep, give_up = functools.partial(_keep, folder, job.account), functools.partial(_given_up, job.sources)
-    yield from kept(job.scheduler, spans, job.sources, make, keep, give_up)
+    yield from kept(job.scheduler, spans, job.sources, make, keep, give_up, lambda part: [part])
 
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def kept(
     scheduler: SpanScheduler,
     spans: Sequence[Span],
     paths: Sequence[str],
-    make: Callable[[], Compute[Found]],
-    keep: Callable[[Span, Found], int],
-    give_up: Callable[[Span, str], Found],
+    make: Callable[[], Compute[Result]],
+    keep: Callable[[Span, Result], int],
+    give_up: Callable[[Span, str], Result],
+    parts: Callable[[Result], Sequence[Part]],
 ) -> Generator[tuple[Span, int], None, None]:
     """Compute ``spans`` and ``keep`` what was found: by the worker where it has this disk, here otherwise.
 
@@ -271,9 +272,14 @@ def kept(
         make: as of `SpanScheduler.share_out`.
         keep: picklable; writes what was found in a span and gives how many of its files failed.
         give_up: what to keep for a source that ends its workers, from the reason.
+        parts: those of what was found.
 
     Yields:
         A span and how many of its files failed.
+
+    Raises:
+        ParameterError: a worker elsewhere cannot read a file that is there for this process.
+        PrivisError: as of `SpanScheduler.share_out`.
     """
     if scheduler.near:
         here = _KeepGivenUp(keep, give_up)
@@ -281,7 +287,18 @@ def kept(
         return
     with closing(scheduler.share_out(spans, paths, make, give_up)) as computed:
         for span, found in computed:
+            for part in parts(found):
+                _refuse_unseen(paths[span.start : span.stop], part)
             yield span, keep(span, found)
+
+
+def _refuse_unseen(paths: Sequence[str], part: Part) -> None:
+    """No row may be lost, not even as a listed failure, for a worker that has another disk."""
+    for path, seen in zip(paths, part.contents, strict=True):
+        if seen == UNREADABLE and content(path) != UNREADABLE:
+            remedy = "have the folder on every machine, at the same path, or name objects of a store; then go on"
+            got = "a file that a worker cannot read, and the process that started the run can"
+            raise ParameterError(Problem(path, got, "equal files for all workers", remedy))
 
 
 @dataclass(frozen=True)

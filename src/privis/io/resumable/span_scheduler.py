@@ -32,7 +32,11 @@ class SpanScheduler(Protocol):
         ...
 
     def parallelism(self) -> int:
-        """How many spans are computed at once; connects to an engine that has to be asked."""
+        """Count the spans that are computed at once; connects to an engine that has to be asked.
+
+        Returns:
+            How many.
+        """
         ...
 
     def share_out(

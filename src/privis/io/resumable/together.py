@@ -145,7 +145,10 @@ def _computed(
     present = tuple(folders) if first.scheduler.near else ()
     make = _MakeParts(present, tuple(job.make_extractor for job in jobs), first.decoding)
     keep = functools.partial(_keep, tuple(folders), first.account)
-    yield from kept(first.scheduler, spans, first.sources, make, keep, functools.partial(_given_up, len(jobs), first))
+    give_up = functools.partial(_given_up, len(jobs), first)
+    yield from kept(
+        first.scheduler, spans, first.sources, make, keep, give_up, lambda parts: [part for _, part in parts]
+    )
 
 
 Parts = Iterable[tuple[int, Part]]

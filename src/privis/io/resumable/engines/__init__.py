@@ -1,0 +1,1 @@
+"""Engines that compute the spans of a folder run: Ray and Daft, each imported when it is used."""
