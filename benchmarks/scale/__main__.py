@@ -30,7 +30,8 @@ from benchmarks.scale.simulation import Cluster, simulated
 
 PHOTOGRAPHS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos" / "kodak"
 OVERHEAD, FROM_MEMORY, FROM_JPEG, EFFICIENCY, PEAK = 0.15, 2500.0, 1200.0, 0.92, 600.0
-RUNS = (("lbp", False), ("lbp", True), ("hog", False), ("hog", True))
+SMALL_FEATURES = ("lbp", "hog")
+RUNS = tuple((feature, private) for feature in SMALL_FEATURES for private in (False, True))
 
 
 @dataclass(frozen=True)
@@ -217,18 +218,24 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100_000, help="small ones")
     parser.add_argument("--photographs", type=int, default=2_000, help="of 12 megapixels")
     parser.add_argument("--only", default=",".join(ENGINES), help="engines, as in local,ray")
+    parser.add_argument("--features", default="lbp,hog", help="of the small ones, as in lbp")
+    parser.add_argument("--noise", choices=("both", "without", "with"), default="both", help="exact runs, releases")
     parser.add_argument("--workers", type=int, default=2, help="processes of each run")
     words = parser.parse_args()
     engines = tuple(words.only.split(","))
     if unknown := [engine for engine in engines if engine not in ENGINES]:
         parser.error(f"--only: got {', '.join(unknown)}, expected some of {', '.join(ENGINES)}")
+    if unknown := [feature for feature in words.features.split(",") if feature not in SMALL_FEATURES]:
+        parser.error(f"--features: got {', '.join(unknown)}, expected some of {', '.join(SMALL_FEATURES)}")
     if not PHOTOGRAPHS.is_dir():
         sys.exit("skipped: no shared/data beside the checkout")
 
     def told(line: str) -> None:
         print(line, flush=True)
 
-    run(Place(words.work, words.workers, engines, told), words.images, words.photographs)
+    noises = {"both": (False, True), "without": (False,), "with": (True,)}[words.noise]
+    runs = [(feature, noise) for feature in words.features.split(",") for noise in noises]
+    run(Place(words.work, words.workers, engines, told, runs), words.images, words.photographs)
 
 
 if __name__ == "__main__":
