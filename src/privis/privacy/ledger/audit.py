@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from privis.privacy.ledger.chain import SLOT_BYTES, START, ChainedBooks, LedgerHead, complete_lines, heads
@@ -41,28 +41,57 @@ def audit(
     trail = [START]  # the head after every line
     books, problems = _followed(lines, trail, opened)
     problems += _head_problems(trail, known, head_data)
+    notes = []
+    newest = known[0] if known else START
+    if books is not None and newest.lines and len(lines) > newest.lines:
+        notes.append(f"charges that a crash kept out of the head: {len(lines) - newest.lines}; they count")
+    if torn := len(data) - trail[-1].size:
+        notes.append(f"{torn} bytes at the end are part of a charge that was never made")
+    return _summed_up(books, trail, known_heads, problems, notes)
+
+
+def audit_of_lines(
+    lines: Iterable[bytes], head: LedgerHead, known_heads: Collection[str] = (), notes: Sequence[str] = ()
+) -> Audit:
+    """Check the lines of a ledger that has one head, which is written together with them.
+
+    Args:
+        lines: of the ledger, in their order.
+        head: that was written.
+        known_heads: SHA-256, each of which must be that of a line.
+        notes: for the result.
+
+    Returns:
+        Totals, and all that is wrong.
+    """
+    trail = [START]
+    books, problems = _followed(lines, trail, Books.opened)
+    if head.lines >= len(trail):
+        problems.append(f"{head.lines} lines were written, {len(trail) - 1} are left")
+    elif head != trail[-1]:
+        problems.append(f"the head is of {head.lines} lines, and not that of the {len(trail) - 1} that are there")
+    return _summed_up(books, trail, known_heads, problems, list(notes))
+
+
+def _summed_up(
+    books: ChainedBooks | None, trail: list[LedgerHead], known: Collection[str], problems: list[str], notes: list[str]
+) -> Audit:
     there = {head.digest for head in trail}
     problems += [
         f"no line has the noted head {digest[:16]}…: the ledger was rewritten or put back"
-        for digest in sorted(known_heads)
+        for digest in sorted(known)
         if digest not in there
     ]
-    notes = []
-    newest = known[0] if known else START
     if books is not None:
         problems += books.overspent()
-        if newest.lines and len(lines) > newest.lines:
-            ahead = len(lines) - newest.lines
-            notes.append(f"charges that a crash kept out of the head: {ahead}; they count")
-    if torn := len(data) - trail[-1].size:
-        notes.append(f"{torn} bytes at the end are part of a charge that was never made")
     if len(problems) > MOST_PROBLEMS:
         problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS} more"]
-    return Audit(max(0, len(lines) - 1), books.records if books else 0, trail[-1].digest, tuple(problems), tuple(notes))
+    records = books.records if books else 0
+    return Audit(max(0, len(trail) - 2), records, trail[-1].digest, tuple(problems), tuple(notes))
 
 
 def _followed(
-    lines: list[bytes], trail: list[LedgerHead], opened: Callable[[bytes], ChainedBooks]
+    lines: Iterable[bytes], trail: list[LedgerHead], opened: Callable[[bytes], ChainedBooks]
 ) -> tuple[ChainedBooks | None, list[str]]:
     """Read all lines, whatever is wrong with some, and note the head after each."""
     books: ChainedBooks | None = None

@@ -29,7 +29,7 @@ from typing import Any
 
 from privis.errors import BudgetError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, noise_cost
+from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, cost_of, noise_cost
 from privis.privacy.ledger.chain import START, LedgerHead
 from privis.privacy.ledger.composition import Account, sum_of
 from privis.privacy.ledger.records import equals_of
@@ -173,6 +173,21 @@ class Books:
     def read(self, line: bytes) -> tuple[Charge, list[str]]:
         """Add a line and return its charge, with all that is wrong with it; raises ``ValueError`` when it is none."""
         digest, self.head = self.head.digest, self.head.after(line)
+        previous, charge, wrong = self.counted(line)
+        return charge, ([] if previous == digest else ["does not follow the line before it"]) + wrong
+
+    def counted(self, line: bytes) -> tuple[str, Charge, list[str]]:
+        """Add the charge of a line, wherever in the chain it stands.
+
+        Args:
+            line: of the ledger.
+
+        Returns:
+            SHA-256 of the line before it, as it says, its charge, and what is wrong with that.
+
+        Raises:
+            ValueError: it is no charge.
+        """
         try:
             values = json.loads(line)
             previous = values.pop("previous")
@@ -182,13 +197,40 @@ class Books:
             self.accounts.setdefault(self._name(charge.record), Account()).add(cost)
         except (KeyError, TypeError, AttributeError, ArithmeticError, UnicodeDecodeError) as error:
             raise ValueError("not a charge") from error
-        wrong = [] if previous == digest else ["does not follow the line before it"]
+        wrong = []
         if known != charge.figures:
             wrong.append("charges a release again with another guarantee")
         elif charge.record in records:
             wrong.append("charges a release of a record a second time")
         records.add(charge.record)
-        return charge, wrong
+        return previous, charge, wrong
+
+    def decided(
+        self, record: str, guarantee: Guarantee, release_id: str, formerly: Sequence[str], time: str
+    ) -> Charge | None:
+        """Decide about a release: what every ledger charges, for the same reasons.
+
+        Args:
+            record: as of `privis.privacy.ledger.ledger_protocol.Ledger.charge`.
+            guarantee: what the release costs.
+            release_id: names the release.
+            formerly: earlier names of the record.
+            time: UTC, for the line.
+
+        Returns:
+            The charge to be written; None: the release was charged before, and is free.
+
+        Raises:
+            BudgetError: it is not within the budget, or was charged with another guarantee.
+        """
+        figures, hashed = figures_of(guarantee), self.hashed(record)
+        if self.released(hashed, release_id, figures):
+            return None
+        cost = cost_of(guarantee, self.budget)
+        account = self.account(hashed, formerly)
+        if not account.fits(cost, self.budget):
+            raise BudgetError(_refusal(record, account, cost, self.budget))
+        return Charge(time, hashed, release_id, *figures, cost.epsilon, cost.delta, guarantee_digest(guarantee))
 
     def released(self, hashed: str, release_id: str, figures: Figures) -> bool:
         """Say whether the release was charged before; raises ``BudgetError`` if it was with another guarantee."""
@@ -198,3 +240,20 @@ class Books:
             got = f"release {release_id[:16]} with another guarantee than it was charged with"
             raise BudgetError(Problem("ledger", got, "the same guarantee", remedy))
         return hashed in records
+
+
+def _refusal(record: str, account: Account, cost: PrivacyCost, budget: Budget) -> Problem:
+    """Say why ``cost`` cannot be charged to the account of ``record``, and what is left."""
+    spent = account.spent(budget)
+    left = max(0.0, budget.epsilon - spent.epsilon)
+    who = {BudgetUnit.IMAGE: record, BudgetUnit.PERSON: "ledger, one person", BudgetUnit.DATASET: "ledger, the corpus"}
+    where = who[budget.unit] if budget.per is Per.SUBJECT else "ledger, the corpus"
+    got = (
+        f"{spent.charges} releases that spent epsilon {spent.epsilon:.4g} of {budget.epsilon:.4g} "
+        f"(delta {budget.delta:.1e}, {spent.bound}), and one more of epsilon {cost.epsilon:.4g}, delta {cost.delta:.1e}"
+    )
+    remedy = (
+        "a smaller epsilon may fit, and repeating an earlier release with its key is free; what was released cannot be "
+        "taken back"
+    )
+    return Problem(where, got, f"at most about epsilon {left:.4g} more", remedy)

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from privis.errors import BudgetError, ParameterError, Problem
+from privis.errors import ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
-from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, cost_of
+from privis.privacy.ledger.budget import Budget, Per
 from privis.privacy.ledger.chained_file import ChainedFile, now
-from privis.privacy.ledger.composition import Account, Spent
+from privis.privacy.ledger.composition import Spent
 from privis.privacy.ledger.disk import PRIVACY
-from privis.privacy.ledger.entries import CORPUS, Books, Charge, charge_line, figures_of, first_line, guarantee_digest
+from privis.privacy.ledger.entries import CORPUS, Books, Charge, charge_line, first_line
 
 
 class FileLedger(ChainedFile[Books]):
@@ -87,19 +87,11 @@ class FileLedger(ChainedFile[Books]):
             BudgetError: the budget does not allow it: nothing is charged.
             OutputError: the file cannot be written: nothing may be released then either.
         """
-        figures = figures_of(guarantee)
         with self._locked(os.O_RDWR) as files:
             books = self._caught_up(files, repair=True)
-            hashed = books.hashed(record)
-            if books.released(hashed, release_id, figures):
-                return
-            cost = cost_of(guarantee, books.budget)
-            account = books.account(hashed, formerly)
-            if not account.fits(cost, books.budget):
-                raise BudgetError(_refusal(record, account, cost, books.budget))
-            digest = guarantee_digest(guarantee)
-            charge = Charge(now(), hashed, release_id, *figures, cost.epsilon, cost.delta, digest)
-            self._append(files, books, charge_line(charge, books.head.digest))
+            charge = books.decided(record, guarantee, release_id, formerly, now())
+            if charge is not None:
+                self._append(files, books, charge_line(charge, books.head.digest))
 
     def spent(self, record: str | None = None, *, formerly: Sequence[str] = ()) -> Spent:
         """Give what ``record``, or of a ledger per corpus the corpus, has spent at the budget's delta.
@@ -163,20 +155,3 @@ class FileLedger(ChainedFile[Books]):
         """
         with self._looked_up() as books:
             return books.hashed(record)
-
-
-def _refusal(record: str, account: Account, cost: PrivacyCost, budget: Budget) -> Problem:
-    """Say why ``cost`` cannot be charged to the account of ``record``, and what is left."""
-    spent = account.spent(budget)
-    left = max(0.0, budget.epsilon - spent.epsilon)
-    who = {BudgetUnit.IMAGE: record, BudgetUnit.PERSON: "ledger, one person", BudgetUnit.DATASET: "ledger, the corpus"}
-    where = who[budget.unit] if budget.per is Per.SUBJECT else "ledger, the corpus"
-    got = (
-        f"{spent.charges} releases that spent epsilon {spent.epsilon:.4g} of {budget.epsilon:.4g} "
-        f"(delta {budget.delta:.1e}, {spent.bound}), and one more of epsilon {cost.epsilon:.4g}, delta {cost.delta:.1e}"
-    )
-    remedy = (
-        "a smaller epsilon may fit, and repeating an earlier release with its key is free; what was released cannot be "
-        "taken back"
-    )
-    return Problem(where, got, f"at most about epsilon {left:.4g} more", remedy)

@@ -1,4 +1,4 @@
-"""Addresses of stores in PostgreSQL: where the server is, who asks, and which schema holds the store; no password."""
+"""Addresses in PostgreSQL: where the server is, who asks, and which schema holds a store or ledger; no password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from privis.errors import ParameterError, Problem
 from privis.extras import optional_import
 
 DEFAULT_SCHEMA = "privis"
-WHERE = "address of a PostgreSQL store"
+WHERE = "address in PostgreSQL"
 FORM = "postgresql://USER@HOST:PORT/DATABASE#SCHEMA"
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+(?P<element>vector|halfvec))?://")
 
@@ -31,7 +31,7 @@ _DEFAULTS = {
 
 @dataclass(frozen=True)
 class PostgresqlAddress:
-    """Where a store is.
+    """Where a store or a ledger is.
 
     Another machine is asked with ``sslmode=require`` at least, unless the address has a ``sslmode`` of its own;
     ``verify-full`` proves which server answers.

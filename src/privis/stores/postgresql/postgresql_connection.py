@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from privis.errors import PrivisError, Problem, ServiceError
 from privis.extras import optional_import
@@ -25,7 +25,7 @@ WAIT = 60
 """Seconds that a call waits for another writer, or an erasure for readers."""
 _PATIENCE = 10.0  # seconds in which a server that was cut off says what became of a transaction
 
-_SETTINGS = """
+SETTINGS: LiteralString = """
 SELECT set_config('lock_timeout', %s, false), set_config('synchronous_commit', 'on', false),
   set_config('search_path', concat_ws(', ', 'pg_catalog', (
     SELECT quote_ident(nspname::text) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n
@@ -54,10 +54,10 @@ def connected(address: PostgresqlAddress) -> Iterator[Connection[Any]]:
         from psycopg.conninfo import make_conninfo
     try:
         with psycopg.connect(make_conninfo("", **address.parameters), autocommit=True) as connection:
-            connection.execute(_SETTINGS, (f"{WAIT}s",))
+            connection.execute(SETTINGS, (f"{WAIT}s",))
             yield connection
     except psycopg.Error as error:
-        raise _said(error, address) from None
+        raise said(error, address) from None
 
 
 def transacted(address: PostgresqlAddress, work: Work[Given]) -> Given:
@@ -82,14 +82,14 @@ def transacted(address: PostgresqlAddress, work: Work[Given]) -> Given:
     given: list[Given] = []
     try:
         with psycopg.connect(make_conninfo("", **address.parameters), autocommit=True) as connection:
-            connection.execute(_SETTINGS, (f"{WAIT}s",))
+            connection.execute(SETTINGS, (f"{WAIT}s",))
             with connection.transaction():
                 given.append(work(connection))
                 number.append(_scalar(connection, "SELECT pg_current_xact_id()::text"))
     except psycopg.Error as error:
         if not (number and isinstance(error, psycopg.OperationalError)):
-            raise _said(error, address) from None
-        lost = _said(error, address)
+            raise said(error, address) from None
+        lost = said(error, address)
     else:
         return given[0]
     if not _is_committed(address, number[0], lost):
@@ -120,8 +120,16 @@ def _scalar(connection: Connection[Any], query: Any, parameters: Any = None) -> 
     return None if row is None else row[0]
 
 
-def _said(error: Error, address: PostgresqlAddress) -> PrivisError:
-    """What a server's error means, without its details, which quote rows."""
+def said(error: Error, address: PostgresqlAddress) -> PrivisError:
+    """Say what a server's error means, without its details, which quote rows.
+
+    Args:
+        error: of psycopg.
+        address: of the server.
+
+    Returns:
+        What to raise instead.
+    """
     import psycopg.errors as known
 
     stored = "nothing of this call was stored"
@@ -135,6 +143,9 @@ def _said(error: Error, address: PostgresqlAddress) -> PrivisError:
             "a role that may",
             f"{stored}; grant it, or ask as its owner",
         )
+    elif isinstance(error, known.ReadOnlySqlTransaction):
+        got, expected = "a server that only reads: a standby, or one set to read-only", "the server that writes"
+        remedy = f"{stored}; name the primary, or all its servers with ?target_session_attrs=read-write"
     elif isinstance(error, known.DiskFull | known.OutOfMemory):
         got, expected, remedy = primary or "a full disk", "room on the server", f"{stored}; make room and do it again"
     elif primary is None or isinstance(error, known.AdminShutdown | known.CrashShutdown | known.CannotConnectNow):
