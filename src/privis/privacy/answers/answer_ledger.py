@@ -248,7 +248,7 @@ class AnswerLedger(ChainedFile[AnswerBooks]):
         Returns:
             Charges, and limits that were lifted.
         """
-        first, *lines = self._all_lines()
+        first, *lines = self.lines()
         books = AnswerBooks.opened(first)
         for line in lines:
             yield books.read(line)[0]

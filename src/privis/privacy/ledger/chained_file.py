@@ -118,7 +118,7 @@ class ChainedFile(Generic[SomeBooks]):
     @property
     def identity(self) -> str:
         """SHA-256 of the first line, whose random salt no other ledger has: wherever it lies, it is this ledger."""
-        return hashlib.sha256(self._all_lines()[0]).hexdigest()
+        return hashlib.sha256(self.lines()[0]).hexdigest()
 
     @property
     def head(self) -> LedgerHead:
@@ -155,10 +155,17 @@ class ChainedFile(Generic[SomeBooks]):
         Raises:
             DamagedLedgerError: the ledger does not fit itself.
         """
-        return set(digests) - {hashlib.sha256(line).hexdigest() for line in self._all_lines()}
+        return set(digests) - {hashlib.sha256(line).hexdigest() for line in self.lines()}
 
-    def _all_lines(self) -> list[bytes]:
-        """Every line; raises when the ledger is damaged."""
+    def lines(self) -> list[bytes]:
+        """Give every line.
+
+        Returns:
+            Lines, each with its newline.
+
+        Raises:
+            DamagedLedgerError: the ledger does not fit itself.
+        """
         with self._locked(os.O_RDONLY) as files:
             self._caught_up(files, repair=False)
             return list(complete_lines(contents(files.lines)))

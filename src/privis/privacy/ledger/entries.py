@@ -31,7 +31,7 @@ from privis.errors import BudgetError, ParameterError, Problem
 from privis.privacy.guarantee import Guarantee
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per, PrivacyCost, cost_of, noise_cost
 from privis.privacy.ledger.chain import START, LedgerHead
-from privis.privacy.ledger.composition import Account, sum_of
+from privis.privacy.ledger.composition import Account, Spent, sum_of
 from privis.privacy.ledger.records import equals_of
 
 FORMAT = "privis ledger 2"  # accounts of images are named by content; format 1 named them by path
@@ -101,7 +101,7 @@ def first_line(budget: Budget, salt: str, time: str) -> bytes:
 
 def charge_line(charge: Charge, previous: str) -> bytes:
     """Give the line of ``charge`` after a line whose SHA-256 is ``previous``."""
-    return _line({"previous": previous, **asdict(charge)})
+    return _line({"previous": previous, **vars(charge)})
 
 
 def _line(values: dict[str, Any]) -> bytes:
@@ -167,6 +167,12 @@ class Books:
         spent = ((name, account.spent(self.budget).epsilon) for name, account in self.accounts.items())
         return [f"account {name[:16]} has spent more than the budget" for name, epsilon in spent if epsilon > most]
 
+    def worst(self, most: int) -> list[tuple[str, Spent]]:
+        """Give the ``most`` accounts that spent most: name and what it spent, most first."""
+        rough = {name: account.spent(self.budget, precise=False) for name, account in self.accounts.items()}
+        names = sorted(rough, key=lambda name: -rough[name].epsilon)[:most]
+        return [(name, self.accounts[name].spent(self.budget)) for name in names]
+
     def _name(self, hashed: str) -> str:
         return hashed if self.budget.per is Per.SUBJECT else CORPUS
 
@@ -192,18 +198,22 @@ class Books:
             values = json.loads(line)
             previous = values.pop("previous")
             charge = Charge(**values)
-            cost = charge.cost
-            known, records = self.releases.setdefault(charge.release, (charge.figures, set()))
-            self.accounts.setdefault(self._name(charge.record), Account()).add(cost)
+            return previous, charge, self.add(charge)
         except (KeyError, TypeError, AttributeError, ArithmeticError, UnicodeDecodeError) as error:
             raise ValueError("not a charge") from error
+
+    def add(self, charge: Charge) -> list[str]:
+        """Add a charge; return what is wrong with it."""
+        cost = charge.cost
+        known, records = self.releases.setdefault(charge.release, (charge.figures, set()))
+        self.accounts.setdefault(self._name(charge.record), Account()).add(cost)
         wrong = []
         if known != charge.figures:
             wrong.append("charges a release again with another guarantee")
         elif charge.record in records:
             wrong.append("charges a release of a record a second time")
         records.add(charge.record)
-        return previous, charge, wrong
+        return wrong
 
     def decided(
         self, record: str, guarantee: Guarantee, release_id: str, formerly: Sequence[str], time: str

@@ -70,6 +70,11 @@ class FileLedger(ChainedFile[Books]):
         return cls._created(path, first_line(budget, secrets.token_hex(16), now()))
 
     @property
+    def place(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
     def budget(self) -> Budget:
         """The budget that the ledger was made with."""
         with self._looked_up() as books:
@@ -123,9 +128,7 @@ class FileLedger(ChainedFile[Books]):
             Hashed record ("corpus" for a ledger per corpus) and what it spent, most first.
         """
         with self._looked_up() as books:
-            rough = {name: account.spent(books.budget, precise=False) for name, account in books.accounts.items()}
-            names = sorted(rough, key=lambda name: -rough[name].epsilon)[:most]
-            return [(name, books.accounts[name].spent(books.budget)) for name in names]
+            return books.worst(most)
 
     @property
     def accounts(self) -> int:
@@ -139,7 +142,7 @@ class FileLedger(ChainedFile[Books]):
         Returns:
             One charge per line.
         """
-        lines = self._all_lines()
+        lines = self.lines()
         books = Books.opened(lines[0])
         for line in lines[1:]:
             yield books.read(line)[0]

@@ -212,7 +212,7 @@ class ReceiptLog(ChainedFile[ReceiptBooks]):
         Raises:
             DamagedLedgerError: the log is not what was written.
         """
-        return [ErasureReceipt.from_dict(json.loads(line)) for line in self._all_lines()[1:]]
+        return [ErasureReceipt.from_dict(json.loads(line)) for line in self.lines()[1:]]
 
     @property
     def public_key(self) -> str:

@@ -1,0 +1,1 @@
+"""A privacy ledger in a PostgreSQL server, which the workers of several machines charge."""
