@@ -9,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,25 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no shared/data beside the checkout: research-only images are not part of the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ledger_server() -> Iterator[Any]:
+    """A PostgreSQL server of its own for tests of ledgers, which restart it; skips where there is none to start."""
+    from tests.privacy.ledgers import skip_without_postgresql
+    from tests.stores.postgresql.database_server import any_binaries, running
+
+    skip_without_postgresql()
+    with running(folder=any_binaries()) as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def ledgers(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Both kinds of privacy ledger."""
+    from tests.privacy.ledgers import in_files, in_postgresql
+
+    return in_files(tmp_path) if request.param == "file" else in_postgresql(request.getfixturevalue("ledger_server"))
 
 
 @pytest.fixture(scope="session")

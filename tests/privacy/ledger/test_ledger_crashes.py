@@ -19,7 +19,16 @@ from privis.privacy.ledger.file import FileLedger
 KILLS = 200
 ATTEMPTS = 3  # at one release, before the next image's turn
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=1.0)
-STEPS = {os: ("open", "close", "fstat", "pread", "pwrite", "fdatasync", "ftruncate", "write"), fcntl: ("flock",)}
+FILE_STEPS = {os: ("open", "close", "fstat", "pread", "pwrite", "fdatasync", "ftruncate", "write"), fcntl: ("flock",)}
+
+
+def steps_struck(ledgers):
+    """Where a process may be killed: system calls of a file, exchanges with a server."""
+    if ledgers.name == "file":
+        return FILE_STEPS
+    import psycopg
+
+    return {os: ("open", "close", "write"), psycopg.Connection: ("wait",)}
 
 
 def image_of(number):
@@ -30,9 +39,9 @@ def account_of(number):
     return privis.image_record(image_of(int(number)))
 
 
-def release(folder, number):
+def release(folder, number, ledgers):
     """What a run does for one image: extract, charge, add noise, and let the vector out."""
-    key, ledger = ReleaseKey.load(folder / "key"), FileLedger(folder / "ledger")
+    key, ledger = ReleaseKey.load(folder / "key"), ledgers.opened((folder / "place").read_text())
     extractor = Extractor(ColourHistogram(bins=2), privis.Clear(), RELEASE, key, ledger)
     vector = extractor(ImageRecord(image_of(number), str(number), is_file=False))
     out = os.open(folder / "released", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -40,26 +49,26 @@ def release(folder, number):
     os.close(out)
 
 
-def kill_at(step, chance):
-    """Let the process kill itself at its ``step``-th system call: before it, after it, or in the middle of a write."""
+def kill_at(step, chance, struck=FILE_STEPS):
+    """Let the process kill itself at its ``step``-th call: before it, after it, or in the middle of a write."""
     taken = [0]
 
     def deadly(call, writes):
-        def attempt(*arguments):
+        def attempt(*arguments, **options):
             taken[0] += 1
             if taken[0] != step + 1:
-                return call(*arguments)
+                return call(*arguments, **options)
             kind = chance.randrange(3)
             if writes and kind == 1:
                 file, data, *start = arguments
                 call(file, data[: chance.randrange(len(data))], *start)
             elif kind == 2:
-                call(*arguments)
+                call(*arguments, **options)
             os.kill(os.getpid(), signal.SIGKILL)
 
         return attempt
 
-    for module, names in STEPS.items():
+    for module, names in struck.items():
         for name in names:
             setattr(module, name, deadly(getattr(module, name), name in ("write", "pwrite")))
     return taken
@@ -80,9 +89,9 @@ def forked(work):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, ledgers):
     ReleaseKey.generate().save(tmp_path / "key")
-    FileLedger.create(tmp_path / "ledger", Budget(1.0, 1e-6))
+    (tmp_path / "place").write_text(ledgers.create(Budget(1.0, 1e-6)).place)
     key = ReleaseKey.generate()  # kernels compiled and tables of noise made before the forks
     Extractor(ColourHistogram(bins=2), privis.Clear(), RELEASE, key, None)(ImageRecord(image_of(0), "warm"))
     return tmp_path
@@ -95,13 +104,13 @@ def released(folder):
     return [tuple(line.split()) for line in lines if " " in line]
 
 
-def steps_of_a_release(folder):
-    """How many system calls a release makes, counted in a process that is not killed."""
+def steps_of_a_release(folder, ledgers):
+    """How many of these calls a release makes, counted in a process that is not killed."""
     read, write = os.pipe()
 
     def count():
-        taken = kill_at(-1, random.Random(0))
-        release(folder, 10_000)
+        taken = kill_at(-1, random.Random(0), steps_struck(ledgers))
+        release(folder, 10_000, ledgers)
         os.write(write, str(taken[0]).encode())
 
     assert forked(count) == 0
@@ -112,16 +121,17 @@ def steps_of_a_release(folder):
 
 
 @pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.long)])
-def test_killed_200_times_nothing_is_released_unrecorded_or_charged_twice(folder, every):
+def test_killed_200_times_nothing_is_released_unrecorded_or_charged_twice(folder, ledgers, every):
     """At every step, or at one of so many and as many times less often."""
-    ledger, chance = FileLedger(folder / "ledger"), random.Random(7)
-    steps, kills, attempt, hit = steps_of_a_release(folder), 0, 0, set()
+    ledger, chance = ledgers.opened((folder / "place").read_text()), random.Random(7)
+    steps, kills, attempt, hit = steps_of_a_release(folder, ledgers), 0, 0, set()
+    struck = steps_struck(ledgers)
     while kills < KILLS // every:
         number, again = divmod(attempt, ATTEMPTS)
         step = chance.randrange(steps) if again else number * every % steps  # the first time at every step in turn
         attempt += 1
         own = random.Random(chance.random())
-        killed = forked(lambda: (kill_at(step, own), release(folder, number))) == -signal.SIGKILL  # noqa: B023
+        killed = forked(lambda: (kill_at(step, own, struck), release(folder, number, ledgers))) == -signal.SIGKILL  # noqa: B023
         kills += killed
         hit |= {step} if killed else set()
         check(folder, ledger)
@@ -130,7 +140,7 @@ def test_killed_200_times_nothing_is_released_unrecorded_or_charged_twice(folder
     recorded = any(ledger.spent(account_of(name)).charges for name in images)
     assert recorded, "some were recorded before they were finished"
     for name in images:
-        release(folder, int(name))
+        release(folder, int(name), ledgers)
     check(folder, ledger)
     assert {name for name, *_ in released(folder)} >= set(images)
     assert not ledger.verify().notes, "the last charge left everything in order"

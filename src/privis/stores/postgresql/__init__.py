@@ -1,4 +1,4 @@
-"""A store in a PostgreSQL server: several machines search it, and one writes at a time.
+"""A store in a PostgreSQL server: several machines search it, and one writes at a time; a privacy ledger in one.
 
 >>> from privis.stores.postgresql import PostgresqlAddress
 >>> str(PostgresqlAddress("postgresql://ann@db.example/faces#staff"))

@@ -1,7 +1,7 @@
 """Connections of a ledger: kept between charges, never shared with a fork, and made anew where one is lost.
 
-A charge that is made twice is one charge, so whatever was begun when a connection broke is done again, and nobody has to
-ask what became of it.
+A charge that is made twice is one charge, so whatever was begun when a connection broke is done again, and nobody has
+to ask what became of it.
 """
 
 from __future__ import annotations

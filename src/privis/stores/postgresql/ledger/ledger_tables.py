@@ -1,10 +1,11 @@
 """Tables of a privacy ledger in PostgreSQL, and what the server itself refuses: a line that does not follow, a change.
 
-``ledger_line`` holds the very lines of a ledger file (`privis.privacy.ledger.entries`), by number. What they are looked
-up by, the record and the SHA-256 of the release, is computed by the server from the line (ASCII, whose bytes a cast with
-doubled backslashes gives), so that neither says anything else; a release of a record stands there once. ``ledger_head`` is one row, how far the lines go, and the lock of all who
-charge. A role that charges may read both, insert lines, and lock the head by a function; it changes neither: triggers,
-which have their owner's rights, check that new lines follow the head, move it, and refuse UPDATE, DELETE and TRUNCATE.
+``ledger_line`` holds the very lines of a ledger file (`privis.privacy.ledger.entries`), by number. The server computes
+from each line, which is ASCII, what it is looked up by: the record and the SHA-256 of the release. So they never say
+anything else, and a release of a record stands there once. ``ledger_head`` is one row, how far the lines go, and the
+lock of all who charge. A role that charges may read both, insert lines, and lock the head by a function; it changes
+neither: triggers, which have their owner's rights, check that new lines follow the head, move it, and refuse UPDATE,
+DELETE and TRUNCATE.
 """
 
 from __future__ import annotations
