@@ -12,7 +12,7 @@ from privis.cards.attack_check import attack_findings
 from privis.cards.completeness.completeness_check import statement_findings
 from privis.cards.epsilon_check import epsilon_findings
 from privis.cards.findings import Findings
-from privis.cards.ledger_chain import chain_findings
+from privis.cards.ledger_chain import LedgerAt, chain_findings
 from privis.cards.signed_card import FORMAT, OF_CONTENT, SignedCard
 from privis.cards.signed_content import SignedContent
 from privis.cards.table_bytes import TableContent, content_of, digests
@@ -39,7 +39,7 @@ class Against:
     """
 
     public_key: str | None = None
-    ledgers: Mapping[str, Path] | None = None
+    ledgers: Mapping[str, LedgerAt] | None = None
     image_size: tuple[int, int] | None = None
     failures: Path | None = None
 

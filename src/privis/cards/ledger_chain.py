@@ -13,22 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from privis.cards.findings import Findings
-from privis.errors import ParameterError, Problem
+from privis.errors import DamagedLedgerError, ParameterError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.privacy import AnswerLedger, FileLedger, Guarantee
 from privis.privacy.ledger.audit import Audit
 from privis.privacy.ledger.chain import START, complete_lines
 from privis.privacy.ledger.entries import Books, Charge
+from privis.privacy.ledger.ledger_protocol import KeptLedger
 
 BUDGET, ANSWERS = "budget", "answers"
 _FORMS = {BUDGET: FileFormat.LEDGER, ANSWERS: FileFormat.ANSWER_LEDGER}
 
 
-def budget_link(path: Path, guarantee: Guarantee) -> dict[str, Any]:
+LedgerAt = Path | KeptLedger
+"""A file that is meant to be a ledger, or a ledger that was opened."""
+
+
+def budget_link(place: LedgerAt, guarantee: Guarantee) -> dict[str, Any]:
     """Tie a card to the ledger that its release was charged to.
 
     Args:
-        path: of the ledger.
+        place: of the ledger.
         guarantee: of the card.
 
     Returns:
@@ -39,10 +44,10 @@ def budget_link(path: Path, guarantee: Guarantee) -> dict[str, Any]:
         DamagedLedgerError: the ledger does not fit itself.
         ParameterError: it holds no charge of this guarantee.
     """
-    ledger = _budget_ledger(path)
+    ledger = FileLedger(_of_form(place, BUDGET)) if isinstance(place, Path) else place
     head, count, last = START, 0, None
     books: Books | None = None
-    for line in complete_lines(path.read_bytes()):
+    for line in ledger.lines():
         if books is None:
             books = Books.opened(line)
         elif _is_of(books.read(line)[0], guarantee):
@@ -51,7 +56,7 @@ def budget_link(path: Path, guarantee: Guarantee) -> dict[str, Any]:
     if last is None:
         got = f"no charge of epsilon {guarantee.epsilon:g} for {guarantee.unit} by {guarantee.mechanism}"
         remedy = "give the ledger that the run was charged to, or no ledger"
-        raise ParameterError(Problem(str(path), got, "the ledger that the release was charged to", remedy))
+        raise ParameterError(Problem(ledger.place, got, "the ledger that the release was charged to", remedy))
     budget = ledger.budget
     return {
         "ledger": ledger.identity, "lines": last.lines, "head": last.digest, "charges": count,
@@ -76,7 +81,9 @@ def answers_link(path: Path) -> dict[str, Any]:
     return {"ledger": ledger.identity, "lines": head.lines, "head": head.digest}
 
 
-def chain_findings(chain: Mapping[str, Any], given: Mapping[str, Path], guarantee: Guarantee | None = None) -> Findings:
+def chain_findings(
+    chain: Mapping[str, Any], given: Mapping[str, LedgerAt], guarantee: Guarantee | None = None
+) -> Findings:
     """Compare a card's chain with ledgers.
 
     Args:
@@ -92,11 +99,12 @@ def chain_findings(chain: Mapping[str, Any], given: Mapping[str, Path], guarante
         ParameterError: a file is no such ledger.
     """
     found = Findings()
-    for name, path in given.items():
-        _of_form(path, name)  # another kind of file is a mistake, not a card that does not hold
+    for name, place in given.items():
+        if isinstance(place, Path):
+            _of_form(place, name)  # another kind of file is a mistake, not a card that does not hold
     for name, form in _FORMS.items():
-        link, path = chain.get(name), given.get(name)
-        if path is None:
+        link, place = chain.get(name), given.get(name)
+        if place is None:
             missing = (
                 f"the chain: {form} was not given"
                 if link
@@ -104,9 +112,9 @@ def chain_findings(chain: Mapping[str, Any], given: Mapping[str, Path], guarante
             )
             found += Findings(not_checked=(missing,))
         elif not link:
-            found += Findings((f"the card is not chained to {path}",))
+            found += Findings((f"the card is not chained to {_named(place)}",))
         else:
-            found += _compared(name, link, path, guarantee)
+            found += _compared(name, link, place, guarantee)
     return found
 
 
@@ -125,10 +133,11 @@ def audited(path: Path) -> Audit:
     return AnswerLedger(path).verify() if format_of(path) is FileFormat.ANSWER_LEDGER else FileLedger(path).verify()
 
 
-def _compared(name: str, link: Mapping[str, Any], path: Path, guarantee: Guarantee | None) -> Findings:
-    audit = audited(_of_form(path, name))
+def _compared(name: str, link: Mapping[str, Any], place: LedgerAt, guarantee: Guarantee | None) -> Findings:
+    path = _named(place)
+    audit = audited(place) if isinstance(place, Path) else place.verify()
     problems = [f"{path}: {problem}" for problem in audit.problems]
-    lines = list(complete_lines(path.read_bytes()))
+    lines = list(complete_lines(place.read_bytes())) if isinstance(place, Path) else _lines_of(place)
     number = link["lines"]
     digests = [hashlib.sha256(line).hexdigest() for line in lines]
     if not digests or digests[0] != link["ledger"]:
@@ -140,7 +149,18 @@ def _compared(name: str, link: Mapping[str, Any], path: Path, guarantee: Guarant
     return Findings(tuple(problems), (f"the chain of {path}, to line {number}",))
 
 
-def _budget_problems(link: Mapping[str, Any], path: Path, lines: list[bytes], guarantee: Guarantee) -> list[str]:
+def _named(place: LedgerAt) -> str:
+    return str(place) if isinstance(place, Path) else place.place
+
+
+def _lines_of(ledger: KeptLedger) -> list[bytes]:
+    try:
+        return ledger.lines()
+    except DamagedLedgerError:
+        return []  # the audit says why
+
+
+def _budget_problems(link: Mapping[str, Any], path: str, lines: list[bytes], guarantee: Guarantee) -> list[str]:
     try:
         books = Books.opened(lines[0])
         charges = sum(_is_of(books.read(line)[0], guarantee) for line in lines[1:])
@@ -158,10 +178,6 @@ def _is_of(charge: Charge, guarantee: Guarantee) -> bool:
     said = (charge.unit, charge.mechanism, charge.nominal_epsilon)
     same = said == (guarantee.unit, guarantee.mechanism, guarantee.epsilon)
     return same and charge.nominal_delta <= guarantee.delta
-
-
-def _budget_ledger(path: Path) -> FileLedger:
-    return FileLedger(_of_form(path, BUDGET))
 
 
 def _of_form(path: Path, name: str) -> Path:

@@ -27,6 +27,7 @@ from privis.cli.extraction.planned_extraction import extracted
 from privis.cli.extraction.several import Chosen, JpegDecoding, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
+from privis.cli.release_files import LedgerPlace
 from privis.cli.releases import (
     ReleaseWords,
     mention_place,
@@ -46,7 +47,6 @@ from privis.io.images.dicom.reading import FILE
 from privis.io.images.manifest import read_subjects
 from privis.io.images.sources import find
 from privis.privacy import Release
-from privis.privacy.ledger.file import FileLedger
 from privis.run.clear import Clear
 from privis.run.he.security import SecurityStandard
 
@@ -131,8 +131,9 @@ Decode = Annotated[
 Post = Annotated[
     str | None, typer.Option(help=f"Public steps after the feature, as in pca:64@public.npz,l2. Any of {WORDS}.")
 ]
-LedgerPath = Annotated[
-    Path | None, typer.Option("--ledger", help="Privacy ledger to charge; `privis ledger init` makes one.")
+LedgerOption = Annotated[
+    LedgerPlace | None,
+    typer.Option("--ledger", metavar="PATH", parser=LedgerPlace, help="Privacy ledger to charge, of privis ledger init."),
 ]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
 Under = Annotated[
@@ -176,7 +177,7 @@ def extract(
     moves: Moves = None,
     total: Total = None,
     post: Post = None,
-    ledger: LedgerPath = None,
+    ledger: LedgerOption = None,
     key: Key = None,
     subject_column: SubjectColumn = None,
     under: Under = "clear",
@@ -224,6 +225,8 @@ def extract(
     The third makes photos.colour.parquet and photos.lbp.parquet, and decodes every image once.
     """
     with explained():
+        if ledger is not None:
+            ledger.check()
         parts = picture_parts.PartWords(tiles, overlap, tissue, mpp, downsample, pages, every, start, end, stack)
         parts.check(release is not None, subject_from is not None)
         words = ReleaseWords(release, at, unit, epsilon, delta, clip, block, moves, total)
@@ -243,7 +246,7 @@ def extract(
         for path in reports:
             check_writable(path)
         executor = executor_named(under, most_error, standard)
-        book = None if ledger is None else FileLedger(ledger)
+        book = None if ledger is None else ledger.opened()
         people = None if subjects is None else len(set(subjects))
         if dry_run or verbose:
             plan = Plan(planned, sources, people, executor, book, key)

@@ -13,12 +13,14 @@ import typer
 from rich.table import Table
 
 from privis.cli.console import err, explained, out
+from privis.cli.release_files import LedgerPlace
+from privis.errors import ParameterError, Problem
 from privis.privacy.ledger.budget import Budget, BudgetUnit, Per
 
 if TYPE_CHECKING:
     from privis.privacy.ledger.audit import Audit
     from privis.privacy.ledger.composition import Spent
-    from privis.privacy.ledger.file import FileLedger
+    from privis.privacy.ledger.ledger_protocol import KeptLedger
 
 NOT_INTACT = 1
 LEDGER_EXIT_CODES = """Exit codes: 0 done · 1 (verify) the ledger is not intact · 2 a wrong option · 4 a file could not
@@ -26,13 +28,27 @@ be read or written · 5 the ledger is damaged, or the privacy budget does not al
 
 ledger = typer.Typer(
     name="ledger",
-    help="A privacy budget that is kept in a file and cannot be overspent.",
+    help="A privacy budget that is kept in a file, or in PostgreSQL, and cannot be overspent.",
     epilog=LEDGER_EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
-LedgerPath = Annotated[Path, typer.Argument(metavar="PATH", help="The ledger.")]
+LedgerPath = Annotated[
+    LedgerPlace,
+    typer.Argument(metavar="PATH", parser=LedgerPlace, help="The ledger, or postgresql://USER@HOST/DATABASE#NAME."),
+]
+NewLedger = Annotated[
+    LedgerPlace,
+    typer.Argument(
+        metavar="PATH",
+        parser=LedgerPlace,
+        help="File to make, readable by you alone; or postgresql://USER@HOST/DATABASE#NAME, a schema to make.",
+    ),
+]
+Role = Annotated[
+    str | None, typer.Option(help="In PostgreSQL: print what lets this role charge the ledger, and nothing more.")
+]
 Epsilon = Annotated[float, typer.Option(help="Privacy budget: largest epsilon of all releases together.")]
 Delta = Annotated[float, typer.Option(help="Privacy budget: largest delta of all releases together.")]
 PerOption = Annotated[Per, typer.Option(help="Add up charges per subject (image or person), or over the corpus.")]
@@ -45,22 +61,41 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="Table to write: .c
 
 @ledger.command(epilog=LEDGER_EXIT_CODES)
 def init(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="File to make; readable by you alone.")],
+    path: NewLedger,
     epsilon: Epsilon,
     delta: Delta,
     per: PerOption = Per.SUBJECT,
     unit: UnitOption = BudgetUnit.IMAGE,
+    role: Role = None,
 ) -> None:
     """Make a ledger with a budget that never changes.
 
     privis ledger init budget --epsilon 1 --delta 1e-6 --per subject --unit person
+
+    privis ledger init postgresql://owner@db.example/ward#budget --epsilon 1 --delta 1e-6 --role worker
     """
     with explained():
-        from privis.privacy.ledger.file import FileLedger
-
-        made = FileLedger.create(path, Budget(epsilon, delta, per, unit))
+        if role is not None and not path.is_address:
+            remedy = "who may read a file is up to its owner and folder"
+            raise ParameterError(Problem("--role", "with a file", "with an address in PostgreSQL", remedy))
+        made = path.made(Budget(epsilon, delta, per, unit))
         out.print(f"{path}: {made.budget.sentence}", markup=False, soft_wrap=True)
+        if path.is_address:
+            _say_roles(path, role)
+            return
         out.print(f"It consists of {path} and {path}.head; keep both, in one place.", markup=False, soft_wrap=True)
+
+
+def _say_roles(path: LedgerPlace, role: str | None) -> None:
+    from privis.stores.postgresql.ledger.ledger_tables import role_statements
+    from privis.stores.postgresql.postgresql_address import PostgresqlAddress
+
+    if role is None:
+        told = "You alone may charge it, as the owner of its schema; better, a role that may only add: --role NAME."
+        out.print(told, markup=False, soft_wrap=True)
+        return
+    out.print("For its owner, once, so that this role charges and changes nothing:", markup=False, soft_wrap=True)
+    out.print(role_statements(PostgresqlAddress(path.text).schema, role), markup=False, soft_wrap=True)
 
 
 @ledger.command(epilog=LEDGER_EXIT_CODES)
@@ -68,9 +103,8 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
     """Show what was spent and what is left, worst first, or for one record."""
     with explained():
         from privis.privacy.guarantee import shown as shown_bound
-        from privis.privacy.ledger.file import FileLedger
 
-        opened = FileLedger(path)
+        opened = path.opened()
         budget = opened.budget
         out.print(budget.sentence, markup=False, soft_wrap=True)
         if record is None or budget.per is Per.CORPUS:
@@ -89,7 +123,7 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
             out.print(told, markup=False, soft_wrap=True)
 
 
-def _spent(opened: FileLedger, record: str) -> Spent:
+def _spent(opened: KeptLedger, record: str) -> Spent:
     """Of an image, named by a file that holds it, or of a person."""
     from privis.io.images import decode as images
     from privis.privacy.ledger.records import former_records, record_of_pixels
@@ -107,12 +141,10 @@ def _spent(opened: FileLedger, record: str) -> Spent:
 def verify(path: LedgerPath, head: KnownHead = "") -> None:
     """Recompute the chain and all totals from the file; exit code 1 when something is wrong."""
     with explained():
-        from privis.privacy.ledger.file import FileLedger
-
-        tell_audit(path, FileLedger(path).verify(head), "charges", "records")
+        tell_audit(path, path.opened().verify(head), "charges", "records")
 
 
-def tell_audit(path: Path, found: Audit, charges: str, records: str) -> None:
+def tell_audit(path: Path | LedgerPlace, found: Audit, charges: str, records: str) -> None:
     """Print what a check of a ledger found; exit code 1 when something is wrong.
 
     Args:
@@ -135,14 +167,12 @@ def tell_audit(path: Path, found: Audit, charges: str, records: str) -> None:
 def export(path: LedgerPath, output: Output) -> None:
     """Write all charges to a table for an auditor; records are hashed."""
     with explained():
-        from privis.errors import ParameterError, Problem
         from privis.io.atomic import replacing
         from privis.privacy.ledger.entries import Charge
-        from privis.privacy.ledger.file import FileLedger
 
         if output.suffix not in (".csv", ".json"):
             raise ParameterError(Problem("-o", repr(str(output)), "a name that ends in .csv or .json"))
-        opened = FileLedger(path)
+        opened = path.opened()
         rows = [asdict(charge) for charge in opened.charges()]
         with replacing(output) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             if output.suffix == ".json":

@@ -5,20 +5,98 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from privis.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
-    from privis.privacy import BudgetUnit, ReleaseKey
+    from privis.privacy import Budget, BudgetUnit, ReleaseKey
     from privis.privacy.ledger.file import FileLedger
+    from privis.privacy.ledger.ledger_protocol import KeptLedger
 
 KEY_END, LEDGER_END = ".release-key", ".ledger"
 """What the path of a gallery or index is followed by where no key and no ledger are named."""
 DELTA = 1e-9
 """Of a ledger that a command makes: what samplers leave over is less than 1e-100 for each vector."""
+
+
+@dataclass(frozen=True)
+class LedgerPlace:
+    """Where a ledger is, as it was given: a path, or an address in PostgreSQL.
+
+    Nothing is looked at before `opened`, where errors are explained: what a parser of options refuses it repeats, and
+    an address may have a password in it that should not be there.
+
+    Args:
+        text: path or address.
+    """
+
+    text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is in PostgreSQL."""
+        return self.text.startswith(("postgresql:", "postgresql+", "postgres:"))
+
+    def check(self) -> None:
+        """Refuse a password, before anything else is done that could show it.
+
+        Raises:
+            ParameterError: the address has one, or is none.
+            MissingExtraError: psycopg is not installed.
+        """
+        if self.is_address:
+            from privis.stores.postgresql import PostgresqlAddress
+
+            PostgresqlAddress(self.text)
+
+    def opened(self) -> KeptLedger:
+        """Open the ledger.
+
+        Returns:
+            Of whichever kind.
+
+        Raises:
+            ParameterError: there is none.
+            ServiceError: its server does not answer.
+        """
+        from privis.privacy.ledger.file import FileLedger
+
+        if not self.is_address:
+            return FileLedger(self.text)
+        from privis.stores.postgresql import PostgresqlLedger
+
+        return PostgresqlLedger(self.text)
+
+    def file_or_ledger(self) -> Path | KeptLedger:
+        """Give the path of a file, whatever it is, or open the ledger at an address."""
+        return self.opened() if self.is_address else Path(self.text)
+
+    def made(self, budget: Budget) -> KeptLedger:
+        """Make a new ledger there.
+
+        Args:
+            budget: what may be spent, and by whom.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            OutputError: something is there.
+            ServiceError: its server does not answer, or refuses.
+        """
+        from privis.privacy.ledger.file import FileLedger
+
+        if not self.is_address:
+            return FileLedger.create(self.text, budget)
+        from privis.stores.postgresql import PostgresqlLedger
+
+        return PostgresqlLedger.create(self.text, budget)
 
 
 @dataclass(frozen=True)

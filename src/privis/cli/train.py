@@ -13,6 +13,7 @@ import typer
 from privis.cli.console import err, explained, out
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.cli.files.predictions import write_predictions
+from privis.cli.release_files import LedgerPlace
 from privis.cli.training.encrypted_network import WORD, NetworkWords, TrainedFor, network_for_ckks
 from privis.cli.training.private_runs import kept_key, training_progress
 from privis.errors import ParameterError, Problem, refuse
@@ -79,7 +80,15 @@ PublicSize = Annotated[
     int | None, typer.Option(help="Public (about right) number of images or people, where unit is no image.")
 ]
 CorpusName = Annotated[str, typer.Option(help="What the ledger calls these images.")]
-LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledger to charge, one per corpus.")]
+LedgerOption = Annotated[
+    LedgerPlace | None,
+    typer.Option(
+        "--ledger",
+        metavar="PATH",
+        parser=LedgerPlace,
+        help="Privacy ledger to charge, one per corpus.",
+    ),
+]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal training.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of --labels that holds the class.")]
 SubjectColumn = Annotated[str | None, typer.Option(help="Column of --labels that says whose image it is.")]
@@ -118,7 +127,7 @@ def train(
     unit: UnitName = "image",
     size: PublicSize = None,
     corpus: CorpusName = "corpus",
-    ledger: LedgerPath = None,
+    ledger: LedgerOption = None,
     key: Key = None,
     label_column: LabelColumn = "label",
     subject_column: SubjectColumn = None,
@@ -173,7 +182,6 @@ def train(
         if pictures or classes is None:
             _refuse_network_words(table, pictures, classes)
             return
-        from privis.privacy.ledger.file import FileLedger
         from privis.privacy.mechanisms.additive import Gaussian
         from privis.privacy.sampling.release_key import ReleaseKey
         from privis.training.fitting import train_head
@@ -192,7 +200,7 @@ def train(
         if epsilon is None:
             remedy = "--epsilon, as in --epsilon 3; or --public, where nobody's privacy is at stake"
             raise ParameterError(Problem("--epsilon", "nothing", "what the training may cost", remedy))
-        budget = None if ledger is None else FileLedger(ledger)
+        budget = None if ledger is None else ledger.opened()
         if budget is not None:
             budget.mark()  # refuses a ledger that is none
         if key is not None and (key.exists() or key.is_symlink()):

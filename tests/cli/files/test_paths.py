@@ -24,6 +24,7 @@ from privis.cards.card_key import CardKey
 from privis.cards.signed_card import SignedCard
 from privis.cards.table_bytes import content_of
 from privis.cli.main import app
+from privis.cli.release_files import LedgerPlace
 from privis.features.postprocessing.projection import Projection
 from privis.file_formats import FileFormat
 from privis.run.he.wire import key_file
@@ -69,7 +70,7 @@ def path_parameters(command: Any) -> list[str]:
     if command.callback is None:
         return []
     hints = typing.get_type_hints(inspect.unwrap(command.callback))
-    return [name for name, kind in hints.items() if kind is Path or Path in _leaves(kind)]
+    return [name for name, kind in hints.items() if {Path, LedgerPlace} & {kind, *_leaves(kind)}]
 
 
 def _leaves(kind: Any) -> list[Any]:

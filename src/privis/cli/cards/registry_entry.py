@@ -12,6 +12,7 @@ from privis.cli.cards.attack_figures import attack_figures
 from privis.cli.cards.card_subject import subject_at
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import err, out
+from privis.cli.release_files import LedgerPlace
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of
 
@@ -34,7 +35,7 @@ class EntryOptions:
     table: Path
     key: Path | None
     output: Path | None
-    ledger: Path | None
+    ledger: LedgerPlace | None
     answers: Path | None
     attacks: tuple[Path, ...]
     declared: Path | None
@@ -92,7 +93,8 @@ def _document(options: EntryOptions, known: Any) -> Mapping[str, Any]:
 
     size = None if options.image_size is None else image_size_of(options.image_size)
     if format_of(options.table) is FileFormat.CARD:
-        ledgers = {name: path for name, path in ((BUDGET, options.ledger), (ANSWERS, options.answers)) if path}
+        budget = None if options.ledger is None else options.ledger.file_or_ledger()
+        ledgers = {name: place for name, place in ((BUDGET, budget), (ANSWERS, options.answers)) if place}
         check = checked_card(options.table, Against(None, ledgers, size))
         _refuse_problems(options.table, list(check.findings.problems))
         if check.card.get("format") not in (FORMAT, OF_CONTENT):
@@ -109,7 +111,7 @@ def _document(options: EntryOptions, known: Any) -> Mapping[str, Any]:
     if options.answers is not None:
         chain[ANSWERS] = answers_link(options.answers)
     if options.ledger is not None:
-        chain[BUDGET] = budget_link(options.ledger, Guarantee.from_dict(content.card["guarantee"]))
+        chain[BUDGET] = budget_link(options.ledger.file_or_ledger(), Guarantee.from_dict(content.card["guarantee"]))
     return unsigned_document(content, "", chain, figures, known, size)
 
 

@@ -17,6 +17,7 @@ from privis.cli.cards.registry_entry import EntryOptions, write_entry
 from privis.cli.cards.run_cost import run_cost
 from privis.cli.cards.verify_card import image_size_of
 from privis.cli.console import explained, out
+from privis.cli.release_files import LedgerPlace
 from privis.errors import ParameterError, Problem, refuse
 
 
@@ -45,7 +46,15 @@ Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", help="File to write; else TABLE.card.json. Needed for dp-registry, .yaml."),
 ]
-BudgetLedger = Annotated[Path | None, typer.Option("--ledger", help="Budget ledger that the run was charged to.")]
+BudgetLedger = Annotated[
+    LedgerPlace | None,
+    typer.Option(
+        "--ledger",
+        metavar="PATH",
+        parser=LedgerPlace,
+        help="Budget ledger that the run was charged to.",
+    ),
+]
 AnswersLedger = Annotated[Path | None, typer.Option("--answers", help="Ledger of answers about what is in the table.")]
 Attacks = Annotated[
     list[Path] | None, typer.Option("--attack", help="JSON file with figures of an attack on it; any number of times.")
@@ -117,7 +126,7 @@ def card(
         if answers is not None:
             chain[ANSWERS] = answers_link(answers)
         if ledger is not None:
-            chain[BUDGET] = budget_link(ledger, Guarantee.from_dict(content.card["guarantee"]))
+            chain[BUDGET] = budget_link(ledger.file_or_ledger(), Guarantee.from_dict(content.card["guarantee"]))
         time = datetime.now(UTC).isoformat(timespec="seconds")
         made = SignedCard.issued(
             content,

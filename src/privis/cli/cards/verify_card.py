@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from privis.cli.cards.card_subject import READERS, subject_at
 from privis.cli.cards.verify_records import RecordWords, told
 from privis.cli.console import NO
+from privis.cli.release_files import LedgerPlace
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
 
 if TYPE_CHECKING:
     from privis.cards.card_check import CardCheck
+    from privis.privacy.ledger.audit import Audit
 
 _CARDS = (FileFormat.CARD, FileFormat.RUN)
 _LEDGERS = (FileFormat.LEDGER, FileFormat.ANSWER_LEDGER)
@@ -39,7 +41,7 @@ class CardWords:
 
     card: Path | None
     public_key: str | None
-    ledger: Path | None
+    ledger: LedgerPlace | None
     answers: Path | None
     image_size: str | None
     records: RecordWords
@@ -140,7 +142,8 @@ def verified_card(path: Path, words: CardWords, of_receipts: Sequence[str]) -> b
         _verify_ledger(path)
         return True
     _refuse(path, form, of_receipts)
-    ledgers = {name: place for name, place in ((BUDGET, words.ledger), (ANSWERS, words.answers)) if place is not None}
+    budget = None if words.ledger is None else words.ledger.file_or_ledger()
+    ledgers = {name: place for name, place in ((BUDGET, budget), (ANSWERS, words.answers)) if place is not None}
     against = Against(words.public_key, ledgers, words.size, words.records.failures)
     if words.records.given and form is not FileFormat.TABLE:
         raise ParameterError(misfit(path, FileFormat.TABLE, str(form), f"a table, with {words.records.given[0]}"))
@@ -193,10 +196,28 @@ def _tell(check: CardCheck, more: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
+def verify_address(place: LedgerPlace, options: Sequence[str]) -> None:
+    """Check a ledger in PostgreSQL, print what was found and leave with 8 where it does not hold.
+
+    Args:
+        place: its address.
+        options: names of those that were given, and belong to others.
+
+    Raises:
+        ParameterError: there is no ledger, or there are such options.
+    """
+    place.check()
+    refuse(ParameterError, [Problem(str(place), f"a ledger, with {name}", "it without") for name in options])
+    _tell_ledger(place.opened().verify())
+
+
 def _verify_ledger(path: Path) -> None:
     from privis.cards.ledger_chain import audited
 
-    audit = audited(path)
+    _tell_ledger(audited(path))
+
+
+def _tell_ledger(audit: Audit) -> None:
     words = {"problems": list(audit.problems), "notes": list(audit.notes), "head": audit.head, "lines": audit.charges}
     _print(not audit.problems, words)
 

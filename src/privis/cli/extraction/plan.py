@@ -15,7 +15,7 @@ from privis.features.feature import Feature, core_shape
 from privis.io import tables
 from privis.io.images import image_headers
 from privis.privacy import Release
-from privis.privacy.ledger.file import FileLedger
+from privis.privacy.ledger.ledger_protocol import KeptLedger
 from privis.program.shapes import Shape
 from privis.run.protocol import Executor
 
@@ -50,7 +50,7 @@ class Plan:
     sources: Sequence[str]
     people: int | None
     under: Executor
-    ledger: FileLedger | None
+    ledger: KeptLedger | None
     key: Path | None
 
     def lines(self) -> Iterator[str]:
@@ -127,7 +127,7 @@ class Plan:
         if self.ledger is None:
             yield "No ledger is charged: nobody adds up what is released."
             return
-        yield f"{self.ledger.path} would be charged before any noise is drawn. {self.ledger.budget.sentence}"
+        yield f"{self.ledger.place} would be charged before any noise is drawn. {self.ledger.budget.sentence}"
 
 
 def _of_sizes(sizes: Counter[Shape], files: int) -> str:

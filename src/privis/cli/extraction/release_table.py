@@ -15,6 +15,7 @@ from privis.choose.cost.earlier_runs import TOTALLED
 from privis.cli.console import err, explained, out
 from privis.cli.files.labels import matched
 from privis.cli.post import WORDS, steps_of
+from privis.cli.release_files import LedgerPlace
 from privis.cli.releases import ReleaseWords, person_day_of, release_of, unit_of
 from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ImageError, ParameterError, Problem, refuse
@@ -39,7 +40,6 @@ from privis.privacy import (
     Unit,
     WindowCountRelease,
 )
-from privis.privacy.ledger.file import FileLedger
 from privis.privacy.ledger.records import record_of_pixels
 from privis.subjects import shortened
 
@@ -86,7 +86,10 @@ Resolution = Annotated[
     typer.Option(help="Grid steps of a person in a window: more make counts more exact, and the people cut off less."),
 ]
 Corpus = Annotated[str | None, typer.Option(help="Name of the corpus, for --aggregate.")]
-LedgerPath = Annotated[Path | None, typer.Option("--ledger", help="Privacy ledger to charge.")]
+LedgerOption = Annotated[
+    LedgerPlace | None,
+    typer.Option("--ledger", metavar="PATH", parser=LedgerPlace, help="Privacy ledger to charge: file or address."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one vector.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -112,7 +115,7 @@ def release_table(
     corpus: Corpus = None,
     windows: Windows = None,
     resolution: Resolution = 1,
-    ledger: LedgerPath = None,
+    ledger: LedgerOption = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -137,7 +140,7 @@ def release_table(
         ids = [name for name in (record_column, None if subjects else subject_column) if name is not None]
         read = read_vectors(table, ids, leave_out or [])
         origin = _origin(read, table, feature, steps)
-        book = None if ledger is None else FileLedger(ledger)
+        book = None if ledger is None else ledger.opened()
         people = _people(read, table, subject_column, subjects)
         if corpus is not None:
             records: Sequence[str] | str = corpus

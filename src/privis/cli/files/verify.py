@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from privis.cli.console import NO, explained
+from privis.cli.release_files import LedgerPlace
 from privis.errors import OutputError, ParameterError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
 
@@ -19,13 +20,26 @@ if TYPE_CHECKING:
     from privis.stores.vector_store import VectorStore
 
 ReceiptFile = Annotated[
-    Path, typer.Argument(metavar="RECEIPT", help="A card, a table, a ledger, a receipt of an erasure, or their log.")
+    LedgerPlace,
+    typer.Argument(
+        metavar="RECEIPT",
+        parser=LedgerPlace,
+        help="A card, a table, a ledger (or its address), a receipt of an erasure, or their log.",
+    ),
 ]
 Card = Annotated[Path | None, typer.Option("--card", help="Signed card of the table; else TABLE.card.json.")]
 PublicKey = Annotated[
     str | None, typer.Option("--public-key", metavar="HEX", help="Of the site that is meant to have signed.")
 ]
-BudgetLedger = Annotated[Path | None, typer.Option("--ledger", help="Budget ledger that the card is chained to.")]
+BudgetLedger = Annotated[
+    LedgerPlace | None,
+    typer.Option(
+        "--ledger",
+        metavar="PATH",
+        parser=LedgerPlace,
+        help="Budget ledger that the card is chained to.",
+    ),
+]
 AnswersLedger = Annotated[Path | None, typer.Option("--answers", help="Answer ledger that the card is chained to.")]
 ImageSize = Annotated[
     str | None, typer.Option("--image-size", metavar="HxW", help="Of the images, where noise is on their pixels.")
@@ -59,7 +73,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 
 
 def verify(
-    receipt: ReceiptFile,
+    given: ReceiptFile,
     index: Index = None,
     subject: Subject = None,
     salt: Salt = None,
@@ -93,7 +107,7 @@ def verify(
     """
     with explained():
         from privis.cards.card_check import not_a_card
-        from privis.cli.cards.verify_card import CardWords, verified_card
+        from privis.cli.cards.verify_card import CardWords, verified_card, verify_address
         from privis.cli.cards.verify_records import RecordWords, verify_records, without_card
         from privis.stores.erasure.erasure_receipt import ErasureReceipt, was_receipt
         from privis.stores.erasure.receipt_checks import checked
@@ -103,12 +117,17 @@ def verify(
         words = CardWords(card, public_key, ledger, answers, image_size, records)
         words.check()
         receipts = {"--index": index, "--subject": subject, "--salt": salt, "--write-salt": write_salt}
+        of_receipts = [name for name, value in receipts.items() if value is not None]
+        if given.is_address:
+            verify_address(given, [*of_receipts, *words.given])
+            return
+        receipt = Path(given.text)
         if records.given and without_card(receipt):
             verify_records(
                 receipt, records, {**receipts, "--card": card, "--public-key": public_key, "--ledger": ledger}
             )
             return
-        if verified_card(receipt, words, [name for name, value in receipts.items() if value is not None]):
+        if verified_card(receipt, words, of_receipts):
             return
         if records.given:
             raise ParameterError(misfit(receipt, FileFormat.TABLE, "no table", f"a table, with {records.given[0]}"))

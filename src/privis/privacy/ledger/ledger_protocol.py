@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from privis.privacy.guarantee import Guarantee
+from privis.privacy.ledger.audit import Audit
 from privis.privacy.ledger.budget import Budget, BudgetUnit
+from privis.privacy.ledger.chain import LedgerHead
 from privis.privacy.ledger.composition import Spent
+from privis.privacy.ledger.entries import Charge
 
 
 class Ledger(Protocol):
@@ -79,6 +82,71 @@ class WrittenLedger(Protocol):
         Returns:
             Epsilon, delta and the number of charges.
         """
+        ...
+
+
+class KeptLedger(Protocol):
+    """A ledger that commands show and check, in a file or a database: `Ledger`, `WrittenLedger` and more."""
+
+    @property
+    def place(self) -> str:
+        """Where it is: a path, or an address."""
+        ...
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent, and by whom."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the first line."""
+        ...
+
+    @property
+    def head(self) -> LedgerHead:
+        """How far it is written."""
+        ...
+
+    @property
+    def accounts(self) -> int:
+        """How many records, people or corpora have charges."""
+        ...
+
+    def charge(self, record: str, guarantee: Guarantee, release_id: str, *, formerly: Sequence[str] = ()) -> None:
+        """As of `Ledger`."""
+        ...
+
+    def mark(self) -> str:
+        """As of `WrittenLedger`."""
+        ...
+
+    def missing(self, marks: Collection[str], /) -> set[str]:
+        """As of `WrittenLedger`."""
+        ...
+
+    def spent(self, record: str | None = None, *, formerly: Sequence[str] = ()) -> Spent:
+        """What a record has spent, or the corpus; see `privis.privacy.ledger.file.FileLedger.spent`."""
+        ...
+
+    def worst(self, most: int = 20) -> list[tuple[str, Spent]]:
+        """The accounts that spent most: hashed record and what it spent."""
+        ...
+
+    def charges(self) -> Iterator[Charge]:
+        """All charges in their order."""
+        ...
+
+    def lines(self) -> list[bytes]:
+        """Every line, with its newline."""
+        ...
+
+    def hashed(self, record: str) -> str:
+        """The name that a record has in it."""
+        ...
+
+    def verify(self, known_head: str = "") -> Audit:
+        """Recompute chain and totals; never raises for what is wrong with the ledger."""
         ...
 
 

@@ -253,7 +253,7 @@ def test_an_owner_who_changes_lines_is_found_by_whoever_opens_the_ledger(ledger,
     }.get(damage, rows)
     as_owner(ledger, changed, None if damage == "no head" else head)
     with pytest.raises(BudgetError, match="privis ledger verify"):
-        PostgresqlLedger(ledger.address)
+        PostgresqlLedger(ledger.address).charge("new", CHEAP, "new")
     assert ledger.verify().problems
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from privis.cli.release_files import LedgerPlace
 from privis.errors import ParameterError, Problem
 from privis.privacy.guarantee import shown
-from privis.privacy.ledger.file import FileLedger
 
 _MOST = 50
 
@@ -28,8 +28,9 @@ def budget_view(body: Mapping[str, Any], language: str) -> dict[str, Any]:
     """
     path = body.get("ledger")
     if not isinstance(path, str) or not path.strip():
-        raise ParameterError(Problem("ledger", "nothing", "the path of a ledger, of privis ledger init"))
-    opened = FileLedger(Path(path.strip()).expanduser())
+        raise ParameterError(Problem("ledger", "nothing", "the path or address of a ledger, of privis ledger init"))
+    place = LedgerPlace(path.strip())
+    opened = (place if place.is_address else LedgerPlace(str(Path(place.text).expanduser()))).opened()
     budget = opened.budget
     accounts = [
         {

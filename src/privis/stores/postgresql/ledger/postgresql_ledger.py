@@ -77,7 +77,7 @@ class PostgresqlLedger:
 
     Raises:
         ParameterError: there is no ledger, or the address has a password.
-        DamagedLedgerError: the ledger does not fit itself.
+        DamagedLedgerError: from what reads the ledger: it does not fit itself, or what was read before.
         ServiceError: there is no server, or the role may not read.
         MissingExtraError: psycopg is not installed.
     """
@@ -89,7 +89,7 @@ class PostgresqlLedger:
         self._opened: Books | None = None  # of the first line alone
         self._corpus: Books | None = None  # of all lines, where all are one account
         if seen is None:
-            self._looked_up(lambda connection, books: None)
+            self._transacted(lambda connection: read_head(connection, self.address.schema), reading=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.address)!r})"
@@ -196,6 +196,8 @@ class PostgresqlLedger:
         """
         given = list(requests)
         if given:
+            if self._seen is None:
+                self.mark()  # the whole chain is followed before others wait
             books = self._transacted(lambda connection: self._charged(connection, given))
             self._seen = self._later(books.head)
             self._corpus = books if books.budget.per is Per.CORPUS else None  # only now: it is committed
