@@ -60,6 +60,8 @@ from .extraction.many import extract_many as extract_many
 from .extraction.owner.at_owner import AtOwner as AtOwner
 from .extraction.prepared.prepare import Prepared as Prepared
 from .extraction.prepared.prepare import prepare as prepare
+from .extraction.vectors.distributed_sums import PartialSum as PartialSum
+from .extraction.vectors.distributed_sums import release_sums as release_sums
 from .extraction.vectors.vector_release import Released as Released
 from .extraction.vectors.vector_release import release as release
 from .features import CNN as CNN

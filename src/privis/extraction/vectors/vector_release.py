@@ -51,6 +51,7 @@ from privis.privacy import (
 )
 from privis.privacy.ledger.budget import Per
 from privis.privacy.ledger.ledger_protocol import budget_of, counts_images
+from privis.privacy.releases.partial_sums import Partial
 from privis.privacy.sampling.release_key import KeySource
 from privis.subjects import SubjectWarning, shortened
 from privis.version import VERSION
@@ -186,7 +187,9 @@ def released(
         rows = list(_rows(matrix, ids, people, ledger, streams or _streams(matrix, ids, people, secret, purpose)))
     charge(rows, guarantee, ledger)
     card = _card(found, release, guarantee, len(set(ids)))
-    return Released(_drawn(release, rows), tuple(row.label for row in rows), _names(names, matrix), guarantee, card)
+    return Released(
+        _drawn(release, rows), tuple(row.label for row in rows), _names(names, matrix.shape), guarantee, card
+    )
 
 
 def _key(key: KeySource) -> ReleaseKey:
@@ -322,22 +325,52 @@ def _of_corpus(
         got = f"a {type(corpus).__name__}"
         remedy = "an aggregate is one release of one record, the corpus"
         raise ParameterError(Problem("records", got, 'the name of the corpus, as in records="ward 7"', remedy))
+    return corpus_released(release, origin, release.partial(matrix, subjects), names, corpus, key, ledger)
+
+
+def corpus_released(
+    release: CorpusResult,
+    origin: Origin,
+    partial: Partial,
+    names: tuple[str, ...] | None,
+    corpus: str,
+    key: ReleaseKey,
+    ledger: Ledger | None,
+) -> Released:
+    """Charge a corpus once and put noise on what was added up of it, once.
+
+    Args:
+        release: of the corpus.
+        origin: what the vectors are.
+        partial: of all its vectors together.
+        names: of the components.
+        corpus: its name, the record that is charged.
+        key: that noise is drawn from.
+        ledger: to charge.
+
+    Returns:
+        The release.
+
+    Raises:
+        BudgetError: the ledger refuses it; no noise was drawn.
+        ParameterError: the partial is another release's.
+    """
     (name,) = record_ids([corpus], 1)
-    partial = release.partial(matrix, subjects)
     guarantee = _stated(release.guarantee(partial.shape), origin)
     known = partial.images if isinstance(release.unit, WholeImage) else None  # else their number is hidden, too
     content = identity((release.steps(partial), known))
     stream = key.stream(identity(("corpus", name)).hex(), content, identity((_TAG, release, origin.question)))
-    row = VectorRow(name, (name,), matrix, stream)
-    charge([row], guarantee, ledger)
+    charge([VectorRow(name, (name,), np.empty(0), stream)], guarantee, ledger)
     result = release.release(partial, stream)
     features = result if result.ndim == 2 else result[None]
-    labels = _names(names, matrix) if isinstance(release, CorpusHistogramRelease) else (name,)
-    columns = _names(names, matrix)
+    labels: tuple[str, ...] = (name,)
     if isinstance(release, CorpusHistogramRelease):
+        labels = _names(names, partial.shape)
         columns = tuple(f"bin {bin}" for bin in range(release.bins))
     elif isinstance(release, WindowCountRelease):
         columns = (*(f"window {number}" for number in range(release.windows)), "people cut off")
+    else:
+        columns = _names(names, partial.shape)
     card = _card(origin, release, guarantee, known or 0)
     return Released(features, labels, columns, guarantee, card, partial.left_out)
 
@@ -350,8 +383,8 @@ def _rows_of(release: CorpusResult, values: Any) -> npt.NDArray[Any]:
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
-def _names(names: tuple[str, ...] | None, matrix: npt.NDArray[Any]) -> tuple[str, ...]:
-    return names if names is not None else tuple(f"vector_{number}" for number in range(matrix.shape[-1]))
+def _names(names: tuple[str, ...] | None, shape: tuple[int, ...]) -> tuple[str, ...]:
+    return names if names is not None else tuple(f"vector_{number}" for number in range(shape[-1]))
 
 
 def _card(origin: Origin, release: Release | CorpusResult, guarantee: Guarantee, images: int) -> Card:
