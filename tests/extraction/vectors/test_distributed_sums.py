@@ -4,7 +4,6 @@ Answers for `privis.extraction.vectors.distributed_sums`.
 """
 
 import concurrent.futures
-import itertools
 import multiprocessing
 import pickle
 
@@ -44,9 +43,7 @@ def shard(release, rows, subjects=None):
 
 
 def shards(release, size=7):
-    return [shard(release, part) for part in itertools.batched(range(60), size)] if hasattr(itertools, "batched") else [
-        shard(release, range(start, min(60, start + size))) for start in range(0, 60, size)
-    ]  # fmt: skip
+    return [shard(release, range(start, min(60, start + size))) for start in range(0, 60, size)]
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: type(release).__name__)

@@ -1,9 +1,9 @@
-"""A sum, mean or histogram of vectors that are at many workers: each adds up its own, one charges and adds noise, once.
+"""A sum, mean or histogram of vectors at many workers: each adds up its own, one charges and adds noise, once.
 
-A worker gives a `PartialSum`: exact integers, and digests of the records that are in it. Engines do work again, and hand
-on what they did twice; a sum that comes a second time counts once, one that lacks is noticed, and two that share a
-record are refused, as nobody could take it out of one again. What is released is to the byte what `privis.release` gives
-for all the vectors on one machine, and the same charge: free, where that was charged.
+A worker gives a `PartialSum`: exact integers, and digests of the records that are in it. Engines do work again, and
+hand on what they did twice; a sum that comes a second time counts once, one that lacks is noticed, and two that share a
+record are refused, as nobody could take it out of one again. What is released is to the byte what `privis.release`
+gives for all the vectors on one machine, and the same charge: free, where that was charged.
 
 >>> from privis.privacy import FeatureRelease, Laplace, MeanRelease, ReleaseKey
 >>> release = MeanRelease(Laplace(1.0), clip=1.0)
@@ -68,7 +68,7 @@ class PartialSum:
 
         Args:
             release: of the corpus.
-            vectors: (rows, components), as of `privis.release`.
+            vectors: (rows, components), as of `privis.release`; an array may have no row.
             records: what tells the rows apart among all workers, as of `privis.release`: `privis.image_record` for
                 images, else ids that stay. Spellings of one id are one.
             subjects: of every row, for `Person` and `AddOrRemovePerson`.
@@ -79,7 +79,8 @@ class PartialSum:
         Raises:
             ParameterError: a record is there twice, or vectors, records and subjects do not fit.
         """
-        matrix = vector_values(vectors)
+        is_empty = isinstance(vectors, np.ndarray) and vectors.ndim == 2 and not len(vectors)  # of a worker without any
+        matrix = vectors if is_empty else vector_values(vectors)
         given = _digests(record_ids(records, len(matrix)))
         known = np.unique(given)
         if twice := len(given) - len(known):
