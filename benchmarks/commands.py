@@ -26,6 +26,7 @@ COMMANDS = {
     "erasure": "stores.erasure",
     "lance_store": "stores.lance_store",
     "postgresql_store": "stores.postgresql_store",
+    "postgresql_ledger": "stores.postgresql_ledger",
     "face_calibration": "tasks.face_calibration",
     "face_matching": "tasks.face_matching",
     "mrz_reader": "tasks.mrz_reader",

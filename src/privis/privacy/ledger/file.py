@@ -71,7 +71,7 @@ class FileLedger(ChainedFile[Books]):
 
     @property
     def place(self) -> str:
-        """The path."""
+        """Where it is: the path, made absolute."""
         return str(self.path)
 
     @property

@@ -125,7 +125,7 @@ class PostgresqlLedger:
 
     @property
     def place(self) -> str:
-        """The address."""
+        """Where it is: the address, as it was given."""
         return str(self.address)
 
     @property
