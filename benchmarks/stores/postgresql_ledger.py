@@ -1,4 +1,4 @@
-"""Speed of a privacy ledger in PostgreSQL: records per second of one charge, charges per second of one and of 8 clients.
+"""Speed of a privacy ledger in PostgreSQL: records per second of one charge, and single charges of one and 8 clients.
 
 Run ``python -m benchmarks.postgresql_ledger ADDRESS [RECORDS]``: it makes a schema of its own at the address, of a role
 that may, and drops it. The server's disk decides what single charges take: each waits for it.
@@ -67,5 +67,5 @@ def _rate(count: int, work: Callable[[], object]) -> float:
 if __name__ == "__main__":
     many = int(sys.argv[2]) if len(sys.argv) > 2 else RECORDS
     for case, rate in run(sys.argv[1], many).items():
-        verdict = f"  (at least {BAR:,.0f})  {'ok' if rate >= BAR else 'TOO SLOW'}" if case.startswith("records") else ""
-        print(f"{case:32} {rate:10,.0f}/s{verdict}")
+        verdict = f"  (at least {BAR:,.0f})  {'ok' if rate >= BAR else 'TOO SLOW'}"
+        print(f"{case:32} {rate:10,.0f}/s{verdict if case.startswith('records') else ''}")

@@ -27,7 +27,7 @@ from privis.cli.extraction.planned_extraction import extracted
 from privis.cli.extraction.several import Chosen, JpegDecoding, chosen_features, output_of
 from privis.cli.parsing import FEATURES, UNDER, executor_named, feature_named
 from privis.cli.post import WORDS, steps_of
-from privis.cli.release_files import LedgerPlace
+from privis.cli.release_files import LedgerOption
 from privis.cli.releases import (
     ReleaseWords,
     mention_place,
@@ -130,10 +130,6 @@ Decode = Annotated[
 ]
 Post = Annotated[
     str | None, typer.Option(help=f"Public steps after the feature, as in pca:64@public.npz,l2. Any of {WORDS}.")
-]
-LedgerOption = Annotated[
-    LedgerPlace | None,
-    typer.Option("--ledger", metavar="PATH", parser=LedgerPlace, help="Privacy ledger to charge, of privis ledger init."),
 ]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal noise.")]
 Under = Annotated[

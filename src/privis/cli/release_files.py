@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from privis.errors import ParameterError, Problem
 
@@ -97,6 +99,18 @@ class LedgerPlace:
         from privis.stores.postgresql import PostgresqlLedger
 
         return PostgresqlLedger.create(self.text, budget)
+
+
+LedgerOption = Annotated[
+    LedgerPlace | None,
+    typer.Option(
+        "--ledger",
+        metavar="PATH",
+        parser=LedgerPlace,
+        help="Privacy ledger to charge, of privis ledger init: a file, or its address in PostgreSQL.",
+    ),
+]
+"""Of commands that charge a ledger."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import typer
 from privis.cli.console import err, explained, out
 from privis.cli.files.labels import LabelSource, labels_of, subjects_of
 from privis.cli.files.predictions import write_predictions
-from privis.cli.release_files import LedgerPlace
+from privis.cli.release_files import LedgerOption
 from privis.cli.training.encrypted_network import WORD, NetworkWords, TrainedFor, network_for_ckks
 from privis.cli.training.private_runs import kept_key, training_progress
 from privis.errors import ParameterError, Problem, refuse
@@ -80,15 +80,6 @@ PublicSize = Annotated[
     int | None, typer.Option(help="Public (about right) number of images or people, where unit is no image.")
 ]
 CorpusName = Annotated[str, typer.Option(help="What the ledger calls these images.")]
-LedgerOption = Annotated[
-    LedgerPlace | None,
-    typer.Option(
-        "--ledger",
-        metavar="PATH",
-        parser=LedgerPlace,
-        help="Privacy ledger to charge, one per corpus.",
-    ),
-]
 Key = Annotated[Path | None, typer.Option(help="Release key; made there if there is none. Equal key, equal training.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of --labels that holds the class.")]
 SubjectColumn = Annotated[str | None, typer.Option(help="Column of --labels that says whose image it is.")]

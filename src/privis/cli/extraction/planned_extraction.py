@@ -11,7 +11,7 @@ from privis.extraction.folder_many import extract_folder_many
 from privis.io.images.decode import Decoding
 from privis.io.resumable.run import Progress
 from privis.io.resumable.span_scheduler import SpanScheduler
-from privis.privacy.ledger.file import FileLedger
+from privis.privacy.ledger.ledger_protocol import KeptLedger
 from privis.run.protocol import Executor
 
 
@@ -20,7 +20,7 @@ def extracted(
     sources: Sequence[str],
     subjects: Sequence[str] | None,
     under: Executor,
-    ledger: FileLedger | None,
+    ledger: KeptLedger | None,
     key: Path | None,
     workers: int,
     decoding: Decoding,

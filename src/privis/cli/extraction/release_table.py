@@ -15,7 +15,7 @@ from privis.choose.cost.earlier_runs import TOTALLED
 from privis.cli.console import err, explained, out
 from privis.cli.files.labels import matched
 from privis.cli.post import WORDS, steps_of
-from privis.cli.release_files import LedgerPlace
+from privis.cli.release_files import LedgerOption
 from privis.cli.releases import ReleaseWords, person_day_of, release_of, unit_of
 from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ImageError, ParameterError, Problem, refuse
@@ -86,10 +86,6 @@ Resolution = Annotated[
     typer.Option(help="Grid steps of a person in a window: more make counts more exact, and the people cut off less."),
 ]
 Corpus = Annotated[str | None, typer.Option(help="Name of the corpus, for --aggregate.")]
-LedgerOption = Annotated[
-    LedgerPlace | None,
-    typer.Option("--ledger", metavar="PATH", parser=LedgerPlace, help="Privacy ledger to charge: file or address."),
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on although the noise leaves nothing of one vector.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
