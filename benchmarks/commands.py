@@ -12,6 +12,7 @@ COMMANDS = {
     "folder": "extraction.folder",
     "cnn": "extraction.networks",
     "prepared": "extraction.prepared",
+    "large_photographs": "extraction.large_photographs",
     "matching": "extraction.sift_matching",
     "surf_graf": "extraction.surf_matching",
     "faces": "tasks.faces",
