@@ -183,7 +183,7 @@ def report(took: dict[str, Taken]) -> Iterator[str]:
     """Lines of milliseconds, ratios beside their bars, and whether the vectors stayed what they were."""
     for name, taken in took.items():
         several, alone = (1000 * statistics.median(each) for each in (taken.several, taken.alone))
-        yield f"{name:9} {several:7.1f} ms of processor for a photograph among several, {alone:7.1f} in a call of its own"
+        yield f"{name:9} {several:7.1f} ms of processor a photograph among several, {alone:7.1f} in a call of its own"
     if "baseline" not in took:
         yield "no --baseline: nothing to compare with"
         return
@@ -191,7 +191,8 @@ def report(took: dict[str, Taken]) -> Iterator[str]:
         for way in ("several", "alone"):
             pairs = zip(getattr(took["baseline"], way), getattr(took[name], way), strict=True)
             ratio = statistics.median(old / new for old, new in pairs)
-            yield f"{name}, {way}: {ratio:.2f} times as fast (at least {bar} wanted) {'ok' if ratio >= bar else 'MISSED'}"
+            verdict = "ok" if ratio >= bar else "MISSED"
+            yield f"{name}, {way}: {ratio:.2f} times as fast (at least {bar} wanted) {verdict}"
     same = took["baseline"].digest == took["exact"].digest
     yield f"vectors of whole pictures {'are the same bytes' if same else 'DIFFER'}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem
 from privis.program import Program, Value
 from privis.program.shapes import Shape
+
+_MOST_KEPT = 1 << 17  # names, some ten megabytes
 
 Image = NDArray[np.uint8]
 Array = NDArray[Any]
@@ -319,8 +322,15 @@ def numbered(prefix: str, shape: Shape) -> tuple[str, ...]:
     >>> numbered("hog", (2, 2))
     ('hog_0_0', 'hog_0_1', 'hog_1_0', 'hog_1_1')
     """
+    return _kept_names(prefix, shape) if math.prod(shape) <= _MOST_KEPT else _names(prefix, shape)
+
+
+def _names(prefix: str, shape: Shape) -> tuple[str, ...]:
     names = [prefix]
     for length in shape:
         ends = [f"_{index}" for index in range(length)]
         names = [name + end for name in names for end in ends]
     return tuple(names)
+
+
+_kept_names = functools.lru_cache(maxsize=1)(_names)  # every extraction asks twice: for names, and for their number

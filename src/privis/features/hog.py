@@ -153,7 +153,8 @@ class HOG:
 
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``hog_blockrow_blockcolumn_row_column_orientation``."""
-        return numbered("hog", self.program(shape).output_shapes[0])
+        self._check(shape)
+        return numbered("hog", self.blocks_program(shape).output_shapes[0])  # whose output is that of both halves
 
     def _check(self, shape: Shape) -> None:
         least = self.cell * self.block
