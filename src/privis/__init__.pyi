@@ -58,6 +58,10 @@ from .extraction.images import extract as extract
 from .extraction.images import image_record as image_record
 from .extraction.many import extract_many as extract_many
 from .extraction.owner.at_owner import AtOwner as AtOwner
+from .extraction.pipelines.daft_rows import on_daft as on_daft
+from .extraction.pipelines.pipeline_card import pipeline_card as pipeline_card
+from .extraction.pipelines.ray_rows import on_ray as on_ray
+from .extraction.pipelines.row_tables import on_arrow as on_arrow
 from .extraction.prepared.prepare import Prepared as Prepared
 from .extraction.prepared.prepare import prepare as prepare
 from .extraction.vectors.distributed_sums import PartialSum as PartialSum

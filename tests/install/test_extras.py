@@ -99,8 +99,8 @@ DOORS = {
     ],
     "torch": NETWORKS[:1],
     "opacus": NETWORKS[:1],
-    "ray": [],
-    "daft": [],
+    "ray": ["privis.on_ray(None, privis.HOG())"],
+    "daft": ["privis.on_daft(None, privis.HOG())"],
     "yaml": ["card t.npz --format dp-registry -o e.yaml"],
     "lancedb": [
         "from privis.stores.lance import LanceStore; LanceStore.open('nothing')",
