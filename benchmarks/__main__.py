@@ -16,6 +16,7 @@ BENCHMARKS = (
     ("answers", "what answers give away, and limits under race and kill", None),
     ("answer_attacks", "answers until half of the templates fall, beside the default limits", DATA),
     ("folder", "speed of a folder run", None),
+    ("large_photographs", "12-megapixel JPEGs whole and scaled, and how far apart their features are", None),
     ("cnn", "networks beside onnxruntime", DATA / "weights"),
     ("prepared", "what is kept between calls and processes", None),
     ("denoising", "what denoising and bias correction bring", DATA / "classification"),

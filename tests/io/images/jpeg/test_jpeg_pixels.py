@@ -15,6 +15,7 @@ from privis.io.images import decode
 from privis.io.images.jpeg import jpeg_pixels
 from privis.io.images.jpeg.jpeg_pixels import FRACTIONS, fraction
 from privis.io.images.jpeg.orientation import upright
+from privis.io.objects.source_bytes import SourceBytes
 
 PHOTOS = Path(__file__).resolve().parents[5] / "shared" / "data" / "photos"
 SUBSAMPLINGS = (0x411111, 0x221111, 0x211111, 0x121111, 0x111111)  # 4:1:1, 4:2:0, 4:2:2, 4:4:0, 4:4:4
@@ -145,6 +146,15 @@ def test_scaled_decoding_is_never_smaller_than_asked_for(orientation, at_least, 
     assert found.shape == (-(-whole.shape[0] // part), -(-whole.shape[1] // part), 3)
     means = cv2.resize(whole, found.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(found.astype(int) - means).mean() < 8  # the same way up; a wrong one is 40 off
+
+
+def test_bytes_of_a_source_are_read_as_their_file(tmp_path):
+    path = tmp_path / "x.jpg"
+    path.write_bytes(_encoded(np.random.default_rng(7), 0))
+    for at_least in (None, (4, 4)):
+        found = decode.load(SourceBytes("s3://bucket/x.jpg", path.read_bytes()), at_least=at_least)
+        assert np.array_equal(found, decode.load(path, at_least=at_least))
+    assert found.shape != decode.load(path).shape
 
 
 def test_other_formats_are_read_whole(tmp_path):
