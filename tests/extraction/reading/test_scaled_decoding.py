@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from privis.errors import ParameterError
 from privis.extraction.folder import extract_folder, fingerprint_of
 from privis.extraction.folder_many import extract_folder_many
 from privis.extraction.owner.scaled_reading import reading_problems
+from privis.extraction.pipelines.row_tables import on_arrow
 from privis.features.feature import core_shape, is_counts
 from privis.features.image_ops import owner_image
 from privis.features.preprocessing.image_parts import ImagePart, ImageParts
@@ -73,6 +75,13 @@ def test_every_way_of_extracting_reads_the_same_fraction(photographs, tmp_path):
         assert np.array_equal(found, expected)
     assert np.array_equal(tables.read(tables_of[0]).features, whole)
     assert tables_of[1].read_bytes() == (tmp_path / "one.npz").read_bytes()
+
+
+def test_rows_of_pipelines_are_decoded_so(photographs):
+    images = pyarrow.array([Path(path).read_bytes() for path in photographs], pyarrow.binary())
+    (made,) = on_arrow([pyarrow.record_batch({"bytes": images})], SCALED)
+    found = np.stack([np.asarray(row) for row in made["feature"].to_pylist()])
+    assert np.array_equal(found, extract(SCALED, photographs).features)
 
 
 def test_it_is_read_so_behind_steps_and_heads(photographs):

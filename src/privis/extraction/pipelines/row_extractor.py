@@ -18,7 +18,7 @@ from privis.io.images.depth import DepthWarning
 from privis.io.images.record import ImageRecord
 from privis.io.objects.source_bytes import SourceBytes
 from privis.io.resumable.processes import ONE_THREAD
-from privis.io.resumable.span_vectors import result_of
+from privis.io.resumable.span_vectors import reading, result_of
 from privis.subjects import subject_ids
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class RowExtractor:
             os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
         self.extraction = extraction
         self.extractor = extraction.extractor()
+        self.decode = reading(extraction.decoding, self.extractor.at_least)
         if own_process and "cv2" in sys.modules:
             sys.modules["cv2"].setNumThreads(1)
 
@@ -92,7 +93,7 @@ class RowExtractor:
         try:
             self.extractor.contributions = self._whose(label, subject)
             try:
-                pixels = self.extraction.decoding(SourceBytes(NAMELESS, image))
+                pixels = self.decode(SourceBytes(NAMELESS, image))
             except PrivisError as error:
                 return str(result_of(NAMELESS, error))
             found = result_of(label, self.extractor(ImageRecord(pixels, label, is_file=False)))

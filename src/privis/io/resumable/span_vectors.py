@@ -21,6 +21,7 @@ from privis.errors import (
 )
 from privis.io.images.decode import Decoding
 from privis.io.images.record import ImageRecord, Source
+from privis.io.objects.source_bytes import SourceBytes
 from privis.io.resumable.contents import Observed
 from privis.io.resumable.parts import Part, Shape, Span
 from privis.io.resumable.span_scheduler import Compute
@@ -50,7 +51,7 @@ class SharingExtractor(Protocol):
         ...
 
 
-Decode = Callable[[str], NDArray[np.uint8]]
+Decode = Callable[[str | SourceBytes], NDArray[np.uint8]]
 Found = tuple[NDArray[np.float32] | str, Shape]  # a vector or why there is none, and the decoded image's shape or ()
 
 
