@@ -12,7 +12,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.scale.made_images import LARGE, SMALL, ImageSet, different, make
@@ -161,13 +161,18 @@ def tell_simulation(place: Place, made: Measured, image_bytes: float) -> None:
     place.told(f"simulation from {made.job.feature} on {made.job.engine}:")
     for sentence in cluster.sentences():
         place.told(f"  {sentence}")
+    for reads in (1, 8):
+        _tell_simulated(place, replace(cluster, reads=reads))
+
+
+def _tell_simulated(place: Place, cluster: Cluster) -> None:
     came = simulated(cluster)
     place.told(
-        f"  {cluster.images:,} images on {cluster.workers} workers: {came.seconds / 3600:.2f} h, where the cores alone "
-        f"would take {came.ideal / 3600:.2f} h ({came.efficiency:.0%})"
+        f"  {cluster.images:,} images on {cluster.workers} workers, {cluster.reads} objects at a time: "
+        f"{came.seconds / 3600:.2f} h, where the cores alone would take {came.ideal / 3600:.2f} h ({came.efficiency:.0%})"
     )
     place.told(
-        f"  driver busy {came.driver_busy:.1%}, {came.deaths} deaths cost {came.wasted / 60:.0f} minutes of workers, "
+        f"    driver busy {came.driver_busy:.1%}, {came.deaths} deaths cost {came.wasted / 60:.0f} minutes of workers, "
         f"table written in {came.joined / 60:.0f} minutes"
     )
 

@@ -29,7 +29,8 @@ class Cluster:
         start_up: until a worker works, also one that takes the place of another.
         image_bytes: of one file.
         bandwidth: of the store, for all workers together.
-        latency: until the first byte of an object comes; objects are read one after another.
+        latency: until the first byte of an object comes.
+        reads: objects that a worker asks for at a time.
         spread: standard deviation of the logarithm of a span's seconds.
         slow_share: of workers that are slow.
         slowness: how many times as long they take.
@@ -47,6 +48,7 @@ class Cluster:
     span: int = 64
     bandwidth: float = 1.25e9
     latency: float = 0.02
+    reads: int = 1
     spread: float = 0.15
     slow_share: float = 0.05
     slowness: float = 2.0
@@ -60,7 +62,7 @@ class Cluster:
         yield f"  {1000 * self.driver_per_span:.2f} ms of the driver per span, start-up {self.start_up:.1f} s,"
         yield f"  {1e6 * self.join_per_row:.0f} µs per row of the table at the end"
         yield f"assumed: spans of {self.span}, a store of {store:.0f} Gbit/s for all,"
-        yield f"  {1000 * self.latency:.0f} ms per object, one after another, spans that vary by {self.spread:.0%},"
+        yield f"  {1000 * self.latency:.0f} ms per object, 1 or 8 at a time, spans that vary by {self.spread:.0%},"
         yield f"  {self.slow_share:.0%} of workers {self.slowness:g} times slower,"
         yield f"  {self.deaths_per_hour:g} deaths of each worker an hour, its span anew"
 
@@ -104,7 +106,7 @@ def simulated(cluster: Cluster) -> Simulated:
     sizes = [cluster.span] * (cluster.images // cluster.span)
     sizes += [cluster.images % cluster.span] * bool(cluster.images % cluster.span)
     pace = np.where(random.random(cluster.workers) < cluster.slow_share, cluster.slowness, 1.0)
-    fetch = cluster.latency + cluster.image_bytes * cluster.workers / cluster.bandwidth
+    fetch = cluster.latency / cluster.reads + cluster.image_bytes * cluster.workers / cluster.bandwidth
     spreads = np.exp(random.normal(-(cluster.spread**2) / 2, cluster.spread, len(sizes) + 1))
     death = math.inf if not cluster.deaths_per_hour else 3600 / cluster.deaths_per_hour
 

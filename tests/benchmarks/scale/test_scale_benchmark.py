@@ -88,6 +88,7 @@ def test_without_anything_in_the_way_cores_are_all_that_counts() -> None:
     [
         ({"driver_per_span": 0.5}, 500.0),  # a driver that is never done
         ({"latency": 0.01}, 320.0),
+        ({"latency": 0.01, "reads": 4}, 200.0),
         ({"image_bytes": 1e6, "bandwidth": 4e8}, 320.0),
         ({"start_up": 40.0}, 200.0),
         ({"join_per_row": 0.001}, 224.0),
