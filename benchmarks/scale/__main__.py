@@ -169,7 +169,7 @@ def _tell_simulated(place: Place, cluster: Cluster) -> None:
     came = simulated(cluster)
     place.told(
         f"  {cluster.images:,} images on {cluster.workers} workers, {cluster.reads} objects at a time: "
-        f"{came.seconds / 3600:.2f} h, where the cores alone would take {came.ideal / 3600:.2f} h ({came.efficiency:.0%})"
+        f"{came.seconds / 3600:.2f} h, the cores alone {came.ideal / 3600:.2f} h ({came.efficiency:.0%})"
     )
     place.told(
         f"    driver busy {came.driver_busy:.1%}, {came.deaths} deaths cost {came.wasted / 60:.0f} minutes of workers, "
