@@ -24,6 +24,7 @@ from privis.io.images.decode import Decoding
 
 ROOT = Path(__file__).resolve().parents[2]
 _SAMPLE = 400
+_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -81,22 +82,25 @@ def same_rows(left: Path, right: Path) -> bool:
 
 
 def seconds_per_row(table: Path) -> float:
-    """Seconds that a driver takes at the end for one row of a table: its statement and its bytes.
+    """Seconds that a driver takes at the end for one more row of a table: its statement and its bytes.
 
     Args:
-        table: that was written; written again beside it, twice, as the first one loads libraries.
+        table: that was written; its rows are written again beside it, some thousands of times, and fewer.
 
     Returns:
-        Seconds of the second time, per row.
+        What the larger one takes longer, per row: without what any table takes.
     """
     found, again = tables.read(table), table.with_name(f"again.{table.name}")
-    for _ in range(2):
+    sizes, seconds = (1, max(len(found.paths), _ROWS)), {}
+    for size in (1, *sizes):  # the first one loads libraries
+        rows = np.resize(found.features, (size, found.features.shape[1]))
+        paths = [f"{number}.jpg" for number in range(size)]
         start = time.perf_counter()
-        completeness(found.paths, found.paths, ())
-        tables.write(again, found.paths, [found.features], names=found.names, metadata=found.metadata)
-        seconds = time.perf_counter() - start
+        completeness(paths, paths, ())
+        tables.write(again, paths, [rows], names=found.names, metadata=found.metadata)
+        seconds[size] = time.perf_counter() - start
     again.unlink()
-    return seconds / len(found.paths)
+    return max(0.0, seconds[sizes[1]] - seconds[1]) / (sizes[1] - 1)
 
 
 def rate_from_memory(feature: str, sources: Sequence[str], workers: int, seconds: float) -> float:

@@ -27,6 +27,7 @@ PAGES = [
     *("docs/attacks.md", "docs/attacks.zh-CN.md"),
     *("docs/proof.md", "docs/proof.zh-CN.md"),
     *("docs/private-training.md", "docs/private-training.zh-CN.md"),
+    *("docs/scale.md", "docs/scale.zh-CN.md"),
 ]
 
 
