@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -19,7 +20,8 @@ from privis.io.resumable.processes import one_thread
 from privis.io.resumable.span_scheduler import Answer, Compute
 
 _QUIET = {"DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1", "DAFT_PROGRESS_BAR": "0"}
-_ROWS = 4  # spans of a partition: lost together when the run is
+_SPANS = 4  # of a row, at most: Daft takes some time between two rows
+_ROWS = 4  # of a partition
 _STARTS = 3  # queries that end before a worker was ready, one after another, before the run ends
 
 
@@ -97,7 +99,7 @@ class DaftScheduler:
             except PrivisError:
                 raise
             except Exception as error:  # Daft's: of a class for each of its executors
-                why = str(error).strip().partition("\n")[0]
+                why = _short(error)
             failed_starts = 0 if started else failed_starts + 1
             if failed_starts == _STARTS:
                 raise ParameterError(_not_started(why))
@@ -129,20 +131,26 @@ class DaftScheduler:
         from privis.io.resumable.engines.daft_worker import DaftWorker
 
         count = min(self.parallelism(), len(spans))
-        asked: list[tuple[int, int, list[str]]] = [(0, 0, [])]
-        asked += [(span.start, span.stop, list(paths[span.start : span.stop])) for span in spans]
-        start, stop, names = map(list, zip(*asked, strict=True))
-        frame = daft.from_pydict({"start": start, "stop": stop, "paths": names})
+        most = max(1, min(_SPANS, len(spans) // (8 * count)))  # so few that every worker is busy to the end
+        rows = [[], *(list(spans[place : place + most]) for place in range(0, len(spans), most))]
+        asked = {
+            "spans": [[edge for span in row for edge in (span.start, span.stop)] for row in rows],
+            "paths": [[path for span in row for path in paths[span.start : span.stop]] for row in rows],
+        }
+        frame = daft.from_pydict(asked)
         if self.address is not None:
-            frame = frame.into_partitions(-(-len(asked) // _ROWS))  # what the cluster shares out, and hands back
+            frame = frame.into_partitions(-(-len(rows) // _ROWS))  # what the cluster shares out, and hands back
         worker = daft.cls(DaftWorker, use_process=True, max_concurrency=count)(versions(), recipe)
-        columns = [frame["start"], frame["stop"]]
-        answered = frame.select(*columns, worker.answers(*columns, frame["paths"]).alias("answer"))
+        answered = frame.select(frame["spans"], worker.answers(frame["spans"], frame["paths"]).alias("answers"))
         with one_thread():  # whenever Daft starts its processes
-            rows: Iterator[dict[str, Any]] = answered.iter_rows(results_buffer_size=4 * count)
-            for row in rows:
-                answer = unpacked(row["answer"])
-                yield (Span(row["start"], row["stop"]) if row["stop"] else None), answer
+            found: Iterator[dict[str, Any]] = answered.iter_rows(results_buffer_size=4 * count)
+            for row in found:
+                edges = row["spans"]
+                answers = map(unpacked, pickle.loads(row["answers"]))
+                if edges:
+                    yield from zip(map(Span, edges[::2], edges[1::2]), answers, strict=True)
+                else:
+                    yield None, next(answers)
 
 
 Lot = Sequence[Attempt]
@@ -172,6 +180,12 @@ def _imported() -> Any:
     with optional_import("daft", "--on daft"):
         import daft
     return daft
+
+
+def _short(error: Exception) -> str:
+    """The first line of a message and its last, which of a traceback is the error."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1].strip()}"
 
 
 def _not_started(why: str) -> Problem:

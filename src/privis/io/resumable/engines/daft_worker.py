@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+
 import daft
 
 from privis.io.resumable.engines.engine_worker import EngineWorker, Versions
 
 
 class DaftWorker:
-    """Answers rows of spans: one row at a time, so that a lost worker takes along one span.
+    """Answers rows of spans: one row at a time, so that a lost worker takes along one row.
 
     Args:
         wanted: as of `EngineWorker`.
@@ -19,18 +21,23 @@ class DaftWorker:
         self._worker = EngineWorker(wanted, make)
 
     @daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)
-    def answers(self, start: daft.Series, stop: daft.Series, paths: daft.Series) -> list[bytes]:
-        """Answer each row; one without paths asks whether the worker is ready.
+    def answers(self, spans: daft.Series, paths: daft.Series) -> list[bytes]:
+        """Answer each row; one without spans asks whether the worker is ready.
 
         Args:
-            start: first sources.
-            stop: sources after the last.
-            paths: of the sources, a list in each row.
+            spans: of each row a list: first source of a span and source after its last, one span after another.
+            paths: of each row the paths of the sources of its spans, in one list.
 
         Returns:
-            As of `EngineWorker`.
+            For each row answers as of `EngineWorker`, in a pickled list.
         """
-        rows = zip(start.to_pylist(), stop.to_pylist(), paths.to_pylist(), strict=True)
-        return [
-            self._worker.answer(first, last, names) if names else self._worker.ready() for first, last, names in rows
-        ]
+        rows = zip(spans.to_pylist(), paths.to_pylist(), strict=True)
+        return [pickle.dumps(self._answered(edges, names)) for edges, names in rows]
+
+    def _answered(self, edges: list[int], names: list[str]) -> list[bytes]:
+        answers, begin = [], 0
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            end = begin + stop - start
+            answers.append(self._worker.answer(start, stop, names[begin:end]))
+            begin = end
+        return answers or [self._worker.ready()]
