@@ -30,6 +30,7 @@ from privis.io.resumable.run import FolderJob, Outcome, Progress, run
 from privis.io.resumable.span_scheduler import SpanScheduler
 from privis.io.resumable.span_vectors import reading
 from privis.privacy import Guarantee, Ledger, Release, ReleaseKey
+from privis.privacy.ledger.file import FileLedger
 from privis.privacy.ledger.ledger_protocol import WrittenLedger
 from privis.privacy.sampling.release_key import KeySource
 from privis.privacy.stage import is_on_image
@@ -74,9 +75,13 @@ class MakeExtractor:
     length: int | None = None
     key_name: str = "the key"
     key_mark: str = ""
+    started_on: str = platform.node()
 
     def __call__(self) -> Extractor:
-        """Make the extractor, in the process that is to use it; ParameterError where that has no key, or another."""
+        """Make the extractor, in the process that is to use it; ParameterError where key or ledger are not there."""
+        if isinstance(self.ledger, FileLedger) and platform.node() != self.started_on:
+            got = f"{self.ledger.path}, a file of {self.started_on}, on {platform.node()}"  # locks hold on one machine
+            raise ParameterError(Problem("ledger", got, "a ledger that all machines share", "name one in PostgreSQL"))
         key = self._key_here()
         whose = self.contributions
         return Extractor(self.feature, self.under, self.release, key, self.ledger, whose, self.expected, self.length)

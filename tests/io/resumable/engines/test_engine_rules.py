@@ -22,7 +22,8 @@ from PIL import Image
 import privis
 from privis.cli.extraction.engine_options import EngineName, scheduler_named
 from privis.errors import ParameterError, UnsupportedError
-from privis.extraction.folder import KEY_ON_WORKERS
+from privis.extraction.contributions import contributions
+from privis.extraction.folder import KEY_ON_WORKERS, MakeExtractor, key_mark
 from privis.io.resumable.engines.daft_scheduler import _again, _put_back
 from privis.io.resumable.engines.engine_worker import EngineWorker, packed, unpacked, versions
 from privis.io.resumable.engines.retried_spans import Attempt
@@ -148,9 +149,6 @@ def test_a_worker_has_one_thread_and_leaves_interrupts_to_the_process_that_asks(
 def test_a_key_travels_as_a_path_and_is_looked_for_where_the_worker_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from privis.extraction.contributions import contributions
-    from privis.extraction.folder import MakeExtractor, key_mark
-
     here, there = tmp_path / "here.key", tmp_path / "there.key"
     key = privis.ReleaseKey.generate()
     key.save(here)
@@ -166,6 +164,15 @@ def test_a_key_travels_as_a_path_and_is_looked_for_where_the_worker_is(
     privis.ReleaseKey.generate().save(here)
     with pytest.raises(ParameterError, match="got another release key"):
         make()
+
+
+def test_a_ledger_in_a_file_is_charged_on_its_own_machine_alone(tmp_path: Path) -> None:
+    ledger = privis.FileLedger.create(tmp_path / "ledger", privis.Budget(1.0, 1e-5))
+    whose = contributions(["a.png"], None, RELEASE, ledger, repeatable=True)
+    make = MakeExtractor(FEATURE, privis.Clear(), RELEASE, ledger, None, whose, 1)
+    make()
+    with pytest.raises(ParameterError, match=r"ledger, a file of elsewhere, on .*PostgreSQL"):
+        replace(make, started_on="elsewhere")()
 
 
 # What is tried again ----------------------------------------------------------------------------------------

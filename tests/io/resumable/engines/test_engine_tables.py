@@ -6,6 +6,7 @@ Answers for `privis.io.resumable.engines.ray_scheduler`, `privis.io.resumable.en
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -31,6 +32,9 @@ FEATURE = privis.ColourHistogram(bins=2, density=True)
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)
 ENGINES = ("ray", "daft")
 
+# Daft leaves the pipes of its workers to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def importable() -> Iterator[None]:
@@ -53,12 +57,14 @@ def ray_session(importable: None) -> Iterator[Any]:
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Any:
+def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
     if request.param == "ray":
         request.getfixturevalue("ray_session")
-        return privis.RayScheduler(workers=2, memory=1 << 20)
+        yield privis.RayScheduler(workers=2, memory=1 << 20)
+        return
     pytest.importorskip("daft")
-    return privis.DaftScheduler(workers=2)
+    yield privis.DaftScheduler(workers=2)
+    gc.collect()  # here, where it is expected, and not in a later test
 
 
 def tables(folder: Path, sources: list[str], on: Any) -> list[bytes]:
