@@ -22,7 +22,7 @@ from privis.io.resumable.span_scheduler import Answer, Compute
 _QUIET = {"DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1", "DAFT_PROGRESS_BAR": "0"}
 _SPANS = 4  # of a row, at most: Daft takes some time between two rows
 _ROWS = 4  # of a partition
-_STARTS = 3  # queries that end before a worker was ready, one after another, before the run ends
+_STARTS = 5  # queries that end before a worker was ready, one after another, before the run ends
 
 
 @dataclass(frozen=True)
