@@ -61,8 +61,8 @@ def test_what_workers_add_up_is_what_one_machine_releases(release, ledgers):
     assert ledger.spent().charges == 1, "one release, whoever computes it and however often"
 
 
-def test_sums_come_back_from_processes(tmp_path):
-    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+def test_sums_come_back_from_processes():
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
         tasks = [pool.submit(PartialSum.of, SUM, VECTORS[s : s + 20], RECORDS[s : s + 20]) for s in (0, 20, 40, 20)]
         total = merged([task.result() for task in tasks], 60)
     assert total == shard(SUM, range(60)) and total.count == 60 and len(total.records) == 60 * DIGEST_BYTES

@@ -81,12 +81,13 @@ def test_the_lines_are_those_of_a_ledger_file(ledger, tmp_path):
 @pytest.mark.parametrize("per", [Per.SUBJECT, Per.CORPUS])
 def test_eight_clients_and_a_server_that_is_killed_in_the_middle(ledger_server, per):
     """Each record is fought for by all: three of eight get it, and what is asked again costs nothing."""
-    records, kind = 24, in_postgresql(ledger_server)
-    budget = BUDGET if per is Per.SUBJECT else Budget(15.0, 1e-6, per)
+    kind = in_postgresql(ledger_server)
+    records, before = (24, 15) if per is Per.SUBJECT else (12, 5)
+    budget = BUDGET if per is Per.SUBJECT else Budget(3.0, 1e-6, per)
     ledger = kind.create(budget)
     watcher = os.fork()
     if not watcher:
-        while ledger.head.lines < 15:
+        while ledger.head.lines < before:
             time.sleep(0.02)
         ledger_server.kill()
         ledger_server.start()
@@ -110,7 +111,7 @@ def test_eight_clients_and_a_server_that_is_killed_in_the_middle(ledger_server, 
         assert found.charges == 3 * records
         assert all(ledger.spent(str(record)).charges == 3 for record in range(records))
     else:
-        assert found.charges >= 50 and ledger.spent().epsilon <= 15
+        assert found.charges >= 10 and ledger.spent().epsilon <= 3
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -257,8 +258,9 @@ def test_an_owner_who_changes_lines_is_found_by_whoever_opens_the_ledger(ledger,
     assert ledger.verify().problems
 
 
-def test_guards_that_are_switched_off_are_said(ledger):
-    sql(ledger, "ALTER TABLE {s}.ledger_line DISABLE TRIGGER unchanged")
+@pytest.mark.parametrize("way", ["DISABLE TRIGGER unchanged", "ENABLE REPLICA TRIGGER added", "DISABLE TRIGGER ALL"])
+def test_guards_that_are_switched_off_are_said(ledger, way):
+    sql(ledger, "ALTER TABLE {s}.ledger_line " + way)
     assert "switched off" in ledger.verify().problems[0]
 
 
