@@ -253,7 +253,8 @@ def add_lines(connection: Connection[Any], schema: str, after: int, lines: Seque
 def is_guarded(connection: Connection[Any], schema: str) -> bool:
     """Whether the triggers that check and refuse are there and on."""
     row = connection.execute(
-        "SELECT count(*) FROM pg_trigger WHERE tgrelid = ANY(%s::regclass[]) AND NOT tgisinternal AND tgenabled IN ('O', 'A')",
+        "SELECT count(*) FROM pg_trigger "
+        "WHERE tgrelid = ANY(%s::regclass[]) AND NOT tgisinternal AND tgenabled IN ('O', 'A')",
         ([f"{schema}.ledger_line", f"{schema}.ledger_head"],),
     ).fetchone()
     return row == (_TRIGGERS,)
