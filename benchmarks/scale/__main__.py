@@ -2,7 +2,8 @@
 
 Makes its images in DIR once (100,000 small JPEG files, 2.5 GB, and 2,000 photographs of 12 megapixels, 8 GB), from the
 Kodak photographs in ``../shared/data/photos``; ``--images`` and ``--photographs`` make fewer. Whatever ended it, the
-same command goes on. Every run has processes of its own and starts cold; rates leave start-up aside, which is printed.
+same command goes on. Every run has processes of its own and starts cold. Overhead is that of the time between the first
+span and the last, engines in turns; how long they take to start, and to end with the table, is printed beside it.
 Processor seconds are those of the driver and of what it started and waited for: engines' own processes are not in them.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -71,6 +73,7 @@ class Place:
         told: is given every line.
         runs: features, and whether each is released with noise.
         seconds: for which rates from memory are measured.
+        repeats: turns of all engines.
     """
 
     work: Path
@@ -79,6 +82,7 @@ class Place:
     told: Callable[[str], None]
     runs: Sequence[tuple[str, bool]] = RUNS
     seconds: float = 3.0
+    repeats: int = 1
 
     def job(self, engine: str, feature: str, private: bool, sources: Path, workers: int | None = None) -> Job:
         """Describe a run."""
@@ -94,11 +98,11 @@ class Place:
         return path
 
 
-def beside(place: Place, feature: str, private: bool, sources: Path) -> dict[str, Measured]:
-    """The same run on every engine, and whether their tables are the same."""
+def beside(place: Place, feature: str, private: bool, sources: Path) -> dict[str, list[Measured]]:
+    """The same run on every engine, in turns, and whether their tables are the same."""
     kind = f"{feature}, {'with noise and a ledger' if private else 'exact'}"
-    found: dict[str, Measured] = {}
-    for engine in place.engines:
+    found: dict[str, list[Measured]] = {engine: [] for engine in place.engines}
+    for engine in [*place.engines] * place.repeats:
         job = place.job(engine, feature, private, sources)
         shutil.rmtree(f"{job.output}.partial", ignore_errors=True)
         try:
@@ -106,46 +110,50 @@ def beside(place: Place, feature: str, private: bool, sources: Path) -> dict[str
         except RunFailedError as error:
             place.told(f"{kind}, {engine}: FAILED: {str(error).splitlines()[-1][:300]}")
             continue
-        found[engine] = made
+        found[engine].append(made)
         timed = made.timed
-        overhead = ""
-        if engine != "local" and "local" in found:
-            overhead = f", {found['local'].timed.rate / timed.rate - 1:+.1%} beside local"
+        place.told(f"{kind}, {engine}: {timed.steady:,.0f} files/s while computing, {timed.rate:,.0f} to the table")
         place.told(
-            f"{kind}, {engine}: {timed.rate:,.0f} files/s{overhead}; first span after {timed.first:.1f} s, table after "
-            f"{timed.seconds:.1f} s, {timed.failed} failed; peak {made.peak / MEBIBYTE:,.0f} MiB of "
-            f"{made.processes} processes"
+            f"  first span after {timed.first:.1f} s, last {timed.computed:.1f}, table {timed.seconds:.1f}; "
+            f"{timed.failed} failed; peak {made.peak / MEBIBYTE:,.0f} MiB of {made.processes} processes"
         )
-    tables = {engine: Path(made.job.output) for engine, made in found.items()}
+    tables = {engine: Path(runs[0].job.output) for engine, runs in found.items() if runs}
     for engine in [engine for engine in tables if engine != "local" and "local" in tables]:
         rows = same_rows(tables["local"], tables[engine])
         whole = tables["local"].read_bytes() == tables[engine].read_bytes()
         words = "every byte of the file" if whole else "every byte of every vector" if rows else "DIFFERENT VECTORS"
         place.told(f"{kind}, {engine} beside local: {words}")
-    return found
+    return {engine: runs for engine, runs in found.items() if runs}
 
 
-def bars_of(found: dict[str, Measured], kind: str) -> Iterator[Bar]:
-    """Overhead and memory of each engine."""
-    for engine, made in found.items():
+def bars_of(found: dict[str, list[Measured]], kind: str) -> Iterator[Bar]:
+    """Overhead, the median of what each turn says, and the most memory of each engine."""
+    for engine, runs in found.items():
         if engine != "local" and "local" in found:
-            share = found["local"].timed.rate / made.timed.rate - 1
+            turns = zip(found["local"], runs, strict=False)
+            share = statistics.median(local.timed.steady / made.timed.steady - 1 for local, made in turns)
             yield Bar(f"overhead of {engine}, {kind}", share, OVERHEAD, at_least=False)
-        yield Bar(f"peak memory of {engine} in MiB, {kind}", made.peak / MEBIBYTE, PEAK, at_least=False)
+        peak = max(made.peak for made in runs) / MEBIBYTE
+        yield Bar(f"peak memory of {engine} in MiB, {kind}", peak, PEAK, at_least=False)
 
 
-def local_bars(place: Place, sources: Path, paths: Sequence[str], two: Measured) -> Iterator[Bar]:
+def local_bars(place: Place, sources: Path, paths: Sequence[str], two: Sequence[Measured]) -> Iterator[Bar]:
     """Rates of LBP on this machine's processes, and how much two bring."""
     memory = rate_from_memory("lbp", paths, place.workers, place.seconds)
     yield Bar(f"LBP from memory, images/s of {place.workers} processes", memory, FROM_MEMORY, at_least=True)
-    yield Bar(f"LBP from JPEG, files/s of {place.workers} processes", two.timed.rate, FROM_JPEG, at_least=True)
-    one = measured(place.job("local", "lbp", False, sources, workers=1))
-    share = two.timed.steady / one.timed.steady / place.workers
-    for made in (one, two):
-        each = 1000 * made.timed.processor / made.timed.files
-        words = f"{made.timed.steady:,.0f} files/s while computing, {each:.3f} ms of a processor per file, all included"
-        place.told(f"lbp, {made.job.workers} processes: {words}")
-    yield Bar(f"efficiency of {place.workers} processes", share, EFFICIENCY, at_least=True)
+    rate = statistics.median(made.timed.rate for made in two)
+    yield Bar(f"LBP from JPEG to the table, files/s of {place.workers} processes", rate, FROM_JPEG, at_least=True)
+    shares = []
+    for _ in range(place.repeats):
+        pair = [measured(place.job("local", "lbp", False, sources, workers=count)) for count in (1, place.workers)]
+        for made in pair:
+            each = 1000 * made.timed.processor / made.timed.files
+            words = (
+                f"{made.timed.steady:,.0f} files/s while computing, {each:.3f} ms of a processor per file, all included"
+            )
+            place.told(f"lbp, {made.job.workers} processes: {words}")
+        shares.append(pair[1].timed.steady / pair[0].timed.steady / place.workers)
+    yield Bar(f"efficiency of {place.workers} processes", statistics.median(shares), EFFICIENCY, at_least=True)
 
 
 def cluster_of(made: Measured, image_bytes: float, workers: int) -> Cluster:
@@ -195,23 +203,23 @@ def run(place: Place, images: int, photographs: int, originals: Path = PHOTOGRAP
     unlike, total = different(paths)
     place.told(f"{len(paths):,} files of {SMALL[0]}x{SMALL[1]}, {total / 1e9:.2f} GB, {unlike:,} different")
     sources = place.listed("small", paths)
-    last: dict[str, Measured] = {}
+    last: dict[str, list[Measured]] = {}
     for feature, private in place.runs:
         found = beside(place, feature, private, sources)
         bars += bars_of(found, f"{feature}{' with noise' if private else ''}")
         if (feature, private) == ("lbp", False) and "local" in found:
             bars += local_bars(place, sources, paths, found["local"])
             last = found
-    for made in last.values():
-        tell_simulation(place, made, total / len(paths))
+    for runs in last.values():
+        tell_simulation(place, runs[-1], total / len(paths))
     if photographs:
         paths = make(ImageSet("photographs", LARGE, photographs), originals, place.work, place.told, place.workers)
         unlike, total = different(paths)
         place.told(f"{len(paths):,} files of {LARGE[1]}x{LARGE[0]}, {total / 1e9:.2f} GB, {unlike:,} different")
         found = beside(place, "photograph", False, place.listed("photographs", paths))
         bars += bars_of(found, "photographs of 12 megapixels")
-        for made in found.values():
-            tell_simulation(place, made, total / len(paths))
+        for runs in found.values():
+            tell_simulation(place, runs[-1], total / len(paths))
     for bar in bars:
         place.told(str(bar))
     return bars
@@ -225,6 +233,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(ENGINES), help="engines, as in local,ray")
     parser.add_argument("--features", default="lbp,hog", help="of the small ones, as in lbp")
     parser.add_argument("--noise", choices=("both", "without", "with"), default="both", help="exact runs, releases")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of all engines; overhead is the median")
     parser.add_argument("--workers", type=int, default=2, help="processes of each run")
     words = parser.parse_args()
     engines = tuple(words.only.split(","))
@@ -240,7 +249,8 @@ def main() -> None:
 
     noises = {"both": (False, True), "without": (False,), "with": (True,)}[words.noise]
     runs = [(feature, noise) for feature in words.features.split(",") for noise in noises]
-    run(Place(words.work, words.workers, engines, told, runs), words.images, words.photographs)
+    place = Place(words.work, words.workers, engines, told, runs, repeats=words.repeats)
+    run(place, words.images, words.photographs)
 
 
 if __name__ == "__main__":
