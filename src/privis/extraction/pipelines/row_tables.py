@@ -122,7 +122,7 @@ def on_arrow(
     bits: int | None = None,
     dicom: DicomReading | None = None,
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Extract ``feature`` from record batches of Arrow, as Spark's ``mapInArrow`` hands them out.
+    """Extract ``feature`` from record batches of Arrow, such as those that Spark's ``mapInArrow`` hands out.
 
     Everything is as in `privis.on_ray`, but that nothing is checked before the first batch is asked for, and that the
     libraries of the calling process keep their threads.
