@@ -70,6 +70,7 @@ EXTRAS = {
         Extra("lancedb", ("lancedb",)),
         Extra("ray", ("ray",)),
         Extra("daft", ("daft",)),
+        Extra("objects", ("obstore", "urllib3", "boto3")),
         Extra("registry", ("yaml",)),
     )
 }

@@ -4,8 +4,7 @@
 what the image has      what becomes of it
 ======================  ======================================================================================
 EXIF orientation        applied: the array is upright; a damaged EXIF block counts as upright
-several frames          the first one (GIF, APNG, WebP, TIFF, MPO), of a TIFF also the page of ``scan.tif#page=2``; of a
-                        PIL image the current one
+several frames          the first (GIF, APNG, WebP, MPO, TIFF) or ``scan.tif#page=2``; of a PIL image the current one
 whole slides            `privis.io.images.slides`: the tile of ``slide.svs#tile=1024,512,0,256``
 palette                 RGB
 transparency            laid over white (alpha channel, or the transparent colour of PNG and GIF)
@@ -50,7 +49,9 @@ from privis.io.images.slides.slide_pages import is_slide_page
 from privis.io.images.slides.tiles import tile_pixels
 from privis.io.images.videos.frame_parts import video_picture
 from privis.io.images.videos.video_files import is_video
+from privis.io.objects.any_source import AnySource
 from privis.io.objects.source_bytes import SourceBytes
+from privis.io.objects.source_names import is_elsewhere
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -121,12 +122,12 @@ def load(
 ) -> Pixels:
     """Decode one image to uint8, (height, width) when it is grey and (height, width, 3) RGB otherwise.
 
-    ``source`` is a path, bytes with a name, a PIL image or an array; the table at the top says what becomes of each
-    kind. Arrays must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) and are not copied
-    where they can be passed on. ``max_pixels`` bounds width x height of files and PIL images; Pillow's own
-    limit (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides. ``bits``
-    is the depth of samples that are stored in more than 8 bits, where it is not the one of their type; signed samples
-    then begin at ``-2**(bits - 1)``. Without it an image that leaves top bits unused is warned of (`DepthWarning`).
+    ``source`` is a path or another name of a source (`privis.io.objects.source_names`), bytes with a name, a PIL image
+    or an array; the table at the top says what becomes of each kind. Arrays must be uint8 of shape (H, W), (H, W, 1),
+    (H, W, 3) or (H, W, 4) and are not copied where they can be passed on. ``max_pixels`` bounds width x height of files
+    and PIL images; Pillow's own limit (``PIL.Image.MAX_IMAGE_PIXELS``, twice which it refuses) holds besides. ``bits``
+    is the depth of samples stored in more than 8 bits, where it is not the one of their type; signed samples then begin
+    at ``-2**(bits - 1)``. Without it an image that leaves top bits unused is warned of (`DepthWarning`).
     ``dicom`` says how DICOM files are read; None: as `privis.io.images.dicom.reading.DicomReading` does by default.
     ``at_least`` (height, width) in pixels lets a JPEG file be decoded at 1/2, 1/4 or 1/8 of its sides, the smallest
     that is no smaller than this: other pixels than the whole picture resized, much sooner. All else is read whole.
@@ -143,13 +144,14 @@ def load(
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
+    if isinstance(source, str) and is_elsewhere(source):
+        source = replace(AnySource().read(part_of_source(source).path), name=source)
     if isinstance(source, (str, Path)):
-        part, where = file_part(source), os.fspath(source)
-        return _from_file(part, where, max_pixels, bits, dicom or DicomReading(), at_least)
+        return _from_file(file_part(source), os.fspath(source), max_pixels, bits, dicom or DicomReading(), at_least)
     if isinstance(source, SourceBytes):
         with source.as_file() as path:
-            part = replace(part_of_source(source.name), path=path)
-            return _from_file(part, source.name, max_pixels, bits, dicom or DicomReading(), at_least)
+            part, where = replace(part_of_source(source.name), path=path), source.name
+            return _from_file(part, where, max_pixels, bits, dicom or DicomReading(), at_least)
     from PIL import Image
 
     if isinstance(source, Image.Image):

@@ -10,6 +10,7 @@ from pathlib import Path
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, misfit
 from privis.io.images.same_files import file_identity
+from privis.io.objects.source_names import is_elsewhere
 from privis.subjects import shortened, subject_ids
 
 PATH = "path"
@@ -84,7 +85,7 @@ def _rows(path: Path, reader: csv.DictReader[str], column: str) -> tuple[list[_R
         where = f"{path}, line {reader.line_num}"
         name, value = (row[PATH] or "").strip(), (row[column] or "").strip()
         if name and value:
-            rows.append(_Row(where, str(path.parent / name), value))
+            rows.append(_Row(where, name if is_elsewhere(name) else str(path.parent / name), value))
         else:
             problems.append(Problem(where, "no path" if not name else f"no {column}", "both"))
     return rows, problems

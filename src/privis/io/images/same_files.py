@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 from privis.io.images.file_parts import file_part
+from privis.io.objects.source_names import is_elsewhere
 
 
 def file_identity(path: str | Path) -> Hashable:
@@ -19,6 +20,8 @@ def file_identity(path: str | Path) -> Hashable:
     >>> file_identity("./a.png") == file_identity("b/../a.png")
     True
     """
+    if is_elsewhere(str(path)):
+        return ("elsewhere", str(path))
     part = file_part(path)
     if part.kind:
         return (part.kind, part.words, file_identity(part.path))

@@ -8,11 +8,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from privis.errors import ParameterError, Problem, refuse
+from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.io.images.decode import SUFFIXES
 from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.file_parts import file_part
 from privis.io.images.videos.video_files import VIDEO_SUFFIXES
+from privis.io.objects.listing import CONTAINERS, is_container, list_container, list_remote
+from privis.io.objects.source_names import is_elsewhere, is_remote, refuse_secrets
 
 _LIST_OF_A_DISC = "DICOMDIR"
 
@@ -28,6 +30,10 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None, *, videos: bool = F
       begins with a digit, is opened. DICOMDIR, the list of a disc, is passed over. Names that begin with a dot are
       passed over, links are followed, and a folder that was entered before (a loop of links) is not entered again;
     - a glob (``*``, ``?``, ``[...]``, ``**`` for any depth), which gives the images it matches, sorted;
+    - a name in a store or on a server: an object, a folder (it ends with ``/``), or a glob
+      (`privis.io.objects.listing.list_remote`);
+    - a tar shard (``.tar``) or Parquet table (``.parquet``), or a glob that matches some: the images they hold, by the
+      names of `privis.io.objects.source_names`; folders do not give what shards and tables within them hold;
     - ``-``: paths of files from ``stdin``, one per line or, if there is a NUL character, NUL-separated. They are not
       looked at here: asking for a million of them one by one would take long on a network disk.
 
@@ -42,24 +48,33 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None, *, videos: bool = F
     found: dict[str, str] = {}
     for name in inputs:
         paths = _expand(name, stdin, problems, SUFFIXES | VIDEO_SUFFIXES if videos else SUFFIXES)
-        found.update((key, path) for path in paths if (key := os.path.abspath(path)) not in found)
+        found.update((key, path) for path in paths if (key := _key(path)) not in found)
     if not inputs:
         problems.append(Problem("inputs", "nothing", "files, folders, globs or -", "name a folder of images"))
     refuse(ParameterError, problems)
+    refuse_secrets(found)
     return tuple(found.values())
+
+
+def _key(path: str) -> str:
+    return path if is_elsewhere(path) else os.path.abspath(path)
 
 
 def _expand(name: str, stdin: TextIO | None, problems: list[Problem], suffixes: frozenset[str]) -> Sequence[str]:
     if name == "-":
         return _listed(stdin, problems)
+    if is_remote(name):
+        return _remote(name, problems, suffixes)
     if os.path.isdir(name):
         paths = sorted(_walk(name, set(), problems, suffixes))
         expected = f"images ({' '.join(sorted(suffixes))}) at any depth"
         remedy = "name another folder, or the files themselves if they have other names"
     elif os.path.exists(name) or os.path.exists(file_part(name).path):
+        return list_container(name, suffixes) if is_container(name) else (name,)
+    elif is_elsewhere(name):
         return (name,)
     elif glob.has_magic(name):
-        paths = sorted(_match(name, problems, suffixes))
+        paths = list(_unpacked(sorted(_match(name, problems, suffixes | CONTAINERS)), suffixes))
         expected = "a pattern that matches images"
         remedy = "put it in quotes, so that the shell leaves it alone, and check the folder"
     else:
@@ -68,6 +83,24 @@ def _expand(name: str, stdin: TextIO | None, problems: list[Problem], suffixes: 
     if not paths:
         problems.append(Problem(name, "no image", expected, remedy))
     return paths
+
+
+def _remote(name: str, problems: list[Problem], suffixes: frozenset[str]) -> Sequence[str]:
+    try:
+        refuse_secrets([name])
+        paths = list_remote(name, suffixes)
+    except (ImageError, ParameterError) as error:
+        problems.extend(error.problems)
+        return ()
+    if not paths:
+        expected = f"images ({' '.join(sorted(suffixes))})"
+        problems.append(Problem(name, "no image", expected, "check the name; that of a folder ends with /"))
+    return paths
+
+
+def _unpacked(paths: Sequence[str], suffixes: frozenset[str]) -> Iterator[str]:
+    for path in paths:
+        yield from list_container(path, suffixes) if is_container(path) else (path,)
 
 
 def _listed(stdin: TextIO | None, problems: list[Problem]) -> Sequence[str]:

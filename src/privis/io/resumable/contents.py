@@ -9,8 +9,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
-from privis.io.images.file_parts import file_part
+from privis.errors import ImageError, PrivisError
+from privis.io.images.decode import Decoding, Pixels, Size
+from privis.io.images.file_parts import file_part, part_of_source
+from privis.io.objects.any_source import AnySource, ReadAhead
+from privis.io.objects.source_bytes import SourceBytes
+from privis.io.objects.source_names import is_elsewhere
 
 UNREADABLE = "unreadable"
 UNSTEADY = "unsteady"  # changed while it was read: equal to nothing, not even to itself
@@ -37,11 +44,82 @@ class Observed:
         return self.digest if _signature(self.path) == self.signature else UNSTEADY
 
 
-def content(path: str) -> str:
-    """SHA-256 of the file's bytes in hex; `UNREADABLE` when it is missing, no regular file, or cannot be read.
+class Observation:
+    """Sources of a span while they are decoded, as a context: each of them is observed, and what is not a file is read
+    once, so that what is decoded is what is hashed.
 
-    The bytes, not size and time: an edit may keep both.
+    Args:
+        paths: of sources, in the order in which they are decoded.
+        decoding: how they become pixels.
     """
+
+    def __init__(self, paths: Sequence[str], decoding: Decoding) -> None:
+        self._paths, self._decoding = paths, decoding
+        self._files = {path: Observed.of(path) for path in paths if not is_elsewhere(path)}
+        others = [source_of(path) for path in paths if path not in self._files]
+        self._ahead = ReadAhead(list(dict.fromkeys(others)), AnySource())
+        self._latest: SourceBytes | None = None
+        self._digests: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._ahead.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ahead.__exit__(kind, error, trace)
+
+    def __call__(self, path: str, at_least: Size | None = None) -> Pixels:
+        """Decode a source, as ``decoding`` does."""
+        if path in self._files:
+            return self._decoding(path, at_least)
+        try:
+            found = self._whole(source_of(path))
+        except PrivisError:
+            self._seen(path, UNREADABLE)
+            raise
+        self._seen(path, found.digest)
+        return self._decoding(SourceBytes(path, found.data), at_least)
+
+    def _whole(self, name: str) -> SourceBytes:
+        """The bytes of a source; of the latest one again, for its other parts and sizes."""
+        if self._latest is None or self._latest.name != name:
+            self._latest = None  # before the next one is waited for
+            self._latest = self._ahead.read(name)
+        return self._latest
+
+    def contents(self) -> list[str]:
+        """What was read of each path, as `content` gives it; `UNSTEADY` when that cannot be said."""
+        return [
+            self._files[path].read() if path in self._files else self._digests.get(path) or content(path)
+            for path in self._paths
+        ]
+
+    def _seen(self, path: str, digest: str) -> None:
+        self._digests[path] = digest if self._digests.get(path, digest) == digest else UNSTEADY
+
+
+def source_of(path: str) -> str:
+    """Name the source that a path, or the name of a part, is about; where it was listed stays with it.
+
+    >>> source_of("s3://bucket/scan.dcm#frame=2")
+    's3://bucket/scan.dcm'
+    """
+    part = part_of_source(path) if is_elsewhere(path) else file_part(path)
+    return part.path if part.kind else path
+
+
+def content(path: str) -> str:
+    """SHA-256 of the source's bytes in hex; `UNREADABLE` when it is missing, no regular file, or cannot be read.
+
+    The bytes, not size, time or etag: an edit may keep all of them.
+    """
+    if is_elsewhere(path):
+        try:
+            return AnySource().read(source_of(path)).digest
+        except ImageError:
+            return UNREADABLE
     part = file_part(path)
     if part.kind and (signature := _signature(path)):
         return _of_whole(part.path, signature)

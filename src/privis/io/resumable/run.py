@@ -35,6 +35,7 @@ from privis.io.atomic import check_writable
 from privis.io.completeness.completeness import METADATA, completeness, require_none
 from privis.io.images import decode as images
 from privis.io.images.dicom.reading import DicomReading
+from privis.io.objects.source_names import is_remote, refuse_secrets
 from privis.io.resumable.contents import UNREADABLE, content, contents
 from privis.io.resumable.failures import Failure, write_failures
 from privis.io.resumable.parts import (
@@ -202,13 +203,14 @@ def check_job(job: FolderJob, as_table: bool = True) -> None:
     if not job.sources:
         problems.append(Problem("FolderJob.sources", "no path", "at least one", "name files or a folder of images"))
     refuse(ParameterError, problems)
+    refuse_secrets(job.sources)
     (tables.check if as_table else check_writable)(job.output)
 
 
 def manifest_of(job: FolderJob) -> dict[str, str]:
     """All that an unfinished run must have in common with the one that goes on."""
     digest = hashlib.sha256()
-    if not all(map(os.path.isabs, job.sources)):
+    if not all(os.path.isabs(path) or is_remote(path) for path in job.sources):
         digest.update(os.fsencode(os.getcwd()))  # the same relative paths elsewhere are other images
     for path in job.sources:
         digest.update(b"\0" + os.fsencode(path))

@@ -22,7 +22,7 @@ from privis.errors import (
 from privis.io.images.decode import Decoding
 from privis.io.images.record import ImageRecord, Source
 from privis.io.objects.source_bytes import SourceBytes
-from privis.io.resumable.contents import Observed
+from privis.io.resumable.contents import Observation
 from privis.io.resumable.parts import Part, Shape, Span
 from privis.io.resumable.span_scheduler import Compute
 
@@ -68,16 +68,16 @@ class MakeParts:
 
 
 def _part(extractor: Extractor, decoding: Decoding, span: Span, paths: Sequence[str]) -> Part:
-    observed = [Observed.of(path) for path in paths]
-    if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
-        found = vectors_of(paths, extractor, decoding)
-    else:
-        found = _one_by_one(paths, extractor, decoding)
-    vectors, shapes = zip(*found, strict=True)
-    return Part.of(vectors, [file.read() for file in observed], shapes)
+    with Observation(paths, decoding) as observed:
+        if isinstance(extractor, SharingExtractor) and extractor.shares and len(paths) > 1:
+            found = vectors_of(paths, extractor, observed)
+        else:
+            found = _one_by_one(paths, extractor, observed)
+        vectors, shapes = zip(*found, strict=True)
+        return Part.of(vectors, observed.contents(), shapes)
 
 
-def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decoding: Decoding) -> list[Found]:
+def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decoding: Observation) -> list[Found]:
     """The vectors of several files, computed together where their extractor can."""
     shapes: list[Shape] = [()] * len(paths)
 
@@ -97,7 +97,7 @@ def vectors_of(paths: Sequence[str], extractor: SharingExtractor, decoding: Deco
     return list(zip(map(result_of, paths, found), shapes, strict=True))
 
 
-def _one_by_one(paths: Sequence[str], extractor: Extractor, decoding: Decoding) -> list[Found]:
+def _one_by_one(paths: Sequence[str], extractor: Extractor, decoding: Observation) -> list[Found]:
     decode = reading(decoding, at_least_of(extractor))
     return [_vector(path, extractor, decode) for path in paths]
 
@@ -122,7 +122,7 @@ def at_least_of(extractor: object) -> tuple[int, int] | None:
     return size
 
 
-def reading(decoding: Decoding, at_least: tuple[int, int] | None) -> Decode:
+def reading(decoding: Observation, at_least: tuple[int, int] | None) -> Decode:
     """How files become pixels for extractors that need pictures of a size."""
     return decoding if at_least is None else functools.partial(decoding, at_least=at_least)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.io.images.decode import Decoding
 from privis.io.images.record import ImageRecord
-from privis.io.resumable.contents import Observed, content
+from privis.io.resumable.contents import Observation, content
 from privis.io.resumable.parts import (
     Part,
     Span,
@@ -181,23 +181,23 @@ def _compute(made: _MakeParts, extractors: Sequence[Extractor], span: Span, path
 def _parts(
     decoding: Decoding, extractors: Sequence[Extractor], wanted: dict[int, Extractor], paths: Sequence[str]
 ) -> Iterator[tuple[int, Part]]:
-    observed = [Observed.of(path) for path in paths]
     sharing = {number for number, each in wanted.items() if isinstance(each, SharingExtractor) and each.shares}
     found: dict[int, list[Found]] = {number: [] for number in wanted}
     alone = {number: each for number, each in wanted.items() if number not in sharing}
     refused: dict[str, str] = {}
-    for path in paths:
-        for number, result in _one_image(path, extractors, alone, decoding, refused):
-            found[number].append(result)
-            if len(found[number]) == len(paths):  # at once, so that a later job's deadly image takes nothing along
-                yield number, _part(found.pop(number), observed)
-    for number in sorted(sharing):
-        yield number, _part(_shared(paths, wanted[number], decoding, refused), observed)
+    with Observation(paths, decoding) as observed:
+        for path in paths:
+            for number, result in _one_image(path, extractors, alone, observed, refused):
+                found[number].append(result)
+                if len(found[number]) == len(paths):  # at once, so that a later job's deadly image takes nothing along
+                    yield number, _part(found.pop(number), observed)
+        for number in sorted(sharing):
+            yield number, _part(_shared(paths, wanted[number], observed, refused), observed)
 
 
-def _part(found: Sequence[Found], observed: Sequence[Observed]) -> Part:
+def _part(found: Sequence[Found], observed: Observation) -> Part:
     vectors, shapes = zip(*found, strict=True)
-    return Part.of(vectors, [file.read() for file in observed], shapes)
+    return Part.of(vectors, observed.contents(), shapes)
 
 
 def _keep(folders: Sequence[Path], account: ChargeLog | None, span: Span, parts: Parts) -> int:
@@ -214,7 +214,7 @@ def _one_image(
     path: str,
     extractors: Sequence[Extractor],
     wanted: dict[int, Extractor],
-    decoding: Decoding,
+    decoding: Observation,
     refused: dict[str, str],
 ) -> Iterator[tuple[int, Found]]:
     """Decode a picture, hear all that is public against it, and only then compute; ``refused`` gets the reason.
@@ -239,7 +239,7 @@ def _one_image(
         yield number, (refused[path] if path in refused else _vector(each, image, path), image.pixels.shape)
 
 
-def _decoded(path: str, decoding: Decoding, at_least: tuple[int, int] | None) -> NDArray[np.uint8] | str:
+def _decoded(path: str, decoding: Observation, at_least: tuple[int, int] | None) -> NDArray[np.uint8] | str:
     """The pixels, or why there are none."""
     try:
         return reading(decoding, at_least)(path)
@@ -270,7 +270,7 @@ def _vector(extractor: Extractor, image: ImageRecord, path: str) -> NDArray[np.f
         return f"{type(error).__name__}: {error}"
 
 
-def _shared(paths: Sequence[str], extractor: Extractor, decoding: Decoding, refused: dict[str, str]) -> list[Found]:
+def _shared(paths: Sequence[str], extractor: Extractor, decoding: Observation, refused: dict[str, str]) -> list[Found]:
     assert isinstance(extractor, SharingExtractor)
     left = [path for path in paths if path not in refused]
     computed = iter(vectors_of(left, extractor, decoding) if left else [])
