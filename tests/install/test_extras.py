@@ -67,6 +67,12 @@ DOORS = {
         "privis.Codebook.fit(np.eye(9), words=2, source='a public corpus')",
     ],
     "skimage": ["demo"],
+    "obstore": [
+        "extract s3://bucket/a.jpg -o out.csv -f colour -p size=8x8",
+        "extract s3://bucket/ -o out.csv -f colour",
+    ],
+    "urllib3": ["extract http://127.0.0.1:1/a.jpg -o out.csv -f colour -p size=8x8"],
+    "boto3": [],  # for profiles of AWS alone
     "tifffile": [],  # costs one image: an ImageError, which tests/io/images answers for
     "imagecodecs": [],
     "pydicom": ["extract plain.dcm -o out.csv -f colour -p size=8x8", "privis.image_record('plain.dcm')"],

@@ -56,7 +56,13 @@ EXACT = (
     "image."
 )
 
-Inputs = Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, globs, or - for a list on stdin.")]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT…",
+        help="Files, folders, globs; s3://, gs://, az://, http(s)://; .tar, .parquet; or - for a list on stdin.",
+    ),
+]
 FeatureName = Annotated[
     str,
     typer.Option(

@@ -20,7 +20,9 @@ from privis.io.images import image_headers
 from privis.io.images.decode import load
 from privis.io.images.sources import find
 from privis.io.objects.any_source import AnySource
+from privis.io.objects.containers import bytes_at, stamp_of
 from privis.io.objects.image_tables import read_record
+from privis.io.objects.listing import list_container, list_remote
 from privis.io.objects.source_names import PlacedName, inside
 from privis.io.objects.tar_shards import list_members
 from tests.io.objects.store_servers import BUCKET, Faults, jpeg, tar_of
@@ -45,6 +47,24 @@ def test_members_by_name_with_their_bytes(shard: Path) -> None:
     assert image_headers.shape(found[0]) == load(found[0]).shape == (24, 32, 3)
     with pytest.raises(ImageError, match="no member of this name"):
         AnySource().read(f"{shard}#member=none.jpg")
+
+
+def test_places_are_those_of_headers(shard: Path) -> None:
+    name = find([str(shard)])[1]
+    assert bytes_at(str(shard), name.place[0], 5) == b"1.JPG"
+    before = stamp_of(str(shard))
+    shard.write_bytes(shard.read_bytes() + b"x")
+    assert stamp_of(str(shard)) != before and stamp_of(str(shard) + ".none") is None
+
+
+def test_shards_on_plain_servers_are_refused_by_name() -> None:
+    """They would have to be read whole; and no store's client, which follows every redirect, may ask a server."""
+    for name in ("http://127.0.0.1:9/a.tar", "http://127.0.0.1:9/a.parquet"):
+        assert list_container(name, frozenset({".jpg"})) == list_remote(name, frozenset({".jpg"})) == [name]
+        inner = name + ("#member=a.jpg" if name.endswith("tar") else "#record=a.jpg")
+        for each in (name, inner, PlacedName(inner, (0, 9))):
+            with pytest.raises(ImageError, match=r"shard|no object of a store"):
+                AnySource().read(each)
 
 
 def test_a_place_is_a_hint_alone(shard: Path) -> None:

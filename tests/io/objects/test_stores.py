@@ -14,6 +14,7 @@ from privis.extraction.folder import FolderResult, extract_folder
 from privis.features import LBP
 from privis.io import tables
 from privis.io.images.sources import find
+from privis.io.objects import object_store
 from privis.io.objects.any_source import AnySource, ReadAhead
 from privis.io.objects.object_store import Patience, bucket_and_key, read_object
 from privis.io.objects.source_bytes import SourceBytes
@@ -197,3 +198,21 @@ def test_reading_ahead_is_bounded_and_in_order() -> None:
         assert [ahead.read(name).name for name in names[4:20]] == names[4:20]
         assert len(reader.asked) <= 29
         assert ahead.read("0").name == "0"
+
+
+def test_a_profile_gives_the_credentials(
+    faults: Faults, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("a.jpg", jpeg(1))
+    (tmp_path / "credentials").write_text(
+        f"[work]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = {SECRET}\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    assert AnySource().read(f"{HERE}/a.jpg").data == jpeg(1)
+    object_store._store.cache_clear()
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    with pytest.raises(ImageError, match="AWS_PROFILE"):
+        AnySource().read(f"{HERE}/a.jpg")

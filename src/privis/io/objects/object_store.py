@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privis.errors import ImageError, Problem
+from privis.errors import ImageError, PrivisError, Problem
 from privis.extras import optional_import
 from privis.io.objects.source_bytes import SourceBytes
 from privis.io.objects.source_names import STORES
@@ -187,6 +187,8 @@ def _explained(name: str) -> Iterator[None]:
         )
     try:
         yield
+    except PrivisError:
+        raise
     except (NotFoundError, FileNotFoundError):
         raise ImageError(Problem(name, "no such object or bucket", "one that exists", "check the name")) from None
     except (PermissionDeniedError, UnauthenticatedError):

@@ -122,7 +122,7 @@ def at_least_of(extractor: object) -> tuple[int, int] | None:
     return size
 
 
-def reading(decoding: Observation, at_least: tuple[int, int] | None) -> Decode:
+def reading(decoding: Decoding | Observation, at_least: tuple[int, int] | None) -> Decode:
     """How files become pixels for extractors that need pictures of a size."""
     return decoding if at_least is None else functools.partial(decoding, at_least=at_least)
 
