@@ -70,9 +70,9 @@ class Observation:
     ) -> None:
         self._ahead.__exit__(kind, error, trace)
 
-    def __call__(self, path: str, at_least: Size | None = None) -> Pixels:
+    def __call__(self, path: str | SourceBytes, at_least: Size | None = None) -> Pixels:
         """Decode a source, as ``decoding`` does."""
-        if path in self._files:
+        if isinstance(path, SourceBytes) or path in self._files:
             return self._decoding(path, at_least)
         try:
             found = self._whole(source_of(path))
