@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,15 @@ def test_a_folder_that_an_engine_wrote(room: Path) -> None:
     code, said = run("verify", "out", *words, "--card", "t.npz")
     assert code == 2 and "a folder, with --card" in said
     assert "a column path" in run("verify", "out", "--sources", "in")[1]
+
+
+def test_shards_are_sources_and_no_lists(room: Path) -> None:
+    with tarfile.open("in.tar", "w") as shard:
+        for name in ("0.png", "1.png", "bad.jpg"):
+            shard.add(f"in/{name}", name)
+    assert run("extract", "in.tar", "-f", "colour", "-p", "bins=4", "--workers", "1", "-o", "s.npz")[0] == 1
+    code, said = run("verify", "s.npz", "--sources", "in.tar")
+    assert (code, said["completeness"]["sources"]["count"], said["problems"]) == (0, 3, [])
 
 
 def test_names_of_another_folder_are_explained(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from privis.io.completeness.completeness import Difference
 
 _OF_OTHERS = (FileFormat.PARQUET, FileFormat.FOLDER, FileFormat.LIST, FileFormat.ARRAYS)
+_SHARD = ".tar"
 _SOURCES = (FileFormat.PICTURE, FileFormat.VIDEO, FileFormat.DICOM)
 
 
@@ -97,9 +98,9 @@ class RecordWords:
 
 
 def _is_source(word: str) -> bool:
-    """Whether a file is itself a source: named like an image or video, damaged as it may be, or one by its content."""
+    """Whether a file is a source, or a shard of them: named so, damaged as it may be, or one by its content."""
     ending = os.path.splitext(word)[1].lower()
-    return ending in SUFFIXES | VIDEO_SUFFIXES or format_of(word) in _SOURCES
+    return ending in SUFFIXES | VIDEO_SUFFIXES | {_SHARD} or format_of(word) in _SOURCES
 
 
 def record_key(name: str) -> str:
