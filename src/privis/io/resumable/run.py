@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from privis.errors import DamagedLedgerError, ImageError, ParameterError, Problem, refuse
+from privis.extras import require
 from privis.io import tables
 from privis.io.atomic import check_writable
 from privis.io.completeness.completeness import METADATA, completeness, require_none
@@ -204,6 +205,8 @@ def check_job(job: FolderJob, as_table: bool = True) -> None:
         problems.append(Problem("FolderJob.sources", "no path", "at least one", "name files or a folder of images"))
     refuse(ParameterError, problems)
     refuse_secrets(job.sources)
+    for scheme in {path.partition("://")[0].lower() for path in job.sources if is_remote(path)}:
+        require("objects", f"{scheme}://", "urllib3" if scheme.startswith("http") else "obstore")
     (tables.check if as_table else check_writable)(job.output)
 
 
