@@ -186,5 +186,6 @@ class _Pool:
 
 
 def _not_started(error: object) -> Problem:
-    remedy = "install the same version of Privis on every machine of the cluster, and see Ray's logs"
-    return Problem("workers", f"one that does not start ({error})", "a worker that starts", remedy)
+    got = f"none that starts, or a cluster that is gone ({error})"
+    remedy = "install the same version of Privis on every machine, see Ray's logs; the same command goes on"
+    return Problem("workers", got, "a worker that starts", remedy)
