@@ -39,7 +39,7 @@ from privis.run.program_cache import CacheKey
 from privis.run.protocol import Executor
 
 MEBIBYTE = 1 << 20
-START, MEMORY = 1.7, 260 * MEBIBYTE
+START, MEMORY = 1.0, 260 * MEBIBYTE
 """Seconds and bytes of a command that loads models, before its first image."""
 FACE_MEMORY = 468 * MEBIBYTE
 """Of a command that finds and embeds faces, with its networks."""

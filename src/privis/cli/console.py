@@ -9,18 +9,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from privis import errors
 from privis.errors import Problem
-from privis.extraction.noise_level import NoiseWarning
-from privis.io.images.depth import DepthWarning
-from privis.io.resumable.run import Progress as Step
-from privis.io.video.frame_reading import VideoWarning
-from privis.subjects import SubjectWarning
+
+if TYPE_CHECKING:
+    from privis.io.resumable.run import Progress as Step
 
 SOME_FAILED, USAGE, UNUSABLE, OUTPUT, BUDGET, PARTY, SERVER, NO, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 8, 130
 EXIT_CODES = """Exit codes: 0 done · 1 done, but some files failed (they are listed) · 2 a wrong option or parameter ·
@@ -31,7 +29,6 @@ found (privis search), the accuracy is too low (privis classify), pictures were 
 of whom was erased is left, or a card, table, ledger or receipt does not hold (privis verify) · 130 interrupted (the
 same command goes on)."""
 SILENT_SECONDS = 2.0  # before work says what it is
-_SENTENCES = (SubjectWarning, DepthWarning, NoiseWarning, VideoWarning)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 QUIET_SECONDS = 5.0  # between two lines in a pipe
 
@@ -68,17 +65,23 @@ def explained() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _warned() -> Iterator[None]:
+    from privis.extraction.noise_level import NoiseWarning
+    from privis.io.images.depth import DepthWarning
+    from privis.io.video.frame_reading import VideoWarning
+    from privis.subjects import SubjectWarning
+
+    sentences = (SubjectWarning, DepthWarning, NoiseWarning, VideoWarning)
     with warnings.catch_warnings():
         shown = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, _SENTENCES):
+            if issubclass(category, sentences):
                 err.print(f"privis: warning: {message}", markup=False, soft_wrap=True)
             else:
                 shown(message, category, *place, **more)
 
         warnings.showwarning = show
-        for category in _SENTENCES:
+        for category in sentences:
             warnings.simplefilter("always", category)
         yield
 

@@ -33,7 +33,7 @@ def test_a_command_that_fails_is_no_time(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_was_measured_is_what_predictions_rest_on(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert CommandTimings.of_this_machine().slowness == 1.0
-    MachineProfile().with_section(SECTION, CommandTimings(3.4)).save()
+    MachineProfile().with_section(SECTION, CommandTimings(2.0)).save()
     assert CommandTimings.of_this_machine().slowness == 2.0
     program = LBP().program(core_shape(LBP(), (64, 64)))
     slow, quick = (prior_cost(program, Clear(), (64, 64), 3, profile) for profile in (None, MachineProfile()))

@@ -40,9 +40,9 @@ def test_several_numbers_of_images_make_a_line() -> None:
     assert found is not None and found.seconds == pytest.approx(25.5) and found.sent == 440
     known = earlier_cost([RUN, more], identify(12, 100))
     assert known is not None and known.seconds == 15.5
-    falling = replace(more, measured=Taken(1.0, 1200, None))
+    falling = replace(more, measured=Taken(START, 1200, None))
     found = earlier_cost([RUN, falling], identify(24, 100))
-    assert found is not None and found.seconds == 1.0
+    assert found is not None and found.seconds == START
 
 
 def test_extractions_are_alike_by_feature_noise_and_size() -> None:

@@ -31,7 +31,7 @@ class CommandTimings:
         ParameterError: seconds that are none.
     """
 
-    start: float = 1.7
+    start: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.start < float("inf"):

@@ -38,7 +38,7 @@ from privis.run.protocol import Executor
 SECONDS = 8.0  # that probing may take
 LEAST = 2.0  # seconds below which no probe is begun
 TIMED = 0.8  # seconds of images that are timed
-COMMAND = ("privis.__main__", "privis.cli.main")  # modules that the command loads before it does anything
+COMMAND = ("privis.__main__", "privis.cli.extract")  # modules that the command loads before it does anything
 KIND = "probe/2"
 LIBRARIES = ("numpy", "opencv-python-headless", "numba", "pyarrow", "tenseal", "spu")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -14,7 +14,7 @@ from privis.identity import identity
 from privis.privacy import Release
 from privis.program.shapes import Shape
 
-START = 1.5  # seconds that any command takes before its first image, at most what the quickest run took
+START = 0.9  # seconds that any command takes before its first image, at most what the quickest run took
 LATEST = 30  # runs that count
 FEW, MANY = 0.5, 2.0  # times its rows: a gallery of others is another job
 ENCRYPTED, TOTALLED = "encrypted", "aggregate"  # what a command was of, beside its feature

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from privis.run.mpc.executor import MPC
 
 MEBIBYTE = 1 << 20
-START, START_MEMORY = 1.7, 190 * MEBIBYTE  # of the command, until the first image
-WORKER_START = 1.6  # seconds more until processes of a pool work
+START, START_MEMORY = 1.0, 190 * MEBIBYTE  # of the command, until the first image
+WORKER_START = 1.0  # seconds more until processes of a pool work
 DECODED = 2.5e-8  # seconds of a pixel read from a file
 OPERATION = 1.2e-9  # seconds of a multiply-add in a compiled kernel
 KEY_BYTE, MESSAGE_BYTE = 2e-8, 4e-8  # seconds for a byte of keys made, of a ciphertext made or opened

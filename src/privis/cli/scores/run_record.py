@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from privis.extraction.folder import FolderResult
-from privis.features.feature import Feature
-from privis.io.images import image_headers
-from privis.privacy import Release
-from privis.program.shapes import Shape
-from privis.run.clear import Clear
-from privis.run.protocol import CountingExecutor, Executor
-
 if TYPE_CHECKING:
     from privis.choose.cost.run_log import ScoredRun, Taken
+    from privis.extraction.folder import FolderResult
+    from privis.features.feature import Feature
+    from privis.privacy import Release
+    from privis.program.shapes import Shape
+    from privis.run.protocol import Executor
 
 
 @dataclass(frozen=True)
@@ -109,6 +106,8 @@ def note_extraction(
     """
     if any(result.outcome.resumed for result in results):
         return
+    from privis.io.images import image_headers
+
     outcome = results[0].outcome
     shape = next((found for path in sources if (found := image_headers.shape(path)) is not None), None)
     feature, release = tables[0] if len(tables) == 1 else (None, None)
@@ -144,6 +143,8 @@ def mechanism_of(under: Executor | str) -> str:
     """What ``--under`` calls an executor."""
     if isinstance(under, str):
         return under
+    from privis.run.clear import Clear
+
     if isinstance(under, Clear):
         return "clear"
     preset = getattr(under, "preset", None)
@@ -163,6 +164,7 @@ def seconds_of_this_process() -> float | None:
 def _measured(note: RunNote) -> Taken | None:
     from privis.choose.cost.peak_memory import peak_of_children, peak_of_this_process, peaks_of_running_children
     from privis.choose.cost.run_log import Taken
+    from privis.run.protocol import CountingExecutor
 
     seconds = seconds_of_this_process()
     if seconds is None:

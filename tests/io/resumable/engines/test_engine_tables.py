@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -146,10 +145,7 @@ def kill_at_random(kills: list[int], ended: threading.Event, count: int) -> None
         workers = []
         for process in psutil.Process().children(recursive=True):
             try:
-                words = " ".join(process.cmdline())
-                # Daft waits for ever for a process that is killed before it has connected
-                started = "udf_worker" in words and time.time() - process.create_time() > 4
-                if started or "ray::EngineWorker" in words:
+                if any(word in " ".join(process.cmdline()) for word in ("ray::EngineWorker", "udf_worker")):
                     workers.append(process)
             except psutil.Error:
                 continue

@@ -1,0 +1,1 @@
+"""What Privis is, can do and would do, before any image of the user is touched."""
