@@ -44,7 +44,7 @@ class CardWords:
     ledger: LedgerPlace | None
     answers: Path | None
     image_size: str | None
-    records: RecordWords
+    records: RecordWords = RecordWords()
 
     @property
     def given(self) -> list[str]:

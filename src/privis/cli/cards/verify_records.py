@@ -41,10 +41,10 @@ class RecordWords:
         differences: file to write every wrong record to.
     """
 
-    sources: tuple[str, ...]
-    failures: Path | None
-    columns: tuple[str, str, str]
-    differences: Path | None
+    sources: tuple[str, ...] = ()
+    failures: Path | None = None
+    columns: tuple[str, str, str] = ("path", "feature", "error")
+    differences: Path | None = None
 
     def check(self) -> None:
         """Refuse words that mean nothing without others.
