@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ KEY_END, LEDGER_END = ".release-key", ".ledger"
 """What the path of a gallery or index is followed by where no key and no ledger are named."""
 DELTA = 1e-9
 """Of a ledger that a command makes: what samplers leave over is less than 1e-100 for each vector."""
+_ADDRESS = re.compile(r"^\s*postgres(ql)?[:+]|://|\bpassword\s*=", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class LedgerPlace:
 
     @property
     def is_address(self) -> bool:
-        """Whether it is in PostgreSQL."""
-        return self.text.startswith(("postgresql:", "postgresql+", "postgres:"))
+        """Whether it is meant to be in PostgreSQL, however it is spelled: no path, which messages would repeat."""
+        return bool(_ADDRESS.search(self.text))
 
     def check(self) -> None:
         """Refuse a password, before anything else is done that could show it.

@@ -101,6 +101,18 @@ def test_no_command_repeats_a_password_of_an_address(command, pictures, monkeypa
     assert "s3cret" not in repr(LedgerPlace(at))
 
 
+@pytest.mark.parametrize("at", [
+    "Postgresql://ann:s3cret@127.0.0.1:1/x#y", " postgresql://ann:s3cret@127.0.0.1:1/x#y",
+    "pgsql://ann:s3cret@127.0.0.1:1/x#y", "host=127.0.0.1 dbname=x password=s3cret",
+])  # fmt: skip
+def test_an_address_in_another_form_is_no_path(at, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for words in (("init", at, "--epsilon", "1", "--delta", "1e-6"), ("show", at), ("verify", at)):
+        done = run("ledger", *words)
+        assert done.exit_code == 2 and "s3cret" not in done.output and "PostgreSQL" in done.output
+    assert not any(tmp_path.iterdir())
+
+
 def test_roles_are_for_servers(tmp_path):
     done = run("ledger", "init", tmp_path / "file", "--epsilon", 1, "--delta", "1e-6", "--role", "worker")
     assert done.exit_code == 2 and not (tmp_path / "file").exists()

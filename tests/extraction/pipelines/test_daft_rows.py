@@ -42,7 +42,11 @@ def test_two_columns_of_one_call_are_equal_to_arrow_and_charged_once(tmp_path: P
     table = pyarrow.table({"id": list(images), "bytes": list(images.values())})
     frame = daft.from_arrow(table)
     made = on_daft(frame["bytes"], COLOUR, record=frame["id"], concurrency=1, batch=16, **options)
-    frame = frame.with_column("one", made).with_column("two", made).select("id", "one", "two")
+    literal = on_daft(
+        frame["bytes"], COLOUR, record=daft.lit("ward"), subjects=daft.lit("ann"), concurrency=1, batch=16
+    )
+    frame = frame.with_column("one", made).with_column("two", made).with_column("three", literal)
+    frame = frame.select("id", "one", "two", "three")
     assert str(frame.schema()["one"].dtype) == str(frame.schema()["two"].dtype)
     both = frame.to_pydict()
     here = pyarrow.Table.from_batches(on_arrow(table.to_batches(), COLOUR, record="id", **options))
@@ -51,6 +55,8 @@ def test_two_columns_of_one_call_are_equal_to_arrow_and_charged_once(tmp_path: P
         assert [row["error"] for row in both[column]] == here["error"].to_pylist()
         vectors = np.array([row["feature"] for row in both[column]], np.float32)
         assert vectors.tobytes() == np.array(here["feature"].to_pylist(), np.float32).tobytes()
+    clear = pyarrow.Table.from_batches(on_arrow(table.to_batches(), COLOUR, record="id"))
+    assert [row["error"] for row in both["three"]] == clear["error"].to_pylist()  # a literal is there for every row
     charged = [charge.release for charge in ledger.charges()]
     assert len(set(charged)) == len(charged) > 20
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,17 @@ def test_what_travels_tells_no_key_and_works_elsewhere(key: str) -> None:
     vectors, reasons = extract(pyarrow.array([png(1)]), None, None)
     assert vectors.flatten().to_numpy().tobytes() == rows({"a": png(1)}, release=RELEASE, key=key)["a"]
     assert reasons.null_count == 1
+
+
+def test_a_worker_with_another_version_or_on_a_later_machine_is_refused(tmp_path: Path, key: str) -> None:
+    ledger = privis.FileLedger.create(tmp_path / "ledger", privis.Budget(1.0, 1e-6))
+    options = {"under": None, "release": RELEASE, "ledger": ledger, "subjects": False, "decoding": Decoding()}
+    made = row_extraction(COLOUR, key=key, **options)
+    older = tuple((name, "1.0" if name == "pillow" else version) for name, version in made.versions)
+    with pytest.raises(ParameterError, match=r"expected pillow 1\.0, as where the run was started"):
+        RowExtractor(replace(made, versions=older), own_process=False)
+    with pytest.raises(ParameterError, match="PostgreSQL"):
+        RowExtractor(replace(made, started_on="another machine"), own_process=False)
 
 
 def test_a_process_of_its_own_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,7 @@ def test_a_sum_that_lacks_is_refused_before_anything_is_charged(ledgers):
     for expected, told in (
         (RECORDS, "no sum with 7 of 60 records: image 14, image 15, image 16 …"),
         (60, "53 records, expected 60"),
+        (np.int64(60), "53 records, expected 60"),
     ):
         with pytest.raises(ParameterError, match=told):
             release_sums(SUM, parts[:2] + parts[3:], corpus="w", expected=expected, key=KEY, ledger=ledger)

@@ -56,6 +56,7 @@ def test_the_schema_stands_behind_the_database() -> None:
     assert PostgresqlAddress("postgresql:///faces").schema == "privis" and given.element == ""
     opened = PostgresqlAddress("postgresql+halfvec://ann@127.0.0.1/faces")
     assert (opened.element, opened.parameters["user"], str(opened)[:19]) == ("halfvec", "ann", "postgresql+halfvec:")
+    assert PostgresqlAddress("PostgreSQL+HalfVec://ann@127.0.0.1/faces").element == "halfvec"
     for bad in ("Staff", "1a", "a b", "pg_x", "a" * 64, 'a"b'):
         with pytest.raises(ParameterError, match="schema"):
             PostgresqlAddress(f"postgresql:///faces#{bad}")

@@ -96,6 +96,11 @@ def _machines() -> int:
     return sum(node["Alive"] for node in ray.nodes()) if ray.is_initialized() else 1
 
 
+def _for_all(values: list[Any], rows: int) -> list[Any]:
+    """Values of every row: of a literal, such as one person for all images, Daft hands over a single one."""
+    return values * rows if len(values) == 1 else values
+
+
 def _daft_class(extraction: RowExtraction, concurrency: int, batch: int) -> Any:
     """The method of a class of Daft, which is made here as its types are: with the length of the vectors."""
     import daft
@@ -113,7 +118,7 @@ def _daft_class(extraction: RowExtraction, concurrency: int, batch: int) -> Any:
         def rows(self, images: daft.Series, record: daft.Series | None, subjects: daft.Series | None) -> Any:
             import pyarrow
 
-            named, people = (None if s is None else s.to_pylist() for s in (record, subjects))
+            named, people = (None if s is None else _for_all(s.to_pylist(), len(images)) for s in (record, subjects))
             return pyarrow.StructArray.from_arrays(self.extract(images.to_arrow(), named, people), [FEATURE, ERROR])
 
     return DaftExtractor().rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
 
 from privis.errors import ParameterError, Problem, UnsupportedError, refuse
@@ -15,6 +16,7 @@ from privis.extraction.pipelines.worker_key import travelling_path, worker_key
 from privis.features.feature import Feature, core_shape
 from privis.features.image_ops import owner_image_shape
 from privis.io.images.decode import Decoding
+from privis.io.resumable.engines.engine_worker import Versions, check_versions, versions
 from privis.privacy import Ledger, Release
 from privis.privacy.ledger.file import FileLedger
 from privis.privacy.ledger.ledger_protocol import counts_people
@@ -38,6 +40,8 @@ class RowExtraction:
         key_mark: tells that key from others.
         decoding: how bytes become pixels.
         length: components of every vector.
+        versions: of what decides about pixels and features, where the pipeline was made.
+        started_on: name of that machine.
     """
 
     feature: Feature
@@ -47,9 +51,13 @@ class RowExtraction:
     key_mark: str
     decoding: Decoding
     length: int
+    versions: Versions
+    started_on: str
 
     def extractor(self) -> Extractor:
-        """Make what a worker extracts with; ParameterError where its key is missing or another one."""
+        """Make what a worker extracts with; ParameterError where its key, versions or ledger are not those meant."""
+        check_versions(self.versions)
+        refuse_far_file(self.ledger, len({self.started_on, platform.node()}))  # machines that came later
         key = worker_key(self.key_path, self.key_mark) if self.key_path else None
         return Extractor(self.feature, Clear(), self.release, key, self.ledger, NOBODY, length=self.length)
 
@@ -95,7 +103,7 @@ def row_extraction(
         path = travelling_path(key)
         mark = key_mark(worker_key(path))
         warn_if_nothing_is_left(feature, release, owner_shapes(feature)[0])
-    return RowExtraction(feature, release, ledger, path, mark, decoding, length)
+    return RowExtraction(feature, release, ledger, path, mark, decoding, length, versions(), platform.node())
 
 
 def row_length(feature: Feature, release: Release | None, ledger: Ledger | None = None, subjects: bool = True) -> int:

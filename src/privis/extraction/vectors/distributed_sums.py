@@ -171,7 +171,7 @@ def release_sums(
 
 
 def _unexpected(found: Digests, expected: Iterable[str | int] | int) -> list[Problem]:
-    if isinstance(expected, int):
+    if isinstance(expected, int | np.integer):  # as arrays count
         if len(found) == expected:
             return []
         return [

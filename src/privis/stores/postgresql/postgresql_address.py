@@ -14,7 +14,7 @@ from privis.extras import optional_import
 DEFAULT_SCHEMA = "privis"
 WHERE = "address in PostgreSQL"
 FORM = "postgresql://USER@HOST:PORT/DATABASE#SCHEMA"
-_SCHEME = re.compile(r"postgres(?:ql)?(?:\+(?P<element>vector|halfvec))?://")
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+(?P<element>vector|halfvec))?://", re.IGNORECASE)
 
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key", "authtoken")
@@ -83,7 +83,7 @@ class PostgresqlAddress:
             parameters["sslmode"] = "require"
         named = _SCHEME.match(self.text)
         object.__setattr__(self, "schema", schema)
-        object.__setattr__(self, "element", (named and named["element"]) or "")
+        object.__setattr__(self, "element", ((named and named["element"]) or "").lower())
         object.__setattr__(self, "parameters", parameters)
 
     def __str__(self) -> str:

@@ -37,6 +37,17 @@ def versions() -> Versions:
     return tuple(found)
 
 
+def check_versions(wanted: Versions) -> None:
+    """Raise ParameterError where something has another version here than `versions` named where the run was started."""
+    here, there = dict(versions()), dict(wanted)
+    unlike = [name for name in there if here.get(name) != there[name]]
+    if unlike:
+        got = ", ".join(f"{name} {here.get(name, 'none')}" for name in unlike)
+        expected = ", ".join(f"{name} {there[name]}" for name in unlike)
+        remedy = f"install the same versions on every machine of the engine (worker on {platform.node()})"
+        raise ParameterError(Problem("workers", got, f"{expected}, as where the run was started", remedy))
+
+
 def packed(make: Callable[[], Compute[Any]]) -> bytes:
     """Pickle ``make`` for workers; raises ParameterError where it cannot be pickled."""
     require_picklable(make)
@@ -85,7 +96,7 @@ class EngineWorker:
         return self._compute
 
     def _made(self) -> Compute[Any]:
-        self._check_versions()
+        check_versions(self._wanted)
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # for libraries that are not loaded yet
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started the run has them
@@ -101,12 +112,3 @@ class EngineWorker:
         if "cv2" in sys.modules:
             sys.modules["cv2"].setNumThreads(1)
         return compute
-
-    def _check_versions(self) -> None:
-        here, wanted = dict(versions()), dict(self._wanted)
-        unlike = [name for name in wanted if here.get(name) != wanted[name]]
-        if unlike:
-            got = ", ".join(f"{name} {here.get(name, 'none')}" for name in unlike)
-            expected = ", ".join(f"{name} {wanted[name]}" for name in unlike)
-            remedy = f"install the same versions on every machine of the engine (worker on {platform.node()})"
-            raise ParameterError(Problem("workers", got, f"{expected}, as where the run was started", remedy))
