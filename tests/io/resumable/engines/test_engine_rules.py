@@ -21,11 +21,12 @@ from PIL import Image
 
 import privis
 from privis.cli.extraction.engine_options import EngineName, scheduler_named
-from privis.errors import ParameterError, UnsupportedError
+from privis.errors import ParameterError, ServiceError, UnsupportedError
 from privis.extraction.contributions import contributions
 from privis.extraction.folder import KEY_ON_WORKERS, MakeExtractor, key_mark
 from privis.io.resumable.engines.daft_scheduler import _again, _put_back
 from privis.io.resumable.engines.engine_worker import EngineWorker, packed, unpacked, versions
+from privis.io.resumable.engines.ray_connection import connected
 from privis.io.resumable.engines.retried_spans import Attempt
 from privis.io.resumable.parts import Span
 from privis.io.resumable.run import FolderJob, run
@@ -217,3 +218,14 @@ def test_only_what_holds_no_keys_travels(tmp_path: Path) -> None:
     sources = photographs(tmp_path / "in", 1)
     with pytest.raises(UnsupportedError, match="on=FarWorker with CKKS"):
         privis.extract_folder(FEATURE, sources, tmp_path / "out.npz", under=privis.CKKS(), on=FarWorker())
+
+
+def test_a_ray_that_does_not_start_in_time_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+
+    def late(**options: object) -> None:
+        raise Exception("The current node timed out during startup.")  # what Ray raises on a machine that is busy
+
+    monkeypatch.setattr(ray, "init", late)
+    with pytest.raises(ServiceError, match="Ray of this machine.*timed out during startup"):
+        connected(None, 2)

@@ -44,7 +44,7 @@ def connected(address: str | None, workers: int | None) -> Any:
             logging_level="WARNING",
             **local,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # no class of its own where a node does not start in time
         raise lost(address, error) from error
     return ray
 
