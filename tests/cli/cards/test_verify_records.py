@@ -176,6 +176,17 @@ def test_shards_are_sources_and_no_lists(room: Path) -> None:
     assert (code, said["completeness"]["sources"]["count"], said["problems"]) == (0, 3, [])
 
 
+def test_tables_of_images_are_sources_however_they_are_spelled(room: Path) -> None:
+    images = [path.read_bytes() for path in sorted((room / "in").glob("*.png"))[:3]]
+    ids = ["a", "../b.png", "s3://other/c.png"]
+    parquet.write_table(arrow.table({"image": images, "path": ids}), "images.parquet")
+    words = ("-f", "colour", "-p", "bins=4", "--workers", "1", "-o", "of-images.parquet")
+    assert run("extract", "images.parquet", *words)[0] == 0
+    for sources in ("images.parquet", "./images.parquet", str(room / "images.parquet")):
+        code, said = run("verify", "of-images.parquet", "--sources", sources)
+        assert (code, said["problems"]) == (0, []), sources
+
+
 def test_names_of_another_folder_are_explained(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(room.parent)
     code, said = run("verify", str(room / "t.npz"), "--sources", str(room / "in"))

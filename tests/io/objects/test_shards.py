@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from privis.errors import ImageError
+from privis.errors import ImageError, ParameterError
 from privis.extraction.folder import extract_folder
 from privis.features import LBP
 from privis.io import tables
@@ -27,6 +27,7 @@ from privis.io.objects.source_names import PlacedName, inside
 from privis.io.objects.tar_shards import list_members
 from tests.io.objects.store_servers import BUCKET, Faults, jpeg, tar_of
 
+SIGNED = "https://h/{}.jpg?X-Amz-Signature=1"
 LONG = "deep/" * 40 + "ü#frame=2.jpg"
 
 
@@ -142,6 +143,29 @@ def test_tables_without_one_column_of_images_and_rows_without_one(tmp_path: Path
     assert result.outcome.rows == 1
     names = sorted(os.path.basename(failure.path) for failure in result.outcome.failures)
     assert names == ["bad.parquet", "none.parquet", "null.parquet#record=none", "two.parquet"]
+
+
+def test_every_spelling_of_a_shard_or_table_is_one_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("S.TAR").write_bytes(tar_of([("../up.jpg", jpeg(0)), ("/abs.jpg", jpeg(1)), ("./.hidden.jpg", jpeg(2))]))
+    _table(tmp_path / "T.PARQUET", image=[jpeg(3)], id=["x"])
+    for container, names in (("S.TAR", ["#member=../up.jpg", "#member=/abs.jpg"]), ("T.PARQUET", ["#record=x"])):
+        found = find([container, f"./{container}", str(tmp_path / container)])
+        assert list(found) == [container + name for name in names]
+        for name in found:
+            assert AnySource().read(name).data == AnySource().read(str(name)).data
+
+
+def test_records_of_tables_are_not_named_by_what_is_secret(tmp_path: Path) -> None:
+    table = _table(tmp_path / "t.parquet", image=[jpeg(0), jpeg(1)], url=[SIGNED.format(0), SIGNED.format(1)])
+    assert all("#record=sha256:" in name for name in find([str(table)]))
+
+
+def test_columns_of_views_are_images_and_no_image_is_said(tmp_path: Path) -> None:
+    views = _table(tmp_path / "v.parquet", image=pa.array([jpeg(0)], pa.binary_view()), id=["a"])
+    assert AnySource().read(find([str(views)])[0]).data == jpeg(0)
+    with pytest.raises(ParameterError, match="no image"):
+        find([str(_table(tmp_path / "e.parquet", image=pa.array([], pa.binary())))])
 
 
 def test_shards_and_tables_in_a_store(

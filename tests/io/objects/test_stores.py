@@ -19,7 +19,7 @@ from privis.io.objects.any_source import AnySource, ReadAhead
 from privis.io.objects.object_store import Patience, bucket_and_key, read_object
 from privis.io.objects.source_bytes import SourceBytes
 from tests.io.objects.conftest import SECRET
-from tests.io.objects.store_servers import BUCKET, Faults, jpeg
+from tests.io.objects.store_servers import BUCKET, Faults, jpeg, tar_of
 
 Put = Callable[[str, bytes], object]
 HERE = f"s3://{BUCKET}"
@@ -52,6 +52,28 @@ def test_names_of_buckets_folders_and_globs(faults: Faults, put: Put) -> None:
     with pytest.raises(ParameterError, match="no such object or bucket"):
         find(["s3://no-such-bucket/a/"])
     assert bucket_and_key("S3://b") == ("s3://b", "")
+
+
+def test_every_spelling_of_an_object_is_one_source(faults: Faults, put: Put) -> None:
+    for key in ("a/b[1].jpg", "a/b1.jpg", "a/c*.jpg", "a/cd.jpg"):
+        put(key, key.encode())
+    upper = HERE.replace("s3:", "S3:")
+    assert find([f"{upper}/a/b1.jpg", f"{HERE}/a/b?.jpg", f"{upper}/a/*1.jpg"]) == (f"{HERE}/a/b1.jpg",)
+    for key in ("a/b[1].jpg", "a/c*.jpg"):  # keys are written as they are
+        assert find([f"{HERE}/{key}"]) == (f"{HERE}/{key}",)
+        assert AnySource().read(f"{HERE}/{key}").data == key.encode()
+    for key in ("/a/b1.jpg", "a//b1.jpg", "a/../b1.jpg"):  # obstore reads a/b1.jpg for the first
+        with pytest.raises(ImageError, match="an empty part"):
+            AnySource().read(f"{HERE}/{key}")
+
+
+def test_a_shard_that_could_not_be_listed_says_why(faults: Faults, put: Put) -> None:
+    assert find([f"{HERE}/none.tar"]) == (f"{HERE}/none.tar",)
+    with pytest.raises(ImageError, match="no such object or bucket"):
+        AnySource().read(f"{HERE}/none.tar")
+    put("none.tar", tar_of([("a.jpg", jpeg(0))]))
+    with pytest.raises(ImageError, match="run the same command again"):
+        AnySource().read(f"{HERE}/none.tar")
 
 
 def test_rows_are_those_of_files_and_failures_are_listed(faults: Faults, put: Put, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from privis.io.atomic import check_writable, replacing
 from privis.io.images.decode import SUFFIXES
 from privis.io.images.sources import find
 from privis.io.images.videos.video_files import VIDEO_SUFFIXES
+from privis.io.objects.image_tables import holds_images
+from privis.io.objects.source_names import TABLE, is_elsewhere, source_key
 from privis.io.tables import printable
 
 if TYPE_CHECKING:
@@ -84,32 +86,40 @@ class RecordWords:
         columns = Columns(*self.columns)
         with _writer(self.differences) as wrong:
             return record_check(
-                table, self._names(), failures=self.failures, columns=columns, key=record_key, on_difference=wrong
+                table,
+                self._names(format_of(table) is FileFormat.TABLE),
+                failures=self.failures,
+                columns=columns,
+                key=record_key,
+                on_difference=wrong,
             )
 
-    def _names(self) -> Iterator[str]:
+    def _names(self, own: bool) -> Iterator[str]:
+        """Names that went into a table; of one of Privis' own, tables of images stand for their records."""
         from privis.io.completeness.record_names import listed_sources
 
-        lists = [word for word in self.sources if os.path.isfile(word) and not _is_source(word)]
+        lists = [word for word in self.sources if os.path.isfile(word) and not _is_source(word, own)]
         if found := [word for word in self.sources if word not in lists]:
             yield from map(printable, find(found, sys.stdin, videos=True))
         for word in lists:
             yield from map(printable, listed_sources(Path(word), self.columns[0]))
 
 
-def _is_source(word: str) -> bool:
+def _is_source(word: str, own: bool) -> bool:
     """Whether a file is a source, or a shard of them: named so, damaged as it may be, or one by its content."""
     ending = os.path.splitext(word)[1].lower()
+    if own and ending == TABLE and holds_images(word):
+        return True
     return ending in SUFFIXES | VIDEO_SUFFIXES | {_SHARD} or format_of(word) in _SOURCES
 
 
 def record_key(name: str) -> str:
-    """What tells records apart: files by their absolute path, everything else by its name.
+    """What tells records apart: files, shards and tables by their absolute path, everything else by its name.
 
     >>> record_key("s3://photos/a.jpg"), record_key("./a/../b.jpg") == record_key("b.jpg")
     ('s3://photos/a.jpg', True)
     """
-    return name if "://" in name else os.path.abspath(name)
+    return name if "://" in name and not is_elsewhere(name) else source_key(name)
 
 
 @contextmanager

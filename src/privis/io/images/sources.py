@@ -14,7 +14,7 @@ from privis.io.images.dicom.recognition import is_dicom
 from privis.io.images.file_parts import file_part
 from privis.io.images.videos.video_files import VIDEO_SUFFIXES
 from privis.io.objects.listing import CONTAINERS, is_container, list_container, list_remote
-from privis.io.objects.source_names import is_elsewhere, is_remote, refuse_secrets
+from privis.io.objects.source_names import is_elsewhere, is_remote, refuse_secrets, source_key
 
 _LIST_OF_A_DISC = "DICOMDIR"
 
@@ -48,16 +48,12 @@ def find(inputs: Sequence[str], stdin: TextIO | None = None, *, videos: bool = F
     found: dict[str, str] = {}
     for name in inputs:
         paths = _expand(name, stdin, problems, SUFFIXES | VIDEO_SUFFIXES if videos else SUFFIXES)
-        found.update((key, path) for path in paths if (key := _key(path)) not in found)
+        found.update((key, path) for path in paths if (key := source_key(path)) not in found)
     if not inputs:
         problems.append(Problem("inputs", "nothing", "files, folders, globs or -", "name a folder of images"))
     refuse(ParameterError, problems)
     refuse_secrets(found)
     return tuple(found.values())
-
-
-def _key(path: str) -> str:
-    return path if is_elsewhere(path) else os.path.abspath(path)
 
 
 def _expand(name: str, stdin: TextIO | None, problems: list[Problem], suffixes: frozenset[str]) -> Sequence[str]:
@@ -70,7 +66,10 @@ def _expand(name: str, stdin: TextIO | None, problems: list[Problem], suffixes: 
         expected = f"images ({' '.join(sorted(suffixes))}) at any depth"
         remedy = "name another folder, or the files themselves if they have other names"
     elif os.path.exists(name) or os.path.exists(file_part(name).path):
-        return list_container(name, suffixes) if is_container(name) else (name,)
+        if not is_container(name):
+            return (name,)
+        paths = list_container(name, suffixes)
+        expected, remedy = "a shard or table with images", "name another one"
     elif is_elsewhere(name):
         return (name,)
     elif glob.has_magic(name):

@@ -11,11 +11,11 @@ from typing import Self
 
 from privis.errors import ImageError, Problem
 from privis.io.objects.http_objects import read_url
-from privis.io.objects.image_tables import read_record
+from privis.io.objects.image_tables import list_records, read_record
 from privis.io.objects.object_store import read_object
 from privis.io.objects.source_bytes import FileReader, SourceBytes, SourceReader
 from privis.io.objects.source_names import SERVERS, TABLE, TAR, inside, is_elsewhere, refuse_secrets
-from privis.io.objects.tar_shards import read_member
+from privis.io.objects.tar_shards import list_members, read_member
 
 _THREADS = 8
 _MOST_AHEAD = 64 << 20
@@ -45,11 +45,24 @@ class AnySource:
         if (where := inside(name)) is not None:
             return read_record(name, where) if where.in_table else read_member(name, where)
         if name.lower().endswith((TAR, TABLE)):
-            got = "a shard or table that is damaged, or of which no image was found"
-            raise ImageError(Problem(name, got, "a whole one, with images", "copy it again, uncompressed"))
+            raise _unlisted(name)
         if name.partition("://")[0].lower() in SERVERS:
             return read_url(name)
         return read_object(name)
+
+
+def _unlisted(container: str) -> ImageError:
+    """Why a shard or table stands in a list of sources instead of its images."""
+    try:
+        is_table = container.lower().endswith(TABLE)
+        found = list_records(container) if is_table else list_members(container, frozenset((".jpg",)))
+    except ImageError as error:
+        return error
+    if found and container not in found:
+        got = "a shard or table that could not be listed when the run began"
+        return ImageError(Problem(container, got, "one that can be read", "run the same command again"))
+    got = "a shard or table that is damaged, or of which no image was found"
+    return ImageError(Problem(container, got, "a whole one, with images", "copy it again, uncompressed"))
 
 
 class ReadAhead:

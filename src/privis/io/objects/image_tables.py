@@ -13,7 +13,7 @@ from privis.errors import ImageError, Problem
 from privis.io.objects.containers import opened, stamp_of
 from privis.io.objects.object_store import MOST_BYTES
 from privis.io.objects.source_bytes import SourceBytes
-from privis.io.objects.source_names import RECORD, Inside, PlacedName
+from privis.io.objects.source_names import RECORD, Inside, PlacedName, holds_secret
 
 if TYPE_CHECKING:
     from pyarrow import DataType, RecordBatch, Table
@@ -35,9 +35,9 @@ def list_records(table: str) -> list[str]:
 
     Returns:
         Names of records, by the ``path`` in the column of images, else by the first column called ``path``,
-        ``file_name``, ``filename``, ``key``, ``__key__``, ``image_id``, ``id`` or ``url`` that tells all rows apart;
-        else by the SHA-256 of each image's bytes, for which all of them are read: equal bytes are one record then. Rows
-        without an image and an id are one record, ``none``, which cannot be read.
+        ``file_name``, ``filename``, ``key``, ``__key__``, ``image_id``, ``id`` or ``url`` that tells all rows apart
+        and holds no credentials; else by the SHA-256 of each image's bytes, for which all of them are read: equal bytes
+        are one record then. Rows without an image and an id are one record, ``none``, which cannot be read.
 
     Raises:
         ImageError: it cannot be read, is damaged, or has no column of images, or several of which none is called
@@ -48,13 +48,31 @@ def list_records(table: str) -> list[str]:
         for column in ids:
             values = [(place, value) for place, value in _values(file, column)]
             often = Counter(str(value) for _, value in values)
-            if len(often) == len(values) and all(value not in (None, "", b"") for _, value in values):
+            told_apart = len(often) == len(values) and all(value not in (None, "", b"") for _, value in values)
+            if told_apart and not any(map(holds_secret, often)):  # names are written into tables
                 return [PlacedName(f"{table}{RECORD}{value}", place) for place, value in values]
         found = {}
         for place, data in _values(file, image):
             digest = _NOTHING if data is None else _BY_CONTENT + hashlib.sha256(data).hexdigest()
             found.setdefault(digest, PlacedName(f"{table}{RECORD}{digest}", place))
         return list(found.values())
+
+
+def holds_images(table: str) -> bool:
+    """Whether a table has a column of images, and is no list of names alone.
+
+    Args:
+        table: path or name of an object.
+
+    Returns:
+        False also where it cannot be read.
+    """
+    try:
+        with _parquet(table) as file:
+            _columns(table, file)
+    except ImageError:
+        return False
+    return True
 
 
 def read_record(name: str, where: Inside) -> SourceBytes:
@@ -148,7 +166,7 @@ def _columns(table: str, file: ParquetFile) -> tuple[Column, list[Column]]:
 def _is_bytes(kind: DataType) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
 
 
 def _values(file: ParquetFile, column: Column) -> Iterator[tuple[tuple[int, int], Any]]:

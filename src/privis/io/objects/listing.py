@@ -11,7 +11,7 @@ from privis.errors import ImageError
 from privis.io.objects.http_objects import links_below
 from privis.io.objects.image_tables import list_records
 from privis.io.objects.object_store import bucket_and_key, list_objects
-from privis.io.objects.source_names import SERVERS, TABLE, TAR
+from privis.io.objects.source_names import SERVERS, TABLE, TAR, with_plain_scheme
 from privis.io.objects.tar_shards import list_members
 
 CONTAINERS = frozenset((TAR, TABLE))
@@ -62,7 +62,8 @@ def list_remote(name: str, suffixes: frozenset[str]) -> list[str]:
         ImageError: a folder that cannot be listed.
         MissingExtraError: what reads it is not installed.
     """
-    server = name.partition("://")[0].lower() in SERVERS
+    name = with_plain_scheme(name)
+    server = name.partition("://")[0] in SERVERS
     if not server and not bucket_and_key(name)[1] and not name.endswith("/"):
         name += "/"
     magic = glob.has_magic(name.replace("?", "") if server else name)
@@ -70,7 +71,11 @@ def list_remote(name: str, suffixes: frozenset[str]) -> list[str]:
         return list_container(name, suffixes) if is_container(name) else [name]
     folder = _before_magic(name) if magic else name
     found: Iterable[str] = links_below(folder) if server else list_objects(folder)
-    kept = sorted(each for each in found if _is_shown(each[len(folder) :]) and (not magic or _fits(each, name)))
+    kept = sorted(
+        each for each in found if each == name or (_is_shown(each[len(folder) :]) and (not magic or _fits(each, name)))
+    )
+    if magic and name in kept:  # a key may hold what globs are made of, as a file's name may
+        return list_container(name, suffixes) if is_container(name) else [name]
     return list(_images(kept, suffixes, magic))
 
 

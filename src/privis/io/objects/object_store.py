@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 30
 """Of one object that is read into memory."""
 _BUFFER = 1 << 16
+_UNREADABLE = (
+    "a key with an empty part, . or .., of its own or below",
+    "parts between slashes that are names",
+    "give the object another key",
+)
 _PROFILE_FILES = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "AWS_CONFIG_FILE": "~/.aws/config"}
 
 
@@ -63,6 +68,9 @@ def bucket_and_key(name: str) -> tuple[str, str]:
     if scheme.lower() not in STORES:  # servers are asked by other rules
         raise ImageError(Problem(name, "no object of a store", f"one of {', '.join(STORES)}"))
     bucket, _, key = rest.partition("/")
+    if any(part in ("", ".", "..") for part in key.removesuffix("/").split("/")) and key:
+        # obstore would read another object, or none: it takes keys for paths
+        raise ImageError(Problem(name, *_UNREADABLE))
     return f"{scheme.lower()}://{bucket}", key
 
 
@@ -194,7 +202,10 @@ def _explained(name: str) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError):
         remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or what your store's users set"
         raise ImageError(Problem(name, "no permission to read it", "credentials that may", remedy)) from None
-    except (BaseError, OSError, ValueError) as error:  # their words hold requests and answers: none of them goes on
+    except (BaseError, OSError, ValueError) as error:
+        if "path segment" in str(error):  # of an object below a prefix
+            raise ImageError(Problem(name, *_UNREADABLE)) from None
+        # their words hold requests and answers: none of them goes on
         raise ImageError(Problem(name, _failing(str(error)), "an object that can be read", "try again")) from None
 
 

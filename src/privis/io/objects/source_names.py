@@ -25,7 +25,7 @@ SERVERS = ("http", "https")
 TAR, TABLE = ".tar", ".parquet"
 MEMBER, RECORD = "#member=", "#record="
 _SCHEME = re.compile(rf"({'|'.join((*STORES, *SERVERS))})://", re.IGNORECASE)
-_INSIDE = re.compile(r"(?P<container>.+?(?:\.tar|\.parquet))#(?P<kind>member|record)=(?P<inside>.+)", re.DOTALL)
+_INSIDE = re.compile(r"(?P<container>.+?(?i:\.tar|\.parquet))#(?P<kind>member|record)=(?P<inside>.+)", re.DOTALL)
 _USER = re.compile(r"(?<=://)[^/@]*@")
 _SECRET = re.compile(
     r"[?&](?:x-amz-|x-goog-|awsaccesskeyid|googleaccessid|sig=|signature|[^=&#]*(?:token|secret|key|password|credential))",
@@ -50,6 +50,30 @@ def is_elsewhere(name: str) -> bool:
     (True, False)
     """
     return is_remote(name) or (inside(name) is not None and not os.path.lexists(name))
+
+
+def source_key(name: str) -> str:
+    """What is equal for two spellings of one source: the scheme in lower case, paths of this machine absolute.
+
+    >>> source_key("S3://bucket/A.jpg"), source_key("./x/../0.tar#member=./a") == source_key("0.tar#member=./a")
+    ('s3://bucket/A.jpg', True)
+    """
+    if is_remote(name):
+        return with_plain_scheme(name)
+    found = inside(name) if is_elsewhere(name) else None
+    if found is None:
+        return os.path.abspath(name)
+    return os.path.abspath(found.container) + name[len(found.container) :]
+
+
+def with_plain_scheme(name: str) -> str:
+    """Give a name in a store or on a server with its scheme in lower case, as listings have it.
+
+    >>> with_plain_scheme("S3://bucket/A.jpg")
+    's3://bucket/A.jpg'
+    """
+    scheme, mark, rest = name.partition("://")
+    return scheme.lower() + mark + rest
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def list_members(shard: str, suffixes: frozenset[str]) -> list[str]:
                 while (member := tar.next()) is not None:
                     tar.members.clear()  # type: ignore[attr-defined]  # else it keeps every header
                     name = member.name
-                    shown = not any(part.startswith(".") for part in name.split("/") if part != ".")
+                    shown = not any(part.startswith(".") for part in name.split("/") if part not in (".", ".."))
                     if member.isreg() and shown and os.path.splitext(name)[1].lower() in suffixes:
                         place = (member.offset, tar.offset - member.offset)  # type: ignore[attr-defined]
                         found.append(PlacedName(f"{shard}{MEMBER}{name}", place))
