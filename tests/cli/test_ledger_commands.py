@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import stat
+import tarfile
 
 import numpy as np
 import pytest
@@ -88,6 +89,18 @@ def test_verify_returns_1_for_a_damaged_ledger(run, path):
     path.write_bytes(path.read_bytes().replace(b'"epsilon": 0.3', b'"epsilon": 0.1', 1))
     result = run("verify", path)
     assert result.exit_code == 1 and "line 3 does not follow" in result.stderr
+
+
+def test_show_finds_an_image_that_is_no_file_of_its_own(run, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.full((8, 8), 5, np.uint8)
+    Image.fromarray(pixels).save("a.png")
+    Image.fromarray(pixels).save("a.tif")
+    with tarfile.open("s.tar", "w") as shard:
+        shard.add("a.png")
+    FileLedger(path).charge(record_of_pixels(pixels), COSTLY, "1")
+    for name in ("a.png", "s.tar#member=a.png", "a.tif#page=1"):
+        assert " 0.3 " in run("show", path, name).output, name
 
 
 def test_a_damaged_ledger_is_not_shown_or_exported(run, path, tmp_path):

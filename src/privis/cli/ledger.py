@@ -126,12 +126,15 @@ def show(path: LedgerPath, record: Record = None, most: Most = 20) -> None:
 def _spent(opened: KeptLedger, record: str) -> Spent:
     """Of an image, named by a file that holds it, or of a person."""
     from privis.io.images import decode as images
+    from privis.io.images.file_parts import file_part
+    from privis.io.objects.source_names import is_elsewhere
     from privis.privacy.ledger.records import former_records, record_of_pixels
     from privis.subjects import subject_ids
 
     if opened.budget.unit is not BudgetUnit.IMAGE:
         return opened.spent(*subject_ids([record], "record"))
-    if not os.path.exists(record):  # the name of an image itself, or a person under whom a former version charged it
+    if not (is_elsewhere(record) or os.path.exists(file_part(record).path)):
+        # the name of an image itself, or a person under whom a former version charged it
         return opened.spent(record)
     image = images.load(record)
     return opened.spent(record_of_pixels(image), formerly=former_records(image, record, None))

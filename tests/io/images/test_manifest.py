@@ -19,6 +19,14 @@ def test_paths_are_relative_to_the_file_and_named_once(tmp_path):
     assert manifest.subjects == ("ann", "bob")
 
 
+def test_shards_are_relative_to_the_file_too_and_no_image_has_two_people(tmp_path):
+    text = "id,path\nann,0.tar#member=./a.png\nann,../{0}/0.tar#member=./a.png\nbob,S3://b/x.png\nbob,s3://b/x.png\n"
+    manifest = read_manifest(write(tmp_path, text.format(tmp_path.name)), "id")
+    assert manifest.paths == (f"{tmp_path}/0.tar#member=./a.png", "S3://b/x.png")
+    with pytest.raises(ParameterError, match="under 'bob'"):
+        read_manifest(write(tmp_path, "id,path\nann,S3://b/x.png\nbob,s3://b/x.png\n"), "id")
+
+
 def test_a_byte_order_mark_as_spreadsheets_write_it_is_no_part_of_a_name(tmp_path):
     path = tmp_path / "images.csv"
     path.write_bytes("\ufeffpath,id\na.png,ann\n".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, misfit
 from privis.io.images.same_files import file_identity
-from privis.io.objects.source_names import is_elsewhere
+from privis.io.objects.source_names import inside, is_remote
 from privis.subjects import shortened, subject_ids
 
 PATH = "path"
@@ -85,10 +86,19 @@ def _rows(path: Path, reader: csv.DictReader[str], column: str) -> tuple[list[_R
         where = f"{path}, line {reader.line_num}"
         name, value = (row[PATH] or "").strip(), (row[column] or "").strip()
         if name and value:
-            rows.append(_Row(where, name if is_elsewhere(name) else str(path.parent / name), value))
+            rows.append(_Row(where, _placed(path.parent, name), value))
         else:
             problems.append(Problem(where, "no path" if not name else f"no {column}", "both"))
     return rows, problems
+
+
+def _placed(folder: Path, name: str) -> str:
+    """A name that is relative to a folder, as one that is not; members of shards and ids in tables keep theirs."""
+    if is_remote(name):
+        return name
+    if (found := inside(name)) is None or os.path.lexists(folder / name):
+        return str(folder / name)
+    return str(folder / found.container) + name[len(found.container) :]
 
 
 def _once(path: Path, column: str, rows: Sequence[_Row], values: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 from privis.io.images.file_parts import file_part
-from privis.io.objects.source_names import is_elsewhere
+from privis.io.objects.source_names import inside, is_elsewhere, is_remote, source_key
 
 
 def file_identity(path: str | Path) -> Hashable:
@@ -20,8 +20,11 @@ def file_identity(path: str | Path) -> Hashable:
     >>> file_identity("./a.png") == file_identity("b/../a.png")
     True
     """
-    if is_elsewhere(str(path)):
-        return ("elsewhere", str(path))
+    name = str(path)
+    if is_remote(name):
+        return ("elsewhere", source_key(name))
+    if is_elsewhere(name) and (found := inside(name)) is not None:
+        return ("inside", file_identity(found.container), name[len(found.container) :])
     part = file_part(path)
     if part.kind:
         return (part.kind, part.words, file_identity(part.path))
