@@ -187,6 +187,13 @@ def test_tables_of_images_are_sources_however_they_are_spelled(room: Path) -> No
         assert (code, said["problems"]) == (0, []), sources
 
 
+def test_a_list_that_names_an_image_twice_means_one_row_of_ours(room: Path) -> None:
+    names = sorted(f"in/{path.name}" for path in (room / "in").iterdir())
+    Path("list").write_text("\n".join([*names, f"./{names[0]}", names[1]]))
+    code, said = run("verify", "t.parquet", "--sources", "list", "--sources", "in")
+    assert (code, said["problems"]) == (0, [])
+
+
 def test_names_of_another_folder_are_explained(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(room.parent)
     code, said = run("verify", str(room / "t.npz"), "--sources", str(room / "in"))

@@ -87,15 +87,21 @@ class RecordWords:
         with _writer(self.differences) as wrong:
             return record_check(
                 table,
-                self._names(format_of(table) is FileFormat.TABLE),
+                self._names(table),
                 failures=self.failures,
                 columns=columns,
                 key=record_key,
                 on_difference=wrong,
             )
 
-    def _names(self, own: bool) -> Iterator[str]:
-        """Names that went into a table; of one of Privis' own, tables of images stand for their records."""
+    def _names(self, table: Path) -> Iterator[str]:
+        """Names that went into a table; one of Privis' own has a record of each once, however often it was named."""
+        own = format_of(table) is FileFormat.TABLE
+        names = self._given_names(own)
+        yield from {record_key(name): name for name in names}.values() if own else names
+
+    def _given_names(self, own: bool) -> Iterator[str]:
+        """Names by the words; where ``own``, a table of images stands for its records."""
         from privis.io.completeness.record_names import listed_sources
 
         lists = [word for word in self.sources if os.path.isfile(word) and not _is_source(word, own)]
