@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from privis.errors import ImageError, ParameterError, PrivisError
+from privis.extraction.contributions import image_identities
 from privis.extraction.folder import FolderResult, extract_folder
 from privis.features import LBP
 from privis.io import tables
@@ -65,6 +66,20 @@ def test_every_spelling_of_an_object_is_one_source(faults: Faults, put: Put) -> 
     for key in ("/a/b1.jpg", "a//b1.jpg", "a/../b1.jpg"):  # obstore reads a/b1.jpg for the first
         with pytest.raises(ImageError, match="an empty part"):
             AnySource().read(f"{HERE}/{key}")
+
+
+def test_equal_bytes_are_one_image_wherever_they_are(
+    faults: Faults, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for key, number in (("a.jpg", 1), ("b/a.jpg", 1), ("c.jpg", 2)):
+        put(key, jpeg(number))
+    Path("f.jpg").write_bytes(jpeg(1))
+    Path("s.tar").write_bytes(tar_of([("m.jpg", jpeg(1)), ("n.jpg", jpeg(2))]))
+    same = [f"{HERE}/a.jpg", f"{HERE}/b/a.jpg", "f.jpg", "s.tar#member=m.jpg"]
+    others = [f"{HERE}/c.jpg", "s.tar#member=n.jpg"]
+    found = image_identities([*same, *others, f"{HERE}/none.jpg"])
+    assert len(set(found[:4])) == 1 and len(set(found[4:6])) == 1 and len(set(found)) == 3
 
 
 def test_a_shard_that_could_not_be_listed_says_why(faults: Faults, put: Put) -> None:

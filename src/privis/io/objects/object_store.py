@@ -119,6 +119,15 @@ def object_stamp(name: str) -> Hashable:
         return found["size"], found["last_modified"], found["e_tag"], found["version"]
 
 
+def object_size(name: str) -> int:
+    """Bytes of an object; raises as `read_object`."""
+    bucket, key = bucket_and_key(name)
+    with _explained(name):
+        import obstore
+
+        return obstore.head(_store(bucket, PATIENCE), key)["size"]
+
+
 def _too_large(name: str, size: int) -> ImageError:
     return ImageError(Problem(name, f"an object of {size:,} bytes", f"at most {MOST_BYTES:,}"))
 
