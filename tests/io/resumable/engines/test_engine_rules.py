@@ -227,5 +227,5 @@ def test_a_ray_that_does_not_start_in_time_is_said_in_words(monkeypatch: pytest.
         raise Exception("The current node timed out during startup.")  # what Ray raises on a machine that is busy
 
     monkeypatch.setattr(ray, "init", late)
-    with pytest.raises(ServiceError, match="Ray of this machine.*timed out during startup"):
+    with pytest.raises(ServiceError, match=r"Ray of this machine.*timed out during startup"):
         connected(None, 2)
