@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from privis.errors import ParameterError, PrivisError, Problem
 from privis.io.images.depth import DepthWarning
 from privis.io.resumable.parts import Span
-from privis.io.resumable.span_scheduler import Answer, Compute
+from privis.io.resumable.span_scheduler import MOST_LOSSES, Answer, Compute
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -36,9 +36,6 @@ ONE_THREAD = (
 )
 """Environment variables by which libraries choose their number of threads when they are loaded."""
 
-
-_MOST_DEATHS = 4
-"""Of processes with one source, until it is given up: it may be innocent where processes are killed at random."""
 _MOST_KILLED_STARTS = 8
 """Processes in a row that were killed while they started, until the run ends."""
 
@@ -176,7 +173,7 @@ def _reap(
     if task is None:
         return
     if task.deaths == 0 or len(task.span) == 1:
-        if task.deaths + 1 < _MOST_DEATHS:
+        if task.deaths + 1 < MOST_LOSSES:
             queue.appendleft(_Task(task.span, task.deaths + 1))
         else:
             yield task.span, give_up(task.span, f"its process {ending}, every time it was tried")

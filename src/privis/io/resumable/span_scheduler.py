@@ -11,6 +11,9 @@ Answer = TypeVar("Answer")
 Compute = Callable[[Span, Sequence[str]], Answer]
 """Deals with the sources of a span, given with their paths, and returns what became of them, never an exception."""
 
+MOST_LOSSES = 4
+"""Of workers with one source, until it is given up: it may be innocent where workers are killed at random."""
+
 
 class SpanScheduler(Protocol):
     """Shares spans out over workers, of which any may die at any moment.

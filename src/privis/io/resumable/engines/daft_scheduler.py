@@ -132,7 +132,7 @@ class DaftScheduler:
 
         count = min(self.parallelism(), len(spans))
         most = max(1, min(_SPANS, len(spans) // (8 * count)))  # so few that every worker is busy to the end
-        rows = [[], *(list(spans[place : place + most]) for place in range(0, len(spans), most))]
+        rows = [[], *(list(spans[place : place + most]) for place in range(0, len(spans), most)), *[[]] * (2 * count)]
         asked = {
             "spans": [[edge for span in row for edge in (span.start, span.stop)] for row in rows],
             "paths": [[path for span in row for path in paths[span.start : span.stop]] for row in rows],
@@ -142,7 +142,7 @@ class DaftScheduler:
             frame = frame.into_partitions(-(-len(rows) // _ROWS))  # what the cluster shares out, and hands back
         worker = daft.cls(DaftWorker, use_process=True, max_concurrency=count)(versions(), recipe)
         answered = frame.select(frame["spans"], worker.answers(frame["spans"], frame["paths"]).alias("answers"))
-        with one_thread():  # whenever Daft starts its processes
+        with one_thread(), daft.execution_config_ctx(maintain_order=False):  # whenever Daft starts its processes
             found: Iterator[dict[str, Any]] = answered.iter_rows(results_buffer_size=4 * count)
             for row in found:
                 edges = row["spans"]
@@ -166,9 +166,11 @@ def _put_back(left: Lot, lots: deque[Lot], most: int) -> None:
 
 
 def _again(left: Lot) -> list[Lot]:
-    """What to ask after a query that gave nothing: the same once more, then halves; nothing for a single source."""
+    """What to ask after a query that gave nothing: the same once more, then halves; a single source time after time."""
     if not all(attempt.losses for attempt in left):
         return [tuple(Attempt(attempt.span, 1) for attempt in left)]
+    if len(left) == len(left[0].span) == 1:
+        return [again] if (again := left[0].again()) else []
     fresh = [Attempt(attempt.span) for attempt in (left if len(left) > 1 else left[0].again())]
     middle = (len(fresh) + 1) // 2
     return [tuple(half) for half in (fresh[:middle], fresh[middle:]) if half]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import pickle
+import sys
 
 import daft
 
@@ -18,6 +21,8 @@ class DaftWorker:
     """
 
     def __init__(self, wanted: Versions, make: bytes) -> None:
+        if _alone():
+            atexit.register(_leave)  # first, so that it runs after what others register later
         self._worker = EngineWorker(wanted, make)
 
     @daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)
@@ -41,3 +46,16 @@ class DaftWorker:
             answers.append(self._worker.answer(start, stop, names[begin:end]))
             begin = end
         return answers or [self._worker.ready()]
+
+
+def _alone() -> bool:
+    """Whether this process is nothing but a worker that Daft started."""
+    specification = getattr(sys.modules["__main__"], "__spec__", None)
+    return specification is not None and specification.name == "daft.execution.udf_worker"
+
+
+def _leave() -> None:
+    """End at once: until a worker has ended, Daft keeps back what the others answered last."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -46,7 +46,21 @@ def connected(address: str | None, workers: int | None) -> Any:
         )
     except Exception as error:  # no class of its own where a node does not start in time
         raise lost(address, error) from error
+    if address is None:
+        _end_idle_processes()
     return ray
+
+
+def _end_idle_processes() -> None:
+    """End two processes of a Ray that was started here, 45 MB each: one would ask a cloud for machines, one would carry
+    output of workers to drivers, and neither is asked to.
+    """
+    from ray._private import worker
+
+    node = getattr(worker, "_global_node", None)
+    for name in ("kill_monitor", "kill_log_monitor"):  # `ray start` can leave them out, `ray.init` cannot
+        if end := getattr(node, name, None):
+            end(check_alive=False)
 
 
 def disconnect(ray: Any) -> None:

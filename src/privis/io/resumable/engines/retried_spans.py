@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from privis.io.resumable.parts import Span
+from privis.io.resumable.span_scheduler import MOST_LOSSES
 
 
 @dataclass(frozen=True)
@@ -15,18 +16,19 @@ class Attempt:
     losses: int = 0
 
     def again(self) -> tuple[Attempt, ...]:
-        """Give what to try: the span once more after a first loss, then its halves, and nothing for a lost source.
+        """Give what to try: the span once more after a first loss, then its halves; a source time after time, then nothing.
 
         >>> Attempt(Span(0, 3)).again()
         (Attempt(span=Span(start=0, stop=3), losses=1),)
         >>> [half.span for half in Attempt(Span(0, 3), 1).again()]
         [Span(start=0, stop=1), Span(start=1, stop=3)]
-        >>> Attempt(Span(0, 1), 1).again()
+        >>> Attempt(Span(0, 1), 2).again()
+        (Attempt(span=Span(start=0, stop=1), losses=3),)
+        >>> Attempt(Span(0, 1), 3).again()
         ()
         """
-        if self.losses == 0:
-            return (Attempt(self.span, 1),)
-        if len(self.span) == 1:
-            return ()
+        losses = self.losses + 1
+        if self.losses == 0 or len(self.span) == 1:
+            return (Attempt(self.span, losses),) if losses < MOST_LOSSES else ()
         middle = (self.span.start + self.span.stop) // 2
         return Attempt(Span(self.span.start, middle), 1), Attempt(Span(middle, self.span.stop), 1)
