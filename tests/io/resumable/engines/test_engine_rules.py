@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ from privis.cli.extraction.engine_options import EngineName, scheduler_named
 from privis.errors import ParameterError, ServiceError, UnsupportedError
 from privis.extraction.contributions import contributions
 from privis.extraction.folder import KEY_ON_WORKERS, MakeExtractor, key_mark
+from privis.io.resumable.engines import ray_connection
 from privis.io.resumable.engines.daft_scheduler import _again, _put_back
 from privis.io.resumable.engines.engine_worker import EngineWorker, packed, unpacked, versions
 from privis.io.resumable.engines.ray_connection import connected
 from privis.io.resumable.engines.retried_spans import Attempt
 from privis.io.resumable.parts import Span
 from privis.io.resumable.run import FolderJob, run
+from privis.io.resumable.span_scheduler import MOST_LOSSES
 
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)
 FEATURE = privis.ColourHistogram(bins=2, density=True)
@@ -187,20 +190,32 @@ def test_suspects_are_asked_for_after_all_others() -> None:
 
 
 def test_a_deadly_source_is_found_by_halves() -> None:
-    deadly, lots, losses = 5, deque([(Attempt(Span(0, 4)), Attempt(Span(4, 8)))]), 0
+    deadly, lots, alone = 5, deque([(Attempt(Span(0, 4)), Attempt(Span(4, 8)))]), 0
     done: list[Span] = []
     while lots:
         lot = lots.popleft()
         if not any(attempt.span.start <= deadly < attempt.span.stop for attempt in lot):
             done += [attempt.span for attempt in lot]
             continue
-        losses += 1
+        alone += [attempt.span for attempt in lot] == [Span(deadly, deadly + 1)]
         again = _again(lot)
-        if not again:
-            assert [attempt.span for attempt in lot] == [Span(deadly, deadly + 1)]
+        assert again or alone
         lots.extendleft(reversed(again))
     assert sum(map(len, done)) == 7
-    assert losses == 8
+    assert alone == MOST_LOSSES
+
+
+@pytest.mark.parametrize(("address", "ended"), [(None, [True]), ("auto", [])])
+def test_only_a_ray_that_was_started_here_loses_processes(
+    monkeypatch: pytest.MonkeyPatch, address: str | None, ended: list[bool]
+) -> None:
+    began: list[str] = []
+    fake = SimpleNamespace(is_initialized=lambda: False, init=lambda address, **options: began.append(address))
+    monkeypatch.setattr(ray_connection, "imported", lambda: fake)
+    done: list[bool] = []
+    monkeypatch.setattr(ray_connection, "_end_idle_processes", lambda: done.append(True))
+    assert ray_connection.connected(address, 2) is fake
+    assert (began, done) == ([address or "local"], ended)
 
 
 # Words ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 import privis
+from privis.io.resumable.engines.ray_connection import _end_idle_processes
 from privis.io.resumable.run import FolderJob, run
 from privis.io.tables import read
 from tests.io.resumable.engines.odd_files import odd_files
@@ -90,6 +91,17 @@ def charged_table(folder: Path, sources: list[str], on: Any) -> bytes:
     assert (result.outcome.rows, result.outcome.failures) == (len(sources), ())
     assert (audit.charges, audit.records, audit.problems) == (len(sources), len(sources), ())
     return output.read_bytes()
+
+
+def test_processes_that_only_a_cluster_needs_are_ended(ray_session: Any) -> None:
+    def monitors() -> list[str]:
+        words = [" ".join(process.cmdline()) for process in psutil.Process().children() if process.is_running()]
+        return [word for word in words if "monitor.py" in word]
+
+    assert len(monitors()) == 2
+    _end_idle_processes()
+    assert not monitors()
+    assert ray_session.get(ray_session.remote(lambda: 7).remote()) == 7
 
 
 def test_odd_files_and_ordinary_ones_give_the_same_bytes(tmp_path: Path, engine: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 from collections import deque
@@ -126,13 +127,13 @@ class DaftScheduler:
     def _answers(
         self, spans: Sequence[Span], paths: Sequence[str], recipe: bytes
     ) -> Generator[tuple[Span | None, Any], None, None]:
-        """Answers of one query as they come; the first is None, of a worker that is ready."""
+        """Answers of one query as they come; one is None, of a worker that is ready."""
         daft = self._on_its_runner()
         from privis.io.resumable.engines.daft_worker import DaftWorker
 
         count = min(self.parallelism(), len(spans))
         most = max(1, min(_SPANS, len(spans) // (8 * count)))  # so few that every worker is busy to the end
-        rows = [[], *(list(spans[place : place + most]) for place in range(0, len(spans), most)), *[[]] * (2 * count)]
+        rows = [[], *(list(spans[place : place + most]) for place in range(0, len(spans), most))]
         asked = {
             "spans": [[edge for span in row for edge in (span.start, span.stop)] for row in rows],
             "paths": [[path for span in row for path in paths[span.start : span.stop]] for row in rows],
@@ -142,9 +143,11 @@ class DaftScheduler:
             frame = frame.into_partitions(-(-len(rows) // _ROWS))  # what the cluster shares out, and hands back
         worker = daft.cls(DaftWorker, use_process=True, max_concurrency=count)(versions(), recipe)
         answered = frame.select(frame["spans"], worker.answers(frame["spans"], frame["paths"]).alias("answers"))
-        with one_thread(), daft.execution_config_ctx(maintain_order=False):  # whenever Daft starts its processes
-            found: Iterator[dict[str, Any]] = answered.iter_rows(results_buffer_size=4 * count)
-            for row in found:
+        found: Iterator[dict[str, Any]] = answered.iter_rows(results_buffer_size=4 * count)
+        with one_thread():  # whenever Daft starts its processes
+            with daft.execution_config_ctx(maintain_order=False):  # seen when a query begins; in order, workers wait
+                first = next(found)
+            for row in itertools.chain([first], found):
                 edges = row["spans"]
                 answers = map(unpacked, pickle.loads(row["answers"]))
                 if edges:

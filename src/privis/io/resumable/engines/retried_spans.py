@@ -16,7 +16,7 @@ class Attempt:
     losses: int = 0
 
     def again(self) -> tuple[Attempt, ...]:
-        """Give what to try: the span once more after a first loss, then its halves; a source time after time, then nothing.
+        """Give what to try: the span once more after a first loss, then its halves; a source several times.
 
         >>> Attempt(Span(0, 3)).again()
         (Attempt(span=Span(start=0, stop=3), losses=1),)
