@@ -6,15 +6,18 @@ Answers for `privis.io.resumable.engines.engine_worker`, `privis.io.resumable.en
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -36,6 +39,15 @@ from privis.io.resumable.span_scheduler import MOST_LOSSES
 
 RELEASE = privis.FeatureRelease(privis.Laplace(1.0), clip=3.0)
 FEATURE = privis.ColourHistogram(bins=2, density=True)
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """A worker changes the process that it is in, which is this one here."""
+    handler = signal.getsignal(signal.SIGINT)
+    with mock.patch.dict(os.environ):
+        yield
+    signal.signal(signal.SIGINT, handler)
 
 
 @dataclass(frozen=True)
