@@ -38,6 +38,7 @@ COMMANDS = {
     "he_kept": "he.kept",
     "he_standards": "he.standards",
     "he_mnist": "he.mnist",
+    "fhe_network": "fhe_suite.digit_network",
     "faces_from_pixels": "he.faces_from_pixels",
     "he_matching": "he.matching",
     "he_decisions": "he.decisions",

@@ -26,11 +26,14 @@ Constant = float | Array
 
 
 def _freeze_arrays(op: object) -> None:
-    """Make the arrays of a frozen dataclass read-only, so that a program cannot change after its digest."""
+    """Make the arrays of a frozen dataclass read-only, so that a program cannot change after its digest.
+
+    They are in C order, as those of a file are: in another order sums differ in their last bit, and so do parameters.
+    """
     for field in dataclasses.fields(op):  # type: ignore[arg-type]
         value = getattr(op, field.name)
         if isinstance(value, np.ndarray):
-            value = value.copy() if value.flags.writeable else value
+            value = value.copy() if value.flags.writeable or not value.flags.c_contiguous else value
             value.setflags(write=False)
             object.__setattr__(op, field.name, value)
 

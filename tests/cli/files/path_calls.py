@@ -120,6 +120,8 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
     ("stage", "encrypt"): {"FOLDER": "{new}", "INPUT": "{picture}", "--secret": "{stage}/secret"},
     ("stage", "compute"): {"FOLDER": "{stage}", "--offer": "{stage}/server/offer.npz"},
     ("stage", "decrypt"): {"FOLDER": "{stage}", "--secret": "{stage}/secret", "-o": "{new}.npz"},
+    ("stage", "init"): {"DIRECTORY": "{new}", "--workload": "mnist", "--model": "{network}"},
+    ("stage", "readme"): {"DIRECTORY": "{stage}"},
     ("stage", "prepare", "in words"): {"--io": "{new}", "--offer": "{offer}"},
     ("stage", "keygen", "in words"): {"--io": "{new}", "--offer": "{offer}"},
     ("stage", "encrypt", "in words"): {
@@ -299,6 +301,7 @@ CREATED = {
     ("answers", "PATH"),
     ("mpc", "FOLDER"),
     ("stage", "FOLDER"),
+    ("stage", "DIRECTORY"),
     ("stage", "--io"),
     ("face", "GALLERY"),
 }
@@ -307,6 +310,7 @@ FINE = {
     ("--key", "a release key"), ("--key", "no such file"), ("--tokens", "no such file"), ("--tokens", "an empty file"),
     ("--secret", "no such file"), ("--answer-ledger", "no such file"), ("--answer-ledger", "an empty file"),
     ("FILE", "a table of features"), ("FILE", "a classifier"), ("FILE", "a list"), ("FOLDER", "a folder"),
+    ("DIRECTORY", "a folder"),
     ("--sources", "a table of features"), ("--sources", "a picture"), ("--sources", "a list"),
     ("--failures", "a list"), ("--io", "a folder"), ("FILES", "a table of features"), ("FILES", "a classifier"),
 }  # fmt: skip

@@ -76,6 +76,21 @@ def test_an_offer_of_a_file_has_the_same_terms_as_the_one_that_was_saved(files):
     assert not any(repr(float(weight)) in weights for weight in WEIGHTS.ravel())
 
 
+def test_terms_do_not_depend_on_how_weights_lie_in_memory(tmp_path):
+    kernel, second = RANDOM.normal(size=(8, 1, 4, 4)).astype(np.float32), RANDOM.normal(size=(10, 64))
+    first = RANDOM.normal(size=(8 * 13 * 13, 64)).astype(np.float32)
+    first.setflags(write=False)
+
+    def layers(x):
+        windows = x >> ops.Conv(kernel, (2, 2), (0, 0, 0, 0))
+        hidden = (windows * windows).reshape(len(first)) >> ops.Dense(first.T)
+        return hidden * hidden >> ops.Dense(second)
+
+    offer = privis.Offer(trace(layers, Input((1, 28, 28), -1.0, 1.0, None)), precision=1e-2)
+    offer.save(tmp_path / "offer")
+    assert privis.Offer.load(tmp_path / "offer").terms() == offer.terms()
+
+
 def test_samples_and_the_way_of_sharing_are_kept_in_the_file(tmp_path):
     wide = trace(lambda x: x * x, Input((2,), -100.0, 100.0, None))
     offer = privis.Offer(wide, samples=[np.ones(2)], sharing=None, images=9000, precision=1e-2)

@@ -52,6 +52,7 @@ from privis.cli.server.stage_folder import (
     the_folder,
     write_terms,
 )
+from privis.cli.server.submission.submission_commands import init, readme
 from privis.errors import OutputError, ParameterError, Problem, refuse
 from privis.extras import require
 from privis.file_formats import FileFormat, format_of
@@ -73,6 +74,9 @@ stage = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+
+stage.command()(init)
+stage.command()(readme)
 
 Folder = Annotated[
     Path | None, typer.Argument(help="Folder of all stages; what others may not see lies in parts of it.")

@@ -1,0 +1,110 @@
+"""One run in the shape of the harness: stages as processes, what each took, and what the server could see.
+
+While a server stage runs, the folder of the secret key is elsewhere, and an audit hook ends the process that opens
+anything of it. Bytes are counted as ``du -sb`` counts them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privis.serve.submission.stage_call import SIZES, StageCall
+from privis.serve.submission.submission_directory import STAGES
+
+NO_SECRETS = Path(__file__).parent / "no_secrets"
+MEASURED = Path(__file__).parent / "measured_stage.py"
+COMPUTE = "server_encrypted_compute"
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """What a stage took: processor seconds of all its processes, and the peak of the largest one's memory, bytes."""
+
+    stage: str
+    processor: float
+    memory: int
+
+
+@dataclass(frozen=True, eq=False)
+class HarnessRun:
+    """What stages took, bytes of folders, and the classes that came out."""
+
+    stages: tuple[StageUse, ...]
+    folders: dict[str, int]
+    classes: NDArray[np.int64] = field(repr=False)
+
+    def of(self, stage: str) -> StageUse:
+        """What one stage took."""
+        return next(use for use in self.stages if use.stage == stage)
+
+
+def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint8]) -> HarnessRun:
+    """Run all stages for one size in an empty folder.
+
+    Args:
+        submission: the directory that ``privis stage init`` wrote.
+        root: where ``io`` and ``datasets`` are made.
+        size: 0 to 3.
+        images: uint8 (N, height, width).
+
+    Returns:
+        What was measured, and the classes.
+
+    Raises:
+        CalledProcessError: a stage failed, or a server stage touched the secret key.
+    """
+    call = StageCall(submission, SIZES[size], root)
+    call.pixels.parent.mkdir(parents=True)
+    np.savetxt(call.pixels, images.reshape(len(images), -1) / 255.0, fmt="%.6f")
+    call.predictions.parent.mkdir(parents=True)
+    uses = []
+    for stage in STAGES:
+        server = stage.startswith("server_")
+        words = [] if stage == "server_preprocess_model" else [str(size)]  # the harness does not say it there
+        with _moved_away(call.secret) if server else _as_it_is():
+            uses.append(_ran(submission / "build" / stage, words, root, server=server))
+    folders = {each.name: _bytes(each) for each in (call.public, call.query.parent, call.answer.parent)}
+    return HarnessRun(tuple(uses), folders, np.loadtxt(call.predictions, np.int64, ndmin=1))
+
+
+def _ran(script: Path, words: list[str], root: Path, *, server: bool) -> StageUse:
+    places = [str(NO_SECRETS)] * server + [each for each in sys.path if each]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    told = root / f"{script.name}.json"
+    measured = [sys.executable, "-I", "-S", str(MEASURED), str(told), str(script), *words]
+    ended = subprocess.run(measured, cwd=root, env=environment, check=False)
+    if ended.returncode:
+        raise subprocess.CalledProcessError(ended.returncode, [script.name, *words])
+    return StageUse(script.name, **json.loads(told.read_text()))
+
+
+@contextmanager
+def _moved_away(secret: Path) -> Iterator[None]:
+    away = secret.parent.parent.parent / "away"
+    shutil.move(secret, away)
+    try:
+        yield
+    finally:
+        shutil.move(away, secret)
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+def _bytes(folder: Path) -> int:
+    """As ``du -sb``: apparent sizes of all files, and of the folders themselves."""
+    return folder.lstat().st_size + sum(path.lstat().st_size for path in folder.rglob("*"))

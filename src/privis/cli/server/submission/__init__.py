@@ -1,0 +1,1 @@
+"""``privis stage init`` and ``readme``: submissions to the harness of fhe-benchmarking."""

@@ -1,0 +1,133 @@
+"""A submission as a directory: stages that the harness runs, terms for owners, and the server's network.
+
+Stages lie in the directory as Python files, and in ``build/`` as links without an ending: harnesses start them one way
+or the other. They run with the Python of the environment that is active.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from privis.errors import OutputError, Problem
+from privis.features.cnn import CNN
+from privis.run.he.compiler.program_specification import Spec
+from privis.run.he.packing.batching import Batching
+from privis.run.he.security import SecurityStandard
+from privis.run.he.wire import key_file
+from privis.serve.offerings.offer import Offer
+from privis.serve.submission import stages
+from privis.serve.submission.stage_call import SIZES, StageCall
+from privis.serve.submission.submission_readme import write_readme
+from privis.serve.submission.workload import Workload
+
+STAGES = (
+    "client_key_generation",
+    "server_preprocess_model",
+    "client_preprocess_input",
+    "client_encode_encrypt_input",
+    "server_encrypted_compute",
+    "client_decrypt_decode",
+    "client_postprocess",
+)
+"""Stages in the order in which the harness runs them."""
+PRECISION = 1e-2
+"""Largest error by encryption, relative to the largest score: classes hardly change, and the smallest ring does."""
+
+
+def write_submission(
+    directory: Path,
+    workload: Workload,
+    network: CNN,
+    *,
+    samples: Sequence[Any] | None = None,
+    precision: float = PRECISION,
+    standard: SecurityStandard = SecurityStandard.GUIDELINES_2024,
+    progress: Callable[[float], None] = lambda share: None,
+) -> None:
+    """Write a submission, whole or not at all.
+
+    For each size the way of sharing ciphertexts is chosen here, once: keys are made before a server has compiled.
+
+    Args:
+        directory: new, or empty.
+        workload: what it answers.
+        network: with a score per class; as `Workload.require_network` takes it.
+        samples: public images, paths or arrays, that tell how large values are: a smaller ring may do.
+        precision: largest error by encryption, relative to the largest score.
+        standard: table of 128-bit security that parameters meet.
+        progress: told the share that is done, in [0, 1].
+
+    Raises:
+        OutputError: there is something in the directory, or it cannot be written.
+        ParameterError: a parameter is none, or a sample cannot be read.
+        UnsupportedError: more levels or precision than secure parameters give.
+    """
+    require_empty(directory)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".unfinished", dir=directory.parent))
+        try:
+            _copy_stages(unfinished)
+            for number, (size, images) in enumerate(zip(SIZES, workload.images, strict=True)):
+                offer = Offer(
+                    network,
+                    name=workload.name,
+                    samples=samples,
+                    precision=precision,
+                    sharing=None,
+                    images=images,
+                    standard=standard,
+                )
+                _write_offer(StageCall(unfinished, size), offer)
+                progress((number + 1) / len(SIZES))
+            write_readme(unfinished)
+            unfinished.chmod(0o755)
+            os.rename(unfinished, directory)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise OutputError(Problem(str(directory), got, "a new directory", "choose another place")) from error
+
+
+def require_empty(directory: Path) -> None:
+    """Refuse a directory in which something is; OutputError says so."""
+    if directory.is_symlink() or (directory.exists() and not (directory.is_dir() and not any(directory.iterdir()))):
+        remedy = "nothing is overwritten: choose another place, or remove it"
+        raise OutputError(Problem(str(directory), "something that is there", "a new or empty directory", remedy))
+
+
+def _copy_stages(directory: Path) -> None:
+    build, source = directory / "build", Path(stages.__file__).parent
+    build.mkdir()
+    for name in STAGES:
+        copy = directory / f"{name}.py"
+        shutil.copyfile(source / copy.name, copy)
+        copy.chmod(0o755)
+        (build / name).symlink_to(Path("..") / copy.name)
+
+
+def _write_offer(call: StageCall, offer: Offer) -> None:
+    """Terms and offer, of the sharing that is quickest here, wherever stages run later."""
+    compiled = offer.offering.compiled
+    fixed = Offer.of(
+        replace(offer.made, options=replace(offer.made.options, batching=_batching(compiled.spec)), images=None)
+    )
+    terms = fixed.terms()
+    for path in (call.terms_path, call.offer):
+        path.parent.mkdir(exist_ok=True)
+    key_file.write(call.terms_path, key_file.KeyKind.PUBLIC, terms.digest, terms.to_json().encode(), mode=0o644)
+    fixed.save(call.offer)
+
+
+def _batching(spec: Spec) -> Batching:
+    if spec.batch_size == 1:
+        return Batching.NONE
+    return Batching.SLOT if spec.slot_per_image else Batching.SIDE_BY_SIDE

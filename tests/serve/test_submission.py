@@ -1,0 +1,162 @@
+"""``privis stage init``: a submission in the harness's shape, on made-up digits.
+
+Answers for `privis.cli.server.submission.submission_commands`, `privis.serve.submission.submission_directory`,
+`privis.serve.submission.submission_readme`, `privis.serve.submission.stage_call`, `privis.serve.submission.workload`,
+the stages in `privis.serve.submission.stages`, and `benchmarks.fhe_suite.harness_shape`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("tenseal")
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import privis
+from benchmarks.fhe_suite.digit_network import Digits, train_network
+from benchmarks.fhe_suite.harness_shape import NO_SECRETS, run_harness
+from privis.cli.main import app
+from privis.errors import ImageError
+from privis.serve.submission.submission_directory import STAGES
+from privis.serve.submission.workload import MNIST
+from privis.training.polynomial_networks.network_file import load_network
+from privis.training.polynomial_networks.network_fitting import NetworkFitting
+
+
+def made_up(count: int) -> Digits:
+    """Pictures with a bar whose height tells the class."""
+    rng = np.random.default_rng(0)
+    classes = np.arange(count) % 10
+    images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+    for image, number in zip(images, classes, strict=True):
+        image[4 + 2 * number : 6 + 2 * number, 4:24] = 200
+    return Digits(images, classes, images, classes)
+
+
+@pytest.fixture(scope="module")
+def given():
+    return made_up(300)
+
+
+@pytest.fixture(scope="module")
+def model(given, tmp_path_factory):
+    path = tmp_path_factory.mktemp("network") / "net.onnx"
+    train_network(given, path, 3, 16, NetworkFitting(epochs=4, shift=0))
+    return path
+
+
+def init(directory, *words):
+    return CliRunner().invoke(app, ["stage", "init", str(directory), *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def submission(model, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("fork") / "submission"
+    made = init(directory, "--workload", "mnist", "--model", model)
+    assert made.exit_code == 0, made.output
+    return directory
+
+
+def test_the_stages_give_the_classes_of_the_clear_network_without_the_secret_key_at_the_server(
+    submission, given, model, tmp_path
+):
+    images = given.test[:7]
+    run = run_harness(submission, tmp_path, 1, images)
+    network, _ = load_network(model)
+    assert run.classes.tolist() == privis.extract(network, list(images)).features.argmax(1).tolist()
+    assert [use.stage for use in run.stages] == list(STAGES)
+    assert all(use.processor > 0 and use.memory > 0 for use in run.stages)
+    assert set(run.folders) == {"public_keys", "ciphertexts_upload", "ciphertexts_download"}
+    du = subprocess.run(["du", "-sb", tmp_path / "io" / "small" / "public_keys"], capture_output=True, check=True)
+    assert run.folders["public_keys"] == int(du.stdout.split()[0]) > 1e5
+    assert not list((tmp_path / "io" / "small" / "public_keys").glob("secret*"))
+
+
+def test_a_server_stage_that_touches_the_secret_key_fails_the_run(submission, given, tmp_path):
+    spoiled = tmp_path / "submission"
+    shutil.copytree(submission, spoiled, symlinks=True)
+    stage = spoiled / "server_preprocess_model.py"
+    line = "try:\n    open('io/single/secret_key/secret.key')\nexcept OSError:\n    pass\n"  # moved away, and yet
+    stage.write_text(f"#!/usr/bin/env python3\n{line}")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run_harness(spoiled, tmp_path / "root", 0, given.test[:1])
+    assert failed.value.returncode == 77 and failed.value.cmd == ["server_preprocess_model"]
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("os.listdir('secret_key')", 77), ("os.rename('a/secret_key/b', 'c')", 77), ("open('secret_key.txt', 'w')", 0)],
+)
+def test_the_hook_ends_whoever_touches_the_folder(tmp_path, how, code):
+    environment = os.environ | {"PYTHONPATH": str(NO_SECRETS)}
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import os; {how}"], cwd=tmp_path, env=environment, capture_output=True
+    )
+    assert ran.returncode == code
+
+
+def test_stages_are_what_a_harness_can_start_either_way(submission):
+    for name in STAGES:
+        assert os.access(submission / f"{name}.py", os.X_OK)
+        assert (submission / "build" / name).resolve() == (submission / f"{name}.py").resolve()
+    assert "/" not in os.readlink(submission / "build" / STAGES[0]).removeprefix("../"), "links survive a move"
+
+
+def test_the_readme_says_parameters_tables_and_the_owners_part(submission):
+    told = CliRunner().invoke(app, ["stage", "readme", str(submission)])
+    assert told.exit_code == 0, told.output
+    assert told.stdout == (submission / "README.md").read_text()
+    for word in ("| single | 1 |", "| large | 10,000 |", "ternary", "standard of 2018", "guidelines of 2024", "square"):
+        assert word in told.stdout
+    rows = [
+        line for line in told.stdout.splitlines() if line.startswith(("| single", "| small", "| medium", "| large"))
+    ]
+    assert all(row.count(", met") == 2 for row in rows) and len(rows) == 4
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(model, submission, given, tmp_path):
+    unknown = init(tmp_path / "new", "--workload", "imagenet", "--model", model)
+    assert unknown.exit_code == 2 and "one of mnist" in unknown.stderr
+    small = tmp_path / "small.onnx"
+    train_network(
+        Digits(given.train[:, ::2, ::2], given.train_classes, given.test[:, ::2, ::2], given.test_classes),
+        small, 3, 4, NetworkFitting(epochs=1, shift=0),
+    )  # fmt: skip
+    other = init(tmp_path / "new", "--workload", "mnist", "--model", small)
+    assert other.exit_code == 2 and "(1, 14, 14)" in other.stderr and "(1, 28, 28)" in other.stderr
+    there = init(submission, "--workload", "mnist", "--model", model)
+    assert there.exit_code == 4 and "new or empty" in there.stderr
+    none = CliRunner().invoke(app, ["stage", "readme", str(tmp_path)])
+    assert none.exit_code == 2 and "privis stage init" in none.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_lines_that_are_no_images_are_all_named(tmp_path):
+    good = " ".join(["0.5"] * 784)
+    path = tmp_path / "test_pixels.txt"
+    path.write_text(f"{good}\n0.1 0.2\n{good}\n{good.replace('0.5', '1.5', 1)}\n{good.replace('0.5', 'nan', 1)}\n")
+    with pytest.raises(ImageError) as refused:
+        MNIST.read_pixels(path)
+    assert [problem.where.rpartition(" ")[2] for problem in refused.value.problems] == ["2", "4", "5"]
+    path.write_text(f"{good}\n")
+    assert MNIST.read_pixels(path).shape == (1, 1, 28, 28) and np.all(MNIST.read_pixels(path) == 127.5)
+
+
+def test_a_stage_says_what_is_wrong_without_a_traceback(submission, tmp_path):
+    for words, said in (([], ""), (["4"], "one of 0, 1, 2, 3"), (["0"], "query.bin")):
+        ran = subprocess.run(
+            [sys.executable, submission / "server_encrypted_compute.py", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert said in ran.stderr and "Traceback" not in ran.stderr
+        assert (ran.returncode == 0) == (not words)
