@@ -12,7 +12,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Decrypt."""
+    """Decrypt the scores into an array."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             outputs = Owner.load(call.secret).decrypt(call.kept, call.answer)

@@ -12,7 +12,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Encrypt."""
+    """Encrypt the array of images into one query."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             query = Owner.load(call.secret).encrypt(list(np.load(call.images, allow_pickle=False)))

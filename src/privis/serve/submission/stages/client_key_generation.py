@@ -10,7 +10,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Make keys."""
+    """Make keys for the terms of a size."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             Owner.generate(call.terms(), call.public, call.secret)

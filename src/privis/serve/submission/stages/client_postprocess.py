@@ -12,7 +12,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Write classes."""
+    """Write the class of the largest score of each image."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             classes = np.load(call.scores, allow_pickle=False).argmax(1)

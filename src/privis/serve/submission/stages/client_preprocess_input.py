@@ -11,7 +11,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Read pixels."""
+    """Read the harness's pixels into an array."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             call.images.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Compute."""
+    """Compute the encrypted scores of a query."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             answer = Offer.load(call.offer).evaluate(call.evaluation, call.query)

@@ -11,7 +11,7 @@ from privis.serve.submission.stage_call import stage_calls
 
 
 def main() -> None:
-    """Compile."""
+    """Compile the network, and keep its encoded weights."""
     with stage_calls(__file__, sys.argv[1:]) as calls:
         for call in calls:
             keep_weights(Offer.load(call.offer).offering.compiled)
