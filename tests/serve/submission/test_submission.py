@@ -2,7 +2,14 @@
 
 Answers for `privis.cli.server.submission.submission_commands`, `privis.serve.submission.submission_directory`,
 `privis.serve.submission.submission_readme`, `privis.serve.submission.stage_call`, `privis.serve.submission.workload`,
-the stages in `privis.serve.submission.stages`, and `benchmarks.fhe_suite.harness_shape`.
+`privis.serve.submission.stages.client_key_generation`,
+`privis.serve.submission.stages.server_preprocess_model`,
+`privis.serve.submission.stages.client_preprocess_input`,
+`privis.serve.submission.stages.client_encode_encrypt_input`,
+`privis.serve.submission.stages.server_encrypted_compute`,
+`privis.serve.submission.stages.client_decrypt_decode`,
+`privis.serve.submission.stages.client_postprocess`
+and `benchmarks.fhe_suite.harness_shape`.
 """
 
 from __future__ import annotations
