@@ -6,6 +6,7 @@ from tests.mutants import Mutant
 
 RECORDS = "tests/extraction/test_records.py::"
 PUT_BACK = "tests/privacy/ledger/test_ledger_put_back.py::"
+BOTH_PUT_BACK = "tests/privacy/ledger/test_ledgers_put_back.py::"
 SEVERAL = "tests/extraction/several/test_several_features.py::"
 RESUMED = "tests/extraction/test_resumed.py::"
 TRAINED = "tests/training/test_noise_and_charges.py::"
@@ -24,7 +25,7 @@ CHARGES = (
     ),
     Mutant(
         12, "an image that another feature refuses is charged", "io/resumable/together.py",
-        "    reasons = [reason for each in charging if (reason := _against(each, image, path))]\n",
+        "    reasons = [reason for each in charging if (reason := _against(each, images[at_least_of(each)], path))]\n",
         "    reasons: list[str] = []\n",
         SEVERAL + "test_a_picture_that_one_feature_cannot_use_is_charged_for_none",
     ),
@@ -36,12 +37,12 @@ CHARGES = (
     Mutant(
         12, "a pickle forgets what was seen", "privacy/ledger/chained_file.py",
         "return type(self), (str(self.path),), self._seen", "return type(self), (str(self.path),)",
-        PUT_BACK + "test_copies_and_pickles_inherit_what_was_seen",
+        BOTH_PUT_BACK + "test_copies_and_pickles_inherit_what_was_seen",
     ),
     Mutant(
         12, "what was only read does not count as seen", "privacy/ledger/chained_file.py",
         "        self._books, self._seen = books, books.head\n        return books",
-        "        self._books = books\n        return books", PUT_BACK + "test_what_was_only_read_counts_as_seen",
+        "        self._books = books\n        return books", BOTH_PUT_BACK + "test_what_was_only_read_counts_as_seen",
     ),
     Mutant(
         12, "a charge to a file that was replaced counts", "privacy/ledger/chained_file.py",
@@ -59,7 +60,7 @@ CHARGES = (
     ),
     Mutant(
         12, "a run goes on with another key in the same file", "extraction/folder.py",
-        "_key_mark(ReleaseKey.load(make.key_path))", "str(make.key_path)",
+        "key_mark(ReleaseKey.load(key_path))", "str(key_path)",
         RESUMED + "test_a_key_file_that_was_replaced_is_another_key",
     ),
     Mutant(
@@ -83,7 +84,7 @@ CHARGES = (
         RESUMED + "test_a_ledger_put_back_to_before_the_finished_parts_is_refused",
     ),
     Mutant(
-        12, "a ledger that cannot be written is a picture's failure", "io/resumable/run.py",
+        12, "a ledger that cannot be written is a picture's failure", "io/resumable/span_vectors.py",
         "NO_IMAGES_FAULT = (ServiceError, ProtocolError, OutputError, DamagedLedgerError, AnswerLimitError, ",
         "NO_IMAGES_FAULT = (ServiceError, ProtocolError, ",
         RESUMED + "test_a_ledger_that_cannot_be_written_ends_the_run_which_goes_on_later",
