@@ -285,7 +285,7 @@ def resumable_run(make: MakeExtractor, outputs: Sequence[Path], account: Written
     except PrivisError as error:
         if make.ledger is None or (account and _mark_of(account) == before):
             raise
-        got = "charges before this failure"
+        got = "charges since this run began, its own or of others"
         raise type(error)(*error.problems, Problem("ledger", got, "a call that ends", _how(make, outputs))) from error
     except BaseException as error:
         if make.ledger is not None:
