@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pytest
 
+from privis.choose.cost.command_timings import CommandTimings
 from privis.cli import doctor
 from privis.errors import OutputError
 from privis.extras import Extra
@@ -160,12 +161,14 @@ def test_doctor_measures_one_section_after_another_and_keeps_what_an_interruptio
     tried.append(dataclasses.replace(third, measure=interrupted))
     monkeypatch.setattr(machine_measurements, "homomorphic_measurements", lambda: tuple(tried))
     monkeypatch.setattr(machine_measurements, "party_measurements", lambda: ())
+    monkeypatch.setattr(CommandTimings, "measure", lambda: CommandTimings(2.0))
     said = []
     measuring = doctor.calibration(said.append)
-    assert [next(measuring).check, next(measuring).check] == ["CKKS", "encrypted matching"]
+    checks = [next(measuring).check for _ in range(3)]
+    assert checks == ["the command's start", "CKKS", "encrypted matching"]
     with pytest.raises(KeyboardInterrupt):
         next(measuring)
-    assert said == [f"measuring {one.subject} ({number} of 3)" for number, one in enumerate(tried, 1)]
+    assert said[1:] == [f"measuring {one.subject} ({number} of 4)" for number, one in enumerate(tried, 2)]
     kept = MachineProfile.of_this_machine()
     assert [kept.has(one.section, one.default) for one in tried] == [True, True, False]
     advised = {finding.check: finding.advice for finding in doctor._profile()}
@@ -175,8 +178,10 @@ def test_doctor_measures_one_section_after_another_and_keeps_what_an_interruptio
 def test_without_an_extra_the_others_are_measured(cache, monkeypatch):
     monkeypatch.setattr(Extra, "missing", lambda extra: ["tenseal"] if extra.name == "he" else [])
     monkeypatch.setattr(machine_measurements, "party_measurements", lambda: ())
-    (finding,) = doctor.calibration(lambda step: None)
+    monkeypatch.setattr(CommandTimings, "measure", lambda: CommandTimings(2.0))
+    finding, start, _ = doctor.calibration(lambda step: None)
     assert finding.check == "extra he" and "privis[he]" in finding.advice
+    assert start.found.startswith("2.00 s for one small image")
 
 
 def test_matching_and_paillier_are_measured_in_little_time():

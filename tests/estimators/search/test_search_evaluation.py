@@ -65,7 +65,9 @@ def test_graphs_without_one_image_are_those_of_the_others():
     without = NeighbourGraph.without_each(vectors, 5)
     for row in (0, 11, 23):
         expected = NeighbourGraph.of(np.delete(vectors, row, 0), 5).affinity
-        assert abs(without(row).affinity - expected).max() < 1e-12
+        assert (
+            abs(without(row).affinity - expected).max() < 1e-6
+        )  # single-precision products, in blocks of another size
     assert len(NeighbourGraph.without_each(vectors[:4], 15)(0)) == 3
     with pytest.raises(ParameterError):
         NeighbourGraph.without_each(vectors[:2])

@@ -187,11 +187,11 @@ def test_a_run_that_was_interrupted_goes_on_and_charges_nothing_more(pictures, t
     features, seen = [HISTOGRAM, privis.LBP(density=True)], []
     real = Decoding.__call__
 
-    def interrupted(self, source):
+    def interrupted(self, source, at_least=None):
         seen.append(source)
         if len(seen) == after + 3:  # two are decoded to see what they are
             raise KeyboardInterrupt
-        return real(self, source)
+        return real(self, source, at_least)
 
     monkeypatch.setattr(Decoding, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
