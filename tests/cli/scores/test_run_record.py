@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from privis.choose.cost.earlier_runs import extraction_digest
 from privis.choose.cost.run_log import RunLog, ScoredRun, Taken
 from privis.cli.scores.run_record import RunNote, RunRecord, mechanism_of, scored, seconds_of_this_process
 from privis.cli.scores.score_table import tell_scores
@@ -41,6 +42,7 @@ def test_an_extraction_is_scored_by_its_own_process(tmp_path: Path, log: RunLog)
         assert log.path.exists() == (switch == "on")
     (run,) = log.runs()
     assert (run.command, run.mechanism, run.feature, run.images, run.workers) == ("extract", "clear", "lbp", 2, 1)
+    assert run.extraction == extraction_digest(LBP(), None, (24, 32))
     assert run.predicted is not None and run.predicted.seconds > 0
     assert 0.1 < run.measured.seconds < 600 and run.measured.memory > 50 << 20 and run.measured.sent == 0
     assert "patient" not in log.path.read_text() and "secret" not in log.path.read_text()

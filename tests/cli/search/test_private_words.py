@@ -14,11 +14,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from privis.cli.main import app
+from privis.cli.scores.run_record import RunRecord
 from tests.estimators.search.test_search_index import painted
 
 
-def run(*words):
-    return CliRunner().invoke(app, ["search", *map(str, words)])
+def run(*words, record=None):
+    return CliRunner().invoke(app, ["search", *map(str, words)], obj=record)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,9 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
-def asked(photos, *words, code=0):
-    done = run("query", photos / "g" / "1.png", "--index", photos.parent / "photos.index", "--json", *words)
+def asked(photos, *words, code=0, record=None):
+    index = photos.parent / "photos.index"
+    done = run("query", photos / "g" / "1.png", "--index", index, "--json", *words, record=record)
     assert done.exit_code == code, done.output
     return json.loads(done.stdout) if done.stdout else None, done.stderr
 
@@ -43,7 +45,11 @@ def test_scores_under_encryption_are_those_in_the_clear(photos):
     clear, _ = asked(photos, "--top", "100")
     assert len(clear) == 6
     for gallery in ("plain", "encrypted"):
-        found, told = asked(photos, "--top", "100", "--under", "ckks", "--gallery", gallery)
+        record = RunRecord()
+        found, told = asked(photos, "--top", "100", "--under", "ckks", "--gallery", gallery, record=record)
+        (note,) = record.notes
+        assert (note.command, note.under, note.rows) == ("search query", "ckks", 6)
+        assert note.what == ("colour encrypted" if gallery == "encrypted" else "colour")
         assert [row["rank"] for row in found] == [1, 2, 3, 4, 5, 6] and found[0]["path"] == clear[0]["path"]
         distances = {row["path"]: row["distance"] for row in clear}
         expected = [distances[row["path"]] for row in found]

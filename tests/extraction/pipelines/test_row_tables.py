@@ -189,6 +189,7 @@ def test_what_is_no_column_of_files_is_refused(columns: Any, told: str) -> None:
         ({"release": RELEASE, "feature": privis.LBP(), "key": "k"}, "lbp.size: got None"),
         ({"release": privis.FeatureRelease(privis.Laplace(1.0), 1.0, privis.Person(2)), "key": "k"}, "single images"),
         ({"keep": ["feature"]}, "another name"),
+        ({"keep": "label"}, "keep=['label']"),
         ({"keep": ["bytes"], "release": RELEASE, "key": "k"}, "the images themselves"),
         ({"max_pixels": 0}, "at least 1"),
     ],

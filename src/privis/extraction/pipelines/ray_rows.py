@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from privis.errors import ParameterError, Problem
 from privis.extraction.pipelines.row_extraction import refuse_far_file, row_extraction
-from privis.extraction.pipelines.row_tables import PipelineColumns, TableExtractor
+from privis.extraction.pipelines.row_tables import PipelineColumns, TableExtractor, kept_names
 from privis.extras import optional_import
 from privis.features.feature import Feature
 from privis.io.images.decode import MAX_PIXELS, Decoding
@@ -89,7 +89,7 @@ def on_ray(
     decoding = Decoding(max_pixels, bits, dicom or DicomReading())
     checked = {"under": under, "release": release, "ledger": ledger, "key": key, "decoding": decoding}
     extraction = row_extraction(feature, subjects=subjects is not None, **checked)
-    columns = PipelineColumns(image, record, subjects, tuple(keep), release is not None)
+    columns = PipelineColumns(image, record, subjects, kept_names(keep), release is not None)
     present = dataset.columns(fetch_if_missing=False)
     if present is not None:
         columns.check(present)

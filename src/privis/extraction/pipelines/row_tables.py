@@ -106,6 +106,23 @@ class TableExtractor:
         return pyarrow.Table.from_arrays([*kept, *made], names=[*columns.kept, FEATURE, ERROR])
 
 
+def kept_names(keep: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns as they are given, where they are several: the letters of one name are none.
+
+    Args:
+        keep: names.
+
+    Returns:
+        The names.
+
+    Raises:
+        ParameterError: it is one text.
+    """
+    if isinstance(keep, str):
+        raise ParameterError(Problem("keep", repr(keep), "a list of names of columns", f"keep=[{keep!r}]"))
+    return tuple(keep)
+
+
 def on_arrow(
     batches: Iterable[pyarrow.RecordBatch],
     feature: Feature,
@@ -163,6 +180,7 @@ def on_arrow(
     decoding = Decoding(max_pixels, bits, dicom or DicomReading())
     checked = {"under": under, "release": release, "ledger": ledger, "key": key, "decoding": decoding}
     extraction = row_extraction(feature, subjects=subjects is not None, **checked)
-    make = TableExtractor(extraction, PipelineColumns(image, record, subjects, tuple(keep), release is not None), False)
+    columns = PipelineColumns(image, record, subjects, kept_names(keep), release is not None)
+    make = TableExtractor(extraction, columns, False)
     for batch in batches:
         yield from make(pyarrow.Table.from_batches([batch])).combine_chunks().to_batches()
