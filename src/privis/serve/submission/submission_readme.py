@@ -14,8 +14,8 @@ from privis.serve.submission.workload import workload_named
 README = "README.md"
 _DISTRIBUTIONS = (
     "Secret keys: uniform ternary, coefficients in {-1, 0, 1}. Errors: those of Microsoft SEAL as it is built for "
-    "TenSEAL, of standard deviation 3.2 (by default its centred binomial distribution). Scheme: CKKS in a residue "
-    "number system; no bootstrapping."
+    "TenSEAL, of standard deviation about 3.2 (by default its centred binomial distribution). Scheme: CKKS in a "
+    "residue number system; no bootstrapping."
 )
 _OWNER = (
     "the owner turns the harness's text into numbers (`client_preprocess_input`), encrypts them under the secret key "
