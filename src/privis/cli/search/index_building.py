@@ -123,7 +123,7 @@ def build(
     privis search build photos/ -o shared.index --release privunit --epsilon 8 --projection public/
     """
     with explained():
-        from privis.estimators.search.indexing.index_file import NAME, IndexFile, check_new_folder
+        from privis.estimators.search.indexing.index_file import IndexFile, is_new_folder
         from privis.estimators.search.search_index import Index
 
         parts = PartWords(tiles, overlap, tissue, mpp, downsample, pages, every, start, end, stack)
@@ -135,8 +135,7 @@ def build(
         words = RecipeWords.of(recipe, parameter, layer, model, codebook)
         kind, address = _store(store)
         decoding, processes = Decoding(max_pixels), workers or os.cpu_count() or 1
-        if not (output / NAME).is_file():
-            check_new_folder(output)
+        if is_new_folder(output):
             said = words or RecipeWords(DEFAULT)
             chosen, listed = recipe_of(said), _listed(images, subject_from, metadata, {}, parts)
             noise = released.of(chosen, max_pixels, listed.paths)

@@ -63,7 +63,8 @@ class BackgroundCommand:
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_output, self._read_lines)]
         for reader in self._readers:
             reader.start()
-        threading.Thread(target=self._wait, daemon=True).start()
+        self._clearing = threading.Thread(target=self._wait, daemon=True)
+        self._clearing.start()
 
     @property
     def state(self) -> str:
@@ -82,12 +83,14 @@ class BackgroundCommand:
         self._stopped = True
         self._signal(signal.SIGINT)
 
-        def end() -> None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE_SECONDS)
-            self._signal(signal.SIGKILL)
+        threading.Thread(target=self._end, daemon=True).start()
 
-        threading.Thread(target=end, daemon=True).start()
+    def close(self) -> None:
+        """Stop it, and return when neither its processes nor what they wrote are there any more."""
+        if self._clearing.is_alive():
+            self.stop()
+            self._end()
+            self._clearing.join()
 
     def to_dict(self) -> dict[str, Any]:
         """Give state, seconds, what is left of the predicted ones, its last words, and its result once it is done."""
@@ -137,6 +140,11 @@ class BackgroundCommand:
             os.close(file)
         self._folder.cleanup()
 
+    def _end(self) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        self._signal(signal.SIGKILL)
+
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
@@ -174,10 +182,10 @@ class BackgroundCommands:
             return self._kept[key]
 
     def close(self) -> None:
-        """Stop all that run."""
+        """Stop all that run, and wait until they are gone."""
         with self._lock:
             for each in self._kept.values():
-                each.stop()
+                each.close()
 
 
 def _in_memory(image: Upload) -> int:

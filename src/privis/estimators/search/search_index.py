@@ -17,11 +17,10 @@ from privis.estimators.search.index_queries import FoundImage, answers, copies, 
 from privis.estimators.search.indexing.image_sources import ImageSources, Metadata, image_sources
 from privis.estimators.search.indexing.index_additions import Additions, RefusedImage, add_images
 from privis.estimators.search.indexing.index_file import (
-    NAME,
     PROJECTION,
     IndexFile,
     StoreKind,
-    check_new_folder,
+    is_new_folder,
     keys_of,
     new_folder,
     shipped_recipe,
@@ -117,12 +116,11 @@ class Index:
             OutputError: it cannot be written.
         """
         folder, sources = Path(place), image_sources(images, ids, subjects, metadata)
-        if (folder / NAME).is_file():
+        if not is_new_folder(folder):
             index = cls.resume(folder, recipe, decoding=decoding, release=release)
             index.require_store(kind, address)
             return index, index._added(sources, workers, on_progress)
         chosen = recipe or colour_and_texture()
-        check_new_folder(folder)
         if not sources.ids:
             raise ImageError(*(Problem(name, why, "a usable image") for name, why in sources.refused.items()))
         maker = RecipeVectors(chosen, None, decoding, release).first(sources.images, sources.ids)

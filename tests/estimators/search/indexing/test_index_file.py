@@ -6,6 +6,7 @@ Answers for `privis.estimators.search.indexing.index_file`.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from privis.estimators.search.indexing.index_file import (
     NAME,
     IndexFile,
     StoreKind,
-    check_new_folder,
+    is_new_folder,
     keys_of,
     new_folder,
 )
@@ -89,23 +90,36 @@ def test_what_is_no_index_is_said(tmp_path: Path):
         IndexFile.load(tmp_path / "file")
 
 
+def test_who_comes_while_an_index_is_made_waits_for_it(tmp_path: Path):
+    (tmp_path / "words.npz").write_text("words")
+    with ThreadPoolExecutor(1) as pool:
+        with new_folder(tmp_path / "new", {"codebook.npz": tmp_path / "words.npz"}):
+            asked = pool.submit(is_new_folder, tmp_path / "new")
+            with pytest.raises(TimeoutError):
+                asked.result(0.2)
+            saved(tmp_path / "new")
+        assert asked.result() is False
+
+
 def test_folders_of_new_indexes(tmp_path: Path):
     (tmp_path / "words.npz").write_text("words")
     for _ in range(2):
-        check_new_folder(tmp_path / "new")
+        assert is_new_folder(tmp_path / "new")
         with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "new", {"codebook.npz": tmp_path / "words.npz"}):
             assert (tmp_path / "new" / "codebook.npz").read_text() == "words"
             raise ZeroDivisionError
         assert not (tmp_path / "new").exists(), "nothing is left of an index that could not be made"
     with new_folder(tmp_path / "new", {}):
         saved(tmp_path / "new")
+    assert not is_new_folder(tmp_path / "new")
+    (tmp_path / "new" / NAME).unlink()
     (tmp_path / "new" / "letter.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"letter\.txt"):
-        check_new_folder(tmp_path / "new")
+        is_new_folder(tmp_path / "new")
     with pytest.raises(OutputError, match="something else"):
-        check_new_folder(tmp_path / "new" / "letter.txt")
+        is_new_folder(tmp_path / "new" / "letter.txt")
     with pytest.raises(OutputError, match="mkdir"):
-        check_new_folder(tmp_path / "no" / "where")
+        is_new_folder(tmp_path / "no" / "where")
     with pytest.raises(OutputError), new_folder(tmp_path / "no" / "where", {}):
         pass
     assert keys_of(tmp_path / "new") == tmp_path / "new.keys"

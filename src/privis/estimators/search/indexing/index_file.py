@@ -256,24 +256,36 @@ def keys_of(folder: Path) -> Path:
     return place.with_name(place.name + ".keys")
 
 
-def check_new_folder(folder: Path) -> None:
-    """Refuse a place for a new index before long work begins.
+def is_new_folder(folder: Path) -> bool:
+    """Say whether a place is free for a new index or holds one already; refuse any other before long work begins.
 
     Args:
-        folder: that is not there, or is empty.
+        folder: that is not there, is empty, or is of an index, also of one that is just being made.
+
+    Returns:
+        False where an index is.
 
     Raises:
         OutputError: there is something else, or it could not be made.
     """
     remedy, expected = "choose another name", "a new name, an empty folder, or an index"
     if os.path.isdir(folder):
-        left = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-        if left:
-            got = f"a folder that holds {', '.join(left[:3])}{' and more' if len(left) > 3 else ''}"
-            raise OutputError(Problem(str(folder), got, expected, remedy))
+        if _names_in(folder):
+            with one_writer(folder, math.inf):  # who makes an index copies its files first
+                left = _names_in(folder)
+            if NAME in left:
+                return False
+            if left:
+                got = f"a folder that holds {', '.join(left[:3])}{' and more' if len(left) > 3 else ''}"
+                raise OutputError(Problem(str(folder), got, expected, remedy))
     elif os.path.lexists(folder):
         raise OutputError(Problem(str(folder), str(format_of(folder)), expected, remedy))
     check_writable(Path(os.path.abspath(folder)) / NAME if os.path.isdir(folder) else Path(os.path.abspath(folder)))
+    return True
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
 
 
 @contextlib.contextmanager
@@ -281,7 +293,7 @@ def new_folder(folder: Path, files: Mapping[str, Path]) -> Iterator[bool]:
     """Make the folder of a new index with the files that its recipe needs; an error takes back what was made.
 
     Args:
-        folder: that `check_new_folder` found right.
+        folder: that `is_new_folder` found free.
         files: to be copied, by name.
 
     Yields:
