@@ -15,6 +15,7 @@ import numpy as np
 from privis.choose.cost.cost_probes import CostProbes
 from privis.choose.cost.earlier_runs import (
     ENCRYPTED,
+    PARTIES_START,
     TOTALLED,
     EarlierCost,
     LoggedCommand,
@@ -58,7 +59,6 @@ _COMPARED: dict[Under, tuple[float, float, float, float, int]] = {
     Under.ABY3: (0.4, 2e-5, 7e4, 73.0, 60), Under.CHEETAH: (0.8, 7e-5, 2.3e6, 20.0, 90),
 }  # fmt: skip
 """Of parties that compare: seconds, seconds a row, bytes, bytes a row, messages; docs/search.md and docs/faces.md."""
-PARTIES_START = 1.5
 MOST_OPERATIONS = 1_500_000
 """Of an image on ciphertexts: a program of more takes minutes to be compiled, before anything is known of it."""
 GAP_SECONDS = 2.7  # of one decision against 10,000 templates of 128 numbers, docs/faces.md

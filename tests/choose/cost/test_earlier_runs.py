@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from privis.choose.cost.earlier_runs import START, LoggedCommand, earlier_cost, extraction_digest
+from privis.choose.cost.earlier_runs import PARTIES_START, START, LoggedCommand, earlier_cost, extraction_digest
 from privis.choose.cost.run_log import ScoredRun, Taken
 from privis.features.hog import HOG
 from privis.privacy import Laplace, PixelRelease, Pixels
@@ -29,7 +29,10 @@ def test_one_number_of_images_is_scaled_beyond_the_start() -> None:
     slow = replace(RUN, measured=Taken(50.0, 3000, 40))
     found = earlier_cost([RUN, slow, RUN], identify(4, 100))
     assert found is not None
-    assert found.seconds == pytest.approx(START + (5.5 - START) * 2)
+    parties = START + PARTIES_START
+    assert found.seconds == pytest.approx(parties + (5.5 - parties) * 2)
+    alone = earlier_cost([replace(RUN, mechanism="clear")], replace(identify(4, 100), mechanism="clear"))
+    assert alone is not None and alone.seconds == pytest.approx(START + (5.5 - START) * 2)
     assert (found.memory, found.sent) == (1000, 80)
     assert found.basis == "3 earlier runs of privis face identify on this machine"
 
@@ -40,9 +43,9 @@ def test_several_numbers_of_images_make_a_line() -> None:
     assert found is not None and found.seconds == pytest.approx(25.5) and found.sent == 440
     known = earlier_cost([RUN, more], identify(12, 100))
     assert known is not None and known.seconds == 15.5
-    falling = replace(more, measured=Taken(START, 1200, None))
+    falling = replace(more, measured=Taken(1.0, 1200, None))
     found = earlier_cost([RUN, falling], identify(24, 100))
-    assert found is not None and found.seconds == START
+    assert found is not None and found.seconds == 1.0
 
 
 def test_extractions_are_alike_by_feature_noise_and_size() -> None:

@@ -15,6 +15,8 @@ from privis.privacy import Release
 from privis.program.shapes import Shape
 
 START = 0.9  # seconds that any command takes before its first image, at most what the quickest run took
+PARTIES_START = 1.5  # seconds more until all parties of a protocol run
+PROTOCOLS = ("aby3", "cheetah")
 LATEST = 30  # runs that count
 FEW, MANY = 0.5, 2.0  # times its rows: a gallery of others is another job
 ENCRYPTED, TOTALLED = "encrypted", "aggregate"  # what a command was of, beside its feature
@@ -39,6 +41,11 @@ class LoggedCommand:
     rows: int = 0
     what: str = ""
     extraction: str = ""
+
+    @property
+    def start(self) -> float:
+        """Seconds before the first image."""
+        return START + (PARTIES_START if self.mechanism in PROTOCOLS else 0.0)
 
     def is_like(self, run: ScoredRun) -> bool:
         """Whether a run was of this command, with about as many rows."""
@@ -115,7 +122,7 @@ def earlier_cost(runs: Sequence[ScoredRun], asked: LoggedCommand) -> EarlierCost
     images, like = asked.images, [run for run in runs if asked.is_like(run)][-LATEST:]
     if not like:
         return None
-    seconds = _scaled(like, images, lambda run: run.measured.seconds, START)
+    seconds = _scaled(like, images, lambda run: run.measured.seconds, asked.start)
     memory = round(statistics.median(run.measured.memory for run in like))
     counted = [run for run in like if run.measured.sent is not None]
     sent = round(_scaled(counted, images, lambda run: run.measured.sent or 0, 0.0)) if counted else None

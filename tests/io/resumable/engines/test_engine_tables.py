@@ -157,7 +157,10 @@ def kill_at_random(kills: list[int], ended: threading.Event, count: int) -> None
         workers = []
         for process in psutil.Process().children(recursive=True):
             try:
-                if any(word in " ".join(process.cmdline()) for word in ("ray::EngineWorker", "udf_worker")):
+                words = " ".join(process.cmdline())
+                # Daft waits for ever for a process that is killed before it has connected
+                connected = "udf_worker" in words and bool(process.net_connections("unix"))
+                if connected or "ray::EngineWorker" in words:
                     workers.append(process)
             except psutil.Error:
                 continue
