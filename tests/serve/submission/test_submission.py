@@ -132,6 +132,8 @@ def test_the_readme_says_parameters_tables_and_the_owners_part(submission):
 def test_what_does_not_fit_is_refused_before_anything_is_written(model, submission, given, tmp_path):
     unknown = init(tmp_path / "new", "--workload", "imagenet", "--model", model)
     assert unknown.exit_code == 2 and "one of mnist" in unknown.stderr
+    none = init(tmp_path / "new", "--workload", "cifar10")
+    assert none.exit_code == 2 and "train one for CIFAR-10" in none.stderr
     small = tmp_path / "small.onnx"
     train_network(
         Digits(given.train[:, ::2, ::2], given.train_classes, given.test[:, ::2, ::2], given.test_classes),

@@ -85,8 +85,11 @@ class Workload:
         refuse(ParameterError, problems)
 
 
-MNIST = Workload("mnist", "MNIST", (1, 28, 28), tuple("0123456789"), (1, 100, 1_000, 10_000))
-WORKLOADS: Mapping[str, Workload] = MappingProxyType({each.name: each for each in (MNIST,)})
+_IMAGES = (1, 100, 1_000, 10_000)
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+MNIST = Workload("mnist", "MNIST", (1, 28, 28), tuple("0123456789"), _IMAGES)
+CIFAR10 = Workload("cifar10", "CIFAR-10", (3, 32, 32), _CIFAR10, _IMAGES)
+WORKLOADS: Mapping[str, Workload] = MappingProxyType({each.name: each for each in (MNIST, CIFAR10)})
 
 
 def workload_named(name: str) -> Workload:

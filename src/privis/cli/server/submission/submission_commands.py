@@ -1,7 +1,12 @@
-"""``privis stage init`` and ``privis stage readme``: a submission to fhe-benchmarking, as a directory."""
+"""``privis stage init`` and ``privis stage readme``: a submission to fhe-benchmarking, as a directory.
+
+A workload of the harness is a row of `_WORKLOADS`: what writes its submission.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +14,28 @@ import typer
 
 from privis.cli.console import explained, out, working
 from privis.cli.server.serve import Samples
+from privis.errors import ParameterError, Problem
 from privis.extras import require
 from privis.run.he.security import SecurityStandard
 
 Directory = Annotated[Path, typer.Argument(help="Directory of the submission.")]
 
 
+@dataclass(frozen=True)
+class InitWords:
+    """What ``privis stage init`` was told beside the directory; a workload refuses words that it has no use for."""
+
+    workload: str
+    model: Path | None
+    samples: list[str] | None
+    precision: float
+    standard: SecurityStandard
+
+
 def init(
     directory: Directory,
-    workload: Annotated[str, typer.Option(help="What the harness asks for: mnist.")],
-    model: Annotated[Path, typer.Option(help="The network, ONNX, as privis train network writes it.")],
+    workload: Annotated[str, typer.Option(help="What the harness asks for: mnist or cifar10.")],
+    model: Annotated[Path | None, typer.Option(help="The network, ONNX, as privis train network writes it.")] = None,
     samples: Samples = None,
     precision: Annotated[
         float, typer.Option(help="Largest error by encryption, relative to the largest score.")
@@ -33,22 +50,9 @@ def init(
     """
     with explained():
         require("he", "privis stage", "tenseal")
-        from privis.serve.submission.submission_directory import require_empty, write_submission
-        from privis.serve.submission.workload import workload_named
-
-        chosen = workload_named(workload)
-        require_empty(directory)
-        from privis.io.images.sources import find
-        from privis.run.he.compiler.samples import MOST_SAMPLES
-        from privis.training.polynomial_networks.network_file import load_network
-
-        network, classes = load_network(model)
-        chosen.require_network(network, classes, str(model))
-        shown = find(samples)[:MOST_SAMPLES] if samples else None
-        with working(f"compiling {chosen.name}") as progress:
-            write_submission(
-                directory, chosen, network, samples=shown, precision=precision, standard=standard, progress=progress
-            )
+        if workload not in _WORKLOADS:
+            raise ParameterError(Problem("--workload", workload, f"one of {', '.join(_WORKLOADS)}"))
+        _WORKLOADS[workload](directory, InitWords(workload, model, samples, precision, standard))
         told = f"{directory}: run the harness with the environment of this Python active; README.md says the parameters"
         out.print(told, markup=False, soft_wrap=True)
 
@@ -62,3 +66,34 @@ def readme(directory: Directory) -> None:
         from privis.serve.submission.submission_readme import write_readme
 
         out.print(write_readme(directory), markup=False, soft_wrap=True, end="")
+
+
+def _write_network(directory: Path, words: InitWords) -> None:
+    from privis.serve.submission.submission_directory import require_empty, write_submission
+    from privis.serve.submission.workload import workload_named
+
+    chosen = workload_named(words.workload)
+    if words.model is None:
+        remedy = f"train one for {chosen.title}: privis train network"
+        raise ParameterError(Problem("--model", "no network", "an ONNX file", remedy))
+    require_empty(directory)
+    from privis.io.images.sources import find
+    from privis.run.he.compiler.samples import MOST_SAMPLES
+    from privis.training.polynomial_networks.network_file import load_network
+
+    network, classes = load_network(words.model)
+    chosen.require_network(network, classes, str(words.model))
+    shown = find(words.samples)[:MOST_SAMPLES] if words.samples else None
+    with working(f"compiling {chosen.name}") as progress:
+        write_submission(
+            directory,
+            chosen,
+            network,
+            samples=shown,
+            precision=words.precision,
+            standard=words.standard,
+            progress=progress,
+        )
+
+
+_WORKLOADS: Mapping[str, Callable[[Path, InitWords], None]] = {"mnist": _write_network, "cifar10": _write_network}
