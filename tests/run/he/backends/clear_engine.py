@@ -110,7 +110,7 @@ def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
     spec = made.spec
     engine = ClearEngine(spec.parameters, spec.keys)
-    outputs = CircuitInterpreter(made.choice, engine, Plaintexts(0)).run(_encrypted(engine, spec, [inputs]))
+    outputs = CircuitInterpreter(made.choice, engine, Plaintexts(0)).run(encrypted(engine, spec, [inputs]))
     read = []
     for slots, output in zip(spec.outputs, outputs, strict=True):
         numbers = np.concatenate([x.values.real for x in output])
@@ -133,7 +133,7 @@ def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list
     interpreter = (
         BatchInterpreter(made.choice, engine) if apart else CircuitInterpreter(made.choice, engine, Plaintexts(0))
     )
-    outputs = interpreter.run(_encrypted(engine, spec, images))
+    outputs = interpreter.run(encrypted(engine, spec, images))
     assert [len(output) for output in outputs] == [slots.layout.ciphertexts for slots in spec.outputs]
     columns = [
         read_slots(spec, slots, np.concatenate([x.values for x in output]), len(images)) * slots.unit
@@ -145,7 +145,7 @@ def run_batch_in_the_clear(made, images: Sequence[Sequence[np.ndarray]]) -> list
     ]
 
 
-def _encrypted(engine: ClearEngine, spec, images: Sequence[Sequence[np.ndarray]]) -> list[list[Number]]:
+def encrypted(engine: ClearEngine, spec, images: Sequence[Sequence[np.ndarray]]) -> list[list[Number]]:
     from privis.run.he.compiler.slot_encoding import fill_slots
 
     return [

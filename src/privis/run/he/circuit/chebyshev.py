@@ -176,9 +176,10 @@ def _is_odd_septic(coefficients: Sequence[float]) -> bool:
 
 
 def _odd_septic(engine: Engine, x: Ciphertext, powers: np.ndarray, scale: float) -> Ciphertext:
-    """``a x + b x^3 + c x^5 + d x^7`` in three levels and four products: ``(d x^3 + c x) x^4 + (b/d) (d x^3) + a x``.
+    """``a x + b x^3 + c x^5 + d x^7`` in three levels and four products.
 
-    Signs are compositions of these, so one product less is worth a case of its own.
+    With ``h = d x^3 + c x`` it is ``h x^4 + (b/d) h + (a - b c / d) x``, where every sum can be rescaled as one. Signs
+    are compositions of these, so one product less is worth a case of its own.
     """
     a, b, c, d = (float(p) for p in powers[1::2])
     top, primes = engine.level(x), engine.primes
@@ -192,7 +193,8 @@ def _odd_septic(engine: Engine, x: Ciphertext, powers: np.ndarray, scale: float)
     high = engine.add(cube, _constant_times(engine, x, c, top - 2, cube_scale))
     total = _at(engine, multiplied(engine, high, fourth), scale)
     low = engine.add(
-        _constant_times(engine, cube, b / d, top - 3, scale), _constant_times(engine, x, a, top - 3, scale)
+        _constant_times(engine, high, b / d, top - 3, scale),
+        _constant_times(engine, x, a - b * c / d, top - 3, scale),
     )
     return engine.add(total, low)
 

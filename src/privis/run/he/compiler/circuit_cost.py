@@ -37,6 +37,13 @@ class CKKSTimings:
     encode: float = 1.05e-3
     add: float = 1.0e-4
     beside: float = 1.0
+    save: float = 4.2e-3
+    load: float = 8.5e-4
+
+    def switching(self, level: int, degree: int) -> float:
+        """Seconds of a rotation, a conjugation or a relinearisation at ``level``."""
+        primes = level + 1
+        return degree / LARGE * (self.switch_square * primes**2 + self.switch * primes)
 
     @classmethod
     def of_this_machine(cls) -> CKKSTimings:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from privis.errors import Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
 from privis.run.he.compiler.compiler import CompiledProgram
-from privis.run.he.engine import Ciphertext
 from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
+from privis.run.he.evaluation.circuit_runner import CircuitWork, loading
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, no_progress
 from privis.run.he.evaluation.kept_weights import for_engine
+from privis.run.he.evaluation.worker_group import WorkerGroup
 from privis.run.he.wire import framing as frames
 from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
 
@@ -32,6 +33,7 @@ class Evaluator:
     compiled: CompiledProgram
     interpreter: CircuitInterpreter | BatchInterpreter
     at_once: int = 1
+    _group: WorkerGroup[list[list[bytes]]] | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -54,7 +56,14 @@ class Evaluator:
         if compiled.choice.arrangement.slot_per_image:
             return cls(compiled, BatchInterpreter(compiled.choice, engine, processes), at_once)
         weights = for_engine(plaintexts or Plaintexts(CACHE), engine)
-        return cls(compiled, CircuitInterpreter(compiled.choice, engine, weights, processes), at_once)
+        weights.processes = max(processes, at_once)
+        interpreter = CircuitInterpreter(compiled.choice, engine, weights, processes)
+        return cls(compiled, interpreter, at_once, WorkerGroup(weights.processes, CircuitWork(interpreter, compiled.spec)))
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """Process numbers of the workers, which are forked with the first query and stay."""
+        return () if self._group is None else self._group.workers
 
     def run(self, query: bytes, progress: Progress = no_progress) -> bytes:
         """Evaluate an encrypted query of one or more images.
@@ -75,34 +84,27 @@ class Evaluator:
             got, expected = f"{len(parts)} ciphertexts", f"a multiple of {spec.queried}"
             raise ProtocolError(Problem("query", got, expected, "encrypt the images again"))
         count = len(parts) // spec.queried
-        images = [parts[k * spec.queried : (k + 1) * spec.queried] for k in range(count)]
-        replies: dict[int, list[bytes]] = {}
-        if self.at_once > 1 and count > 1:
-            if isinstance(self.interpreter, CircuitInterpreter):
-                self.interpreter.encode()
-            for k, data in forked(lambda own: frames.join(self._image(own, no_progress)), images, self.at_once):
-                replies[k] = frames.split(data, "results")
-                progress(len(replies) / count)
+        if self._group is not None:
+            replies = self._group.run(query, progress)
         else:
-            for k, own in enumerate(images):
-                replies[k] = self._image(own, lambda share, k=k: progress((k + share) / count))
-        return written(MessageKind.REPLY, spec.digest, [part for k in range(count) for part in replies[k]])
+            images = [parts[k * spec.queried : (k + 1) * spec.queried] for k in range(count)]
+            replies = self._batches(images, progress)
+        return written(MessageKind.REPLY, spec.digest, [part for reply in replies for part in reply])
 
-    def _image(self, parts: Sequence[bytes], progress: Progress) -> list[bytes]:
-        """The encrypted results of one image, or of those that share ciphertexts."""
-        own = iter(parts)
-        inputs = [
-            [self._checked(next(own), slots.level) for _ in range(slots.layout.ciphertexts)]
-            for slots in self.compiled.spec.sources
-        ]
-        outputs = self.interpreter.run(inputs, progress)
-        return [self.interpreter.engine.save(x) for output in outputs for x in output]
+    def _batches(self, images: Sequence[Sequence[bytes]], progress: Progress) -> list[list[bytes]]:
+        """The encrypted results of images that have a slot each."""
+        if self.at_once == 1 or len(images) == 1:
+            count = len(images)
+            return [self._batch(own, lambda share, k=k: progress((k + share) / count)) for k, own in enumerate(images)]
+        replies: dict[int, list[bytes]] = {}
+        for k, data in forked(lambda own: frames.join(self._batch(own, no_progress)), images, self.at_once):
+            replies[k] = frames.split(data, "results")
+            progress(len(replies) / len(images))
+        return [replies[k] for k in range(len(images))]
 
-    def _checked(self, data: bytes, level: int) -> Ciphertext:
+    def _batch(self, parts: Sequence[bytes], progress: Progress) -> list[bytes]:
+        """The encrypted results of images that share ciphertexts, a slot each."""
         engine = self.interpreter.engine
-        x = engine.load(data)
-        scale = self.compiled.spec.scale
-        if engine.level(x) != level or abs(engine.scale(x) / scale - 1) > 1e-9:
-            got = f"a ciphertext at level {engine.level(x)} and scale 2^{engine.scale(x):.3g}"
-            raise ProtocolError(Problem("query", got, f"level {level} and scale {scale:.3g}"))
-        return x
+        inputs = [[load() for load in source] for source in loading(self.compiled.spec, engine, parts)]
+        assert isinstance(self.interpreter, BatchInterpreter)
+        return [engine.save(x) for output in self.interpreter.run(inputs, progress) for x in output]

@@ -12,11 +12,8 @@ from privis.run.he.circuit.chebyshev import evaluate_series, multiplied
 from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
 from privis.run.he.compiler.parameters import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
-from privis.run.he.evaluation.chain_schedule import ChainSpan, chain_from, phases
-from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.packing.diagonals import Packed, Term, half
 from privis.run.he.packing.layout import second
-from privis.run.he.wire.framing import join, split
 
 Progress = Callable[[float], None]
 
@@ -27,15 +24,16 @@ def no_progress(share: float) -> None:
 
 @dataclass(eq=False)
 class Plaintexts:
-    """Encoded weights, kept as long as they fit in ``limit`` bytes."""
+    """Encoded weights, kept as long as they fit in ``limit`` bytes, which ``processes`` share."""
 
     limit: int
     held: int = 0
+    processes: int = 1
     made: dict[tuple[int, int, int, int], Plaintext] = field(default_factory=dict)
 
     def has_room(self, size: int) -> bool:
         """Whether one more of ``size`` bytes would be kept."""
-        return self.held + size <= self.limit
+        return self.held + size <= self.limit // self.processes
 
     def get(self, key: tuple[int, int, int, int], size: int, make: Callable[[], Plaintext]) -> Plaintext:
         """What ``make`` returns, from memory where it was kept."""
@@ -52,7 +50,7 @@ class Plaintexts:
 class CircuitInterpreter:
     """A circuit and an engine with its keys, ready to run any number of times; ``plaintexts`` caches its weights.
 
-    ``processes`` share the work of one image.
+    For several ``processes`` there is more that does not wait for each other.
     """
 
     choice: ParameterChoice
@@ -68,8 +66,6 @@ class CircuitInterpreter:
         given = iter(inputs)
         weights = self._weights()
         done, total = 0.0, sum(weights)
-        if self.processes > 1:
-            self.encode()
         for index, step in enumerate(circuit.steps):
             values[index] = list(next(given)) if isinstance(step, CircuitInput) else self._step(index, values)
             for operand in circuit.operands(index):
@@ -91,12 +87,7 @@ class CircuitInterpreter:
                 return [multiplied(self.engine, x, y) for x, y in zip(above[0], above[-1], strict=True)]
             case Polynomial(operand):
                 if index not in values:
-                    chain = chain_from(arrangement.circuit, index)
-                    if self.processes > 1 and len(chain) > 1 and len(values[operand]) % 2:
-                        values.update({i: [] for i in chain[:-1]})  # nobody reads those
-                        values[chain[-1]] = self._chained(chain, values[operand])
-                    else:
-                        values.update(self._polynomials(operand, values[operand]))
+                    values.update(self._polynomials(operand, values[operand]))
                 return values[index]
             case _:
                 raise AssertionError("a source is given")
@@ -105,28 +96,8 @@ class CircuitInterpreter:
         """All polynomials of ``operand``, which share what they need of it."""
         steps = self.choice.arrangement.circuit.steps
         every = [i for i, step in enumerate(steps) if isinstance(step, Polynomial) and step.operand == operand]
-        made = self._each(given, lambda x: self._evaluated(operand, every, x))
+        made = [self._evaluated(operand, every, x) for x in given]
         return {i: [own[place] for own in made] for place, i in enumerate(every)}
-
-    def _chained(self, chain: range, given: Sequence[Ciphertext]) -> list[Ciphertext]:
-        """The last of polynomials of polynomials, so that two processes have equally much to do."""
-        weights, made = self._weights(), list(given)
-
-        def work(parts: Sequence[ChainSpan]) -> list[Ciphertext]:
-            results = []
-            for part in parts:
-                x = made[part.ciphertext]
-                for index in chain[part.start : part.stop]:
-                    (operand,) = self.choice.arrangement.circuit.operands(index)
-                    (x,) = self._evaluated(operand, [index], x)
-                results.append(x)
-            return results
-
-        for phase in phases(len(given), [weights[index] for index in chain]):
-            for parts, results in zip(phase, self._each(phase, work), strict=True):
-                for part, x in zip(parts, results, strict=True):
-                    made[part.ciphertext] = x
-        return made
 
     def _evaluated(self, operand: int, indices: Sequence[int], x: Ciphertext) -> list[Ciphertext]:
         """The polynomials ``indices`` of a ciphertext of ``operand``."""
@@ -157,12 +128,8 @@ class CircuitInterpreter:
             total = self._halves(index, packed, turned)
             return [self._finished(index, packed, 0, total)]
         whole = [range(len(groups)) for groups in packed.giants]
-
-        def one(number: int) -> list[Ciphertext]:
-            total = self._total(index, packed, number, turned, whole[number], 0)
-            return [self._finished(index, packed, number, total)]
-
-        return [made for (made,) in self._each(numbers, one)]
+        totals = [self._total(index, packed, number, turned, whole[number], 0) for number in numbers]
+        return [self._finished(index, packed, number, total) for number, total in zip(numbers, totals, strict=True)]
 
     def _pairs(self, index: int, apart: int, x: Ciphertext) -> Ciphertext:
         """``x`` with what is ``apart`` slots further on as imaginary part; as it is where ``apart`` is 0."""
@@ -201,29 +168,14 @@ class CircuitInterpreter:
                     scales.append(common)
         return scales
 
-    def _each(self, items: Sequence[Any], work: Callable[[Any], list[Ciphertext]]) -> list[list[Ciphertext]]:
-        """``work`` on every item, shared among processes."""
-        if self.processes < 2 or len(items) < 2:
-            return [work(item) for item in items]
-
-        def serialised(item: Any) -> bytes:
-            return join([self.engine.save(x) for x in work(item)])
-
-        made = dict(forked(serialised, items, self.processes))
-        return [[self.engine.load(data) for data in split(made[i], "results")] for i in range(len(items))]
-
     def _halves(self, index: int, packed: Packed, turned: dict[tuple[int, int, int], Ciphertext]) -> Ciphertext:
-        """Giant steps of one ciphertext in two processes; the upper half takes one rotation by its lowest amount."""
+        """Giant steps of one ciphertext as two sums; the upper one takes one rotation by its lowest amount."""
         count, middle = len(packed.giants[0]), half(packed)
         amount = packed.giants[0][middle - 1][0]
 
-        def one(part: tuple[range, int]) -> list[Ciphertext]:
-            places, until = part
-            total = self._total(index, packed, 0, turned, places, until)
-            return [self.engine.rotate(total, until)]
-
-        (upper,), (lower,) = self._each([(range(middle), amount), (range(middle, count), 0)], one)
-        return self.engine.add(lower, upper)
+        upper = self._total(index, packed, 0, turned, range(middle), amount)
+        lower = self._total(index, packed, 0, turned, range(middle, count), 0)
+        return self.engine.add(lower, self.engine.rotate(upper, amount))
 
     def _total(
         self,

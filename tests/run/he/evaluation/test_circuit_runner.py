@@ -1,0 +1,139 @@
+"""Graphs of operations, shared out among processes that stay: the same results, fewer operations, nobody left behind."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tenseal")
+
+from privis.program import Input, ops, trace
+from privis.run.he.compiler.compiler import Options, compile_program
+from privis.run.he.evaluation.circuit_runner import recorded
+from privis.run.he.evaluation.evaluator import Evaluator
+from privis.run.he.evaluation.forked_map import WorkerError
+from privis.run.he.evaluation.graph_execution import GraphExecution
+from privis.run.he.evaluation.graph_schedule import scheduled
+from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
+from privis.run.he.evaluation.operation_graph import Operation
+from privis.run.he.owner.keys import SecretKeys
+from tests.run.he.backends.clear_engine import ClearEngine, encrypted
+
+
+def comparison(x):
+    return (x >> ops.Compare(0.25, 0.5, exact=False)).sum(1, 2)
+
+
+PROGRAM = trace(comparison, Input((3, 64, 128), -1.0, 1.0, None))
+OPTIONS = Options(precision=1e-2, signs=2, processes=2)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return compile_program(PROGRAM, OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def keys(made):
+    return SecretKeys.generate(made.spec)
+
+
+@pytest.fixture(scope="module")
+def evaluation_keys(made, keys):
+    shares = []
+    message = keys.evaluation_keys(made.spec, shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1
+    return message
+
+
+class Passed:
+    """An exchange between threads."""
+
+    def __init__(self, queues, rank):
+        self.queues, self.rank, self.early = queues, rank, {}
+
+    def send(self, receivers, number, x):
+        for receiver in receivers:
+            self.queues[receiver].put((number, x))
+
+    def receive(self, sender, number, meanwhile):
+        meanwhile()
+        while number not in self.early:
+            other, x = self.queues[self.rank].get(timeout=20)
+            self.early[other] = x
+        return self.early.pop(number)
+
+
+def graph_of(made):
+    engine = ClearEngine(made.spec.parameters, made.spec.keys)
+    return engine, recorded(CircuitInterpreter(made.choice, engine, Plaintexts(0), 2))
+
+
+def test_sums_are_rescaled_and_relinearised_once(made):
+    _, graph = graph_of(made)
+    chains = made.choice.arrangement.layouts[1].ciphertexts * 2  # signs of 3 ciphertexts
+    assert chains == 6
+    products = graph.count(Operation.MULTIPLY)
+    assert graph.count(Operation.RELINEARISE) <= products
+    assert graph.count(Operation.RESCALE) <= 5 * chains + made.choice.arrangement.layouts[1].ciphertexts + 2
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_a_shared_graph_gives_what_the_interpreter_gives(made, processes, rng):
+    engine, graph = graph_of(made)
+    inputs = encrypted(engine, made.spec, [[rng.uniform(-1, 1, (3, 64, 128))]])
+    flat = [x for source in inputs for x in source]
+    schedule = scheduled(graph, processes, lambda node: float(node.level + 1) ** 2, lambda node: (1.0, 0.5))
+    done = sorted(number for order in schedule.orders for number in order)
+    assert done == [n for n, node in enumerate(graph.nodes) if node.operation is not Operation.INPUT]
+    assert all(order for order in schedule.orders) and schedule.busy > 0.8
+    whole = CircuitInterpreter(made.choice, engine, Plaintexts(0)).run(inputs)
+    found = played(graph, schedule, engine, flat)
+    for (node, scale), expected in zip(graph.outputs, [x for output in whole for x in output], strict=True):
+        x = engine.at_scale(found[node], scale)
+        assert x.level == expected.level
+        np.testing.assert_allclose(x.values, expected.values, atol=1e-9)
+
+
+def played(graph, schedule, engine, inputs):
+    """All processes' parts, in threads; the results by their nodes."""
+    queues, found = [Queue() for _ in schedule.orders], {}
+
+    def part(rank):
+        execution = GraphExecution(graph, schedule, rank, engine, Plaintexts(0))
+        found.update(execution.run(inputs.__getitem__, Passed(queues, rank)))
+
+    with ThreadPoolExecutor(len(queues)) as pool:
+        list(pool.map(part, range(len(queues))))
+    return found
+
+
+def test_two_processes_that_stay_give_the_polynomial_form(made, keys, evaluation_keys, rng):
+    images = rng.uniform(-1, 1, (3, 3, 64, 128))
+    evaluator, shares = Evaluator.open(made, evaluation_keys, at_once=2), []
+    for own in (images[:1], images):  # one is shared; of three, each process does one, and the third is shared
+        query = keys.encrypt(made.spec, [[image] for image in own])
+        reply = keys.decrypt(made.spec, query, evaluator.run(query.message, shares.append))
+        for image, (found,) in zip(own, reply, strict=True):
+            expected = made.in_the_clear(image)[0]
+            np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+        assert shares == sorted(shares) and shares[-1] == 1
+        shares.clear()
+    (worker,) = evaluator.workers
+    assert evaluator.workers == (worker,) and worker in children()
+    os.kill(worker, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="ended before its work was done"):
+        evaluator.run(query.message)
+    assert worker not in children() and evaluator.workers == ()
+    assert len(keys.decrypt(made.spec, query, evaluator.run(query.message))) == 3  # by a new one
+    (worker,) = evaluator.workers
+    del evaluator
+    assert worker not in children()
+
+
+def children():
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return [int(number) for number in file.read().split()]
