@@ -37,6 +37,7 @@ COMMANDS = {
     "he_plans": "he.plans",
     "he_kept": "he.kept",
     "he_standards": "he.standards",
+    "he_shared_work": "he.shared_work",
     "he_mnist": "he.mnist",
     "fhe_network": "fhe_suite.digit_network",
     "faces_from_pixels": "he.faces_from_pixels",

@@ -50,9 +50,10 @@ class KeyFolder:
             remedy = "keys are never overwritten: choose another folder"
             raise OutputError(Problem(str(self.path), "something that is there", "a new folder for keys", remedy))
 
-    def create(self, terms: Terms, make: Callable[[], tuple[bytes, bytes]]) -> None:
+    def create(self, terms: Terms, make: Callable[[], tuple[bytes, bytes | Callable[[Path], None]]]) -> None:
         """Make the folder (mode 0700) with the secret key and the evaluation keys that ``make`` returns.
 
+        Instead of evaluation keys ``make`` may return what writes a file of them. The secret key is written last.
         Nothing is left of it when ``make`` or a disk fails. Raises OutputError when the folder exists or cannot be
         written: keys are never overwritten.
         """
@@ -65,7 +66,10 @@ class KeyFolder:
         try:
             secret, evaluation = make()
             bundle.write(self.public, KeyKind.PUBLIC, terms.digest, terms.to_json().encode())
-            bundle.write(self.evaluation, KeyKind.EVALUATION, terms.digest, evaluation)
+            if callable(evaluation):
+                evaluation(self.evaluation)
+            else:
+                bundle.write(self.evaluation, KeyKind.EVALUATION, terms.digest, evaluation)
             bundle.write(self.secret, KeyKind.SECRET, terms.digest, secret)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -149,10 +149,9 @@ class Owner:
         if folder.evaluation.exists() or folder.evaluation.is_symlink():
             raise OutputError(Problem(str(folder.evaluation), "something that is there", "a new file", _NEVER))
         _make_folder(folder.path, 0o755)
-        keys = self.secret.evaluation_keys(self.specification, progress)
         terms = self.terms.to_json().encode()
         key_file.write(folder.public, KeyKind.PUBLIC, self.terms.digest, terms, mode=0o644, replace=True)
-        key_file.write(folder.evaluation, KeyKind.EVALUATION, self.terms.digest, keys, mode=0o644)
+        self.secret.write_evaluation_keys(self.specification, folder.evaluation, progress)
         return folder.evaluation
 
     def encrypt(self, images: Sequence[Any], feature: Feature | None = None) -> Query:

@@ -43,9 +43,9 @@ class OwnerKeys:
         spec = _spec(terms)
         made: list[SecretKeys] = []
 
-        def keys() -> tuple[bytes, bytes]:
+        def keys() -> tuple[bytes, Callable[[Path], None]]:
             made.append(SecretKeys.generate(spec))
-            return made[0].to_bytes(), made[0].evaluation_keys(spec, progress)
+            return made[0].to_bytes(), lambda path: made[0].write_evaluation_keys(spec, path, progress, mode=0o600)
 
         KeyFolder(folder).create(terms, keys)
         return cls(folder, terms, made[0])

@@ -1,4 +1,4 @@
-"""Graphs of operations, shared out among processes that stay: the same results, fewer operations, nobody left behind."""
+"""Graphs of operations, shared out among processes that stay: the same results, nobody left behind."""
 
 import os
 import signal
@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("tenseal")
 
 from privis.program import Input, ops, trace
+from privis.run.he.circuit.circuit import Polynomial
 from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.evaluation.circuit_runner import recorded
 from privis.run.he.evaluation.evaluator import Evaluator
@@ -74,11 +75,13 @@ def graph_of(made):
 
 def test_sums_are_rescaled_and_relinearised_once(made):
     _, graph = graph_of(made)
-    chains = made.choice.arrangement.layouts[1].ciphertexts * 2  # signs of 3 ciphertexts
-    assert chains == 6
-    products = graph.count(Operation.MULTIPLY)
-    assert graph.count(Operation.RELINEARISE) <= products
-    assert graph.count(Operation.RESCALE) <= 5 * chains + made.choice.arrangement.layouts[1].ciphertexts + 2
+    circuit, layouts = made.circuit, made.choice.arrangement.layouts
+    signs = [index for index, step in enumerate(circuit.steps) if isinstance(step, Polynomial)]
+    count = sum(layouts[index].ciphertexts for index in signs)
+    assert len(signs) == 2 and count == 6 and all(len(circuit.steps[index].coefficients) == 8 for index in signs)
+    assert graph.count(Operation.MULTIPLY) == graph.count(Operation.RELINEARISE) == 4 * count
+    linear = sum(packed.levels * layouts[index].ciphertexts for index, packed in made.choice.arrangement.packed.items())
+    assert graph.count(Operation.RESCALE) == 5 * count + linear  # of eight, were each summand rescaled
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.extras import optional_import
+from privis.run.he.backends.seal_files import plain_content
 from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext, galois_element, galois_elements
 
 with optional_import("he", "homomorphic encryption"):
     import tenseal.sealapi as seal
 
 _HEADER, _COMPRESSION = 16, 5  # bytes of the header of the library's files, and where it names the compression
-_PLAIN, _ZSTD = 0, 2
+_PLAIN = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +78,48 @@ def ring(parameters: Parameters) -> SealRing:
 
 @lru_cache(maxsize=32)
 def _below(whole: SealRing, level: int) -> SealRing:
-    bits = (*whole.parameters.bits[: level + 1], whole.parameters.bits[-1])
-    return _ring(Parameters(whole.parameters.degree, bits), [*whole.moduli[: level + 1], whole.moduli[-1]])
+    return _ring(*_parameters_below(whole.parameters, whole.moduli, level))
 
 
-def _ring(parameters: Parameters, moduli: list[Any]) -> SealRing:
+@dataclass(frozen=True, eq=False)
+class KeyRing:
+    """A checked parameter set without its levels: enough for keys, and next to no memory."""
+
+    parameters: Parameters
+    context: Any
+    moduli: tuple[Any, ...]
+
+    def below(self, level: int) -> KeyRing:
+        """As `SealRing.below`, of keys; itself at its highest level."""
+        if level == self.parameters.levels:
+            return self
+        small, moduli = _parameters_below(self.parameters, self.moduli, level)
+        return KeyRing(small, _context(small, moduli, levels=False), tuple(moduli))
+
+
+def key_ring(parameters: Parameters) -> KeyRing:
+    """As `ring`, for keys alone."""
+    moduli = list(seal.CoeffModulus.Create(parameters.degree, list(parameters.bits)))
+    return KeyRing(parameters, _context(parameters, moduli, levels=False), tuple(moduli))
+
+
+def _parameters_below(whole: Parameters, moduli: Sequence[Any], level: int) -> tuple[Parameters, list[Any]]:
+    bits = (*whole.bits[: level + 1], whole.bits[-1])
+    return Parameters(whole.degree, bits), [*moduli[: level + 1], moduli[-1]]
+
+
+def _context(parameters: Parameters, moduli: list[Any], *, levels: bool) -> Any:
     chosen = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
     chosen.set_poly_modulus_degree(parameters.degree)
     chosen.set_coeff_modulus(moduli)
-    context = seal.SEALContext(chosen, True, seal.SEC_LEVEL_TYPE.TC128)
+    context = seal.SEALContext(chosen, levels, seal.SEC_LEVEL_TYPE.TC128)
     if not context.parameters_set():
         raise ParameterError(Problem("Parameters", context.parameters_error_message(), "parameters SEAL accepts"))
+    return context
+
+
+def _ring(parameters: Parameters, moduli: list[Any]) -> SealRing:
+    context = _context(parameters, moduli, levels=True)
     names, data = [], context.first_context_data()
     while data is not None:
         names.append(tuple(data.parms_id()))
@@ -95,16 +127,18 @@ def _ring(parameters: Parameters, moduli: list[Any]) -> SealRing:
     return SealRing(parameters, context, tuple(moduli), tuple(reversed(names)))
 
 
+@contextmanager
+def saved(saveable: Any) -> Iterator[BinaryIO]:
+    """What ``saveable.save(path)`` writes, as a file in memory, open within the block."""
+    with os.fdopen(os.memfd_create("ckks"), "r+b") as file:
+        saveable.save(f"/proc/self/fd/{file.fileno()}")
+        yield file
+
+
 def to_bytes(saveable: Any) -> bytes:
     """What ``saveable.save(path)`` would write."""
-    handle = os.memfd_create("ckks")
-    try:
-        saveable.save(f"/proc/self/fd/{handle}")
-        with os.fdopen(os.dup(handle), "rb") as file:
-            file.seek(0)
-            return file.read()
-    finally:
-        os.close(handle)
+    with saved(saveable) as file:
+        return file.read()
 
 
 def from_bytes(load: Callable[[str], None], data: bytes, what: str) -> None:
@@ -126,13 +160,9 @@ def plaintext_file(plain: Plaintext) -> bytes:
 
     Raises ProtocolError for a file of the library that is compressed in another way.
     """
-    data = to_bytes(plain)
-    head, kind = data[:_HEADER], data[_COMPRESSION]
-    if kind not in (_PLAIN, _ZSTD):
-        raise ProtocolError(Problem("plaintext", f"compression {kind}", "none or Zstandard"))
-    body = data[_HEADER:]
-    if kind == _ZSTD:
-        body = pyarrow.CompressedInputStream(pyarrow.BufferReader(body), "zstd").read()
+    with saved(plain) as file:
+        head, content = plain_content(file)
+        body = content.read()
     whole = struct.pack("<Q", _HEADER + len(body))
     return head[:_COMPRESSION] + bytes([_PLAIN]) + head[_COMPRESSION + 1 : -len(whole)] + whole + body
 

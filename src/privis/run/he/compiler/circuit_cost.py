@@ -26,7 +26,8 @@ class CKKSTimings:
 
     Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. ``beside`` is
     how much longer two processes take at once than one alone: 1 on cores of their own, up to 2 on one core's two
-    threads. The defaults are those of one core of 2.5 GHz with AVX-512.
+    threads; ``save`` and ``load``: to pass a ciphertext on to another process. The defaults are those of one core of
+    2.5 GHz with AVX-512.
     """
 
     switch_square: float = 6.2e-4
@@ -68,16 +69,12 @@ class Prediction:
 
 def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSTimings) -> Prediction:
     """Predict one run, of all images that share ciphertexts; ``cache``: bytes of encoded weights kept between runs."""
-    share = spec.parameters.degree / LARGE
-
-    def switching(level: int) -> float:
-        primes = level + 1
-        return share * (machine.switch_square * primes**2 + machine.switch * primes)
-
-    seconds = sum(switching(level) for _, level in arrangement.rotations())
-    seconds += sum(switching(level) for level in arrangement.conjugations())
+    degree = spec.parameters.degree
+    share = degree / LARGE
+    seconds = sum(machine.switching(level, degree) for _, level in arrangement.rotations())
+    seconds += sum(machine.switching(level, degree) for level in arrangement.conjugations())
     for level in arrangement.relinearisations():
-        seconds += switching(level) + share * (level + 1) * (machine.multiply + machine.rescale)
+        seconds += machine.switching(level, degree) + share * (level + 1) * (machine.multiply + machine.rescale)
     encoding, encoded = 0.0, 0
     for index, step in enumerate(arrangement.circuit.steps):
         primes, count = arrangement.levels[index] + 1, arrangement.layouts[index].ciphertexts
@@ -94,7 +91,7 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSTimin
                 encoding += share * weights * machine.encode
                 encoded += weights * spec.parameters.degree * WORD
             case Polynomial(_, coefficients):
-                seconds += share * primes * count * len(coefficients) * (machine.plain + machine.rescale) / 2
+                seconds += share * primes * count * (len(coefficients) * machine.plain / 2 + machine.rescale)
             case Product():
                 seconds += share * primes * count * machine.add
     if arrangement.processes > 1:

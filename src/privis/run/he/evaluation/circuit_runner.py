@@ -15,14 +15,14 @@ from privis.run.he.evaluation.graph_execution import GraphExecution
 from privis.run.he.evaluation.graph_schedule import GraphSchedule, scheduled
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts, Progress, no_progress
 from privis.run.he.evaluation.operation_graph import (
+    GraphNode,
     GraphRecorder,
-    Node,
     Operation,
     OperationGraph,
     Weight,
     WeightKey,
 )
-from privis.run.he.evaluation.worker_group import Channel, as_file, content
+from privis.run.he.evaluation.worker_group import GroupChannel, as_file, content
 from privis.run.he.wire.ciphertext_messages import MessageKind, read
 
 _OUTPUT, _IMAGE = 1 << 32, 1 << 33  # what numbers of messages are made of, beside the number of an operation
@@ -51,9 +51,7 @@ def loading(spec: Spec, engine: Engine, parts: Sequence[bytes]) -> list[list[Cal
         return x
 
     own = iter(parts)
-    return [
-        [partial(load, next(own), slots.level) for _ in range(slots.layout.ciphertexts)] for slots in spec.sources
-    ]
+    return [[partial(load, next(own), slots.level) for _ in range(slots.layout.ciphertexts)] for slots in spec.sources]
 
 
 def recorded(interpreter: CircuitInterpreter) -> OperationGraph:
@@ -92,7 +90,7 @@ class CircuitWork:
         keys = {node.weight.key: node.weight.size for node in self.graph.nodes if node.weight and node.weight.key}
         missing = max(0.0, 1 - self.interpreter.plaintexts.limit / max(sum(keys.values()), 1))
 
-        def cost(node: Node) -> float:
+        def cost(node: GraphNode) -> float:
             primes = (node.level + 1 + (node.operation is Operation.RESCALE)) * degree / LARGE
             encoded = node.weight is not None and node.weight.key is not None
             match node.operation:
@@ -107,7 +105,7 @@ class CircuitWork:
                 case _:
                     return primes * machine.add
 
-        def passing(node: Node) -> tuple[float, float]:
+        def passing(node: GraphNode) -> tuple[float, float]:
             primes = (node.level + 1) * degree / LARGE
             return primes * machine.save, primes * machine.load
 
@@ -123,7 +121,7 @@ class CircuitWork:
         """Of all processes."""
         return self.schedule(self.processes)
 
-    def __call__(self, channel: Channel, query: bytes, progress: Progress = no_progress) -> list[list[bytes]]:
+    def __call__(self, channel: GroupChannel, query: bytes, progress: Progress = no_progress) -> list[list[bytes]]:
         """The results of each image of ``query``, in process 0; parts of them elsewhere."""
         parts, each = read(MessageKind.QUERY, self.spec.digest, query), self.spec.queried
         images = [parts[start : start + each] for start in range(0, len(parts), each)]
@@ -165,7 +163,7 @@ class CircuitWork:
 class _Exchange:
     """Ciphertexts of one image, as the library saves them."""
 
-    channel: Channel
+    channel: GroupChannel
     interpreter: CircuitInterpreter
     image: int
 

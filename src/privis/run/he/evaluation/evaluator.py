@@ -58,7 +58,9 @@ class Evaluator:
         weights = for_engine(plaintexts or Plaintexts(CACHE), engine)
         weights.processes = max(processes, at_once)
         interpreter = CircuitInterpreter(compiled.choice, engine, weights, processes)
-        return cls(compiled, interpreter, at_once, WorkerGroup(weights.processes, CircuitWork(interpreter, compiled.spec)))
+        return cls(
+            compiled, interpreter, at_once, WorkerGroup(weights.processes, CircuitWork(interpreter, compiled.spec))
+        )
 
     @property
     def workers(self) -> tuple[int, ...]:

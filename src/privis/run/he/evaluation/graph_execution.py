@@ -10,7 +10,7 @@ from typing import Protocol
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.graph_schedule import GraphSchedule
 from privis.run.he.evaluation.interpreter import Plaintexts
-from privis.run.he.evaluation.operation_graph import Node, Operation, OperationGraph, Weight
+from privis.run.he.evaluation.operation_graph import GraphNode, Operation, OperationGraph, Weight
 
 Progress = Callable[[float], None]
 MOST_AHEAD = 1 << 28  # bytes of weights that are encoded before they are needed
@@ -130,7 +130,7 @@ class GraphExecution:
         return {number: value(number) for number in wanted}
 
     def _performed(
-        self, node: Node, operands: Sequence[Ciphertext], own: Sequence[bool], ahead: _Ahead
+        self, node: GraphNode, operands: Sequence[Ciphertext], own: Sequence[bool], ahead: _Ahead
     ) -> Ciphertext:
         """``own``: nobody reads the operand afterwards, so that it may be written over."""
         engine = self.engine

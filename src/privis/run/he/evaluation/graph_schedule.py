@@ -9,14 +9,13 @@ that is one for all processes, so that none ever waits for one that waits for it
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from privis.run.he.evaluation.operation_graph import Node, Operation, OperationGraph
+from privis.run.he.evaluation.operation_graph import GraphNode, Operation, OperationGraph
 
 _SMALLER = (Operation.RESCALE, Operation.LOWER)  # done before a result is passed on
-Passing = Callable[[Node], tuple[float, float]]
+Passing = Callable[[GraphNode], tuple[float, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,7 @@ class GraphSchedule:
 
 
 def scheduled(
-    graph: OperationGraph, processes: int, cost: Callable[[Node], float], passing: Passing
+    graph: OperationGraph, processes: int, cost: Callable[[GraphNode], float], passing: Passing
 ) -> GraphSchedule:
     """Share ``graph`` out among ``processes``.
 
@@ -98,7 +97,8 @@ def _tasks(graph: OperationGraph, costs: Sequence[float], passing: Passing) -> _
             if len(before) == 1:
                 group[number] = before.pop()
     member_of = [group[root[number]] for number in range(len(nodes))]
-    numbering = {name: k for k, name in enumerate(dict.fromkeys(m for m, i in zip(member_of, is_input) if not i))}
+    names = dict.fromkeys(name for name, skip in zip(member_of, is_input, strict=True) if not skip)
+    numbering = {name: k for k, name in enumerate(names)}
     members: list[list[int]] = [[] for _ in numbering]
     for number, name in enumerate(member_of):
         if not is_input[number]:
@@ -133,12 +133,8 @@ class _Sharing:
         self.sequence = self._topological()
         for task in reversed(self.sequence):
             self.ways[task] = max((self.ways[user] for user in tasks.users[task]), default=0.0) + tasks.costs[task]
-        seconds, order = math.inf, list[tuple[int, int]]()
-        for start in ([0] * len(tasks.members), self._first()):
-            found = self._moved(start)
-            if found[0] < seconds:
-                seconds, order = found
-        return order
+        tried = [self._moved(start) for start in ([0] * len(tasks.members), self._first())]
+        return min(tried)[1]
 
     def _moved(self, owners: list[int]) -> tuple[float, list[tuple[int, int]]]:
         """From ``owners`` on, move tasks with what follows them, then alone, while that shortens the whole."""
@@ -201,7 +197,7 @@ class _Sharing:
         return order
 
     def _listed(self, owners: Sequence[int]) -> tuple[float, list[tuple[int, int]]]:
-        """How long all takes if every process always does what it can do on the longest way, and in which order."""
+        """How long all takes, and in which order, if every process always does what it can do on the longest way."""
         tasks, order = self.tasks, []
         waiting = [len({other for _, other in reads}) for reads in tasks.reads]
         when = [0.0] * len(waiting)
@@ -244,7 +240,7 @@ class _Sharing:
         return max(free), order
 
 
-def _operands(nodes: Sequence[Node], root: Sequence[int], number: int) -> list[int]:
+def _operands(nodes: Sequence[GraphNode], root: Sequence[int], number: int) -> list[int]:
     """What an operation, and those done for it alone, read of others."""
     found, queue = [], [number]
     while queue:

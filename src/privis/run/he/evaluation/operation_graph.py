@@ -72,7 +72,7 @@ class Weight:
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class GraphNode:
     """One operation.
 
     Args:
@@ -98,7 +98,7 @@ class Node:
 class OperationGraph:
     """Operations in an order in which they can be done; ``outputs``: the node and the scale of each result."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     outputs: tuple[tuple[int, float], ...]
 
     def count(self, operation: Operation) -> int:
@@ -119,7 +119,7 @@ class GraphRecorder:
     """An engine that writes down what it is asked for; ``ready`` encodes where it matters whether a weight is zero."""
 
     ready: Engine
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[GraphNode] = field(default_factory=list)
     known: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     @property
@@ -135,7 +135,7 @@ class GraphRecorder:
     def input(self, level: int, scale: float) -> Recorded:
         """The next input, encrypted at ``level`` and ``scale``."""
         number = sum(node.operation is Operation.INPUT for node in self.nodes)
-        self.nodes.append(Node(Operation.INPUT, (), level, (), scale, number))
+        self.nodes.append(GraphNode(Operation.INPUT, (), level, (), scale, number))
         return Recorded(len(self.nodes) - 1, scale)
 
     def encode(self, values: NDArray[Any] | float, level: int, scale: float) -> Weight:
@@ -240,7 +240,7 @@ class GraphRecorder:
         key = (operation, numbers, scales, level, scale, step, weight and weight.identity)
         if key not in self.known:
             self.known[key] = len(self.nodes)
-            self.nodes.append(Node(operation, numbers, level, scales, scale, step, weight))
+            self.nodes.append(GraphNode(operation, numbers, level, scales, scale, step, weight))
         return Recorded(self.known[key], scale)
 
 
@@ -264,14 +264,14 @@ def _used(graph: OperationGraph) -> OperationGraph:
 def _rescaled_late(graph: OperationGraph) -> OperationGraph:
     """Sums of what was rescaled by the same prime, rescaled afterwards."""
 
-    def merged(nodes: list[Node], total: Node) -> Node | None:
+    def merged(nodes: list[GraphNode], total: GraphNode) -> GraphNode | None:
         left, right = (nodes[operand] for operand in total.operands)
         if left.operation is not Operation.RESCALE or right.operation is not Operation.RESCALE:
             return None
         scale = left.scales[0] * total.scales[0] / left.scale
         operands = (*left.operands, *right.operands)
-        nodes.append(Node(Operation.ADD, operands, total.level + 1, (scale, scale), scale))
-        return Node(Operation.RESCALE, (len(nodes) - 1,), total.level, (scale,), total.scale)
+        nodes.append(GraphNode(Operation.ADD, operands, total.level + 1, (scale, scale), scale))
+        return GraphNode(Operation.RESCALE, (len(nodes) - 1,), total.level, (scale,), total.scale)
 
     return _sums_replaced(graph, merged)
 
@@ -279,7 +279,7 @@ def _rescaled_late(graph: OperationGraph) -> OperationGraph:
 def _relinearised_late(graph: OperationGraph) -> OperationGraph:
     """Sums of products, relinearised afterwards."""
 
-    def merged(nodes: list[Node], total: Node) -> Node | None:
+    def merged(nodes: list[GraphNode], total: GraphNode) -> GraphNode | None:
         is_product = [nodes[operand].operation is Operation.RELINEARISE for operand in total.operands]
         if not any(is_product):
             return None
@@ -288,17 +288,19 @@ def _relinearised_late(graph: OperationGraph) -> OperationGraph:
             for operand, late in zip(total.operands, is_product, strict=True)
         )
         nodes.append(replace(total, operands=operands))
-        return Node(Operation.RELINEARISE, (len(nodes) - 1,), total.level, (total.scale,), total.scale)
+        return GraphNode(Operation.RELINEARISE, (len(nodes) - 1,), total.level, (total.scale,), total.scale)
 
     return _sums_replaced(graph, merged)
 
 
-def _sums_replaced(graph: OperationGraph, merged: Callable[[list[Node], Node], Node | None]) -> OperationGraph:
+def _sums_replaced(
+    graph: OperationGraph, merged: Callable[[list[GraphNode], GraphNode], GraphNode | None]
+) -> OperationGraph:
     """``merged`` of every sum whose summands nothing else reads; it may append nodes and return the last one."""
     uses = Counter(operand for node in graph.nodes for operand in node.operands)
     uses.update(output for output, _ in graph.outputs)
     place: list[int] = []
-    nodes: list[Node] = []
+    nodes: list[GraphNode] = []
     for node in graph.nodes:
         own = replace(node, operands=tuple(place[operand] for operand in node.operands))
         if node.operation is Operation.ADD and all(uses[o] == node.operands.count(o) for o in node.operands):

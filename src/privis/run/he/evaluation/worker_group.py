@@ -31,6 +31,7 @@ from privis.run.he.evaluation.forked_map import WorkerError
 
 Result = TypeVar("Result", covariant=True)
 _MESSAGE = struct.Struct(">qqq")  # number of the run, kind, number of what is passed
+_DESCRIPTOR = struct.Struct("=i")
 _DATA, _ORDER, _FAILURE = range(3)
 _ORPHAN_CHECK = 2.0  # seconds after which a worker that waits looks whether its parent is still there
 _MOST_TEXT = 10_000  # bytes of a traceback
@@ -46,7 +47,7 @@ class _ParentGone(Exception):
 
 
 @dataclass(eq=False)
-class Channel:
+class GroupChannel:
     """A member's side of the sockets to all others; ``rank``: its number, ``parent``: of the process, None in it."""
 
     rank: int
@@ -82,10 +83,11 @@ class Channel:
 
     def tell(self, receiver: int, kind: int, number: int, file: int) -> None:
         """Send a message; while the other's queue is full, take in what others send."""
-        message = _MESSAGE.pack(self.run, kind, number)
+        message, descriptor = _MESSAGE.pack(self.run, kind, number), _DESCRIPTOR.pack(file)
+        attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)]
         while receiver in self.sockets:
-            try:
-                socket.send_fds(self.sockets[receiver], [message], [file], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            try:  # `socket.send_fds` of CPython 3.11 forgets the flags that it is given
+                self.sockets[receiver].sendmsg([message], attached, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
                 return
             except OSError as error:
                 if error.errno in _FULL:
@@ -145,7 +147,7 @@ class Channel:
 class Work(Protocol[Result]):
     """What every member does in a run; ``progress`` is told the share of member 0 that is done, in [0, 1]."""
 
-    def __call__(self, channel: Channel, data: bytes, progress: Callable[[float], None]) -> Result:
+    def __call__(self, channel: GroupChannel, data: bytes, progress: Callable[[float], None]) -> Result:
         """Work on the data of the run."""
         ...
 
@@ -212,7 +214,7 @@ class WorkerGroup(Generic[Result]):
 @dataclass(frozen=True, eq=False)
 class _Running:
     owner: int
-    channel: Channel
+    channel: GroupChannel
     pids: tuple[int, ...]
     ending: weakref.finalize  # type: ignore[type-arg]
 
@@ -224,9 +226,9 @@ def _started(processes: int, work: Work[Any], group: object) -> _Running:
     for rank in range(1, processes):
         pid = os.fork()
         if pid == 0:
-            _serve(Channel(rank, _own(ends, rank), parent), work)
+            _serve(GroupChannel(rank, _own(ends, rank), parent), work)
         pids.append(pid)
-    channel = Channel(0, _own(ends, 0))
+    channel = GroupChannel(0, _own(ends, 0))
     return _Running(parent, channel, tuple(pids), weakref.finalize(group, _end, channel, tuple(pids), parent))
 
 
@@ -246,7 +248,7 @@ def _own(ends: Mapping[tuple[int, int], socket.socket], rank: int) -> dict[int, 
     return {to: end for (whose, to), end in ends.items() if whose == rank}
 
 
-def _serve(channel: Channel, work: Work[Any]) -> NoReturn:
+def _serve(channel: GroupChannel, work: Work[Any]) -> NoReturn:
     """A worker's life."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever is interrupted ends the workers
@@ -262,13 +264,11 @@ def _serve(channel: Channel, work: Work[Any]) -> NoReturn:
                 break
     except _ParentGone:
         pass
-    except _ParentGone:
-        pass
     finally:
         os._exit(0)  # nothing of the parent's may be cleaned up here
 
 
-def _end(channel: Channel, pids: tuple[int, ...], owner: int) -> None:
+def _end(channel: GroupChannel, pids: tuple[int, ...], owner: int) -> None:
     """Kill the workers and wait until they are gone; a process that was forked since has none."""
     channel.close()
     if os.getpid() != owner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -27,7 +28,7 @@ def measured(most_seconds: float = 5.0) -> CKKSTimings:
     engine = SealEngine.with_keys(parameters, groups, secret.evaluation_keys(groups))
     numbers = np.cos(np.arange(parameters.slots))
     fresh = engine.load(secret.encrypt(numbers, parameters.levels, 2.0**36))
-    levels, each = (2, parameters.levels), most_seconds / 14
+    levels, each = (2, parameters.levels), most_seconds / 18
 
     def took(make: Callable[[Any, int], Callable[[], Any]]) -> list[float]:
         return [_median(make(engine.lower(fresh, level), level), each) for level in levels]
@@ -54,6 +55,8 @@ def measured(most_seconds: float = 5.0) -> CKKSTimings:
         per_prime(lambda x, level: lambda: engine.encode(numbers, level, 2.0**36)),
         per_prime(lambda x, level: lambda: engine.add(x, x)),
         max(float(np.mean(at_once) / rotated[-1]), 1.0),
+        per_prime(lambda x, level: lambda: engine.save(x)),
+        per_prime(lambda x, level: partial(engine.load, engine.save(x))),
     )
 
 

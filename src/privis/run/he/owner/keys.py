@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from privis.run.he.compiler.slot_encoding import Arrays, fill_slots, read_slots
 from privis.run.he.owner.seal_keys import SealSecret
 from privis.run.he.wire import key_file
 from privis.run.he.wire.answer import Kept, query_digest
-from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
+from privis.run.he.wire.ciphertext_messages import MessageKind, read, write_message, written
 from privis.run.he.wire.key_file import KeyKind
 
 
@@ -107,6 +107,26 @@ class SecretKeys:
         ``progress`` is told the share that is done, in [0, 1].
         """
         return written(MessageKind.KEYS, spec.digest, self.secret.evaluation_keys(spec.keys, progress))
+
+    def write_evaluation_keys(
+        self, spec: Spec, path: Path, progress: Callable[[float], None] = lambda share: None, *, mode: int = 0o644
+    ) -> None:
+        """Make the keys of `evaluation_keys` in a key file, one after the other: all need a multiple of their memory.
+
+        Args:
+            spec: the public side of the compiled program.
+            path: a new file, which is there when it is whole.
+            progress: told the share that is done, in [0, 1].
+            mode: of the file.
+
+        Raises:
+            OutputError: the file exists or cannot be written.
+        """
+
+        def make(file: BinaryIO) -> None:
+            write_message(file, MessageKind.KEYS, spec.digest, [*self.secret.key_writers(spec.keys, progress)])
+
+        key_file.write_in_place(path, KeyKind.EVALUATION, spec.digest, make, mode=mode)
 
     def encrypt(self, spec: Spec, images: Sequence[Arrays]) -> Query:
         """Encrypt the inputs of images.

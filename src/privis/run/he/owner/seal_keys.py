@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
 from privis.extras import optional_import
-from privis.run.he.backends.seal import SealRing, from_bytes, ring, to_bytes
+from privis.run.he.backends.seal import KeyRing, SealRing, from_bytes, key_ring, ring, saved, to_bytes
+from privis.run.he.backends.seal_files import write_galois_keys
 from privis.run.he.engine import KeyGroup, Parameters, galois_elements
 
 with optional_import("he", "homomorphic encryption"):
     import tenseal.sealapi as seal
 
 _MAGIC, _HEADER = 0xA15E, 16  # of SEAL's files
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SealSecret:
     """A secret key and what needs it. Never printed, never pickled."""
 
-    ring: SealRing
+    parameters: Parameters
     key: Any
+
+    @cached_property
+    def ring(self) -> SealRing:
+        """The parameters with all their levels: many times what making keys needs."""
+        return ring(self.parameters)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret key is never pickled; save it as a typed file")
@@ -35,15 +44,14 @@ class SealSecret:
     @classmethod
     def generate(cls, parameters: Parameters) -> SealSecret:
         """A fresh secret key from the operating system's random numbers."""
-        made = ring(parameters)
-        return cls(made, seal.KeyGenerator(made.context).secret_key())
+        return cls(parameters, seal.KeyGenerator(key_ring(parameters).context).secret_key())
 
     @classmethod
     def from_bytes(cls, parameters: Parameters, data: bytes) -> SealSecret:
         """Read what ``to_bytes`` wrote; ProtocolError for anything else."""
-        made, key = ring(parameters), seal.SecretKey()
+        made, key = key_ring(parameters), seal.SecretKey()
         from_bytes(lambda path: key.load(made.context, path), data, "secret key")
-        return cls(made, key)
+        return cls(parameters, key)
 
     def to_bytes(self) -> bytes:
         """The secret key, serialised: for a file that nobody else can read."""
@@ -71,18 +79,56 @@ class SealSecret:
 
         ``progress`` is told the share that is done: a key has a row per prime of its ring for each of its primes.
         """
-        parts: list[bytes] = []
-        degree = self.ring.parameters.degree
-        sizes = [(g.relinearise + len(galois_elements(g, degree))) * (g.level + 1) ** 2 for g in groups]
-        for index, group in enumerate(groups):
-            whole = group.level == self.ring.parameters.levels
-            small = self.ring if whole else self.ring.below(group.level)
-            maker = seal.KeyGenerator(small.context, self.key if whole else self._restricted(small))
-            elements = galois_elements(group, degree)
-            parts.append(to_bytes(maker.create_relin_keys()) if group.relinearise else b"")
-            parts.append(to_bytes(maker.create_galois_keys(elements)) if elements else b"")
-            progress((sum(sizes[: index + 1]) or 1) / (sum(sizes) or 1))  # a single component needs no key
+        parts = []
+        for write in self.key_writers(groups, progress):
+            data = io.BytesIO()
+            write(data)
+            parts.append(data.getvalue())
         return parts
+
+    def key_writers(
+        self, groups: Sequence[KeyGroup], progress: Callable[[float], None] = lambda share: None
+    ) -> Iterator[Callable[[BinaryIO], None]]:
+        """As `evaluation_keys`, one function for each part, which writes it to a file that can seek.
+
+        Each key of a group is made when it is written and dropped then, so that one key is in memory at a time.
+        """
+        degree, done, whole = self.parameters.degree, 0, key_ring(self.parameters)
+        sizes = [(g.relinearise + len(galois_elements(g, degree))) * (g.level + 1) ** 2 for g in groups]
+
+        def told(count: int, group: KeyGroup) -> None:
+            nonlocal done
+            done += count * (group.level + 1) ** 2
+            progress((done or 1) / (sum(sizes) or 1))  # a single component needs no key
+
+        for group in groups:
+            small = whole.below(group.level)
+            key = self.key if small is whole else self._restricted(small, whole)
+            maker = seal.KeyGenerator(small.context, key)
+            elements = galois_elements(group, degree)
+
+            def relinearisation(file: BinaryIO, maker: Any = maker, group: KeyGroup = group) -> None:
+                if group.relinearise:
+                    with saved(maker.create_relin_keys()) as own:
+                        shutil.copyfileobj(own, file, _BLOCK)
+                    told(1, group)
+
+            def rotations(
+                file: BinaryIO, maker: Any = maker, group: KeyGroup = group, elements: list[int] = elements
+            ) -> None:
+                def each() -> Iterator[tuple[int, BinaryIO]]:
+                    for element in elements:
+                        with saved(maker.create_galois_keys([element])) as own:
+                            yield element, own
+                        told(1, group)
+
+                if elements:
+                    write_galois_keys(file, each())
+                elif not group.relinearise:
+                    told(0, group)
+
+            yield relinearisation
+            yield rotations
 
     @cached_property
     def _encryptor(self) -> Any:
@@ -92,9 +138,9 @@ class SealSecret:
     def _decryptor(self) -> Any:
         return seal.Decryptor(self.ring.context, self.key)
 
-    def _restricted(self, small: SealRing) -> Any:
+    def _restricted(self, small: KeyRing, whole: KeyRing) -> Any:
         """This secret key in a ring of fewer primes: the matching residues, in SEAL's uncompressed file layout."""
-        degree, moduli = self.ring.parameters.degree, len(self.ring.moduli)
+        degree, moduli = self.parameters.degree, len(whole.moduli)
         rows = [*range(len(small.moduli) - 1), moduli - 1]
         residues = self._residues.reshape(moduli, degree)[rows].reshape(-1)
         key = seal.SecretKey()

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import BinaryIO
 
 from privis.errors import Problem, ProtocolError
 from privis.run.he.wire import framing as frames
 
 _MAGIC = b"privis ckks 1\n"
 _HEAD = struct.Struct(f">{len(_MAGIC)}sB32s32s")
+_BLOCK = 1 << 20
 
 
 class MessageKind(Enum):
@@ -35,6 +37,23 @@ def written(kind: MessageKind, digest: str, parts: Sequence[bytes]) -> bytes:
     """
     body = frames.join(parts)
     return _HEAD.pack(_MAGIC, kind.value, bytes.fromhex(digest), hashlib.sha256(body).digest()) + body
+
+
+def write_message(
+    file: BinaryIO, kind: MessageKind, digest: str, writers: Sequence[Callable[[BinaryIO], None]]
+) -> None:
+    """Write what `written` would make of parts that are written one after the other; ``file`` can seek and be read."""
+    start = file.tell()
+    file.write(bytes(_HEAD.size))
+    frames.write_joined(file, writers)
+    end = file.tell()
+    file.seek(start + _HEAD.size)
+    checksum = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        checksum.update(block)
+    file.seek(start)
+    file.write(_HEAD.pack(_MAGIC, kind.value, bytes.fromhex(digest), checksum.digest()))
+    file.seek(end)
 
 
 def specification_of(kind: MessageKind, data: bytes) -> str:

@@ -7,7 +7,8 @@ takes a new number in the magic; readers refuse any other.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 from privis.errors import Problem, ProtocolError
 
@@ -23,6 +24,27 @@ def join(parts: Sequence[bytes]) -> bytes:
     [b'first', b'', b'third']
     """
     return b"".join([_MAGIC, _COUNT.pack(len(parts)), *(_LENGTH.pack(len(part)) for part in parts), *parts])
+
+
+def write_joined(file: BinaryIO, writers: Sequence[Callable[[BinaryIO], None]]) -> None:
+    """Write what ``join`` would make of parts that are written one after the other; ``file`` can seek.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_joined(file, [lambda own: own.write(b"first"), lambda own: None])
+    >>> file.getvalue() == join([b"first", b""])
+    True
+    """
+    start, lengths = file.tell(), []
+    file.write(bytes(overhead(len(writers))))
+    for write in writers:
+        before = file.tell()
+        write(file)
+        lengths.append(file.tell() - before)
+    end = file.tell()
+    file.seek(start)
+    file.write(b"".join([_MAGIC, _COUNT.pack(len(lengths)), *map(_LENGTH.pack, lengths)]))
+    file.seek(end)
 
 
 def overhead(count: int) -> int:

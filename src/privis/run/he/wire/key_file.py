@@ -25,11 +25,12 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 from privis.errors import OutputError, ParameterError, Problem, ProtocolError
 from privis.file_formats import FileFormat, misfit
@@ -104,14 +105,47 @@ def write(
     Raises OutputError when the file exists or cannot be written.
     """
     fields, digest = _header(kind, spec, content)
+    with _named_errors(path, kind, replace=replace):
+        _write_whole(path, lambda file: file.writelines((fields, digest, content)), mode, replace)
+    return Bundle(kind, spec, len(content), digest.hex())
+
+
+def write_in_place(
+    path: Path, kind: KeyKind, spec: str, make: Callable[[BinaryIO], None], *, mode: int = 0o600
+) -> Bundle:
+    """As `write`, of content that ``make`` writes to the unfinished file itself, so that it is never all in memory.
+
+    The file can seek and be read; nothing is there under ``path`` before it is whole.
+    """
+    found: list[Bundle] = []
+
+    def whole(file: BinaryIO) -> None:
+        file.write(bytes(HEADER_BYTES))
+        make(file)
+        length = file.seek(0, os.SEEK_END) - HEADER_BYTES
+        fields = _FIELDS.pack(_MAGIC, _VERSION, kind.value, bytes.fromhex(spec), length)
+        digest = hashlib.sha256(fields)
+        file.seek(HEADER_BYTES)
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        file.seek(0)
+        file.write(fields + digest.digest())
+        found.append(Bundle(kind, spec, length, digest.hexdigest()))
+
+    with _named_errors(path, kind, replace=False):
+        _write_whole(path, whole, mode, replace=False)
+    return found[0]
+
+
+@contextmanager
+def _named_errors(path: Path, kind: KeyKind, *, replace: bool) -> Iterator[None]:
     try:
-        _write_whole(path, (fields, digest, content), mode, replace)
+        yield
     except OSError as error:
         never = path.exists() and not replace
         remedy = "keys are never overwritten: choose another place" if never else "choose another place"
         reason = error.strerror or str(error)
         raise OutputError(Problem(str(path), reason, f"a new file for {_named(kind)}", remedy)) from error
-    return Bundle(kind, spec, len(content), digest.hex())
 
 
 def packed(kind: KeyKind, spec: str, content: bytes) -> bytes:
@@ -144,7 +178,7 @@ def write_message(path: Path, message: bytes) -> None:
     Raises OutputError when it cannot be written.
     """
     try:
-        _write_whole(path, (message,), 0o644, replace=True)
+        _write_whole(path, lambda file: file.writelines((message,)), 0o644, replace=True)
     except OSError as error:
         got, remedy = error.strerror or str(error), "choose another place"
         raise OutputError(Problem(str(path), got, f"a file for {FileFormat.QUERY}", remedy)) from error
@@ -159,13 +193,12 @@ def read_message(path: Path) -> bytes:
         raise ParameterError(misfit(path, FileFormat.QUERY, str(error.strerror), remedy=remedy)) from error
 
 
-def _write_whole(path: Path, parts: Sequence[bytes | memoryview], mode: int, replace: bool) -> None:
+def _write_whole(path: Path, make: Callable[[BinaryIO], None], mode: int, replace: bool) -> None:
     """A file under another name first; FileExistsError unless ``replace`` where there is one."""
     descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:  # mkstemp makes it with mode 0600
-            for part in parts:
-                file.write(part)
+        with os.fdopen(descriptor, "w+b") as file:  # mkstemp makes it with mode 0600
+            make(file)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
