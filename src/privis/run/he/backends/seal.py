@@ -82,25 +82,25 @@ def _below(whole: SealRing, level: int) -> SealRing:
 
 
 @dataclass(frozen=True, eq=False)
-class KeyRing:
+class KeyContext:
     """A checked parameter set without its levels: enough for keys, and next to no memory."""
 
     parameters: Parameters
     context: Any
     moduli: tuple[Any, ...]
 
-    def below(self, level: int) -> KeyRing:
+    def below(self, level: int) -> KeyContext:
         """As `SealRing.below`, of keys; itself at its highest level."""
         if level == self.parameters.levels:
             return self
         small, moduli = _parameters_below(self.parameters, self.moduli, level)
-        return KeyRing(small, _context(small, moduli, levels=False), tuple(moduli))
+        return KeyContext(small, _context(small, moduli, levels=False), tuple(moduli))
 
 
-def key_ring(parameters: Parameters) -> KeyRing:
+def key_context(parameters: Parameters) -> KeyContext:
     """As `ring`, for keys alone."""
     moduli = list(seal.CoeffModulus.Create(parameters.degree, list(parameters.bits)))
-    return KeyRing(parameters, _context(parameters, moduli, levels=False), tuple(moduli))
+    return KeyContext(parameters, _context(parameters, moduli, levels=False), tuple(moduli))
 
 
 def _parameters_below(whole: Parameters, moduli: Sequence[Any], level: int) -> tuple[Parameters, list[Any]]:

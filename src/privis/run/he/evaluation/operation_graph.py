@@ -61,7 +61,7 @@ class Weight:
     size: int = 0
 
     def encoded(self, engine: Engine) -> Plaintext:
-        """The plaintext."""
+        """Encode the numbers with ``engine``, making them first where they are a function."""
         return engine.encode(self.numbers() if callable(self.numbers) else self.numbers, self.level, self.scale)
 
     @property
@@ -73,7 +73,7 @@ class Weight:
 
 @dataclass(frozen=True, eq=False)
 class GraphNode:
-    """One operation.
+    """An operation on the results of others.
 
     Args:
         operation: what is done.
@@ -164,7 +164,7 @@ class GraphRecorder:
         return replace(x, scale=scale)
 
     def copy(self, x: Recorded) -> Recorded:
-        """The same: what is written down never changes."""
+        """``x`` itself, because what is written down never changes."""
         return x
 
     def negative(self, x: Recorded) -> Recorded:

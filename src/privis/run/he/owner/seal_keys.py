@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
 from privis.extras import optional_import
-from privis.run.he.backends.seal import KeyRing, SealRing, from_bytes, key_ring, ring, saved, to_bytes
+from privis.run.he.backends.seal import KeyContext, SealRing, from_bytes, key_context, ring, saved, to_bytes
 from privis.run.he.backends.seal_files import write_galois_keys
 from privis.run.he.engine import KeyGroup, Parameters, galois_elements
 
@@ -44,12 +44,12 @@ class SealSecret:
     @classmethod
     def generate(cls, parameters: Parameters) -> SealSecret:
         """A fresh secret key from the operating system's random numbers."""
-        return cls(parameters, seal.KeyGenerator(key_ring(parameters).context).secret_key())
+        return cls(parameters, seal.KeyGenerator(key_context(parameters).context).secret_key())
 
     @classmethod
     def from_bytes(cls, parameters: Parameters, data: bytes) -> SealSecret:
         """Read what ``to_bytes`` wrote; ProtocolError for anything else."""
-        made, key = key_ring(parameters), seal.SecretKey()
+        made, key = key_context(parameters), seal.SecretKey()
         from_bytes(lambda path: key.load(made.context, path), data, "secret key")
         return cls(parameters, key)
 
@@ -93,7 +93,7 @@ class SealSecret:
 
         Each key of a group is made when it is written and dropped then, so that one key is in memory at a time.
         """
-        degree, done, whole = self.parameters.degree, 0, key_ring(self.parameters)
+        degree, done, whole = self.parameters.degree, 0, key_context(self.parameters)
         sizes = [(g.relinearise + len(galois_elements(g, degree))) * (g.level + 1) ** 2 for g in groups]
 
         def told(count: int, group: KeyGroup) -> None:
@@ -138,7 +138,7 @@ class SealSecret:
     def _decryptor(self) -> Any:
         return seal.Decryptor(self.ring.context, self.key)
 
-    def _restricted(self, small: KeyRing, whole: KeyRing) -> Any:
+    def _restricted(self, small: KeyContext, whole: KeyContext) -> Any:
         """This secret key in a ring of fewer primes: the matching residues, in SEAL's uncompressed file layout."""
         degree, moduli = self.parameters.degree, len(whole.moduli)
         rows = [*range(len(small.moduli) - 1), moduli - 1]
