@@ -1,4 +1,7 @@
-"""Graphs of operations, shared out among processes that stay: the same results, nobody left behind."""
+"""Graphs of operations, shared out among processes that stay: the same results, nobody left behind.
+
+Answers for `privis.run.he.circuit.circuit`, too: all it says of a program is run.
+"""
 
 import os
 import signal
@@ -11,7 +14,7 @@ import pytest
 pytest.importorskip("tenseal")
 
 from privis.program import Input, ops, trace
-from privis.run.he.circuit.circuit import Polynomial
+from privis.run.he.circuit.chebyshev import multiplied
 from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.evaluation.circuit_runner import recorded
 from privis.run.he.evaluation.evaluator import Evaluator
@@ -19,7 +22,7 @@ from privis.run.he.evaluation.forked_map import WorkerError
 from privis.run.he.evaluation.graph_execution import GraphExecution
 from privis.run.he.evaluation.graph_schedule import scheduled
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
-from privis.run.he.evaluation.operation_graph import Operation
+from privis.run.he.evaluation.operation_graph import GraphRecorder, Operation
 from privis.run.he.owner.keys import SecretKeys
 from tests.run.he.backends.clear_engine import ClearEngine, encrypted
 
@@ -73,15 +76,17 @@ def graph_of(made):
     return engine, recorded(CircuitInterpreter(made.choice, engine, Plaintexts(0), 2))
 
 
-def test_sums_are_rescaled_and_relinearised_once(made):
-    _, graph = graph_of(made)
-    circuit, layouts = made.circuit, made.choice.arrangement.layouts
-    signs = [index for index, step in enumerate(circuit.steps) if isinstance(step, Polynomial)]
-    count = sum(layouts[index].ciphertexts for index in signs)
-    assert len(signs) == 2 and count == 6
-    assert graph.count(Operation.MULTIPLY) == graph.count(Operation.RELINEARISE) == 4 * count
-    linear = sum(packed.levels * layouts[index].ciphertexts for index, packed in made.choice.arrangement.packed.items())
-    assert graph.count(Operation.RESCALE) == 5 * count + linear  # of eight, were each summand rescaled
+def test_sums_are_rescaled_and_relinearised_once_and_nothing_is_done_twice(made):
+    engine, _ = graph_of(made)
+    recorder = GraphRecorder(engine)
+    x, y = (recorder.input(2, engine.primes[2]) for _ in range(2))
+    products = [multiplied(recorder, recorder.rotate(x, 1), one) for one in (x, y, recorder.rotate(x, 1))]
+    total = recorder.add(recorder.add(products[0], products[1]), products[2])
+    counts = {operation: recorder.graph([total]).count(operation) for operation in Operation}
+    assert counts[Operation.ROTATE] == counts[Operation.RESCALE] == counts[Operation.RELINEARISE] == 1
+    assert counts[Operation.MULTIPLY] == 3 and counts[Operation.ADD] == 2
+    kept = recorder.graph([total, products[0]])  # what others read stays as it is
+    assert kept.count(Operation.RESCALE) == kept.count(Operation.RELINEARISE) == 3
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])

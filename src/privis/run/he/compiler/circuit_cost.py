@@ -17,7 +17,7 @@ WORD = 8  # bytes of a residue in memory
 ON_WIRE, EMPTY_ON_WIRE = 1.012, 0.168  # of the bytes of a word that a residue fills, and leaves: after compression
 BASE = 64 << 20  # bytes of an interpreter with the libraries
 ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
-SERIAL_SHARE = 0.3  # of the work that two processes cannot share, and passing results on
+SERIAL_SHARE = 0.15  # of the work that two processes cannot share, and passing results on
 
 
 @dataclass(frozen=True)
