@@ -121,6 +121,12 @@ class CircuitWork:
         """Of all processes."""
         return self.schedule(self.processes)
 
+    def plan(self) -> None:
+        """Write down and share out everything now, so that processes forked later have one plan."""
+        if self.processes > 1:
+            self.shared  # noqa: B018 - kept
+        self.alone  # noqa: B018
+
     def __call__(self, channel: GroupChannel, query: bytes, progress: Progress = no_progress) -> list[list[bytes]]:
         """The results of each image of ``query``, in process 0; parts of them elsewhere."""
         parts, each = read(MessageKind.QUERY, self.spec.digest, query), self.spec.queried

@@ -160,10 +160,12 @@ class WorkerGroup(Generic[Result]):
         processes: at least one; the others are forked with the first run.
         work: what each does with the data of a run; what it returns counts in this process alone. It must not refer to
             the group.
+        prepare: done once in this process, before others are forked.
     """
 
     processes: int
     work: Work[Result]
+    prepare: Callable[[], None] = lambda: None
     _running: _Running | None = None
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -202,6 +204,7 @@ class WorkerGroup(Generic[Result]):
             self._running.channel.close()
             self._running = None
         if self._running is None:
+            self.prepare()
             self._running = _started(self.processes, self.work, self)
         return self._running
 
