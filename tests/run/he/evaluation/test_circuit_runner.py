@@ -98,6 +98,11 @@ def test_a_shared_graph_gives_what_the_interpreter_gives(made, processes, rng):
     done = sorted(number for order in schedule.orders for number in order)
     assert done == [n for n, node in enumerate(graph.nodes) if node.operation is not Operation.INPUT]
     assert all(order for order in schedule.orders) and schedule.busy > 0.8
+    for order, rank in zip(schedule.orders, range(processes), strict=True):  # nothing before what it reads
+        place = {number: k for k, number in enumerate(order)}
+        for number in order:
+            own = [o for o in graph.nodes[number].operands if schedule.owners[o] == rank]
+            assert all(place[operand] < place[number] for operand in own)
     whole = CircuitInterpreter(made.choice, engine, Plaintexts(0)).run(inputs)
     found = played(graph, schedule, engine, flat)
     for (node, scale), expected in zip(graph.outputs, [x for output in whole for x in output], strict=True):

@@ -52,9 +52,12 @@ def scheduled(
         The best of a few schedules.
     """
     costs = [cost(node) for node in graph.nodes]
+    if processes == 1:
+        own = [(n, 0) for n, node in enumerate(graph.nodes) if node.operation is not Operation.INPUT]
+        return _played(graph, own, 1, costs, passing)
     tasks = _tasks(graph, costs, passing)
-    order = _Sharing(tasks, processes).order() if processes > 1 else [(task, 0) for task in range(len(tasks.members))]
-    return _played(graph, [(n, rank) for task, rank in order for n in tasks.members[task]], processes, costs, passing)
+    order = [(n, rank) for task, rank in _Sharing(tasks, processes).order() for n in tasks.members[task]]
+    return _played(graph, order, processes, costs, passing)
 
 
 @dataclass(frozen=True, eq=False)
