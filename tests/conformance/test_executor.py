@@ -1,7 +1,7 @@
 """One suite for every executor: same results as the definition, within one table of tolerances.
 
-Answers for `privis.run.clear.kernels.binary_pattern`, `privis.run.clear.kernels.code_histogram` and
-`privis.run.clear.native`.
+Answers for `privis.run.clear.kernels.binary_pattern`, `privis.run.clear.kernels.code_histogram`,
+`privis.run.clear.kernels.direction_histogram`, `privis.run.clear.kernels.normalisation` and `privis.run.clear.native`.
 """
 
 import importlib.util

@@ -155,7 +155,7 @@ def extracted(
     return result_of(extractor, rows, shapes, start)
 
 
-def result_of(extractor: Extractor, rows: list[Vector], shapes: list[Shape], start: float) -> Result:
+def result_of(extractor: Extractor, rows: Vector, shapes: list[Shape], start: float) -> Result:
     """What was extracted since ``start``, with names, guarantee, cost and card."""
     core = core_shape(extractor.feature, shapes[0])
     first = extractor.prepare(core)
@@ -165,7 +165,7 @@ def result_of(extractor: Extractor, rows: list[Vector], shapes: list[Shape], sta
     digests = tuple(p.digest for p in list(extractor.prepared.values())[:16])
     card = card_of(extractor, guarantee, digests, len(rows), first.error)
     source = ExactSource(extractor.feature, extractor.under, tuple(shapes)) if extractor.release is None else None
-    return Result(np.stack(rows), first.names, guarantee, cost, card, first.layout, source)
+    return Result(rows, first.names, guarantee, cost, card, first.layout, source)
 
 
 def image_record(source: Any) -> str:
@@ -315,7 +315,7 @@ def _after_charges(extractors: Sequence[Extractor], fresh: bool) -> Problem:
     return Problem("extract.ledger", got, "a call that ends", remedy)
 
 
-def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[list[Vector], list[Shape]]:
+def _rows(extractor: Extractor, sources: Sequence[Any]) -> tuple[Vector, list[Shape]]:
     """A vector and the owner's image shape per source; every unusable image is named in one ImageError."""
     labels = [label_of(index, source) for index, source in enumerate(sources)]
     sizes: dict[str, Shape] = {}
@@ -338,24 +338,24 @@ def sharing_rows(
 
 def collected_rows(
     extractor: Extractor, labels: Sequence[str], sizes: dict[str, Shape], found: Iterable[Vector | PrivisError]
-) -> tuple[list[Vector], list[Shape]]:
-    """Rows, and the owner's image shape of each; every unusable image is named in one ImageError."""
-    rows: list[Vector] = []
-    shapes: list[Shape] = []
+) -> tuple[Vector, list[Shape]]:
+    """Rows (images, components), and the owner's image shape of each; one ImageError names every unusable image."""
+    rows, shapes = np.empty((0, 0), np.float32), list[Shape]()
     problems: list[Problem] = []
     for label, vector in zip(labels, found, strict=True):
         if isinstance(vector, ImageError | ParameterError):
             problems += [_located(label, problem) for problem in vector.problems]
         elif isinstance(vector, PrivisError):
             raise vector
-        elif rows and len(vector) != len(rows[0]):
+        elif shapes and len(vector) != rows.shape[1]:
             got, remedy = f"{len(vector)} components from {sizes[label]}", "pass size=(height, width) to the feature"
-            problems.append(Problem(label, got, f"{len(rows[0])} as from the first image", remedy))
+            problems.append(Problem(label, got, f"{rows.shape[1]} as from the first image", remedy))
         else:
-            rows.append(vector)
+            rows = rows if shapes else np.empty((len(labels), len(vector)), vector.dtype)
+            rows[len(shapes)] = vector  # at once: the next one then lies where it lay, which is still in the cache
             shapes.append(owner_shape(extractor, sizes[label]))
     refuse(ImageError, problems)
-    return rows, shapes
+    return rows[: len(shapes)], shapes
 
 
 def one_by_one(extractor: Extractor) -> Callable[[Source], Vector | PrivisError]:

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from privis.errors import ImageError, ParameterError, PrivisError, Problem, refuse
 from privis.extraction.contributions import contributions
 from privis.extraction.extractor import Extractor, Vector
@@ -156,10 +158,12 @@ def _same(image: ImageRecord) -> ImageRecord:
 
 def _gathered(
     extractor: Extractor, labels: Sequence[str], sizes: dict[str, Shape], found: Sequence[Vector | PrivisError]
-) -> tuple[tuple[list[Vector], list[Shape]], list[Problem]]:
+) -> tuple[tuple[Vector, list[Shape]], list[Problem]]:
     """Rows and shapes of one feature, or what is wrong with images for it."""
     try:
         return collected_rows(extractor, labels, sizes, found), []
     except ImageError as error:
         name = extractor.feature.name
-        return ([], []), [replace(problem, where=f"{name}, {problem.where}") for problem in error.problems]
+        return (np.empty((0, 0), np.float32), []), [
+            replace(problem, where=f"{name}, {problem.where}") for problem in error.problems
+        ]

@@ -1,6 +1,6 @@
 """SIFT against the textbook, OpenCV and scipy.
 
-Answers for `privis.features.keypoints.sift_kernels`.
+Answers for `privis.features.keypoints.sift_kernels` and `privis.readings.direction_histograms`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ doi:10.1023/B:VISI.0000029664.99615.94.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 from privis.errors import Problem
 from privis.features.feature import Array, Image, numbered, unit_rows
 from privis.features.image_ops import Size, luma, luma_shape
-from privis.features.keypoints.keypoints import KeyPoints
+from privis.features.keypoints.keypoints import Integers, KeyPoints
 from privis.features.keypoints.scale_space import CAMERA_SIGMA, LAYERS, SHIFT, SIGMA, Levels, blur, scale_space
 from privis.features.norms import Norms
-from privis.program import Input, Program, Value, concat, ops, trace
+from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
 
@@ -33,7 +34,6 @@ ENERGIES = (0.0, 2.0**16)  # squared length of a descriptor before normalisation
 FLAT = 32.0  # added to it, so that the polynomial form of the division holds down to flat patches
 SHORT = 0.02  # the same for the second normalisation, whose squared lengths are 0.3 to 1 where nothing is flat
 NOTHING = 0.1  # least length that ``unit`` divides by: below it, no pixel differs by a grey level
-BATCH = 512  # descriptors computed at once by ``describe``
 
 
 @dataclass(frozen=True)
@@ -167,22 +167,26 @@ class SIFT:
 
         found = []
         for octave, levels in enumerate(space):
-            points = extrema(np.diff(levels, axis=0), self.contrast * 255 / LAYERS, self.edge)
+            points = extrema(levels, self.contrast * 255 / LAYERS, self.edge)
             scales = np.float32(SIGMA) * 2 ** (points[:, 2] / LAYERS)
             peaks = orientations(levels, points, scales)
             which, pixel = peaks[:, 0].astype(int), 2.0 ** (octave - 1)
             x, y = points[which, :2].T * pixel - SHIFT
             found.append(np.stack([x, y, 2 * pixel * scales[which], peaks[:, 1], points[which, 3] / 255]))
-        columns = np.unique(np.concatenate(found, 1), axis=1)  # two samples may refine to the same extremum
-        return KeyPoints(*columns.astype(np.float32)).strongest(columns.shape[1])
+        columns = _distinct(np.concatenate(found, 1).astype(np.float32))  # two samples may refine to one extremum
+        return KeyPoints(*columns).strongest(columns.shape[1])
 
     def _describe(self, space: list[Levels], points: KeyPoints) -> NDArray[np.float32]:
-        from privis.readings import evaluate
+        """The program of all key points: compiled, without patches in memory."""
+        from privis.features.keypoints.sift_kernels import describe
 
-        patches = upright_patches(space, points)
-        batches = [patches[start : start + BATCH] for start in range(0, len(patches), BATCH)]
-        rows = [unit_rows(evaluate(self.program(batch.shape), batch), NOTHING) for batch in batches]
-        return np.concatenate(rows) if rows else np.zeros((0, LENGTH), np.float32)
+        result = np.empty((len(points), LENGTH), np.float32)
+        guards, taps = np.array([FLAT, CLIP, SHORT], np.float32), cell_taps(CELL_PIXELS).astype(np.float32)
+        for levels, own, layers, places in _placed(space, points):
+            described = np.empty((len(own), LENGTH), np.float32)
+            describe(levels, layers, places, PATCH, taps, guards, described)
+            result[own] = described
+        return unit_rows(result, NOTHING)
 
 
 @dataclass(frozen=True)
@@ -269,9 +273,13 @@ PATCH = side(CELL_PIXELS)
 
 def descriptors(x: Value, width: int, step: int) -> Value:
     """Descriptors ``(..., rows, columns, 128)`` of images ``(..., 1, H, W)``, one for every ``step``-th window."""
-    shares = cell_votes(sector_votes(x), width, step) >> ops.Normalise(ENERGIES, inside=FLAT)
-    excess = (shares - CLIP).relu()  # one comparison, and its polynomial form errs near the kink only
-    return (shares - excess) >> ops.Normalise((0.0, 1.0), inside=SHORT)
+
+    def build(x: Value) -> Value:
+        shares = cell_votes(sector_votes(x), width, step) >> ops.Normalise(ENERGIES, inside=FLAT)
+        excess = (shares - CLIP).relu()  # one comparison, and its polynomial form errs near the kink only
+        return (shares - excess) >> ops.Normalise((0.0, 1.0), inside=SHORT)
+
+    return region("clipped_direction_histograms", build, x)
 
 
 def sector_votes(x: Value) -> Value:
@@ -299,10 +307,7 @@ def sector_votes(x: Value) -> Value:
 def cell_votes(votes: Value, width: int, step: int) -> Value:
     """Sum votes ``(..., 8, H, W)`` into ``(..., rows, columns, 128)``: linear between cells, Gaussian overall."""
     *lead, height, breadth = votes.shape
-    offsets = np.arange(-reach(width), reach(width) + 1) / width  # in cells, from the descriptor's centre
-    centres = np.arange(CELLS) - (CELLS - 1) / 2
-    window = np.exp(-(offsets**2) / (2 * (CELLS / 2) ** 2))
-    taps = np.maximum(0.0, 1.0 - np.abs(offsets - centres[:, None])) * window / width
+    taps = cell_taps(width)
     down = votes.reshape(*lead, 1, height, breadth) >> ops.Conv(taps[:, None, :, None], (step, 1))
     rows = down.shape[-2]
     both = down.reshape(*lead, CELLS, 1, rows, breadth) >> ops.Conv(taps[:, None, None, :], (1, step))
@@ -311,21 +316,47 @@ def cell_votes(votes: Value, width: int, step: int) -> Value:
     return ordered.reshape(*ordered.shape[:-3], LENGTH)
 
 
+def cell_taps(width: int) -> NDArray[np.float64]:
+    """What the pixels along a row or a column of a window count in each cell: ``(CELLS, 2 * reach(width) + 1)``."""
+    offsets = np.arange(-reach(width), reach(width) + 1) / width  # in cells, from the descriptor's centre
+    centres = np.arange(CELLS) - (CELLS - 1) / 2
+    window = np.exp(-(offsets**2) / (2 * (CELLS / 2) ** 2))
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(offsets - centres[:, None])) * window / width)
+
+
 def upright_patches(space: list[Levels], points: KeyPoints) -> NDArray[np.float32]:
     """Cut ``(N, 21, 21)`` out of a ``scale_space``: around ``points``, upright, in the image of their scale."""
-    from privis.features.keypoints.sift_kernels import upright
+    from privis.features.keypoints.sift_kernels import cut
 
     patches = np.empty((len(points), PATCH, PATCH), np.float32)
+    for levels, own, layers, places in _placed(space, points):
+        found = np.empty((len(own), PATCH, PATCH), np.float32)
+        cut(levels, layers, places, found)
+        patches[own] = found
+    return patches
+
+
+def _placed(space: list[Levels], points: KeyPoints) -> Iterator[tuple[Levels, Integers, Integers, Array]]:
+    """Each octave that describes some: its images, which points, in which image, and where, as `cut` wants it."""
     ladder = np.rint(LAYERS * (np.log2(points.size / (2 * SIGMA)) + 1)).astype(int)  # layers of all octaves in a row
     found = np.clip((ladder - 1) // LAYERS, 0, len(space) - 1)
     layers = np.clip(ladder - LAYERS * found, 0, LAYERS + 2)
     pixels = 2.0 ** (found - 1)
     x, y = (points.positions.T + SHIFT) / pixels
     spacing = points.size / 2 * CELL_SCALES / CELL_PIXELS / pixels
-    for index, patch in enumerate(patches):
-        image = space[found[index]][layers[index]]
-        upright(image, x[index], y[index], points.angle[index], spacing[index], patch)
-    return patches
+    places = np.stack([x, y, points.angle, spacing], 1).astype(np.float64)
+    for octave, levels in enumerate(space):
+        own = np.flatnonzero(found == octave)
+        if len(own):
+            yield levels, own, layers[own], places[own]
+
+
+def _distinct(columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The distinct columns, in the order of their first row, then of their second …"""
+    ordered = columns[:, np.lexsort(columns[::-1])]
+    new = np.ones(ordered.shape[1], bool)
+    new[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(0)
+    return ordered[:, new]
 
 
 def _above_problem(where: str, value: float, low: float) -> list[Problem]:

@@ -17,7 +17,14 @@ KEEPS_BYTES = ops.Reshape | ops.Transpose | ops.Slice | ops.Gather | ops.Window 
 
 def kernel_for(program: Program, region: Region) -> Kernel | None:
     """Return the native kernel of ``region``, or None where there is none for it."""
-    from privis.run.clear.kernels import binary_pattern, code_histogram, gradient, wavelet_modulus
+    from privis.run.clear.kernels import (
+        binary_pattern,
+        code_histogram,
+        direction_histogram,
+        gradient,
+        normalisation,
+        wavelet_modulus,
+    )
 
     makers: Mapping[str, Callable[[Program, Region], Kernel | None]] = {
         "binary_pattern_codes": binary_pattern.codes,
@@ -26,8 +33,9 @@ def kernel_for(program: Program, region: Region) -> Kernel | None:
         "interpolated_gradient_blocks": gradient.interpolated_blocks,
         "uniform_histogram": code_histogram.uniform,
         "wavelet_modulus": wavelet_modulus.kernel,
-        "block_normalisation": gradient.block_normalisation,
-        "clipped_normalisation": gradient.clipped_normalisation,
+        "block_normalisation": normalisation.block,
+        "clipped_normalisation": normalisation.clipped,
+        "clipped_direction_histograms": direction_histogram.kernel,
     }
     maker = makers.get(region.name)
     return maker(program, region) if maker else None

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients: cells, interpolated blocks and block normalisation.
+"""Histograms of oriented gradients: cells and interpolated blocks.
 
 Of interpolated blocks, every pixel votes for two orientations, in up to nine cells of four blocks, with weights that
 are products of one of its row and one of its column. So a tile, the square between two block corners, needs one
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from privis.program import Kind, Program, Region, ops
+from privis.program import Program, Region, ops
 
 LANES = 4
 """Weights that a vote is added with at once: those of two cells in the two tiles along a side of a block."""
@@ -28,7 +28,6 @@ def _only(program: Program, region: Region, kind: type) -> list[Any]:
 def oriented_cells(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:
     """Region ``oriented_gradient_cells``: directions from its Conv, cell and scale from what follows."""
     convs, scales = _only(program, region, ops.Conv), _only(program, region, ops.Affine)
-    height, width = program.shapes[region.inputs[0]]
     count, down, across = program.shapes[len(program.inputs) + region.last]
     folded = [op.shape for op in _only(program, region, ops.Reshape) if len(op.shape) == 5]
     if len(convs) != 1 or convs[0].kernel.shape[1:] != (2, 1, 1) or len(folded) != 1:
@@ -38,9 +37,9 @@ def oriented_cells(program: Program, region: Region) -> Callable[[np.ndarray], n
     scale = np.float32(scales[-1].scale)
 
     def kernel(image: np.ndarray) -> np.ndarray:
-        result = np.zeros((count, down, across), np.float32)
-        _vote(image.astype(np.float32), along, cell, height, width, result)
-        return result * scale
+        result = np.empty((count, down, across), np.float32)
+        _vote(np.ascontiguousarray(image, np.float32), along, cell, scale, result)
+        return result
 
     return kernel
 
@@ -59,23 +58,71 @@ def _difference(image: Any, row: int, gx: Any, gy: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _vote(image: Any, along: Any, cell: int, height: int, width: int, result: Any) -> None:
-    """A gradient's bin is the number of further directions that see it on the same side as direction 0."""
+def _vote(image: Any, along: Any, cell: int, scale: Any, result: Any) -> None:
+    """Magnitudes on the same side of a direction as of direction 0, added up; bins lie between two directions.
+
+    Pixels of a column have sums of their own, without looking anything up: as many additions as bins, but of eight
+    pixels at once. Where no gradient of a cell lies in a bin, the sums on both sides of it are equal to the last bit.
+    """
     count, down, across = result.shape
+    width = image.shape[1]
     gx, gy = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    first, found = np.empty(width, np.bool_), np.empty(width, np.int32)
-    for row in range(down * cell):
-        _difference(image, row, gx, gy)
-        for column in range(width):
-            first[column] = along[0, 0] * gy[column] + along[0, 1] * gx[column] >= 0
-            found[column] = 0
-        for k in range(1, count):
-            cosine, sine = along[k, 0], along[k, 1]
-            for column in range(width):
-                found[column] += (cosine * gy[column] + sine * gx[column] >= 0) == first[column]
-        for column in range(across * cell):
-            magnitude = np.sqrt(gx[column] * gx[column] + gy[column] * gy[column])
-            result[found[column], row // cell, column // cell] += magnitude
+    magnitudes, sums = np.empty(width, np.float32), np.empty((count, width), np.float32)
+    for tile in range(down):
+        sums[:] = 0
+        for row in range(tile * cell, (tile + 1) * cell):
+            _difference(image, row, gx, gy)
+            _magnitudes(along[0], gx, gy, magnitudes, sums[0])
+            k = 1
+            while k + 4 <= count:
+                _ahead_of_four(along[k : k + 4], gx, gy, magnitudes, sums[k], sums[k + 1], sums[k + 2], sums[k + 3])
+                k += 4
+            while k < count:
+                _ahead(along[k], gx, gy, magnitudes, sums[k])
+                k += 1
+        for place in range(across):
+            further = np.float32(0)
+            for k in range(count - 1, -1, -1):
+                total = np.float32(0)
+                for column in range(place * cell, (place + 1) * cell):
+                    total += sums[k, column]
+                result[k, tile, place] = scale * (total - further)
+                further = total
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _magnitudes(along: Any, gx: Any, gy: Any, magnitudes: Any, sums: Any) -> None:
+    """Lengths of the gradients, and gradients on the far side of direction 0 turned by half a turn."""
+    cosine, sine = along[0], along[1]
+    for column in range(len(gx)):
+        x, y = gx[column], gy[column]
+        turn = np.float32(-1) if cosine * y + sine * x < 0 else np.float32(1)
+        magnitude = np.sqrt(x * x + y * y)
+        magnitudes[column] = magnitude
+        sums[column] += magnitude
+        gx[column], gy[column] = turn * x, turn * y
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _ahead(along: Any, gx: Any, gy: Any, magnitudes: Any, sums: Any) -> None:
+    """Add the magnitudes of the gradients ahead of a direction."""
+    cosine, sine, nothing = along[0], along[1], np.float32(0)
+    for column in range(len(gx)):
+        sums[column] += magnitudes[column] if cosine * gy[column] + sine * gx[column] >= 0 else nothing
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _ahead_of_four(along: Any, gx: Any, gy: Any, magnitudes: Any, one: Any, two: Any, three: Any, four: Any) -> None:
+    """`_ahead` of four directions, for which gradients are read once."""
+    c1, c2, c3, c4 = along[0, 0], along[1, 0], along[2, 0], along[3, 0]
+    s1, s2, s3, s4 = along[0, 1], along[1, 1], along[2, 1], along[3, 1]
+    nothing = np.float32(0)
+    for column in range(len(gx)):
+        x, y, here = gx[column], gy[column], magnitudes[column]
+        one[column] += here if c1 * y + s1 * x >= 0 else nothing
+        two[column] += here if c2 * y + s2 * x >= 0 else nothing
+        three[column] += here if c3 * y + s3 * x >= 0 else nothing
+        four[column] += here if c4 * y + s4 * x >= 0 else nothing
 
 
 def interpolated_blocks(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -266,79 +313,3 @@ def _assemble(above: Any, here: Any, cells: Any, totals: Any, row: int, result: 
                 left = above[down, block, k, along] + here[down + 1, block, k, along]
                 right = above[down, block + 1, k, along + 1] + here[down + 1, block + 1, k, along + 1]
                 into[k] = totals[cell] * (left + right)
-
-
-def block_normalisation(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Region ``block_normalisation``: windows of cells, L2, optionally clipped and normalised again."""
-    windows, norms = _only(program, region, ops.Window), _only(program, region, ops.Normalise)
-    clips = [op for op in _only(program, region, ops.Nonlinear) if op.kind is Kind.CLIP]
-    others = [op for op in _only(program, region, ops.Nonlinear) if op.kind is not Kind.CLIP]
-    if len(windows) != 1 or len(norms) != 1 + len(clips) or len(clips) > 1 or others:
-        return None
-    if windows[0].stride != (1, 1):
-        return None
-    shape = program.shapes[len(program.inputs) + region.last]
-    guards = np.array([[op.inside, op.outside] for op in norms], np.float32)
-    limit = np.float32(clips[0].b if clips else np.inf)
-
-    def kernel(cells: np.ndarray) -> np.ndarray:
-        result = np.empty(shape, np.float32)
-        _normalise_blocks(np.ascontiguousarray(cells, np.float32), guards, limit, result)
-        return result
-
-    return kernel
-
-
-@njit(cache=True, nogil=True)
-def _normalise_blocks(cells: Any, guards: Any, limit: Any, result: Any) -> None:
-    down, across, size, _, count = result.shape
-    for y in range(down):
-        for x in range(across):
-            block = result[y, x]
-            for r in range(size):
-                for c in range(size):
-                    for k in range(count):
-                        block[r, c, k] = cells[k, y + r, x + c]
-            flat = block.reshape(size * size * count)
-            for step in range(len(guards)):
-                energy = np.float32(0)
-                for value in flat:
-                    energy += value * value
-                factor = np.float32(1) / (np.sqrt(energy + guards[step, 0]) + guards[step, 1])
-                for i in range(len(flat)):
-                    flat[i] = min(flat[i] * factor, limit) if step == 0 else flat[i] * factor
-
-
-def clipped_normalisation(program: Program, region: Region) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Region ``clipped_normalisation``: rows over their lengths, clipped, and over their lengths again."""
-    match [node.op for node in program.nodes[region.first : region.last + 1]]:
-        case [ops.Normalise() as first, ops.Nonlinear(Kind.CLIP, _, 0.0, limit), ops.Normalise() as second]:
-            guards = np.array([[op.inside, op.outside] for op in (first, second)], np.float32)
-        case _:
-            return None
-
-    def kernel(rows: np.ndarray) -> np.ndarray:
-        flat = np.ascontiguousarray(rows, np.float32).reshape(-1, rows.shape[-1])
-        result = np.empty_like(flat)
-        _normalise_rows(flat, guards, np.float32(limit), result)
-        return result.reshape(rows.shape)
-
-    return kernel
-
-
-@njit(cache=True, nogil=True)
-def _normalise_rows(rows: Any, guards: Any, limit: Any, result: Any) -> None:
-    length = rows.shape[1]
-    for number in range(len(rows)):
-        row, into = rows[number], result[number]
-        energy = np.float32(0)
-        for i in range(length):
-            energy += row[i] * row[i]
-        factor = np.float32(1) / (np.sqrt(energy + guards[0, 0]) + guards[0, 1])
-        energy = np.float32(0)
-        for i in range(length):
-            into[i] = max(np.float32(0), min(row[i] * factor, limit))
-            energy += into[i] * into[i]
-        factor = np.float32(1) / (np.sqrt(energy + guards[1, 0]) + guards[1, 1])
-        for i in range(length):
-            into[i] *= factor
