@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from privis.readings import Cost
 from privis.run.he.evaluation.forked_map import cores
-from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
+from privis.run.he.matching.matcher import EncryptedScoreGallery, Matcher, PlainGallery
 from privis.run.he.matching.matching_cost import predicted
 from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
@@ -106,13 +106,13 @@ def measure(case: str, dimension: int = DIMENSION, repeats: int = 5, processes: 
     return Figures(case, enrol, server, processor, client, error, right, *sizes, cost)
 
 
-def _enrolled(spec: MatchingSpec, owner: MatchingOwner, templates: NDArray[Any]) -> PlainGallery | EncryptedGallery:
+def _enrolled(spec: MatchingSpec, owner: MatchingOwner, templates: NDArray[Any]) -> PlainGallery | EncryptedScoreGallery:
     names = [str(number) for number in range(len(templates))]
     if not spec.encrypted:
         plain = PlainGallery(spec)
         plain.add(names, templates)
         return plain
-    gallery = EncryptedGallery(spec)
+    gallery = EncryptedScoreGallery(spec)
     for first in range(0, len(templates), BLOCK):
         gallery.put(str(first), owner.block(names[first : first + BLOCK], templates[first : first + BLOCK]))
     return gallery

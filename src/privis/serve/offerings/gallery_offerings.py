@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.privacy.answers.answer_limits import AnswerKind
 from privis.run.he.evaluation.forked_map import cores
-from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
+from privis.run.he.matching.matcher import EncryptedScoreGallery, Matcher, PlainGallery
 from privis.run.he.matching.matching_cost import MatchingTimings, predicted
 from privis.run.he.matching.matching_specification import BLOCK, MatchingSpec
 from privis.run.he.wire import key_file as bundle
@@ -138,7 +138,7 @@ class EncryptedGalleryOffering:
         if not 2 <= len(parts) <= 1 + most:
             got, expected = f"{len(parts) - 1} blocks of templates", f"1 to {most} of up to {spec.block:,} each"
             raise ProtocolError(Problem("evaluation keys", got, expected, "send fewer templates"))
-        gallery = EncryptedGallery(spec)
+        gallery = EncryptedScoreGallery(spec)
         for number, block in enumerate(parts[1:]):
             gallery.put(str(number), block)
         return Matcher.open(gallery, parts[0])

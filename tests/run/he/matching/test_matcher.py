@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privis.errors import ParameterError, ProtocolError
-from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
+from privis.run.he.matching.matcher import EncryptedScoreGallery, Matcher, PlainGallery
 from privis.run.he.matching.matching_cost import MatchingTimings, predicted
 from privis.run.he.matching.matching_specification import ACCURACY, BLOCK, MOST_DIMENSION, PARAMETERS, MatchingSpec
 from privis.run.he.owner.matching import MatchingOwner, calibrate
@@ -69,7 +69,7 @@ def test_scores_are_cosines_whatever_the_components(encrypted, shape):
     key, templates = MatchingOwner.generate(spec), SHAPES[shape](vectors(64, dimension))
     query = SHAPES[shape](vectors(1, dimension, seed=1))[0] if shape != "sparse" else templates[9]
     if encrypted:
-        gallery = EncryptedGallery(spec)
+        gallery = EncryptedScoreGallery(spec)
         gallery.put("all", key.block(named(64), templates))
     else:
         gallery = PlainGallery(spec)
@@ -84,7 +84,7 @@ def test_scores_are_cosines_whatever_the_components(encrypted, shape):
 def test_any_number_of_components(dimension, encrypted):
     spec = MatchingSpec(dimension, encrypted)
     key, templates, query = MatchingOwner.generate(spec), vectors(7, dimension), vectors(1, dimension, seed=1)[0]
-    gallery = EncryptedGallery(spec) if encrypted else PlainGallery(spec)
+    gallery = EncryptedScoreGallery(spec) if encrypted else PlainGallery(spec)
     if encrypted:
         gallery.put("all", key.block(named(7), templates))
     else:
@@ -118,7 +118,7 @@ def test_small_blocks_and_long_vectors_two_queries_at_a_time(dimension, count, e
     spec = MatchingSpec.fitting(dimension, count, encrypted)
     assert spec.block < BLOCK and spec.parts == -(-dimension // BLOCK)
     key, templates, queries = MatchingOwner.generate(spec), vectors(count, dimension), vectors(2, dimension, seed=1)
-    gallery = EncryptedGallery(spec) if encrypted else PlainGallery(spec)
+    gallery = EncryptedScoreGallery(spec) if encrypted else PlainGallery(spec)
     for start in range(0, count, spec.block):
         chosen = slice(start, start + spec.block)
         if encrypted:
@@ -190,7 +190,7 @@ def test_a_removal_reaches_the_scores_themselves(gallery, owner):
 
 def test_a_block_of_an_encrypted_gallery_is_replaced_by_its_owner(secret_owner):
     templates = vectors(30, 24)
-    gallery = EncryptedGallery(SECRET)
+    gallery = EncryptedScoreGallery(SECRET)
     gallery.put("a", secret_owner.block(named(20), templates[:20]))
     gallery.put("b", secret_owner.block(named(10, 20), templates[20:]))
     found = ask(gallery, secret_owner, templates[25], processes=2)
@@ -244,7 +244,7 @@ def test_what_cannot_be_enrolled_or_asked(gallery, owner, secret_owner):
     with pytest.raises(ParameterError):
         PlainGallery(SECRET)
     with pytest.raises(ParameterError):
-        EncryptedGallery(SMALL)
+        EncryptedScoreGallery(SMALL)
 
 
 def test_keys_and_messages_of_somebody_else(gallery, owner, secret_owner):
@@ -260,7 +260,7 @@ def test_keys_and_messages_of_somebody_else(gallery, owner, secret_owner):
         matcher.run(owner.secret.encrypt(np.ones(4), 0, 2.0**30))
     with pytest.raises(ProtocolError, match="evaluation keys"):
         Matcher.open(gallery, MatchingOwner.generate(WIDE).evaluation_keys(), 1)
-    other = EncryptedGallery(SECRET)
+    other = EncryptedScoreGallery(SECRET)
     with pytest.raises(ProtocolError):
         other.put("x", MatchingOwner.generate(MatchingSpec(500, True)).block(["a"], vectors(1, 500)))
 
@@ -330,7 +330,7 @@ def test_the_server_side_cannot_import_decryption():
 
 def test_predicted_bytes_are_those_of_the_messages(secret_owner):
     """Sizes and rotations in closed form; seconds are compared with measured ones by the benchmark."""
-    gallery = EncryptedGallery(SECRET)
+    gallery = EncryptedScoreGallery(SECRET)
     block = secret_owner.block(named(50), vectors(50, 24))
     gallery.put("a", block)
     keys, query = secret_owner.evaluation_keys(), secret_owner.query(np.ones(24))

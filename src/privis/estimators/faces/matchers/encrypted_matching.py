@@ -22,7 +22,7 @@ from privis.run.he.matching.decision_gallery import EncryptedDecisionGallery, Pl
 from privis.run.he.matching.decision_matcher import DecisionMatcher
 from privis.run.he.matching.decision_messages import Ask
 from privis.run.he.matching.decision_specification import DecisionSpec
-from privis.run.he.matching.matcher import EncryptedGallery, Matcher, PlainGallery
+from privis.run.he.matching.matcher import EncryptedScoreGallery, Matcher, PlainGallery
 from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.owner.decision_owner import DecisionOwner, Decisions
 from privis.run.he.owner.matching import MatchingOwner
@@ -262,9 +262,9 @@ class EncryptedTemplates:
             count, components = self.templates.shape
             spec = MatchingSpec.fitting(components, count, self.options.encrypted_templates)
             owner, names = MatchingOwner.generate(spec), [str(number) for number in range(count)]
-            gallery: PlainGallery | EncryptedGallery
+            gallery: PlainGallery | EncryptedScoreGallery
             if spec.encrypted:
-                gallery = EncryptedGallery(spec)
+                gallery = EncryptedScoreGallery(spec)
                 for start in range(0, len(names), spec.block):
                     chosen = slice(start, start + spec.block)
                     block = owner.block(names[chosen], self.templates[chosen])

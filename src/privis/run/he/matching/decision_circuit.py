@@ -1,7 +1,7 @@
 """From products of ciphertexts to comparisons with a threshold, slot by slot; what a request makes of them.
 
-``turned``, ``lowered``, ``gathered``, ``half``, ``compared``, then one of ``single``, ``sums`` and ``payload``: each a
-step of the levels that `DecisionSpec` counts. References: `decision_layout` and `decision_specification`.
+``turned``, ``lowered``, ``gathered``, ``half``, ``compared``, then one of ``single``, ``sums``, ``payload`` and
+``fetched``: each a step of the levels that `DecisionSpec` counts. References: `decision_layout` and `decision_specification`.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class DecisionCircuit:
         part = engine.multiply_plain(gathered, self._imaginary) if half else gathered
         return engine.add(part, engine.conjugate(part))
 
-    def compared(self, doubled: Ciphertext, filled: NDArray[np.bool_]) -> Ciphertext:
+    def compared(self, doubled: Ciphertext, filled: NDArray[np.bool_], scale: float) -> Ciphertext:
         """1 in slots whose cosine (given twice) is above the threshold and that are filled, 0 elsewhere, at level 1.
 
-        Inside the gap: something between.
+        Inside the gap: something between. ``scale`` is that of the result.
         """
         spec, engine = self.spec, self.engine
         x = engine.at_scale(doubled, engine.scale(doubled) * 2 * spec.span)
@@ -87,7 +87,7 @@ class DecisionCircuit:
         for coefficients in first:
             (x,) = evaluate_series(engine, x, [(coefficients, engine.level(x) - depth(coefficients))], spec.scale)
         last = tuple(c / 2 for c in last)
-        (x,) = evaluate_series(engine, x, [(last, engine.level(x) - depth(last))], spec.compared_scale)
+        (x,) = evaluate_series(engine, x, [(last, engine.level(x) - depth(last))], scale)
         return engine.add_plain(x, engine.encode(0.5, engine.level(x), engine.scale(x)))
 
     def single(self, compared: Ciphertext, slot: int) -> Ciphertext:
@@ -97,14 +97,25 @@ class DecisionCircuit:
         return self._times(compared, mask, self.engine.scale(compared))
 
     def sums(self, compared: Ciphertext) -> tuple[Ciphertext, Ciphertext]:
-        """Slots to be summed: ``v`` counts what is accepted, ``v (1 - v)`` is zero where all is decided."""
-        square = multiplied(self.engine, compared, compared)
-        value = self._times(compared, 1.0, self.engine.scale(square))
-        undecided = self.engine.add(value, self.engine.negative(square))
-        return self._times(compared, 1.0, self.spec.sum_scale / 2), undecided
+        """Slots to be summed: ``v`` counts what is accepted, ``v (1 - v)`` is zero where all is decided.
 
-    def summed(self, x: Ciphertext) -> Ciphertext:
-        """The sum of all slots, in each of them."""
+        Both are at level 1, the second not rescaled yet: it is rounded once, after halves were added.
+        """
+        engine = self.engine
+        square = engine.relinearise(engine.multiply(compared, compared))
+        one = engine.encode(1.0, engine.level(compared), engine.scale(compared))
+        value = engine.at_scale(engine.multiply_plain(compared, one), engine.scale(square))
+        return compared, engine.add(value, engine.negative(square))
+
+    def totals(self, value: Ciphertext, undecided: Ciphertext) -> tuple[Ciphertext, Ciphertext]:
+        """The sums over all slots, in each of them, of what ``sums`` gave, added up over halves."""
+        engine = self.engine
+        if self.spec.sum_level == 0:
+            value = self._times(value, 1.0, self.spec.sum_scale / 2)
+        prime = engine.primes[engine.level(undecided)]
+        return self._summed(value), self._summed(engine.rescale(undecided, engine.scale(undecided) / prime))
+
+    def _summed(self, x: Ciphertext) -> Ciphertext:
         step = 1
         while step < self.spec.layout.slots:
             x = self.engine.add(x, self.engine.rotate(x, step))
@@ -118,6 +129,18 @@ class DecisionCircuit:
     def plain_payload(self, compared: Ciphertext, held: NDArray[np.complex128]) -> Ciphertext:
         """What comes with the templates that are accepted; zero elsewhere."""
         return self._times(compared, held, self.engine.scale(compared))
+
+    def numbered(self, compared: Ciphertext, part: int) -> Ciphertext:
+        """``v``, and as imaginary parts ``v`` times the number of this half as a fraction of all: matches say where."""
+        values = np.full(self.spec.layout.slots, 1 + 1j * part / self.spec.halves)
+        return self._times(compared, values, self.engine.scale(compared))
+
+    def shifted(self, x: Ciphertext, shift: int) -> Ciphertext:
+        """Slots moved down by ``shift``, a bit of it at a time."""
+        for bit in range(shift.bit_length()):
+            if shift >> bit & 1:
+                x = self.engine.rotate(x, 1 << bit)
+        return x
 
     def _times(self, x: Ciphertext, factor: NDArray | float, scale: float) -> Ciphertext:
         engine, level = self.engine, self.engine.level(x)

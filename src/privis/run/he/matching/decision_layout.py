@@ -20,12 +20,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-_COMPONENTS = 1 << 17  # ciphertexts of a block hold so many slots: larger ones would not be small, smaller ones slow
+COMPONENTS = 1 << 17
+"""Slots that the ciphertexts of a block hold together: larger blocks would not be small, smaller ones slow."""
 
 
 @dataclass(frozen=True)
 class DecisionLayout:
     """Of vectors of ``dimension`` components in ciphertexts of ``slots``.
+
+    Args:
+        dimension: components of a vector.
+        slots: of a ciphertext.
+        components: slots that the ciphertexts of a block hold together, a power of two.
 
     >>> layout = DecisionLayout(512, 8192)
     >>> layout.turns, layout.rows, layout.columns, layout.block, layout.group
@@ -34,6 +40,7 @@ class DecisionLayout:
 
     dimension: int
     slots: int
+    components: int = COMPONENTS
 
     @property
     def width(self) -> int:
@@ -43,7 +50,7 @@ class DecisionLayout:
     @property
     def turns(self) -> int:
         """Ciphertexts of a block, and turns of the query."""
-        return min(_COMPONENTS // self.slots, self.width)
+        return min(self.components // self.slots, self.width)
 
     @property
     def rows(self) -> int:

@@ -13,6 +13,7 @@ from privis.run.he.evaluation.forked_map import cores, forked
 from privis.run.he.matching.decision_circuit import DecisionCircuit
 from privis.run.he.matching.decision_gallery import Contents, DecisionGallery, loaded
 from privis.run.he.matching.decision_messages import Ask, Request
+from privis.run.he.matching.fetching.shifted_tables import shifts
 from privis.run.he.wire.framing import join, split
 
 Progress = Callable[[float], None]
@@ -83,7 +84,7 @@ class DecisionMatcher:
             circuit, contents, request, gathered, compared, lambda done: progress((len(parts) + done) / steps)
         )
         if request.ask is Ask.COUNT:
-            answers = [self._summed(circuit, answers)] if answers else []
+            answers = [self._totals(circuit, answers)] if answers else []
             compared = compared[:1]
         told = contents.names if request.ask in (Ask.INDEX, Ask.PAYLOAD) else ()
         head = {"format": 1, "ask": request.ask.value, "template": request.template, "names": told}
@@ -92,16 +93,20 @@ class DecisionMatcher:
         )
 
     def _parts(self, contents: Contents, request: Request) -> list[_Part]:
-        """Blocks to gather, in at least as many parts as there are processes, where there are so many blocks."""
+        """Blocks to gather, the largest parts first; groups that processes cannot share evenly are divided."""
         layout = self.gallery.spec.layout
         wanted = [*contents.blocks] if request.template is None else [request.template // layout.block]
-        groups = sorted({block // layout.rows for block in wanted})
+        groups: dict[int, list[int]] = {}
+        for block in sorted(wanted):
+            groups.setdefault(block // layout.rows, []).append(block)
+        ordered = sorted(groups.items(), key=lambda each: -len(each[1]))
+        full = sum(len(mine) == layout.rows for mine in groups.values())
+        whole = full // self.processes * self.processes
         parts: list[_Part] = []
-        for group in groups:
-            mine = sorted(block for block in wanted if block // layout.rows == group)
-            pieces = min(len(mine), -(-self.processes // len(groups)))
+        for place, (group, mine) in enumerate(ordered):
+            pieces = 1 if place < whole else min(len(mine), self.processes)
             parts += [(group, tuple(mine[start::pieces])) for start in range(pieces)]
-        return parts
+        return sorted(parts, key=lambda part: -len(part[1]))
 
     def _halves(self, contents: Contents, request: Request) -> list[tuple[int, int]]:
         """Groups and halves in which there are templates."""
@@ -148,35 +153,64 @@ class DecisionMatcher:
         halves: Sequence[tuple[int, int]],
         done: Progress,
     ) -> list[list[bytes]]:
-        layout, engine = self.gallery.spec.layout, self.engine
+        spec, engine = self.gallery.spec, self.engine
+        layout, fetching = spec.layout, request.ask is Ask.FETCH
+        scale = spec.scale if fetching else spec.compared_scale
         # a claim shows one slot of a half, all others are zero: only its own block was gathered
 
         def work(part: tuple[int, int]) -> bytes:
             group, half = part
             filled = layout.filled(contents.filled, group)[half]
-            compared = circuit.compared(circuit.half(gathered[group], half), filled)
-            if request.template is not None:
+            compared = circuit.compared(circuit.half(gathered[group], half), filled, scale)
+            if fetching:
+                made = self._fetched(circuit, contents, compared, part, len(halves))
+            elif request.template is not None:
                 made = [circuit.single(compared, layout.place(request.template)[2])]
             elif request.ask is Ask.COUNT:
                 made = [*circuit.sums(compared)]
             else:
                 made = [engine.lower(compared, 0)]
                 if request.ask is Ask.PAYLOAD:
-                    multiply = circuit.payload if self.gallery.spec.encrypted else circuit.plain_payload
-                    made += [multiply(compared, each) for each in contents.payloads[part]]
+                    made += self._payloads(circuit, contents, compared, part)
             return join([engine.save(each) for each in made])
 
         answers: dict[int, list[bytes]] = {}
+        sums: list[Ciphertext] = []
         for count, (index, data) in enumerate(forked(work, halves, self.processes), 1):
-            answers[index] = split(data, "answer")
+            found = split(data, "answer")
+            if fetching:
+                sums = self._added(sums, found)
+            else:
+                answers[index] = found
             done(count)
+        if fetching:
+            return [[engine.save(each) for each in sums]]
         return [answers[index] for index in range(len(halves))]
 
-    def _summed(self, circuit: DecisionCircuit, answers: Sequence[Sequence[bytes]]) -> list[bytes]:
-        made = []
-        for parts in zip(*answers, strict=True):
-            total = None
-            for part in parts:
-                total = self.engine.accumulate(total, self.engine.load(part))
-            made.append(self.engine.save(circuit.summed(total)))
-        return made
+    def _payloads(
+        self, circuit: DecisionCircuit, contents: Contents, compared: Ciphertext, part: tuple[int, int]
+    ) -> list[Ciphertext]:
+        multiply = circuit.payload if self.gallery.spec.encrypted else circuit.plain_payload
+        return [multiply(compared, each) for each in contents.payloads[part]]
+
+    def _fetched(
+        self, circuit: DecisionCircuit, contents: Contents, compared: Ciphertext, part: tuple[int, int], halves: int
+    ) -> list[Ciphertext]:
+        """What this half adds to the sums: matches, their numbers and payloads; and the same, shifted."""
+        spec, number = self.gallery.spec, 2 * part[0] + part[1]
+        made = [circuit.numbered(compared, number), *self._payloads(circuit, contents, compared, part)]
+        if halves == 1:
+            return made
+        shift = shifts(spec.halves, spec.layout.slots)[number]
+        return made + [circuit.shifted(each, shift) for each in made]
+
+    def _added(self, sums: Sequence[Ciphertext], found: Sequence[bytes]) -> list[Ciphertext]:
+        totals = sums or [None] * len(found)
+        return [self.engine.accumulate(x, self.engine.load(y)) for x, y in zip(totals, found, strict=True)]
+
+    def _totals(self, circuit: DecisionCircuit, answers: Sequence[Sequence[bytes]]) -> list[bytes]:
+        sums: list[Ciphertext] = []
+        for found in answers:
+            sums = self._added(sums, found)
+        value, undecided = sums
+        return [self.engine.save(each) for each in circuit.totals(value, undecided)]

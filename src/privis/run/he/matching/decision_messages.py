@@ -22,14 +22,16 @@ class Ask(StrEnum):
     """What is computed for a query; what the key holder learns from the reply, beyond the decision itself.
 
     ``CLAIM``: whether one named template is accepted. ``INDEX``: which templates are. ``COUNT``: how many.
-    ``PAYLOAD``: which, and their payloads. Inside the gap all of them tell the key holder the cosine, or for
-    ``COUNT`` a sum of functions of cosines.
+    ``PAYLOAD``: which, and their payloads. ``FETCH``: the payloads of those that are accepted, and their numbers, in
+    sums over the gallery, so that the reply does not grow with it. Inside the gap all of them tell the key holder the
+    cosine, or for ``COUNT`` and ``FETCH`` a sum of functions of cosines.
     """
 
     CLAIM = "claim"
     INDEX = "index"
     COUNT = "count"
     PAYLOAD = "payload"
+    FETCH = "fetch"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Request:
             raise ProtocolError(Problem("query", "another question", f"one of {', '.join(Ask)}"))
         if claim and not 0 <= template < spec.templates:
             raise ProtocolError(Problem("query", f"a claim to template {template}", f"one below {spec.templates}"))
-        if ask == Ask.PAYLOAD.value and not spec.payload:
+        if ask in (Ask.PAYLOAD.value, Ask.FETCH.value) and not spec.payload:
             raise ProtocolError(Problem("query", "a question for payloads", "another: this gallery has none"))
         return cls(Ask(ask), template), query
 
@@ -87,8 +89,17 @@ class Change:
     @classmethod
     def read(cls, data: bytes, spec: DecisionSpec) -> Change:
         """What ``message`` made; ProtocolError for anything else."""
+        head, *parts = split(data, "change of a gallery")
+        found, cut = cls.read_places(head, 1 + len(parts), spec), spec.layout.turns
+        return cls(found.block, found.added, found.removed, tuple(parts[:cut]), tuple(parts[cut:]))
+
+    @classmethod
+    def read_places(cls, head: bytes, count: int, spec: DecisionSpec) -> Change:
+        """A change without its ciphertexts: ``head`` is the first part of ``count``; ProtocolError for anything else."""
         layout = spec.layout
-        head, *parts = split(data, "change of a gallery", 1 + layout.turns + 2 * spec.payloads)
+        if count != 1 + layout.turns + 2 * spec.payloads:
+            got, expected = f"{count} parts", f"{1 + layout.turns + 2 * spec.payloads}"
+            raise ProtocolError(Problem("change of a gallery", got, expected, "make and send it again"))
         found = fields(head, "change of a gallery", {"format", "block", "added", "removed"})
         block, added, removed = found["block"], found["added"], found["removed"]
         if type(block) is not int or not 0 <= block < spec.blocks:
@@ -98,8 +109,7 @@ class Change:
             good = isinstance(places, list) and all(type(place) is int and 0 <= place < most for place in places)
             if not good or len({*places}) != len(places):
                 raise ProtocolError(Problem("change of a gallery", "other places", f"different ones below {most}"))
-        cut = layout.turns
-        return cls(block, tuple(added), tuple(removed), tuple(parts[:cut]), tuple(parts[cut:]))
+        return cls(block, tuple(added), tuple(removed), ())
 
 
 def fields(data: bytes, what: str, expected: set[str]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
 from privis.readings.approximation.sign import SignPlan, composition
 from privis.run.he.engine import KeyGroup, Parameters
-from privis.run.he.matching.decision_layout import DecisionLayout
+from privis.run.he.matching.decision_layout import COMPONENTS, DecisionLayout
 from privis.run.he.matching.matching_specification import MatchingSpec
 from privis.run.he.security import SecurityStandard, largest_modulus
 
@@ -38,7 +38,9 @@ ACCURACY = 1e-3
 DECIDED = 1 / 8
 """How far from 0 or 1 a decrypted comparison may lie: beyond it the template is undecided."""
 
-MOST_TEMPLATES = 1 << 17
+MOST_TEMPLATES = 1 << 20
+_LARGE = 1 << 17  # templates beyond which blocks are larger, and counts are summed before the last level is spent
+_LARGE_COMPONENTS = 1 << 19  # slots of a block then: four times fewer masks and relinearisations, and 64 turns
 MOST_PAYLOAD = 256  # bytes
 
 _DEGREES = (
@@ -124,7 +126,12 @@ class DecisionSpec:
     @property
     def layout(self) -> DecisionLayout:
         """Where components of templates, and their cosines, lie in slots."""
-        return DecisionLayout(self.dimension, self.parameters.slots)
+        return DecisionLayout(self.dimension, self.parameters.slots, _LARGE_COMPONENTS if self.large else COMPONENTS)
+
+    @property
+    def large(self) -> bool:
+        """Whether a gallery may have more than 131,072 templates."""
+        return self.templates > _LARGE
 
     @property
     def scale(self) -> float:
@@ -141,8 +148,16 @@ class DecisionSpec:
 
     @property
     def sum_scale(self) -> float:
-        """Of sums over all templates, which must fit into the lowest prime."""
-        return 2.0 ** (_LOWEST - self.templates.bit_length())
+        """Of sums over all templates, which must fit into the lowest prime; in large galleries those of v (1 - v) alone.
+
+        That of v is at level 1 there: rounded before, a million slots would be off by more than a half together.
+        """
+        return 2.0 ** (_LOWEST - min(self.templates, _LARGE - 1).bit_length())
+
+    @property
+    def sum_level(self) -> int:
+        """At which slots are summed."""
+        return 1 if self.large else 0
 
     @property
     def compared_scale(self) -> float:
@@ -161,7 +176,7 @@ class DecisionSpec:
         rows = {layout.columns} | ({layout.slots // 2} if layout.folds else set()) if layout.rows > 1 else set()
         sums = tuple(1 << bit for bit in range(layout.slots.bit_length() - 1))
         return (
-            KeyGroup(0, sums, relinearise=False),
+            KeyGroup(self.sum_level, sums, relinearise=False),
             KeyGroup(top - 2, (), relinearise=not self.encrypted, conjugate=True),
             KeyGroup(top - 1, tuple(sorted(rows)), relinearise=False),
             KeyGroup(top, (1,) if layout.turns > 1 else (), relinearise=self.encrypted),
@@ -171,6 +186,11 @@ class DecisionSpec:
     def payloads(self) -> int:
         """Ciphertexts that hold the payloads of a half block: two bytes a slot."""
         return -(-self.payload // 2)
+
+    @property
+    def halves(self) -> int:
+        """Ciphertexts of comparisons that a full gallery has."""
+        return 2 * -(-self.templates // self.layout.group)
 
     @property
     def blocks(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
+from privis.former_names import former_names
 from privis.run.he.backends.seal import SealEngine, ring
 from privis.run.he.engine import Ciphertext, Plaintext
 from privis.run.he.evaluation.forked_map import cores, forked
@@ -178,13 +179,13 @@ class PlainGallery:
         return replace(block, encoded=block.encode(self._engine))
 
 
-class EncryptedGallery:
+class EncryptedScoreGallery:
     """Templates that the server cannot see, in blocks as their owner encrypted them."""
 
     def __init__(self, spec: MatchingSpec) -> None:
         if not spec.encrypted:
             raise ParameterError(
-                Problem("EncryptedGallery", "a plain specification", "MatchingSpec(…, encrypted=True)")
+                Problem("EncryptedScoreGallery", "a plain specification", "MatchingSpec(…, encrypted=True)")
             )
         self.spec = spec
         self._engine = SealEngine(ring(PARAMETERS))
@@ -322,3 +323,6 @@ def _filled(block: PlainBlock, slots: list[int], names: list[str], rows: NDArray
         held[slot] = name
     values[slots] = rows
     return PlainBlock(block.spec, tuple(held), values)
+
+
+__getattr__ = former_names(__name__)

@@ -21,6 +21,7 @@ from privis.errors import ParameterError, Problem, ProtocolError
 from privis.run.he.matching.decision_gallery import checked_payloads, payload_slots
 from privis.run.he.matching.decision_messages import Ask, Change, Request, fields
 from privis.run.he.matching.decision_specification import DECIDED, DecisionSpec
+from privis.run.he.matching.fetching.shifted_tables import resolve
 from privis.run.he.owner.seal_keys import SealSecret
 from privis.run.he.wire.framing import join, split
 
@@ -37,6 +38,7 @@ class Decisions:
         count: how many templates are accepted; None where templates inside the gap make it undecided.
         payloads: of the accepted templates, by their number.
         names: of the accepted templates by their number, where the server tells them.
+        ambiguous: of `Ask.FETCH`, accepted templates beyond those in ``accepted``, which meet others in both sums.
     """
 
     accepted: tuple[int, ...] = ()
@@ -44,6 +46,7 @@ class Decisions:
     count: int | None = None
     payloads: Mapping[int, bytes] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    ambiguous: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,6 +191,8 @@ class DecisionOwner:
         ask, template, halves = self._checked(found, len(parts))
         if ask is Ask.COUNT:
             return self._counted(parts)
+        if ask is Ask.FETCH:
+            return self._fetched(parts)
         each = 1 + (self.spec.payloads if ask is Ask.PAYLOAD else 0)
         accepted, undecided, payloads = [], [], {}
         for index, (group, half) in enumerate(halves):
@@ -198,7 +203,10 @@ class DecisionOwner:
             accepted += [number(slot) for slot in hits]
             between = np.flatnonzero((values.real > DECIDED) & (values.real < 1 - DECIDED)).tolist()
             undecided += [number(slot) for slot in between]
-            payloads |= {number(slot): self._payload([part[slot] for part in held]) for slot in hits if held}
+            # inside the gap a payload is multiplied by less than one, like the comparison beside it
+            payloads |= {
+                number(slot): self._payload([part[slot] / values[slot].real for part in held]) for slot in hits if held
+            }
         accepted, undecided = sorted(accepted), sorted(undecided)
         self._require(template is None or {*accepted, *undecided} <= {template})
         self._require(all(each < self.spec.templates for each in accepted + undecided))
@@ -216,8 +224,11 @@ class DecisionOwner:
         self._require(all(group in groups and half in (0, 1) for group, half in halves))
         ask = Ask(found["ask"])
         each = {Ask.COUNT: 2, Ask.PAYLOAD: 1 + self.spec.payloads}.get(ask, 1)
+        expected = each * len(halves)
+        if ask is Ask.FETCH:
+            expected = (1 + self.spec.payloads) * min(2, len(halves))
         names = found["names"]
-        self._require(parts == each * len(halves) and isinstance(names, list) and len(names) <= self.spec.templates)
+        self._require(parts == expected and isinstance(names, list) and len(names) <= self.spec.templates)
         self._require(all(name is None or isinstance(name, str) for name in names))
         self._require((ask is Ask.CLAIM) == (type(template) is int))
         return ask, template, [(group, half) for group, half in halves]
@@ -230,6 +241,29 @@ class DecisionOwner:
         self._require(float(np.abs(value - total).max()) < 0.25 and -0.5 < total < self.spec.templates + 0.5)
         decided = float(np.abs(mass).max()) <= _MASS and abs(total - round(total)) < 0.4
         return Decisions(count=round(total) if decided else None)
+
+    def _fetched(self, parts: Sequence[bytes]) -> Decisions:
+        each = 1 + self.spec.payloads
+        sums = []
+        for start in range(0, len(parts), each):
+            located, *held = (self.secret.decrypt(part) for part in parts[start : start + each])
+            columns = [located.real, located.imag * self.spec.halves]
+            columns += [256 * number for part in held for number in (part.real, part.imag)]
+            sums.append(np.stack(columns, axis=1))
+            self._require(bool(np.abs(located.real).max() < self.spec.halves + DECIDED))
+        if not sums:
+            return Decisions(count=0)
+        resolved = resolve(sums, self.spec.halves)
+        payloads: dict[int, bytes] = {}
+        for (part, slot), numbers in resolved.matches.items():
+            template = self.spec.layout.template(part // 2, part % 2, slot)
+            right = template < self.spec.templates and bool(((numbers >= 0) & (numbers < 256)).all())
+            self._require(right or bool(resolved.undecided))
+            if right:
+                payloads[template] = bytes(numbers.astype(np.uint8)[: self.spec.payload])
+        ordered = dict(sorted(payloads.items()))
+        count = None if resolved.undecided else len(ordered) + resolved.ambiguous
+        return Decisions(tuple(ordered), (), count, ordered, ambiguous=resolved.ambiguous)
 
     def _payload(self, parts: Sequence[complex]) -> bytes:
         numbers = np.array([number for part in parts for number in (part.real, part.imag)]) * 256

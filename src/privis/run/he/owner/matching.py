@@ -123,7 +123,7 @@ class MatchingOwner:
     def block(
         self, names: Sequence[str], vectors: NDArray[Any], progress: Callable[[float], None] | None = None
     ) -> bytes:
-        """Normalise and encrypt templates for ``EncryptedGallery.put``.
+        """Normalise and encrypt templates for ``EncryptedScoreGallery.put``.
 
         The server sees the names: use numbers where names say something.
 

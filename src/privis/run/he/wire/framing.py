@@ -6,6 +6,7 @@ takes a new number in the magic; readers refuse any other.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
@@ -54,19 +55,41 @@ def overhead(count: int) -> int:
 
 def split(data: bytes | memoryview, what: str, count: int | None = None) -> list[bytes]:
     """The parts that were joined; ProtocolError unless ``data`` is exactly that, of ``count`` parts if given."""
+    where = places(lambda start, length: data[start : start + length], len(data), what, count)
+    return [bytes(data[start : start + length]) for start, length in where]
+
+
+def places(
+    read: Callable[[int, int], bytes | memoryview], size: int, what: str, count: int | None = None
+) -> tuple[tuple[int, int], ...]:
+    """First byte and length of each part that was joined, by reading what stands before the parts.
+
+    Args:
+        read: gives the bytes from a first one on, of a length.
+        size: bytes that there are.
+        what: it is, for sentences.
+        count: parts that there must be; None: any number.
+
+    Returns:
+        The places of the parts.
+
+    Raises:
+        ProtocolError: it is anything else.
+    """
     start = len(_MAGIC) + _COUNT.size
     expected = "a message as it was made" if count is None else f"a message of {count} parts"
-    wrong = ProtocolError(Problem(what, f"{len(data):,} bytes that are none", expected, "make and send it again"))
-    if len(data) < start or data[: len(_MAGIC)] != _MAGIC:
+    wrong = ProtocolError(Problem(what, f"{size:,} bytes that are none", expected, "make and send it again"))
+    head = bytes(read(0, min(start, size)))
+    if len(head) < start or head[: len(_MAGIC)] != _MAGIC:
         raise wrong
-    (found,) = _COUNT.unpack_from(data, len(_MAGIC))
-    if count not in (None, found) or len(data) < overhead(found):
+    (found,) = _COUNT.unpack_from(head, len(_MAGIC))
+    if count not in (None, found) or size < overhead(found):
         raise wrong
-    lengths = [_LENGTH.unpack_from(data, start + index * _LENGTH.size)[0] for index in range(found)]
-    if overhead(found) + sum(lengths) != len(data):
+    words = bytes(read(start, found * _LENGTH.size))
+    if len(words) != found * _LENGTH.size:
         raise wrong
-    parts, at = [], overhead(found)
-    for length in lengths:
-        parts.append(bytes(data[at : at + length]))
-        at += length
-    return parts
+    lengths = [length for (length,) in _LENGTH.iter_unpack(words)]
+    if overhead(found) + sum(lengths) != size:
+        raise wrong
+    ends = list(itertools.accumulate(lengths, initial=overhead(found)))
+    return tuple(zip(ends, lengths, strict=False))

@@ -1,0 +1,1 @@
+"""Encrypted galleries in folders, larger than memory."""
