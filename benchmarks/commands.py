@@ -40,6 +40,7 @@ COMMANDS = {
     "he_shared_work": "he.shared_work",
     "he_mnist": "he.mnist",
     "fhe_network": "fhe_suite.digit_network",
+    "fhe_fetch": "fhe_suite.fetch",
     "faces_from_pixels": "he.faces_from_pixels",
     "he_matching": "he.matching",
     "he_decisions": "he.decisions",

@@ -29,9 +29,12 @@ COMPUTE = "server_encrypted_compute"
 
 @dataclass(frozen=True)
 class StageUse:
-    """What a stage took: processor seconds of all its processes, and the peak of the largest one's memory, bytes."""
+    """What a stage took: seconds of the wall clock, processor seconds of all its processes, and the peak of the
+    largest one's memory, bytes.
+    """
 
     stage: str
+    wall: float
     processor: float
     memory: int
 
@@ -72,13 +75,14 @@ def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint
     for stage in STAGES:
         server = stage.startswith("server_")
         words = [] if stage == "server_preprocess_model" else [str(size)]  # the harness does not say it there
-        with _moved_away(call.secret) if server else _as_it_is():
-            uses.append(_ran(submission / "build" / stage, words, root, server=server))
-    folders = {each.name: _bytes(each) for each in (call.public, call.query.parent, call.answer.parent)}
+        with moved_away(call.secret) if server else as_it_is():
+            uses.append(run_stage(submission / "build" / stage, words, root, server=server))
+    folders = {each.name: folder_bytes(each) for each in (call.public, call.query.parent, call.answer.parent)}
     return HarnessRun(tuple(uses), folders, np.loadtxt(call.predictions, np.int64, ndmin=1))
 
 
-def _ran(script: Path, words: list[str], root: Path, *, server: bool) -> StageUse:
+def run_stage(script: Path, words: list[str], root: Path, *, server: bool) -> StageUse:
+    """Run a stage in ``root``; a server's is ended when it touches a secret. CalledProcessError when it fails."""
     places = [str(NO_SECRETS)] * server + [each for each in sys.path if each]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -91,7 +95,8 @@ def _ran(script: Path, words: list[str], root: Path, *, server: bool) -> StageUs
 
 
 @contextmanager
-def _moved_away(secret: Path) -> Iterator[None]:
+def moved_away(secret: Path) -> Iterator[None]:
+    """Meanwhile the folder of the secret key is elsewhere."""
     away = secret.parent.parent.parent / "away"
     shutil.move(secret, away)
     try:
@@ -101,10 +106,11 @@ def _moved_away(secret: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _as_it_is() -> Iterator[None]:
+def as_it_is() -> Iterator[None]:
+    """Meanwhile everything is where it was."""
     yield
 
 
-def _bytes(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
     """As ``du -sb``: apparent sizes of all files, and of the folders themselves."""
     return folder.lstat().st_size + sum(path.lstat().st_size for path in folder.rglob("*"))

@@ -7,15 +7,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 
 def main() -> int:
     told, *command = sys.argv[1:]
+    start = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     with open(told, "w", encoding="ascii") as file:
-        json.dump({"processor": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss * 1024}, file)
+        processor = used.ru_utime + used.ru_stime
+        json.dump({"wall": time.perf_counter() - start, "processor": processor, "memory": used.ru_maxrss * 1024}, file)
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 

@@ -106,7 +106,9 @@ def measure(case: str, dimension: int = DIMENSION, repeats: int = 5, processes: 
     return Figures(case, enrol, server, processor, client, error, right, *sizes, cost)
 
 
-def _enrolled(spec: MatchingSpec, owner: MatchingOwner, templates: NDArray[Any]) -> PlainGallery | EncryptedScoreGallery:
+def _enrolled(
+    spec: MatchingSpec, owner: MatchingOwner, templates: NDArray[Any]
+) -> PlainGallery | EncryptedScoreGallery:
     names = [str(number) for number in range(len(templates))]
     if not spec.encrypted:
         plain = PlainGallery(spec)

@@ -6,20 +6,18 @@ or the other. They run with the Python of the environment that is active.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from privis.errors import OutputError, Problem
 from privis.features.cnn import CNN
 from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.packing.batching import Batching
 from privis.run.he.security import SecurityStandard
 from privis.run.he.wire import key_file
+from privis.run.he.wire.whole_folder import whole_folder
 from privis.serve.offerings.offer import Offer
 from privis.serve.submission import stages
 from privis.serve.submission.stage_call import SIZES, StageCall
@@ -68,46 +66,34 @@ def write_submission(
         ParameterError: a parameter is none, or a sample cannot be read.
         UnsupportedError: more levels or precision than secure parameters give.
     """
-    require_empty(directory)
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".unfinished", dir=directory.parent))
-        try:
-            _copy_stages(unfinished)
-            for number, (size, images) in enumerate(zip(SIZES, workload.images, strict=True)):
-                offer = Offer(
-                    network,
-                    name=workload.name,
-                    samples=samples,
-                    precision=precision,
-                    sharing=None,
-                    images=images,
-                    standard=standard,
-                )
-                _write_offer(StageCall(unfinished, size), offer)
-                progress((number + 1) / len(SIZES))
-            write_readme(unfinished)
-            unfinished.chmod(0o755)
-            os.rename(unfinished, directory)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-    except OSError as error:
-        got = error.strerror or str(error)
-        raise OutputError(Problem(str(directory), got, "a new directory", "choose another place")) from error
+    with whole_folder(directory) as unfinished:
+        copy_stages(unfinished, Path(stages.__file__).parent, STAGES)
+        for number, (size, images) in enumerate(zip(SIZES, workload.images, strict=True)):
+            offer = Offer(
+                network,
+                name=workload.name,
+                samples=samples,
+                precision=precision,
+                sharing=None,
+                images=images,
+                standard=standard,
+            )
+            _write_offer(StageCall(unfinished, size), offer)
+            progress((number + 1) / len(SIZES))
+        write_readme(unfinished)
 
 
-def require_empty(directory: Path) -> None:
-    """Refuse a directory in which something is; OutputError says so."""
-    if directory.is_symlink() or (directory.exists() and not (directory.is_dir() and not any(directory.iterdir()))):
-        remedy = "nothing is overwritten: choose another place, or remove it"
-        raise OutputError(Problem(str(directory), "something that is there", "a new or empty directory", remedy))
+def copy_stages(directory: Path, source: Path, names: Sequence[str]) -> None:
+    """Copy stages into a submission, where harnesses find them.
 
-
-def _copy_stages(directory: Path) -> None:
-    build, source = directory / "build", Path(stages.__file__).parent
+    Args:
+        directory: of the submission.
+        source: folder of the stages.
+        names: of them, in the order in which they run.
+    """
+    build = directory / "build"
     build.mkdir()
-    for name in STAGES:
+    for name in names:
         copy = directory / f"{name}.py"
         shutil.copyfile(source / copy.name, copy)
         copy.chmod(0o755)

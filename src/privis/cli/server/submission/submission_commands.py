@@ -14,7 +14,7 @@ import typer
 
 from privis.cli.console import explained, out, working
 from privis.cli.server.serve import Samples
-from privis.errors import ParameterError, Problem
+from privis.errors import ParameterError, Problem, refuse
 from privis.extras import require
 from privis.run.he.security import SecurityStandard
 
@@ -34,8 +34,11 @@ class InitWords:
 
 def init(
     directory: Directory,
-    workload: Annotated[str, typer.Option(help="What the harness asks for: mnist or cifar10.")],
-    model: Annotated[Path | None, typer.Option(help="The network, ONNX, as privis train network writes it.")] = None,
+    workload: Annotated[str, typer.Option(help="What the harness asks for: mnist, cifar10 or fetch-by-similarity.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="The network, ONNX, as privis train network writes it; fetch-by-similarity has none."),
+    ] = None,
     samples: Samples = None,
     precision: Annotated[
         float, typer.Option(help="Largest error by encryption, relative to the largest score.")
@@ -63,13 +66,16 @@ def readme(directory: Directory) -> None:
     privis stage readme submission/
     """
     with explained():
+        from privis.serve.submission.similarity.fetch_directory import is_fetch_submission, write_fetch_readme
         from privis.serve.submission.submission_readme import write_readme
 
-        out.print(write_readme(directory), markup=False, soft_wrap=True, end="")
+        write = write_fetch_readme if is_fetch_submission(directory) else write_readme
+        out.print(write(directory), markup=False, soft_wrap=True, end="")
 
 
 def _write_network(directory: Path, words: InitWords) -> None:
-    from privis.serve.submission.submission_directory import require_empty, write_submission
+    from privis.run.he.wire.whole_folder import require_empty
+    from privis.serve.submission.submission_directory import write_submission
     from privis.serve.submission.workload import workload_named
 
     chosen = workload_named(words.workload)
@@ -96,4 +102,17 @@ def _write_network(directory: Path, words: InitWords) -> None:
         )
 
 
-_WORKLOADS: Mapping[str, Callable[[Path, InitWords], None]] = {"mnist": _write_network, "cifar10": _write_network}
+def _write_fetch(directory: Path, words: InitWords) -> None:
+    given = {"--model": words.model, "--samples": words.samples}
+    problems = [Problem(word, str(value), f"none for {words.workload}") for word, value in given.items() if value]
+    refuse(ParameterError, problems)
+    from privis.serve.submission.similarity.fetch_directory import write_fetch_submission
+
+    write_fetch_submission(directory)
+
+
+_WORKLOADS: Mapping[str, Callable[[Path, InitWords], None]] = {
+    "mnist": _write_network,
+    "cifar10": _write_network,
+    "fetch-by-similarity": _write_fetch,
+}

@@ -155,8 +155,8 @@ def from_bytes(load: Callable[[str], None], data: bytes, what: str) -> None:
         os.close(handle)
 
 
-def plaintext_file(plain: Plaintext) -> bytes:
-    """A plaintext as the library's file without compression, which it reads many times faster.
+def plaintext_file(plain: Plaintext | Ciphertext) -> bytes:
+    """A plaintext, or a ciphertext, as the library's file without compression, which it reads many times faster.
 
     Raises ProtocolError for a file of the library that is compressed in another way.
     """

@@ -1,7 +1,8 @@
 """From products of ciphertexts to comparisons with a threshold, slot by slot; what a request makes of them.
 
-``turned``, ``lowered``, ``gathered``, ``half``, ``compared``, then one of ``single``, ``sums``, ``payload`` and
-``fetched``: each a step of the levels that `DecisionSpec` counts. References: `decision_layout` and `decision_specification`.
+``turned``, ``lowered``, ``gathered``, ``half``, ``compared``, then one of ``single``, ``sums`` and ``payload``, the
+last with ``numbered`` and ``shifted`` where payloads are summed: each a step of the levels that `DecisionSpec` counts.
+References: `decision_layout`, `decision_specification` and `privis.run.he.matching.fetching.shifted_tables`.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Change:
 
     @classmethod
     def read_places(cls, head: bytes, count: int, spec: DecisionSpec) -> Change:
-        """A change without its ciphertexts: ``head`` is the first part of ``count``; ProtocolError for anything else."""
+        """A change without ciphertexts: ``head`` is the first part of ``count``; ProtocolError for anything else."""
         layout = spec.layout
         if count != 1 + layout.turns + 2 * spec.payloads:
             got, expected = f"{count} parts", f"{1 + layout.turns + 2 * spec.payloads}"

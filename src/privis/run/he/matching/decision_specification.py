@@ -148,7 +148,7 @@ class DecisionSpec:
 
     @property
     def sum_scale(self) -> float:
-        """Of sums over all templates, which must fit into the lowest prime; in large galleries those of v (1 - v) alone.
+        """Of sums over all templates, which must fit into the lowest prime; in large galleries of those of v (1 - v).
 
         That of v is at level 1 there: rounded before, a million slots would be off by more than a half together.
         """

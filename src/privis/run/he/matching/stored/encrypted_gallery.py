@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from privis.errors import OutputError, ParameterError, Problem, ProtocolError
-from privis.run.he.backends.seal import SealEngine, ring
+from privis.run.he.backends.seal import SealEngine, plaintext_file, ring
 from privis.run.he.engine import Ciphertext
 from privis.run.he.matching.decision_gallery import Contents, loaded
 from privis.run.he.matching.decision_matcher import DecisionMatcher
@@ -28,6 +28,8 @@ from privis.run.he.matching.decision_messages import Ask, Change, Request
 from privis.run.he.matching.decision_specification import DecisionSpec
 from privis.run.he.matching.stored.framed_file import FramedFile
 from privis.run.he.wire import key_file
+from privis.run.he.wire.framing import join
+from privis.run.he.wire.whole_folder import require_empty, whole_folder
 
 _SPECIFICATION, _PATTERN = "specification.key", "block-*.bin"
 
@@ -38,13 +40,13 @@ class EncryptedGallery:
     *Guarantee.* Let no cosine of a query with a vector of the gallery lie within ``spec.gap`` of ``spec.threshold``.
     Then of every vector a number v is computed that is within ``spec.comparison.error`` of 1, where the cosine is above
     the threshold, and of 0 elsewhere: the comparison is a composition of minimax polynomials (Lee, Lee, No and Kim,
-    2022, doi:10.1109/TDSC.2021.3105111), the encrypted cosine is off by at most ``ACCURACY``, and this error was taken
-    from the gap before polynomials were chosen. So a count is off by at most 0.1 and the noise of encryption, and rounds
-    to the right one; a slot of the fetched sums holds as many errors as there are ``spec.halves``, which is less than
-    ``TOLERANCE``, and its bytes round to those of the vectors that match. Of cosines inside the gap v is between 0 and 1:
-    the answer says that it is undecided. Matches that meet in a slot are told apart by a second, shifted sum
-    (`privis.run.he.matching.fetching.shifted_tables`), or counted as ambiguous, with a probability of at most
-    ``ambiguity(spec.halves, spec.layout.slots, matches)`` for vectors whose numbers are in random order.
+    2022, doi:10.1109/TDSC.2021.3105111), the encrypted cosine is off by at most ``ACCURACY``, and that was taken from
+    the gap before polynomials were chosen. Each error is at most ``0.1 / spec.templates``, so a count is off by at
+    most 0.1 and the noise of encryption, and rounds to the right one. A slot of the fetched sums holds ``spec.halves``
+    errors: together less than ``TOLERANCE``, so its bytes round to those of the vectors that match. Of cosines inside
+    the gap v is between 0 and 1: the answer says that it is undecided. Matches that meet in a slot are told apart by a
+    second, shifted sum (`privis.run.he.matching.fetching.shifted_tables`), or counted as ambiguous: with a probability
+    of at most ``ambiguity(spec.halves, spec.layout.slots, matches)``, where vectors are numbered in random order.
 
     The server learns how many vectors there are, under which numbers, when they change, and when what is asked. It is
     assumed to follow the protocol: a wrong answer is not noticed. Nothing that was decrypted may go back to it.
@@ -81,14 +83,12 @@ class EncryptedGallery:
         if not spec.encrypted:
             expected = "DecisionSpec(…, encrypted=True)"
             raise ParameterError(Problem("EncryptedGallery", "a plain specification", expected))
+        require_empty(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            taken = any(folder.iterdir())
         except OSError as error:
             got = error.strerror or str(error)
             raise OutputError(Problem(str(folder), got, "a new folder", "choose another place")) from error
-        if taken:
-            raise OutputError(Problem(str(folder), "something that is there", "a new or empty folder"))
         content = spec.to_json().encode()
         key_file.write(folder / _SPECIFICATION, key_file.KeyKind.PUBLIC, spec.digest, content, mode=0o644)
         return cls(folder)
@@ -117,6 +117,33 @@ class EncryptedGallery:
             path.unlink()
             return
         key_file.write_message(path, self._sum(found, left).message() if held else change)
+
+    def prepare(self, folder: Path, progress: Callable[[float], None] = lambda share: None) -> EncryptedGallery:
+        """Copy the gallery, with ciphertexts as they are computed with: ten times quicker to read.
+
+        What an owner sends is compressed, and half of it is a seed; a copy takes about 3.6 times as many bytes.
+
+        Args:
+            folder: new; there is a whole copy in it or none.
+            progress: called with the fraction done, 0 to 1.
+
+        Returns:
+            The copy.
+
+        Raises:
+            ProtocolError: a block is damaged.
+            OutputError: there is something in the folder, or no room.
+        """
+        folder = Path(folder)
+        with whole_folder(folder) as unfinished:
+            made, blocks = EncryptedGallery.create(unfinished, self.spec), self.contents().blocks
+            for done, number in enumerate(blocks):
+                with FramedFile.open(self._path(number)) as file:
+                    head, *parts = (file.part(index) for index in range(file.parts))
+                plain = [plaintext_file(self._engine.load(part)) if part else part for part in parts]
+                key_file.write_message(made._path(number), join([head, *plain]))
+                progress((done + 1) / len(blocks))
+        return EncryptedGallery(folder)
 
     def contents(self) -> Contents:
         """What is there now: blocks and payloads that are read when they are used.
