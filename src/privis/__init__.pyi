@@ -159,6 +159,9 @@ from .run.clear import Clear as Clear
 from .run.he.executor import CKKS as CKKS
 from .run.he.executor import HE as HE  # deprecated
 from .run.he.executor import Paillier as Paillier
+from .run.he.matching.decision_specification import DecisionSpec as DecisionSpec
+from .run.he.matching.stored.encrypted_gallery import EncryptedGallery as EncryptedGallery
+from .run.he.owner.decision_owner import DecisionOwner as DecisionOwner
 from .run.he.owner.keys import Query as Query
 from .run.he.packing.batching import Batching as Batching
 from .run.he.security import SecurityStandard as SecurityStandard

@@ -30,7 +30,7 @@ from privis.serve.submission.similarity.fetch_call import FetchCall
 from privis.serve.submission.similarity.fetch_directory import FETCH_STAGES, FetchSize, write_fetch_submission
 from privis.serve.submission.similarity.payload_bits import packed, unpacked
 
-TINY = {"toy": FetchSize(200, 8, 0.15)}  # few components: cosines of what matches are spread
+TINY = {"toy": FetchSize(200, 4, 0.19)}  # a wide gap takes few levels
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def run(tmp_path, monkeypatch):
 
 def test_stages_fetch_what_matches_in_the_clear(run):
     call, stage = run
-    rows = np.zeros((200, 8), np.float32)
+    rows = np.zeros((200, 4), np.float32)
     rows[:, 0] = np.where(np.arange(200) % 9 == 0, 1.0, 0.3)
     rows[:, 1] = np.sqrt(1 - rows[:, 0] ** 2)
     payloads = np.random.default_rng(0).integers(0, 512, (200, 7), dtype=np.int16)

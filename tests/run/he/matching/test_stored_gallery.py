@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.fhe_suite.fetch_data import made_up
 from privis.errors import OutputError, ParameterError, ProtocolError
-from privis.run.he.matching.decision_matcher import DecisionMatcher
 from privis.run.he.matching.decision_messages import Ask
 from privis.run.he.matching.decision_specification import DecisionSpec
 from privis.run.he.matching.stored.encrypted_gallery import EncryptedGallery
@@ -69,27 +68,34 @@ def test_payloads_of_matches_in_one_slot_are_all_fetched_and_counted(owner, keys
         assert 2 <= (np.abs(slots) > 1e-3).sum() <= 3
 
 
-def test_a_template_inside_the_gap_is_undecided_and_a_change_is_found_again(owner, keys, tmp_path):
+@pytest.mark.long
+def test_what_is_left_after_a_change_is_fetched_and_inside_the_gap_nothing_is_decided(owner, keys, tmp_path):
     gallery = EncryptedGallery.create(tmp_path / "other", SPEC)
-    changes = owner.enrolled([5, 6], vectors([SPEC.threshold, 1.0]), [b"a", b"b"])
-    gallery.put(changes[0])
-    matcher = DecisionMatcher.open(gallery, keys, 1)
-    found = owner.decisions(matcher.run(owner.query(QUERY, Ask.FETCH)))
+    for change in owner.enrolled([5, 6], vectors([SPEC.threshold, 1.0]), [b"a", b"b"]):
+        gallery.put(change)
+    found = owner.decisions(gallery.fetch(owner.query(QUERY, Ask.FETCH), keys, processes=1))
     assert found.count is None and 5 not in found.payloads
-    (removal,) = owner.removed([5], vectors([SPEC.threshold]), [b"a"])
-    gallery.put(removal)
-    (added,) = owner.enrolled([9], vectors([0.97]), [b"c"])
-    gallery.put(added)
-    again = EncryptedGallery(gallery.folder)
-    matcher = DecisionMatcher(again, matcher.engine, 1)
-    assert np.flatnonzero(again.contents().filled).tolist() == [6, 9]
-    found = owner.decisions(matcher.run(owner.query(QUERY, Ask.FETCH)))
+    for change in owner.removed([5], vectors([SPEC.threshold]), [b"a"]) + owner.enrolled([9], vectors([0.97]), [b"c"]):
+        gallery.put(change)
+    found = owner.decisions(gallery.fetch(owner.query(QUERY, Ask.FETCH), keys, processes=1))
     assert found.payloads == {6: b"b\0", 9: b"c\0"} and found.count == 2
-    for numbers, cosines, payloads in (([6], [1.0], [b"b"]), ([9], [0.97], [b"c"])):
-        for change in owner.removed(numbers, vectors(cosines), payloads):
-            again.put(change)
+
+
+def test_changes_are_added_up_in_the_folder(owner, keys, tmp_path):
+    gallery = EncryptedGallery.create(tmp_path / "other", SPEC)
+    for change in owner.enrolled([5, 6], vectors([0.5, 1.0]), [b"a", b"b"]):
+        gallery.put(change)
+    (removal,) = owner.removed([5], vectors([0.5]), [b"a"])
+    gallery.put(removal)
+    again = EncryptedGallery(gallery.folder)
+    assert np.flatnonzero(again.contents().filled).tolist() == [6]
+    (held,) = again.contents().payloads[0, 0]
+    slots = owner.secret.decrypt(again._engine.save(held))
+    assert abs(slots[6] - ord("b") / 256) < 1e-3 and np.abs(np.delete(slots, 6)).max() < 1e-3  # nothing of the other
+    (last,) = owner.removed([6], vectors([1.0]), [b"b"])
+    again.put(last)
     assert not [*gallery.folder.glob("block-*")] and len(again.contents().payloads) == 0
-    assert owner.decisions(matcher.run(owner.query(QUERY, Ask.FETCH))).count == 0
+    assert owner.decisions(again.fetch(owner.query(QUERY, Ask.FETCH), keys)).count == 0
 
 
 def test_what_is_wrong_is_refused_and_nothing_changes(owner, keys, filled, tmp_path):
