@@ -2,12 +2,12 @@
 
 Answers for `privis.serve.submission.similarity.fetch_directory`, `privis.serve.submission.similarity.fetch_call`,
 `privis.serve.submission.similarity.payload_bits`,
-`privis.serve.submission.similarity.stages.client_key_generation`,
+`privis.serve.submission.similarity.stages.gallery_key_generation`,
 `privis.serve.submission.similarity.stages.client_encode_encrypt_db`,
 `privis.serve.submission.similarity.stages.server_preprocess_dataset`,
 `privis.serve.submission.similarity.stages.client_encode_encrypt_query`,
-`privis.serve.submission.similarity.stages.server_encrypted_compute`,
-`privis.serve.submission.similarity.stages.client_decrypt_decode`,
+`privis.serve.submission.similarity.stages.gallery_encrypted_compute`,
+`privis.serve.submission.similarity.stages.gallery_decrypt_decode`,
 `benchmarks.fhe_suite.fetch` and `benchmarks.fhe_suite.fetch_data`.
 """
 

@@ -7,7 +7,7 @@ or the other. They run with the Python of the environment that is active.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def write_submission(
         UnsupportedError: more levels or precision than secure parameters give.
     """
     with whole_folder(directory) as unfinished:
-        copy_stages(unfinished, Path(stages.__file__).parent, STAGES)
+        copy_stages(unfinished, Path(stages.__file__).parent, {name: name for name in STAGES})
         for number, (size, images) in enumerate(zip(SIZES, workload.images, strict=True)):
             offer = Offer(
                 network,
@@ -83,19 +83,19 @@ def write_submission(
         write_readme(unfinished)
 
 
-def copy_stages(directory: Path, source: Path, names: Sequence[str]) -> None:
+def copy_stages(directory: Path, source: Path, names: Mapping[str, str]) -> None:
     """Copy stages into a submission, where harnesses find them.
 
     Args:
         directory: of the submission.
         source: folder of the stages.
-        names: of them, in the order in which they run.
+        names: by which the harness runs them, in this order, and those of their files.
     """
     build = directory / "build"
     build.mkdir()
-    for name in names:
+    for name, module in names.items():
         copy = directory / f"{name}.py"
-        shutil.copyfile(source / copy.name, copy)
+        shutil.copyfile(source / f"{module}.py", copy)
         copy.chmod(0o755)
         (build / name).symlink_to(Path("..") / copy.name)
 

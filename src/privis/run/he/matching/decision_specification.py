@@ -204,7 +204,11 @@ class DecisionSpec:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The specification as one line of JSON, in UTF-8."""
+        """The specification as one line of JSON.
+
+        Returns:
+            The text, to be encoded as UTF-8.
+        """
         return json.dumps({"decisions": 1, **asdict(self)})
 
     @classmethod

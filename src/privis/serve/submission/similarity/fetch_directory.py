@@ -23,14 +23,17 @@ from privis.serve.submission.similarity.fetch_call import SIZES, FetchCall
 from privis.serve.submission.similarity.payload_bits import BITS, BYTES, WIDTH
 from privis.serve.submission.submission_directory import copy_stages
 
-FETCH_STAGES = (
-    "client_key_generation",
-    "client_encode_encrypt_db",
-    "server_preprocess_dataset",
-    "client_encode_encrypt_query",
-    "server_encrypted_compute",
-    "client_decrypt_decode",
+_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "client_key_generation": "gallery_key_generation",
+        "client_encode_encrypt_db": "client_encode_encrypt_db",
+        "server_preprocess_dataset": "server_preprocess_dataset",
+        "client_encode_encrypt_query": "client_encode_encrypt_query",
+        "server_encrypted_compute": "gallery_encrypted_compute",
+        "client_decrypt_decode": "gallery_decrypt_decode",
+    }
 )
+FETCH_STAGES = tuple(_MODULES)
 """Stages in the order in which the harness runs them; it needs no others."""
 
 THRESHOLD = 0.8
@@ -77,7 +80,7 @@ def write_fetch_submission(directory: Path, sizes: Mapping[str, FetchSize] = FET
         OutputError: there is something in the directory, or it cannot be written.
     """
     with whole_folder(Path(directory)) as unfinished:
-        copy_stages(unfinished, Path(stages.__file__).parent, FETCH_STAGES)
+        copy_stages(unfinished, Path(stages.__file__).parent, _MODULES)
         for size, gallery in sizes.items():
             for count_only in (False, True):
                 call, spec = FetchCall(unfinished, size, count_only), gallery.specification(count_only=count_only)

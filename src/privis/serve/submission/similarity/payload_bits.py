@@ -13,7 +13,7 @@ BYTES = -(-WIDTH * BITS // 8)
 
 
 def packed(payloads: NDArray[np.int16]) -> list[bytes]:
-    """Pack payloads.
+    """Write each payload as 63 bits, the first number and its highest bit first, and a bit of zero.
 
     Args:
         payloads: int16 (rows, 7), each in [0, 512).
@@ -35,7 +35,7 @@ def packed(payloads: NDArray[np.int16]) -> list[bytes]:
 
 
 def unpacked(held: list[bytes]) -> NDArray[np.int16]:
-    """Unpack what `packed` made.
+    """Read the numbers back that `packed` wrote.
 
     Args:
         held: 8 bytes for each row.

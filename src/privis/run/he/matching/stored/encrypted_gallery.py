@@ -9,6 +9,9 @@ file                        content
 
 A question reads blocks one after the other and keeps none, so that memory does not grow with the gallery. Every change
 replaces one file, whole or not at all.
+
+Evolution of the format: there is no number of its own, each file has that of its format and readers refuse others;
+another layout of the folder takes another file name.
 """
 
 from __future__ import annotations
@@ -147,6 +150,9 @@ class EncryptedGallery:
 
     def contents(self) -> Contents:
         """What is there now: blocks and payloads that are read when they are used.
+
+        Returns:
+            Blocks, filled numbers, and payloads.
 
         Raises:
             ProtocolError: a block is damaged.

@@ -1,1 +1,1 @@
-"""The stages of fetch-by-similarity, under the names by which the harness runs them; copied as they are."""
+"""The stages of fetch-by-similarity; `fetch_directory` copies them under the names by which the harness runs them."""
