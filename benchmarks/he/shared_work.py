@@ -107,7 +107,7 @@ if hasattr(secret, "write_evaluation_keys"):
     secret.write_evaluation_keys(spec, folder / "evaluation.key")
 else:
     content = secret.evaluation_keys(spec)
-    key_file.write(folder / "evaluation.key", key_file.Kind.EVALUATION, spec.digest, content, mode=0o644)
+    key_file.write(folder / "evaluation.key", key_file.Kind.EVALUATION, spec.digest, content)
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(json.dumps([int(peak.split()[1]) * 1024, time.process_time() - before]), flush=True)
 """
