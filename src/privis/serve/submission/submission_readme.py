@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from privis.errors import ParameterError, Problem
@@ -12,7 +13,12 @@ from privis.serve.submission.stage_call import SIZES, StageCall
 from privis.serve.submission.workload import workload_named
 
 README = "README.md"
-_DISTRIBUTIONS = (
+TABLES = (
+    "Tables, 128 bits against classical attacks: Albrecht et al., Homomorphic encryption security standard, 2018 "
+    "(https://eprint.iacr.org/2019/939), and Bossuat et al., Security guidelines for implementing homomorphic "
+    "encryption, 2024 (https://eprint.iacr.org/2024/463)."
+)
+DISTRIBUTIONS = (
     "Secret keys: uniform ternary, coefficients in {-1, 0, 1}. Errors: those of Microsoft SEAL as it is built for "
     "TenSEAL, of standard deviation about 3.2 (by default its centred binomial distribution). Scheme: CKKS in a "
     "residue number system; no bootstrapping."
@@ -69,9 +75,7 @@ def readme_of(directory: Path) -> str:
     lines += [
         "",
         "**Security.** " + " ".join(dict.fromkeys(f"{spec.parameters.security}." for spec in specs)),
-        "Tables, 128 bits against classical attacks: Albrecht et al., Homomorphic encryption security standard, 2018 "
-        "(https://eprint.iacr.org/2019/939), and Bossuat et al., Security guidelines for implementing homomorphic "
-        "encryption, 2024 (https://eprint.iacr.org/2024/463). " + _DISTRIBUTIONS,
+        f"{TABLES} {DISTRIBUTIONS}",
         "The server is assumed to follow the protocol. Decrypted scores must not go back to it: in CKKS their noise "
         "tells about the secret key (Li and Micciancio, 2021, https://doi.org/10.1007/978-3-030-77870-5_23).",
         "",
@@ -87,11 +91,12 @@ def readme_of(directory: Path) -> str:
     return "\n".join(lines)
 
 
-def write_readme(directory: Path) -> str:
-    """Write `readme_of` a submission into it, as ``README.md``.
+def write_readme(directory: Path, describe: Callable[[Path], str] = readme_of) -> str:
+    """Write the description of a submission into it, as ``README.md``.
 
     Args:
         directory: that ``privis stage init`` wrote.
+        describe: from the terms in it.
 
     Returns:
         The text.
@@ -101,7 +106,7 @@ def write_readme(directory: Path) -> str:
         ProtocolError: its terms are damaged.
         OutputError: it cannot be written.
     """
-    text = readme_of(directory)
+    text = describe(directory)
     with replacing(directory / README) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     return text

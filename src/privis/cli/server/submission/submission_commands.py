@@ -66,11 +66,11 @@ def readme(directory: Directory) -> None:
     privis stage readme submission/
     """
     with explained():
-        from privis.serve.submission.similarity.fetch_directory import is_fetch_submission, write_fetch_readme
-        from privis.serve.submission.submission_readme import write_readme
+        from privis.serve.submission.similarity.fetch_directory import fetch_readme, is_fetch_submission
+        from privis.serve.submission.submission_readme import readme_of, write_readme
 
-        write = write_fetch_readme if is_fetch_submission(directory) else write_readme
-        out.print(write(directory), markup=False, soft_wrap=True, end="")
+        describe = fetch_readme if is_fetch_submission(directory) else readme_of
+        out.print(write_readme(directory, describe), markup=False, soft_wrap=True, end="")
 
 
 def _write_network(directory: Path, words: InitWords) -> None:

@@ -291,11 +291,3 @@ def _users(graph: OperationGraph) -> list[list[int]]:
         for operand in dict.fromkeys(node.operands):
             users[operand].append(number)
     return users
-
-
-def _ways(graph: OperationGraph, users: Sequence[Sequence[int]], costs: Sequence[float]) -> list[float]:
-    """Longest way from each operation to a result, its own cost counted."""
-    ways = [0.0] * len(graph.nodes)
-    for number in reversed(range(len(graph.nodes))):
-        ways[number] = max((ways[user] for user in users[number]), default=0.0) + costs[number]
-    return ways

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from privis.errors import ParameterError, Problem
-from privis.io.atomic import replacing
 from privis.run.he.matching.decision_cost import decision_cost
 from privis.run.he.matching.decision_specification import ACCURACY, DecisionSpec
 from privis.run.he.matching.fetching.shifted_tables import ambiguity
@@ -22,6 +21,7 @@ from privis.serve.submission.similarity import stages
 from privis.serve.submission.similarity.fetch_call import SIZES, FetchCall
 from privis.serve.submission.similarity.payload_bits import BITS, BYTES, WIDTH
 from privis.serve.submission.submission_directory import copy_stages
+from privis.serve.submission.submission_readme import DISTRIBUTIONS, TABLES, write_readme
 
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,7 +37,6 @@ FETCH_STAGES = tuple(_MODULES)
 """Stages in the order in which the harness runs them; it needs no others."""
 
 THRESHOLD = 0.8
-README = "README.md"
 _MATCHES = 32  # the harness compares payloads of so many matches at most
 
 
@@ -87,7 +86,7 @@ def write_fetch_submission(directory: Path, sizes: Mapping[str, FetchSize] = FET
                 call.terms_path.parent.mkdir(exist_ok=True)
                 content = spec.to_json().encode()
                 key_file.write(call.terms_path, key_file.KeyKind.PUBLIC, spec.digest, content, mode=0o644)
-        write_fetch_readme(unfinished)
+        write_readme(unfinished, fetch_readme)
 
 
 def is_fetch_submission(directory: Path) -> bool:
@@ -135,11 +134,8 @@ def fetch_readme(directory: Path) -> str:
     lines += [
         "",
         "**Security.** " + " ".join(dict.fromkeys(f"{spec.parameters.security}." for spec in specs.values())),
-        "Tables, 128 bits against classical attacks: Albrecht et al., Homomorphic encryption security standard, 2018 "
-        "(https://eprint.iacr.org/2019/939), and Bossuat et al., Security guidelines for implementing homomorphic "
-        "encryption, 2024 (https://eprint.iacr.org/2024/463). Secret keys: uniform ternary. Errors: those of Microsoft "
-        "SEAL as it is built for TenSEAL, of standard deviation about 3.2. Scheme: CKKS in a residue number system; no "
-        "bootstrapping. The server is assumed to follow the protocol, and nothing decrypted may go back to it.",
+        f"{TABLES} {DISTRIBUTIONS}",
+        "The server is assumed to follow the protocol, and nothing decrypted may go back to it.",
         "",
         "**Approximations.** Cosines are compared under encryption by a composition of minimax polynomials (Lee et "
         "al., 2022, https://doi.org/10.1109/TDSC.2021.3105111), which gives 1 or 0 to within the error above for "
@@ -159,23 +155,3 @@ def fetch_readme(directory: Path) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def write_fetch_readme(directory: Path) -> str:
-    """Write `fetch_readme` of a submission into it, as ``README.md``.
-
-    Args:
-        directory: that `write_fetch_submission` wrote.
-
-    Returns:
-        The text.
-
-    Raises:
-        ParameterError: it is none.
-        ProtocolError: its terms are damaged.
-        OutputError: it cannot be written.
-    """
-    text = fetch_readme(directory)
-    with replacing(directory / README) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-    return text
