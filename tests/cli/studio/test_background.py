@@ -43,6 +43,15 @@ def test_a_command_reads_an_image_in_memory_and_leaves_nothing(upload: Upload) -
     assert set(Path("/dev/shm").glob("privis-studio-*")) <= before
 
 
+def test_a_command_that_is_closed_is_gone(upload: Upload) -> None:
+    before = set(Path("/dev/shm").glob("privis-studio-*"))
+    command = BackgroundCommand(["extract", "{0}", "-f", "hog", "--under", "aby3", "-o", OUTPUT], [upload])
+    command.close()
+    assert command.to_dict()["state"] == "stopped"
+    assert set(Path("/dev/shm").glob("privis-studio-*")) <= before
+    command.close()
+
+
 def test_a_command_that_fails_says_why(upload: Upload) -> None:
     told = ended(BackgroundCommand(["search", "query", "{0}", "--index", "/no/such/index"], [upload]))
     assert told["state"] == "failed"

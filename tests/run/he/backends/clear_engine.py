@@ -49,10 +49,10 @@ class ClearEngine:
         return x.scale
 
     def at_scale(self, x: Number, scale: float) -> Number:
-        return replace(x, values=x.values * (x.scale / scale), scale=scale)
+        return x if scale == x.scale else replace(x, values=x.values * (x.scale / scale), scale=scale)
 
     def copy(self, x: Number) -> Number:
-        return x
+        return replace(x, values=x.values.copy())
 
     def negative(self, x: Number) -> Number:
         return replace(x, values=-x.values)
@@ -65,7 +65,10 @@ class ClearEngine:
         return self.add(x, y)
 
     def accumulate(self, total: Number | None, x: Number) -> Number:
-        return x if total is None else self.add(total, x)
+        if total is None:
+            return x
+        total.values[:] = self.add(total, x).values  # written over, as in real ones
+        return total
 
     def multiply(self, x: Number, y: Number) -> Number:
         assert x.level == y.level and x.parts == y.parts == 2
@@ -82,11 +85,11 @@ class ClearEngine:
     def rescale(self, x: Number, scale: float) -> Number:
         true = x.scale / self.primes[x.level]
         assert x.level > 0 and abs(true / scale - 1) < 1e-9, f"a scale of {true} is said to be {scale}"
-        return replace(x, level=x.level - 1, scale=scale)
+        return replace(x, values=x.values.copy(), level=x.level - 1, scale=scale)
 
     def lower(self, x: Number, level: int) -> Number:
         assert 0 <= level <= x.level
-        return replace(x, level=level)
+        return replace(x, values=x.values.copy(), level=level)
 
     def rotate(self, x: Number, step: int) -> Number:
         step %= self.parameters.slots

@@ -89,6 +89,22 @@ def test_sums_are_rescaled_and_relinearised_once_and_nothing_is_done_twice(made)
     assert kept.count(Operation.RESCALE) == kept.count(Operation.RELINEARISE) == 3
 
 
+def test_what_is_read_again_is_not_written_over(made):
+    """Sums are written over a summand: never over one that is read later, nor over an output."""
+    engine, _ = graph_of(made)
+    recorder = GraphRecorder(engine)
+    scale = float(engine.primes[2])
+    x, y = (recorder.input(2, scale) for _ in range(2))
+    one, other = recorder.negative(x), recorder.negative(y)
+    total = recorder.add(one, other)
+    graph = recorder.graph([total, one, recorder.add(total, recorder.add(other, one))])
+    schedule = scheduled(graph, 1, lambda node: 1.0, lambda node: (1.0, 1.0))
+    numbers = [engine.encrypt(np.full(engine.parameters.slots, value), 2, scale) for value in (3.0, 5.0)]
+    found = played(graph, schedule, engine, numbers)
+    assert [found[node].values[0] for node, _ in graph.outputs] == [-8.0, -3.0, -16.0]
+    assert [number.values[0] for number in numbers] == [3.0, 5.0]
+
+
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_a_shared_graph_gives_what_the_interpreter_gives(made, processes, rng):
     engine, graph = graph_of(made)

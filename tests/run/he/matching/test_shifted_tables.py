@@ -46,6 +46,13 @@ def test_parts_of_a_match_are_undecided():
     assert resolve(sums_of([(0, 1)], 2, 64, weights=[1 + 3 * TOLERANCE]), 2).undecided
 
 
+def test_a_match_that_the_other_sum_does_not_know_is_undecided():
+    one = sums_of([(0, 1), (1, 7)], 2, 64)
+    one[1, (1 - shifts(2, 64)[0]) % 64] = 0.0
+    found = resolve(one, 2)
+    assert found.undecided == 1 and set(found.matches) == {(1, 7)}
+
+
 @pytest.mark.parametrize(("parts", "matches"), [(4, 60), (13, 120), (122, 200)])
 def test_the_probability_that_matches_cannot_be_told_apart_is_bounded(parts, matches):
     slots, generator, failed, rounds = 512, np.random.default_rng(3), 0, 60
