@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ WORD = 8  # bytes of a residue in memory
 ON_WIRE, EMPTY_ON_WIRE = 1.012, 0.168  # of the bytes of a word that a residue fills, and leaves: after compression
 BASE = 64 << 20  # bytes of an interpreter with the libraries
 ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
+POOL_SHARE = 0.4  # of the ciphertexts that each level has at most: what a process keeps of them to the end
+MOST_AHEAD = 1 << 28  # bytes of weights that each of several processes encodes before they are needed
 SERIAL_SHARE = 0.15  # of the work that two processes cannot share, and passing results on
 
 
@@ -98,10 +101,11 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSTimin
         seconds *= SERIAL_SHARE + (1 - SERIAL_SHARE) * machine.beside / 2
     kept = min(cache, encoded)
     again = encoding * (1 - kept / encoded) if encoded else 0.0
+    ahead = arrangement.processes * min(encoded - kept, MOST_AHEAD) if arrangement.processes > 1 else 0
     return Prediction(
         seconds + again,
         seconds + encoding,
-        BASE + _keys(spec) + _program(arrangement) + kept + _alive(spec, arrangement),
+        BASE + _keys(spec) + _program(arrangement) + kept + ahead + _ciphertexts(spec, arrangement),
         _key_bytes(spec),
         sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
         sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
@@ -159,22 +163,31 @@ def _polynomial_bytes(spec: Spec, rows: Any) -> int:
     return math.ceil(spec.parameters.degree * sent)
 
 
-def _alive(spec: Spec, arrangement: Arrangement) -> int:
-    """Ciphertexts at the step that holds most of them: results, and the rotations a linear step turns."""
-    peak = 0
-    circuit = arrangement.circuit
+def _ciphertexts(spec: Spec, arrangement: Arrangement) -> int:
+    """Results, and what their steps work with: of each level a share of the most there is, in every process.
+
+    The library never gives memory back, and what served one level does not serve another one.
+    """
+    circuit, most, peak = arrangement.circuit, Counter[int](), 0
     last = {o: i for i in range(len(circuit.steps)) for o in circuit.operands(i)}
     held: dict[int, int] = {}
     for index, step in enumerate(circuit.steps):
-        size = 2 * (arrangement.levels[index] + 1) * spec.parameters.degree * WORD
-        own = arrangement.layouts[index].ciphertexts * size
+        level, own = arrangement.levels[index], arrangement.layouts[index].ciphertexts
         working = own
         if isinstance(step, Linear):
-            packed = arrangement.packed[index]
-            working += sum(len(chain) for _, chain in packed.babies) * (size + 2 * spec.parameters.degree * WORD)
+            working += sum(len(chain) for _, chain in arrangement.packed[index].babies)
         elif isinstance(step, Polynomial):
-            working += 8 * size
+            working += 8
+        top = max((arrangement.levels[operand] for operand in circuit.operands(index)), default=level)
+        for at in range(level, top + 1):
+            waiting = sum(count for value, count in held.items() if arrangement.levels[value] == at)
+            most[at] = max(most[at], waiting + working)
         held[index] = own
-        peak = max(peak, sum(held.values()) + working)
-        held = {value: size for value, size in held.items() if last.get(value, -1) > index}
-    return peak
+        sizes = [count * (arrangement.levels[value] + 1) for value, count in held.items()]
+        peak = max(peak, sum(sizes) + working * (level + 1))
+        held = {value: count for value, count in held.items() if last.get(value, -1) > index}
+    polynomials = 2 * spec.parameters.degree * WORD
+    if arrangement.slot_per_image:
+        return peak * polynomials
+    kept = POOL_SHARE * sum(count * (level + 1) for level, count in most.items())
+    return round(max(peak, arrangement.processes * kept) * polynomials)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from privis.run.he.compiler.circuit_cost import MOST_AHEAD
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.graph_schedule import GraphSchedule
 from privis.run.he.evaluation.interpreter import Plaintexts
 from privis.run.he.evaluation.operation_graph import GraphNode, Operation, OperationGraph, Weight
 
 Progress = Callable[[float], None]
-MOST_AHEAD = 1 << 28  # bytes of weights that are encoded before they are needed
 
 
 class Exchange(Protocol):
