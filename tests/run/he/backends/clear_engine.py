@@ -106,6 +106,12 @@ class ClearEngine:
     def load(self, data: bytes) -> Number:
         raise NotImplementedError
 
+    def write(self, x: Number, file: int) -> None:
+        raise NotImplementedError
+
+    def read(self, file: int) -> Number:
+        raise NotImplementedError
+
 
 def run_in_the_clear(made, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Outputs of a compiled program on the clear engine, as its owner would read them."""

@@ -20,7 +20,7 @@ from privis.errors import Problem, ProtocolError
 _HEADER, _COMPRESSION = 16, 5  # bytes of the header, and where it names the compression
 _NAME, _NUMBER = 32, struct.Struct("<Q")
 _START = _NAME + _NUMBER.size  # where the first place begins
-_PLAIN, _ZSTD = 0, 2
+PLAIN, _ZSTD = 0, 2
 _BLOCK = 1 << 20
 
 
@@ -31,9 +31,9 @@ def plain_content(file: BinaryIO) -> tuple[bytes, BinaryIO]:
     """
     header = file.read(_HEADER)
     kind = header[_COMPRESSION] if len(header) == _HEADER else -1
-    if kind not in (_PLAIN, _ZSTD):
+    if kind not in (PLAIN, _ZSTD):
         raise ProtocolError(Problem("SEAL file", f"compression {kind}", "none or Zstandard"))
-    if kind == _PLAIN:
+    if kind == PLAIN:
         return header, file
     return header, pyarrow.CompressedInputStream(pyarrow.PythonFile(_Unclosed(file), "r"), "zstd")
 

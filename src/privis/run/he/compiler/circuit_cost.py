@@ -29,7 +29,7 @@ class CKKSTimings:
 
     Key switching takes ``switch_square * p**2 + switch * p``, everything else its own constant times p. ``beside`` is
     how much longer two processes take at once than one alone: 1 on cores of their own, up to 2 on one core's two
-    threads; ``save`` and ``load``: to pass a ciphertext on to another process. The defaults are those of one core of
+    threads; ``write`` and ``read``: to pass a ciphertext on to another process. The defaults are those of one core of
     2.5 GHz with AVX-512.
     """
 
@@ -41,8 +41,8 @@ class CKKSTimings:
     encode: float = 1.05e-3
     add: float = 1.0e-4
     beside: float = 1.0
-    save: float = 4.2e-3
-    load: float = 8.5e-4
+    write: float = 1.4e-4
+    read: float = 3.0e-4
 
     def switching(self, level: int, degree: int) -> float:
         """Seconds of a rotation, a conjugation or a relinearisation at ``level``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -107,7 +108,7 @@ class CircuitWork:
 
         def passing(node: GraphNode) -> tuple[float, float]:
             primes = (node.level + 1) * degree / LARGE
-            return primes * machine.save, primes * machine.load
+            return primes * machine.write, primes * machine.read
 
         return scheduled(self.graph, processes, cost, passing)
 
@@ -167,7 +168,7 @@ class CircuitWork:
 
 @dataclass(frozen=True, eq=False)
 class _Exchange:
-    """Ciphertexts of one image, as the library saves them."""
+    """Ciphertexts of one image."""
 
     channel: GroupChannel
     interpreter: CircuitInterpreter
@@ -175,11 +176,15 @@ class _Exchange:
 
     def send(self, receivers: Sequence[int], number: int, x: Ciphertext) -> None:
         """Pass the result of operation ``number`` on to processes."""
-        with as_file(self.interpreter.engine.save(x)) as file:
+        with as_file() as file:
+            self.interpreter.engine.write(x, file)
             for receiver in receivers:
                 self.channel.send(receiver, self.image * _IMAGE + number, file)
 
     def receive(self, sender: int, number: int, meanwhile: Callable[[], bool]) -> Ciphertext:
         """The result of operation ``number``; does ``meanwhile`` until it comes."""
         file = self.channel.receive(sender, self.image * _IMAGE + number, meanwhile)
-        return self.interpreter.engine.load(content(file))
+        try:
+            return self.interpreter.engine.read(file)
+        finally:
+            os.close(file)

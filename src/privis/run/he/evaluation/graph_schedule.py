@@ -1,9 +1,9 @@
 """Which process does which operation of a graph: list scheduling, with what passing ciphertexts on takes.
 
-Operations that are cheaper than passing a ciphertext on stay where their costly neighbour is. Tasks of such operations
-go where they would be done first (Topcuoglu, Hariri and Wu, 2002, doi:10.1109/71.993206); then tasks are moved, alone
-or with what follows them, as long as that shortens the whole. The lists are fixed before anything runs, in an order
-that is one for all processes, so that none ever waits for one that waits for it.
+Operations that are hardly dearer than passing a ciphertext on stay where their costly neighbour is. Tasks of such
+operations go where they would be done first (Topcuoglu, Hariri and Wu, 2002, doi:10.1109/71.993206); then tasks are
+moved, alone or with what follows them, as long as that shortens the whole. The lists are fixed before anything runs, in
+an order that is one for all processes, so that none ever waits for one that waits for it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from privis.run.he.evaluation.operation_graph import GraphNode, Operation, OperationGraph
 
 _SMALLER = (Operation.RESCALE, Operation.LOWER)  # done before a result is passed on
+_WORTH = 10.0  # times what passing a ciphertext on takes: less is not shared out
 Passing = Callable[[GraphNode], tuple[float, float]]
 
 
@@ -84,7 +85,7 @@ def _tasks(graph: OperationGraph, costs: Sequence[float], passing: Passing) -> _
     nodes, users = graph.nodes, _users(graph)
     saving, loading = zip(*map(passing, nodes), strict=True)
     is_input = [node.operation is Operation.INPUT for node in nodes]
-    is_heavy = [cost > save + load for cost, save, load in zip(costs, saving, loading, strict=True)]
+    is_heavy = [cost > _WORTH * (save + load) for cost, save, load in zip(costs, saving, loading, strict=True)]
     root = list(range(len(nodes)))
     for number in reversed(range(len(nodes))):  # what is done for one operation alone
         is_cheap = not is_heavy[number] and not is_input[number] and nodes[number].operation not in _SMALLER

@@ -222,6 +222,14 @@ class GraphRecorder:
         """Inputs are `input`."""
         raise NotImplementedError
 
+    def write(self, x: Recorded, file: int) -> None:
+        """Nothing that is written down can be passed on."""
+        raise NotImplementedError
+
+    def read(self, file: int) -> Recorded:
+        """Inputs are `input`."""
+        raise NotImplementedError
+
     def graph(self, outputs: Sequence[Recorded]) -> OperationGraph:
         """What was written down, simplified, as far as ``outputs`` need it."""
         made = OperationGraph(tuple(self.nodes), tuple((x.node, x.scale) for x in outputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -14,6 +15,7 @@ from privis.run.he.backends.seal import SealEngine
 from privis.run.he.compiler.circuit_cost import LARGE, CKKSTimings
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluation.forked_map import forked
+from privis.run.he.evaluation.worker_group import as_file
 from privis.run.he.owner.seal_keys import SealSecret
 
 
@@ -46,6 +48,16 @@ def measured(most_seconds: float = 5.0) -> CKKSTimings:
     def per_prime(make: Callable[[Any, int], Callable[[], Any]]) -> float:
         return float(np.mean(np.array(took(make)) / primes))
 
+    def passed(x: Any, file: int) -> int:
+        engine.write(x, file)
+        return file
+
+    def written(x: Any) -> None:
+        with as_file() as file:
+            engine.write(x, file)
+
+    with ExitStack() as files:
+        reading = per_prime(lambda x, level: partial(engine.read, passed(x, files.enter_context(as_file()))))
     return CKKSTimings(
         max(float(square), 1e-5),
         max(float(linear), 0.0),
@@ -55,8 +67,8 @@ def measured(most_seconds: float = 5.0) -> CKKSTimings:
         per_prime(lambda x, level: lambda: engine.encode(numbers, level, 2.0**36)),
         per_prime(lambda x, level: lambda: engine.add(x, x)),
         max(float(np.mean(at_once) / rotated[-1]), 1.0),
-        per_prime(lambda x, level: lambda: engine.save(x)),
-        per_prime(lambda x, level: partial(engine.load, engine.save(x))),
+        per_prime(lambda x, level: partial(written, x)),
+        reading,
     )
 
 
