@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privis.serve.submission.stage_call import SIZES, StageCall
-from privis.serve.submission.submission_directory import STAGES
+from privis.serve.submission.submission_directory import REMOTE_STAGES, STAGES
 
 NO_SECRETS = Path(__file__).parent / "no_secrets"
 MEASURED = Path(__file__).parent / "measured_stage.py"
@@ -56,7 +56,7 @@ def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint
     """Run all stages for one size in an empty folder.
 
     Args:
-        submission: the directory that ``privis stage init`` wrote.
+        submission: the directory that ``privis stage init`` wrote; with ``--remote`` the environment names the server.
         root: where ``io`` and ``datasets`` are made.
         size: 0 to 3.
         images: uint8 (N, height, width).
@@ -72,13 +72,22 @@ def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint
     np.savetxt(call.pixels, images.reshape(len(images), -1) / 255.0, fmt="%.6f")
     call.predictions.parent.mkdir(parents=True)
     uses = []
-    for stage in STAGES:
+    for stage in stages_of(submission):
         server = stage.startswith("server_")
         words = [] if stage == "server_preprocess_model" else [str(size)]  # the harness does not say it there
-        with moved_away(call.secret) if server else as_it_is():
+        with moved_away(call.secret) if server and call.secret.exists() else as_it_is():
             uses.append(run_stage(submission / "build" / stage, words, root, server=server))
     folders = {each.name: folder_bytes(each) for each in (call.public, call.query.parent, call.answer.parent)}
     return HarnessRun(tuple(uses), folders, np.loadtxt(call.predictions, np.int64, ndmin=1))
+
+
+def stages_of(submission: Path) -> tuple[str, ...]:
+    """Stages in the order in which the harness runs them; remote ones around the keys that they are about."""
+    local = [stage for stage in STAGES if (submission / f"{stage}.py").is_file()]
+    if not (submission / "server_upload_ek.py").is_file():
+        return tuple(local)
+    get_params, upload_keys, _ = REMOTE_STAGES
+    return (get_params, local[0], upload_keys, *local[1:])
 
 
 def run_stage(script: Path, words: list[str], root: Path, *, server: bool) -> StageUse:

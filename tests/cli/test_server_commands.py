@@ -281,7 +281,7 @@ def test_options_that_do_not_fit_are_listed_together(tmp_path):
     typed("keygen", tmp_path / "a", "--for", "token", "--name", "a", "--tokens", tmp_path / "tokens")
     serve = ["serve", "--tokens", tmp_path / "tokens", "--state", tmp_path / "state", "--check"]
     for words, said in (
-        ([], "-f, --model, --program, --gallery or --encrypted-gallery"),
+        ([], "-f, --model, --program, --offer, --gallery or --encrypted-gallery"),
         (["--encrypted-gallery", "512", "--scores"], "TEMPLATESxCOMPONENTS"),
         (["--encrypted-gallery", "9x8"], "--threshold COSINE"),
         (["--encrypted-gallery", "9x8", "--scores", "--gap", "0.1"], "scores are not decided"),

@@ -102,6 +102,9 @@ BASE: dict[tuple[str, ...], dict[str, str]] = {
         "--listen": FREE,
         "--answers": "scores=2", "--answer-ledger": "{answers}",
     },
+    ("serve", "what was prepared"): {
+        "--tokens": "{tokens}", "--offer": "{stage}/server", "--state": "{new}", "--check": "", "--listen": FREE,
+    },
     ("serve", "a head"): {
         "--tokens": "{tokens}", "-f": "colour", "-p": "bins=2", "-p ": "size=8x8", "--head": "{head}", "--check": "",
         "--state": "{new}", "--listen": FREE, "--answers": "scores=100",

@@ -1,4 +1,4 @@
-"""What ``privis stage`` offers, in the words of a TOML file.
+"""What ``privis stage`` and ``privis serve`` offer, in the words of a TOML file.
 
 Format: without a number; an unknown key is refused, a new key has a default that keeps the meaning of older files.
 Paths are relative to the file. One of ``feature``, ``model`` and ``program`` says what is offered, the rest how.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
 
 from privis.cli.parsing import feature_named
 from privis.cli.server.offerings import OfferOptions
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from privis.run.he.compiler.compiler import Options
     from privis.serve.offerings.program import OfferProgram
 
+IN_WORDS = (FileFormat.OFFER_WORDS, FileFormat.TOML)
+HOW_IT_COMPILES = ("precision", "signs", "inside", "promised", "processes", "sharing", "standard", "samples")
+"""Words that say how a program is compiled: a prepared offer has its own."""
 _OFFERED = ("feature", "model", "program")
 _MOST_IMAGES = 1 << 20
 _Kind = TypeVar("_Kind", bound=Enum)
@@ -131,6 +136,45 @@ def one_program(said: OfferOptions, options: Options, images: int | None) -> Off
     if len(makers) != 1 or not isinstance(makers[0], OfferProgram):
         raise ParameterError(Problem("privis stage", f"{len(makers)} offers", "one"))
     return replace(makers[0], images=images)
+
+
+def prepared_offers(path: Path) -> list[OfferProgram]:
+    """What a file says is offered, or every .npz file of a folder.
+
+    Args:
+        path: what ``privis stage prepare`` or ``init`` wrote, a folder of such files, or words.
+
+    Returns:
+        One offer for a file; of a folder those of its files, by their names.
+
+    Raises:
+        ParameterError: a file cannot be read, or a folder has none.
+        ProtocolError: a file is damaged.
+    """
+    from privis.serve.offerings.offer_file import load_offer
+
+    if not path.is_dir():
+        return [read_offer_words(path).offered() if format_of(path) in IN_WORDS else load_offer(path)]
+    if not (paths := sorted(path.glob("*.npz"))):
+        expected = "files that privis stage prepare or init wrote"
+        raise ParameterError(Problem(f"--offer {path}", "no .npz file in it", expected))
+    return [load_offer(each) for each in paths]
+
+
+def refuse_words_beside(context: typer.Context, words: Sequence[str]) -> None:
+    """Refuse words on the command line that a file says, too: they could contradict each other.
+
+    Args:
+        context: of the command.
+        words: names of its parameters.
+
+    Raises:
+        ParameterError: naming every one that was typed.
+    """
+    sources = {word: context.get_parameter_source(word) for word in words}  # of typer's own copy of click, or of click
+    typed = [word for word, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    expected, remedy = "words in the file alone", "write it there, or leave --offer out"
+    refuse(ParameterError, [Problem(f"--{word}", "beside --offer", expected, remedy) for word in typed])
 
 
 def read_offer_words(path: Path) -> OfferWords:

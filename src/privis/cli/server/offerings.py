@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from privis.run.he.compiler.compiler import Options
     from privis.run.he.compiler.samples import PublicSamples
     from privis.serve.offerings.offering import MakeOffering, Terms
+    from privis.serve.offerings.program import OfferProgram
 
 _MOST_WORDS = 32
 
@@ -43,6 +44,7 @@ class OfferOptions:
     samples: Sequence[str] = ()
     head: HeadOptions | None = None
     answers: MatchingAnswers = MatchingAnswers()
+    prepared: Sequence[OfferProgram] = ()
 
     def makers(self, options: Options) -> list[MakeOffering]:
         """How to compile each; ParameterError lists everything that does not fit."""
@@ -52,6 +54,7 @@ class OfferOptions:
             makers.append(self._of_feature(self.feature, options))
         makers += [self._of_model(path, options) for path in self.models]
         makers += [self._of_program(path, options) for path in self.programs]
+        makers += [made if self.name is None else replace(made, name=self.name) for made in self.prepared]
         makers += [self.answers.gallery(path, self._named(path)) for path in self.galleries]
         makers += [self.answers.encrypted(size, self.name) for size in self.encrypted_galleries]
         return makers
@@ -59,9 +62,9 @@ class OfferOptions:
     def _check(self) -> None:
         problems: list[Problem] = []
         files = len(self.programs) + len(self.models) + len(self.galleries) + len(self.encrypted_galleries)
-        count = (self.feature is not None) + files
+        count = (self.feature is not None) + files + len(self.prepared)
         if not count:
-            expected = "-f, --model, --program, --gallery or --encrypted-gallery"
+            expected = "-f, --model, --program, --offer, --gallery or --encrypted-gallery"
             problems.append(Problem("privis serve", "nothing to compute", expected))
         if self.feature == "cnn":
             problems.append(Problem("-f cnn", "a network", "--model FILE.onnx", "its weights stay on the server"))

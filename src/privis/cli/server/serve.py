@@ -31,6 +31,10 @@ FeatureName = Annotated[
 ]
 Programs = Annotated[list[Path] | None, typer.Option("--program", help="A saved program; repeatable.")]
 Models = Annotated[list[Path] | None, typer.Option("--model", help="A network, ONNX; -p are its parameters.")]
+PreparedOffers = Annotated[
+    list[Path] | None,
+    typer.Option("--offer", help="What `privis stage` prepared, a folder of such files, or words (TOML); repeatable."),
+]
 Galleries = Annotated[
     list[Path] | None,
     typer.Option("--gallery", help="A gallery of faces, or a table with a template in each row; repeatable."),
@@ -93,11 +97,13 @@ Check = Annotated[bool, typer.Option("--check", help="Only compile, and check th
 
 
 def serve(
+    context: typer.Context,
     tokens: TokensFile,
     feature: FeatureName = None,
     parameter: Parameters = None,
     program: Programs = None,
     model: Models = None,
+    offer: PreparedOffers = None,
     gallery: Galleries = None,
     encrypted_gallery: EncryptedGalleries = None,
     threshold: Threshold = None,
@@ -134,6 +140,7 @@ def serve(
     """
     with explained():
         require("he", "privis serve", "tenseal")  # the process that compiles is another one
+        from privis.cli.server.offer_words import HOW_IT_COMPILES, prepared_offers, refuse_words_beside
         from privis.cli.server.offerings import OfferOptions
         from privis.run.he.compiler.compiler import Options
         from privis.serve.answering import settings_of, stated_limits
@@ -155,7 +162,10 @@ def serve(
         if behind is None and (public_head or extracted_by is not ExtractedBy.SERVER):
             raise ParameterError(Problem("--extracted-by, --public-head", "no head", "--head that they are about"))
         matching = MatchingAnswers(threshold, gap, scores)
-        offered = OfferOptions(feature, parameter or [], *files, name, samples or [], behind, matching)
+        if offer and feature is None and not program and not model:
+            refuse_words_beside(context, HOW_IT_COMPILES)
+        prepared = [made for path in offer or [] for made in prepared_offers(path)]
+        offered = OfferOptions(feature, parameter or [], *files, name, samples or [], behind, matching, prepared)
         makers = offered.makers(options)
         host, port = address_of(listen)
         settings, limits = settings_of(answers or [], answer_ledger), limits_of(limit or [])

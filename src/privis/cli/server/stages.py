@@ -28,7 +28,14 @@ import typer
 
 from privis.cli.console import EXIT_CODES, explained, out, working
 from privis.cli.extract import Parameters
-from privis.cli.server.offer_words import OfferWords, one_program, read_offer_words
+from privis.cli.server.offer_words import (
+    HOW_IT_COMPILES,
+    IN_WORDS,
+    OfferWords,
+    one_program,
+    read_offer_words,
+    refuse_words_beside,
+)
 from privis.cli.server.serve import (
     FeatureName,
     Inside,
@@ -53,9 +60,9 @@ from privis.cli.server.stage_folder import (
     write_terms,
 )
 from privis.cli.server.submission.submission_commands import init, readme
-from privis.errors import OutputError, ParameterError, Problem, refuse
+from privis.errors import OutputError, Problem
 from privis.extras import require
-from privis.file_formats import FileFormat, format_of
+from privis.file_formats import format_of
 from privis.io.atomic import check_writable
 from privis.run.he.packing.batching import Batching
 from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
@@ -65,7 +72,7 @@ if TYPE_CHECKING:
     from privis.serve.client.owner import Owner
     from privis.serve.offerings.offering import Terms
 
-_IN_WORDS = (FileFormat.OFFER_WORDS, FileFormat.TOML)
+_WORDS = ("feature", "parameter", "program", "model", "name", "images", *HOW_IT_COMPILES)  # that a file says, too
 
 stage = typer.Typer(
     name="stage",
@@ -138,7 +145,7 @@ def prepare(
         if output is not None:
             check_writable(output)
         if offer is not None:
-            _refuse_words_beside(context)
+            refuse_words_beside(context, _WORDS)
             made = read_offer_words(offer).offered()
         else:
             options = Options(
@@ -270,7 +277,7 @@ def compute(
         from privis.run.he.wire import key_file
         from privis.serve.offerings.offer import Offer
 
-        words = read_offer_words(offer) if offer is not None and format_of(offer) in _IN_WORDS else None
+        words = read_offer_words(offer) if offer is not None and format_of(offer) in IN_WORDS else None
         place = StageFolder(the_folder(folder, io), offer_path=offer if words is None else None)
         message = key_file.read_message(place.query)
         chosen = Offer.load(place.offer)
@@ -319,18 +326,6 @@ def decrypt(
         told = f"{count:,} row{'s' * (count != 1)} of {rows.shape[1]:,} components in {output}"
         out.print(told, markup=False, soft_wrap=True)
         out.print(f"{SEEN} Decrypted results must not go back to the server.", markup=False, soft_wrap=True)
-
-
-def _refuse_words_beside(context: typer.Context) -> None:
-    """Words in a file and on the command line could contradict each other: they stand in one place."""
-    words = (
-        *("feature", "parameter", "program", "model", "name", "precision", "signs", "inside", "promised"),
-        *("processes", "sharing", "images", "standard", "samples"),
-    )
-    sources = {word: context.get_parameter_source(word) for word in words}  # of typer's own copy of click, or of click
-    typed = [word for word, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
-    expected, remedy = "words in the file alone", "write it there, or leave --offer out"
-    refuse(ParameterError, [Problem(f"--{word}", "beside --offer", expected, remedy) for word in typed])
 
 
 def _terms_of(place: StageFolder, terms: Path | None, words: OfferWords | None) -> Terms:

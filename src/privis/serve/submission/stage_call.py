@@ -4,7 +4,7 @@
 place                                           whose
 ==============================================  ==================================================================
 ``SUBMISSION/terms/SIZE.key``                   both: what owners make keys for, without weights
-``SUBMISSION/server/SIZE.npz``                  the server's: the network
+``SUBMISSION/server/SIZE.npz``                  the server's: the network, for ``privis serve --offer``, too
 ``io/SIZE/public_keys/``                        both: evaluation keys, which decrypt nothing
 ``io/SIZE/ciphertexts_upload/``                 both: encrypted images
 ``io/SIZE/ciphertexts_download/``               both: encrypted scores
@@ -124,7 +124,7 @@ class StageCall:
         """The workload of the submission, by the name of its terms; ParameterError where there is none."""
         from privis.serve.submission.workload import workload_named
 
-        return workload_named(self.terms().name)
+        return workload_named(self.terms().name.removesuffix(f"-{self.size}"))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from privis.features.cnn import CNN
@@ -19,7 +20,7 @@ from privis.run.he.security import SecurityStandard
 from privis.run.he.wire import key_file
 from privis.run.he.wire.whole_folder import whole_folder
 from privis.serve.offerings.offer import Offer
-from privis.serve.submission import stages
+from privis.serve.submission import remote, stages
 from privis.serve.submission.stage_call import SIZES, StageCall
 from privis.serve.submission.submission_readme import write_readme
 from privis.serve.submission.workload import Workload
@@ -34,6 +35,14 @@ STAGES = (
     "client_postprocess",
 )
 """Stages in the order in which the harness runs them."""
+REMOTE_STAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "server_get_params": "remote_terms",
+        "server_upload_ek": "remote_keys",
+        "server_encrypted_compute": "remote_compute",
+    }
+)
+"""Stages that ask a running server instead, by the harness's names for them."""
 PRECISION = 1e-2
 """Largest error by encryption, relative to the largest score: classes hardly change, and the smallest ring does."""
 
@@ -46,6 +55,7 @@ def write_submission(
     samples: Sequence[Any] | None = None,
     precision: float = PRECISION,
     standard: SecurityStandard = SecurityStandard.GUIDELINES_2024,
+    asks_server: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> None:
     """Write a submission, whole or not at all.
@@ -59,6 +69,7 @@ def write_submission(
         samples: public images, paths or arrays, that tell how large values are: a smaller ring may do.
         precision: largest error by encryption, relative to the largest score.
         standard: table of 128-bit security that parameters meet.
+        asks_server: whether stages ask a running ``privis serve``, as the harness's ``--remote`` has it.
         progress: told the share that is done, in [0, 1].
 
     Raises:
@@ -67,11 +78,14 @@ def write_submission(
         UnsupportedError: more levels or precision than secure parameters give.
     """
     with whole_folder(directory) as unfinished:
-        copy_stages(unfinished, Path(stages.__file__).parent, {name: name for name in STAGES})
+        own = [name for name in STAGES if not (asks_server and name.startswith("server_"))]
+        copy_stages(unfinished, Path(stages.__file__).parent, {name: name for name in own})
+        if asks_server:
+            copy_stages(unfinished, Path(remote.__file__).parent, REMOTE_STAGES)
         for number, (size, images) in enumerate(zip(SIZES, workload.images, strict=True)):
             offer = Offer(
                 network,
-                name=workload.name,
+                name=f"{workload.name}-{size}",
                 samples=samples,
                 precision=precision,
                 sharing=None,
@@ -92,7 +106,7 @@ def copy_stages(directory: Path, source: Path, names: Mapping[str, str]) -> None
         names: by which the harness runs them, in this order, and those of their files.
     """
     build = directory / "build"
-    build.mkdir()
+    build.mkdir(exist_ok=True)
     for name, module in names.items():
         copy = directory / f"{name}.py"
         shutil.copyfile(source / f"{module}.py", copy)

@@ -9,8 +9,8 @@ from privis.errors import ParameterError, Problem
 from privis.io.atomic import replacing
 from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.security import SecurityStandard, largest_modulus
+from privis.serve.submission.remote.backend import AUTHORITY, TOKEN_FILE, URL
 from privis.serve.submission.stage_call import SIZES, StageCall
-from privis.serve.submission.workload import workload_named
 
 README = "README.md"
 TABLES = (
@@ -27,6 +27,14 @@ _OWNER = (
     "the owner turns the harness's text into numbers (`client_preprocess_input`), encrypts them under the secret key "
     "(`client_encode_encrypt_input`), decrypts a score per class (`client_decrypt_decode`) and takes the class with "
     "the largest (`client_postprocess`). Pixels are normalised, and every layer is computed, on ciphertexts."
+)
+
+_REMOTE = (
+    "**Server.** These stages ask a running server (the harness's `--remote`), which keeps `server/`: "
+    "`privis serve --offer server/ --tokens FILE --answers unlimited`. Stages find it by the environment: "
+    f"`{URL}`, `{TOKEN_FILE}`, and `{AUTHORITY}` where its certificate is not one that the system trusts. "
+    "Evaluation keys are sent once, by `server_upload_ek`. The time of `server_encrypted_compute` includes the way to "
+    "the server and back, and waiting in its queue."
 )
 
 
@@ -48,7 +56,7 @@ def readme_of(directory: Path) -> str:
     if missing:
         raise ParameterError(Problem(str(missing[0]), "no file", "a submission", "privis stage init writes one"))
     terms = [call.terms() for call in calls]
-    workload = workload_named(terms[0].name)
+    workload = calls[0].workload()
     specs = [Spec.from_json(each.specification) for each in terms]
     tables = SecurityStandard.STANDARD_2018, SecurityStandard.GUIDELINES_2024
     lines = [
@@ -88,6 +96,8 @@ def readme_of(directory: Path) -> str:
         "`ciphertexts_download/`, and nothing of `secret_key/`; they load no code that decrypts.",
         "",
     ]
+    if (directory / "server_upload_ek.py").is_file():
+        lines += [_REMOTE, ""]
     return "\n".join(lines)
 
 

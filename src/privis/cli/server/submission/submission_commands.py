@@ -30,6 +30,7 @@ class InitWords:
     samples: list[str] | None
     precision: float
     standard: SecurityStandard
+    remote: bool
 
 
 def init(
@@ -46,6 +47,9 @@ def init(
     standard: Annotated[
         SecurityStandard, typer.Option(help="Table of 128-bit security that is met.")
     ] = SecurityStandard.GUIDELINES_2024,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Stages that ask a running privis serve, for the harness's --remote.")
+    ] = False,
 ) -> None:
     """Write a submission: the stages that the harness of fhe-benchmarking runs, with the network for the server.
 
@@ -55,7 +59,7 @@ def init(
         require("he", "privis stage", "tenseal")
         if workload not in _WORKLOADS:
             raise ParameterError(Problem("--workload", workload, f"one of {', '.join(_WORKLOADS)}"))
-        _WORKLOADS[workload](directory, InitWords(workload, model, samples, precision, standard))
+        _WORKLOADS[workload](directory, InitWords(workload, model, samples, precision, standard, remote))
         told = f"{directory}: run the harness with the environment of this Python active; README.md says the parameters"
         out.print(told, markup=False, soft_wrap=True)
 
@@ -98,12 +102,13 @@ def _write_network(directory: Path, words: InitWords) -> None:
             samples=shown,
             precision=words.precision,
             standard=words.standard,
+            asks_server=words.remote,
             progress=progress,
         )
 
 
 def _write_fetch(directory: Path, words: InitWords) -> None:
-    given = {"--model": words.model, "--samples": words.samples}
+    given = {"--model": words.model, "--samples": words.samples, "--remote": words.remote}
     problems = [Problem(word, str(value), f"none for {words.workload}") for word, value in given.items() if value]
     refuse(ParameterError, problems)
     from privis.serve.submission.similarity.fetch_directory import write_fetch_submission
