@@ -4,6 +4,8 @@ Answers for `privis.run.he.matching.decision_circuit`, `decision_gallery`, `deci
 `privis.run.he.owner.decision_owner`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -247,6 +249,10 @@ def test_wrong_questions_and_templates_are_refused_at_their_owner(owner):
             owner.query(QUERY, what, template)
     with pytest.raises(ParameterError, match="direction"):
         owner.query(np.zeros(DIMENSION), Ask.INDEX)
+    without = DecisionOwner(replace(SECRET, payload=0), owner.secret)
+    for what in (Ask.PAYLOAD, Ask.FETCH):
+        with pytest.raises(ParameterError, match="has none"):
+            without.query(QUERY, what)
     for numbers in ([0, 0], [0], [0, 40_000], [-1, 0]):
         with pytest.raises(ParameterError, match="numbers"):
             owner.enrolled(numbers, np.ones((2, DIMENSION)), [b"", b""])

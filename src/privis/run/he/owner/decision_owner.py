@@ -130,7 +130,7 @@ class DecisionOwner:
             problems.append(Problem("template", repr(template), "the number of one template, for a claim alone"))
         elif template is not None and not 0 <= template < self.spec.templates:
             problems.append(Problem("template", repr(template), f"0 to {self.spec.templates - 1}"))
-        if ask is Ask.PAYLOAD and not self.spec.payload:
+        if ask in (Ask.PAYLOAD, Ask.FETCH) and not self.spec.payload:
             problems.append(Problem("ask", "payloads", "another question: this gallery has none"))
         if problems:
             raise ParameterError(*problems)
