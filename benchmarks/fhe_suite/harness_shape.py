@@ -28,6 +28,29 @@ COMPUTE = "server_encrypted_compute"
 
 
 @dataclass(frozen=True)
+class StageCode:
+    """Which code processes load: ``package``, the folder of another version's package, in place of this one; and
+    ``bytecode``, a folder where Python keeps what it compiled, as an installer does beside a package.
+    """
+
+    package: Path | None = None
+    bytecode: Path | None = None
+
+    def environment(self, *first: Path) -> dict[str, str]:
+        """Of a process that looks for modules in the folders ``first``, then there, then where this process does."""
+        places = [*map(str, first), *[str(self.package)] * (self.package is not None), *filter(None, sys.path)]
+        made = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+        made["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        if self.bytecode is not None:
+            made["PYTHONPYCACHEPREFIX"] = str(self.bytecode)
+            made.pop("PYTHONDONTWRITEBYTECODE", None)
+        return made
+
+
+AS_HERE = StageCode()
+
+
+@dataclass(frozen=True)
 class StageUse:
     """What a stage took: seconds of the wall clock, processor seconds of all its processes, and the peak of the
     largest one's memory, bytes.
@@ -52,7 +75,9 @@ class HarnessRun:
         return next(use for use in self.stages if use.stage == stage)
 
 
-def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint8]) -> HarnessRun:
+def run_harness(
+    submission: Path, root: Path, size: int, images: NDArray[np.uint8], code: StageCode = AS_HERE
+) -> HarnessRun:
     """Run all stages for one size in an empty folder.
 
     Args:
@@ -60,6 +85,7 @@ def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint
         root: where ``io`` and ``datasets`` are made.
         size: 0 to 3.
         images: uint8 (N, height, width).
+        code: that stages load.
 
     Returns:
         What was measured, and the classes.
@@ -76,7 +102,7 @@ def run_harness(submission: Path, root: Path, size: int, images: NDArray[np.uint
         server = stage.startswith("server_")
         words = [] if stage == "server_preprocess_model" else [str(size)]  # the harness does not say it there
         with moved_away(call.secret) if server and call.secret.exists() else as_it_is():
-            uses.append(run_stage(submission / "build" / stage, words, root, server=server))
+            uses.append(run_stage(submission / "build" / stage, words, root, server=server, code=code))
     folders = {each.name: folder_bytes(each) for each in (call.public, call.query.parent, call.answer.parent)}
     return HarnessRun(tuple(uses), folders, np.loadtxt(call.predictions, np.int64, ndmin=1))
 
@@ -90,11 +116,9 @@ def stages_of(submission: Path) -> tuple[str, ...]:
     return (get_params, local[0], upload_keys, *local[1:])
 
 
-def run_stage(script: Path, words: list[str], root: Path, *, server: bool) -> StageUse:
+def run_stage(script: Path, words: list[str], root: Path, *, server: bool, code: StageCode = AS_HERE) -> StageUse:
     """Run a stage in ``root``; a server's is ended when it touches a secret. CalledProcessError when it fails."""
-    places = [str(NO_SECRETS)] * server + [each for each in sys.path if each]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = code.environment(*[NO_SECRETS] * server)
     told = root / f"{script.name}.json"
     measured = [sys.executable, "-I", "-S", str(MEASURED), str(told), str(script), *words]
     ended = subprocess.run(measured, cwd=root, env=environment, check=False)

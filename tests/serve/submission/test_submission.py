@@ -32,6 +32,9 @@ from benchmarks.fhe_suite.digit_network import Digits, train_network
 from benchmarks.fhe_suite.harness_shape import NO_SECRETS, run_harness
 from privis.cli.main import app
 from privis.errors import ImageError
+from privis.serve.client.owner import Owner
+from privis.serve.submission.stage_call import StageCall
+from privis.serve.submission.stages import server_encrypted_compute
 from privis.serve.submission.submission_directory import STAGES
 from privis.serve.submission.workload import MNIST
 from privis.training.polynomial_networks.network_file import load_network
@@ -73,7 +76,7 @@ def submission(model, tmp_path_factory):
 
 
 def test_the_stages_give_the_classes_of_the_clear_network_without_the_secret_key_at_the_server(
-    submission, given, model, tmp_path
+    submission, given, model, tmp_path, monkeypatch
 ):
     images = given.test[:7]
     run = run_harness(submission, tmp_path, 1, images)
@@ -85,6 +88,18 @@ def test_the_stages_give_the_classes_of_the_clear_network_without_the_secret_key
     du = subprocess.run(["du", "-sb", tmp_path / "io" / "small" / "public_keys"], capture_output=True, check=True)
     assert run.folders["public_keys"] == int(du.stdout.split()[0]) > 1e5
     assert not list((tmp_path / "io" / "small" / "public_keys").glob("secret*"))
+    call = StageCall(submission, "small", tmp_path)
+    (prepared,) = call.prepared.iterdir()
+    content = bytearray(prepared.read_bytes())
+    content[-100] ^= 1
+    prepared.write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(server_encrypted_compute, "__file__", str(submission / "server_encrypted_compute.py"))
+    monkeypatch.setattr(sys, "argv", ["server_encrypted_compute.py", "1"])
+    call.answer.unlink()
+    server_encrypted_compute.main()
+    again = np.stack([scores for (scores,) in Owner.load(call.secret).decrypt(call.kept, call.answer)])
+    assert not prepared.exists() and np.allclose(again, np.load(call.scores), atol=1e-2 * np.abs(again).max())
 
 
 def test_a_server_stage_that_touches_the_secret_key_fails_the_run(submission, given, tmp_path):

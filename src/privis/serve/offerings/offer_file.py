@@ -79,11 +79,31 @@ def load_offer(path: Path) -> OfferProgram:
         ParameterError: it cannot be read.
         ProtocolError: it is damaged, or anything else.
     """
+    return read_offer(offer_content(path), path)
+
+
+def offer_content(path: Path) -> bytes:
+    """The bytes of a file; ParameterError where it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = str(error.strerror)
         raise ParameterError(misfit(path, FileFormat.OFFER, reason, remedy="privis stage prepare makes one")) from error
+
+
+def read_offer(content: bytes, path: Path) -> OfferProgram:
+    """Read the bytes of a file that `save_offer` wrote.
+
+    Args:
+        content: of the file.
+        path: of the file, for sentences.
+
+    Returns:
+        The offer.
+
+    Raises:
+        ProtocolError: they are damaged, or anything else.
+    """
     try:
         return _read(content)
     except (

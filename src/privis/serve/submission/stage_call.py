@@ -5,6 +5,7 @@ place                                           whose
 ==============================================  ==================================================================
 ``SUBMISSION/terms/SIZE.key``                   both: what owners make keys for, without weights
 ``SUBMISSION/server/SIZE.npz``                  the server's: the network, for ``privis serve --offer``, too
+``io/SIZE/server_data/``                        the server's: the network, compiled and encoded
 ``io/SIZE/public_keys/``                        both: evaluation keys, which decrypt nothing
 ``io/SIZE/ciphertexts_upload/``                 both: encrypted images
 ``io/SIZE/ciphertexts_download/``               both: encrypted scores
@@ -58,6 +59,11 @@ class StageCall:
     def offer(self) -> Path:
         """The server's file of the network."""
         return self.submission / "server" / f"{self.size}.npz"
+
+    @property
+    def prepared(self) -> Path:
+        """The server's folder of the network as it is compiled, with encoded weights."""
+        return self._io / "server_data"
 
     @property
     def public(self) -> Path:

@@ -1,4 +1,7 @@
-"""What was compiled is read back as it was, by another process too; damaged bytes are our errors, or made anew."""
+"""What was compiled is read back as it was, by another process too; damaged bytes are our errors, or made anew.
+
+Answers for `privis.run.structure_files`.
+"""
 
 from __future__ import annotations
 

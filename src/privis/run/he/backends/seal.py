@@ -141,7 +141,7 @@ def to_bytes(saveable: Any) -> bytes:
         return file.read()
 
 
-def from_bytes(load: Callable[[str], None], data: bytes, what: str) -> None:
+def from_bytes(load: Callable[[str], None], data: bytes | memoryview, what: str) -> None:
     """Have ``load(path)`` read ``data``; ProtocolError when it does not like it."""
     handle = os.memfd_create("ckks")
     try:
@@ -174,6 +174,17 @@ def read_plaintext(made: SealRing, path: str, level: int) -> Plaintext:
         plain.load(made.context, path)
     except (ValueError, RuntimeError) as error:
         raise ProtocolError(Problem("plaintext", str(error), "one of these parameters", "encode it again")) from None
+    return _at_level(plain, made, level)
+
+
+def plaintext_of(made: SealRing, data: bytes | memoryview, level: int) -> Plaintext:
+    """What `read_plaintext` reads, from bytes."""
+    plain = seal.Plaintext()
+    from_bytes(lambda path: plain.load(made.context, path), data, "plaintext")
+    return _at_level(plain, made, level)
+
+
+def _at_level(plain: Plaintext, made: SealRing, level: int) -> Plaintext:
     if tuple(plain.parms_id()) != made.names[level]:
         raise ProtocolError(Problem("plaintext", "another level", f"level {level}", "encode it again"))
     return plain

@@ -13,8 +13,6 @@ import struct
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-import pyarrow
-
 from privis.errors import Problem, ProtocolError
 
 _HEADER, _COMPRESSION = 16, 5  # bytes of the header, and where it names the compression
@@ -35,6 +33,8 @@ def plain_content(file: BinaryIO) -> tuple[bytes, BinaryIO]:
         raise ProtocolError(Problem("SEAL file", f"compression {kind}", "none or Zstandard"))
     if kind == PLAIN:
         return header, file
+    import pyarrow  # here alone: its start takes as long as an encrypted image of a small network
+
     return header, pyarrow.CompressedInputStream(pyarrow.PythonFile(_Unclosed(file), "r"), "zstd")
 
 
@@ -48,6 +48,8 @@ def write_galois_keys(file: BinaryIO, sets: Iterable[tuple[int, BinaryIO]]) -> N
     Raises:
         ProtocolError: a file is none with this key.
     """
+    import pyarrow
+
     start, header, at, places = file.tell(), b"", 0, 0
     compressed = None
     for element, own in sets:

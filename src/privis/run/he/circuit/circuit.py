@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from privis.program.shapes import Shape
+if TYPE_CHECKING:  # a server that has everything encoded starts without scipy and without programs
+    from scipy import sparse
+
+    from privis.program.shapes import Shape
 
 Vector = NDArray[np.float64]
-Matrix = sparse.csr_array
+Matrix: TypeAlias = "sparse.csr_array"
 
 
 class InputEncoding(Enum):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from privis.run.he.circuit.circuit import Linear, Polynomial, Product
-from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.packing.arrangement import Arrangement
 from privis.run.machine_profile import MachineProfile
+
+if TYPE_CHECKING:
+    from privis.run.he.compiler.program_specification import Spec
 
 SECTION = "ckks"  # of a machine's profile
 LARGE = 1 << 15  # the ring that times are stated for

@@ -19,7 +19,8 @@ from privis.run.he.circuit.circuit import Circuit, CircuitInput
 from privis.run.he.circuit.depth_bound import least_levels
 from privis.run.he.circuit.lowering import lower
 from privis.run.he.circuit.reference import outputs, with_expected_bounds
-from privis.run.he.compiler.parameters import ParameterChoice, choose, most_levels, too_deep
+from privis.run.he.compiler.parameter_choice import ParameterChoice
+from privis.run.he.compiler.parameters import choose, most_levels, too_deep
 from privis.run.he.compiler.program_specification import InputSlots, OutputSlots, Spec, Stretched
 from privis.run.he.packing.arrangement import key_groups
 from privis.run.he.packing.batching import Batching

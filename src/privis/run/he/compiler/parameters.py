@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -13,6 +13,7 @@ from scipy import sparse
 from privis.errors import Problem, UnsupportedError
 from privis.run.he.circuit.chebyshev import products
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Polynomial, Product
+from privis.run.he.compiler.parameter_choice import ParameterChoice
 from privis.run.he.engine import DEGREES, Parameters, galois_element
 from privis.run.he.packing.arrangement import MOST_DRIFT, Arrangement, arrange, drift, polynomial_depth
 from privis.run.he.packing.batching import Batching
@@ -29,19 +30,6 @@ SIX_SIGMA = 6.0
 MOST_LOST = 200.0  # bits of drift beyond which nothing is left anyway
 MOST_SPARED = 16  # bits by which results may be stored smaller than 1, to spare the lowest prime
 SIGN = 1 + 2.0**-5  # bits of a coefficient's sign, and of its noise and the prime's distance from a power of two
-
-
-@dataclass(frozen=True, eq=False)
-class ParameterChoice:
-    """An arrangement with parameters: ``scale`` is the factor of fresh ciphertexts, ``error`` the predicted largest
-    difference of an output from the exact polynomial form, relative to the output's bound: six standard deviations of
-    noise where values are as large as in samples. Products of larger ones carry more.
-    """
-
-    arrangement: Arrangement
-    parameters: Parameters
-    scale: float
-    error: float
 
 
 def choose(

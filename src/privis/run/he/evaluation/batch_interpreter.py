@@ -10,7 +10,7 @@ import numpy as np
 
 from privis.run.he.circuit.chebyshev import evaluate_series, multiplied, relinearised
 from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
-from privis.run.he.compiler.parameters import ParameterChoice
+from privis.run.he.compiler.parameter_choice import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.evaluation.forked_map import forked
 from privis.run.he.evaluation.interpreter import Progress, no_progress

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from privis.errors import Problem, ProtocolError
 from privis.run.he.circuit.circuit import CircuitInput
 from privis.run.he.compiler.circuit_cost import LARGE, CKKSTimings
-from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.engine import Ciphertext, Engine
 from privis.run.he.evaluation.graph_execution import GraphExecution
 from privis.run.he.evaluation.graph_schedule import GraphSchedule, scheduled
@@ -26,6 +26,10 @@ from privis.run.he.evaluation.operation_graph import (
 from privis.run.he.evaluation.worker_group import GroupChannel, as_file, content
 from privis.run.he.wire.ciphertext_messages import MessageKind, read
 
+if TYPE_CHECKING:
+    from privis.run.he.compiler.prepared_program import EvaluationSpec
+    from privis.run.he.compiler.program_specification import Spec
+
 _OUTPUT, _IMAGE = 1 << 32, 1 << 33  # what numbers of messages are made of, beside the number of an operation
 
 
@@ -38,7 +42,9 @@ class _WeightRecorder(Plaintexts):
         return replace(make(), numbers=lambda: make().numbers, key=key, size=size)
 
 
-def loading(spec: Spec, engine: Engine, parts: Sequence[bytes]) -> list[list[Callable[[], Ciphertext]]]:
+def loading(
+    spec: Spec | EvaluationSpec, engine: Engine, parts: Sequence[bytes]
+) -> list[list[Callable[[], Ciphertext]]]:
     """For each source of an image its ciphertexts, from the message's ``parts``, loaded when they are asked for.
 
     Loading raises ProtocolError for ciphertexts of other parameters, level or scale.
@@ -73,7 +79,7 @@ class CircuitWork:
     """What every process does for a query: whole images of its own, and its part of those that all share."""
 
     interpreter: CircuitInterpreter
-    spec: Spec
+    spec: Spec | EvaluationSpec
 
     @property
     def processes(self) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from privis.errors import Problem, ProtocolError
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.compiler.compiler import CompiledProgram
 from privis.run.he.evaluation.batch_interpreter import BatchInterpreter
 from privis.run.he.evaluation.circuit_runner import CircuitWork, loading
 from privis.run.he.evaluation.forked_map import forked
@@ -17,6 +17,10 @@ from privis.run.he.evaluation.worker_group import WorkerGroup
 from privis.run.he.wire import framing as frames
 from privis.run.he.wire.ciphertext_messages import MessageKind, read, written
 
+if TYPE_CHECKING:
+    from privis.run.he.compiler.compiler import CompiledProgram
+    from privis.run.he.compiler.prepared_program import PreparedProgram
+
 CACHE = 2 << 30  # bytes of encoded weights kept between runs
 
 
@@ -25,24 +29,28 @@ class Evaluator:
     """Compute on encrypted queries.
 
     Args:
-        compiled: the program, for one set of parameters.
+        compiled: the program, for one set of parameters, or what was prepared of it.
         interpreter: what runs its circuit, with one client's evaluation keys.
         at_once: processes that share the images of a query, or its batches where images share ciphertexts.
     """
 
-    compiled: CompiledProgram
+    compiled: CompiledProgram | PreparedProgram
     interpreter: CircuitInterpreter | BatchInterpreter
     at_once: int = 1
     _group: WorkerGroup[list[list[bytes]]] | None = field(default=None, repr=False)
 
     @classmethod
     def open(
-        cls, compiled: CompiledProgram, keys: bytes, plaintexts: Plaintexts | None = None, at_once: int = 1
+        cls,
+        compiled: CompiledProgram | PreparedProgram,
+        keys: bytes,
+        plaintexts: Plaintexts | None = None,
+        at_once: int = 1,
     ) -> Evaluator:
         """Load a client's evaluation keys.
 
         Args:
-            compiled: the program.
+            compiled: the program, or what was prepared of it.
             keys: the message that ``SecretKeys.evaluation_keys`` made for ``compiled.spec``.
             plaintexts: cache of encoded weights, which evaluators of one compiled program may share.
             at_once: as in the class.

@@ -9,7 +9,7 @@ import numpy as np
 
 from privis.run.he.circuit.chebyshev import evaluate_series, multiplied
 from privis.run.he.circuit.circuit import CircuitInput, Linear, Polynomial, Product
-from privis.run.he.compiler.parameters import ParameterChoice
+from privis.run.he.compiler.parameter_choice import ParameterChoice
 from privis.run.he.engine import Ciphertext, Engine, Plaintext
 from privis.run.he.packing.diagonals import Packed, Term, half
 from privis.run.he.packing.layout import second

@@ -23,13 +23,16 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from privis.errors import PrivisError
 from privis.run.he.backends.seal import SealEngine, SealRing, plaintext_file, read_plaintext, ring
-from privis.run.he.compiler.compiler import CompiledProgram
 from privis.run.he.engine import Plaintext
 from privis.run.he.evaluation.interpreter import CircuitInterpreter, Plaintexts
 from privis.run.program_cache import CacheKey, default_folder
+
+if TYPE_CHECKING:
+    from privis.run.he.compiler.compiler import CompiledProgram
 
 LIMIT_BYTES = 16 << 30
 _MAGIC = b"privis.weights/1\n"

@@ -19,6 +19,7 @@ from privis.run.he.circuit.circuit import (
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
 from privis.run.he.packing.layout import ImageGrid, Layout, flat, over, power_of_two
+from privis.run.he.packing.read_elements import without_unread
 from privis.run.he.packing.side_by_side import pack_side_by_side
 
 PRODUCT_COST = 1.1  # in rotations at the same level
@@ -107,9 +108,19 @@ def arrange(circuit: Circuit, slots: int, processes: int = 1, batch_size: int = 
     if written_out is not None:
         form = written_out if batch_size == 1 else pack_side_by_side(written_out, batch_size)
         tried.append(_Arranging(form, slots, "flat"))
+    read = without_unread(circuit)
+    if read is not None and _most_places(read) < _most_places(circuit):
+        form = read if batch_size == 1 else pack_side_by_side(read, batch_size)
+        tried.append(_Arranging(form, slots, "flat"))
     best = min(tried, key=lambda attempt: attempt.place(only_first=True))
     best.place()
     return replace(best.pack(), processes=processes, batch_size=batch_size)
+
+
+def _most_places(circuit: Circuit) -> int:
+    """Slots of the largest input and its first copy."""
+    sources = [i for i, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]
+    return max(power_of_two(math.prod(circuit.shapes[i])) for i in sources)
 
 
 def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privis.program.shapes import Shape
+if TYPE_CHECKING:
+    from privis.program.shapes import Shape
 
 Positions = NDArray[np.int64]
 

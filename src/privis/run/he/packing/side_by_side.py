@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from privis.program.shapes import Shape
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, Linear, Matrix, Step
 from privis.run.he.packing.layout import Layout, power_of_two
+
+if TYPE_CHECKING:
+    from privis.program.shapes import Shape
 
 MOST = 64  # images: more are cheaper with a slot for each
 MOST_WEIGHTS = 1 << 24  # of all images together, when matrices are written out
@@ -76,6 +78,8 @@ def _with_images(shape: Shape, count: int) -> Shape:
 
 def _repeated(matrix: Matrix, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Matrix:
     """``matrix`` from each image to the same image."""
+    from scipy import sparse  # here alone: a server that has everything encoded starts without it
+
     coo = matrix.tocoo()
     places = rows[:, coo.row].reshape(-1), columns[:, coo.col].reshape(-1)
     made = sparse.csr_array((np.tile(coo.data, len(rows)), places), (rows.size, columns.size))

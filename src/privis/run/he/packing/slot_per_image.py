@@ -28,6 +28,7 @@ from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.arrangement import Arrangement, levels_of, linear_unit, unit_of
 from privis.run.he.packing.diagonals import Packed, is_uniform
 from privis.run.he.packing.layout import Layout
+from privis.run.he.packing.read_elements import without_unread
 
 _SUM, _WEIGHTED = Packed((), (), (), (), 1.0), Packed((), (), (), (), None)
 
@@ -91,6 +92,7 @@ def arrange_slot_per_image(circuit: Circuit, slots: int, processes: int = 1) -> 
 
     Raises UnsupportedError, with the numbers, where the ciphertexts needed at once would not fit this machine's memory.
     """
+    circuit = without_unread(circuit) or circuit
     pairs = circuit.is_real
     sizes = [math.prod(shape) for shape in circuit.shapes]
     layouts = tuple(Layout(np.arange(size) * slots, slots, size) for size in sizes)
