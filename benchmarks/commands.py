@@ -50,6 +50,7 @@ COMMANDS = {
     "private_detection": "detection.private_detection",
     "private_detector": "detection.private_detector",
     "quadratic_window": "detection.quadratic_window",
+    "mpc_rounds": "mpc.rounds",
     "mpc_wan": "mpc.wan",
     "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",

@@ -4,7 +4,7 @@
 of ImageNet, the first one apart, because then parties compile and prepare. Seconds of Privis are from sharing an image
 to joining its 1,000 scores, of the others from shares to shares; processor seconds are of all parties together. Weights
 are public to the parties. Bytes and messages are the largest that a party sends for an image. ``--crypten`` names a
-folder that ``pip install --no-deps --target`` made of the packages that `benchmarks.mpc.crypten_peer` names; PyTorch
+folder that ``pip install --no-deps --target`` made of the packages that `benchmarks.mpc.crypten.peer` names; PyTorch
 must be installed, and three of its parties take more than 7 GB. ``--tiny``: a small network of the same layers,
 random weights, without the others.
 """
@@ -160,7 +160,7 @@ def crypten(data: Path, folder: Path, image: np.ndarray) -> str:
     """What CrypTen says of the same image between three parties, and between two."""
     with tempfile.TemporaryDirectory() as made:
         np.save(Path(made) / "image.npy", image - np.array(MEANS, np.float32)[:, None, None])
-        script = Path(__file__).with_name("crypten_network.py")
+        script = Path(__file__).parent / "crypten" / "network.py"
         environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, str(script), str(data / SQUEEZENET), f"{made}/image.npy"]
         lines = []

@@ -139,7 +139,7 @@ def crypten(python: str | None) -> str:
     """What CrypTen takes for LeNet and matching on three parties, in its own interpreter; a sentence without one."""
     if python is None:
         return "CrypTen: skipped; --crypten PYTHON names an interpreter that can import it"
-    script = Path(__file__).with_name("crypten_peer.py")
+    script = Path(__file__).parent / "crypten" / "peer.py"
     done = subprocess.run([python, str(script)], capture_output=True, text=True, timeout=600, check=False)
     found = [text for text in done.stdout.splitlines() if text.startswith("{")]
     if not found:

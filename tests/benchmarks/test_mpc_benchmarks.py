@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.mpc import by_hand as mpc_by_hand
 from benchmarks.mpc import cases as mpc_cases
-from benchmarks.mpc import network_on_shares
+from benchmarks.mpc import network_on_shares, rounds
 from benchmarks.mpc import programs as mpc
 from benchmarks.mpc import wan as mpc_wan
 from benchmarks.mpc.slow_network import Egress
@@ -68,6 +68,19 @@ def test_a_slow_network_takes_its_time_and_is_predicted():
     assert row.measured.seconds > 0.8 * alone, "the relays hold nothing back"
     assert row.ratio > 0.5  # a busy machine adds to what is measured
     assert row.case.label in mpc_wan.line(row)
+
+
+def test_builds_are_compared_run_by_run():
+    """Parties of this build in a process of their own, behind a network: what they took, and ratios to a baseline."""
+    ((label, case),) = rounds.TINY.items()
+    (found,), by_hand = rounds.compared(case, [rounds.ROOT], 1, (0.001, 1e9))
+    seconds, processor, sent, messages = found.medians
+    assert by_hand == [] and found.error == 0 and processor >= 0
+    assert seconds > 0.001 * messages, "the relays hold nothing back"
+    assert found.predicted == (pytest.approx(sent, rel=0.02), pytest.approx(messages, rel=0.1))
+    slower = dataclasses.replace(found, runs=((2 * seconds, 1.0, 4 * sent, 5 * messages),))
+    *_, told = rounds.lines(label, [dataclasses.replace(found, runs=((seconds, 1.0, sent, messages),)), slower], [])
+    assert "0.50 of the baseline's seconds" in told and "0.25 of its bytes or 0.20 of its messages" in told
 
 
 def test_a_link_sends_one_byte_after_another():

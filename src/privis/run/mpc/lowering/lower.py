@@ -19,6 +19,7 @@ from privis.run.mpc.fixed_point import LIBRARIES, Encoding, FixedPoint, RingRequ
 from privis.run.mpc.lowering import comparison, linear, movement, nonlinear
 from privis.run.mpc.lowering.affine_folding import folded
 from privis.run.mpc.lowering.pooling import clipped_after_pooling, max_poolings
+from privis.run.mpc.lowering.roots import unit_vectors
 from privis.run.mpc.lowering.runtime_bounds import MARGIN, all_hold, with_sentinel
 from privis.run.mpc.lowering.shared_tensor import (
     INTEGER_BITS,
@@ -191,7 +192,7 @@ RULES: Mapping[type, Rule] = MappingProxyType(
         ops.ArgMax: comparison.index_of_largest,
         ops.TopK: comparison.strongest,
         ops.Nonlinear: nonlinear.scalar_function,
-        ops.Normalise: nonlinear.normalise,
+        ops.Normalise: unit_vectors.normalise,
         ops.Poly: nonlinear.chebyshev_series,
     }
 )

@@ -10,11 +10,10 @@ import numpy as np
 
 from privis.program import Kind, ops
 from privis.run.mpc.lowering.comparison import at_least
-from privis.run.mpc.lowering.linear import add, affine, factors, selected
+from privis.run.mpc.lowering.linear import add, affine, selected
+from privis.run.mpc.lowering.roots.powers import domain, reciprocal, reciprocal_root, square_root
 from privis.run.mpc.lowering.runtime_bounds import checked
 from privis.run.mpc.lowering.shared_tensor import (
-    CONSTANT_BITS,
-    INTEGER_BITS,
     LoweringContext,
     SharedTensor,
     Tensor,
@@ -22,17 +21,13 @@ from privis.run.mpc.lowering.shared_tensor import (
     exponent,
     fixed,
     integer,
-    power_of_two,
     rescaled,
     times,
 )
 
-ROOT_BITS = 12  # of an operand of a root: the reciprocal root keeps 12 bits; from 2**17 on SPU returns 0 without a word
-QUOTIENT_BITS = 16  # of a divisor; SPU's reciprocal is 0 from 2**18 on
-ENERGY_BITS = 24  # of a sum of squares before its root
-SHARE_UNIT = 2.0**-10  # scale of shares of a sum
+QUOTIENT_BITS = 16  # of what SPU takes a logarithm of
 ERF_END = 4.0  # 1 - erf of it is 1.5e-8
-SMALLEST = 2.0**-10  # units; what is smaller has too few bits to divide by
+SMALLEST = 2.0**-10  # units; what is smaller has too few bits for a logarithm
 
 
 def scalar_function(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
@@ -111,154 +106,6 @@ def absolute(context: LoweringContext, x: SharedTensor) -> SharedTensor:
     return selected(context.bounded(x.bound), positive, x)
 
 
-# Roots and quotients
-
-
-def _even(bits: int) -> int:
-    return bits + bits % 2
-
-
-def square_root(context: LoweringContext, x: SharedTensor) -> SharedTensor:
-    """``x`` times its reciprocal root: exactly 0 at 0; within 3e-4 of the result, or 2**-14 of its range."""
-    from jax import lax
-
-    x = integer(x) if x.is_bit else x
-    low, high = context.operands[0].bounds
-    if low < 0:
-        x = _clipped(context.bounded(x.bound), x, [0.0], 0.0)
-    scale = 2.0 ** max(_even(exponent(high) - ROOT_BITS), -_even(ROOT_BITS))
-    q = rescaled(context, fixed(context, x), scale)
-    context.need("the operand of a square root", q.units, 1)
-    root = lax.rsqrt(q.array)  # of 0: finite, as all is in fixed point
-    inverse = SharedTensor(root, scale**-0.5, 2.0**9 * scale**-0.5)
-    if x.is_integer and power_of_two(x.scale) and x.units < 2.0**20:
-        return SharedTensor(x.array * inverse.array, x.scale * inverse.scale, context.bound)
-    return SharedTensor(q.array * root, scale**0.5, context.bound)
-
-
-def reciprocal_root(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
-    """1 / sqrt(x + a) on the declared domain; relative error at most 2e-4."""
-    from jax import lax
-
-    low, high = _domain(context, op)
-    x = affine(context.bounded(x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
-    scale = _dividing_scale(context, low, high, 2)
-    q = rescaled(context, fixed(context, x), scale)
-    return SharedTensor(lax.rsqrt(q.array), scale**-0.5, context.bound)
-
-
-def reciprocal(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> SharedTensor:
-    """1 / (x + a) on the declared domain; relative error at most 1e-4."""
-    low, high = _domain(context, op)
-    if high < 0:
-        low, high = -high, -low
-    x = affine(context.bounded(x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
-    scale = _dividing_scale(context, low, high, 1)
-    q = rescaled(context, fixed(context, x), scale)
-    return SharedTensor(np.float32(1.0) / q.array, 1 / scale, context.bound)
-
-
-def _domain(context: LoweringContext, op: ops.Nonlinear) -> tuple[float, float]:
-    """What is divided by: what is promised is relied on for the smallest value only."""
-    low, high = context.operands[0].bounds
-    if op.domain and low >= 0:
-        low = max(low, op.domain[0])
-    elif op.domain:
-        low, high = max(low, op.domain[0]), min(high, op.domain[1])
-    return low + op.a, high + op.a
-
-
-def _dividing_scale(context: LoweringContext, low: float, high: float, even: int) -> float:
-    """The scale that puts ``low`` and ``high`` as far from both ends of fixed point as they can be."""
-    if low <= 0:
-        context.need(f"1 / x with x as small as {low:g}", math.inf, 1)
-        return 1.0
-    middle = round((math.log2(low) + math.log2(high)) / 2 / even) * even
-    scale = 2.0**middle
-    if high / scale >= 2.0**QUOTIENT_BITS or low / scale < SMALLEST:
-        context.need(f"1 / x with x from {low:g} to {high:g}", math.inf, 1)
-    return scale
-
-
-def normalise(context: LoweringContext, op: ops.Normalise, x: SharedTensor) -> SharedTensor:
-    """Unit vectors within 1e-3 of a component; what is zero stays zero: nothing is infinite in fixed point."""
-    x = integer(x) if x.is_bit else x
-    low, _ = context.operands[0].bounds
-    length = x.array.shape[-1]
-    guard = max(op.inside, op.outside**2)
-    largest = length * x.bound**2
-    if low >= 0 and max(guard, op.domain[0]) < largest * 2.0**-ENERGY_BITS:
-        x = _shares_of_sum(context, x, length)
-        largest, inside, outside = 1.25, 0.0, 0.0
-    else:
-        inside, outside = op.inside, op.outside
-    return _unit(context, x, largest, inside, outside)
-
-
-def _shares_of_sum(context: LoweringContext, x: SharedTensor, length: int) -> SharedTensor:
-    """``x`` over its sum: direction unchanged, whatever the contrast; needs no sign."""
-    total = x.moved(x.array.sum(-1, keepdims=True, dtype=x.array.dtype), length * x.bound)
-    scale = 2.0 ** (exponent(total.bound) - QUOTIENT_BITS)
-    total = rescaled(context, fixed(context, total), max(scale, 2.0**-QUOTIENT_BITS))
-    inverse = SharedTensor(np.float32(1.0) / total.array, 1 / total.scale, 2.0**17 / total.scale)
-    x = fixed(context, x)
-    x = rescaled(context, x, min(x.scale, SHARE_UNIT / inverse.scale))
-    return _product(context, x, inverse, 1.1)
-
-
-def _product(context: LoweringContext, x: SharedTensor, y: SharedTensor, bound: float) -> SharedTensor:
-    """A product that is known to stay within ``bound``, however large its factors may be."""
-    x, y = factors(context, x, y, bound)
-    return SharedTensor(x.array * y.array, x.scale * y.scale, bound)
-
-
-def _unit(context: LoweringContext, x: SharedTensor, largest: float, inside: float, outside: float) -> SharedTensor:
-    """``x / (sqrt(sum x**2 + inside) + outside)`` with a sum of squares of at most ``largest``."""
-    energy = _energy(context, x, largest)
-    q, scale = energy.array, energy.scale
-    if inside >= scale * smallest(context):
-        q = q + np.float32(inside / scale)
-    inverse = _inverse_norm(q, energy.units, outside / scale**0.5)
-    return _product(context, fixed(context, x), SharedTensor(inverse.array, inverse.scale * scale**-0.5, 1.0), 1.1)
-
-
-def _energy(context: LoweringContext, x: SharedTensor, largest: float) -> SharedTensor:
-    """The sum of squares, in ``ENERGY_BITS`` bits: each square is as fine as the ring allows."""
-    half = 2.0 ** (_even(exponent(largest) - ENERGY_BITS) // 2)
-    if x.is_integer and largest / x.scale**2 < 2.0**INTEGER_BITS:
-        squares = SharedTensor((x.array * x.array).sum(-1, keepdims=True, dtype=x.array.dtype), x.scale**2, largest)
-        return rescaled(context, fixed(context, squares), half**2)
-    x = rescaled(context, fixed(context, x), half)
-    context.need("a sum of squares before truncation", largest / half**2, 2)
-    return SharedTensor((x.array * x.array).sum(-1, keepdims=True), half**2, largest)
-
-
-def _inverse_norm(q: Tensor, largest: float, outside: float) -> SharedTensor:
-    """``1 / (sqrt(q) + outside)`` for q of up to ``largest`` units.
-
-    Strong and weak vectors are brought to one range by a secret choice between two public factors.
-    """
-    from jax import lax
-
-    spread = 2.0 ** _even(max(0, exponent(largest) - ROOT_BITS + 2 * (exponent(largest) > ROOT_BITS)))
-    strong = (q >= np.float32(2.0**ROOT_BITS)).astype(np.int64) if spread > 1 else 0
-    if spread > 1:
-        q = q + strong * (times(q, 1 / spread) - q)
-    root = lax.rsqrt(q)
-    if outside:
-        norm = q * root + np.float32(outside)
-        norm = norm + strong * np.float32(outside / spread**0.5 - outside) if spread > 1 else norm
-        root = np.float32(1.0) / norm
-    if spread > 1:
-        root = root + (1 - strong) * times(root, spread**0.5 - 1)
-    return SharedTensor(root, spread**-0.5, 1.0)
-
-
-def smallest(context: LoweringContext) -> float:
-    """The smallest positive number that may be written as a constant."""
-    return 2.0 ** (CONSTANT_BITS - context.fixed.fraction_bits)
-
-
 # Exponentials
 
 
@@ -290,12 +137,23 @@ def logarithm(context: LoweringContext, op: ops.Nonlinear, x: SharedTensor) -> S
     """log(x + a) on the declared domain: within 4e-4 where x + a has 11 binary digits or more, else as they allow."""
     import jax.numpy as jnp
 
-    low, high = _domain(context, op)
+    low, high = domain(context, op)
     x = affine(context.bounded(x.bound + abs(op.a)), ops.Affine(1.0, op.a), x)
-    scale = _dividing_scale(context, low, high, 1)
+    scale = _middle_scale(context, low, high)
     q = rescaled(context, fixed(context, x), scale)
     found = SharedTensor(jnp.log(q.array), 1.0, context.bound)
     return affine(context, ops.Affine(1.0, math.log(scale)), found) if scale != 1 else found
+
+
+def _middle_scale(context: LoweringContext, low: float, high: float) -> float:
+    """The scale that puts ``low`` and ``high`` as far from both ends of fixed point as they can be."""
+    if low <= 0:
+        context.need(f"log(x) with x as small as {low:g}", math.inf, 1)
+        return 1.0
+    scale = 2.0 ** round((math.log2(low) + math.log2(high)) / 2)
+    if high / scale >= 2.0**QUOTIENT_BITS or low / scale < SMALLEST:
+        context.need(f"log(x) with x from {low:g} to {high:g}", math.inf, 1)
+    return scale
 
 
 def error_function(context: LoweringContext, x: SharedTensor) -> SharedTensor:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from crypten_peer import prepared
+from peer import prepared
 
 
 def party(weights: dict, image) -> dict[str, float]:

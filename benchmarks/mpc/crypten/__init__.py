@@ -1,0 +1,1 @@
+"""CrypTen as a peer: scripts for an environment of its own."""
