@@ -4,6 +4,9 @@ Answers for `privis.run.he.matching.stored.encrypted_gallery`, `privis.run.he.ma
 `privis.run.he.wire.whole_folder`.
 """
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -151,3 +154,42 @@ def test_a_thousand_rows_of_the_public_workload_are_exact(tmp_path):
         found = owner.decisions(gallery.fetch(owner.query(query, Ask.FETCH), keys))
         assert found.payloads == {int(number): held[number] for number in expected}
         assert owner.decisions(gallery.count(owner.query(query, Ask.COUNT), keys)).count == len(expected)
+
+
+def test_what_two_processes_put_into_one_block_is_all_there(owner, filled, tmp_path):
+    gallery = EncryptedGallery(shutil.copytree(filled[0].folder, tmp_path / "shared"))
+    pids, (start, go) = [], os.pipe()
+    for number in (20, 21):
+        (change,) = owner.enrolled([number], vectors([1.0]), [b""])
+        pid = os.fork()
+        if pid == 0:
+            done = False
+            try:
+                os.read(start, 1)
+                EncryptedGallery(gallery.folder).put(change)
+                done = True
+            finally:
+                os._exit(0 if done else 1)
+        pids.append(pid)
+    os.write(go, b"22")
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0]
+    os.close(start)
+    os.close(go)
+    assert np.flatnonzero(gallery.contents().filled).tolist() == sorted([*NUMBERS, 20, 21])
+
+
+def test_a_gallery_that_was_moved_away_or_replaced_has_no_answer(owner, keys, tmp_path):
+    """Not the answer that nothing matches."""
+    gallery = EncryptedGallery.create(tmp_path / "mine", SPEC)
+    (change,) = owner.enrolled([1], vectors([1.0]), [b""])
+    gallery.put(change)
+    gallery.folder.rename(tmp_path / "elsewhere")
+    for ask in (gallery.contents, lambda: gallery.count(owner.query(QUERY, Ask.COUNT), keys)):
+        with pytest.raises(ParameterError):
+            ask()
+    with pytest.raises(ParameterError, match="the folder of a gallery"):
+        gallery.put(change)
+    EncryptedGallery.create(gallery.folder, DecisionSpec(4, 0.4, 0.5, templates=9, encrypted=True))
+    with pytest.raises(ProtocolError, match="another specification"):
+        gallery.contents()
+    assert EncryptedGallery(tmp_path / "elsewhere").contents().filled.sum() == 1

@@ -8,7 +8,8 @@ file                        content
 ==========================  ===========================================================================
 
 A question reads blocks one after the other and keeps none, so that memory does not grow with the gallery. Every change
-replaces one file, whole or not at all.
+replaces one file, whole or not at all. Threads and processes may share a folder: changes wait for each other and for
+questions, by an advisory lock of the folder, since a block is read, added to and replaced.
 
 Evolution of the format: there is no number of its own, each file has that of its format and readers refuse others;
 another layout of the folder takes another file name.
@@ -16,7 +17,10 @@ another layout of the folder takes another file name.
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +68,7 @@ class EncryptedGallery:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.spec = DecisionSpec.from_json(key_file.read(self.folder / _SPECIFICATION, key_file.KeyKind.PUBLIC))
+        self.spec = self._specification()
         self._engine = SealEngine(ring(self.spec.parameters))
 
     @classmethod
@@ -99,16 +103,22 @@ class EncryptedGallery:
     def put(self, change: bytes) -> None:
         """Add vectors, or take them out: what is sent for a block that is there is added to it.
 
-        Ciphertexts of a new block are checked when a question reads them.
+        Ciphertexts of a new block are checked when a question reads them. Waits while somebody else changes the gallery
+        or asks it.
 
         Args:
             change: what ``DecisionOwner.enrolled`` or ``DecisionOwner.removed`` made.
 
         Raises:
             ProtocolError: anything else, or places that are taken or free already; then nothing has changed.
+            ParameterError: the folder is no longer there.
             OutputError: it cannot be written.
         """
         found = Change.read(change, self.spec)
+        with _locked(self.folder, fcntl.LOCK_EX):
+            self._put(found, change)
+
+    def _put(self, found: Change, change: bytes) -> None:
         path = self._path(found.block)
         held = self._block(found.block).filled if path.exists() else frozenset()
         added, removed = frozenset(found.added), frozenset(found.removed)
@@ -138,7 +148,7 @@ class EncryptedGallery:
             OutputError: there is something in the folder, or no room.
         """
         folder = Path(folder)
-        with whole_folder(folder) as unfinished:
+        with _locked(self.folder, fcntl.LOCK_SH), whole_folder(folder) as unfinished:
             made, blocks = EncryptedGallery.create(unfinished, self.spec), self.contents().blocks
             for done, number in enumerate(blocks):
                 with FramedFile.open(self._path(number)) as file:
@@ -155,8 +165,12 @@ class EncryptedGallery:
             Blocks, filled numbers, and payloads.
 
         Raises:
-            ProtocolError: a block is damaged.
+            ParameterError: the folder is no longer there.
+            ProtocolError: a block is damaged, or another gallery is in the folder now.
         """
+        if self._specification() != self.spec:
+            expected = "the one that was opened"
+            raise ProtocolError(Problem(str(self.folder), "a gallery of another specification", expected))
         filled = np.zeros(self.spec.templates, bool)
         blocks: dict[int, _StoredBlock] = {}
         for path in sorted(self.folder.glob(_PATTERN)):
@@ -222,7 +236,11 @@ class EncryptedGallery:
         found, _ = Request.read(query, self.spec)
         if found.ask is not ask:
             raise ProtocolError(Problem("query", f"the question {found.ask}", f"{ask}"))
-        return DecisionMatcher.open(self, keys, processes).run(query, progress)
+        with _locked(self.folder, fcntl.LOCK_SH):
+            return DecisionMatcher.open(self, keys, processes).run(query, progress)
+
+    def _specification(self) -> DecisionSpec:
+        return DecisionSpec.from_json(key_file.read(self.folder / _SPECIFICATION, key_file.KeyKind.PUBLIC))
 
     def _path(self, block: int) -> Path:
         return self.folder / f"block-{block:06}.bin"
@@ -250,6 +268,21 @@ class EncryptedGallery:
                 parts.append(engine.save(engine.add(*both)) if len(both) == 2 else old or new)
         cut = spec.layout.turns
         return Change(found.block, tuple(sorted(left)), (), tuple(parts[:cut]), tuple(parts[cut:]))
+
+
+@contextmanager
+def _locked(folder: Path, operation: int) -> Iterator[None]:
+    """Hold a lock of a gallery's folder, ``fcntl.LOCK_EX`` or ``fcntl.LOCK_SH``; waits for it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ParameterError(Problem(str(folder), error.strerror or str(error), "the folder of a gallery")) from error
+    try:
+        fcntl.flock(descriptor, operation)
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile keeps the folder open, not locked
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, eq=False)
