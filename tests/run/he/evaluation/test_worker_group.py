@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from privis.errors import Problem, ProtocolError
 from privis.run.he.evaluation.forked_map import WorkerError
 from privis.run.he.evaluation.worker_group import WorkerGroup, as_file, content
 
@@ -78,6 +79,35 @@ def test_an_exception_ends_all_and_is_told(who):
     with pytest.raises((WorkerError, ArithmeticError), match="no such number"):
         group.run(b"")
     assert group.workers == () and group.run.__self__ is group
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_bad_input_is_refused_by_name_in_whichever_process(who):
+    def work(channel, data, progress):
+        if channel.rank == who:
+            raise ProtocolError(Problem("query", "nothing", "a ciphertext", "send it again"))
+        return content(channel.receive(who, 1))
+
+    with pytest.raises(ProtocolError) as refused:
+        WorkerGroup(2, work).run(b"")
+    assert refused.value.problems == (Problem("query", "nothing", "a ciphertext", "send it again"),)
+
+
+def test_why_a_process_ended_is_told_to_those_who_still_send():
+    """It has not taken in what was sent to it: its socket is reset, which is said before its last words."""
+
+    def work(channel, data, progress):
+        if channel.rank:
+            raise ArithmeticError("no such number")
+        time.sleep(0.1)
+        for number in range(2):
+            with as_file() as file:
+                channel.send(1, number, file)
+            os.waitid(os.P_PID, group.workers[0], os.WEXITED | os.WNOWAIT)
+
+    group = WorkerGroup(2, work)
+    with pytest.raises(WorkerError, match="no such number"):
+        group.run(b"")
 
 
 def test_a_killed_process_is_noticed_and_replaced():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import select
 import signal
 import socket
@@ -27,6 +28,7 @@ from itertools import combinations
 from threading import Lock
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
+from privis.errors import PrivisError
 from privis.run.he.evaluation.forked_map import WorkerError
 
 Result = TypeVar("Result", covariant=True)
@@ -34,7 +36,7 @@ _MESSAGE = struct.Struct(">qqq")  # number of the run, kind, number of what is p
 _DESCRIPTOR = struct.Struct("=i")
 _DATA, _ORDER, _FAILURE = range(3)
 _ORPHAN_CHECK = 2.0  # seconds after which a worker that waits looks whether its parent is still there
-_MOST_TEXT = 10_000  # bytes of a traceback
+_MOST_TEXT = 2_500  # characters of a traceback
 _FULL = (errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS)
 
 
@@ -66,7 +68,7 @@ class GroupChannel:
 
         ``meanwhile`` does something useful that is done soon, and says whether there was anything to do.
 
-        Raises WorkerError when a member fails or ends.
+        Raises WorkerError when a member fails or ends, and a PrivisError that it raised.
         """
         key, is_idle = (self.run, sender, number), False
         while key not in self.early:
@@ -93,7 +95,7 @@ class GroupChannel:
                 if error.errno in _FULL:
                     self._wait(receiver)
                 elif error.errno in (errno.EPIPE, errno.ECONNRESET):
-                    self._ended(receiver)
+                    self._take(receiver)  # before it ended it may have said why
                 else:
                     raise
 
@@ -111,17 +113,13 @@ class GroupChannel:
         return bool(found)
 
     def _take(self, sender: int) -> None:
-        try:
-            data, files, _, _ = socket.recv_fds(self.sockets[sender], _MESSAGE.size, 1)
-        except ConnectionResetError:
-            data, files = b"", []
+        data, files = _received(self.sockets[sender])
         if len(data) < _MESSAGE.size or not files:
             self._ended(sender)
             return
         run, kind, number = _MESSAGE.unpack(data)
         if kind == _FAILURE:
-            with os.fdopen(files[0], "rb") as file:
-                raise WorkerError(os.pread(file.fileno(), _MOST_TEXT, 0).decode(errors="replace"))
+            raise pickle.loads(content(files[0]))  # of a process that this one forked
         if kind == _ORDER:
             self.orders.append((run, files[0]))
         else:
@@ -174,6 +172,7 @@ class WorkerGroup(Generic[Result]):
 
         Raises:
             WorkerError: a process failed, or was killed. What is raised here ends the others, too.
+            PrivisError: as the work says, in whichever process.
         """
         with self._lock:
             running = self._started()
@@ -261,14 +260,30 @@ def _serve(channel: GroupChannel, work: Work[Any]) -> NoReturn:
                 work(channel, data, _nobody_told)
             except _ParentGone:
                 break
+            except PrivisError as error:  # bad input is told as if there were one process
+                _tell_failure(channel, error)
+                break
             except BaseException:
-                with as_file(traceback.format_exc()[-_MOST_TEXT // 4 :].encode()) as file:
-                    channel.tell(0, _FAILURE, 0, file)
+                _tell_failure(channel, WorkerError(traceback.format_exc()[-_MOST_TEXT:]))
                 break
     except _ParentGone:
         pass
     finally:
         os._exit(0)  # nothing of the parent's may be cleaned up here
+
+
+def _tell_failure(channel: GroupChannel, error: Exception) -> None:
+    with as_file(pickle.dumps(error)) as file:
+        channel.tell(0, _FAILURE, 0, file)
+
+
+def _received(own: socket.socket) -> tuple[bytes, list[int]]:
+    """A message and what is attached; nothing where the other side is closed and all it sent was taken in."""
+    for _ in range(2):  # that it was closed too early is said once, before what it sent
+        with suppress(ConnectionResetError):
+            data, files, _, _ = socket.recv_fds(own, _MESSAGE.size, 1)
+            return data, files
+    return b"", []
 
 
 def _end(channel: GroupChannel, pids: tuple[int, ...], owner: int) -> None:
