@@ -7,7 +7,7 @@ import time
 import pytest
 
 from privis.errors import Problem, ProtocolError
-from privis.run.he.evaluation.forked_map import WorkerError
+from privis.run.he.evaluation.forked_map import WorkerError, forked
 from privis.run.he.evaluation.worker_group import WorkerGroup, as_file, content
 
 
@@ -129,6 +129,21 @@ def test_a_killed_process_is_noticed_and_replaced():
             assert not {*before} & {*children()}
         else:
             assert group.run(data) == data
+
+
+@pytest.mark.parametrize("start", [lambda: WorkerGroup(3, around).run(b"3"), lambda: [*forked(bytes, [1, 2], 2)]])
+def test_an_interrupt_while_processes_are_forked_leaves_none_behind(start, monkeypatch):
+    def interrupted():
+        pid = fork()
+        if pid:
+            os.kill(os.getpid(), signal.SIGINT)
+        return pid
+
+    before, fork = children(), os.fork
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert children() == before
 
 
 def test_workers_of_a_killed_process_end():

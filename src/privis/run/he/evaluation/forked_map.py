@@ -11,7 +11,7 @@ import signal
 import struct
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 Part = TypeVar("Part")
@@ -28,6 +28,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C come after the block: within a fork it would be lost, or leave a child that nobody knows of."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def forked(work: Callable[[Part], bytes], parts: Sequence[Part], processes: int) -> Iterator[tuple[int, bytes]]:
     """Yield ``(index, work(part))`` as the parts are done, by at most ``processes`` processes.
 
@@ -41,8 +51,9 @@ def forked(work: Callable[[Part], bytes], parts: Sequence[Part], processes: int)
     children: dict[int, int] = {}
     try:
         for rank in range(processes):
-            reader, process = _start(work, parts, range(rank, len(parts), processes), list(children))
-            children[reader] = process
+            with interrupts_held():
+                reader, process = _start(work, parts, range(rank, len(parts), processes), list(children))
+                children[reader] = process
         yield from _received(list(children), len(parts))
     finally:
         for reader, process in children.items():
@@ -55,7 +66,10 @@ def forked(work: Callable[[Part], bytes], parts: Sequence[Part], processes: int)
 def _start(
     work: Callable[[Part], bytes], parts: Sequence[Part], mine: range, inherited: Sequence[int]
 ) -> tuple[int, int]:
-    """Fork a child that works on its own parts; the pipe to read from and the process."""
+    """Fork a child that works on its own parts; the pipe to read from and the process.
+
+    Interrupts do not reach it: whoever is interrupted ends it.
+    """
     reader, writer = os.pipe()
     process = os.fork()
     if process:

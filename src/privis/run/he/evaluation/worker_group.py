@@ -29,7 +29,7 @@ from threading import Lock
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from privis.errors import PrivisError
-from privis.run.he.evaluation.forked_map import WorkerError
+from privis.run.he.evaluation.forked_map import WorkerError, interrupts_held
 
 Result = TypeVar("Result", covariant=True)
 _MESSAGE = struct.Struct(">qqq")  # number of the run, kind, number of what is passed
@@ -175,10 +175,9 @@ class WorkerGroup(Generic[Result]):
             PrivisError: as the work says, in whichever process.
         """
         with self._lock:
-            running = self._started()
-            channel = running.channel
-            channel.run += 1
             try:
+                channel = self._started().channel
+                channel.run += 1
                 for rank in range(1, self.processes):
                     with as_file(data) as file:
                         channel.tell(rank, _ORDER, 0, file)
@@ -204,7 +203,8 @@ class WorkerGroup(Generic[Result]):
             self._running = None
         if self._running is None:
             self.prepare()
-            self._running = _started(self.processes, self.work, self)
+            with interrupts_held():
+                self._running = _started(self.processes, self.work, self)
         return self._running
 
     def _close(self) -> None:
