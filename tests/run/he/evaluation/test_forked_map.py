@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from privis.errors import ProtocolError
+from privis.errors import Problem, ProtocolError
 from privis.run.he.evaluation.forked_map import WorkerError, cores, forked
 from privis.run.he.wire.framing import join, overhead, split
 
@@ -68,3 +68,13 @@ def test_frames(parts):
             split(wrong, "message")
     with pytest.raises(ProtocolError, match="of 7 parts"):
         split(data, "message", 7)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_bad_input_is_refused_by_name_in_whichever_process(processes):
+    def work(part):
+        raise ProtocolError(Problem("block", "nothing", "a ciphertext", f"send {part} again"))
+
+    with pytest.raises(ProtocolError) as refused:
+        list(forked(work, ["it", "it"], processes))
+    assert refused.value.problems == (Problem("block", "nothing", "a ciphertext", "send it again"),)

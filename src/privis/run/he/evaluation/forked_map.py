@@ -6,6 +6,7 @@ The lattice library holds the interpreter lock while it computes, so that thread
 from __future__ import annotations
 
 import os
+import pickle
 import selectors
 import signal
 import struct
@@ -13,6 +14,8 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
+
+from privis.errors import PrivisError
 
 Part = TypeVar("Part")
 _HEAD = struct.Struct(">qQ")  # which part (-1: an error), and how many bytes follow
@@ -41,8 +44,8 @@ def interrupts_held() -> Iterator[None]:
 def forked(work: Callable[[Part], bytes], parts: Sequence[Part], processes: int) -> Iterator[tuple[int, bytes]]:
     """Yield ``(index, work(part))`` as the parts are done, by at most ``processes`` processes.
 
-    With one process, or one part, it is this one. Raises WorkerError when a process fails; leaving the iterator early
-    ends them all.
+    With one process, or one part, it is this one. Raises WorkerError when a process fails, and a PrivisError that
+    ``work`` raises in any; leaving the iterator early ends them all.
     """
     processes = min(processes, len(parts))
     if processes <= 1:
@@ -83,8 +86,10 @@ def _start(
                 for index in mine:
                     _send(pipe.write, index, work(parts[index]))
                     pipe.flush()
+            except PrivisError as error:  # bad input is told as if there were one process
+                _send(pipe.write, -1, pickle.dumps(error))
             except BaseException:
-                _send(pipe.write, -1, traceback.format_exc().encode())
+                _send(pipe.write, -1, pickle.dumps(WorkerError(traceback.format_exc())))
     finally:
         os._exit(0)  # nothing of the parent's may be cleaned up here
 
@@ -110,7 +115,7 @@ def _received(readers: Sequence[int], expected: int) -> Iterator[tuple[int, byte
                 pending[key.fd] += block
                 for index, data in _messages(pending[key.fd]):
                     if index < 0:
-                        raise WorkerError(data.decode(errors="replace"))
+                        raise pickle.loads(data)  # of a process that this one forked
                     missing -= 1
                     yield index, data
 
