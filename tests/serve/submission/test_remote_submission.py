@@ -8,7 +8,9 @@ Answers for `privis.serve.submission.remote.backend`, `privis.serve.submission.r
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -27,8 +29,9 @@ from privis.errors import ParameterError, ProtocolError, ServiceError
 from privis.run.he.wire import key_file
 from privis.run.he.wire.key_file import KeyKind
 from privis.serve.http.tokens import issue
+from privis.serve.submission.remote import remote_terms
 from privis.serve.submission.remote.backend import AUTHORITY, TOKEN_FILE, URL, Backend
-from privis.serve.submission.stage_call import StageCall
+from privis.serve.submission.stage_call import SIZES, StageCall
 from privis.training.polynomial_networks.network_file import load_network
 from privis.training.polynomial_networks.network_fitting import NetworkFitting
 from tests.serve.submission.test_submission import init, made_up
@@ -80,6 +83,15 @@ def test_a_server_of_another_network_is_refused_before_keys_are_made(place, back
     unserved = StageCall(other, "large", tmp_path)
     with pytest.raises(ServiceError, match="mnist-large"):
         Backend.of().require_offer(unserved)
+
+
+def test_without_a_size_the_terms_of_every_size_are_compared(place, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(Backend, "of", lambda: SimpleNamespace(require_offer=lambda call: sizes.append(call.size)))
+    monkeypatch.setattr(remote_terms, "__file__", str(place / "submission_remote" / "server_get_params.py"))
+    monkeypatch.setattr(sys, "argv", ["server_get_params.py"])
+    remote_terms.main()
+    assert sizes == [*SIZES]
 
 
 def test_a_query_before_its_keys_and_a_secret_as_keys_are_refused(place, backend, tmp_path):

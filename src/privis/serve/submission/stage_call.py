@@ -134,12 +134,13 @@ class StageCall:
 
 
 @contextlib.contextmanager
-def stage_calls(script: str, words: Sequence[str]) -> Iterator[tuple[StageCall, ...]]:
+def stage_calls(script: str, words: Sequence[str], *, before_keys: bool = False) -> Iterator[tuple[StageCall, ...]]:
     """The calls that a stage stands for; an error ends the process with its sentences and without a traceback.
 
     Args:
         script: file of the stage, in the submission or in a folder of it, or a link to it.
         words: what stands behind it: a size, 0 to 3; nothing means each size that has evaluation keys.
+        before_keys: nothing means each size of the submission, as there are no keys yet.
 
     Yields:
         Calls in the folder where the process runs: one for a size.
@@ -148,15 +149,15 @@ def stage_calls(script: str, words: Sequence[str]) -> Iterator[tuple[StageCall, 
         SystemExit: the stage failed.
     """
     try:
-        yield _calls(Path(script).resolve().parent, words)
+        yield _calls(Path(script).resolve().parent, words, before_keys)
     except PrivisError as error:
         raise SystemExit("\n".join(f"privis: {problem}" for problem in error.problems)) from None
 
 
-def _calls(submission: Path, words: Sequence[str]) -> tuple[StageCall, ...]:
+def _calls(submission: Path, words: Sequence[str], before_keys: bool) -> tuple[StageCall, ...]:
     if not words:
         every = [StageCall(submission, size) for size in SIZES]
-        return tuple(call for call in every if call.evaluation.exists())
+        return tuple(call for call in every if (call.terms_path if before_keys else call.evaluation).exists())
     known = {str(number): size for number, size in enumerate(SIZES)}
     if len(words) != 1 or words[0] not in known:
         raise ParameterError(Problem("size", " ".join(words), f"one of {', '.join(known)}"))
