@@ -54,6 +54,7 @@ COMMANDS = {
     "mpc_wan": "mpc.wan",
     "network_on_shares": "mpc.network_on_shares",
     "noise": "privacy.noise",
+    "vector_releases": "privacy.vector_releases",
     "releases": "privacy.releases",
     "private_extraction": "privacy.private_extraction",
     "ledger": "privacy.ledger",

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
@@ -74,6 +74,34 @@ def identity(value: object, where: str = "identity") -> bytes:
     return hashlib.sha256(FORMAT + encoded).digest()
 
 
+def row_identities(matrix: np.ndarray) -> Iterator[bytes]:
+    """Give `identity` of every row of a matrix, faster than row by row: what stands before the bytes is hashed once.
+
+    Args:
+        matrix: (n, d) numbers.
+
+    Yields:
+        SHA-256 of each row, 32 bytes.
+
+    >>> rows = np.arange(6.0).reshape(3, 2)
+    >>> list(row_identities(rows)) == [identity(row) for row in rows]
+    True
+    """
+    if not matrix.size:
+        yield from map(identity, matrix)
+        return
+    little = np.ascontiguousarray(matrix.astype(matrix.dtype.newbyteorder("<"), copy=False))
+    problems: list[Problem] = []
+    encoded = _array(little[0], "identity", problems)
+    if problems:
+        raise ParameterError(*problems)
+    common = hashlib.sha256(FORMAT + encoded[: -little[0].nbytes])
+    for row in little:
+        digest = common.copy()
+        digest.update(row)
+        yield digest.digest()
+
+
 def identifier(kind: type) -> str:
     """What ``kind`` is called in identities: its own ``identifier``, or module and qualified name.
 
@@ -87,6 +115,8 @@ def identifier(kind: type) -> str:
 
 
 def _encoded(value: object, where: str, problems: list[Problem]) -> bytes:
+    if type(value) is str:  # most of what is hashed a million times
+        return _part(b"text", value.encode("utf-8", "surrogatepass"))
     match value:
         case Enum():
             return _encoded(value.value, where, problems)

@@ -143,3 +143,36 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     with pytest.raises(ParameterError):
         read_vectors(tmp_path / "t.npz")
     assert not (tmp_path / "trap").exists()
+
+
+def test_lists_of_every_kind_are_the_numbers_that_arrow_gives(tmp_path: Path) -> None:
+    path, rows = tmp_path / "t.parquet", [[1, 2], [3, 4], [0, 1]]
+    kinds = [pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint64(), pa.int64()]
+    for kind in kinds:
+        exact = [[kind.to_pandas_dtype()(number) for number in row] for row in rows]
+        for lists in (pa.list_(kind), pa.large_list(kind), pa.list_(kind, 2)):
+            column = pa.chunked_array([pa.array(exact, lists)[1:], pa.array(exact, lists)])
+            ids = pa.array(["b", "c", "a", "b", "c"]).dictionary_encode()
+            pq.write_table(pa.table({"id": ids, "v": column}), path, row_group_size=2)
+            read = read_vectors(path, ["id"])
+            assert read.values.tolist() == [*rows[1:], *rows] and read.names == ("v_0", "v_1")
+            assert read.columns == {"id": ("b", "c", "a", "b", "c")}
+
+
+def test_numbers_that_are_missing_are_nan_wherever_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    for kind in (pa.int32(), pa.float32(), pa.bool_()):
+        one = True if pa.types.is_boolean(kind) else 1
+        pq.write_table(pa.table({"v": pa.array([[one, one]] * 20_000 + [[one, None]], pa.list_(kind))}), path)
+        values = read_vectors(path).values
+        assert (values[:-1] == 1).all() and values[-1, 0] == 1 and np.isnan(values[-1, 1])
+        pq.write_table(pa.table({"a": pa.array([one, None], kind), "b": pa.array([None, one], kind)}), path)
+        assert np.isnan(read_vectors(path).values).tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float32(), 2)])
+def test_a_row_without_a_vector_far_down_is_refused(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"v": pa.array([[1, 2]] * 20_000 + [None, [1, 2]], kind)}), path)
+    with pytest.raises(ParameterError, match="rows without a vector"):
+        read_vectors(path)

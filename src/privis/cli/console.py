@@ -104,10 +104,10 @@ def exit_code(error: errors.PrivisError) -> int:
 
 
 @contextlib.contextmanager
-def progress(label: str) -> Iterator[Callable[[Step], None]]:
-    """A bar with the time left on a terminal; otherwise a line now and then on stderr."""
+def progress(label: str, counted: str = "files") -> Iterator[Callable[[Step], None]]:
+    """A bar with the time left on a terminal; otherwise a line now and then on stderr, in numbers of ``counted``."""
     if not err.is_terminal:
-        yield _lines(label)
+        yield _lines(label, counted)
         return
     columns = (
         TextColumn(label),
@@ -126,7 +126,7 @@ def progress(label: str) -> Iterator[Callable[[Step], None]]:
         yield show
 
 
-def _lines(label: str) -> Callable[[Step], None]:
+def _lines(label: str, counted: str) -> Callable[[Step], None]:
     last = time.monotonic()
 
     def show(step: Step) -> None:
@@ -137,7 +137,7 @@ def _lines(label: str) -> Callable[[Step], None]:
         last = now
         left = "" if step.eta_seconds is None else f", {step.eta_seconds:.0f} s left"
         failed = f", {step.failed} failed" if step.failed else ""
-        print(f"{label}: {step.done:,} of {step.total:,} files{failed}{left}", file=sys.stderr, flush=True)
+        print(f"{label}: {step.done:,} of {step.total:,} {counted}{failed}{left}", file=sys.stderr, flush=True)
 
     return show
 

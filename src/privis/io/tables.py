@@ -30,7 +30,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,6 @@ from numpy.typing import NDArray
 from privis.errors import MissingExtraError, ParameterError, Problem
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io.atomic import check_writable, replacing
-
-if TYPE_CHECKING:
-    import pyarrow
 
 Vectors = NDArray[np.float32]
 _Found = TypeVar("_Found")
@@ -243,12 +240,16 @@ def _write_parquet(path: Path, content: _Content) -> None:
 
 
 def _read_parquet(path: Path) -> Table:
-    table: pyarrow.Table = pyarrow_module().parquet.read_table(path, columns=["path", "feature"])
-    pairs = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    names = tuple(json.loads(pairs.pop(_NAMES)))
-    blocks = [_floats(chunk.flatten()) for chunk in table.column("feature").chunks]
-    features = np.concatenate([np.empty(0, np.float32), *blocks]).reshape(-1, len(names))
-    return Table(tuple(table.column("path").to_pylist()), features, names, pairs)
+    with pyarrow_module().parquet.ParquetFile(path, buffer_size=1 << 20) as file:
+        pairs = {key.decode(): value.decode() for key, value in (file.schema_arrow.metadata or {}).items()}
+        names = tuple(json.loads(pairs.pop(_NAMES)))
+        features = np.empty((file.metadata.num_rows, len(names)), np.float32)
+        paths: list[str] = []
+        for batch in file.iter_batches(1 << 14, columns=["path", "feature"]):  # so that rows are held once
+            values = _floats(batch.column("feature").flatten()).reshape(len(batch), len(names))
+            features[len(paths) : len(paths) + len(batch)] = values
+            paths += batch.column("path").to_pylist()
+    return Table(tuple(paths), features, names, pairs)
 
 
 def _summarise_parquet(path: Path) -> Summary:

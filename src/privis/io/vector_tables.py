@@ -27,13 +27,18 @@ from numpy.typing import NDArray
 from privis.errors import MissingExtraError, ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, format_of, misfit
 from privis.io import tables
+from privis.io.listed_vectors import ListedVectors, numbers
 
 PATH = "path"
 """The column of a table of Privis."""
 _FOREIGN = (FileFormat.ARRAYS, FileFormat.PARQUET, FileFormat.LIST, FileFormat.ZIP, FileFormat.UNKNOWN)
 """What a table of another tool may look like; anything else is a file of Privis, a picture, or nothing to read."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMERIC = re.compile(r"u?int\d+|float|double|halffloat|bool")
 _SHOWN = 12
+_BATCH_ROWS = 1 << 14
+_BUFFER = 1 << 20
+"""Bytes read of a column at a time: without it a whole row group is held beside the matrix."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,33 +165,38 @@ def _npz(path: Path, ids: tuple[str, ...], leave_out: frozenset[str]) -> VectorT
 
 def _parquet(path: Path, ids: tuple[str, ...], leave_out: frozenset[str]) -> VectorTable:
     arrow = tables.pyarrow_module()
-    table = arrow.parquet.read_table(path)
-    found = tuple(table.column_names)
-    _check_columns(path, found, (*ids, *leave_out))
-    columns = {name: tuple(table.column(name).to_pylist()) for name in ids}
-    parts = [name for name in found if name not in ids and name not in leave_out]
-    lists = [name for name in parts if _is_list(table.schema.field(name).type)]
-    if len(lists) > 1:
-        got, remedy = f"the columns {', '.join(lists)} of lists", "--leave-out NAME of all others"
-        raise ParameterError(Problem(str(path), got, "one, with a vector per row", remedy))
-    if lists:
-        rows = table.column(lists[0]).to_pylist()
-        lengths = sorted({-1 if row is None else len(row) for row in rows})
-        if len(lengths) > 1 or lengths == [-1]:
-            got = "rows without a vector" if lengths[0] == -1 else f"vectors of {lengths[0]} to {lengths[-1]} numbers"
-            raise ParameterError(Problem(f"{path}, column {lists[0]}", got, "vectors of one length"))
-        values = np.array([[np.nan if number is None else number for number in row] for row in rows])
-        return VectorTable(values, tuple(f"{lists[0]}_{n}" for n in range(lengths[0] if lengths else 0)), columns, None)
-    kinds = {name: str(table.schema.field(name).type) for name in parts}
-    numeric = re.compile(r"u?int\d+|float|double|halffloat|bool")
-    refuse(
-        ParameterError,
-        [_no_numbers(path, name, kind) for name, kind in kinds.items() if not numeric.fullmatch(kind)][:_SHOWN],
-    )
-    values = np.array(
-        [[np.nan if cell is None else cell for cell in table.column(name).to_pylist()] for name in parts], np.float64
-    ).T
-    return VectorTable(values.reshape(table.num_rows, len(parts)), tuple(parts), columns, None)
+    with arrow.parquet.ParquetFile(path, buffer_size=_BUFFER) as file:
+        schema = file.schema_arrow
+        found = tuple(schema.names)
+        _check_columns(path, found, (*ids, *leave_out))
+        parts = [name for name in found if name not in ids and name not in leave_out]
+        lists = [name for name in parts if _is_list(schema.field(name).type)]
+        if len(lists) > 1:
+            got, remedy = f"the columns {', '.join(lists)} of lists", "--leave-out NAME of all others"
+            raise ParameterError(Problem(str(path), got, "one, with a vector per row", remedy))
+        if not lists:
+            kinds = {name: str(schema.field(name).type) for name in parts}
+            wrong = [_no_numbers(path, name, kind) for name, kind in kinds.items() if not _NUMERIC.fullmatch(kind)]
+            refuse(ParameterError, wrong[:_SHOWN])
+        vectors = ListedVectors(f"{path}, column {lists[0]}", file.metadata.num_rows) if lists else None
+        values = np.empty((0, 0) if lists else (file.metadata.num_rows, len(parts)))
+        columns: dict[str, list[Any]] = {name: [] for name in ids}
+        start = 0
+        for batch in file.iter_batches(_BATCH_ROWS, columns=[*ids, *(lists or parts)]):
+            for name in ids:
+                columns[name] += batch.column(name).to_pylist()
+            if vectors is not None:
+                vectors.add(batch.column(lists[0]))
+            else:
+                for number, name in enumerate(parts):
+                    values[start : start + len(batch), number] = numbers(batch.column(name))
+            start += len(batch)
+    kept = {name: tuple(column) for name, column in columns.items()}
+    if vectors is None:
+        return VectorTable(values, tuple(parts), kept, None)
+    values = vectors.matrix()
+    width = values.shape[1] if values.ndim == 2 else 0
+    return VectorTable(values, tuple(f"{lists[0]}_{number}" for number in range(width)), kept, None)
 
 
 def _is_list(kind: Any) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from privis.choose.cost.earlier_runs import TOTALLED
-from privis.cli.console import err, explained, out
+from privis.cli.console import err, explained, out, progress
 from privis.cli.files.labels import matched
 from privis.cli.post import WORDS, steps_of
 from privis.cli.release_files import LedgerOption
@@ -21,12 +24,14 @@ from privis.cli.scores.run_record import RunNote, note_run
 from privis.errors import ImageError, ParameterError, Problem, refuse
 from privis.extraction.noise_level import NoiseWarning
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card, with_steps
-from privis.extraction.vectors.vector_release import CorpusResult, Released, released
+from privis.extraction.vectors.row_blocks import Charged
+from privis.extraction.vectors.vector_release import CorpusResult, charged
 from privis.features.postprocessing.steps import Step, posted
 from privis.file_formats import FileFormat, format_of
 from privis.io import tables
 from privis.io.images import decode
 from privis.io.images.manifest import read_subjects
+from privis.io.resumable.run import Progress
 from privis.io.vector_tables import PATH, VectorTable, read_vectors
 from privis.privacy import (
     Dataset,
@@ -152,7 +157,7 @@ def release_table(
             if not yes:
                 warnings.simplefilter("error", NoiseWarning)
             try:
-                told = released(origin, values, names, chosen, records, people, key, book)
+                told = charged(origin, values, names, chosen, records, people, key, book)
             except NoiseWarning as warning:
                 remedy = "--yes goes on all the same, for means over many vectors"
                 raise ParameterError(
@@ -256,17 +261,29 @@ def _records(read: VectorTable, table: Path, column: str | None) -> Sequence[str
     return records
 
 
-def _write(output: Path, told: Released, read: VectorTable, column: str | None, is_enrolled: bool) -> None:
+def _write(output: Path, told: Charged, read: VectorTable, column: str | None, is_enrolled: bool) -> None:
     """The released rows, named as they were in the table."""
     labels: Sequence[str] = told.records
     if not is_enrolled and len(told.records) == len(read.values) and column is None and PATH in read.columns:
         labels = read.columns[PATH]
     metadata = {"privis.guarantee": json.dumps(told.guarantee.to_dict()), "privis.card": told.card.to_json()}
-    tables.write(output, labels, [told.features.astype("float32")], names=told.names, metadata=metadata)
+    with progress("release", "rows") as show:
+        blocks = _counted(told, show)
+        tables.write(output, labels, blocks, names=told.names, metadata=metadata)
 
 
-def _tell(output: Path, told: Released, as_json: bool) -> None:
-    rows, components = told.features.shape
+def _counted(told: Charged, show: Callable[[Progress], None]) -> Iterator[NDArray[np.float32]]:
+    """The released rows as they are drawn and written, and how far that is."""
+    begun, done, total = time.monotonic(), 0, len(told.records)
+    for block in told.blocks():
+        yield block.astype(np.float32, copy=False)
+        done += len(block)
+        seconds = time.monotonic() - begun
+        show(Progress(done, 0, total, seconds, seconds * (total - done) / done))
+
+
+def _tell(output: Path, told: Charged, as_json: bool) -> None:
+    rows, components = len(told.records), len(told.names)
     if as_json:
         document = {"output": str(output), "rows": rows, "components": components, "card": told.card.to_dict()}
         print(json.dumps(document, allow_nan=False))

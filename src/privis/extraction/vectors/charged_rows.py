@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ class VectorRow:
         return self.stream.narrowed(b"release id").words(0, 2).tobytes().hex()
 
 
-def charge(rows: Sequence[VectorRow], guarantee: Guarantee, ledger: Ledger | None) -> None:
+def charge(rows: Iterable[VectorRow], guarantee: Guarantee, ledger: Ledger | None) -> None:
     """Charge every row, all of them before any noise is drawn; what the ledger refuses is said at the end."""
     if ledger is None:
         return

@@ -30,12 +30,12 @@ from privis.extraction.noise_level import NoiseWarning, level_of, nothing_left
 from privis.extraction.vectors.charged_rows import VectorRow, charge
 from privis.extraction.vectors.enrolled import enrolled
 from privis.extraction.vectors.origin import Origin, origin_of, origin_of_card
+from privis.extraction.vectors.row_blocks import Charged, MatrixRows, drawn
 from privis.extraction.vectors.vector_values import alike, different_vectors, record_ids, vector_values
 from privis.features.feature import Feature
 from privis.identity import identity
 from privis.privacy import (
     CorpusHistogramRelease,
-    DirectionRelease,
     Enrolment,
     Guarantee,
     HistogramRelease,
@@ -162,34 +162,59 @@ def released(
     ledger: Ledger | None,
 ) -> Released:
     """Release vectors of which it is known where they come from; otherwise as `release`."""
+    told = charged(found, values, names, release, records, subjects, key, ledger)
+    blocks = list(told.blocks())
+    features = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return Released(features, told.records, told.names, told.guarantee, told.card, told.left_out)
+
+
+def charged(
+    found: Origin,
+    values: Any,
+    names: tuple[str, ...] | None,
+    release: Release | CorpusResult,
+    records: Any,
+    subjects: Any,
+    key: KeySource,
+    ledger: Ledger | None,
+) -> Charged:
+    """Charge vectors of which it is known where they come from, all of them; noise is drawn when blocks are asked for.
+
+    The values are only read, and must not change until the last block is drawn.
+    """
     secret = _key(key)
     _check_kind(release)
     if isinstance(release, CorpusResult):
-        return _of_corpus(release, found, _rows_of(release, values), names, records, subjects, secret, ledger)
+        whole = _of_corpus(release, found, _rows_of(release, values), names, records, subjects, secret, ledger)
+        return Charged(
+            lambda: iter([whole.features]), whole.records, whole.names, whole.guarantee, whole.card, whole.left_out
+        )
     matrix = vector_values(values, counts=isinstance(release, HistogramRelease))
     ids = record_ids(records, len(matrix))
     refuse(ParameterError, different_vectors(ids, matrix) + _value_problems(release, matrix))
     whose = contributions(ids, subjects, release, ledger, repeatable=True, known=ids)
-    beyond = [whose.one_too_many(record) for record in dict.fromkeys(ids) if record in whose.beyond]
+    over = dict.fromkeys(record for record in ids if record in whose.beyond) if whose.beyond else ()
+    beyond = [whose.one_too_many(record) for record in over]
     refuse(ImageError, shortened(beyond, "records"))
     people = [whose.subjects[record] for record in ids] if whose.subjects else None
     guarantee = _stated(release.guarantee(matrix.shape[1:]), found)
     if told := alike(ids, matrix):
-        warnings.warn(f"records: {told}; give one id to one image, as it has one budget", SubjectWarning, stacklevel=3)
+        warnings.warn(f"records: {told}; give one id to one image, as it has one budget", SubjectWarning, stacklevel=4)
     level = level_of(release, guarantee, (1, 1), matrix.shape[1], None)
     if level.leaves_nothing:
-        warnings.warn(nothing_left(level), NoiseWarning, stacklevel=3)
+        warnings.warn(nothing_left(level), NoiseWarning, stacklevel=4)
     purpose = identity((_TAG, release, found.question))
+    rows: Sequence[VectorRow] | MatrixRows
+    labels = ids
     if isinstance(release.unit, Enrolment) and people is not None:
         rows = list(_enrolled_rows(matrix, ids, people, ledger, secret, purpose))
+        labels = tuple(row.label for row in rows)
     else:
         streams = _extracted_streams(found, release, values, ids, people, secret)
-        rows = list(_rows(matrix, ids, people, ledger, streams or _streams(matrix, ids, people, secret, purpose)))
+        rows = MatrixRows(matrix, ids, people, counts_images(ledger), secret, purpose, streams)
     charge(rows, guarantee, ledger)
     card = _card(found, release, guarantee, len(set(ids)))
-    return Released(
-        _drawn(release, rows), tuple(row.label for row in rows), _names(names, matrix.shape), guarantee, card
-    )
+    return Charged(lambda: drawn(release, rows), labels, _names(names, matrix.shape), guarantee, card)
 
 
 def _key(key: KeySource) -> ReleaseKey:
@@ -226,7 +251,13 @@ def _check_kind(release: object) -> None:
 
 def _value_problems(release: Release, matrix: npt.NDArray[Any]) -> list[Problem]:
     """What the release has against single vectors."""
-    problems = []
+    problems: list[Problem] = []
+    if not isinstance(release, HistogramRelease):  # which alone looks at the numbers; of the rest one row is all rows
+        try:
+            release.check(matrix[0])
+            return problems
+        except ParameterError:  # all rows are told
+            pass
     for number, row in enumerate(matrix):
         try:
             release.check(row)
@@ -237,34 +268,6 @@ def _value_problems(release: Release, matrix: npt.NDArray[Any]) -> list[Problem]
 
 def _stated(guarantee: Guarantee, origin: Origin) -> Guarantee:
     return replace(guarantee, promises=(*guarantee.promises, *origin.promises))
-
-
-def _rows(
-    matrix: npt.NDArray[Any],
-    records: Sequence[str],
-    people: Sequence[str] | None,
-    ledger: Ledger | None,
-    streams: Sequence[NoiseStream],
-) -> Iterator[VectorRow]:
-    per_image = counts_images(ledger)
-    for number, (record, values) in enumerate(zip(records, matrix, strict=True)):
-        subject = None if people is None else people[number]
-        account = record if per_image or subject is None else subject
-        yield VectorRow(record, (account,), values, streams[number])
-
-
-def _streams(
-    matrix: npt.NDArray[Any],
-    records: Sequence[str],
-    people: Sequence[str] | None,
-    key: ReleaseKey,
-    purpose: bytes,
-) -> list[NoiseStream]:
-    whose = people or [None] * len(records)
-    return [
-        key.stream(identity((record, subject)).hex(), identity(values), purpose)
-        for record, subject, values in zip(records, whose, matrix, strict=True)
-    ]
 
 
 def _extracted_streams(
@@ -301,14 +304,6 @@ def _enrolled_rows(
         content = identity((one.records, one.mean))  # other images are another question, even with an equal mean
         stream = key.stream(identity(("enrolment", one.subject)).hex(), content, purpose)
         yield VectorRow(one.subject, one.records if each else (one.subject,), one.mean, stream)
-
-
-def _drawn(release: Release, rows: Sequence[VectorRow]) -> npt.NDArray[np.float32]:
-    values, streams = np.stack([row.values for row in rows]), [row.stream for row in rows]
-    if isinstance(release, DirectionRelease):
-        return release.apply_many(values, streams)
-    drawn = [release.apply(own, stream) for own, stream in zip(values, streams, strict=True)]
-    return np.stack(drawn).astype(np.float32)
 
 
 def _of_corpus(
