@@ -245,7 +245,7 @@ def _read_parquet(path: Path) -> Table:
         names = tuple(json.loads(pairs.pop(_NAMES)))
         features = np.empty((file.metadata.num_rows, len(names)), np.float32)
         paths: list[str] = []
-        for batch in file.iter_batches(1 << 14, columns=["path", "feature"]):  # so that rows are held once
+        for batch in file.iter_batches(1 << 11, columns=["path", "feature"]):  # so that rows are held once
             values = _floats(batch.column("feature").flatten()).reshape(len(batch), len(names))
             features[len(paths) : len(paths) + len(batch)] = values
             paths += batch.column("path").to_pylist()

@@ -36,7 +36,7 @@ _FOREIGN = (FileFormat.ARRAYS, FileFormat.PARQUET, FileFormat.LIST, FileFormat.Z
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NUMERIC = re.compile(r"u?int\d+|float|double|halffloat|bool")
 _SHOWN = 12
-_BATCH_ROWS = 1 << 14
+_BATCH_ROWS = 1 << 11
 _BUFFER = 1 << 20
 """Bytes read of a column at a time: without it a whole row group is held beside the matrix."""
 
@@ -191,6 +191,7 @@ def _parquet(path: Path, ids: tuple[str, ...], leave_out: frozenset[str]) -> Vec
                 for number, name in enumerate(parts):
                     values[start : start + len(batch), number] = numbers(batch.column(name))
             start += len(batch)
+    arrow.default_memory_pool().release_unused()
     kept = {name: tuple(column) for name, column in columns.items()}
     if vectors is None:
         return VectorTable(values, tuple(parts), kept, None)

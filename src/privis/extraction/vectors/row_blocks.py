@@ -1,4 +1,4 @@
-"""Rows to release in blocks: a million of them are never held beside their matrix, with their streams or their noise."""
+"""Rows to release in blocks: their streams and their noise are never held for all of a large matrix."""
 
 from __future__ import annotations
 
