@@ -17,19 +17,19 @@ VECTORS = (
         RELEASED + "test_no_two_questions_share_noise",
     ),
     Mutant(
-        17, "record and person read as another record", _FILE,
-        "key.stream(identity((record, subject)).hex(), identity(values), purpose)",
-        'key.stream(record if subject is None else f"{record} of {subject}", identity(values), purpose)',
+        17, "record and person read as another record", "extraction/vectors/row_blocks.py",
+        "self.key.stream(identity((record, subject)).hex(), content, self.purpose)",
+        'self.key.stream(record if subject is None else f"{record} of {subject}", content, self.purpose)',
         RELEASED + "test_no_two_questions_share_noise",
     ),
     Mutant(
         17, "double precision is another vector", "extraction/vectors/vector_values.py",
-        "(values if counts else values.astype(np.float32)) + 0.0", "values + 0.0",
+        "np.dtype(np.float64 if counts else np.float32)", "np.dtype(np.float64)",
         RELEASED + "test_double_precision_and_its_copy_in_a_table_are_one_vector",
     ),
     Mutant(
         17, "-0.0 is another vector", "extraction/vectors/vector_values.py",
-        "values.astype(np.float32)) + 0.0", "values.astype(np.float32))",
+        ".astype(kind) + 0.0", ".astype(kind)",
         RELEASED + "test_half_precision_zeros_and_integers_are_the_numbers_that_they_are",
     ),
     Mutant(
