@@ -12,6 +12,7 @@ import pytest
 
 from privis.errors import ParameterError
 from privis.io import tables
+from privis.io.listed_vectors import ListedVectors
 from privis.io.vector_tables import read_vectors
 
 VECTORS = np.array([[1.5, -2.0], [0.25, 1e-3], [0.0, 3.0]])
@@ -178,3 +179,11 @@ def test_a_row_without_a_vector_far_down_is_refused(tmp_path: Path, kind: pa.Dat
     pq.write_table(pa.table({"v": pa.array([[1, 2]] * 20_000 + [None, [1, 2]], kind)}), path)
     with pytest.raises(ParameterError, match="rows without a vector"):
         read_vectors(path)
+
+
+def test_batches_of_lists_of_two_lengths_are_refused() -> None:
+    vectors = ListedVectors("v", 2)
+    vectors.add(pa.array([[1.0, 2.0]]))
+    vectors.add(pa.array([[1.0]]))
+    with pytest.raises(ParameterError, match="vectors of 1 to 2 numbers"):
+        vectors.matrix()
