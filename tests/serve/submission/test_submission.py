@@ -33,7 +33,8 @@ from benchmarks.fhe_suite.harness_shape import NO_SECRETS, run_harness
 from privis.cli.main import app
 from privis.errors import ImageError
 from privis.serve.client.owner import Owner
-from privis.serve.submission.stage_call import StageCall
+from privis.serve.submission.similarity.fetch_call import fetch_call
+from privis.serve.submission.stage_call import StageCall, stage_calls
 from privis.serve.submission.stages import server_encrypted_compute
 from privis.serve.submission.submission_directory import STAGES
 from privis.serve.submission.workload import MNIST
@@ -100,6 +101,14 @@ def test_the_stages_give_the_classes_of_the_clear_network_without_the_secret_key
     server_encrypted_compute.main()
     again = np.stack([scores for (scores,) in Owner.load(call.secret).decrypt(call.kept, call.answer)])
     assert not prepared.exists() and np.allclose(again, np.load(call.scores), atol=1e-2 * np.abs(again).max())
+
+
+def test_a_place_that_a_stage_cannot_use_is_named(tmp_path):
+    taken = tmp_path / "answers"
+    taken.write_text("a file")
+    for calls in (stage_calls, fetch_call):
+        with pytest.raises(SystemExit, match="answers: got File exists"), calls("stage.py", ["0"]):
+            taken.mkdir()
 
 
 def test_a_server_stage_that_touches_the_secret_key_fails_the_run(submission, given, tmp_path):

@@ -148,10 +148,27 @@ def stage_calls(script: str, words: Sequence[str], *, before_keys: bool = False)
     Raises:
         SystemExit: the stage failed.
     """
-    try:
+    with told_plainly():
         yield _calls(Path(script).resolve().parent, words, before_keys)
+
+
+@contextlib.contextmanager
+def told_plainly() -> Iterator[None]:
+    """Let an error within the block end the process, with its sentences and without a traceback.
+
+    Raises:
+        SystemExit: input was refused, or a file or folder cannot be used.
+    """
+    try:
+        yield
     except PrivisError as error:
         raise SystemExit("\n".join(f"privis: {problem}" for problem in error.problems)) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        expected = "a place for what the stage reads or writes"
+        problem = Problem(str(error.filename), error.strerror or str(error), expected)
+        raise SystemExit(f"privis: {problem}") from None
 
 
 def _calls(submission: Path, words: Sequence[str], before_keys: bool) -> tuple[StageCall, ...]:

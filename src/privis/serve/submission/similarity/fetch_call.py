@@ -26,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from privis.errors import ParameterError, PrivisError, Problem
+from privis.errors import ParameterError, Problem
 from privis.run.he.matching.decision_messages import Ask
 from privis.run.he.matching.decision_specification import DecisionSpec
 from privis.run.he.wire import key_file
+from privis.serve.submission.stage_call import told_plainly
 
 SIZES = ("toy", "small", "medium", "large")
 """What the harness calls sizes 0, 1, 2 and 3."""
@@ -144,12 +145,10 @@ def fetch_call(script: str, words: Sequence[str]) -> Iterator[FetchCall]:
     Raises:
         SystemExit: the stage failed.
     """
-    try:
+    with told_plainly():
         parser = _Words(add_help=False)
         parser.add_argument("size", type=int, choices=range(len(SIZES)))
         parser.add_argument("--count_only", action="store_true")
         parser.add_argument("--seed", type=int)
         given = parser.parse_args(words)
         yield FetchCall(Path(script).resolve().parent, SIZES[given.size], given.count_only)
-    except PrivisError as error:
-        raise SystemExit("\n".join(f"privis: {problem}" for problem in error.problems)) from None
