@@ -239,7 +239,7 @@ MOVED = {
     "run.mpc.runtime.worker": "run.mpc.runtime.party_worker",
     "run.mpc.selection": "run.mpc.lowering.comparison",
     "run.mpc.shares": "run.mpc.runtime.shares",
-    "run.mpc.smooth": "run.mpc.lowering.nonlinear",
+    "run.mpc.smooth": "run.mpc.lowering.nonlinear run.mpc.lowering.roots.powers run.mpc.lowering.roots.unit_vectors",
     "run.mpc.steps": "run.mpc.cost.protocol_steps",
     "run.mpc.supervisor": "run.mpc.runtime.supervisor",
     "run.mpc.traffic": "run.mpc.cost.communication",
