@@ -22,14 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.fhe_suite.digit_network import DIGITS, digits, train_network
+from benchmarks.fhe_suite.digit_network import BORDER, DIGITS, HIDDEN, PLAN, digits, train_network
 from benchmarks.fhe_suite.harness_shape import AS_HERE, COMPUTE, HarnessRun, StageCode, as_it_is, run_harness
 from benchmarks.fhe_suite.resident_server import running_server
 from privis.features.cnn import CNN
 from privis.serve.submission.stage_call import SIZES
 from privis.serve.submission.workload import MNIST
 from privis.training.polynomial_networks.network_file import load_network
-from privis.training.polynomial_networks.network_fitting import NetworkFitting
 
 BARS = {
     0: {"compute": 0.5, "keys": 8e6, "right": 0.985},
@@ -91,7 +90,7 @@ def main() -> None:
         place = Path(made)
         model = options.model or place / "net.onnx"
         if options.model is None:
-            train_network(given, model, 5, 64, NetworkFitting())
+            train_network(given, model, HIDDEN, BORDER, PLAN)
         network, classes = load_network(model)
         MNIST.require_network(network, classes, str(model))
         packages = {"now": None} | ({"baseline": options.baseline.resolve() / "src"} if options.baseline else {})

@@ -43,7 +43,7 @@ IMAGES = made_up(300)
 def place(tmp_path_factory):
     """Folder of a submission and of what its server needs."""
     folder = tmp_path_factory.mktemp("remote")
-    train_network(IMAGES, folder / "net.onnx", 3, 8, NetworkFitting(epochs=2, shift=0))
+    train_network(IMAGES, folder / "net.onnx", 8, 3, NetworkFitting(epochs=2, shift=0))
     directory = folder / "submission_remote"
     made = init(directory, "--workload", "mnist", "--model", folder / "net.onnx", "--remote")
     assert made.exit_code == 0, made.output

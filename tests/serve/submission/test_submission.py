@@ -60,7 +60,7 @@ def given():
 @pytest.fixture(scope="module")
 def model(given, tmp_path_factory):
     path = tmp_path_factory.mktemp("network") / "net.onnx"
-    train_network(given, path, 3, 16, NetworkFitting(epochs=4, shift=0))
+    train_network(given, path, 16, 3, NetworkFitting(epochs=4, shift=0))
     return path
 
 
@@ -161,7 +161,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(model, submissi
     small = tmp_path / "small.onnx"
     train_network(
         Digits(given.train[:, ::2, ::2], given.train_classes, given.test[:, ::2, ::2], given.test_classes),
-        small, 3, 4, NetworkFitting(epochs=1, shift=0),
+        small, 4, 0, NetworkFitting(epochs=1, shift=0),
     )  # fmt: skip
     other = init(tmp_path / "new", "--workload", "mnist", "--model", small)
     assert other.exit_code == 2 and "(1, 14, 14)" in other.stderr and "(1, 28, 28)" in other.stderr

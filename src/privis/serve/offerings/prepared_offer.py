@@ -17,12 +17,14 @@ import numpy as np
 
 from privis.errors import OutputError, Problem, ProgramError
 from privis.extras import optional_import
+from privis.run.he.compiler.circuit_cost import CKKSTimings
 from privis.run.he.compiler.prepared_program import PreparedProgram
 from privis.run.he.evaluation.evaluator import Evaluator
 from privis.run.he.evaluation.forked_map import cores
 from privis.run.he.evaluation.prepared_weights import PreparedWeights, prepared
 from privis.run.he.wire import key_file
 from privis.run.he.wire.answer import answered
+from privis.run.he.wire.ciphertext_messages import MessageKind, read
 from privis.run.program_cache import CacheKey, ProgramCache
 
 with optional_import("he", "homomorphic encryption"):
@@ -30,6 +32,8 @@ with optional_import("he", "homomorphic encryption"):
 
 LIMIT_BYTES = 2 << 30
 """Of an entry, and of encoded weights in it."""
+WORTH_SHARING = 0.5
+"""Seconds that key switching of one image takes at least, where processes share it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +111,8 @@ class PreparedOffer:
             keys: file of the evaluation keys that `Owner.generate` wrote.
             query: the message of a query, or its file.
             progress: told the share that is done, in [0, 1].
-            at_once: processes that share the images of a query; None: one for each core.
+            at_once: processes that share the images of a query; None: one for each core, as far as starting one is
+                worth it.
 
         Returns:
             The encrypted answer, for `Owner.decrypt`: bytes of a file that says which query it answers.
@@ -120,9 +125,20 @@ class PreparedOffer:
         message = query if isinstance(query, bytes) else key_file.read_message(Path(query))
         content = key_file.read(Path(keys), key_file.KeyKind.EVALUATION, digest)
         weights = PreparedWeights.of(self.program, LIMIT_BYTES)
-        evaluator = Evaluator.open(self.program, content, weights, cores() if at_once is None else at_once)
+        evaluator = Evaluator.open(self.program, content, weights, at_once or self._processes(message))
         answer = answered(message, evaluator.run(message, progress))
         return key_file.packed(key_file.KeyKind.ANSWER, digest, answer)
+
+    def _processes(self, message: bytes) -> int:
+        """One for each core; for short images not more than there are images, of which parts would not be worth it."""
+        spec, arrangement, machine = self.program.spec, self.program.choice.arrangement, CKKSTimings.of_this_machine()
+        levels = [*(level for _, level in arrangement.rotations()), *arrangement.conjugations()]
+        levels += arrangement.relinearisations()
+        seconds = sum(machine.switching(level, spec.parameters.degree) for level in levels)
+        if arrangement.slot_per_image or seconds > WORTH_SHARING:
+            return cores()
+        images = len(read(MessageKind.QUERY, spec.digest, message)) // max(spec.queried, 1)
+        return max(1, min(cores(), images))
 
 
 def _cache(folder: str | Path) -> ProgramCache:

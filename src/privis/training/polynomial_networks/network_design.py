@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from privis.errors import ParameterError, Problem, refuse
+from privis.identity import LATER
 from privis.validation import whole_number
 
 LEAST_LEVELS = 3
@@ -44,6 +45,7 @@ class NetworkDesign:
         classes: how many there are.
         convolutions: each followed by a shifted square.
         hidden: squares of the hidden layer; 0: the mean of every plane instead.
+        border: pixels at each side that are not read, and need not be sent.
 
     Raises:
         ParameterError: naming everything that is wrong.
@@ -58,6 +60,7 @@ class NetworkDesign:
     classes: int
     convolutions: tuple[Convolution, ...] = ()
     hidden: int = 64
+    border: int = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         problems = []
@@ -68,11 +71,13 @@ class NetworkDesign:
             problems.append(Problem("NetworkDesign.classes", "1", "at least two"))
         if type(self.hidden) is not int or self.hidden < 0:
             problems.append(Problem("NetworkDesign.hidden", repr(self.hidden), "an integer of at least 0"))
+        if type(self.border) is not int or self.border < 0:
+            problems.append(Problem("NetworkDesign.border", repr(self.border), "an integer of at least 0"))
         if not self.convolutions and not self.hidden:
             problems.append(Problem("NetworkDesign", "no layer with squares", "a convolution, or hidden of at least 1"))
         refuse(ParameterError, problems)
         if min(self.planes[-1]) < 1:
-            remedy = "larger images, or fewer or smaller convolutions"
+            remedy = "larger images, a smaller border, or fewer or smaller convolutions"
             raise ParameterError(Problem("NetworkDesign.convolutions", f"planes of {self.planes[-1]}", "some", remedy))
 
     @property
@@ -82,8 +87,9 @@ class NetworkDesign:
 
     @property
     def planes(self) -> tuple[tuple[int, int, int], ...]:
-        """Shapes (planes, height, width) of the image and of what each convolution makes."""
-        made = [self.shape]
+        """Shapes (planes, height, width) of the image without its border and of what each convolution makes."""
+        count, height, width = self.shape
+        made = [(count, height - 2 * self.border, width - 2 * self.border)]
         for layer in self.convolutions:
             _, *sides = made[-1]
             height, width = ((side + 2 * layer.padding - layer.side) // layer.stride + 1 for side in sides)

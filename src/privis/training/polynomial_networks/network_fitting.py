@@ -13,7 +13,7 @@ import math
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, refuse
 from privis.file_formats import FileFormat, misfit
-from privis.identity import identity
+from privis.identity import LATER, identity
 from privis.io.atomic import replacing
 from privis.training.fitting import TrainingProgress, content_of
 from privis.training.polynomial_networks.square_network import normalised
@@ -51,6 +51,8 @@ class NetworkFitting:
         shift: pixels by which images are moved at most.
         flip: whether left and right are exchanged in half of the steps; not for letters, nor where sides matter.
         seed: decides first weights, the order of images, and how they are moved.
+        warp: how far a random affine map changes each image: turned by as many radians at most, stretched and slanted
+            by as large a share, and moved by ``shift`` pixels on its own; 0: none does, and a batch moves as a whole.
 
     Raises:
         ParameterError: naming all bad parameters.
@@ -65,6 +67,7 @@ class NetworkFitting:
     shift: int = 2
     flip: bool = False
     seed: int = 0
+    warp: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         problems = []
@@ -76,6 +79,8 @@ class NetworkFitting:
                 problems.append(Problem(f"NetworkFitting.{name}", repr(value), "an integer of at least 0"))
         for name in ("rate", "decay"):
             problems += positive_number(f"NetworkFitting.{name}", getattr(self, name))
+        if not isinstance(self.warp, int | float) or not 0 <= self.warp < 1:
+            problems.append(Problem("NetworkFitting.warp", repr(self.warp), "a number from 0 to below 1"))
         if self.batch == 1:
             problems.append(Problem("NetworkFitting.batch", "1", "at least two: what is normalised is a batch"))
         refuse(ParameterError, problems)
@@ -164,13 +169,33 @@ def _wave(done: float) -> float:
 
 
 def _moved(images: Images, plan: NetworkFitting, generator: np.random.Generator) -> Images:
-    """A batch, moved by some pixels as a whole; the pixels at the border are repeated."""
+    """A batch, moved by some pixels; the pixels at the border are repeated."""
+    if plan.warp:
+        images = _warped(images, plan, generator)
+        return images[:, :, :, ::-1] if plan.flip and generator.random() < 0.5 else images
     down, right = generator.integers(-plan.shift, plan.shift, 2, endpoint=True)
     if down or right:
         height, width = images.shape[2:]
         rows = np.clip(np.arange(height) + down, 0, height - 1)
         images = images[:, :, rows][:, :, :, np.clip(np.arange(width) + right, 0, width - 1)]
     return images[:, :, :, ::-1] if plan.flip and generator.random() < 0.5 else images
+
+
+def _warped(images: Images, plan: NetworkFitting, generator: np.random.Generator) -> Images:
+    """Every image by an affine map of its own, interpolated linearly."""
+    import torch
+
+    count, _, height, width = images.shape
+    turned, slanted = generator.uniform(-plan.warp, plan.warp, (2, count))
+    stretched = generator.uniform(1 - plan.warp, 1 + plan.warp, (2, count))
+    moved = generator.uniform(-plan.shift, plan.shift, (2, count)) * [[2 / width], [2 / height]]
+    maps = np.empty((count, 2, 3), np.float32)
+    maps[:, 0] = np.stack([np.cos(turned) * stretched[0], slanted - np.sin(turned), moved[0]], 1)
+    maps[:, 1] = np.stack([np.sin(turned), np.cos(turned) * stretched[1], moved[1]], 1)
+    places = torch.nn.functional.affine_grid(torch.as_tensor(maps), list(images.shape), align_corners=False)
+    given = torch.as_tensor(images.astype(np.float32))
+    made = torch.nn.functional.grid_sample(given, places, padding_mode="border", align_corners=False)
+    return made.round().numpy().astype(np.uint8)
 
 
 def _identity(plan: NetworkFitting, network: torch.nn.Module, images: Images, numbers: Numbers) -> str:

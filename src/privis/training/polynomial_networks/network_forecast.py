@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,7 +124,7 @@ def forecast_before_training(
     network = square_network(design, plan.seed)
     timed = copy.deepcopy(network)
     some = slice(0, _TIMED * plan.batch)
-    once = NetworkFitting(1, plan.rate, min(plan.batch, len(images)), plan.decay, plan.shift, plan.flip, plan.seed)
+    once = replace(plan, epochs=1, batch=min(plan.batch, len(images)))
     fit_network(once, timed, images[: once.batch], numbers[: once.batch])  # what is loaded with the first step
     started = time.perf_counter()
     fit_network(once, timed, images[some], numbers[some])

@@ -52,7 +52,7 @@ def square_network(design: NetworkDesign, seed: int = 0) -> torch.nn.Sequential:
     activation = _activation()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers: list[torch.nn.Module] = []
+        layers: list[torch.nn.Module] = [_crop()(design.border)] if design.border else []
         planes = design.shape[0]
         for layer in design.convolutions:
             layers.append(torch.nn.Conv2d(planes, layer.filters, layer.side, layer.stride, layer.padding, bias=False))
@@ -86,6 +86,22 @@ def _activation() -> Any:
             return self.after(shifted * shifted)
 
     return ShiftedSquare
+
+
+@cache
+def _crop() -> Any:
+    """The class of what leaves out the border of images, which needs torch."""
+    import torch
+
+    class Crop(torch.nn.Module):
+        def __init__(self, border: int) -> None:
+            super().__init__()
+            self.border = border
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return values[:, :, self.border : -self.border, self.border : -self.border]
+
+    return Crop
 
 
 def normalised(images: npt.NDArray[np.uint8]) -> torch.Tensor:

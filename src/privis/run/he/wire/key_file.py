@@ -30,10 +30,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from privis.errors import OutputError, ParameterError, Problem, ProtocolError
-from privis.file_formats import FileFormat, misfit
+
+if TYPE_CHECKING:
+    from privis.file_formats import FileFormat
 
 _MAGIC = b"\x8ePRIVIS\n"
 _VERSION = 1
@@ -59,13 +61,6 @@ class KeyKind(Enum):
         return self in (KeyKind.SECRET, KeyKind.KEPT)
 
 
-_FORMATS = {
-    KeyKind.SECRET: FileFormat.SECRET_KEY,
-    KeyKind.EVALUATION: FileFormat.EVALUATION_KEY,
-    KeyKind.PUBLIC: FileFormat.PUBLIC_KEY,
-    KeyKind.KEPT: FileFormat.KEPT_QUERY,
-    KeyKind.ANSWER: FileFormat.ANSWER,
-}
 _KEYGEN = "make keys with privis keygen"
 _REMEDIES = {
     KeyKind.KEPT: "encrypt the images again, which keeps one",
@@ -181,7 +176,7 @@ def write_message(path: Path, message: bytes) -> None:
         _write_whole(path, lambda file: file.writelines((message,)), 0o644, replace=True)
     except OSError as error:
         got, remedy = error.strerror or str(error), "choose another place"
-        raise OutputError(Problem(str(path), got, f"a file for {FileFormat.QUERY}", remedy)) from error
+        raise OutputError(Problem(str(path), got, "a file for an encrypted query", remedy)) from error
 
 
 def read_message(path: Path) -> bytes:
@@ -189,6 +184,8 @@ def read_message(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        from privis.file_formats import FileFormat, misfit  # takes longer than reading a message
+
         remedy = "encrypt images first: privis stage encrypt"
         raise ParameterError(misfit(path, FileFormat.QUERY, str(error.strerror), remedy=remedy)) from error
 
@@ -285,7 +282,9 @@ def _parsed(header: bytes, path: Path, kind: KeyKind) -> Bundle:
 
 
 def _misfit(path: Path, kind: KeyKind, reason: str, remedy: str) -> Problem:
-    return misfit(path, _FORMATS[kind], reason, f"a file with {_named(kind)}", remedy)
+    from privis.file_formats import misfit
+
+    return misfit(path, _format_of(kind), reason, f"a file with {_named(kind)}", remedy)
 
 
 def inspect(path: Path) -> Bundle:
@@ -311,5 +310,18 @@ def _require_whole(found: Bundle, length: int, digest: str, where: str) -> None:
         raise ProtocolError(Problem(where, "a damaged bundle", "content of its SHA-256", "copy it again"))
 
 
+def _format_of(kind: KeyKind) -> FileFormat:
+    from privis.file_formats import FileFormat  # takes longer than reading a file
+
+    formats = {
+        KeyKind.SECRET: FileFormat.SECRET_KEY,
+        KeyKind.EVALUATION: FileFormat.EVALUATION_KEY,
+        KeyKind.PUBLIC: FileFormat.PUBLIC_KEY,
+        KeyKind.KEPT: FileFormat.KEPT_QUERY,
+        KeyKind.ANSWER: FileFormat.ANSWER,
+    }
+    return formats[kind]
+
+
 def _named(kind: KeyKind) -> str:
-    return str(_FORMATS[kind])
+    return str(_format_of(kind))
