@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,12 +33,14 @@ from benchmarks.fhe_suite.digit_network import Digits, train_network
 from benchmarks.fhe_suite.harness_shape import NO_SECRETS, run_harness
 from privis.cli.main import app
 from privis.errors import ImageError
+from privis.run.he.wire import key_file
 from privis.serve.client.owner import Owner
 from privis.serve.submission.similarity.fetch_call import fetch_call
-from privis.serve.submission.stage_call import StageCall, stage_calls
+from privis.serve.submission.stage_call import SIZES, StageCall, stage_calls
 from privis.serve.submission.stages import server_encrypted_compute
 from privis.serve.submission.submission_directory import STAGES
-from privis.serve.submission.workload import MNIST
+from privis.serve.submission.submission_readme import readme_of
+from privis.serve.submission.workload import CIFAR10, MNIST
 from privis.training.polynomial_networks.network_file import load_network
 from privis.training.polynomial_networks.network_fitting import NetworkFitting
 
@@ -151,6 +154,17 @@ def test_the_readme_says_parameters_tables_and_the_owners_part(submission):
         line for line in told.stdout.splitlines() if line.startswith(("| single", "| small", "| medium", "| large"))
     ]
     assert all(row.count(", met") == 2 for row in rows) and len(rows) == 4
+
+
+def test_the_readme_of_cifar10_does_not_claim_batches(submission, tmp_path):
+    for size in SIZES:
+        there, here = StageCall(submission, size), StageCall(tmp_path, size)
+        here.terms_path.parent.mkdir(exist_ok=True)
+        terms = replace(there.terms(), name=CIFAR10.name)
+        key_file.write(here.terms_path, key_file.KeyKind.PUBLIC, terms.digest, terms.to_json().encode(), mode=0o644)
+    told = readme_of(tmp_path)
+    assert told.startswith("# CIFAR-10") and "80.3 %" in told and "not claimed to pass" in told
+    assert "not claimed" not in readme_of(submission) and "90 % of a batch" in readme_of(submission)
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(model, submission, given, tmp_path):

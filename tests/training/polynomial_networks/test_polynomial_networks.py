@@ -12,10 +12,13 @@ import pytest
 
 import privis
 from privis.errors import ParameterError
+from privis.identity import identity
 from privis.run.clear import Clear
+from privis.run.he.compiler.compiler import Options, compile_program
+from privis.run.he.packing.batching import Batching
 from privis.training.polynomial_networks.network_design import Convolution, NetworkDesign, design_for
 from privis.training.polynomial_networks.network_file import load_network, save_network
-from privis.training.polynomial_networks.network_fitting import NetworkFitting, fit_network
+from privis.training.polynomial_networks.network_fitting import NetworkFitting, _moved, fit_network
 from privis.training.polynomial_networks.network_forecast import forecast_before_training, forecast_of
 from privis.training.polynomial_networks.square_network import normalised, scored_of, square_network
 
@@ -62,8 +65,47 @@ def test_what_cannot_be_designed_is_refused():
     with pytest.raises(ParameterError, match="larger images"):
         NetworkDesign((1, 8, 8), 2, (Convolution(4, 9, 1, 0),))
     with pytest.raises(ParameterError) as error:
-        NetworkFitting(epochs=0, rate=-1.0, batch=1, shift=-1)
-    assert all(f"NetworkFitting.{name}" in str(error.value) for name in ("epochs", "rate", "batch", "shift"))
+        NetworkFitting(epochs=0, rate=-1.0, batch=1, shift=-1, warp=1.0)
+    assert all(f"NetworkFitting.{name}" in str(error.value) for name in ("epochs", "rate", "batch", "shift", "warp"))
+    with pytest.raises(ParameterError, match=r"NetworkDesign\.border"):
+        NetworkDesign((1, 8, 8), 2, border=-1)
+    with pytest.raises(ParameterError, match="smaller border"):
+        NetworkDesign((1, 8, 8), 2, border=4)
+
+
+def test_new_settings_leave_the_identity_of_earlier_trainings_alone():
+    assert identity(NetworkFitting(warp=0.0)) == identity(NetworkFitting()) != identity(NetworkFitting(warp=0.1))
+    design = NetworkDesign((1, 8, 8), 2)
+    assert identity(NetworkDesign((1, 8, 8), 2, border=0)) == identity(design)
+    assert identity(NetworkDesign((1, 8, 8), 2, border=1)) != identity(design)
+
+
+def test_every_image_is_warped_by_a_map_of_its_own_and_none_without_warp():
+    images = np.zeros((4, 1, 16, 16), np.uint8)
+    images[:, :, 4:12, 6:9] = 200
+    plan, rng = NetworkFitting(shift=1, warp=0.2), np.random.default_rng
+    moved = _moved(images, plan, rng(0))
+    assert moved.shape == images.shape and moved.dtype == np.uint8
+    assert len({each.tobytes() for each in moved}) == 4
+    assert np.array_equal(moved, _moved(images, plan, rng(0)))
+    assert np.abs(moved.sum((1, 2, 3)) / images.sum((1, 2, 3)) - 1).max() < 0.5
+    assert np.array_equal(_moved(images, NetworkFitting(shift=0), rng(0)), images)
+
+
+def test_the_border_of_images_decides_nothing(tmp_path):
+    design = NetworkDesign((1, 12, 12), 2, (), hidden=4, border=2)
+    assert design.planes == ((1, 8, 8),)
+    network = square_network(design).eval()
+    save_network(network, design, ("a", "b"), tmp_path / "net.onnx")
+    feature, _ = load_network(tmp_path / "net.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (2, 12, 12), np.uint8)
+    images[1, 2:-2, 2:-2] = images[0, 2:-2, 2:-2]
+    first, second = privis.extract(feature, list(images)).features
+    np.testing.assert_array_equal(first, second)
+    with torch.no_grad():
+        np.testing.assert_allclose(first, network(normalised(images[:1, None])).numpy()[0], atol=1e-4)
+    sources = compile_program(feature.program((1, 12, 12)), Options(1e-2, batching=Batching.SLOT)).spec.sources
+    assert sources[0].layout.ciphertexts == 64
 
 
 def test_it_learns_and_the_same_training_gives_the_same_network(trained):

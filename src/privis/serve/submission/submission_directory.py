@@ -130,4 +130,6 @@ def _write_offer(call: StageCall, offer: Offer) -> None:
 def _batching(spec: Spec) -> Batching:
     if spec.batch_size == 1:
         return Batching.NONE
-    return Batching.SLOT if spec.slot_per_image else Batching.SIDE_BY_SIDE
+    if not spec.slot_per_image:
+        return Batching.SIDE_BY_SIDE
+    return Batching.SLOT_OF_PAIRS if any(source.is_paired for source in spec.sources) else Batching.SLOT

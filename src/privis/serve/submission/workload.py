@@ -26,6 +26,7 @@ class Workload:
         shape: of an image, (planes, height, width).
         classes: names of the classes, in the order of their numbers.
         images: how many there are at sizes 0, 1, 2 and 3.
+        known: what is known of the accuracy of networks that fit, a sentence; empty where all is well.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Workload:
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
     images: tuple[int, int, int, int]
+    known: str = ""
 
     def read_pixels(self, path: Path) -> NDArray[np.float32]:
         """Read the pixels that the harness wrote: a line of numbers in [0, 1] for each image, planes one by one.
@@ -88,7 +90,16 @@ class Workload:
 _IMAGES = (1, 100, 1_000, 10_000)
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MNIST = Workload("mnist", "MNIST", (1, 28, 28), tuple("0123456789"), _IMAGES)
-CIFAR10 = Workload("cifar10", "CIFAR-10", (3, 32, 32), _CIFAR10, _IMAGES)
+CIFAR10 = Workload(
+    "cifar10",
+    "CIFAR-10",
+    (3, 32, 32),
+    _CIFAR10,
+    _IMAGES,
+    "Networks with squares that fit without bootstrapping have stayed below that here: the deepest that Privis was "
+    "measured with, VGG11 with quadratic activations on 21 levels, is right about 80.3 % of JPEG copies of the test "
+    "images. So this submission answers single images, and its batches are not claimed to pass.",
+)
 WORKLOADS: Mapping[str, Workload] = MappingProxyType({each.name: each for each in (MNIST, CIFAR10)})
 
 

@@ -17,6 +17,8 @@ from privis.run.he.packing.batching import Batching
 
 WEIGHTS = np.random.default_rng(6)
 KERNEL, MATRIX = WEIGHTS.normal(size=(2, 1, 3, 3)), WEIGHTS.normal(size=(3, 8))
+SOME = 97  # different images, which fall on other slots each time
+FIRST = WEIGHTS.normal(size=(4, 16))
 
 
 def network(x):
@@ -35,13 +37,49 @@ def test_more_images_than_ciphertexts_hold(processes, rng):
     assert [(group.steps, group.conjugate) for group in spec.keys] == [((), True)]
     keys = SecretKeys.generate(spec)
     evaluator = Evaluator.open(made, keys.evaluation_keys(spec))
-    images = rng.uniform(-1, 1, (spec.batch_size + 3, 1, 4, 4))
+    some = rng.uniform(-1, 1, (SOME, 1, 4, 4))
+    images = some[np.arange(spec.batch_size + 3) % SOME]
     query, shares = keys.encrypt(spec, [(x,) for x in images]), []
     reply = evaluator.run(query.message, shares.append)
     results = keys.decrypt(spec, query, reply)
     assert len(results) == len(images) and shares == sorted(shares) and shares[-1] == pytest.approx(1)
-    expected = np.array([evaluate(PROGRAM, x) for x in images])
+    expected = np.array([evaluate(PROGRAM, x) for x in some])[np.arange(len(images)) % SOME]
     assert np.abs(np.array(results)[:, 0] - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("elements", "processes"), [(16, 2), (15, 1), (1, 1)])
+def test_two_elements_of_an_image_come_in_one_slot_and_are_told_apart(elements, processes, rng):
+    read = np.arange(16) < elements  # an odd one out has nothing beside it
+    program = trace(
+        lambda x: (y := x >> ops.Dense(FIRST * read)) * y + y >> ops.Dense(MATRIX[:, :4]),
+        Input((16,), -1.0, 1.0, None),
+    )
+    made = compile_program(program, Options(batching=Batching.SLOT_OF_PAIRS, processes=processes))
+    text = made.spec.to_json()
+    spec = Spec.from_json(text)
+    assert spec.batch_size == spec.parameters.slots and spec.digest == made.spec.digest
+    assert spec.queried == -(-elements // 2) and ("privis.ckks/2" in text) == (elements > 1)
+    keys = SecretKeys.generate(spec)
+    evaluator = Evaluator.open(made, keys.evaluation_keys(spec), at_once=processes)
+    some = rng.uniform(-1, 1, (SOME, 16))
+    images = some[np.arange(spec.batch_size + 2) % SOME]
+    query = keys.encrypt(spec, [(x,) for x in images])
+    results = np.array(keys.decrypt(spec, query, evaluator.run(query.message)))[:, 0]
+    expected = np.array([evaluate(program, x) for x in some])[np.arange(len(images)) % SOME]
+    assert np.abs(results - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_complex_numbers_leave_no_room_for_a_second_element():
+    program = ColourHistogram(bins=4).program((3, 8, 8))
+    with pytest.raises(UnsupportedError, match=r"Batching\.SLOT"):
+        compile_program(program, Options(batching=Batching.SLOT_OF_PAIRS))
+
+
+def test_of_ways_that_take_as_long_the_one_that_owners_send_less_for_is_chosen():
+    program = trace(lambda x: (y := x >> ops.Dense(WEIGHTS.normal(size=(64, 48)))) * y, Input((48,), -1.0, 1.0, None))
+    few, many = (CKKS().shared(program, images).spec for images in (2000, 10**6))
+    assert few.queried == 24 and few.batch_size == few.parameters.slots
+    assert many.queried == 48 and many.batch_size == 2 * many.parameters.slots
 
 
 def test_without_the_key_that_tells_pairs_apart_nothing_is_computed():

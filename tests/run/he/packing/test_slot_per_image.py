@@ -20,7 +20,9 @@ from tests.conformance.programs import programs
 from tests.run.he.backends.clear_engine import run_batch_in_the_clear
 
 OPTIONS = Options(precision=0.1, promised=True, inside=True, batching=Batching.SLOT)
-SHARED = pytest.mark.parametrize("batching", [Batching.SIDE_BY_SIDE, Batching.SLOT], ids=lambda batching: batching.name)
+SHARED = pytest.mark.parametrize(
+    "batching", [Batching.SIDE_BY_SIDE, Batching.SLOT, Batching.SLOT_OF_PAIRS], ids=lambda batching: batching.name
+)
 
 
 def agree(program, images, batching):

@@ -22,10 +22,11 @@ from privis.run.he.circuit.reference import outputs, with_expected_bounds
 from privis.run.he.compiler.parameter_choice import ParameterChoice
 from privis.run.he.compiler.parameters import choose, most_levels, too_deep
 from privis.run.he.compiler.program_specification import InputSlots, OutputSlots, Spec, Stretched
-from privis.run.he.packing.arrangement import key_groups
+from privis.run.he.packing.arrangement import Arrangement, key_groups
 from privis.run.he.packing.batching import Batching
+from privis.run.he.packing.layout import Layout
 from privis.run.he.packing.side_by_side import by_image
-from privis.run.he.packing.slot_per_image import slot_per_image_keys
+from privis.run.he.packing.slot_per_image import sent, slot_per_image_keys
 from privis.run.he.security import DEFAULT_STANDARD, SecurityStandard
 
 MOST_LOWERED = 1 << 23  # elements of all values: a larger program is not written as matrices if its nodes are too deep
@@ -242,7 +243,7 @@ def _spec(lowered: LoweredProgram, choice: ParameterChoice) -> Spec:
     if arrangement.batch_size > 1 and not arrangement.slot_per_image:
         layouts = tuple(by_image(own, shape) for own, shape in zip(layouts, circuit.shapes, strict=True))
     sources = tuple(
-        InputSlots(step, layouts[i], arrangement.units[i], arrangement.levels[i])
+        _input_slots(step, layouts[i], i, arrangement)
         for i, step in enumerate(circuit.steps)
         if isinstance(step, CircuitInput)
     )
@@ -264,6 +265,13 @@ def _spec(lowered: LoweredProgram, choice: ParameterChoice) -> Spec:
         lowered.digest,
         arrangement.batch_size,
     )
+
+
+def _input_slots(step: CircuitInput, layout: Layout, index: int, arrangement: Arrangement) -> InputSlots:
+    unit, level = arrangement.units[index], arrangement.levels[index]
+    if not arrangement.paired_inputs:
+        return InputSlots(step, layout, unit, level)
+    return InputSlots(step, sent(layout, arrangement.slots), 2 * unit, level)  # taking pairs apart doubles numbers
 
 
 def _words(error: Any) -> str:

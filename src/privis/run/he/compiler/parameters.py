@@ -96,6 +96,8 @@ def _arranged(circuit: Circuit, slots: int, processes: int, batching: Batching) 
             return arrange(circuit, slots, processes, fitting(circuit, slots))
         case Batching.SLOT:
             return arrange_slot_per_image(circuit, slots, processes)
+        case Batching.SLOT_OF_PAIRS:
+            return arrange_slot_per_image(circuit, slots, processes, paired_inputs=True)
 
 
 def most_levels(standard: SecurityStandard) -> int:

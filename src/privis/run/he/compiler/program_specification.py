@@ -1,8 +1,8 @@
 """``Spec``: what a key owner must know to encrypt for a compiled program and to read its results. Holds no weights.
 
-It is written as JSON whose ``format`` is ``FORMAT``; its digest names it in keys and messages. A change of a field, or
-of what one means, takes a new number in ``FORMAT``; readers refuse every other number, because keys for another reading
-of a specification would be useless.
+It is written as JSON whose ``format`` is ``FORMAT``, or ``FORMAT_OF_PAIRS`` where it says what that adds; its digest
+names it in keys and messages. A change of a field, or of what one means, takes a new number; readers refuse every
+other, because keys for another reading of a specification would be useless.
 """
 
 from __future__ import annotations
@@ -29,17 +29,28 @@ from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.packing.layout import Layout
 
 FORMAT = "privis.ckks/1"
+FORMAT_OF_PAIRS = "privis.ckks/2"  # where a source sends two elements in a slot, which earlier readers do not know
 MOST_ELEMENTS = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
 class InputSlots:
-    """How the owner fills ciphertexts with one source: encoded, divided by ``unit``, at ``level``."""
+    """How the owner fills ciphertexts with one source: encoded, divided by ``unit``, at ``level``.
+
+    Where each image has a slot and there are half as many ciphertexts as elements, two elements share one, the second
+    times ``layout.second``.
+    """
 
     source: CircuitInput
     layout: Layout
     unit: float
     level: int
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether two elements share a slot."""
+        count = len(self.layout.positions)
+        return count > 1 and bool(self.layout.positions[0] == self.layout.positions[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +139,7 @@ class Spec:
         if self._text:
             return self._text
         found = {
-            "format": FORMAT,
+            "format": FORMAT_OF_PAIRS if any(s.is_paired for s in self.sources) else FORMAT,
             "degree": self.parameters.degree,
             "bits": self.parameters.bits,
             "scale": self.scale,
@@ -152,7 +163,7 @@ class Spec:
         """Read what ``to_json`` wrote; ProtocolError for anything else."""
         try:
             found = json.loads(text)
-            if found["format"] != FORMAT:
+            if found["format"] not in (FORMAT, FORMAT_OF_PAIRS):
                 raise ValueError(f"format {found['format']!r}")
             tail, parameters = found["tail"], Parameters(int(found["degree"]), tuple(map(int, found["bits"])))
             if found["together"] not in (*range(1, parameters.slots + 1), 2 * parameters.slots):

@@ -25,6 +25,9 @@ def fill_slots(spec: Spec, slots: InputSlots, images: Sequence[Arrays]) -> Itera
             rows[positions.reshape(spec.batch_size, -1)[: len(images)]] = numbers
         yield from rows.reshape(-1, size)
         return
+    if slots.is_paired:  # an odd one out has nothing beside it
+        even = np.pad(numbers, ((0, 0), (0, numbers.shape[1] % 2)))
+        numbers = even[:, ::2] + even[:, 1::2] * second(size)[: len(images), None]
     for own in numbers.T:
         row = np.zeros(size, np.complex128)
         row[: len(own)] = own[:size]

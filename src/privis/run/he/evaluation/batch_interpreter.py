@@ -39,7 +39,7 @@ class BatchInterpreter:
         """The outputs' ciphertexts, from those of each source in the order of the circuit."""
         circuit = self.choice.arrangement.circuit
         sources = [index for index, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]
-        values: Values = {index: list(own) for index, own in zip(sources, inputs, strict=True)}
+        values: Values = {index: self._elements_of(index, own) for index, own in zip(sources, inputs, strict=True)}
         parts = segments(circuit)
         weights = [self._weight(segment) for segment in parts]
         done, total = 0.0, sum(weights)
@@ -55,6 +55,13 @@ class BatchInterpreter:
                 del values[index]
             done += weight
         return [values[output] for output in circuit.outputs]
+
+    def _elements_of(self, source: int, given: Sequence[Ciphertext]) -> list[Ciphertext]:
+        """A ciphertext for each element of a source; those that share slots are taken apart."""
+        if not self.choice.arrangement.paired_inputs:
+            return list(given)
+        both = (part for x in given for part in self._parts(x))
+        return [x for x, _ in zip(both, range(self.choice.arrangement.layouts[source].ciphertexts), strict=False)]
 
     def _elements(self, segment: Segment) -> int:
         return self.choice.arrangement.layouts[segment.steps[0]].ciphertexts
@@ -163,8 +170,9 @@ class BatchInterpreter:
 
     def _apart(self, x: Ciphertext) -> Apart:
         """``2 a`` and ``2 b`` of ``a + u b``: sum and difference with the conjugate."""
-        if not self.pairs:
-            return (x,)
+        return self._parts(x) if self.pairs else (x,)
+
+    def _parts(self, x: Ciphertext) -> Apart:
         engine = self.engine
         conjugate = engine.conjugate(x)
         twice = engine.add(x, engine.negative(conjugate))

@@ -35,6 +35,7 @@ class Arrangement:
     ``units``: what a stored 1 of each value stands for. ``levels``: rescalings each value has left when it is made.
     ``packed``: the plan of each linear step, by its index. ``processes``: how many share the work of one image.
     ``batch_size``: images that share ciphertexts, side by side or, from ``slots`` on, a slot for each or each two.
+    ``paired_inputs``: where each image has a slot, owners send two elements of it in one, which are taken apart first.
     """
 
     circuit: Circuit
@@ -46,6 +47,7 @@ class Arrangement:
     effort: float
     processes: int = 1
     batch_size: int = 1
+    paired_inputs: bool = False
 
     @property
     def slot_per_image(self) -> bool:
@@ -71,7 +73,10 @@ class Arrangement:
     def conjugations(self) -> list[int]:
         """The level of every complex conjugate of a ciphertext."""
         complex_steps = [i for i, packed in self.packed.items() if packed.complex_shift]
-        return [self.levels[index] for index in complex_steps for _ in range(self.layouts[index].ciphertexts)]
+        made = [self.levels[index] for index in complex_steps for _ in range(self.layouts[index].ciphertexts)]
+        sources = [i for i, step in enumerate(self.circuit.steps) if isinstance(step, CircuitInput)]
+        pairs = [self.levels[i] for i in sources for _ in range(-(-self.layouts[i].ciphertexts // 2))]
+        return [*made, *(pairs if self.paired_inputs else [])]
 
     def relinearisations(self) -> list[int]:
         """The level of every product of ciphertexts."""

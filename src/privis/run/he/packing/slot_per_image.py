@@ -3,7 +3,9 @@
 Linear steps are sums of ciphertexts times numbers, so nothing is ever rotated: what an image costs is a few
 milliseconds, what a single one costs is as much as thousands. (Batching as in CryptoNets: Gilad-Bachrach et al., 2016,
 proceedings.mlr.press/v48/gilad-bachrach16.) A slot holds two images where it can, one as the real and one as the
-imaginary part: sums of them with real weights are the same sums of both; only products need them apart.
+imaginary part: sums of them with real weights are the same sums of both; only products need them apart. Half as many
+images leave the imaginary parts empty: two elements of an image are then sent in one slot, half as many bytes, and the
+server takes them apart before it begins.
 """
 
 from __future__ import annotations
@@ -87,13 +89,20 @@ def _same_operand(circuit: Circuit, index: int) -> set[int]:
     return {i for i, s in enumerate(circuit.steps) if isinstance(s, Polynomial) and s.operand == step.operand}
 
 
-def arrange_slot_per_image(circuit: Circuit, slots: int, processes: int = 1) -> Arrangement:
+def arrange_slot_per_image(
+    circuit: Circuit, slots: int, processes: int = 1, *, paired_inputs: bool = False
+) -> Arrangement:
     """Each element in a ciphertext of its own, each image in a slot, two in one where all numbers are real.
 
-    Raises UnsupportedError, with the numbers, where the ciphertexts needed at once would not fit this machine's memory.
+    With ``paired_inputs`` a slot holds two elements of one image until the server has taken them apart, instead of two
+    images. Raises UnsupportedError where numbers are complex and it cannot, and, with the numbers, where the
+    ciphertexts needed at once would not fit this machine's memory.
     """
+    if paired_inputs and not circuit.is_real:
+        remedy = "Batching.SLOT"
+        raise UnsupportedError(Problem("HE", "a program of complex numbers", "real ones in pairs", remedy))
     circuit = without_unread(circuit) or circuit
-    pairs = circuit.is_real
+    pairs = circuit.is_real and not paired_inputs
     sizes = [math.prod(shape) for shape in circuit.shapes]
     layouts = tuple(Layout(np.arange(size) * slots, slots, size) for size in sizes)
     packed = {i: _plan(circuit, i, step) for i, step in enumerate(circuit.steps) if isinstance(step, Linear)}
@@ -101,13 +110,21 @@ def arrange_slot_per_image(circuit: Circuit, slots: int, processes: int = 1) -> 
     levels = levels_of(circuit, packed)
     effort = sum(sum(m.nnz for m in s.matrices) for s in circuit.steps if isinstance(s, Linear))
     batch_size = slots * (2 if pairs else 1)
-    made = Arrangement(circuit, slots, layouts, units, levels, packed, float(effort), processes, batch_size)
+    made = Arrangement(
+        circuit, slots, layouts, units, levels, packed, float(effort), processes, batch_size, paired_inputs
+    )
     needed, there = memory(made), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
         got = f"a batch whose ciphertexts take {needed / 1e9:,.0f} GB at once, one for each of {max(sizes):,} elements"
         expected = f"at most the {there / 1e9:,.0f} GB of this machine"
         raise UnsupportedError(Problem("HE", got, expected, "smaller images, or Batching.SIDE_BY_SIDE"))
     return made
+
+
+def sent(layout: Layout, slots: int) -> Layout:
+    """How an input with ``layout`` is sent in pairs: elements 2 k and 2 k + 1 share slots, the second is imaginary."""
+    count = len(layout.positions)
+    return Layout(np.arange(count) // 2 * slots, slots, -(-count // 2))
 
 
 def memory(arrangement: Arrangement) -> int:
@@ -131,6 +148,8 @@ def slot_per_image_keys(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
     circuit = arrangement.circuit
     split = [arrangement.levels[o] for segment in segments(circuit) for o in segment.split(circuit)]
     conjugate = bool(split) and arrangement.batch_size > arrangement.slots
+    if arrangement.paired_inputs:
+        split, conjugate = arrangement.conjugations(), True
     relinearise = arrangement.relinearisations()
     if not relinearise and not conjugate:
         return ()
@@ -184,4 +203,12 @@ def unit_of_component(units: Sequence[float], circuit: Circuit, segment: Segment
     return units[operand] / 2 if pairs and not segment.is_apart(circuit, operand) else units[operand]
 
 
-__all__ = ["Segment", "arrange_slot_per_image", "memory", "segments", "slot_per_image_keys", "unit_of_component"]
+__all__ = [
+    "Segment",
+    "arrange_slot_per_image",
+    "memory",
+    "segments",
+    "sent",
+    "slot_per_image_keys",
+    "unit_of_component",
+]
