@@ -140,6 +140,8 @@ def test_the_hook_ends_whoever_touches_the_folder(tmp_path, how, code):
 def test_stages_are_what_a_harness_can_start_either_way(submission):
     for name in STAGES:
         assert os.access(submission / f"{name}.py", os.X_OK)
+        first, _ = (submission / f"{name}.py").read_text().split("\n", 1)
+        assert first == "#!/usr/bin/env -S OPENBLAS_NUM_THREADS=1 python3", "threads that are not needed wait busily"
         assert (submission / "build" / name).resolve() == (submission / f"{name}.py").resolve()
     assert "/" not in os.readlink(submission / "build" / STAGES[0]).removeprefix("../"), "links survive a move"
 

@@ -1,7 +1,8 @@
 """A submission as a directory: stages that the harness runs, terms for owners, and the server's network.
 
 Stages lie in the directory as Python files, and in ``build/`` as links without an ending: harnesses start them one way
-or the other. They run with the Python of the environment that is active.
+or the other. They run with the Python of the environment that is active. Their first line keeps numpy's library of
+linear algebra, which they hardly use, from starting threads: those wait busily for a tenth of a second of each stage.
 """
 
 from __future__ import annotations

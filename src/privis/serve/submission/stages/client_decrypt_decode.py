@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S OPENBLAS_NUM_THREADS=1 python3
 """Owner: decrypt the scores."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S OPENBLAS_NUM_THREADS=1 python3
 """Owner: keys for the terms of a size; the secret key lies in a folder of its own."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S OPENBLAS_NUM_THREADS=1 python3
 """Owner: the class with the largest score, a line for each image."""
 
 from __future__ import annotations

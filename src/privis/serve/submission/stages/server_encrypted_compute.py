@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S OPENBLAS_NUM_THREADS=1 python3
 """Server: compute the scores of encrypted images, without anything that decrypts."""
 
 from __future__ import annotations

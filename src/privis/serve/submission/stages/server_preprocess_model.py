@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S OPENBLAS_NUM_THREADS=1 python3
 """Server: compile the network for each size that has keys, and keep it with encoded weights for the next stage."""
 
 from __future__ import annotations
