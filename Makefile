@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
+# hundreds of commands are started: modules are compiled once, not by each of them
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test test-install test-long test-openfhe bench clean
 

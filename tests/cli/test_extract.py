@@ -12,17 +12,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from privis.cli.main import app
 from privis.extraction.images import image_record
 from privis.io.tables import read
 from privis.privacy import FileLedger
 
 
+def here(*words: object) -> Any:
+    """The command in this process: what it says and its exit code."""
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
 def privis(*words, stdin=None, cwd=None):
+    """The command as it is typed, in a process of its own."""
     command = [sys.executable, "-m", "privis", *map(str, words)]
     return subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, text=True, timeout=120)
 
@@ -96,21 +105,8 @@ def test_a_release_that_leaves_nothing_charges_nothing(folder, tmp_path):
 
 
 def test_a_key_makes_noise_repeatable(folder, tmp_path):
-    words = [
-        "-f",
-        "lbp",
-        "--release",
-        "gaussian",
-        "--at",
-        "feature",
-        "--epsilon",
-        "2",
-        "--delta",
-        "1e-6",
-        "--clip",
-        "1e4",
-        "--yes",
-    ]
+    words = ["-f", "lbp", "--release", "gaussian", "--at", "feature", "--epsilon", "2", "--delta", "1e-6"]
+    words += ["--clip", "1e4", "--yes", "--workers", "1"]
     for name in ("a", "b"):
         privis("extract", folder / "camera.png", *words, "--key", tmp_path / "key", "-o", tmp_path / f"{name}.npz")
     privis("extract", folder / "camera.png", *words, "-o", tmp_path / "c.npz")
@@ -121,25 +117,25 @@ def test_a_key_makes_noise_repeatable(folder, tmp_path):
 
 
 def test_every_wrong_word_is_named_at_once(folder, tmp_path):
-    done = privis("extract", folder, "-f", "hog", "-p", "cel=3", "-p", "cell=x", "-o", tmp_path / "h.npz")
-    assert done.returncode == 2 and "cel=3" in done.stderr and "cell=x" in done.stderr and "cell=…" in done.stderr
-    done = privis("extract", folder, "-f", "lbp", "--release", "gaussian", "--at", "feature", "-o", tmp_path / "h.npz")
-    assert done.returncode == 2
+    done = here("extract", folder, "-f", "hog", "-p", "cel=3", "-p", "cell=x", "-o", tmp_path / "h.npz")
+    assert done.exit_code == 2 and "cel=3" in done.stderr and "cell=x" in done.stderr and "cell=…" in done.stderr
+    done = here("extract", folder, "-f", "lbp", "--release", "gaussian", "--at", "feature", "-o", tmp_path / "h.npz")
+    assert done.exit_code == 2
     assert all(option in done.stderr for option in ("--epsilon", "--delta"))
-    done = privis("extract", folder, "-f", "lbp", "--release", "laplace", "--epsilon", "-1", "-o", tmp_path / "h.npz")
-    assert done.returncode == 2 and "epsilon" in done.stderr
+    done = here("extract", folder, "-f", "lbp", "--release", "laplace", "--epsilon", "-1", "-o", tmp_path / "h.npz")
+    assert done.exit_code == 2 and "epsilon" in done.stderr
     assert "Traceback" not in done.stderr
-    done = privis("extract", folder, "-f", "hug", "-o", tmp_path / "h.npz")
-    assert done.returncode == 2 and "hog" in done.stderr
+    done = here("extract", folder, "-f", "hug", "-o", tmp_path / "h.npz")
+    assert done.exit_code == 2 and "hog" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_unusable_inputs_and_outputs_have_their_exit_codes(folder, tmp_path):
     (tmp_path / "nothing").mkdir()
-    assert privis("extract", tmp_path / "nothing", "-f", "lbp", "-o", tmp_path / "t.npz").returncode == 2
-    assert privis("extract", folder / "text.jpg", "-f", "lbp", "-o", tmp_path / "t.npz").returncode == 3
-    assert privis("extract", folder, "-f", "lbp", "-o", tmp_path / "no" / "t.npz").returncode == 4
-    assert privis("extract", folder, "-f", "lbp", "-o", tmp_path / "t.xlsx").returncode == 2
+    assert here("extract", tmp_path / "nothing", "-f", "lbp", "-o", tmp_path / "t.npz").exit_code == 2
+    assert here("extract", folder / "text.jpg", "-f", "lbp", "-o", tmp_path / "t.npz").exit_code == 3
+    assert here("extract", folder, "-f", "lbp", "-o", tmp_path / "no" / "t.npz").exit_code == 4
+    assert here("extract", folder, "-f", "lbp", "-o", tmp_path / "t.xlsx").exit_code == 2
 
 
 def test_a_list_on_stdin(folder, tmp_path):
@@ -154,7 +150,7 @@ def test_a_killed_release_resumes_with_the_same_noise(folder, tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for index in range(120):
-        os.link(folder / "astronaut.png", pictures / f"{index:04}.png")
+        os.link(folder / "rocket.png", pictures / f"{index:04}.png")
     words = ["extract", pictures, "-f", "scattering", "--release", "laplace", "--unit", "pixels:16", "--epsilon", "4"]
     output = tmp_path / "s.npz"
     command = [sys.executable, "-m", "privis", *map(str, words), "-o", str(output), "--key", str(tmp_path / "key")]
@@ -173,14 +169,14 @@ def test_a_killed_release_resumes_with_the_same_noise(folder, tmp_path):
 
 
 def test_features_and_doctor_answer():
-    done = privis("features")
-    assert done.returncode == 0 and all(name in done.stdout for name in ("colour", "hog", "sift", "cnn"))
-    done = privis("features", "hog")
+    done = here("features")
+    assert done.exit_code == 0 and all(name in done.stdout for name in ("colour", "hog", "sift", "cnn"))
+    done = here("features", "hog")
     assert "10.1109/CVPR.2005.177" in done.stdout and "side of a cell in pixels" in done.stdout
     assert "Args:" not in done.stdout and "Raises:" not in done.stdout
-    assert privis("features", "hug").returncode == 2
-    done = privis("doctor")
-    assert done.returncode == 0 and "extra he" in done.stdout and " ms" not in done.stdout
+    assert here("features", "hug").exit_code == 2
+    done = here("doctor")
+    assert done.exit_code == 0 and "extra he" in done.stdout and " ms" not in done.stdout
 
 
 def test_doctor_measures_when_asked(monkeypatch):
