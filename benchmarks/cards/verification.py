@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.privacy.ledger import fill
+from benchmarks.privacy.ledgers.ledger import fill
 from privis.cards.card_check import Against, beside, checked_table
 from privis.cards.card_key import CardKey
 from privis.cards.ledger_chain import BUDGET, budget_link

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.cards import verification
-from benchmarks.privacy import answers, ledger
+from benchmarks.privacy.ledgers import answers, ledger
 from privis.privacy.answers.answer_limits import AnswerLimits
 
 

@@ -75,7 +75,7 @@ class ListedVectors:
         self._filled += len(block)
 
     def matrix(self) -> NDArray[Any]:
-        """All rows.
+        """What was added, a row for each list.
 
         Returns:
             (rows, d) in the type of the lists; (0,) without rows.

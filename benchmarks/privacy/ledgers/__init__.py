@@ -1,0 +1,1 @@
+"""Budgets of releases and of answers."""
