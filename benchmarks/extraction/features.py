@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.extraction [WORDS …]``; with words, only rows that have one of them. Ours runs as
 ``privis.extract`` runs it: owner's side with the conversion to luma, core, owner's side again; peers get what they read
-ready-made, and are not asked for what they lack. Contestants of a row take turns; a ratio is the median of the ratios
-of all turns, of processor seconds, so that neither other work on the machine nor a thread in the background counts.
-The bar is 1: no feature takes longer than the fastest peer.
+ready-made (a network's planes, of which both subtract the mean), and are not asked for what they lack. Contestants of
+a row take turns; a ratio is the median of the ratios of all turns, of processor seconds, so that neither other work on
+the machine nor a thread in the background counts. The bar is 1: no feature takes longer than the fastest peer.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _network(path: Path) -> Race:
     feature = CNN.from_onnx(path, size=size, divisor=1.0, mean=0.5)
     pixels = np.random.default_rng(0).integers(0, 256, feature.shape).astype(np.float32)
     run = Clear().prepare(feature.program(feature.shape))
-    theirs = peers.onnxruntime_network(str(path), pixels[None] - np.float32(0.5))
+    theirs = peers.onnxruntime_network(str(path), pixels[None], 0.5)
     return Race(f"network {path.stem}"[:26], lambda: run(pixels), {"onnxruntime": theirs})
 
 

@@ -194,12 +194,12 @@ def numpy_foreground(frames: list[Image], threshold: int = 24, grid: tuple[int, 
     return work
 
 
-def onnxruntime_network(path: str, pixels: NDArray[np.float32]) -> Work:
-    """The network's file in onnxruntime's own session."""
+def onnxruntime_network(path: str, pixels: NDArray[np.float32], mean: float) -> Work:
+    """The network's file in onnxruntime's own session, on pixels without their mean."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    feeds = {session.get_inputs()[0].name: pixels}
-    return lambda: session.run(None, feeds)
+    name, subtracted = session.get_inputs()[0].name, np.float32(mean)
+    return lambda: session.run(None, {name: pixels - subtracted})

@@ -66,7 +66,8 @@ class Graph:
 
     def affine(self, tensor: str, scale: ops.Constant, bias: ops.Constant) -> str:
         """Add ``scale * tensor + bias``, or as much of it as is needed."""
-        if np.shape(scale) or scale != 1.0:
+        shifts = np.shape(scale) == np.shape(bias) and np.any(bias)  # and brings what it is added to into its shape
+        if np.any(np.not_equal(scale, 1.0)) or (np.shape(scale) and not shifts):
             tensor = self.emit("Mul", tensor, self.constant(scale))
         if np.shape(bias) or bias != 0.0:
             tensor = self.emit("Add", tensor, self.constant(bias))
