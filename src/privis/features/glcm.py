@@ -13,7 +13,7 @@ from privis.features.colour import bin_edges
 from privis.features.feature import Array, Image, vector
 from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.norms import Norms
-from privis.program import Input, Program, Value, concat, ops, trace
+from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
 
@@ -96,10 +96,14 @@ class GLCM:
         """
         rows, columns = x.shape
         down, across = step
-        here = x[max(0, -down) : rows - max(0, down), max(0, -across) : columns - max(0, across)]
-        there = x[max(0, down) : rows + min(0, down), max(0, across) : columns + min(0, across)]
         edges = bin_edges(256, self.levels)
-        return concat(here.reshape(1, -1), there.reshape(1, -1)) >> ops.Histogram((edges, edges))
+
+        def counted(x: Value) -> Value:
+            here = x[max(0, -down) : rows - max(0, down), max(0, -across) : columns - max(0, across)]
+            there = x[max(0, down) : rows + min(0, down), max(0, across) : columns + min(0, across)]
+            return concat(here.reshape(1, -1), there.reshape(1, -1)) >> ops.Histogram((edges, edges))
+
+        return region("pair_histogram", counted, x)
 
     def _moments(self, x: Value, step: tuple[int, int]) -> Value:
         """Everything is linear in the shares ``p`` but the angular second moment, the covariance and the variance.

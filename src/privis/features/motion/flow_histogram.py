@@ -14,7 +14,7 @@ from privis.features.hog import TIE
 from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.motion.frame_stack import by_cells, frame_shape, stack_problems
 from privis.features.norms import Norms
-from privis.program import Input, Program, Value, concat, ops, trace
+from privis.program import Input, Program, Value, concat, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
 
@@ -79,8 +79,7 @@ class FlowHistogram:
         earlier, later = np.ascontiguousarray(grey[: len(grey) // 2]), np.ascontiguousarray(grey[len(grey) // 2 :])
         start = np.zeros((*earlier.shape, 2), np.float32)
         flow = cv2.calcOpticalFlowFarneback(earlier, later, start, 0.5, 3, 15, 3, 5, 1.2, 0)
-        steps = np.clip(np.nan_to_num(flow), -self.limit, self.limit) / GRID
-        return np.ascontiguousarray(np.rint(steps).transpose(2, 0, 1) * GRID, np.float32)
+        return _on_grid(flow.transpose(2, 0, 1), float(self.limit))
 
     def core_shape(self, image_shape: Shape) -> Shape:
         """Return the shape (2, H, W) of what `before` makes."""
@@ -103,7 +102,8 @@ class FlowHistogram:
             along = flow >> ops.Conv(np.stack([np.cos(middles), np.sin(middles)], 1)[:, :, None, None] / pixels)
             return by_cells(along * (beyond - beyond * following), self.grid).sum(-1)
 
-        return trace(histogram, Input(shape, -float(self.limit), float(self.limit), GRID))
+        limit = float(self.limit)
+        return trace(lambda flow: region("direction_sums", histogram, flow), Input(shape, -limit, limit, GRID))
 
     def after(self, values: Array) -> Array:
         """Flatten means (orientations, rows, columns) to a float32 vector."""
@@ -116,3 +116,15 @@ class FlowHistogram:
     def names(self, shape: Shape) -> tuple[str, ...]:
         """``flow_direction_row_column``; direction 0 is to the right, the others follow clockwise."""
         return numbered("flow", (self.orientations, *self.grid))
+
+
+def _on_grid(flow: Array, limit: float) -> Array:
+    """Displacements rounded to `GRID` and cut off at ``limit``, which lies on it; what is no number becomes 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.multiply(flow, np.float32(1 / GRID), order="C", dtype=np.float32)
+        if not np.isfinite(steps.sum()):
+            np.nan_to_num(steps, copy=False)
+    np.rint(steps, out=steps)
+    np.clip(steps, -limit / GRID, limit / GRID, out=steps)
+    steps *= np.float32(GRID)
+    return steps

@@ -10,7 +10,7 @@ from privis.features.feature import Array, Image, numbered, vector
 from privis.features.image_ops import Size, luma, luma_shape
 from privis.features.motion.frame_stack import apart, by_cells, frame_shape, stack_problems
 from privis.features.norms import Norms
-from privis.program import Input, Program, Value, ops, trace
+from privis.program import Input, Program, Value, ops, region, trace
 from privis.program.shapes import Shape
 from privis.validation import integer_problem, refuse_parameters, size_problem
 
@@ -67,7 +67,7 @@ class MotionEnergy:
             difference = following_differences(x, self.frames)
             return by_cells(difference * difference, self.grid).sum(-1) * (1 / (pixels * 255.0**2))
 
-        return trace(energy, Input(shape))
+        return trace(lambda x: region("frame_energy", energy, x), Input(shape))
 
     def after(self, values: Array) -> Array:
         """Flatten shares (frames - 1, rows, columns) to a float32 vector."""
@@ -143,7 +143,7 @@ class FrameDifference:
             difference = by_cells(following_differences(x, self.frames), self.grid)
             return difference.reshape(1, *difference.shape) >> ops.Histogram((edges,))
 
-        return trace(counted, Input(shape))
+        return trace(lambda x: region("frame_histogram", counted, x), Input(shape))
 
     def after(self, values: Array) -> Array:
         """Flatten counts (frames - 1, rows, columns, 3), or shares of a cell's pixels, to a float32 vector."""

@@ -19,8 +19,10 @@ def kernel_for(program: Program, region: Region) -> Kernel | None:
     """Return the native kernel of ``region``, or None where there is none for it."""
     from privis.run.clear.kernels import (
         binary_pattern,
+        cell_differences,
         code_histogram,
         direction_histogram,
+        direction_sums,
         gradient,
         normalisation,
         wavelet_modulus,
@@ -32,6 +34,10 @@ def kernel_for(program: Program, region: Region) -> Kernel | None:
         "oriented_gradient_cells": gradient.oriented_cells,
         "interpolated_gradient_blocks": gradient.interpolated_blocks,
         "uniform_histogram": code_histogram.uniform,
+        "pair_histogram": code_histogram.pairs,
+        "frame_energy": cell_differences.energy,
+        "frame_histogram": cell_differences.histogram,
+        "direction_sums": direction_sums.kernel,
         "wavelet_modulus": wavelet_modulus.kernel,
         "block_normalisation": normalisation.block,
         "clipped_normalisation": normalisation.clipped,
