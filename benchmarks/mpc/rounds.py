@@ -39,6 +39,8 @@ CHOSEN = {
 TINY = {"best of 64": "matching_case('best of 64', 64, 16, None)"}
 PARTIES = """
 import json, os, sys
+told = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # where SPU logs
 from contextlib import ExitStack
 from pathlib import Path
 import numpy as np
@@ -79,12 +81,13 @@ with ExitStack() as stack:
     found = np.asarray(ready.reveal()[0], np.float64)
     clear = evaluate(case.program, *(array.astype(np.float64) for array in case.arrays))
     cost = predicted(case.program, case.preset, fixed)
-    print(json.dumps([float(np.abs(found - clear).max()), cost.sent, cost.rounds]), flush=True)
+    print(json.dumps([float(np.abs(found - clear).max()), cost.sent, cost.rounds]), file=told, flush=True)
     for _ in sys.stdin:
         before = processor(parties)
         took = ready.run()
         mean = [sum(getattr(party, name) for party in took) / len(took) for name in ("sent", "messages")]
-        print(json.dumps([max(party.seconds for party in took), processor(parties) - before, *mean]), flush=True)
+        figures = [max(party.seconds for party in took), processor(parties) - before, *mean]
+        print(json.dumps(figures), file=told, flush=True)
 """
 
 
@@ -119,6 +122,7 @@ def parties(tree: Path, case: str, network: tuple[float, float] | None) -> Itera
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     ) as child:
         yield child

@@ -68,11 +68,12 @@ def test_refusals_name_the_node_its_numbers_and_a_remedy():
 
 def test_lowering_refuses_what_does_not_fit():
     import jax
+    from jax.experimental import enable_x64
 
     program = trace(lambda x: x * x, Input((3,), -1e9, 1e9, None))
     assert representation_problems(program, FixedPoint(64, 18))
     lowered = lower_program(program, FixedPoint(64, 18))
-    with pytest.raises(DomainError, match="node 0 Mul"):
+    with enable_x64(True), pytest.raises(DomainError, match="node 0 Mul"):
         jax.eval_shape(lowered.function, jax.ShapeDtypeStruct((3,), np.float32))
 
 

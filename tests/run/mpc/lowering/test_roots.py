@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("spu")
 
-from privis.program import Input, Kind, trace
+from privis.program import Input, Kind, concat, trace
 from privis.program import ops as o
 from privis.readings import evaluate
 from privis.run.mpc.lowering.roots import powers, range_reduction, unit_vectors
@@ -86,3 +86,17 @@ def test_polynomials_hold_beyond_their_interval(power):
     assert np.abs(found.sign * found.at(u) / u**power - 1).max() <= 1.02 * range_reduction.ACCURACY[power]
     wider = found.low * found.ratio * 2
     assert abs(found.sign * found.at(np.float64(wider)) / wider**power - 1) > range_reduction.ACCURACY[power]
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+def test_constants_and_the_narrowest_ranges_have_their_powers(kind):
+    """A compiler reads the bits of what it knows from IEEE 754: it must not know what is held in fixed point."""
+    x, four = np.linspace(1.1, 1.4, 8), np.full(8, 4.0)
+
+    def function(v):
+        constant = v * 0.0 + 4.0
+        return tuple(y >> o.Nonlinear(kind) for y in (v, constant, concat(constant, v)[0:8]))
+
+    near, alone, beside = on_shares(trace(function, Input((8,), 1.1, 1.4, None)), x)
+    for ours, operand in ((near, x), (alone, four), (beside, four)):
+        np.testing.assert_allclose(ours, operand ** POWERS[kind], rtol=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,12 +18,16 @@ from privis.run.mpc.lowering.shared_tensor import (
     Tensor,
     fixed,
     integer,
+    last_places,
     rescaled,
+    ring_integers,
     widen,
 )
 from privis.run.mpc.lowering.sorting_network import sorted_descending
 
 PAIRWISE = 32  # elements that are ordered by comparing all pairs at once
+EXTRA = 16  # part of all elements that may be compared in one step for the sake of fewer steps
+FEWEST = 1024  # comparisons that take no more time than the messages of a step
 SORTED = 64  # elements from which their order comes from a sorting network: fewer comparisons in more steps
 
 
@@ -129,7 +134,7 @@ def _differences(counts: Tensor, axis: int, length: int) -> Tensor:
 
 
 def largest(context: LoweringContext, op: ops.Max, x: SharedTensor) -> SharedTensor:
-    """A tournament: as many rounds as the number of elements has bits."""
+    """A tournament."""
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
@@ -138,7 +143,8 @@ def largest(context: LoweringContext, op: ops.Max, x: SharedTensor) -> SharedTen
     kept = [axis for axis in range(array.ndim) if axis not in op.axes]
     shape = [array.shape[axis] for axis in kept]
     line = jnp.transpose(array, (*kept, *op.axes)).reshape(*shape, -1)
-    (winner,) = _tournament(line)
+    (winner,) = _tournament(ring_integers(context, x.moved(line)))
+    winner = last_places(context, winner) if x.is_fixed else winner
     if op.keep:
         winner = winner.reshape([1 if axis in op.axes else n for axis, n in enumerate(array.shape)])
     return x.moved(winner, context.bound)
@@ -174,22 +180,65 @@ def _largest_along(x: Tensor, axis: int, size: int, stride: int) -> Tensor:
 
 
 def _tournament(values: Tensor, *carried: Tensor) -> tuple[Tensor, ...]:
-    """``(..., N)`` to ``(...,)``: the largest, the first of equals, and what each tensor of ``carried`` has there.
+    """``(..., N)`` ring integers to ``(...,)``: the largest, the first of equals, and what each of ``carried``, public
+    numbers, has there.
 
-    Neighbours meet, so that whoever stands on the left came first.
+    Neighbours meet, in groups whose members are all compared at once: pairs while there are many, then the larger the
+    fewer are left, so that rounds are saved where comparisons are few.
+    """
+    rows = math.prod(values.shape[:-1])
+    most = max(values.size // EXTRA, FEWEST)
+    columns, carried_alone = [values, *carried], True
+    while (count := columns[0].shape[-1]) > 1:
+        columns = _winners(columns, _group_size(count, rows, most), carried_alone)
+        carried_alone = False
+    return tuple(x[..., 0] for x in columns)
+
+
+def _group_size(count: int, rows: int, most: int) -> int:
+    """The size of groups that leaves the fewest of ``count`` elements for at most ``most`` comparisons in all rows."""
+    sizes = [size for size in range(3, count + 1) if rows * (count // size) * size * (size - 1) // 2 <= most]
+    return min([2, *sizes], key=lambda size: (count // size + count % size, size))
+
+
+def _winners(columns: Sequence[Tensor], size: int, alone: bool) -> list[Tensor]:
+    """The largest of each group of ``size`` neighbours, then those left over; ``alone``: columns in products of their
+    own, as nothing is sent for a public one.
     """
     import jax.numpy as jnp
 
-    columns = (values, *carried)
-    last = values.ndim - 1
-    while (count := columns[0].shape[-1]) > 1:
-        even = count // 2 * 2
-        pairs = [(cut(x, last, 0, even, 2), cut(x, last, 1, even, 2)) for x in columns]
-        later = (pairs[0][1] > pairs[0][0]).astype(jnp.int64)
-        winners = [left + later * (right - left) for left, right in pairs]
-        odd = [[cut(x, last, even, count)] if even < count else [] for x in columns]
-        columns = tuple(jnp.concatenate([w, *rest], -1) for w, rest in zip(winners, odd, strict=True))
-    return tuple(x[..., 0] for x in columns)
+    *lead, count = columns[0].shape
+    last, whole = len(lead), count // size * size
+    groups = [cut(x, last, 0, whole).reshape(*lead, whole // size, size) for x in columns]
+    lost = _lost(groups[0]).astype(jnp.int64)
+    won = 1 - lost  # a difference makes SPU share it once as a number: products with bits take twice the bytes
+    stacks = [group[None] for group in groups] if alone else [jnp.stack(groups)]
+    found = []
+    for stack in stacks:
+        others, ends = cut(stack, last + 2, 0, size - 1), cut(stack, last + 2, size - 1, size)
+        found += list((won * (others - ends)).sum(-1, dtype=stack.dtype) + ends[..., 0])
+    return [jnp.concatenate([w, cut(x, last, whole, count)], -1) for w, x in zip(found, columns, strict=True)]
+
+
+def _lost(groups: Tensor) -> Tensor:
+    """Of all but the last element of each group along the last axis: whether any is larger, or equal and earlier."""
+    import jax.numpy as jnp
+
+    size, last = groups.shape[-1], groups.ndim - 1
+    lefts = [cut(groups, last, 0, size - apart) for apart in range(1, size)]
+    rights = [cut(groups, last, apart, size) for apart in range(1, size)]
+    later = jnp.concatenate(rights, -1) > jnp.concatenate(lefts, -1)
+    ends = np.cumsum([0, *range(size - 1, 0, -1)])
+    by_distance = [cut(later, last, int(a), int(b)) for a, b in itertools.pairwise(ends)]
+    lost = [by_distance[0]]  # one of these for each other element: those that follow, then those before
+    for apart in range(2, size):
+        before = cut(by_distance[size - apart - 1], last, 0, apart - 1)
+        lost.append(jnp.concatenate([by_distance[apart - 1], ~before], -1))
+    while len(lost) > 1:
+        half = len(lost) // 2
+        either = jnp.stack(lost[:half]) | jnp.stack(lost[half : 2 * half])
+        lost = [*(cut(either, 0, k, k + 1)[0] for k in range(half)), *lost[2 * half :]]
+    return lost[0]
 
 
 def index_of_largest(context: LoweringContext, op: ops.ArgMax, x: SharedTensor) -> SharedTensor:
@@ -198,7 +247,7 @@ def index_of_largest(context: LoweringContext, op: ops.ArgMax, x: SharedTensor) 
 
     x = integer(x) if x.is_bit else x
     context.need("a difference of two values", 2 * x.units, 1 if x.is_fixed else 0)
-    line = jnp.moveaxis(x.array, op.axis, -1)
+    line = ring_integers(context, x.moved(jnp.moveaxis(x.array, op.axis, -1)))
     places = jnp.broadcast_to(jnp.arange(line.shape[-1], dtype=jnp.int64), line.shape)
     return SharedTensor(_tournament(line, places)[1], 1.0, context.bound)
 

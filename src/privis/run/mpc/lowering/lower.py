@@ -27,6 +27,7 @@ from privis.run.mpc.lowering.shared_tensor import (
     RuntimeBound,
     SharedTensor,
     fixed,
+    hidden_zero,
     integer,
     magnitude,
     rescaled,
@@ -134,10 +135,12 @@ def _trace(
     bounds: list[RuntimeBound] = []
     poolings = max_poolings(program)
     made: list[SharedTensor] = []
+    zero = hidden_zero(inputs)
 
     def rule(index: int, node: Node, operands: list[SharedTensor]) -> SharedTensor:
         taken = tuple(known[i] for i in node.operands)
-        context = LoweringContext(program.where(index), known[first + index], taken, fixed_point, requirements, bounds)
+        of_node = program.where(index), known[first + index], taken
+        context = LoweringContext(*of_node, fixed_point, zero, requirements, bounds)
         if index in poolings:
             pooling = poolings[index]
             result = comparison.largest_of_windows(context, made[pooling.operand], pooling.size, pooling.stride)
@@ -152,7 +155,7 @@ def _trace(
     made.extend(start)
     values = program.read(rule, start)
     results = tuple(
-        _output(LoweringContext(f"output {i}", known[value], (), fixed_point, requirements), values[value], how)
+        _output(LoweringContext(f"output {i}", known[value], (), fixed_point, zero, requirements), values[value], how)
         for i, (value, how) in enumerate(zip(program.outputs, outputs, strict=True))
     )
     if not bounds:

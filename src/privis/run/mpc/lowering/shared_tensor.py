@@ -75,12 +75,16 @@ class RuntimeBound:
 
 @dataclass(frozen=True, eq=False)
 class LoweringContext:
-    """One node while it is lowered: its name, the ranges of its values, its ring requirements and runtime bounds."""
+    """One node while it is lowered: its name, the ranges of its values, its ring requirements and runtime bounds.
+
+    ``zero`` is `hidden_zero`.
+    """
 
     where: str
     result: Interval
     operands: tuple[Interval, ...]
     fixed: FixedPoint
+    zero: Tensor
     requirements: list[RingRequirement] = field(default_factory=list)
     runtime_bounds: list[RuntimeBound] = field(default_factory=list)
 
@@ -153,6 +157,42 @@ def fixed(context: LoweringContext, x: SharedTensor, bits: int | None = None) ->
         x = SharedTensor(x.array.astype(jnp.float32) if factor == 1 else times(x.array, factor), scale, x.bound)
         context.need("values in fixed point", x.units, 1)
     return x if bits is None else narrow(context, x, bits)
+
+
+def ring_integers(context: LoweringContext, x: SharedTensor) -> Tensor:
+    """What the ring holds: of fixed point, whole numbers of last places. Costs nothing."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    if x.is_integer:
+        return x.array
+    return lax.bitcast_convert_type(x.array + last_places(context, context.zero), np.int32).astype(jnp.int64)
+
+
+def last_places(context: LoweringContext, x: Tensor) -> Tensor:
+    """Ring integers read as fixed point: the inverse of `ring_integers`."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    return lax.bitcast_convert_type((x + context.zero).astype(jnp.int32), np.float32)
+
+
+def hidden_zero(inputs: Sequence[Tensor]) -> Tensor:
+    """0 on shares, for `LoweringContext`: JAX's compiler knows of no floating-point number less itself that it is 0.
+
+    What a public constant's bits are read as it computes by itself, from IEEE 754 and not from the ring: constants are
+    shared before, by adding this. Costs nothing.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    for x in inputs:
+        if x.size:
+            number = x.reshape(-1)[0]
+            if number.dtype != np.float32:
+                number = lax.bitcast_convert_type(number.astype(jnp.int32), np.float32)
+            return lax.bitcast_convert_type(number - number, np.int32).astype(jnp.int64)
+    return jnp.zeros((), jnp.int64)
 
 
 def natural_scale(bound: float) -> float:

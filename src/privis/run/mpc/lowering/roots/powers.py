@@ -12,12 +12,18 @@ from privis.run.mpc.lowering.roots.range_reduction import (
     as_places,
     chosen,
     intervals,
-    last_places,
     power_polynomial,
-    ring_integers,
     unit_of,
 )
-from privis.run.mpc.lowering.shared_tensor import LoweringContext, SharedTensor, exponent, integer, rescaled
+from privis.run.mpc.lowering.shared_tensor import (
+    LoweringContext,
+    SharedTensor,
+    exponent,
+    integer,
+    last_places,
+    rescaled,
+    ring_integers,
+)
 
 SPAN_BITS = 26  # between the largest operand and the smallest, of which a reciprocal or its root keeps some bits
 ROOT_SPAN_BITS = 28  # of square roots: below, the root is less than 2**-14 of the largest and becomes 0
@@ -79,9 +85,9 @@ def power_of(context: LoweringContext, x: SharedTensor, power: float, low: float
         limits = limits[1:]  # what is promised to reach the first need not be compared with it
     context.need("a difference to a threshold", 2 * high / unit, 0)
     context.need("a product before truncation", 2.0 ** (RESULT_BITS + 1), 2)
-    array = ring_integers(x)
-    factor, scaled = map(last_places, chosen(array, limits, tables))
-    return SharedTensor(polynomial.at(last_places(array) * factor) * scaled, scale, context.bound)
+    array = ring_integers(context, x)
+    factor, scaled = (last_places(context, each) for each in chosen(array, limits, tables))
+    return SharedTensor(polynomial.at(last_places(context, array) * factor) * scaled, scale, context.bound)
 
 
 def _divisible(context: LoweringContext, low: float, high: float) -> float:

@@ -23,6 +23,7 @@ from privis.run.mpc.lowering.shared_tensor import (
     SharedTensor,
     Tensor,
     fixed,
+    last_places,
     power_of_two,
 )
 
@@ -122,27 +123,11 @@ def chosen(x: Tensor, limits: Floats, tables: Sequence[Floats]) -> list[Tensor]:
     return [found[k].reshape(x.shape) for k in range(len(tables))]
 
 
-def ring_integers(x: SharedTensor) -> Tensor:
-    """What the ring holds: of fixed point, whole numbers of last places. Costs nothing."""
-    import jax.numpy as jnp
-    from jax import lax
-
-    return x.array if x.is_integer else lax.bitcast_convert_type(x.array, np.int32).astype(jnp.int64)
-
-
-def last_places(x: Tensor) -> Tensor:
-    """Ring integers read as fixed point: the inverse of `ring_integers`."""
-    import jax.numpy as jnp
-    from jax import lax
-
-    return lax.bitcast_convert_type(x.astype(jnp.int32), np.float32)
-
-
 def as_places(context: LoweringContext, x: SharedTensor) -> SharedTensor:
     """Fixed point: integers whose scale allows it are read as last places, so that truncating them takes less room."""
     scale = x.scale * 2.0**context.fixed.fraction_bits
     if x.is_integer and power_of_two(x.scale) and scale <= COARSEST:
-        return SharedTensor(last_places(x.array), scale, x.bound)
+        return SharedTensor(last_places(context, x.array), scale, x.bound)
     return fixed(context, x)
 
 

@@ -11,9 +11,7 @@ from privis.run.mpc.lowering.roots.range_reduction import (
     as_places,
     chosen,
     intervals,
-    last_places,
     power_polynomial,
-    ring_integers,
     unit_of,
 )
 from privis.run.mpc.lowering.shared_tensor import (
@@ -23,8 +21,10 @@ from privis.run.mpc.lowering.shared_tensor import (
     exponent,
     fixed,
     integer,
+    last_places,
     narrow,
     rescaled,
+    ring_integers,
     times,
 )
 
@@ -71,7 +71,7 @@ def _brought_near_one(
         that is 1.
     """
     fraction, polynomial, length = context.fixed.fraction_bits, power_polynomial(-0.5), x.array.shape[-1]
-    array, unit = ring_integers(squared), unit_of(squared, fraction)
+    array, unit = ring_integers(context, squared), unit_of(squared, fraction)
     inside, coarser = guard / unit**2, squared.scale / x.scale
     largest = length * (x.bound / unit) ** 2 + inside
     context.need("a sum of squares", largest, 0)
@@ -90,8 +90,8 @@ def _brought_near_one(
     else:
         lengths = lengths[1:]
     found = chosen(energy, np.maximum(np.ceil(lengths**2 - inside), noise), tables)
-    scale, shift, unit_length = map(last_places, found[:3])
-    near = last_places(ring_integers(x)) * scale
+    scale, shift, unit_length = (last_places(context, each) for each in found[:3])
+    near = last_places(context, ring_integers(context, x)) * scale
     if coarser > 1:  # a truncation by few bits makes last places of some zeros
         near = rescaled(context, SharedTensor(near, 1 / coarser, 1.1), 1.0).array * found[3]
     u = _quadruple_square(context, near)
@@ -100,9 +100,9 @@ def _brought_near_one(
 
 def _quadruple_square(context: LoweringContext, x: Tensor) -> Tensor:
     """Four times the sum of squares of fixed-point vectors of length 1 or less, truncated once."""
-    places = ring_integers(SharedTensor(x, 1.0, 1.0))
+    places = ring_integers(context, SharedTensor(x, 1.0, 1.0))
     squares = (places * places).sum(-1, keepdims=True, dtype=np.int64)
-    return times(last_places(squares), 2.0 ** (2 - context.fixed.fraction_bits))
+    return times(last_places(context, squares), 2.0 ** (2 - context.fixed.fraction_bits))
 
 
 def _over_length(context: LoweringContext, outside: float, x: SharedTensor, length: SharedTensor) -> SharedTensor:
