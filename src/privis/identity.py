@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
@@ -99,6 +99,33 @@ def row_identities(matrix: np.ndarray) -> Iterator[bytes]:
     for row in little:
         digest = common.copy()
         digest.update(row)
+        yield digest.digest()
+
+
+def pair_identities(first: Sequence[str], second: Sequence[str | None]) -> Iterator[bytes]:
+    """Give `identity` of pairs of texts, of which the second may be missing, several times as fast as one by one.
+
+    Args:
+        first: texts.
+        second: as many texts or None.
+
+    Yields:
+        SHA-256 of each pair, 32 bytes.
+
+    >>> list(pair_identities(["a", "b"], ["c", None])) == [identity(("a", "c")), identity(("b", None))]
+    True
+    """
+    common = hashlib.sha256(FORMAT + _framed(b"sequence") + (2).to_bytes(8, "big"))
+    text, none = _framed(b"text") + (1).to_bytes(8, "big"), _framed(_part(b"none"))
+    for one, other in zip(first, second, strict=True):
+        digest = common.copy()
+        for each in (one, other):
+            if each is None:
+                digest.update(none)
+            else:
+                data = each.encode("utf-8", "surrogatepass")
+                head = (len(text) + 8 + len(data)).to_bytes(8, "big")
+                digest.update(b"".join((head, text, len(data).to_bytes(8, "big"), data)))
         yield digest.digest()
 
 

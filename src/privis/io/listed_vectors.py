@@ -71,7 +71,10 @@ class ListedVectors:
             self._values = np.empty((self._rows, width), block.dtype)
         elif np.result_type(self._values, block) != self._values.dtype:
             self._values = self._values.astype(np.float64)  # whole numbers of which some are missing
-        self._values[self._filled : self._filled + len(block)] = block
+        rows = self._values[self._filled : self._filled + len(block)]
+        rows[:] = block
+        if rows.dtype.kind == "f":
+            rows += 0.0  # -0.0 becomes 0.0, as in all vectors that are released, which need not be copied for it then
         self._filled += len(block)
 
     def matrix(self) -> NDArray[Any]:

@@ -184,26 +184,26 @@ def _rebatched(content: _Content) -> Iterator[Vectors]:
     """The blocks cut anew, so that the bytes written do not depend on how the rows arrived."""
     total, width = content.shape
     rows = max(1, _BLOCK_VALUES // max(1, width))
-    held: list[Vectors] = []
+    joined = np.empty((min(rows, total), width), np.float32)
     count = seen = 0
     for block in content.blocks:
         if block.ndim != 2 or block.shape[1] != width:
             raise ParameterError(Problem("blocks", f"shape {block.shape}", f"(k, {width}), one column per name"))
-        held.append(np.asarray(block, np.float32))
-        count += len(block)
         seen += len(block)
         if seen > total:
             break
-        while count >= rows:
-            joined = np.concatenate(held)
-            yield joined[:rows]
-            held = [joined[rows:]]
-            count -= rows
+        for start in range(-count, len(block), rows):  # what is left of a block that is begun, and others
+            part = block[max(start, 0) : start + rows]
+            joined[count : count + len(part)] = part
+            count += len(part)
+            if count == rows:
+                yield joined
+                joined, count = np.empty_like(joined), 0
     if seen != total:
         got = "too many rows" if seen > total else f"{seen} rows"
         raise ParameterError(Problem("blocks", got, f"{total}, one per path"))
     if count:
-        yield np.concatenate(held)
+        yield joined[:count]
 
 
 # Parquet ----------------------------------------------------------------------------------------------------

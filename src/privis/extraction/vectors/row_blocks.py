@@ -13,7 +13,7 @@ import numpy.typing as npt
 from privis.extraction.card import Card
 from privis.extraction.vectors.charged_rows import VectorRow
 from privis.extraction.vectors.vector_values import BLOCK_ROWS
-from privis.identity import identity, row_identities
+from privis.identity import pair_identities, row_identities
 from privis.privacy import DirectionRelease, Guarantee, NoiseStream, Release, ReleaseKey
 
 
@@ -74,8 +74,8 @@ class MatrixRows:
         self, values: npt.NDArray[Any], records: Sequence[str], people: Sequence[str | None]
     ) -> list[NoiseStream]:
         return [
-            self.key.stream(identity((record, subject)).hex(), content, self.purpose)
-            for record, subject, content in zip(records, people, row_identities(values), strict=True)
+            self.key.stream(record.hex(), content, self.purpose)
+            for record, content in zip(pair_identities(records, people), row_identities(values), strict=True)
         ]
 
 
