@@ -134,6 +134,14 @@ class Engine(Protocol):
         """Another ciphertext of the same numbers."""
         ...
 
+    def reusing(self) -> Engine:
+        """This engine, which may write results over what is discarded, for a run."""
+        ...
+
+    def discard(self, x: Ciphertext) -> None:
+        """Nobody reads ``x`` any more: it may be written over."""
+        ...
+
     def negative(self, x: Ciphertext) -> Ciphertext:
         """Negate the numbers of all slots."""
         ...

@@ -54,6 +54,12 @@ class ClearEngine:
     def copy(self, x: Number) -> Number:
         return replace(x, values=x.values.copy())
 
+    def reusing(self) -> ClearEngine:
+        return self
+
+    def discard(self, x: Number) -> None:
+        x.values[:] = np.nan  # whoever reads it nevertheless
+
     def negative(self, x: Number) -> Number:
         return replace(x, values=-x.values)
 
@@ -80,7 +86,7 @@ class ClearEngine:
 
     def relinearise(self, x: Number) -> Number:
         assert any(g.relinearise and g.level >= x.level for g in self.groups), "no relinearisation key"
-        return replace(x, parts=2)
+        return replace(x, values=x.values.copy(), parts=2)
 
     def rescale(self, x: Number, scale: float) -> Number:
         true = x.scale / self.primes[x.level]

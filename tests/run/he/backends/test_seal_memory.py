@@ -80,3 +80,27 @@ def test_residues_that_are_none_are_noticed(engine, fresh):
             engine.read(file)
     with as_file(b"nothing") as file, pytest.raises(ProtocolError):
         engine.read(file)
+
+
+def test_results_are_written_over_the_smallest_that_was_discarded_and_fits(secret, engine, fresh):
+    reusing, numbers = engine.reusing(), secret.decrypt(engine.save(fresh)).real
+    large, small = reusing.copy(fresh), reusing.copy(engine.lower(fresh, 0))
+    for x in (large, small):
+        reusing.discard(x)
+    low, high = reusing.negative(engine.lower(fresh, 0)), reusing.negative(fresh)
+    assert low is small and high is large
+    np.testing.assert_allclose(secret.decrypt(engine.save(low)).real, -numbers, atol=1e-4)
+    np.testing.assert_allclose(secret.decrypt(engine.save(high)).real, -numbers, atol=1e-4)
+    reusing.discard(high)
+    assert reusing.multiply(fresh, fresh) is not high and reusing.lower(fresh, 0) is high  # room for two polynomials
+    engine.discard(fresh)  # without reusing: nothing
+    assert engine.copy(fresh) is not fresh
+
+
+def test_as_many_are_given_up_as_came_from_elsewhere(engine, fresh):
+    reusing = engine.reusing()
+    own = reusing.copy(fresh)
+    read = engine.save(engine.lower(fresh, 0))
+    for x in (engine.load(read), own, engine.load(read)):
+        reusing.discard(x)
+    assert [x for *_, x in reusing.discarded.held] == [own]

@@ -6,6 +6,7 @@ Answers for `privis.run.he.circuit.circuit`, too: all it says of a program is ru
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from queue import Queue
 
 import numpy as np
@@ -61,7 +62,7 @@ class Passed:
 
     def send(self, receivers, number, x):
         for receiver in receivers:
-            self.queues[receiver].put((number, x))
+            self.queues[receiver].put((number, replace(x, values=x.values.copy())))
 
     def receive(self, sender, number, meanwhile):
         meanwhile()
@@ -133,7 +134,7 @@ def played(graph, schedule, engine, inputs):
 
     def part(rank):
         execution = GraphExecution(graph, schedule, rank, engine, Plaintexts(0))
-        found.update(execution.run(inputs.__getitem__, Passed(queues, rank)))
+        found.update(execution.run(lambda number: engine.copy(inputs[number]), Passed(queues, rank)))
 
     with ThreadPoolExecutor(len(queues)) as pool:
         list(pool.map(part, range(len(queues))))

@@ -192,6 +192,13 @@ class OpenFheEngine:
         """Another ciphertext of the same numbers."""
         return x.Clone()
 
+    def reusing(self) -> OpenFheEngine:
+        """This engine: the library gives memory back."""
+        return self
+
+    def discard(self, x: Ciphertext) -> None:
+        """Nothing: so does whoever drops it."""
+
     def negative(self, x: Ciphertext) -> Ciphertext:
         """Negate the numbers of all slots."""
         return self.at_scale(self.ring.context.EvalNegate(x), self.scale(x))

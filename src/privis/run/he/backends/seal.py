@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, BinaryIO
 
@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.extras import optional_import
 from privis.run.he.backends.seal_files import PLAIN, plain_content
-from privis.run.he.backends.seal_memory import copied
+from privis.run.he.backends.seal_memory import DiscardedCiphertexts, copied
 from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext, galois_element, galois_elements
 
 with optional_import("he", "homomorphic encryption"):
     import tenseal.sealapi as seal
 
+_PRODUCT = 3  # polynomials of what is not relinearised
 _HEADER, _COMPRESSION = 16, 5  # bytes of the header of the library's files, and where it names the compression
 
 
@@ -206,6 +207,7 @@ class SealEngine:
 
     ring: SealRing
     keys: tuple[_Keys, ...] = field(default=(), repr=False)  # lowest level first
+    discarded: DiscardedCiphertexts | None = field(default=None, repr=False)  # to be written over
 
     @classmethod
     def with_keys(cls, parameters: Parameters, groups: Sequence[KeyGroup], data: Sequence[bytes]) -> SealEngine:
@@ -268,25 +270,25 @@ class SealEngine:
 
     def copy(self, x: Ciphertext) -> Ciphertext:
         """Another ciphertext of the same numbers."""
-        made = seal.Ciphertext()
+        made = self._room(x)
         self.ring.evaluator.mod_switch_to(x, x.parms_id(), made)
         return made
 
     def negative(self, x: Ciphertext) -> Ciphertext:
         """Negate the numbers of all slots."""
-        made = seal.Ciphertext()
+        made = self._room(x)
         self.ring.evaluator.negate(x, made)
         return made
 
     def add(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
         """Add slot by slot; same level, scales equal up to rounding."""
-        made = seal.Ciphertext()
+        made = self._room(x, max(x.size(), y.size()))
         self.ring.evaluator.add(x, y, made)
         return made
 
     def add_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
         """Add a plaintext slot by slot; same level and scale."""
-        made = seal.Ciphertext()
+        made = self._room(x)
         self.ring.evaluator.add_plain(x, y, made)
         return made
 
@@ -299,7 +301,7 @@ class SealEngine:
 
     def multiply(self, x: Ciphertext, y: Ciphertext) -> Ciphertext:
         """Multiply slot by slot, same level; the result must be relinearised before it is rotated or multiplied."""
-        made = seal.Ciphertext()
+        made = self._room(x, _PRODUCT)
         if x is y:
             self.ring.evaluator.square(x, made)
         else:
@@ -308,7 +310,7 @@ class SealEngine:
 
     def multiply_plain(self, x: Ciphertext, y: Plaintext) -> Ciphertext:
         """Multiply by a plaintext slot by slot; same level; the plaintext must not be zero everywhere."""
-        made = seal.Ciphertext()
+        made = self._room(x)
         self.ring.evaluator.multiply_plain(x, y, made)
         return made
 
@@ -323,7 +325,7 @@ class SealEngine:
 
     def rescale(self, x: Ciphertext, scale: float) -> Ciphertext:
         """One level lower; ``scale`` is the exact scale the caller knows it to have then."""
-        made = seal.Ciphertext()
+        made = self._room(x)
         self.ring.evaluator.rescale_to_next(x, made)
         made.scale = scale
         return made
@@ -332,7 +334,7 @@ class SealEngine:
         """Drop to a lower level; numbers and scale stay."""
         if self.level(x) == level:
             return x
-        made = seal.Ciphertext()
+        made = self._room(x)
         self.ring.evaluator.mod_switch_to(x, list(self.ring.names[level]), made)
         return made
 
@@ -351,10 +353,26 @@ class SealEngine:
         level = self.level(x)
         for keys in self.keys:
             if keys.group.level >= level and keys.rotate is not None and keys.rotate.has_key(element):
-                made = seal.Ciphertext()
+                made = self._room(x)
                 keys.ring.evaluator.apply_galois(x, element, keys.rotate, made)
                 return made
         raise self._missing(f"a key for {what}", level)
+
+    def reusing(self) -> SealEngine:
+        """This engine, which writes results over what is discarded; what was not is given up with it."""
+        return replace(self, discarded=DiscardedCiphertexts())
+
+    def discard(self, x: Ciphertext) -> None:
+        """Nobody reads ``x`` any more: another result may be written over it."""
+        if self.discarded is not None:
+            self.discarded.add(x)
+
+    def _room(self, x: Ciphertext, polynomials: int = 0) -> Ciphertext:
+        """Where a result goes that is as large as ``x``, or has more polynomials."""
+        if self.discarded is None:
+            return seal.Ciphertext()
+        words = (polynomials or x.size()) * x.coeff_modulus_size() * x.poly_modulus_degree()
+        return self.discarded.room(words)
 
     def save(self, x: Ciphertext) -> bytes:
         """Bytes of a ciphertext, in the library's own format."""

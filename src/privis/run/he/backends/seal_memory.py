@@ -1,4 +1,4 @@
-"""Ciphertexts of Microsoft SEAL for other processes of this machine, uncompressed.
+"""Memory of Microsoft SEAL: ciphertexts for other processes of this machine, uncompressed, and discarded ones.
 
 The library compresses all that it writes, which takes thirty times as long as copying it, and its Python binding has no
 switch for that. Here a ciphertext is copied from where the library holds it in memory, into the file that the library
@@ -15,6 +15,8 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +34,34 @@ _FIELDS = struct.Struct("=4Q?7xQQQdQ16xQQQ")  # name of the level, whether trans
 _HEADER = struct.Struct("=HBBBBHQ")
 _CONTENT = struct.Struct("=4Q?QQQdQ")
 _WORD = 8
+
+
+@dataclass(eq=False)
+class DiscardedCiphertexts:
+    """Ciphertexts that nobody reads any more, for results to be written over.
+
+    The library keeps the memory of every size apart, so that what served one level does not serve another, and gives
+    none back before the process ends; but a smaller result fits into a larger ciphertext. Of those that came from
+    elsewhere, as many are given up: the smallest.
+    """
+
+    held: list[tuple[int, int, Any]] = field(default_factory=list)  # by words they have room for
+    made: int = 0
+    count: int = 0
+
+    def room(self, words: int) -> Any:
+        """The smallest with room for ``words`` residues; a new one where there is none."""
+        place = bisect_left(self.held, (words,))
+        if place < len(self.held):
+            return self.held.pop(place)[-1]
+        self.made += 1
+        return seal.Ciphertext()
+
+    def add(self, x: Any) -> None:
+        """Keep ``x``, to be written over."""
+        self.count += 1
+        insort(self.held, (x.dyn_array().capacity(), self.count, x))
+        del self.held[: max(len(self.held) - self.made, 0)]
 
 
 def copied(context: Any, x: Any, file: int) -> bool:

@@ -93,7 +93,7 @@ class GraphExecution:
         Returns:
             The outputs that are made here, by their nodes.
         """
-        graph, order = self.graph, self.schedule.orders[self.rank]
+        graph, order, engine = self.graph, self.schedule.orders[self.rank], self.engine.reusing()
         wanted = {node for node, _ in graph.outputs if max(self.schedule.owners[node], 0) == self.rank}
         left = Counter(operand for number in order for operand in graph.nodes[number].operands)
         left.update(wanted)
@@ -120,7 +120,7 @@ class GraphExecution:
             for operand in node.operands:
                 if left[operand] == 0:
                     values.pop(operand, None)
-            made = self._performed(node, operands, own, ahead)
+            made = _performed(engine, node, operands, own, ahead)
             if receivers := self.schedule.receivers.get(number, ()):
                 assert exchange is not None
                 exchange.send(receivers, number, made)
@@ -129,47 +129,51 @@ class GraphExecution:
             progress((place + 1) / len(order))
         return {number: value(number) for number in wanted}
 
-    def _performed(
-        self, node: GraphNode, operands: Sequence[Ciphertext], own: Sequence[bool], ahead: _Ahead
-    ) -> Ciphertext:
-        """``own``: nobody reads the operand afterwards, so that it may be written over."""
-        engine = self.engine
-        xs = [engine.at_scale(x, scale) for x, scale in zip(operands, node.scales, strict=True)]
-        match node.operation:
-            case Operation.ADD_PLAIN:
-                assert node.weight is not None
-                made = engine.add_plain(xs[0], ahead.take(node.weight))
-            case Operation.MULTIPLY_PLAIN:
-                assert node.weight is not None
-                made = engine.multiply_plain(xs[0], ahead.take(node.weight))
-            case Operation.NEGATIVE:
-                made = engine.negative(xs[0])
-            case Operation.ADD:
-                made = self._sum(xs, own)
-            case Operation.MULTIPLY:
-                made = engine.multiply(xs[0], xs[0] if node.operands[0] == node.operands[1] else xs[1])
-            case Operation.RELINEARISE:
-                made = engine.relinearise(xs[0] if own[0] else engine.copy(xs[0]))
-            case Operation.RESCALE:
-                made = engine.rescale(xs[0], node.scale)
-            case Operation.LOWER:
-                made = engine.lower(xs[0], node.level)
-            case Operation.ROTATE:
-                made = engine.rotate(xs[0], node.step)
-            case Operation.CONJUGATE:
-                made = engine.conjugate(xs[0])
-            case _:
-                raise AssertionError("inputs are given")
-        return engine.at_scale(made, node.scale)
-
-    def _sum(self, xs: Sequence[Ciphertext], own: Sequence[bool]) -> Ciphertext:
-        if own[0] and xs[0] is not xs[1]:
-            return self.engine.accumulate(xs[0], xs[1])
-        if own[1] and xs[0] is not xs[1]:
-            return self.engine.accumulate(xs[1], xs[0])
-        return self.engine.add(*xs)
-
     def _plain(self, weight: Weight) -> Plaintext:
         if weight.key is None:
             return weight.encoded(self.engine)
         return self.plaintexts.get(weight.key, weight.size, lambda: weight.encoded(self.engine))
+
+
+def _performed(
+    engine: Engine, node: GraphNode, operands: Sequence[Ciphertext], own: Sequence[bool], ahead: _Ahead
+) -> Ciphertext:
+    """``own``: nobody reads the operand afterwards, so that it may be written over."""
+    xs = [engine.at_scale(x, scale) for x, scale in zip(operands, node.scales, strict=True)]
+    match node.operation:
+        case Operation.ADD_PLAIN:
+            assert node.weight is not None
+            made = engine.add_plain(xs[0], ahead.take(node.weight))
+        case Operation.MULTIPLY_PLAIN:
+            assert node.weight is not None
+            made = engine.multiply_plain(xs[0], ahead.take(node.weight))
+        case Operation.NEGATIVE:
+            made = engine.negative(xs[0])
+        case Operation.ADD:
+            made = _sum(engine, xs, own)
+        case Operation.MULTIPLY:
+            made = engine.multiply(xs[0], xs[0] if node.operands[0] == node.operands[1] else xs[1])
+        case Operation.RELINEARISE:
+            made = engine.relinearise(xs[0] if own[0] else engine.copy(xs[0]))
+        case Operation.RESCALE:
+            made = engine.rescale(xs[0], node.scale)
+        case Operation.LOWER:
+            made = engine.lower(xs[0], node.level)
+        case Operation.ROTATE:
+            made = engine.rotate(xs[0], node.step)
+        case Operation.CONJUGATE:
+            made = engine.conjugate(xs[0])
+        case _:
+            raise AssertionError("inputs are given")
+    for place, x in enumerate(xs):
+        if own[place] and not any(x is kept for kept in (made, *xs[:place])):
+            engine.discard(x)
+    return engine.at_scale(made, node.scale)
+
+
+def _sum(engine: Engine, xs: Sequence[Ciphertext], own: Sequence[bool]) -> Ciphertext:
+    if own[0] and xs[0] is not xs[1]:
+        return engine.accumulate(xs[0], xs[1])
+    if own[1] and xs[0] is not xs[1]:
+        return engine.accumulate(xs[1], xs[0])
+    return engine.add(*xs)

@@ -167,6 +167,13 @@ class GraphRecorder:
         """``x`` itself, because what is written down never changes."""
         return x
 
+    def reusing(self) -> GraphRecorder:
+        """This recorder: what is written down never changes."""
+        return self
+
+    def discard(self, x: Recorded) -> None:
+        """Nothing: whoever runs the graph sees what is read for the last time."""
+
     def negative(self, x: Recorded) -> Recorded:
         """Negate the numbers of all slots."""
         return self._made(Operation.NEGATIVE, (x,), self.level(x), x.scale)
