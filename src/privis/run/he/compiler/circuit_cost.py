@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,9 @@ WORD = 8  # bytes of a residue in memory
 ON_WIRE, EMPTY_ON_WIRE = 1.012, 0.168  # of the bytes of a word that a residue fills, and leaves: after compression
 BASE = 64 << 20  # bytes of an interpreter with the libraries
 ROOT = 32  # bytes of a root of unity and its inverse, each with what makes a product modulo a prime quick
-POOL_SHARE = 0.4  # of the ciphertexts that each level has at most: what a process keeps of them to the end
+SWITCHING = 3.3  # polynomials with the primes of a level: what a process keeps of each to switch keys
 MOST_AHEAD = 1 << 28  # bytes of weights that each of several processes encodes before they are needed
-SERIAL_SHARE = 0.15  # of the work that two processes cannot share, and passing results on
+SERIAL_SHARE = 0.07  # of the work that two processes cannot share, and passing results on
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,15 @@ def predict(spec: Spec, arrangement: Arrangement, cache: int, machine: CKKSTimin
     kept = min(cache, encoded)
     again = encoding * (1 - kept / encoded) if encoded else 0.0
     ahead = arrangement.processes * min(encoded - kept, MOST_AHEAD) if arrangement.processes > 1 else 0
+    key_bytes, working = _key_bytes(spec), kept + ahead + _ciphertexts(spec, arrangement)  # one after the other
     return Prediction(
         seconds + again,
         seconds + encoding,
-        BASE + _keys(spec) + _program(arrangement) + kept + ahead + _ciphertexts(spec, arrangement),
-        _key_bytes(spec),
+        BASE + _key_memory(spec) + _tables(spec) + _program(arrangement) + max(key_bytes, working),
+        key_bytes,
         sum(s.layout.ciphertexts * _fresh_bytes(spec, s.level) for s in spec.sources),
         sum(o.layout.ciphertexts * 2 * _polynomial_bytes(spec, (0,)) for o in spec.outputs),
     )
-
-
-def _keys(spec: Spec) -> int:
-    """Evaluation keys as they came, as they are used, and the rings they are for."""
-    return _key_bytes(spec) + _key_memory(spec) + _tables(spec)
 
 
 def _program(arrangement: Arrangement) -> int:
@@ -166,11 +161,11 @@ def _polynomial_bytes(spec: Spec, rows: Any) -> int:
 
 
 def _ciphertexts(spec: Spec, arrangement: Arrangement) -> int:
-    """Results, and what their steps work with: of each level a share of the most there is, in every process.
+    """Results, and what their steps work with, in every process, and what the library keeps of every level.
 
-    The library never gives memory back, and what served one level does not serve another one.
+    It never gives memory back, and what served one level does not serve another one; ciphertexts are written over.
     """
-    circuit, most, peak = arrangement.circuit, Counter[int](), 0
+    circuit, peak = arrangement.circuit, 0
     last = {o: i for i in range(len(circuit.steps)) for o in circuit.operands(i)}
     held: dict[int, int] = {}
     for index, step in enumerate(circuit.steps):
@@ -180,16 +175,12 @@ def _ciphertexts(spec: Spec, arrangement: Arrangement) -> int:
             working += sum(len(chain) for _, chain in arrangement.packed[index].babies)
         elif isinstance(step, Polynomial):
             working += 8
-        top = max((arrangement.levels[operand] for operand in circuit.operands(index)), default=level)
-        for at in range(level, top + 1):
-            waiting = sum(count for value, count in held.items() if arrangement.levels[value] == at)
-            most[at] = max(most[at], waiting + working)
         held[index] = own
         sizes = [count * (arrangement.levels[value] + 1) for value, count in held.items()]
         peak = max(peak, sum(sizes) + working * (level + 1))
         held = {value: count for value, count in held.items() if last.get(value, -1) > index}
-    polynomials = 2 * spec.parameters.degree * WORD
+    polynomial = spec.parameters.degree * WORD
     if arrangement.slot_per_image:
-        return peak * polynomials
-    kept = POOL_SHARE * sum(count * (level + 1) for level, count in most.items())
-    return round(max(peak, arrangement.processes * kept) * polynomials)
+        return 2 * peak * polynomial
+    kept = SWITCHING * sum(range(1, spec.parameters.levels + 2))
+    return round(arrangement.processes * (2 * peak + kept) * polynomial)
