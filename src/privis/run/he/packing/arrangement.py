@@ -24,6 +24,7 @@ from privis.run.he.packing.side_by_side import pack_side_by_side
 
 PRODUCT_COST = 1.1  # in rotations at the same level
 LARGEST_STORED = 2.0**14  # numbers that are only added may grow to this
+MOST_ENLARGED = 4.0  # units of a polynomial by which it may be stored smaller, so that its sum has one near 1
 MOST_DRIFT = 8.0  # bits by which the scale may part from all others inside a polynomial: constants keep the rest
 MOST_UPLOADED = 8  # ciphertexts an input may become when its windows are written out by the owner
 
@@ -197,7 +198,7 @@ class _Arranging:
                     self.units.append(self.units[left] * self.units[right])
                 case Polynomial():
                     self._choose(index)
-                    self.units.append(unit_of(circuit.bounds[index]))
+                    self.units.append(polynomial_unit(circuit, index))
         self.effort += sum(self.weight[g] * layout.ciphertexts for g, layout in self.layouts.items())
         return self.effort
 
@@ -322,6 +323,17 @@ def linear_unit(circuit: Circuit, index: int, largest: float, *, only_added: boo
         return unit if not 0 < size < unit else size
     # small weights are encoded badly: rather large numbers
     return min(unit, max(unit_of(largest), unit / LARGEST_STORED))
+
+
+def polynomial_unit(circuit: Circuit, index: int) -> float:
+    """The unit of a polynomial: if polynomials read a sum of it, one in which that sum costs no level."""
+    unit = unit_of(circuit.bounds[index])
+    for number, step in enumerate(circuit.steps):
+        if isinstance(step, Linear) and step.operands == (index,) and step.matrices[0].nnz:
+            weight, largest = (float(end(step.matrices[0].data.real)) for end in (np.min, np.max))
+            if weight == largest > 0 and drift(circuit, number, unit * weight) > MOST_DRIFT:
+                return 1 / weight if unit <= 1 / weight <= MOST_ENLARGED * unit else unit
+    return unit
 
 
 def drift(circuit: Circuit, index: int, unit: float) -> float:
