@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privis.errors import ParameterError, Problem, ProtocolError
 from privis.extras import optional_import
-from privis.run.he.backends.seal_files import PLAIN, plain_content
+from privis.run.he.backends.seal_files import PLAIN, plain_content, saved, to_bytes
 from privis.run.he.backends.seal_memory import DiscardedCiphertexts, copied
 from privis.run.he.engine import Ciphertext, KeyGroup, Parameters, Plaintext, galois_element, galois_elements
 
@@ -126,20 +125,6 @@ def _ring(parameters: Parameters, moduli: list[Any]) -> SealRing:
         names.append(tuple(data.parms_id()))
         data = data.next_context_data()
     return SealRing(parameters, context, tuple(moduli), tuple(reversed(names)))
-
-
-@contextmanager
-def saved(saveable: Any) -> Iterator[BinaryIO]:
-    """What ``saveable.save(path)`` writes, as a file in memory, open within the block."""
-    with os.fdopen(os.memfd_create("ckks"), "r+b") as file:
-        saveable.save(f"/proc/self/fd/{file.fileno()}")
-        yield file
-
-
-def to_bytes(saveable: Any) -> bytes:
-    """What ``saveable.save(path)`` would write."""
-    with saved(saveable) as file:
-        return file.read()
 
 
 def from_bytes(load: Callable[[str], None], data: bytes | memoryview, what: str) -> None:

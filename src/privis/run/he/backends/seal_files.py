@@ -9,8 +9,10 @@ the place ``(e - 1) / 2``, and a set ends with the last one that is there.
 from __future__ import annotations
 
 import io
+import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from privis.errors import Problem, ProtocolError
@@ -20,6 +22,20 @@ _NAME, _NUMBER = 32, struct.Struct("<Q")
 _START = _NAME + _NUMBER.size  # where the first place begins
 PLAIN, _ZSTD = 0, 2
 _BLOCK = 1 << 20
+
+
+@contextmanager
+def saved(saveable: Any) -> Iterator[BinaryIO]:
+    """What ``saveable.save(path)`` writes, as a file in memory, open within the block."""
+    with os.fdopen(os.memfd_create("ckks"), "r+b") as file:
+        saveable.save(f"/proc/self/fd/{file.fileno()}")
+        yield file
+
+
+def to_bytes(saveable: Any) -> bytes:
+    """What ``saveable.save(path)`` would write."""
+    with saved(saveable) as file:
+        return file.read()
 
 
 def plain_content(file: BinaryIO) -> tuple[bytes, BinaryIO]:

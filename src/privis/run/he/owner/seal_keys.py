@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from privis.errors import Problem, ProtocolError
 from privis.extras import optional_import
-from privis.run.he.backends.seal import KeyContext, SealRing, from_bytes, key_context, ring, saved, to_bytes
-from privis.run.he.backends.seal_files import write_galois_keys
+from privis.run.he.backends.seal import KeyContext, SealRing, from_bytes, key_context, ring
+from privis.run.he.backends.seal_files import saved, to_bytes, write_galois_keys
 from privis.run.he.engine import KeyGroup, Parameters, galois_elements
 
 with optional_import("he", "homomorphic encryption"):

@@ -20,6 +20,7 @@ from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
 from privis.run.he.packing.layout import ImageGrid, Layout, flat, over, power_of_two
 from privis.run.he.packing.read_elements import without_unread
+from privis.run.he.packing.rotations import few_levels
 from privis.run.he.packing.side_by_side import pack_side_by_side
 
 PRODUCT_COST = 1.1  # in rotations at the same level
@@ -386,7 +387,7 @@ def key_groups(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
     wanted = sorted({*highest.values(), relinearise, conjugate} - {-1})
     if not wanted:
         return ()
-    bounds = _few(wanted, highest)
+    bounds = few_levels(wanted, highest)
     groups, low = [], -1
     for bound in bounds:
         steps = tuple(sorted(s for s, level in highest.items() if low < level <= bound))
@@ -394,16 +395,3 @@ def key_groups(arrangement: Arrangement) -> tuple[KeyGroup, ...]:
         groups.append(KeyGroup(level, steps, low < relinearise <= bound, low < conjugate <= bound))
         low = bound
     return tuple(groups)
-
-
-def _few(levels: list[int], highest: dict[int, int]) -> list[int]:
-    """At most three levels, the last one the highest, such that keys are small together."""
-    if len(levels) <= 3:
-        return levels
-
-    def size(bounds: tuple[int, ...]) -> int:
-        return sum(min(b for b in bounds if b >= level) ** 2 for level in highest.values())
-
-    top = levels[-1]
-    options = [(a, b, top) for i, a in enumerate(levels[:-1]) for b in levels[i + 1 : -1]]
-    return list(min(options, key=size))

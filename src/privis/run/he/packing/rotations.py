@@ -94,3 +94,16 @@ def _reached(every: set[int], steps: list[int]) -> dict[int, int]:
                 found[amount] = amount - step
                 break
     return found
+
+
+def few_levels(levels: list[int], highest: dict[int, int]) -> list[int]:
+    """At most three ``levels``, the last one the highest, such that keys of rotations up to ``highest`` are small."""
+    if len(levels) <= 3:
+        return levels
+
+    def size(bounds: tuple[int, ...]) -> int:
+        return sum(min(b for b in bounds if b >= level) ** 2 for level in highest.values())
+
+    top = levels[-1]
+    options = [(a, b, top) for i, a in enumerate(levels[:-1]) for b in levels[i + 1 : -1]]
+    return list(min(options, key=size))
