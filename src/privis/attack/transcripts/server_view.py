@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from privis.errors import ParameterError, Problem, ProtocolError, refuse
-from privis.run.he.backends.seal import SealRing, from_bytes, plaintext_file, ring, seal, to_bytes
+from privis.run.he.backends.seal import SealRing, from_bytes, plaintext_file, ring, seal
+from privis.run.he.backends.seal_files import to_bytes
 from privis.run.he.compiler.program_specification import Spec
 from privis.run.he.wire.ciphertext_messages import MessageKind, read
 
