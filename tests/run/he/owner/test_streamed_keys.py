@@ -10,8 +10,7 @@ pytest.importorskip("tenseal")
 from privis.errors import OutputError, ProtocolError
 from privis.program import Input, ops, trace
 from privis.run.he.backends.seal import SealEngine
-from privis.run.he.backends.seal_files import saved
-from privis.run.he.backends.seal_files import plain_content, write_galois_keys
+from privis.run.he.backends.seal_files import plain_content, saved, write_galois_keys
 from privis.run.he.compiler.compiler import Options, compile_program
 from privis.run.he.engine import KeyGroup, Parameters
 from privis.run.he.evaluation.evaluator import Evaluator
