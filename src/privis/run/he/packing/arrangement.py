@@ -19,7 +19,7 @@ from privis.run.he.circuit.circuit import (
 from privis.run.he.engine import KeyGroup
 from privis.run.he.packing.diagonals import Packed, Placed, effort, half, pack, place
 from privis.run.he.packing.layout import ImageGrid, Layout, flat, over, power_of_two
-from privis.run.he.packing.read_elements import without_unread
+from privis.run.he.packing.read_elements import most_places, without_unread
 from privis.run.he.packing.rotations import few_levels
 from privis.run.he.packing.side_by_side import pack_side_by_side
 
@@ -116,18 +116,19 @@ def arrange(circuit: Circuit, slots: int, processes: int = 1, batch_size: int = 
         form = written_out if batch_size == 1 else pack_side_by_side(written_out, batch_size)
         tried.append(_Arranging(form, slots, "flat"))
     read = without_unread(circuit)
-    if read is not None and _most_places(read) < _most_places(circuit):
+    if read is not None and most_places(read) < most_places(circuit):
         form = read if batch_size == 1 else pack_side_by_side(read, batch_size)
         tried.append(_Arranging(form, slots, "flat"))
     best = min(tried, key=lambda attempt: attempt.place(only_first=True))
     best.place()
-    return replace(best.pack(), processes=processes, batch_size=batch_size)
-
-
-def _most_places(circuit: Circuit) -> int:
-    """Slots of the largest input and its first copy."""
-    sources = [i for i, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]
-    return max(power_of_two(math.prod(circuit.shapes[i])) for i in sources)
+    made = best.pack()
+    form = best.circuit
+    numbers = [i for i, step in enumerate(form.steps) if isinstance(step, Polynomial)]
+    if any(polynomial_unit(form, i) != unit_of(form.bounds[i]) for i in numbers):
+        usual = _Arranging(form, slots, best.inputs, for_sums=False)  # where other readers are deeper than these sums
+        usual.place()
+        made = min(usual.pack(), made, key=lambda arrangement: arrangement.depth)
+    return replace(made, processes=processes, batch_size=batch_size)
 
 
 def _windows_by_owner(circuit: Circuit, slots: int) -> Circuit | None:
@@ -171,6 +172,7 @@ class _Arranging:
     circuit: Circuit
     slots: int
     inputs: str
+    for_sums: bool = True  # polynomials come in units that suit sums of them
 
     def place(self, *, only_first: bool = False) -> float:
         """Choose all layouts, or those before the first step on no input; return the effort, in rotations."""
@@ -199,7 +201,8 @@ class _Arranging:
                     self.units.append(self.units[left] * self.units[right])
                 case Polynomial():
                     self._choose(index)
-                    self.units.append(polynomial_unit(circuit, index))
+                    unit = unit_of(circuit.bounds[index])
+                    self.units.append(polynomial_unit(circuit, index) if self.for_sums else unit)
         self.effort += sum(self.weight[g] * layout.ciphertexts for g, layout in self.layouts.items())
         return self.effort
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from privis.run.he.circuit.circuit import Circuit, CircuitInput, InputEncoding, Linear
+from privis.run.he.packing.layout import power_of_two
 
 
 def without_unread(circuit: Circuit) -> Circuit | None:
@@ -47,3 +49,9 @@ def without_unread(circuit: Circuit) -> Circuit | None:
         steps[index], shapes[index] = replace(step, gather=(used,)), (len(used),)
         changed = True
     return replace(circuit, steps=tuple(steps), shapes=tuple(shapes)) if changed else None
+
+
+def most_places(circuit: Circuit) -> int:
+    """Slots of the largest input and its first copy."""
+    sources = [i for i, step in enumerate(circuit.steps) if isinstance(step, CircuitInput)]
+    return max(power_of_two(math.prod(circuit.shapes[i])) for i in sources)
