@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -139,10 +140,16 @@ def test_an_interrupt_while_processes_are_forked_leaves_none_behind(start, monke
             os.kill(os.getpid(), signal.SIGINT)
         return pid
 
-    before, fork = children(), os.fork
+    before, fork, over = children(), os.fork, threading.Event()
     monkeypatch.setattr(os, "fork", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        start()
+    other = threading.Thread(target=over.wait)  # which takes the signal while the main thread does not
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finally:
+        over.set()
+        other.join()
     assert children() == before
 
 

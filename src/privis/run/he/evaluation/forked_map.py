@@ -10,9 +10,11 @@ import pickle
 import selectors
 import signal
 import struct
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TypeVar
 
 from privis.errors import PrivisError
@@ -33,12 +35,24 @@ def cores() -> int:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C come after the block: within a fork it would be lost, or leave a child that nobody knows of."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Let Ctrl-C come after the block: within a fork it would be lost, or leave a child that nobody knows of.
+
+    Masks are a thread's own: where another thread takes the signal, Python still interrupts the main one.
+    """
+    came: list[tuple[int, FrameType | None]] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.getsignal(signal.SIGINT)
+    noted = handler is not None and threading.current_thread() is threading.main_thread()
+    if noted:
+        signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if noted:
+            signal.signal(signal.SIGINT, handler)
+        if came and callable(handler):
+            handler(*came[0])
 
 
 def forked(work: Callable[[Part], bytes], parts: Sequence[Part], processes: int) -> Iterator[tuple[int, bytes]]:
