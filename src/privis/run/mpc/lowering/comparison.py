@@ -134,7 +134,7 @@ def _differences(counts: Tensor, axis: int, length: int) -> Tensor:
 
 
 def largest(context: LoweringContext, op: ops.Max, x: SharedTensor) -> SharedTensor:
-    """A tournament."""
+    """A tournament: of each group of neighbours the largest, until one is left."""
     import jax.numpy as jnp
 
     x = integer(x) if x.is_bit else x
