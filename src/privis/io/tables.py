@@ -116,7 +116,8 @@ def write(
         OutputError: the disk is full, the folder is not writable, …; an earlier file is untouched.
     """
     check(path)
-    content = _Content([printable(name) for name in paths], blocks, names, dict(sorted(metadata.items())))
+    shown = paths if all(map(str.isascii, paths)) else [printable(name) for name in paths]
+    content = _Content(shown, blocks, names, dict(sorted(metadata.items())))
     with replacing(path, scratch) as temporary:
         _form(path).write(temporary, content)
         if path.suffix.lower() == ".csv":
@@ -181,7 +182,7 @@ def printable(path: str) -> str:
 
 
 def _rebatched(content: _Content) -> Iterator[Vectors]:
-    """The blocks cut anew, so that the bytes written do not depend on how the rows arrived."""
+    """The blocks cut anew, so that the bytes written do not depend on how the rows arrived; each ends with the next."""
     total, width = content.shape
     rows = max(1, _BLOCK_VALUES // max(1, width))
     joined = np.empty((min(rows, total), width), np.float32)
@@ -198,7 +199,7 @@ def _rebatched(content: _Content) -> Iterator[Vectors]:
             count += len(part)
             if count == rows:
                 yield joined
-                joined, count = np.empty_like(joined), 0
+                count = 0
     if seen != total:
         got = "too many rows" if seen > total else f"{seen} rows"
         raise ParameterError(Problem("blocks", got, f"{total}, one per path"))

@@ -182,7 +182,8 @@ def _parquet(path: Path, ids: tuple[str, ...], leave_out: frozenset[str]) -> Vec
         values = np.empty((0, 0) if lists else (file.metadata.num_rows, len(parts)))
         columns: dict[str, list[Any]] = {name: [] for name in ids}
         start = 0
-        for batch in file.iter_batches(_BATCH_ROWS, columns=[*ids, *(lists or parts)]):
+        wanted = [*ids, *(lists or parts)]  # read by one thread: each of several keeps memory of its own
+        for batch in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
             for name in ids:
                 columns[name] += batch.column(name).to_pylist()
             if vectors is not None:
