@@ -12,3 +12,8 @@ def test_every_sampler_is_measured(capsys) -> None:
     noise.report({"slow": 1000.0, "quick": 1.0})
     slow, quick = capsys.readouterr().out.splitlines()[1:]
     assert "TOO SLOW" in slow and "ok" in quick
+
+
+def test_two_checkouts_take_turns() -> None:
+    found = noise.compared([noise.ROOT, noise.ROOT], pixels=2000, vectors=8, repeats=1)
+    assert len(found) == 9 and all(seconds > 0 and ratio > 0 for seconds, ratio in found.values())
