@@ -91,7 +91,7 @@ def report(measured: dict[str, float]) -> None:
 
 
 def compared(
-    trees: Sequence[Path], pixels: int = 1_000_000, vectors: int = 4096, repeats: int = 7
+    trees: Sequence[Path], pixels: int = 1_000_000, vectors: int = 4096, repeats: int = 31
 ) -> dict[str, tuple[float, float]]:
     """Let two checkouts take turns: by sampler, this one's processor seconds and its share of the other's."""
     turns: list[list[dict[str, float]]] = [[] for _ in trees]
