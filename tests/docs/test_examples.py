@@ -11,15 +11,13 @@ NEED_SPU = ("joint_extraction", "joint_training", "three_hospitals")
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"))
 
 
-START_ENGINES = ("daft_pipeline", "ray_pipeline")
+LONG = ("daft_pipeline", "ray_pipeline", "joint_training")
+"""What starts an engine, or trains for half a minute as tests/joint/training does in less."""
 
 
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(path, marks=[pytest.mark.long] if path.stem in START_ENGINES else [], id=path.stem)
-        for path in EXAMPLES
-    ],
+    [pytest.param(path, marks=[pytest.mark.long] if path.stem in LONG else [], id=path.stem) for path in EXAMPLES],
 )
 def test_example(path):
     assert len(path.read_text().splitlines()) <= 70
@@ -28,7 +26,7 @@ def test_example(path):
     if path.stem == "three_hospitals":
         pytest.importorskip("pydicom")
         pytest.importorskip("tenseal")
-    if path.stem in START_ENGINES:  # in a process that is its own: engines leave some behind
+    if path.stem in LONG:  # in a process that is its own: engines leave some behind
         pytest.importorskip(path.stem.removesuffix("_pipeline"))
         subprocess.run([sys.executable, str(path)], check=True)
         return

@@ -18,8 +18,8 @@ VECTORS = (
     ),
     Mutant(
         17, "record and person read as another record", "extraction/vectors/row_blocks.py",
-        "self.key.stream(identity((record, subject)).hex(), content, self.purpose)",
-        'self.key.stream(record if subject is None else f"{record} of {subject}", content, self.purpose)',
+        "zip(pair_identities(records, people),",
+        "zip([(r if p is None else f'{r} of {p}').encode() for r, p in zip(records, people)],",
         RELEASED + "test_no_two_questions_share_noise",
     ),
     Mutant(
