@@ -132,7 +132,7 @@ def main() -> None:
         report(run())
         return
     for name, (seconds, ratio) in compared([ROOT, chosen.baseline.resolve()]).items():
-        verdict = "ok" if round(ratio, 2) <= 1 else "SLOWER"
+        verdict = "ok" if ratio <= 1 else "SLOWER"
         print(f"{name:32} {1000 * seconds:8.1f} ms, {ratio:.2f} of the baseline's time (at most 1)  {verdict}")
 
 
